@@ -1,0 +1,118 @@
+"""The `seq2sum` command: the client for a shell."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from seq2sum import contract
+from seq2sum._answers import Answer
+from seq2sum._client import DEFAULT_TARGET, DEFAULT_TIMEOUT, Client
+from seq2sum._errors import ModelNotFound, Seq2SumError, VersionNotFound
+
+DONE, FAILED = 0, 1  # argparse itself exits with 2 for a command line that is wrong
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; gives back the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        with Client(options.target, model=options.model, timeout=options.timeout) as client:
+            return add(client, options) if options.verb == "add" else status(client)
+    except Seq2SumError as error:
+        print(f"seq2sum: {error}{advice(error, options.target)}", file=sys.stderr)
+        return FAILED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--target",
+        default=DEFAULT_TARGET,
+        metavar="HOST:PORT",
+        help="the server's gRPC port (default: %(default)s)",
+    )
+    shared.add_argument(
+        "--model", default=contract.MODEL_NAME, help="the model's name there (default: %(default)s)"
+    )
+    shared.add_argument(
+        "--timeout",
+        type=float,
+        default=DEFAULT_TIMEOUT,
+        metavar="SECONDS",
+        help="give up after this time (default: %(default)g)",
+    )
+    command = argparse.ArgumentParser(
+        prog="seq2sum",
+        description="Ask a seq2sum model that TensorFlow Serving or seq2sum-serve serves.",
+        epilog="Exit status: 0 all answered, 1 something was not, 2 wrong command line.",
+    )
+    verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
+    adder = verbs.add_parser(
+        "add",
+        parents=[shared],
+        help="answer questions",
+        description='Answer questions: seq2sum add "53+42" "999+1"',
+    )
+    adder.add_argument("questions", nargs="+", metavar="A+B", help="two numbers and a plus")
+    adder.add_argument(
+        "--version", type=version, metavar="N", help="ask this model version, not the latest"
+    )
+    verbs.add_parser(
+        "status",
+        parents=[shared],
+        help="show the versions that the server has",
+        description="Show every version of the model that the server knows, newest first.",
+    )
+    return command
+
+
+def version(text: str) -> int:
+    """A version number from the command line: what fits into the wire's int64, 0 included."""
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise ValueError
+    return number
+
+
+def add(client: Client, options: argparse.Namespace) -> int:
+    """Prints an answer for each question; bad ones go to stderr and fail no other."""
+    answers = client.add_many(options.questions, version=options.version)
+    for answer in answers:
+        if answer.error:
+            print(f"seq2sum: {answer.error}", file=sys.stderr)
+        else:
+            print(line(answer))
+    return FAILED if any(answer.error for answer in answers) else DONE
+
+
+def line(answer: Answer) -> str:
+    """One answer for a reader, and for `awk '{print $3}'`."""
+    return (
+        f"{answer.question!s} = {answer.text}  "
+        f"(confidence {answer.confidence:.4f}, version {answer.version})"
+    )
+
+
+def status(client: Client) -> int:
+    """Prints the versions."""
+    for entry in client.versions():
+        print(f"version {entry.version}  {entry.state.name}  {entry.error}".rstrip())
+    return DONE
+
+
+def advice(error: Seq2SumError, target: str) -> str:
+    """What to do about it, where that is known."""
+    if isinstance(error, ConnectionError):
+        return f"; is a server running at {target}? Start one, or name another with --target"
+    if isinstance(error, VersionNotFound):
+        return f"; see which versions it has: seq2sum status --target {target}"
+    if isinstance(error, ModelNotFound):
+        return "; name the model that it serves with --model"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

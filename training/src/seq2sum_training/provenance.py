@@ -1,0 +1,35 @@
+"""What must be known to repeat a run: versions of packages and the project's revision."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("seq2sum-training", "seq2sum", "tensorflow", "keras", "numpy")
+
+
+def provenance() -> dict[str, str]:
+    """Names and versions of all that a run depends on."""
+    return {
+        "python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+        "revision": _revision(),
+    }
+
+
+def _revision() -> str:
+    """The git revision of this code, marked if it has changes; "unknown" outside a checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()

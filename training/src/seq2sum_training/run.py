@@ -1,0 +1,115 @@
+"""A run folder: one training run on disk, from its recipe to its evaluation.
+
+recipe.toml       the recipe, overrides applied
+history.csv       a row for each block of steps, written as it happens
+model.keras       the trained Keras model; it is there once training has finished
+run.json          seconds, versions of packages, git revision
+evaluation.json   the exact figures, once evaluated
+wrong.csv         every question that was answered wrongly
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from seq2sum_training import recipe as recipes
+from seq2sum_training.errors import UserError
+from seq2sum_training.fit import Progress
+from seq2sum_training.recipe import Recipe
+
+RECIPE, MODEL, HISTORY = "recipe.toml", "model.keras", "history.csv"
+
+
+class Run:
+    """An existing run folder."""
+
+    def __init__(self, path: Path, recipe: Recipe) -> None:
+        self.path = path
+        self.recipe = recipe
+
+    @classmethod
+    def create(cls, path: Path, recipe: Recipe) -> Run:
+        """Makes the folder; a folder that holds something already is left as it is."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise UserError(f"{path} is not empty: choose another folder with --out")
+            (path / RECIPE).write_text(recipes.dump(recipe))
+        except OSError as error:
+            raise UserError(f"cannot make the run folder {path}: {error.strerror}") from error
+        return cls(path, recipe)
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """The run in this folder.
+
+        Raises:
+            UserError: It is none, or its training has not finished.
+        """
+        if not (path / RECIPE).is_file():
+            raise UserError(
+                f"{path} is not a run folder (no {RECIPE}): make one with `seq2sum-train fit`"
+            )
+        recipe = recipes.parse((path / RECIPE).read_text(), where=str(path / RECIPE))
+        if not (path / MODEL).is_file():
+            raise UserError(f"{path} has no {MODEL}: its training has not finished, fit it again")
+        return cls(path, recipe)
+
+    def model(self) -> Any:
+        """The trained Keras model."""
+        try:
+            return keras.models.load_model(self.path / MODEL, compile=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{self.path / MODEL} cannot be read: {_first_line(error)}") from error
+
+    def save_model(self, model: Any) -> None:
+        """Stores the model whole or not at all."""
+        partial = self.path / f"partial.{MODEL}"
+        model.save(partial)
+        os.replace(partial, self.path / MODEL)
+
+    def add_history(self, progress: Progress) -> None:
+        """Appends a row to the history."""
+        path = self.path / HISTORY
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, [field.name for field in fields(Progress)])
+            if fresh:
+                writer.writeheader()
+            writer.writerow(asdict(progress))
+
+    def write_json(self, name: str, values: Mapping[str, Any]) -> None:
+        """Stores `values` as `<name>.json`, whole or not at all."""
+        self._write(f"{name}.json", json.dumps(values, indent=2) + "\n")
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """What `write_json` stored, or None."""
+        path = self.path / f"{name}.json"
+        values: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+        return values
+
+    def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Stores `<name>.csv`, whole or not at all."""
+        partial = self.path / f"partial.{name}.csv"
+        with partial.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(rows)
+        os.replace(partial, self.path / f"{name}.csv")
+
+    def _write(self, name: str, text: str) -> None:
+        partial = self.path / f"partial.{name}"
+        partial.write_text(text)
+        os.replace(partial, self.path / name)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

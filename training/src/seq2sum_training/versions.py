@@ -1,0 +1,78 @@
+"""Version directories below a model's base path, and how one gets there.
+
+A server polls the base path and loads any child whose name is a number as soon as it is
+there. So a version is prepared beside, under a name that is no number, and appears by one
+rename, whole.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from seq2sum_training.errors import UserError
+
+
+def existing(base: Path) -> list[int]:
+    """Numbers of the versions below `base`, in order; empty if there is no such folder."""
+    if not base.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in base.iterdir() if entry.name.isdecimal())
+
+
+@contextmanager
+def publishing(base: Path, version: int | None) -> Iterator[tuple[Path, int]]:
+    """A staging folder that becomes `<base>/<version>` when the block ends without an error.
+
+    Args:
+        base: The model's base path; made if it is not there.
+        version: Its number; None for the one after the highest that is there.
+
+    Raises:
+        UserError: The version exists, or the base path cannot be written.
+    """
+    number = max(existing(base), default=0) + 1 if version is None else version
+    staging = base / f".publishing-{number}-{os.getpid()}"
+    _refuse_existing(base, number)
+    try:
+        staging.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot write below {base}: {error.strerror}") from error
+    try:
+        yield staging, number
+        _refuse_existing(base, number)
+        _to_disk(staging)
+        try:
+            # Fails on a directory that is not empty: the loser of a race loses cleanly.
+            os.rename(staging, base / str(number))
+        except OSError as error:
+            raise UserError(f"cannot publish {base / str(number)}: {error.strerror}") from error
+        _sync(base)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _refuse_existing(base: Path, number: int) -> None:
+    if number in existing(base):
+        raise UserError(
+            f"version {number} exists in {base}: versions are never overwritten; "
+            f"the next free one is {max(existing(base)) + 1}"
+        )
+
+
+def _to_disk(folder: Path) -> None:
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            _sync(Path(parent, name))
+        _sync(Path(parent))
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

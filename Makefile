@@ -1,0 +1,59 @@
+# The two commands are `make demo` and `make test`; both set themselves up.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+PROTOS := $(wildcard protos/seq2sum/protocol/*.proto)
+GENERATED := client/src/seq2sum/protocol
+# Relative options of protoc, so that generated code names no folder of a machine.
+PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
+
+.PHONY: help setup format generate check check-generated test demo clean
+
+help: ## Show this help
+	@echo "seq2sum: train, export, serve, ask"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: .venv/.done ## Make .venv with the three distributions and the tools
+
+# pip is brought up to date first: the one that comes with Python 3.11 knows no dependency groups.
+.venv/.done: constraints.txt pyproject.toml client/pyproject.toml training/pyproject.toml serving/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "seq2sum needs Python 3.11 or newer; name one with: make PYTHON=python3.11"; exit 1; }
+	@echo "setting up .venv (downloads about 700 MB the first time, most of it TensorFlow)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev \
+		--editable ./client --editable ./training --editable './serving[embedded]'
+	@touch $@
+
+format: setup ## Format the code and sort the imports
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+generate: setup ## Generate the wire code from protos/
+	$(PROTOC) --python_out=client/src --pyi_out=client/src $(PROTOS)
+
+check: setup check-generated ## Lint, types, import rules, generated code is current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+check-generated: setup
+	@rm -rf .generated && mkdir .generated
+	@$(PROTOC) --python_out=.generated --pyi_out=.generated $(PROTOS)
+	@diff -r --exclude=__init__.py --exclude=__pycache__ .generated/seq2sum/protocol $(GENERATED) \
+		|| { echo "generated code is not current: run make generate"; exit 1; }
+	@rm -rf .generated
+
+test: setup ## Run all tests
+	$(BIN)/python -m pytest
+
+demo: setup ## Train, export, serve and ask, with every command shown
+	@$(BIN)/python tools/demo.py
+
+clean: ## Remove .venv and caches; runs/ and models/ stay
+	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

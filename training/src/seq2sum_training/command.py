@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from seq2sum_training import quiet
+from seq2sum_training import evaluation, progress, provenance, quiet, versions
 from seq2sum_training import recipe as recipes
+from seq2sum_training.batches import batches_of
 from seq2sum_training.errors import UserError
+from seq2sum_training.run import Run
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -84,12 +86,10 @@ def fit(options: argparse.Namespace) -> None:
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     out = options.out or Path("runs", f"{Path(options.recipe).stem}-{stamp}")
 
-    quiet.import_tensorflow()
-    from seq2sum_training import progress, provenance
-    from seq2sum_training.fit import Trainer
-    from seq2sum_training.run import Run
-
     run = Run.create(out, recipe)
+    quiet.import_tensorflow()
+    from seq2sum_training.fit import Trainer
+
     trainer = Trainer(recipe)
     began, cpu = time.perf_counter(), time.process_time()
     with progress.bar("training", recipe.fit.steps, unit="steps") as advance:
@@ -114,13 +114,10 @@ def fit(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Counts the errors of a run over the whole problem space."""
+    run = Run.open(options.run)
     quiet.import_tensorflow()
-    from seq2sum_training import evaluation, progress
-    from seq2sum_training.batches import batches_of
-    from seq2sum_training.run import Run
     from seq2sum_training.serving import ServingModel
 
-    run = Run.open(options.run)
     digits = run.recipe.digits
     serving = ServingModel(run.recipe, run.model())
     trained = batches_of(run.recipe).trained
@@ -143,11 +140,12 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """Publishes a run as the next version below a base path."""
+    run = Run.open(options.run)
+    if options.version is not None:
+        versions.refuse_existing(options.to, options.version)
     quiet.import_tensorflow()
     from seq2sum_training.export import export as publish
-    from seq2sum_training.run import Run
 
-    run = Run.open(options.run)
     path, right, asked = publish(run, options.to, version=options.version, tell=print)
     print(f"published {path}: {right:,} of {asked:,} golden questions answered right")
 

@@ -23,7 +23,7 @@ Ask = Callable[[Texts], tuple[Texts, NDArray[np.float32]]]
 """Answers and confidences, shape [n] each, for questions of shape [n]."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # arrays have no one truth to compare by
 class Score:
     """Answers to every ordered pair, held against the true sums."""
 

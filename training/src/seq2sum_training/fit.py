@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -20,6 +19,7 @@ from seq2sum import contract
 
 from seq2sum_training import network
 from seq2sum_training.batches import Batches, batches_of
+from seq2sum_training.history import Progress
 from seq2sum_training.layouts import VOCABULARY, Layout, answer_tokens
 from seq2sum_training.questions import Numbers, questions, sums
 from seq2sum_training.recipe import Fit, Recipe
@@ -32,20 +32,6 @@ PROBE_STEP = 2**31
 """Batches from here on are the probe's; no run trains that long."""
 MUON_ADAM_RATE = 1 / 3
 """Adam's rate, relative to Muon's, for the weights that Muon leaves to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run is after a block of steps."""
-
-    step: int
-    """Steps done."""
-    loss: float
-    """Mean cross-entropy per character over the block, nats."""
-    exact: float
-    """Share of the probe's questions that the averaged weights answer right, 0 to 1."""
-    questions_per_second: float
-    """Training questions per second of wall time in this block."""
 
 
 class Trainer:

@@ -65,7 +65,7 @@ SOURCES: dict[str, Callable[[int, int, int], list[int]]] = {
 """For each layout: the source positions of all steps, from plus, end and digits."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # arrays have no one truth to compare by
 class Layout:
     """One layout for operands of up to `digits` digits."""
 

@@ -14,15 +14,13 @@ import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import keras
-
+from seq2sum_training import history
 from seq2sum_training import recipe as recipes
 from seq2sum_training.errors import UserError
-from seq2sum_training.fit import Progress
+from seq2sum_training.history import Progress
 from seq2sum_training.recipe import Recipe
 
 RECIPE, MODEL, HISTORY = "recipe.toml", "model.keras", "history.csv"
@@ -65,6 +63,8 @@ class Run:
 
     def model(self) -> Any:
         """The trained Keras model."""
+        import keras
+
         try:
             return keras.models.load_model(self.path / MODEL, compile=False)
         except (OSError, ValueError, KeyError) as error:
@@ -78,13 +78,7 @@ class Run:
 
     def add_history(self, progress: Progress) -> None:
         """Appends a row to the history."""
-        path = self.path / HISTORY
-        fresh = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Progress)])
-            if fresh:
-                writer.writeheader()
-            writer.writerow(asdict(progress))
+        history.append(self.path / HISTORY, progress)
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         """Stores `values` as `<name>.json`, whole or not at all."""

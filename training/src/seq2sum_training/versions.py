@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,15 +36,15 @@ def publishing(base: Path, version: int | None) -> Iterator[tuple[Path, int]]:
         UserError: The version exists, or the base path cannot be written.
     """
     number = max(existing(base), default=0) + 1 if version is None else version
-    staging = base / f".publishing-{number}-{os.getpid()}"
-    _refuse_existing(base, number)
+    staging = base / f".publishing-{number}-{uuid.uuid4().hex}"
+    refuse_existing(base, number)
     try:
         staging.mkdir(parents=True)
     except OSError as error:
         raise UserError(f"cannot write below {base}: {error.strerror}") from error
     try:
         yield staging, number
-        _refuse_existing(base, number)
+        refuse_existing(base, number)
         _to_disk(staging)
         try:
             # Fails on a directory that is not empty: the loser of a race loses cleanly.
@@ -55,7 +56,8 @@ def publishing(base: Path, version: int | None) -> Iterator[tuple[Path, int]]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _refuse_existing(base: Path, number: int) -> None:
+def refuse_existing(base: Path, number: int) -> None:
+    """Raises UserError if `<base>/<number>` is there."""
     if number in existing(base):
         raise UserError(
             f"version {number} exists in {base}: versions are never overwritten; "

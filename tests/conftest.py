@@ -1,0 +1,119 @@
+"""Fixtures of the whole suite: trained runs, exported versions, servers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# TensorFlow's own tools may use up to every core for each test process otherwise.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+import servers
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+SETTINGS = (
+    "digits=1",
+    "data.held_out=0.001",
+    "network.units=32",
+    "fit.steps=500",
+    "fit.learning_rate=3e-2",
+)
+"""The default recipe on one-digit sums: quick, and right on all 100 of them."""
+
+
+def overrides(*settings: str) -> list[str]:
+    """Settings as `--set` options."""
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "embedded: what only the embedded server does")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if servers.VARIABLE not in os.environ:
+        return
+    left_out = [item for item in items if item.get_closest_marker("embedded")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("embedded")]
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def command() -> Command:
+    """Runs one of the project's commands, as a shell would."""
+
+    def run(*line: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        name, *rest = map(str, line)
+        return subprocess.run(
+            [BIN / name, *rest], capture_output=True, text=True, cwd=cwd, check=False, timeout=280
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_run(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on one-digit sums. Read it, do not change it."""
+    path = tmp_path_factory.mktemp("runs") / "small"
+    done = command("seq2sum-train", "fit", "default", "--out", path, *overrides(*SETTINGS))
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_version(
+    command: Command, small_run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The version directory exported from `small_run`. Read it, do not change it."""
+    base = tmp_path_factory.mktemp("exported") / "seq2sum"
+    done = command("seq2sum-train", "export", small_run, "--to", base)
+    assert done.returncode == 0, done.stderr
+    return base / "1"
+
+
+@pytest.fixture
+def base_path(small_version: Path, tmp_path: Path) -> Path:
+    """A model's base path of the test's own, with version 1 in it."""
+    base = tmp_path / "models" / "seq2sum"
+    shutil.copytree(small_version, base / "1")
+    return base
+
+
+StartServer = Callable[..., servers.Server]
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Starts servers on free ports; all of them are stopped after the test."""
+    started: list[servers.Server] = []
+
+    def start(base: Path, *, wait: bool = True, **how: object) -> servers.Server:
+        server = servers.Server.launch(base, tmp_path, **how)
+        started.append(server)
+        return server.wait_until_open() if wait else server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_server(
+    small_version: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[servers.Server]:
+    """One server of `small_version` for all tests that only ask."""
+    server = servers.Server.launch(small_version.parent, tmp_path_factory.mktemp("server"))
+    try:
+        yield server.wait_until_open()
+    finally:
+        server.stop()

@@ -1,0 +1,52 @@
+"""The grammar of questions by example."""
+
+from __future__ import annotations
+
+from seq2sum.contract import Status
+
+EXAMPLES = {
+    b"53+42": Status.OK,
+    b"0+0": Status.OK,
+    b"999+999": Status.OK,
+    b"1+2   ": Status.OK,
+    b"1+2" + b" " * 5000: Status.OK,
+    b"007+03": Status.OK,
+    b"1234+5": Status.TOO_LONG,
+    b"5+1234": Status.TOO_LONG,
+    b"0001+5": Status.TOO_LONG,
+    b"5+0001": Status.TOO_LONG,
+    b"1234567+5": Status.TOO_LONG,
+    b"1" * 1_000_000 + b"+1": Status.TOO_LONG,
+    b"": Status.MALFORMED,
+    b" ": Status.MALFORMED,
+    b"+": Status.MALFORMED,
+    b"1": Status.MALFORMED,
+    b"1+": Status.MALFORMED,
+    b"+1": Status.MALFORMED,
+    b"1++1": Status.MALFORMED,
+    b"1+1+1": Status.MALFORMED,
+    b"12+3+": Status.MALFORMED,
+    b"a+b": Status.MALFORMED,
+    b"1+x": Status.MALFORMED,
+    b" 1+1": Status.MALFORMED,
+    b"1 +1": Status.MALFORMED,
+    b"1+ 1": Status.MALFORMED,
+    b"1+1 1": Status.MALFORMED,
+    b"1 1+1": Status.MALFORMED,
+    b"1-1": Status.MALFORMED,
+    b"1+1\n": Status.MALFORMED,
+    b"1+1\t": Status.MALFORMED,
+    b"1+1\0": Status.MALFORMED,
+    b"1\0+1": Status.MALFORMED,
+    b"\0": Status.MALFORMED,
+    b"1+1 \0": Status.MALFORMED,
+    b"1+2" + b" " * 50 + b"x": Status.MALFORMED,
+    b"0" * 50: Status.MALFORMED,
+    b"0" * 50 + b"+": Status.MALFORMED,
+    b"1" * 1_000_000: Status.MALFORMED,
+    b"\xff\xfe+1": Status.MALFORMED,
+    b"\xff" * 40: Status.MALFORMED,
+    "１+１".encode(): Status.MALFORMED,
+    "٣+٤".encode(): Status.MALFORMED,
+}
+"""Questions and their status where operands have up to three digits."""

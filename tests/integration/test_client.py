@@ -1,0 +1,237 @@
+"""The client and its command against real servers, good and bad ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+import seq2sum
+import servers
+from grammar import EXAMPLES
+from seq2sum import contract
+from seq2sum._methods import PREDICT
+from seq2sum.protocol import predict_pb2
+
+
+@pytest.fixture(scope="module")
+def client(shared_server):
+    with seq2sum.Client(shared_server.target) as client:
+        yield client
+
+
+def test_add_answers(client):
+    answer = client.add("3+4")
+    assert (answer.question, answer.text, answer.value, answer.version) == ("3+4", "7", 7, 1)
+    assert 0.5 < answer.confidence <= 1
+    assert answer.error is None
+
+
+def test_bytes_and_trailing_spaces_are_fine(client):
+    assert client.add(b"3+4").value == 7
+    assert client.add("3+4   ").value == 7
+
+
+def test_a_version_can_be_pinned(client):
+    assert client.add("3+4", version=1).version == 1
+    with pytest.raises(seq2sum.VersionNotFound) as caught:
+        client.add("3+4", version=9)
+    assert caught.value.version == 9
+    with pytest.raises(seq2sum.VersionNotFound):
+        client.add("3+4", version=0)
+
+
+@pytest.mark.parametrize("question", ["12+3", "", "a+b", "1+1+1", "１+１", None, 12, "x" * 10**6])
+def test_a_bad_question_is_the_callers_error(client, question):
+    with pytest.raises(seq2sum.InvalidQuestion):
+        client.add(question)
+    with pytest.raises(ValueError, match=r"is not a question|is too long"):
+        client.add(question)
+
+
+def test_one_bad_row_never_fails_its_neighbours(client):
+    questions = [question for example in EXAMPLES for question in (example, "3+4")]
+    answers = client.add_many(questions)
+    assert [answer.question for answer in answers] == questions
+    assert all(answer.value == 7 for answer in answers[1::2])
+    for answer in answers[::2]:
+        good = contract.status_of(answer.question, digits=1) is contract.Status.OK
+        assert (answer.error is None) is good
+
+
+def test_many_questions_come_back_in_their_order(client):
+    questions = [f"{i % 10}+{i // 10 % 10}" for i in range(10_000)]
+    answers = client.add_many(iter(questions))
+    assert [answer.question for answer in answers] == questions
+    assert all(answer.value == sum(map(int, answer.question.split("+"))) for answer in answers)
+
+
+def test_no_questions_need_no_call(client):
+    assert client.add_many([]) == []
+
+
+def test_versions(client):
+    assert client.versions() == [seq2sum.VersionStatus(1, seq2sum.State.AVAILABLE)]
+
+
+def test_an_unknown_model(shared_server):
+    with seq2sum.Client(shared_server.target, model="nope") as client:
+        with pytest.raises(seq2sum.ModelNotFound, match=shared_server.target):
+            client.add("1+1")
+        with pytest.raises(seq2sum.ModelNotFound):
+            client.versions()
+
+
+def test_no_server_there_is_told_at_once():
+    began = time.monotonic()
+    with (
+        seq2sum.Client(f"127.0.0.1:{servers.free_port()}", timeout=30) as client,
+        pytest.raises(seq2sum.Unavailable),
+    ):
+        client.add("1+1")
+    assert time.monotonic() - began < 20
+
+
+class Handler(grpc.GenericRpcHandler):
+    """A server that does to every call what a test wants."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def service(self, _):
+        return grpc.unary_unary_rpc_method_handler(self._answer)
+
+
+@pytest.fixture
+def odd_server():
+    """Starts in-process servers with a handler of the test's."""
+    stops = []
+
+    def start(answer):
+        server = grpc.server(ThreadPoolExecutor(4), handlers=[Handler(answer)])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        stops.append(server.stop)
+        return f"127.0.0.1:{port}"
+
+    yield start
+    for stop in stops:
+        stop(None)
+
+
+def test_a_server_that_hangs_costs_no_more_than_the_timeout(odd_server):
+    release = threading.Event()
+    target = odd_server(lambda *_: release.wait(20) and b"")
+    with seq2sum.Client(target, timeout=0.3) as client:
+        for call in (lambda: client.add("1+1"), client.versions):
+            began = time.monotonic()
+            with pytest.raises(seq2sum.DeadlineExceeded):
+                call()
+            assert time.monotonic() - began < 10
+    release.set()
+
+
+def test_the_timeout_is_for_all_chunks_together(odd_server):
+    chunks = []
+
+    def answer(data, _):
+        rows = len(PREDICT.request.FromString(data).inputs["questions"].string_val)
+        chunks.append(rows)
+        time.sleep(0.6)
+        return reply(rows).SerializeToString()
+
+    with (
+        seq2sum.Client(odd_server(answer), timeout=1) as client,
+        pytest.raises(seq2sum.DeadlineExceeded),
+    ):
+        client.add_many(["1+1"] * 10_000)  # three chunks, each of them within the timeout
+    assert chunks == [4096, 4096]
+
+
+def test_no_timeout_is_no_deadline(odd_server):
+    seen = []
+
+    def answer(_, context):
+        seen.append(context.time_remaining())
+        return reply(1).SerializeToString()
+
+    with seq2sum.Client(odd_server(answer)) as client:
+        client.add("1+1", timeout=None)
+        client.add("1+1", timeout=5)
+        client.add("1+1")
+    assert seen[0] is None or seen[0] > 10**6
+    assert 3 < seen[1] < 6  # gRPC rounds what it sends by about a hundredth
+    assert 8 < seen[2] < 11
+
+
+def reply(rows):
+    response = predict_pb2.PredictResponse()
+    for name, dtype in (("answers", 7), ("confidence", 1), ("status", 3)):
+        response.outputs[name].dtype = dtype
+        response.outputs[name].tensor_shape.dim.add(size=rows)
+    response.outputs["answers"].string_val.extend([b"2"] * rows)
+    response.outputs["confidence"].float_val.extend([0.5] * rows)
+    response.outputs["status"].int_val.extend([0] * rows)
+    return response
+
+
+def test_a_server_that_answers_nonsense_is_told_as_such(odd_server):
+    with (
+        seq2sum.Client(odd_server(lambda *_: reply(2).SerializeToString())) as client,
+        pytest.raises(seq2sum.UnexpectedResponse),
+    ):
+        client.add("1+1")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, seq2sum.Overloaded),
+        (grpc.StatusCode.UNIMPLEMENTED, seq2sum.InvalidRequest),
+        (grpc.StatusCode.INTERNAL, seq2sum.CallError),
+    ],
+)
+def test_what_a_server_refuses_is_a_typed_error(odd_server, code, kind):
+    def refuse(_, context):
+        context.abort(code, "because")
+
+    target = odd_server(refuse)
+    with seq2sum.Client(target) as client, pytest.raises(kind) as caught:
+        client.add("1+1")
+    assert type(caught.value) is kind
+    assert "because" in str(caught.value)
+    assert target in str(caught.value)
+
+
+def test_the_command_answers_and_reports_bad_questions(command, shared_server):
+    done = command("seq2sum", "add", "--target", shared_server.target, "3+4", "x", "9+9")
+    assert done.returncode == 1
+    first, second = done.stdout.splitlines()
+    assert first.startswith("3+4 = 7  (confidence 0.")
+    assert first.endswith("version 1)")
+    assert second.startswith("9+9 = 18  (")
+    assert done.stderr == "seq2sum: 'x' is not a question: write two numbers like '53+42'\n"
+
+
+def test_the_command_shows_the_versions(command, shared_server):
+    done = command("seq2sum", "status", "--target", shared_server.target)
+    assert (done.returncode, done.stdout) == (0, "version 1  AVAILABLE\n")
+
+
+def test_the_commands_mistakes_are_told_in_one_line(command, shared_server):
+    nobody = f"127.0.0.1:{servers.free_port()}"
+    target = ("--target", shared_server.target)
+    for line, said, code in [
+        (("add", "--target", nobody, "1+1"), f"is a server running at {nobody}?", 1),
+        (("add", *target, "--model", "nope", "1+1"), "name the model", 1),
+        (("add", *target, "--version", "9", "1+1"), "seq2sum status", 1),
+        (("add", *target, "--version", str(2**64), "1+1"), "invalid version", 2),
+        (("add", *target), "the following arguments are required", 2),
+    ]:
+        done = command("seq2sum", *line)
+        assert done.returncode == code
+        assert said in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+        assert code == 2 or len(done.stderr.splitlines()) == 1

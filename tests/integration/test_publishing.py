@@ -1,0 +1,56 @@
+"""Publishing by rename: whole or not at all, and never over another version."""
+
+from __future__ import annotations
+
+import pytest
+from seq2sum_training.errors import UserError
+from seq2sum_training.versions import existing, publishing
+
+
+def publish(base, version=None, content="model"):
+    with publishing(base, version) as (staging, number):
+        (staging / "saved_model.pb").write_text(content)
+    return number
+
+
+def test_versions_are_numbered_from_one_upwards(tmp_path):
+    base = tmp_path / "new" / "seq2sum"
+    assert [publish(base), publish(base), publish(base, 7), publish(base)] == [1, 2, 7, 8]
+    assert existing(base) == [1, 2, 7, 8]
+
+
+def test_while_it_is_prepared_no_child_has_a_number(tmp_path):
+    with publishing(tmp_path, None) as (staging, number):
+        assert staging.parent == tmp_path
+        assert existing(tmp_path) == []
+    assert existing(tmp_path) == [number]
+
+
+def test_an_error_on_the_way_leaves_nothing(tmp_path):
+    def fails_half_way():
+        with publishing(tmp_path, None) as (staging, _):
+            (staging / "half").touch()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails_half_way()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_version_is_refused_before_any_work(tmp_path):
+    publish(tmp_path, 3, "first")
+    with pytest.raises(UserError, match="version 3 exists"):
+        publish(tmp_path, 3, "second")
+    assert (tmp_path / "3" / "saved_model.pb").read_text() == "first"
+
+
+def test_the_loser_of_a_race_loses_cleanly(tmp_path):
+    def comes_late():
+        with publishing(tmp_path, 1) as (staging, _):
+            (staging / "saved_model.pb").write_text("late")
+            publish(tmp_path, 1, "early")
+
+    with pytest.raises(UserError, match="version 1 exists"):
+        comes_late()
+    assert (tmp_path / "1" / "saved_model.pb").read_text() == "early"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["1"]

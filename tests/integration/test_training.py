@@ -1,0 +1,148 @@
+"""`seq2sum-train` from a recipe to a published version, on one-digit sums."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import SETTINGS, overrides
+from seq2sum_training import recipe
+from tensorflow_serving.apis import prediction_log_pb2
+
+
+@pytest.fixture(scope="module")
+def evaluated(command, small_run, tmp_path_factory):
+    """A copy of the small run, evaluated; and what that printed."""
+    path = tmp_path_factory.mktemp("evaluated") / "run"
+    shutil.copytree(small_run, path)
+    done = command("seq2sum-train", "evaluate", path)
+    assert done.returncode == 0, done.stderr
+    return path, done.stdout
+
+
+def one_line(done, said):
+    """A user's mistake: exit code, one line that says it, no traceback."""
+    assert done.returncode not in (0, None)
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return True
+
+
+def test_a_small_recipe_gets_every_sum_right(evaluated):
+    path, printed = evaluated
+    figures = json.loads((path / "evaluation.json").read_text())
+    assert figures["questions"] == 100
+    assert figures["errors"] == 0
+    assert figures["exact_match"] == figures["character_accuracy"] == 1.0
+    assert "errors 0 of 100" in printed
+
+
+def test_a_run_folder_holds_what_is_needed_to_repeat_it(evaluated):
+    path, _ = evaluated
+    assert recipe.load(str(path / "recipe.toml")).network.units == 32
+    about = json.loads((path / "run.json").read_text())
+    assert {"tensorflow", "keras", "numpy", "python", "revision", "cpu_seconds"} <= set(about)
+    with (path / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == list(range(50, 501, 50))
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"]) / 10
+    assert float(rows[-1]["exact"]) == 1.0
+    assert (path / "wrong.csv").read_text().strip() == "question,answer,true_sum,confidence"
+
+
+def test_wrong_answers_are_counted_and_listed(command, tmp_path):
+    """One block of training answers hardly anything right, and the evaluation says so."""
+    path = tmp_path / "untrained"
+    settings = ("digits=1", "network.units=4", "fit.steps=2", "fit.warm_up=1")
+    done = command("seq2sum-train", "fit", "default", "--out", path, *overrides(*settings))
+    assert done.returncode == 0, done.stderr
+    assert command("seq2sum-train", "evaluate", path).returncode == 0
+    figures = json.loads((path / "evaluation.json").read_text())
+    with (path / "wrong.csv").open() as file:
+        wrong = list(csv.DictReader(file))
+    assert figures["errors"] == len(wrong) > 50
+    assert figures["questions"] > figures["never_trained_questions"] > 0
+    assert figures["errors"] >= figures["never_trained_errors"] > 0
+    for row in wrong:
+        first, second = row["question"].split("+")
+        assert int(row["true_sum"]) == int(first) + int(second)
+        assert row["answer"] != row["true_sum"]
+
+
+def test_the_same_seed_gives_the_same_weights(command, small_run, tmp_path):
+    import keras
+
+    again = tmp_path / "again"
+    done = command("seq2sum-train", "fit", "default", "--out", again, *overrides(*SETTINGS))
+    assert done.returncode == 0, done.stderr
+    models = [keras.models.load_model(path / "model.keras") for path in (small_run, again)]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        assert (one == other).all()
+
+
+def test_a_version_holds_all_that_travels_with_it(small_version):
+    extra = small_version / "assets.extra"
+    described = json.loads((extra / "contract.json").read_text())
+    assert (described["contract"], described["digits"]) == (1, 1)
+    known = json.loads((extra / "golden.json").read_text())
+    assert len(known["questions"]) == 100
+    records = tf.data.TFRecordDataset(str(extra / "tf_serving_warmup_requests"))
+    logs = [prediction_log_pb2.PredictionLog.FromString(r) for r in records.as_numpy_iterator()]
+    signatures = {log.predict_log.request.model_spec.signature_name for log in logs}
+    assert signatures == {"serving_default", "probabilities", "one_hot"}
+    assert {log.predict_log.request.model_spec.name for log in logs} == {"seq2sum"}
+    assert [entry.name for entry in small_version.parent.iterdir()] == ["1"]
+
+
+def test_a_version_loads_in_plain_tensorflow(small_version):
+    served = tf.saved_model.load(str(small_version)).signatures["serving_default"]
+    outputs = served(questions=tf.constant(["3+4", "9+9", "x"]))
+    assert outputs["answers"].numpy().tolist() == [b"7", b"18", b""]
+    assert outputs["status"].numpy().tolist() == [0, 0, 1]
+    assert (outputs["confidence"].numpy()[:2] > 0.5).all()
+
+
+def test_probabilities_of_a_version_sum_to_one(small_version):
+    served = tf.saved_model.load(str(small_version)).signatures["probabilities"]
+    outputs = served(questions=tf.constant(["3+4"]))
+    np.testing.assert_allclose(outputs["probabilities"].numpy().sum(axis=2), 1, rtol=1e-5)
+
+
+def test_an_existing_version_is_never_overwritten(command, small_run, base_path):
+    before = sorted((base_path / "1").rglob("*"))
+    done = command("seq2sum-train", "export", small_run, "--to", base_path, "--version", "1")
+    assert one_line(done, "version 1 exists")
+    assert "the next free one is 2" in done.stderr
+    assert sorted((base_path / "1").rglob("*")) == before
+    assert [entry.name for entry in base_path.iterdir()] == ["1"]
+
+
+def test_mistakes_are_told_in_one_line_and_nothing_is_written(command, small_run, tmp_path):
+    out = tmp_path / "out"
+    fit = ("seq2sum-train", "fit")
+    assert one_line(command(*fit, "nope", "--out", out), "no recipe 'nope'")
+    assert one_line(command(*fit, "default", "--set", "fit.stpes=1", "--out", out), "`stpes`")
+    assert one_line(command(*fit, "default", "--out", small_run), "is not empty")
+    assert one_line(command("seq2sum-train", "evaluate", tmp_path), "is not a run folder")
+    export = ("seq2sum-train", "export")
+    assert one_line(command(*export, tmp_path, "--to", out), "is not a run folder")
+    (tmp_path / "file").touch()
+    below_a_file = tmp_path / "file" / "models"
+    assert one_line(command(*export, small_run, "--to", below_a_file), "cannot write below")
+    assert not out.exists()
+
+
+def test_a_run_that_has_not_finished_or_is_damaged_is_told_as_such(command, small_run, tmp_path):
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    shutil.copy(small_run / "recipe.toml", unfinished)
+    done = command("seq2sum-train", "export", unfinished, "--to", tmp_path / "models")
+    assert one_line(done, "its training has not finished")
+    (unfinished / "model.keras").write_bytes(b"not a model")
+    done = command("seq2sum-train", "export", unfinished, "--to", tmp_path / "models")
+    assert one_line(done, "cannot be read")
+    assert list((tmp_path / "models").glob("*")) == []

@@ -1,0 +1,117 @@
+"""Every server that tests talk to, started by one command template.
+
+Set SEQ2SUM_SERVER_COMMAND to run the suite against another server that speaks the protocol,
+for example a real tensorflow_model_server:
+
+    SEQ2SUM_SERVER_COMMAND="tensorflow_model_server --port={port} --rest_api_port={rest_port}
+        --model_name={model_name} --model_base_path={model_base_path}
+        --model_config_file={model_config_file} {extra_flags}" make test
+
+Tests of what only the embedded server does are marked `embedded` and left out then.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+EMBEDDED = (
+    f"{shlex.quote(sys.executable)} -m seq2sum_serving.embedded.command --port={{port}} "
+    "--model_name={model_name} --model_base_path={model_base_path} {extra_flags}"
+)
+VARIABLE = "SEQ2SUM_SERVER_COMMAND"
+COMMAND = os.environ.get(VARIABLE, EMBEDDED)
+
+SECONDS_TO_START = 90
+SECONDS_TO_STOP = 40
+
+_ports_given: set[int] = set()
+
+
+@dataclass
+class Server:
+    """A server process on free loopback ports."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @classmethod
+    def launch(
+        cls,
+        base_path: Path,
+        folder: Path,
+        *,
+        model_name: str = "seq2sum",
+        model_config_file: str = "",
+        flags: Sequence[str] = (),
+        port: int | None = None,
+    ) -> Server:
+        """Starts the server, without waiting for it."""
+        port = port or free_port()
+        filled = COMMAND.format(
+            port=port,
+            rest_port=free_port(),
+            model_name=model_name,
+            model_base_path=shlex.quote(str(base_path)),
+            model_config_file=shlex.quote(model_config_file),
+            extra_flags=shlex.join(flags),
+        )
+        log = folder / f"server-{port}.log"
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                shlex.split(filled), stdout=file, stderr=file, stdin=subprocess.DEVNULL
+            )
+        return cls(process, port, log)
+
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def is_open(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(0.5)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def wait_until_open(self) -> Server:
+        """Waits for the port, which opens when the model is available."""
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not self.is_open():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+            time.sleep(0.05)
+        return self
+
+    def wait_for_exit(self) -> tuple[int, str]:
+        """The exit code and the last line of the log."""
+        code = self.process.wait(SECONDS_TO_START)
+        return code, self.log.read_text().strip().splitlines()[-1]
+
+    def stop(self) -> None:
+        """Ends the process, gently at first; one that is gone already is fine."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def free_port() -> int:
+    """A loopback port that is free now and was not given out before."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in _ports_given:
+            _ports_given.add(port)
+            return port

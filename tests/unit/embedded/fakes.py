@@ -1,0 +1,30 @@
+"""Stand-ins for what loads and serves."""
+
+from __future__ import annotations
+
+from seq2sum_serving.embedded.errors import Code, ServingError
+
+
+class FakeServable:
+    """Knows where it came from and whether it was closed."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeLoader:
+    """Loads any path but those that contain `broken`."""
+
+    def __init__(self) -> None:
+        self.loaded: list[FakeServable] = []
+
+    def __call__(self, path: str) -> FakeServable:
+        if "broken" in path:
+            raise ServingError(Code.NOT_FOUND, f"no model in {path}")
+        servable = FakeServable(path)
+        self.loaded.append(servable)
+        return servable

@@ -1,0 +1,195 @@
+"""The manager, step by step, with a loader that only pretends."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from fakes import FakeLoader
+from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.manager import Manager
+from seq2sum_serving.embedded.states import State, StateMonitor
+
+MODEL = "m"
+
+
+class Bench:
+    """A manager with its surroundings."""
+
+    def __init__(self) -> None:
+        self.monitor = StateMonitor()
+        self.loader = FakeLoader()
+        self.manager = Manager(self.loader, self.monitor)
+
+    def aspire(self, *versions, model=MODEL, broken=()):
+        paths = {v: f"/models/{'broken' if v in broken else 'good'}/{v}" for v in versions}
+        self.manager.set_aspired(model, paths)
+
+    def settle(self):
+        for _ in range(100):
+            if not self.manager.step():
+                return
+        raise AssertionError("the manager never comes to rest")
+
+    def states(self, model=MODEL):
+        return {v: entry.state.name for v, entry in self.monitor.versions(model).items()}
+
+    def serving(self, version=None, model=MODEL):
+        with self.manager.handle(model, version) as (number, _):
+            return number
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def test_an_aspired_version_is_loaded_and_serves(bench):
+    bench.aspire(1)
+    bench.settle()
+    assert bench.states() == {1: "AVAILABLE"}
+    with bench.manager.handle(MODEL, None) as (number, servable):
+        assert number == 1
+        assert servable.path == "/models/good/1"
+
+
+def test_the_newer_version_takes_over_and_the_older_one_is_unloaded(bench):
+    bench.aspire(1)
+    bench.settle()
+    bench.aspire(2)
+    bench.settle()
+    assert bench.states() == {2: "AVAILABLE", 1: "END"}
+    assert bench.serving() == 2
+    assert [servable.closed for servable in bench.loader.loaded] == [True, False]
+
+
+def test_at_every_step_of_a_swap_some_version_serves(bench):
+    bench.aspire(1)
+    bench.settle()
+    bench.aspire(2)
+    numbers = [bench.serving()]
+    while bench.manager.step():
+        numbers.append(bench.serving())
+    assert numbers == [1, 2, 2]
+
+
+def test_the_latest_is_the_largest_number_that_serves(bench):
+    bench.aspire(1, 3, 2)
+    bench.settle()
+    assert bench.serving() == 3
+    assert bench.serving(1) == 1
+
+
+def test_a_broken_version_ends_with_its_error_and_the_old_one_goes_on(bench):
+    bench.aspire(1)
+    bench.settle()
+    bench.aspire(2, broken=[2])
+    bench.settle()
+    assert bench.states() == {2: "END", 1: "AVAILABLE"}
+    error = bench.monitor.versions(MODEL)[2].error
+    assert error.code is Code.NOT_FOUND
+    assert bench.serving() == 1
+
+
+def test_a_broken_version_is_not_tried_again_while_it_is_aspired(bench):
+    bench.aspire(2, broken=[2])
+    bench.settle()
+    bench.aspire(2)
+    bench.settle()
+    assert bench.states() == {2: "END"}
+    assert bench.loader.loaded == []
+
+
+def test_a_version_that_was_gone_can_come_back(bench):
+    bench.aspire(1)
+    bench.settle()
+    bench.aspire()
+    bench.settle()
+    assert bench.states() == {1: "END"}
+    bench.aspire(1)
+    bench.settle()
+    assert bench.states() == {1: "AVAILABLE"}
+
+
+def test_a_version_that_was_dropped_and_fell_back_cannot_be_aspired_again(bench):
+    """The real server's trap: whoever rolls out must know it, so it is kept."""
+    bench.aspire(1)
+    bench.settle()
+    bench.aspire(2, broken=[2])
+    bench.settle()
+    bench.aspire(1, 3)
+    bench.settle()
+    assert bench.states() == {2: "END", 1: "AVAILABLE"}
+    bench.aspire(3)
+    bench.settle()
+    assert bench.states() == {3: "AVAILABLE", 2: "END", 1: "END"}
+
+
+def test_only_the_last_word_of_the_source_counts(bench):
+    bench.aspire(1)
+    bench.aspire(2)
+    bench.settle()
+    assert bench.states() == {2: "AVAILABLE"}
+
+
+def test_models_do_not_touch_each_other(bench):
+    bench.aspire(1)
+    bench.aspire(7, model="other", broken=[7])
+    bench.settle()
+    assert bench.states() == {1: "AVAILABLE"}
+    assert bench.states("other") == {7: "END"}
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "which"),
+    [
+        (MODEL, 2, "Specific(m, 2)"),
+        (MODEL, 0, "Specific(m, 0)"),
+        ("nope", None, "Latest(nope)"),
+        ("nope", 1, "Specific(nope, 1)"),
+    ],
+)
+def test_what_does_not_serve_is_not_found_in_tensorflow_servings_words(
+    bench, model, version, which
+):
+    bench.aspire(1)
+    bench.settle()
+    with pytest.raises(ServingError) as caught, bench.manager.handle(model, version):
+        pass
+    assert caught.value.code is Code.NOT_FOUND
+    assert caught.value.message == f"Servable not found for request: {which}"
+
+
+def test_unloading_waits_for_the_requests_in_flight(bench):
+    bench.aspire(1)
+    bench.settle()
+    old = bench.loader.loaded[0]
+    with bench.manager.handle(MODEL, None):
+        bench.aspire(2)
+        bench.manager.step()  # loads 2
+        unloading = threading.Thread(target=bench.manager.step)
+        unloading.start()
+        while bench.states()[1] != "UNLOADING":
+            pass
+        assert bench.serving() == 2  # new requests go on meanwhile
+        assert not old.closed
+        assert unloading.is_alive()
+    unloading.join(10)
+    assert old.closed
+    assert bench.states() == {2: "AVAILABLE", 1: "END"}
+
+
+def test_a_failing_request_gives_its_handle_back(bench):
+    bench.aspire(1)
+    bench.settle()
+    with pytest.raises(RuntimeError), bench.manager.handle(MODEL, None):
+        raise RuntimeError
+    bench.aspire()
+    bench.settle()
+    assert bench.states() == {1: "END"}
+
+
+def test_a_state_that_cannot_follow_is_a_bug():
+    monitor = StateMonitor()
+    with pytest.raises(AssertionError, match="END to AVAILABLE"):
+        monitor.publish(MODEL, 1, State.AVAILABLE)

@@ -1,0 +1,64 @@
+"""What the client package is made of, and what it is not."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+import seq2sum
+
+HEAVY = ("tensorflow", "keras", "numpy", "tensorflow_serving")
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_it_brings_nothing_heavy():
+    loaded = python(f"import seq2sum, sys; print([m for m in {HEAVY} if m in sys.modules])")
+    assert loaded == "[]"
+
+
+def test_the_contract_imports_the_standard_library_only():
+    code = (
+        "import importlib.util as u, sys; "
+        f"spec = u.spec_from_file_location('contract', {seq2sum.contract.__file__!r}); "
+        "module = u.module_from_spec(spec); sys.modules['contract'] = module; "
+        "spec.loader.exec_module(module); "
+        "roots = {name.split('.')[0] for name in sys.modules} - {'contract', '__main__'}; "
+        "print(sorted(r for r in roots if r not in sys.stdlib_module_names "
+        "and not r.startswith(('_', 'sitecustomize'))))"
+    )
+    assert python(code) == "[]"
+
+
+def test_all_names_the_public_surface():
+    public = {
+        name
+        for name, value in vars(seq2sum).items()
+        if not name.startswith("_") and (not inspect.ismodule(value) or name == "contract")
+    }
+    assert sorted(public) == sorted(seq2sum.__all__)
+
+
+@pytest.mark.parametrize("name", [n for n in seq2sum.__all__ if n != "contract"])
+def test_public_names_show_their_public_path_and_are_documented(name):
+    value = getattr(seq2sum, name)
+    assert value.__module__ == "seq2sum"
+    assert inspect.getdoc(value)
+
+
+def test_errors_can_be_caught_as_the_builtin_kind():
+    assert issubclass(seq2sum.InvalidQuestion, ValueError)
+    assert issubclass(seq2sum.DeadlineExceeded, TimeoutError)
+    assert issubclass(seq2sum.Unavailable, ConnectionError)
+    for name in seq2sum.__all__:
+        value = getattr(seq2sum, name)
+        if inspect.isclass(value) and issubclass(value, Exception):
+            assert issubclass(value, seq2sum.Seq2SumError)

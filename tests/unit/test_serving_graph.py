@@ -1,0 +1,92 @@
+"""The serving graph: equal to the Keras model, and what the contract promises."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from seq2sum import contract
+from seq2sum_training import network, recipe
+from seq2sum_training.layouts import Layout
+from seq2sum_training.serving import ServingModel
+
+QUESTIONS = [b"53+42", b"999+1", b"0+0", b"7+123", b"123+456"]
+
+
+@pytest.fixture(scope="module", params=["default", "seed"])
+def pair(request):
+    """A recipe's serving graph and the Keras model it was made from, with random weights."""
+    chosen = recipe.load(request.param, ["network.units=16"])
+    keras.utils.set_random_seed(3)
+    model = network.build(chosen)
+    for variable in model.trainable_variables:  # biases start at constants: make all of them count
+        variable.assign(variable + keras.random.normal(variable.shape, seed=4) * 0.3)
+    return ServingModel(chosen, model), model
+
+
+def keras_probabilities(serving, model, questions):
+    chosen = serving.recipe
+    tokens = Layout.named(chosen.layout, chosen.digits).tokens(np.array(questions))
+    found = np.asarray(model(keras.ops.one_hot(tokens, 12)))
+    return found[:, ::-1] if chosen.answers == "reversed" else found
+
+
+def test_probabilities_are_those_of_the_keras_model(pair):
+    serving, model = pair
+    detail = serving.ask(QUESTIONS, signature="probabilities")
+    expected = keras_probabilities(serving, model, QUESTIONS)
+    np.testing.assert_allclose(detail["probabilities"], expected, atol=1e-6)
+    assert (detail["token_ids"] == expected.argmax(axis=2)).all()
+
+
+def test_answers_and_confidence_follow_from_the_probabilities(pair):
+    serving, model = pair
+    outputs = serving.ask(QUESTIONS)
+    expected = keras_probabilities(serving, model, QUESTIONS)
+    texts = ["".join(contract.ALPHABET[i] for i in row) for row in expected.argmax(axis=2)]
+    assert [text.decode() for text in outputs["answers"]] == [text.strip() for text in texts]
+    np.testing.assert_allclose(outputs["confidence"], expected.max(axis=2).prod(axis=1), rtol=1e-4)
+
+
+def test_one_hot_is_what_the_network_reads(pair):
+    serving, _ = pair
+    one_hot = serving.ask(QUESTIONS, signature="one_hot")["one_hot"]
+    layout = Layout.named(serving.recipe.layout, 3)
+    assert (one_hot.argmax(axis=2) == layout.tokens(np.array(QUESTIONS))).all()
+    assert (one_hot.sum(axis=2) == 1).all()
+
+
+def test_a_bad_row_costs_its_neighbours_nothing(pair):
+    serving, _ = pair
+    alone = serving.ask([b"53+42"])
+    mixed = serving.ask([b"12+x", b"53+42", b"1234+1", b"", b"\xff\0", b"9" * 100_000])
+    assert mixed["answers"][1] == alone["answers"][0]
+    assert mixed["confidence"][1] == pytest.approx(alone["confidence"][0], rel=1e-5)
+    assert mixed["status"].tolist() == [1, 0, 2, 1, 1, 1]
+    assert (mixed["answers"][[0, 2, 3, 4, 5]] == b"").all()
+    assert (mixed["confidence"][[0, 2, 3, 4, 5]] == 0).all()
+
+
+def test_an_empty_batch_is_answered(pair):
+    serving, _ = pair
+    for signature in contract.SIGNATURES:
+        outputs = serving.ask([], signature=signature.name)
+        assert {t.name for t in signature.outputs} == set(outputs)
+        assert all(len(array) == 0 for array in outputs.values())
+
+
+def test_signatures_are_those_of_the_contract(pair):
+    serving, _ = pair
+    described = serving.describe()["signatures"]
+    for name, function in serving.signatures.items():
+        for output, tensor in function.structured_outputs.items():
+            wanted = described[name]["outputs"][output]
+            assert wanted["dtype"] == f"DT_{tensor.dtype.name.upper()}".replace("FLOAT32", "FLOAT")
+            assert [size or -1 for size in tensor.shape.as_list()] == wanted["shape"]
+
+
+def test_weights_are_constants_of_the_graph(pair):
+    serving, _ = pair
+    for function in serving.signatures.values():
+        assert not function.graph.variables
+        assert not function.captured_inputs

@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(config: ServerConfig) -> int:
     """Checks what can be checked at once, then loads TensorFlow and serves."""
+    check_base_paths(config)
     check_port(config.host, config.port)
     # TensorFlow tells of CPU features and deprecations on every start; errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -113,6 +114,17 @@ def parser() -> argparse.ArgumentParser:
     return flags
 
 
+def check_base_paths(config: ServerConfig) -> None:
+    """Refuses a base path that is not there: the real server waits for it, whatever the typo."""
+    for model in config.models:
+        if not Path(model.base_path).is_dir():
+            raise StartupError(
+                Code.NOT_FOUND,
+                f"Could not find base path {model.base_path} for servable {model.name}; "
+                f"make it by exporting a version: seq2sum-train export RUN --to {model.base_path}",
+            )
+
+
 def configuration(flags: argparse.Namespace) -> ServerConfig:
     """The server that the flags describe.
 
@@ -130,12 +142,6 @@ def configuration(flags: argparse.Namespace) -> ServerConfig:
         raise StartupError(Code.INVALID_ARGUMENT, "--grpc_max_threads must be at least 1")
     model = ModelConfig(flags.model_name, flags.model_base_path)
     model.check()
-    if not Path(model.base_path).is_dir():
-        raise StartupError(
-            Code.NOT_FOUND,
-            f"Could not find base path {model.base_path} for servable {model.name}; "
-            f"make it by exporting a version: seq2sum-train export RUN --to {model.base_path}",
-        )
     return ServerConfig(
         models=(model,),
         host=flags.host,

@@ -1,0 +1,46 @@
+"""The demo leads from nothing to right answers, and shows the way."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+
+def test_the_sdk_gets_the_right_answers_with_confidence_and_version(demo):
+    found = re.findall(
+        r"Answer\(question='(.*?)', text='(\d+)', value=(\d+), confidence=(0\.\d+), version=(\d+)",
+        demo.output,
+    )
+    answers = {question: (text, value, version) for question, text, value, _, version in found}
+    assert answers == {
+        "53+42": ("95", "95", "1"),
+        "123+456": ("579", "579", "1"),
+        "999+1": ("1000", "1000", "1"),
+    }
+    assert all(0.5 < float(confidence) <= 1 for _, _, _, confidence, _ in found)
+    assert "seq2sum.InvalidQuestion: '53+4x' is not a question" in demo.output
+
+
+def test_the_model_reaches_what_is_promised_over_all_pairs(demo):
+    errors = re.search(r"errors ([\d,]+) of 1,000,000", demo.output)[1]
+    assert int(errors.replace(",", "")) <= 1000  # 99.9 % are right
+
+
+def test_every_command_is_shown_as_it_can_be_typed(demo):
+    commands = re.findall(r"^\$ (\S+ ?\S*)", demo.output, re.MULTILINE)
+    assert commands == [
+        "seq2sum-train fit",
+        "seq2sum-train evaluate",
+        "seq2sum-train export",
+        *[c for c in commands if c.startswith("seq2sum-serve --port=")],
+        "seq2sum add",
+        "seq2sum status",
+    ]
+    assert len(commands) == 6
+
+
+def test_the_version_stays_and_the_server_does_not(demo):
+    assert (demo.folder / "models" / "seq2sum" / "1" / "saved_model.pb").is_file()
+    port = int(re.search(r"it listens on localhost:(\d+)", demo.output)[1])
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0

@@ -1,0 +1,102 @@
+"""The README tells the truth: its snippets are run, its commands exist, its links lead on."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import subprocess
+from itertools import pairwise
+
+import pytest
+import seq2sum_serving.embedded.command
+import seq2sum_training.command
+import servers
+from blur import blurred
+from conftest import BIN, ROOT
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+"""Language and text of every fenced block."""
+
+PYTHON = [
+    (code, output) for (language, code), (_, output) in pairwise(BLOCKS) if language == "python"
+]
+COMMANDS = [
+    line.removeprefix("$ ")
+    for language, text in BLOCKS
+    if language == "console"
+    for line in text.splitlines()
+    if line.startswith("$ ")
+]
+
+
+@pytest.fixture(scope="module")
+def server(demo, tmp_path_factory):
+    """A server of the model that the demo trained."""
+    base = demo.folder / "models" / "seq2sum"
+    started = servers.Server.launch(base, tmp_path_factory.mktemp("readme"))
+    yield started.wait_until_open()
+    started.stop()
+
+
+def test_the_readme_has_snippets():
+    assert len(PYTHON) == 2
+    assert len(COMMANDS) > 8
+
+
+@pytest.mark.parametrize(("code", "output"), PYTHON, ids=["tour", "errors"])
+def test_python_prints_what_the_block_after_it_says(server, code, output):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(code.replace("localhost:8500", server.target), {"__name__": "readme"})
+    assert printed.getvalue() == output
+
+
+def test_the_client_commands_print_what_stands_below_them(server):
+    [block] = [text for language, text in BLOCKS if language == "console" and "seq2sum add" in text]
+    printed = []
+    for line in block.splitlines():
+        if line.startswith("$ seq2sum "):
+            printed.append(line)
+            command = [BIN / "seq2sum", *shlex.split(line)[2:], "--target", server.target]
+            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+            printed += done.stdout.splitlines()
+    assert blurred("\n".join(printed)) == blurred(block)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_exists_with_its_options(line):
+    program, *options = shlex.split(line.replace("$PWD", "/models"))
+    match program:
+        case "make":
+            subprocess.run(["make", "-n", *options], cwd=ROOT, check=True, capture_output=True)
+        case "seq2sum-train":
+            seq2sum_training.command.parser().parse_args(options)
+        case "seq2sum-serve":
+            flags = seq2sum_serving.embedded.command.parser().parse_args(options)
+            assert seq2sum_serving.embedded.command.configuration(flags).models
+        case "seq2sum":
+            assert options  # run by the test above
+        case "docker":
+            assert (ROOT / "docker-compose.yml").is_file()
+        case "export":
+            name, _, template = options[0].partition("=")
+            assert name == servers.VARIABLE
+            fields = dict.fromkeys(re.findall(r"{(\w+)}", template), "x")
+            assert fields.keys() <= set(re.findall(r"{(\w+)}", servers.__doc__))
+        case _:
+            raise AssertionError(f"who runs {line}?")
+
+
+def test_the_demo_prints_what_the_readme_says(demo):
+    [excerpt] = [text for language, text in BLOCKS if language == "text" and "$ seq2sum" in text]
+    printed = blurred(demo.output)
+    for line in blurred(excerpt):
+        assert line in printed
+
+
+def test_links_lead_to_files():
+    for target in re.findall(r"\]\((?!http)(.*?)\)", README):
+        assert (ROOT / target).exists()

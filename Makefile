@@ -13,7 +13,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.done ## Make .venv with the three distributions and the tools
 
@@ -22,7 +22,7 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "seq2sum needs Python 3.11 or newer; name one with: make PYTHON=python3.11"; exit 1; }
 	@echo "setting up .venv (downloads about 700 MB the first time, most of it TensorFlow)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev \
 		--editable ./client --editable ./training --editable './serving[embedded]'

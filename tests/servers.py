@@ -51,7 +51,6 @@ class Server:
         folder: Path,
         *,
         model_name: str = "seq2sum",
-        model_config_file: str = "",
         flags: Sequence[str] = (),
         port: int | None = None,
     ) -> Server:
@@ -62,7 +61,7 @@ class Server:
             rest_port=free_port(),
             model_name=model_name,
             model_base_path=shlex.quote(str(base_path)),
-            model_config_file=shlex.quote(model_config_file),
+            model_config_file="",
             extra_flags=shlex.join(flags),
         )
         log = folder / f"server-{port}.log"

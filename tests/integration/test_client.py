@@ -139,11 +139,11 @@ def test_the_timeout_is_for_all_chunks_together(odd_server):
     def answer(data, _):
         rows = len(PREDICT.request.FromString(data).inputs["questions"].string_val)
         chunks.append(rows)
-        time.sleep(0.6)
+        time.sleep(1.2)
         return reply(rows).SerializeToString()
 
     with (
-        seq2sum.Client(odd_server(answer), timeout=1) as client,
+        seq2sum.Client(odd_server(answer), timeout=2) as client,
         pytest.raises(seq2sum.DeadlineExceeded),
     ):
         client.add_many(["1+1"] * 10_000)  # three chunks, each of them within the timeout

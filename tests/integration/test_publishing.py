@@ -19,6 +19,12 @@ def test_versions_are_numbered_from_one_upwards(tmp_path):
     assert existing(base) == [1, 2, 7, 8]
 
 
+def test_what_no_server_takes_for_a_version_does_not_count(tmp_path):
+    for name in ("٣", "9" * 20, "7.tmp", "v8", "-9"):
+        (tmp_path / name).mkdir()
+    assert publish(tmp_path) == 1
+
+
 def test_while_it_is_prepared_no_child_has_a_number(tmp_path):
     with publishing(tmp_path, None) as (staging, number):
         assert staging.parent == tmp_path
@@ -27,14 +33,15 @@ def test_while_it_is_prepared_no_child_has_a_number(tmp_path):
 
 
 def test_an_error_on_the_way_leaves_nothing(tmp_path):
-    def fails_half_way():
-        with publishing(tmp_path, None) as (staging, _):
+    def fails_half_way(base):
+        with publishing(base, None) as (staging, _):
             (staging / "half").touch()
             raise RuntimeError
 
-    with pytest.raises(RuntimeError):
-        fails_half_way()
-    assert list(tmp_path.iterdir()) == []
+    for base in (tmp_path, tmp_path / "new"):
+        with pytest.raises(RuntimeError):
+            fails_half_way(base)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_version_is_refused_before_any_work(tmp_path):

@@ -210,7 +210,7 @@ def test_a_second_export_answers_soon_after_it_is_published(
 
 
 def test_a_half_copied_version_never_serves_and_the_old_one_goes_on(base_path, start_server):
-    server = start_server(base_path)
+    server = start_server(base_path, flags=["--max_num_load_retries=0"])
     shutil.copytree(base_path / "1", base_path / "staged")
     (base_path / "staged" / "saved_model.pb").unlink()
     (base_path / "staged").rename(base_path / "2")
@@ -257,6 +257,48 @@ def test_sigterm_lets_calls_in_flight_finish(base_path, start_server):
         with pytest.raises(grpc.RpcError) as caught:
             stub.Predict(request, timeout=10)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.embedded
+def test_sigterm_while_a_version_is_loading_ends_cleanly(base_path, start_server):
+    server = start_server(base_path, wait=False)
+    deadline = time.monotonic() + 60
+    while "Loading servable version" not in server.log.read_text():
+        assert time.monotonic() < deadline, server.log.read_text()
+        time.sleep(0.002)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(30) == 0
+
+
+@pytest.fixture
+def slow_model(tmp_path):
+    """A base path whose model takes some seconds to answer: `steps` of a large product."""
+    block = tf.fill([400, 400], 1 / 400)
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, name="steps")])
+    def slow(steps):
+        return {"done": tf.while_loop(lambda i, _: i < steps, multiply, (0, block))[1]}
+
+    def multiply(step, product):
+        return step + 1, product @ block
+
+    base = tmp_path / "slow"
+    tf.saved_model.save(tf.Module(), str(base / "1"), signatures={"serving_default": slow})
+    return base
+
+
+@pytest.mark.embedded
+def test_after_the_grace_the_server_ends_whatever_still_runs(slow_model, start_server):
+    server = start_server(slow_model, flags=["--shutdown_grace_seconds=0.5"])
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "seq2sum"
+    request.inputs["steps"].CopyFrom(tf.make_tensor_proto(10_000_000))
+    with grpc.insecure_channel(server.target) as channel:
+        call = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(request)
+        time.sleep(1)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) == 0
+        assert call.exception().code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 @pytest.mark.embedded

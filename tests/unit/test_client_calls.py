@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
 
 import grpc
@@ -133,6 +134,47 @@ def test_statuses_come_newest_first_with_their_errors():
         seq2sum.VersionStatus(2, seq2sum.State.END, "broken"),
         seq2sum.VersionStatus(1, seq2sum.State.AVAILABLE),
     ]
+
+
+def test_a_status_that_the_contract_does_not_have_is_told_as_such():
+    with pytest.raises(seq2sum.UnexpectedResponse, match="no status 3"):
+        list(_calls.answers(["1+1"], reply(status=(3,))))
+
+
+def test_a_version_that_cannot_be_one_is_refused():
+    with pytest.raises(ValueError, match="is not a version"):
+        _calls.predict_request(["1+1"], model="seq2sum", version=2**63)
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), float("-inf")])
+def test_a_timeout_that_cannot_be_one_is_refused(timeout):
+    with (
+        seq2sum.Client("localhost:1") as client,
+        pytest.raises(ValueError, match="timeout is in seconds"),
+    ):
+        client.add("1+1", timeout=timeout)
+
+
+@pytest.mark.parametrize("one", ["53+42", b"53+42"])
+def test_a_single_text_is_not_many_questions(one):
+    with (
+        seq2sum.Client("localhost:1") as client,
+        pytest.raises(TypeError, match="there is add"),
+    ):
+        client.add_many(one)
+
+
+def every_kind(kind):
+    return [kind, *(deeper for child in kind.__subclasses__() for deeper in every_kind(child))]
+
+
+@pytest.mark.parametrize("kind", every_kind(seq2sum.CallError))
+def test_errors_cross_process_boundaries(kind):
+    error = kind("why", code=grpc.StatusCode.UNKNOWN, target="t", model="m", version=0)
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert vars(again) == vars(error)
+    assert str(again) == str(error)
 
 
 @pytest.mark.parametrize(

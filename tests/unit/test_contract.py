@@ -19,6 +19,30 @@ def test_operands_come_as_written():
     assert contract.operands(b"7+") is None
 
 
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("1", 1),
+        ("0", 0),
+        ("00000123", 123),
+        ("9223372036854775807", 2**63 - 1),
+        ("9223372036854775808", None),
+        ("-3", None),
+        ("+3", None),
+        ("1.tmp", None),
+        ("v2", None),
+        (".publishing-2-77", None),
+        (" 1", None),
+        ("1\n", None),
+        ("٣", None),
+        ("9" * 10_000, None),
+        ("", None),
+    ],
+)
+def test_version_numbers(name, number):
+    assert contract.version_number(name) == number
+
+
 def test_the_alphabet_is_sorted_and_the_seeds():
     assert "".join(sorted(contract.ALPHABET)) == contract.ALPHABET
     assert contract.ALPHABET.index(" ") == 0

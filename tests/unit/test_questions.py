@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from seq2sum_training import recipe
 from seq2sum_training.batches import batches_of
+from seq2sum_training.errors import UserError
 from seq2sum_training.golden import golden
 from seq2sum_training.questions import every_pair, held_out, questions, sums
 
@@ -49,6 +50,18 @@ def test_a_batch_depends_on_seed_and_step_alone():
     assert (draw(1, 5) == draw(1, 5)).all()
     assert (draw(1, 5) != draw(1, 6)).any()
     assert (draw(1, 5) != draw(2, 5)).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("default", ["digits=1", "data.held_out=0.9999"]),
+        ("seed", ["data.questions=1", "data.validation=0.9", "fit.steps=1"]),
+    ],
+)
+def test_a_recipe_with_nothing_to_train_on_is_refused(name, overrides):
+    with pytest.raises(UserError, match="nothing to train on"):
+        batches_of(recipe.load(name, overrides))
 
 
 def test_short_operands_are_drawn_often():

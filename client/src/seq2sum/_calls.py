@@ -18,8 +18,14 @@ LONGEST_SHOWN = 60
 
 
 def model_spec(model: str, version: int | None) -> predict_pb2.ModelSpec:
-    """Which servable is meant; no version means the latest available one."""
+    """Which servable is meant; no version means the latest available one.
+
+    Raises:
+        ValueError: The version cannot be one: it does not fit the wire's int64.
+    """
     spec = predict_pb2.ModelSpec(name=model)
+    if version is not None and abs(version) > contract.LARGEST_VERSION:
+        raise ValueError(f"{version} is not a version: it does not fit into 64 bits")
     if version is not None:  # 0 is a version: only None means "latest"
         spec.version.value = version
     return spec
@@ -72,7 +78,13 @@ def answers(
 
 
 def refusal(question: object, status: int, version: int) -> InvalidQuestion:
-    """Why a question of this status has no answer."""
+    """Why a question of this status has no answer.
+
+    Raises:
+        UnexpectedResponse: The contract has no such status.
+    """
+    if status not in (contract.Status.MALFORMED, contract.Status.TOO_LONG):
+        raise UnexpectedResponse(f"the contract has no status {status}")
     shown = repr(question)
     if len(shown) > LONGEST_SHOWN:
         shown = f"{shown[:LONGEST_SHOWN]}…"

@@ -32,8 +32,11 @@ DEFAULT_TARGET = "localhost:8500"
 DEFAULT_TIMEOUT = 10.0
 """Seconds. A loaded server answers in milliseconds; what takes longer is worth an error."""
 
+LONGEST_TIMEOUT = 1e8
+"""Seconds, three years: what is longer does not fit gRPC's header, and means no limit."""
+
 CHANNEL_OPTIONS = (
-    # Replies of any size: the 4 MB that gRPC allows by default is 200,000 answers.
+    # Replies of any size, whatever a later version answers: gRPC stops at 4 MB by default.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 )
@@ -112,7 +115,10 @@ class Client:
         Raises:
             CallError: A call failed; the subclass says why.
             UnexpectedResponse: The server answers, but it is no seq2sum model.
+            TypeError: `questions` is a single text.
         """
+        if isinstance(questions, str | bytes):
+            raise TypeError("add_many takes many questions; for a single one there is add")
         rows = list(questions)
         deadline = _Deadline(self.timeout if isinstance(timeout, Default) else timeout)
         result: list[Answer] = []
@@ -178,7 +184,10 @@ class _Deadline:
     """A moment on the monotonic clock, so that several RPCs share one timeout."""
 
     def __init__(self, timeout: float | None) -> None:
-        self._moment = None if timeout is None else time.monotonic() + timeout
+        if timeout is not None and not timeout >= 0:  # NaN is neither
+            raise ValueError(f"timeout is in seconds, 0 or more, and not {timeout}")
+        endless = timeout is None or timeout > LONGEST_TIMEOUT
+        self._moment = None if endless else time.monotonic() + (timeout or 0.0)
 
     def remaining(self) -> float | None:
         """Seconds left, at least 0; None for no deadline."""

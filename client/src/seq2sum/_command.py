@@ -35,11 +35,14 @@ def parser() -> argparse.ArgumentParser:
         help="the server's gRPC port (default: %(default)s)",
     )
     shared.add_argument(
-        "--model", default=contract.MODEL_NAME, help="the model's name there (default: %(default)s)"
+        "--model",
+        type=model,
+        default=contract.MODEL_NAME,
+        help="the model's name there (default: %(default)s)",
     )
     shared.add_argument(
         "--timeout",
-        type=float,
+        type=seconds,
         default=DEFAULT_TIMEOUT,
         metavar="SECONDS",
         help="give up after this time (default: %(default)g)",
@@ -70,11 +73,26 @@ def parser() -> argparse.ArgumentParser:
 
 
 def version(text: str) -> int:
-    """A version number from the command line: what fits into the wire's int64, 0 included."""
-    number = int(text)
-    if not 0 <= number < 2**63:
-        raise ValueError
+    """A version from the command line."""
+    number = contract.version_number(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version: 0, 1, 2 and so on")
     return number
+
+
+def seconds(text: str) -> float:
+    """A time from the command line."""
+    value = float(text)
+    if not value >= 0:  # NaN is neither
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time: seconds, 0 or more")
+    return value
+
+
+def model(text: str) -> str:
+    """A model name from the command line: text, and not bytes that no encoding has."""
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name")
+    return text
 
 
 def add(client: Client, options: argparse.Namespace) -> int:

@@ -14,6 +14,8 @@ Seq2SumError
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import grpc
 
 
@@ -45,6 +47,11 @@ class CallError(Seq2SumError):
         which = "latest version" if version is None else f"version {version}"
         super().__init__(f"{details} [{code.name} from {target}, model {model}, {which}]")
 
+    def __reduce__(self) -> tuple[Callable[..., CallError], tuple[object, ...]]:
+        """Errors cross process boundaries, by multiprocessing for example."""
+        values = (self.details, self.code, self.target, self.model, self.version)
+        return _rebuilt, (type(self), *values)
+
 
 class ModelNotFound(CallError):
     """The server does not serve this model, or no version of it is available."""
@@ -72,6 +79,17 @@ class Overloaded(CallError):
 
 class UnexpectedResponse(Seq2SumError):
     """The reply does not keep the serving contract: it is not a seq2sum model that answers."""
+
+
+def _rebuilt(
+    kind: type[CallError],
+    details: str,
+    code: grpc.StatusCode,
+    target: str,
+    model: str,
+    version: int | None,
+) -> CallError:
+    return kind(details, code=code, target=target, model=model, version=version)
 
 
 _BY_CODE: dict[grpc.StatusCode, type[CallError]] = {

@@ -1,7 +1,7 @@
 """The serving contract: what a question is, and what a model version answers under which names.
 
 One definition for everybody: training writes it into every version, servers carry it, the
-client asks for it. Standard library only, so that anything can import it.
+client asks for it. It imports nothing beyond the standard library.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ ALPHABET = " +0123456789"
 
 QUESTION = re.compile(rb"([0-9]+)\+([0-9]+) *")
 """A well-formed question, to be matched in full: two numbers, a plus, trailing spaces."""
+
+VERSION = re.compile(r"[0-9]{1,40}")
+"""What a version may look like; no longer than leading zeros make sense."""
+
+LARGEST_VERSION = 2**63 - 1
+"""Versions are int64 on the wire."""
 
 FILE_NAME = "contract.json"
 """Where a version directory holds `describe(...)`, below `assets.extra/`."""
@@ -82,6 +88,18 @@ DETAILED = Signature("probabilities", (PROBABILITIES, TOKEN_IDS, STATUS))
 PREPROCESSED = Signature("one_hot", (ONE_HOT,))
 """The string-to-one-hot preprocessing itself, for inspection."""
 SIGNATURES = (DEFAULT, DETAILED, PREPROCESSED)
+
+
+def version_number(name: str) -> int | None:
+    """The model version that a name stands for, or None.
+
+    The whole name must be ASCII digits of a number that fits int64, as TensorFlow Serving
+    reads the children of a base path: `00000123` is 123, and 0 is a version.
+    """
+    if not VERSION.fullmatch(name):
+        return None
+    number = int(name)
+    return number if number <= LARGEST_VERSION else None
 
 
 def operands(question: bytes) -> tuple[bytes, bytes] | None:

@@ -21,9 +21,13 @@ class FakeLoader:
 
     def __init__(self) -> None:
         self.loaded: list[FakeServable] = []
+        self.attempts = 0
+        self.failures_to_come = 0
 
     def __call__(self, path: str) -> FakeServable:
-        if "broken" in path:
+        self.attempts += 1
+        self.failures_to_come -= 1
+        if "broken" in path or self.failures_to_come >= 0:
             raise ServingError(Code.NOT_FOUND, f"no model in {path}")
         servable = FakeServable(path)
         self.loaded.append(servable)

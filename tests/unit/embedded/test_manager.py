@@ -16,10 +16,10 @@ MODEL = "m"
 class Bench:
     """A manager with its surroundings."""
 
-    def __init__(self) -> None:
+    def __init__(self, **how) -> None:
         self.monitor = StateMonitor()
         self.loader = FakeLoader()
-        self.manager = Manager(self.loader, self.monitor)
+        self.manager = Manager(self.loader, self.monitor, **how)
 
     def aspire(self, *versions, model=MODEL, broken=()):
         paths = {v: f"/models/{'broken' if v in broken else 'good'}/{v}" for v in versions}
@@ -98,6 +98,32 @@ def test_a_broken_version_is_not_tried_again_while_it_is_aspired(bench):
     bench.settle()
     assert bench.states() == {2: "END"}
     assert bench.loader.loaded == []
+
+
+def test_a_failed_load_is_tried_again_as_often_as_asked():
+    pauses = []
+    bench = Bench(retries=2, pause=lambda: pauses.append("pause"))
+    bench.loader.failures_to_come = 2
+    bench.aspire(1)
+    bench.settle()
+    assert bench.states() == {1: "AVAILABLE"}
+    assert (bench.loader.attempts, pauses) == (3, ["pause", "pause"])
+
+
+def test_retries_come_to_an_end():
+    bench = Bench(retries=2, pause=lambda: False)
+    bench.aspire(1, broken=[1])
+    bench.settle()
+    assert bench.states() == {1: "END"}
+    assert bench.loader.attempts == 3
+
+
+def test_a_server_that_stops_does_not_try_again():
+    bench = Bench(retries=100, pause=lambda: True)
+    bench.aspire(1, broken=[1])
+    bench.settle()
+    assert bench.states() == {1: "END"}
+    assert bench.loader.attempts == 1
 
 
 def test_a_version_that_was_gone_can_come_back(bench):

@@ -8,30 +8,7 @@ import pytest
 from seq2sum_serving.embedded.config import ModelConfig
 from seq2sum_serving.embedded.errors import StartupError
 from seq2sum_serving.embedded.source import FileSystemSource
-from seq2sum_serving.embedded.versions import Latest, aspired, version_number
-
-
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        ("1", 1),
-        ("0", 0),
-        ("00000123", 123),
-        ("9223372036854775807", 2**63 - 1),
-        ("9223372036854775808", None),
-        ("-3", None),
-        ("+3", None),
-        ("1.tmp", None),
-        ("v2", None),
-        (".publishing-2-77", None),
-        (" 1", None),
-        ("1\n", None),
-        ("٣", None),
-        ("", None),
-    ],
-)
-def test_version_numbers(name, number):
-    assert version_number(name) == number
+from seq2sum_serving.embedded.versions import Latest, aspired
 
 
 def test_the_latest_versions_are_aspired():

@@ -117,6 +117,11 @@ def test_a_short_list_cannot_claim_all_memory():
         tensors.decode(proto_of(types_pb2.DT_DOUBLE, [2**29], double_val=[1]))
 
 
+def test_a_short_list_of_strings_cannot_claim_all_memory_either():
+    with pytest.raises(ValueError, match=r"is too large"):
+        tensors.decode(proto_of(types_pb2.DT_STRING, [2**31 - 1], string_val=[b"x"]))
+
+
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     dtype=st.sampled_from([types_pb2.DT_FLOAT, types_pb2.DT_INT32, types_pb2.DT_STRING]),

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from seq2sum_training.questions import Mask, Numbers, held_out, unordered
+from seq2sum_training.errors import UserError
+from seq2sum_training.questions import Mask, Numbers, every_pair, held_out, unordered
 from seq2sum_training.recipe import Fixed, Fresh, Recipe
 
 DRAWN_TOO_MANY = 1.3
@@ -30,10 +31,18 @@ class Batches(Protocol):
 
 
 def batches_of(recipe: Recipe) -> Batches:
-    """The batches that a recipe describes."""
+    """The batches that a recipe describes.
+
+    Raises:
+        UserError: There would be nothing to train on.
+    """
     if isinstance(recipe.data, Fresh):
-        return FreshBatches(recipe, recipe.data)
-    return FixedBatches(recipe, recipe.data)
+        batches: Batches = FreshBatches(recipe, recipe.data)
+    else:
+        batches = FixedBatches(recipe, recipe.data)
+    if not batches.trained(*every_pair(recipe.digits)).any():
+        raise UserError("the recipe's data holds out every pair: there is nothing to train on")
+    return batches
 
 
 class FreshBatches:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+
+from seq2sum import contract
 
 from seq2sum_training import evaluation, progress, provenance, quiet, versions
 from seq2sum_training import recipe as recipes
@@ -21,6 +24,8 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; gives back the exit code."""
     options = parser().parse_args(arguments)
+    # As Ctrl-C does, so that what is half-made is cleared away.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         verbs = {"fit": fit, "evaluate": evaluate, "export": export}
         verbs[options.verb](options)
@@ -75,7 +80,10 @@ def parser() -> argparse.ArgumentParser:
         help="the model's base path, the folder that a server watches, e.g. models/seq2sum",
     )
     exporter.add_argument(
-        "--version", type=_version, metavar="N", help="its number (default: the next free one)"
+        "--version",
+        type=version,
+        metavar="N",
+        help="its number (default: the next free one)",
     )
     return command
 
@@ -86,6 +94,7 @@ def fit(options: argparse.Namespace) -> None:
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     out = options.out or Path("runs", f"{Path(options.recipe).stem}-{stamp}")
 
+    batches_of(recipe)  # a recipe with nothing to train on makes no folder
     run = Run.create(out, recipe)
     quiet.import_tensorflow()
     from seq2sum_training.fit import Trainer
@@ -150,10 +159,11 @@ def export(options: argparse.Namespace) -> None:
     print(f"published {path}: {right:,} of {asked:,} golden questions answered right")
 
 
-def _version(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 2**63:
-        raise ValueError
+def version(text: str) -> int:
+    """A version from the command line."""
+    number = contract.version_number(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version: 0, 1, 2 and so on")
     return number
 
 

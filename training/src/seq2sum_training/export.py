@@ -44,19 +44,19 @@ def export(
     Raises:
         UserError: The version exists, cannot be written, or is not what was trained.
     """
-    with publishing(base, version) as (staging, number):
-        tell(f"building the serving graph of {run.path}")
-        model = run.model()
-        serving = ServingModel(run.recipe, model)
-        questions = golden.golden(run.recipe.digits)
-        _check_equal(model, serving, questions["questions"])
+    tell(f"building the serving graph of {run.path}")
+    model = run.model()
+    serving = ServingModel(run.recipe, model)
+    questions = golden.golden(run.recipe.digits)
+    _check_equal(model, serving, questions["questions"])
 
+    with publishing(base, version) as (staging, number):
         tell(f"writing version {number}")
         serving.save(str(staging))
         extra = staging / "assets.extra"
         extra.mkdir()
         warmup.write(extra / warmup.FILE_NAME)
-        described = serving.describe() | {"run": run.path.name, **provenance()}
+        described = serving.describe() | {"run": run.path.resolve().name, **provenance()}
         (extra / contract.FILE_NAME).write_text(json.dumps(described, indent=2) + "\n")
         (extra / golden.FILE_NAME).write_text(json.dumps(questions, indent=1) + "\n")
 

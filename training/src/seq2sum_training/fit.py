@@ -7,6 +7,7 @@ saved and exported.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from seq2sum import contract
 
 from seq2sum_training import network
 from seq2sum_training.batches import Batches, batches_of
+from seq2sum_training.errors import UserError
 from seq2sum_training.history import Progress
 from seq2sum_training.layouts import VOCABULARY, Layout, answer_tokens
 from seq2sum_training.questions import Numbers, questions, sums
@@ -53,7 +55,11 @@ class Trainer:
         self._predict = tf.function(self.model, reduce_retracing=True)
 
     def run(self) -> Iterator[Progress]:
-        """Trains from the first step to the last, telling after each block."""
+        """Trains from the first step to the last, telling after each block.
+
+        Raises:
+            UserError: The loss is not finite any more.
+        """
         recipe = self._recipe
         probe = self._probe()
         for start in range(0, recipe.fit.steps, BLOCK_STEPS):
@@ -62,6 +68,10 @@ class Trainer:
             block = self._block(range(start, start + count))
             loss = float(self._train(*map(tf.constant, block), tf.constant(count)))
             seconds = time.perf_counter() - began
+            if not math.isfinite(loss):
+                raise UserError(
+                    f"the loss is {loss} after step {start + count}: lower fit.learning_rate"
+                )
             yield Progress(start + count, loss, self._exact(*probe), int(block[2].sum()) / seconds)
 
     def _tokens(self, first: Numbers, second: Numbers) -> tuple[NDArray[np.int32], ...]:

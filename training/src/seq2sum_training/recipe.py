@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from seq2sum_training.errors import UserError
 
 Positive = Annotated[int, Meta(ge=1)]
-Rate = Annotated[float, Meta(gt=0)]
+Rate = Annotated[float, Meta(gt=0, le=1000)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 
 
@@ -56,13 +56,13 @@ class Fit(Struct, frozen=True, forbid_unknown_fields=True):
     steps: Positive
     """Optimiser steps in all."""
     optimizer: Literal["adam", "muon"]
-    """Muon moves the recurrent kernels by orthogonalised steps, and the rest as Adam does."""
+    """Muon moves matrices between states by orthogonalised steps, and the rest as Adam does."""
     learning_rate: Rate
     """Peak learning rate."""
     schedule: Literal["constant", "cosine"]
     """Cosine falls to 0 at the last step."""
     warm_up: Annotated[int, Meta(ge=0)] = 0
-    """Steps of linear rise to the peak."""
+    """Steps of linear rise to the peak, for `cosine`."""
     clip_norm: Rate | None = None
     """Global gradient norm is clipped to this."""
     average: Share | None = None
@@ -105,12 +105,15 @@ def load(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
     """
     if name_or_file in names():
         entry = resources.files(__package__).joinpath("recipes", f"{name_or_file}.toml")
-        text, where = entry.read_text(), f"recipe {name_or_file}"
-    elif Path(name_or_file).is_file():
-        text, where = Path(name_or_file).read_text(errors="replace"), name_or_file
-    else:
-        raise UserError(f"no recipe {name_or_file!r}: give a file or one of {', '.join(names())}")
-    return parse(text, where=where, overrides=overrides)
+        return parse(entry.read_text(), where=f"recipe {name_or_file}", overrides=overrides)
+    try:
+        text = Path(name_or_file).read_text(errors="replace")
+    except FileNotFoundError:
+        known = ", ".join(names())
+        raise UserError(f"no recipe {name_or_file!r}: give a file or one of {known}") from None
+    except OSError as error:
+        raise UserError(f"cannot read recipe {name_or_file!r}: {error.strerror}") from error
+    return parse(text, where=name_or_file, overrides=overrides)
 
 
 def parse(text: str, *, where: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -127,6 +130,8 @@ def parse(text: str, *, where: str, overrides: Sequence[str] = ()) -> Recipe:
         raise UserError(f"{where}: {_plain(error)}") from error
     if recipe.fit.warm_up >= recipe.fit.steps:
         raise UserError(f"{where}: fit.warm_up must be less than fit.steps ({recipe.fit.steps})")
+    if recipe.fit.warm_up and recipe.fit.schedule == "constant":
+        raise UserError(f"{where}: fit.warm_up needs fit.schedule = 'cosine'")
     space = 10**recipe.digits
     if isinstance(recipe.data, Fixed) and recipe.data.questions > space * (space + 1) // 2:
         raise UserError(

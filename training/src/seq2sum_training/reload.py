@@ -25,13 +25,18 @@ def answers_of(version_dir: Path) -> dict[str, Any]:
         `answers` (texts, in the order of the golden questions) and `refused` (the status of
         each question that is to be refused).
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "seq2sum_training.reload", str(version_dir)],
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "seq2sum_training.reload", str(version_dir)],
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UserError(
+            f"the exported version did not answer within {LONGEST_SECONDS} s; nothing was published"
+        ) from error
     if done.returncode != 0:
         last = next(reversed(done.stderr.strip().splitlines()), "no message")
         raise UserError(f"the exported version cannot be loaded again: {last}")

@@ -13,6 +13,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,9 +58,11 @@ class Run:
             raise UserError(
                 f"{path} is not a run folder (no {RECIPE}): make one with `seq2sum-train fit`"
             )
-        recipe = recipes.parse((path / RECIPE).read_text(), where=str(path / RECIPE))
+        recipe = recipes.load(str(path / RECIPE))
         if not (path / MODEL).is_file():
-            raise UserError(f"{path} has no {MODEL}: its training has not finished, fit it again")
+            raise UserError(
+                f"{path} has no {MODEL}: its training has not finished; fit into another folder"
+            )
         return cls(path, recipe)
 
     def model(self) -> Any:
@@ -67,8 +71,10 @@ class Run:
 
         try:
             return keras.models.load_model(self.path / MODEL, compile=False)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{self.path / MODEL} cannot be read: {_first_line(error)}") from error
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            raise UserError(
+                f"{self.path / MODEL} is damaged ({type(error).__name__}): fit into another folder"
+            ) from error
 
     def save_model(self, model: Any) -> None:
         """Stores the model whole or not at all."""
@@ -84,12 +90,6 @@ class Run:
         """Stores `values` as `<name>.json`, whole or not at all."""
         self._write(f"{name}.json", json.dumps(values, indent=2) + "\n")
 
-    def read_json(self, name: str) -> dict[str, Any] | None:
-        """What `write_json` stored, or None."""
-        path = self.path / f"{name}.json"
-        values: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
-        return values
-
     def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Stores `<name>.csv`, whole or not at all."""
         partial = self.path / f"partial.{name}.csv"
@@ -103,7 +103,3 @@ class Run:
         partial = self.path / f"partial.{name}"
         partial.write_text(text)
         os.replace(partial, self.path / name)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -2,7 +2,8 @@
 
 A server polls the base path and loads any child whose name is a number as soon as it is
 there. So a version is prepared beside, under a name that is no number, and appears by one
-rename, whole.
+rename, whole. What a killed process leaves behind is called `.publishing-…`; no server looks
+at it, and it can be deleted.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from seq2sum import contract
 
 from seq2sum_training.errors import UserError
 
@@ -21,7 +24,8 @@ def existing(base: Path) -> list[int]:
     """Numbers of the versions below `base`, in order; empty if there is no such folder."""
     if not base.is_dir():
         return []
-    return sorted(int(entry.name) for entry in base.iterdir() if entry.name.isdecimal())
+    numbers = (contract.version_number(entry.name) for entry in base.iterdir())
+    return sorted(number for number in numbers if number is not None)
 
 
 @contextmanager
@@ -38,6 +42,7 @@ def publishing(base: Path, version: int | None) -> Iterator[tuple[Path, int]]:
     number = max(existing(base), default=0) + 1 if version is None else version
     staging = base / f".publishing-{number}-{uuid.uuid4().hex}"
     refuse_existing(base, number)
+    made_base = not base.exists()
     try:
         staging.mkdir(parents=True)
     except OSError as error:
@@ -54,6 +59,9 @@ def publishing(base: Path, version: int | None) -> Iterator[tuple[Path, int]]:
         _sync(base)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        if made_base:
+            with suppress(OSError):  # it holds the version: all went well
+                base.rmdir()
 
 
 def refuse_existing(base: Path, number: int) -> None:

@@ -7,6 +7,8 @@ import asyncio
 import logging
 import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -15,9 +17,11 @@ from seq2sum import contract
 
 from seq2sum_serving.embedded.config import (
     DEFAULT_HOST,
+    DEFAULT_LOAD_RETRIES,
     DEFAULT_MAX_THREADS_PER_CPU,
     DEFAULT_POLL_SECONDS,
     DEFAULT_PORT,
+    DEFAULT_RETRY_MICROS,
     ModelConfig,
     ServerConfig,
 )
@@ -28,6 +32,9 @@ FAILED = 255
 """Exit code of everything that keeps a server from starting, as there."""
 INTERRUPTED = 130
 DEFAULT_GRACE_SECONDS = 30.0
+SECONDS_TO_LEAVE = 1.0
+THREADS = ("source", "manager", "request")
+"""Names of the server's threads begin so."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,11 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         config = configuration(parser().parse_args(arguments))
-        return serve(config)
+        return leave(serve(config))
     except ServingError as error:
         text = " ".join(str(error).split())
         print(f"Failed to start server. Error: {text}", file=sys.stderr, flush=True)
-        return FAILED
+        return leave(FAILED)
     except KeyboardInterrupt:  # before the server has its own way to stop
         return INTERRUPTED
 
@@ -51,11 +58,28 @@ def serve(config: ServerConfig) -> int:
     check_base_paths(config)
     check_port(config.host, config.port)
     # TensorFlow tells of CPU features and deprecations on every start; errors still show.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from seq2sum_serving.embedded.server import Server
 
     return asyncio.run(Server(config).run())
+
+
+def leave(code: int) -> int:
+    """The exit code, for a process whose threads have ended.
+
+    A thread may still be inside TensorFlow, in a load or a graph that nothing can interrupt.
+    To wait for it could take for ever, and to end the interpreter under it crashes; so the
+    process ends here then.
+    """
+    deadline = time.monotonic() + SECONDS_TO_LEAVE
+    others = [t for t in threading.enumerate() if t.name.startswith(THREADS)]
+    for thread in others:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if any(thread.is_alive() for thread in others):
+        logging.shutdown()
+        os._exit(code)
+    return code
 
 
 class Parser(argparse.ArgumentParser):
@@ -99,6 +123,18 @@ def parser() -> argparse.ArgumentParser:
         help="pause between two looks for new versions; 0: look once",
     )
     flags.add_argument(
+        "--max_num_load_retries",
+        type=int,
+        default=DEFAULT_LOAD_RETRIES,
+        help="further attempts to load a version that failed (the real server's default is 5)",
+    )
+    flags.add_argument(
+        "--load_retry_interval_micros",
+        type=int,
+        default=DEFAULT_RETRY_MICROS,
+        help="pause before each of them",
+    )
+    flags.add_argument(
         "--grpc_max_threads",
         type=int,
         default=DEFAULT_MAX_THREADS_PER_CPU * (os.cpu_count() or 1),
@@ -117,7 +153,13 @@ def parser() -> argparse.ArgumentParser:
 def check_base_paths(config: ServerConfig) -> None:
     """Refuses a base path that is not there: the real server waits for it, whatever the typo."""
     for model in config.models:
-        if not Path(model.base_path).is_dir():
+        try:
+            found = Path(model.base_path).is_dir()
+        except OSError as error:
+            raise StartupError(
+                Code.PERMISSION_DENIED, f"{model.base_path}; {error.strerror}"
+            ) from error
+        if not found:
             raise StartupError(
                 Code.NOT_FOUND,
                 f"Could not find base path {model.base_path} for servable {model.name}; "
@@ -146,6 +188,8 @@ def configuration(flags: argparse.Namespace) -> ServerConfig:
         models=(model,),
         host=flags.host,
         port=flags.port,
+        load_retries=max(0, flags.max_num_load_retries),
+        retry_seconds=max(0, flags.load_retry_interval_micros) / 1e6,
         poll_seconds=flags.file_system_poll_wait_seconds,
         max_threads=flags.grpc_max_threads,
         grace_seconds=flags.shutdown_grace_seconds,

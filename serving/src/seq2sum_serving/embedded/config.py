@@ -12,6 +12,8 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8500
 DEFAULT_POLL_SECONDS = 1
 DEFAULT_MAX_THREADS_PER_CPU = 4
+DEFAULT_LOAD_RETRIES = 0
+DEFAULT_RETRY_MICROS = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,10 @@ class ServerConfig:
     """Address to listen on."""
     port: int
     """gRPC port."""
+    load_retries: int
+    """Further attempts to load a version that failed."""
+    retry_seconds: float
+    """Pause before each of them."""
     poll_seconds: int
     """Pause between two looks at the base paths; 0: look once; negative: never."""
     max_threads: int

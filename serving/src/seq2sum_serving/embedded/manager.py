@@ -48,10 +48,26 @@ class Manager(Generic[S]):
     `set_aspired` and `handle` may be called from any thread, `step` from one only.
     """
 
-    def __init__(self, load: Callable[[str], S], monitor: StateMonitor) -> None:
-        """Takes a loader, from a version directory to a servable, and who is told of states."""
+    def __init__(
+        self,
+        load: Callable[[str], S],
+        monitor: StateMonitor,
+        *,
+        retries: int = 0,
+        pause: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Makes a manager of no versions.
+
+        Args:
+            load: The loader: from a version directory to a servable; raises ServingError.
+            monitor: Who is told of states.
+            retries: Further attempts after a failed load.
+            pause: Waits before each of them; True means to give up, since the server stops.
+        """
         self._load = load
         self._monitor = monitor
+        self._retries = retries
+        self._pause = pause
         self._changed = threading.Condition()
         self._models: dict[str, dict[int, Harness[S]]] = {}
         self._pending: dict[str, Mapping[int, str]] = {}
@@ -132,23 +148,36 @@ class Manager(Generic[S]):
 
     def _load_version(self, model: str, version: int, harness: Harness[S]) -> None:
         self._set(model, version, harness, State.LOADING)
-        log.info("Loading servable version {name: %s version: %d}", model, version)
         try:
-            servable = self._load(harness.path)
+            servable = self._attempt(model, version, harness.path)
         except ServingError as error:
             self._set(model, version, harness, State.END, error)
-            log.error(
-                "Loading servable: {name: %s version: %d} failed: %s; publish a good version "
-                "under a new number, this one is not tried again",
-                model,
-                version,
-                " ".join(str(error).split()),
-            )
             return
         with self._changed:
             harness.servable = servable
         self._set(model, version, harness, State.AVAILABLE)
         log.info("Successfully loaded servable version {name: %s version: %d}", model, version)
+
+    def _attempt(self, model: str, version: int, path: str) -> S:
+        """Loads, again after a pause if it fails; raises the last error.
+
+        As in TensorFlow Serving the pauses hold up the loads and unloads of all models.
+        """
+        for left in range(self._retries, -1, -1):
+            log.info("Loading servable version {name: %s version: %d}", model, version)
+            try:
+                return self._load(path)
+            except ServingError as error:
+                log.error(
+                    "Loading servable: {name: %s version: %d} failed: %s; %s",
+                    model,
+                    version,
+                    " ".join(str(error).split()),
+                    f"{left} attempts left" if left else "publish it under a new number",
+                )
+                if not left or self._pause():
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     def _unload_version(self, model: str, version: int, harness: Harness[S]) -> None:
         self._set(model, version, harness, State.UNLOADING)

@@ -69,12 +69,15 @@ def load(path: str) -> SavedModel:
     Raises:
         ServingError: It cannot be loaded; code and words are TensorFlow Serving's.
     """
-    _check_complete(path)
     graph = tf.Graph()
     session = tf.compat.v1.Session(graph=graph)
     try:
+        _check_complete(path)
         with graph.as_default():
             meta_graph = tf.compat.v1.saved_model.loader.load(session, [TAG], path)
+    except ServingError:
+        session.close()
+        raise
     except tf.errors.OpError as error:
         session.close()
         raise ServingError(Code(error.error_code), error.message) from error
@@ -99,8 +102,6 @@ def _check_complete(path: str) -> None:
         saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     except DecodeError as error:
         raise ServingError(Code.OUT_OF_RANGE, "Read less bytes than requested") from error
-    except OSError as error:
-        raise ServingError(Code.UNKNOWN, f"{file}; {error.strerror}") from error
     if not any(TAG in graph.meta_info_def.tags for graph in saved_model.meta_graphs):
         raise ServingError(
             Code.NOT_FOUND,

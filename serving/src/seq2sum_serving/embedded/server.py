@@ -21,13 +21,15 @@ from seq2sum_serving.embedded import saved_model
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.errors import Code, StartupError
 from seq2sum_serving.embedded.manager import Manager
-from seq2sum_serving.embedded.ports import port_in_use
+from seq2sum_serving.embedded.ports import address, cannot_listen
 from seq2sum_serving.embedded.service import Service
 from seq2sum_serving.embedded.source import FileSystemSource
 from seq2sum_serving.embedded.states import State, StateMonitor
 
 log = logging.getLogger(__name__)
 
+BROKEN = 1
+"""Exit code of a server that could not go on."""
 MANAGER_TICK_SECONDS = 0.1
 STARTUP_TICK_SECONDS = 0.05
 
@@ -45,8 +47,14 @@ class Server:
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self._stop = threading.Event()
+        self._broken = threading.Event()
         self._monitor = StateMonitor()
-        self._manager = Manager(saved_model.load, self._monitor)
+        self._manager = Manager(
+            saved_model.load,
+            self._monitor,
+            retries=config.load_retries,
+            pause=lambda: self._stop.wait(config.retry_seconds),
+        )
         self._source = FileSystemSource(config.models, self._manager.set_aspired)
         self._workers = ThreadPoolExecutor(config.max_threads, "request")
 
@@ -58,30 +66,26 @@ class Server:
         """
         stopping = asyncio.Event()
         self._on_signals(stopping)
-        threads = [
-            threading.Thread(target=self._poll, name="source", daemon=True),
-            threading.Thread(target=self._manage, name="manager", daemon=True),
-        ]
-        for thread in threads:
-            thread.start()
+        for name, body in (("source", self._poll), ("manager", self._manage)):
+            self._start(name, body, stopping)
         try:
             if await self._models_ready(stopping):
                 await self._serve(stopping)
         finally:
             self._stop.set()
             self._workers.shutdown(wait=False, cancel_futures=True)
-        return 0
+        return BROKEN if self._broken.is_set() else 0
 
     async def _serve(self, stopping: asyncio.Event) -> None:
         config = self._config
         server = grpc.aio.server(options=GRPC_OPTIONS)
         server.add_generic_rpc_handlers((Service(self._manager, self._monitor, self._workers),))
         try:
-            server.add_insecure_port(f"{config.host}:{config.port}")
-        except RuntimeError as error:
-            raise port_in_use(config.host, config.port) from error
+            server.add_insecure_port(address(config.host, config.port))
+        except RuntimeError as error:  # gRPC does not say more; it was free a moment ago
+            raise cannot_listen(config.host, config.port, error) from error
         await server.start()
-        log.info("Running gRPC ModelServer at %s:%d ...", config.host, config.port)
+        log.info("Running gRPC ModelServer at %s ...", address(config.host, config.port))
         await stopping.wait()
         log.info("Stopping: new calls are refused, those in flight may finish")
         await server.stop(config.grace_seconds)
@@ -108,6 +112,20 @@ class Server:
             )
         return True
 
+    def _start(self, name: str, body: Callable[[], None], stopping: asyncio.Event) -> None:
+        """Starts a thread without which the server is no use: its end by an error ends all."""
+        loop = asyncio.get_running_loop()
+
+        def guarded() -> None:
+            try:
+                body()
+            except Exception:
+                log.exception("The %s thread failed; the server stops", name)
+                self._broken.set()
+                loop.call_soon_threadsafe(stopping.set)
+
+        threading.Thread(target=guarded, name=name, daemon=True).start()
+
     def _poll(self) -> None:
         seconds = self._config.poll_seconds
         if seconds < 0:
@@ -122,13 +140,14 @@ class Server:
                 self._stop.wait(MANAGER_TICK_SECONDS)
 
     def _on_signals(self, stopping: asyncio.Event) -> None:
-        def first(number: signal.Signals) -> Callable[[], None]:
-            def handle() -> None:
-                stopping.set()
-                signal.signal(number, signal.SIG_DFL)  # the second one is the system's
-
-            return handle
-
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, first(number))
+        numbers = (signal.SIGTERM, signal.SIGINT)
+
+        def stop() -> None:
+            stopping.set()
+            for number in numbers:  # the next one is the system's
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
+
+        for number in numbers:
+            loop.add_signal_handler(number, stop)

@@ -18,6 +18,8 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 
 LARGEST_BYTES = 2**31 - 1
 """Of one tensor: what one message can hold. A short list may claim any shape."""
+STRING_BYTES = 24
+"""What TensorFlow holds for each string, an empty one too."""
 
 Field = tuple[str, Any]
 """Name of the repeated field, and the numpy dtype of its values."""
@@ -56,6 +58,7 @@ def decode(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
     shape = _shape(tensor)
     count = math.prod(shape)
     if tensor.dtype == types_pb2.DT_STRING:
+        _check_size(shape, STRING_BYTES)
         texts = (
             _strings(tensor.tensor_content, count)
             if tensor.tensor_content
@@ -67,8 +70,7 @@ def decode(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
     if tensor.dtype not in FIELDS:
         raise ValueError(f"dtype {tensor.dtype} is not one of a value")
     dtype = tf.as_dtype(tensor.dtype).as_numpy_dtype
-    if count * np.dtype(dtype).itemsize > LARGEST_BYTES:
-        raise ValueError(f"a tensor of shape {shape} is too large")
+    _check_size(shape, np.dtype(dtype).itemsize)
     if tensor.tensor_content:
         return _raw(tensor.tensor_content, dtype, count).reshape(shape)
     return _typed(tensor, dtype, count).reshape(shape)
@@ -105,9 +107,14 @@ def _shape(tensor: tensor_pb2.TensorProto) -> tuple[int, ...]:
     if tensor.tensor_shape.unknown_rank:
         return ()
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    if min(shape, default=0) < 0 or math.prod(shape) > LARGEST_BYTES:
+    if min(shape, default=0) < 0:
         raise ValueError(f"shape {shape} is not one of a value")
     return shape
+
+
+def _check_size(shape: tuple[int, ...], item_bytes: int) -> None:
+    if math.prod(shape) * item_bytes > LARGEST_BYTES:
+        raise ValueError(f"a tensor of shape {shape} is too large")
 
 
 def _raw(content: bytes, dtype: Any, count: int) -> NDArray[Any]:

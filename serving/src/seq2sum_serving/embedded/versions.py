@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-LARGEST_VERSION = 2**63 - 1
-NUMBER = re.compile(r"[0-9]+")
+from seq2sum.contract import version_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +16,12 @@ class Latest:
     """How many of them."""
 
 
-def version_number(name: str) -> int | None:
-    """The version that a child of a base path stands for, or None.
-
-    The whole name must be a number that fits int64; `00000123` is 123, and 0 is a version.
-    Anything else (`1.tmp`, `v2`, `.publishing-2`) is not looked at, so that versions can be
-    prepared beside and published by a rename.
-    """
-    if not NUMBER.fullmatch(name):
-        return None
-    number = int(name)
-    return number if number <= LARGEST_VERSION else None
-
-
 def aspired(names: Iterable[str], policy: Latest) -> dict[int, str]:
-    """The aspired versions among the children of a base path, with their names."""
+    """The aspired versions among the children of a base path, with their names.
+
+    Children that are no versions (`1.tmp`, `v2`, `.publishing-2`) are not looked at, so that a
+    version can be prepared beside and published by a rename.
+    """
     found: dict[int, str] = {}
     for name in sorted(names):  # of two spellings of one number the last one counts
         number = version_number(name)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Final, Self, TypeVar, cast
+from typing import Final, Self, cast
 
 import grpc
-from google.protobuf.message import Message
 
 from seq2sum import _calls, contract
 from seq2sum._answers import Answer, VersionStatus
 from seq2sum._errors import error_of
-from seq2sum._methods import GET_MODEL_STATUS, PREDICT, Call
-
-Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
+from seq2sum._methods import GET_MODEL_STATUS, PREDICT, Call, Request, Response
 
 
 class Default:
@@ -120,7 +116,7 @@ class Client:
         if isinstance(questions, str | bytes):
             raise TypeError("add_many takes many questions; for a single one there is add")
         rows = list(questions)
-        deadline = _Deadline(self.timeout if isinstance(timeout, Default) else timeout)
+        deadline = self._deadline(timeout)
         result: list[Answer] = []
         for start in range(0, len(rows), _calls.ROWS_PER_CALL):
             chunk = rows[start : start + _calls.ROWS_PER_CALL]
@@ -138,7 +134,7 @@ class Client:
         Raises:
             CallError: The call failed; the subclass says why.
         """
-        deadline = _Deadline(self.timeout if isinstance(timeout, Default) else timeout)
+        deadline = self._deadline(timeout)
         request = _calls.status_request(model=self.model)
         response = self._call(self._get_model_status, request, deadline, None)
         return _calls.version_statuses(response)
@@ -159,6 +155,9 @@ class Client:
     ) -> None:
         """Closes the client."""
         self.close()
+
+    def _deadline(self, timeout: float | Default | None) -> _Deadline:
+        return _Deadline(self.timeout if isinstance(timeout, Default) else timeout)
 
     def _call(
         self,

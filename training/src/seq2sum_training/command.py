@@ -94,12 +94,12 @@ def fit(options: argparse.Namespace) -> None:
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     out = options.out or Path("runs", f"{Path(options.recipe).stem}-{stamp}")
 
-    batches_of(recipe)  # a recipe with nothing to train on makes no folder
+    batches = batches_of(recipe)  # a recipe with nothing to train on makes no folder
     run = Run.create(out, recipe)
     quiet.import_tensorflow()
     from seq2sum_training.fit import Trainer
 
-    trainer = Trainer(recipe)
+    trainer = Trainer(recipe, batches)
     began, cpu = time.perf_counter(), time.process_time()
     with progress.bar("training", recipe.fit.steps, unit="steps") as advance:
         for block in trainer.run():

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from seq2sum import contract
 
 from seq2sum_training import network
-from seq2sum_training.batches import Batches, batches_of
+from seq2sum_training.batches import Batches
 from seq2sum_training.errors import UserError
 from seq2sum_training.history import Progress
 from seq2sum_training.layouts import VOCABULARY, Layout, answer_tokens
@@ -39,11 +39,11 @@ MUON_ADAM_RATE = 1 / 3
 class Trainer:
     """One training run in memory."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, batches: Batches) -> None:
         """Draws the initial weights; the process's Keras seed is set to the recipe's."""
         self._recipe = recipe
         self._layout = Layout.named(recipe.layout, recipe.digits)
-        self._batches: Batches = batches_of(recipe)
+        self._batches = batches
         keras.utils.set_random_seed(recipe.seed)
         self._model = network.build(recipe)
         self.model = network.build(recipe)

@@ -15,7 +15,8 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,8 @@ class Run:
 
     def save_model(self, model: Any) -> None:
         """Stores the model whole or not at all."""
-        partial = self.path / f"partial.{MODEL}"
-        model.save(partial)
-        os.replace(partial, self.path / MODEL)
+        with self._whole(MODEL) as partial:
+            model.save(partial)
 
     def add_history(self, progress: Progress) -> None:
         """Appends a row to the history."""
@@ -88,18 +88,22 @@ class Run:
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         """Stores `values` as `<name>.json`, whole or not at all."""
-        self._write(f"{name}.json", json.dumps(values, indent=2) + "\n")
+        with self._whole(f"{name}.json") as partial:
+            partial.write_text(json.dumps(values, indent=2) + "\n")
 
     def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Stores `<name>.csv`, whole or not at all."""
-        partial = self.path / f"partial.{name}.csv"
-        with partial.open("w", newline="") as file:
+        with self._whole(f"{name}.csv") as partial, partial.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(columns)
             writer.writerows(rows)
-        os.replace(partial, self.path / f"{name}.csv")
 
-    def _write(self, name: str, text: str) -> None:
+    @contextmanager
+    def _whole(self, name: str) -> Iterator[Path]:
+        """A path to write to, which becomes the file `name` when the block ends without an error.
+
+        It keeps the ending: Keras tells the format of a model by it.
+        """
         partial = self.path / f"partial.{name}"
-        partial.write_text(text)
+        yield partial
         os.replace(partial, self.path / name)

@@ -7,6 +7,7 @@ callable on first use, which skips most of what `Session.run` does for every cal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class SavedModel:
                 run = self._callables.setdefault(key, self._prepare(*key))
             return run(*(feeds[name] for name in names))
         except tf.errors.OpError as error:
-            raise ServingError(Code(error.error_code), error.message) from error
+            raise _serving_error(error) from error
 
     def close(self) -> None:
         """Frees the session; nothing may run in it any more."""
@@ -69,22 +70,31 @@ def load(path: str) -> SavedModel:
     Raises:
         ServingError: It cannot be loaded; code and words are TensorFlow Serving's.
     """
-    graph = tf.Graph()
-    session = tf.compat.v1.Session(graph=graph)
     try:
         _check_complete(path)
-        with graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.loader.load(session, [TAG], path)
+        return _restore(path)
     except ServingError:
-        session.close()
         raise
     except tf.errors.OpError as error:
-        session.close()
-        raise ServingError(Code(error.error_code), error.message) from error
+        raise _serving_error(error) from error
     except Exception as error:  # a SavedModel can be broken in more ways than have names
-        session.close()
         raise ServingError(Code.UNKNOWN, f"{type(error).__name__}: {error}") from error
+
+
+def _restore(path: str) -> SavedModel:
+    graph = tf.Graph()
+    session = tf.compat.v1.Session(graph=graph)
+    with ExitStack() as undo:
+        undo.callback(session.close)
+        with graph.as_default():
+            meta_graph = tf.compat.v1.saved_model.loader.load(session, [TAG], path)
+        undo.pop_all()
     return SavedModel(session, dict(meta_graph.signature_def))
+
+
+def _serving_error(error: Any) -> ServingError:
+    """What TensorFlow's OpError says, in its own code and words."""
+    return ServingError(Code(error.error_code), error.message)
 
 
 def _check_complete(path: str) -> None:

@@ -62,7 +62,7 @@ def decode(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
         texts = (
             _strings(tensor.tensor_content, count)
             if tensor.tensor_content
-            else _filled(tensor.string_val, count, b"")
+            else _filled(tensor.string_val, count)
         )
         strings = np.empty(count, object)
         strings[:] = texts
@@ -144,9 +144,9 @@ def _typed(tensor: tensor_pb2.TensorProto, dtype: Any, count: int) -> NDArray[An
     return full
 
 
-def _filled(values: Sequence[bytes], count: int, nothing: bytes) -> list[bytes]:
+def _filled(values: Sequence[bytes], count: int) -> list[bytes]:
     known = list(values[:count])
-    return known + [known[-1] if known else nothing] * (count - len(known))
+    return known + [known[-1] if known else b""] * (count - len(known))
 
 
 def _strings(content: bytes, count: int) -> list[bytes]:

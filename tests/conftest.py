@@ -21,7 +21,8 @@ BIN = Path(sys.executable).parent
 SETTINGS = (
     "digits=1",
     "data.held_out=0.001",
-    "network.units=32",
+    "network.encoder=32",
+    "network.decoder=32",
     "fit.steps=500",
     "fit.learning_rate=3e-2",
 )
@@ -71,12 +72,24 @@ def small_run(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="session")
-def small_version(
+def evaluated(
     command: Command, small_run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A copy of the small run, evaluated; and what that printed."""
+    path = tmp_path_factory.mktemp("evaluated") / "run"
+    shutil.copytree(small_run, path)
+    done = command("seq2sum-train", "evaluate", path)
+    assert done.returncode == 0, done.stderr
+    return path, done.stdout
+
+
+@pytest.fixture(scope="session")
+def small_version(
+    command: Command, evaluated: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The version directory exported from `small_run`. Read it, do not change it."""
+    """The version directory exported from the small run. Read it, do not change it."""
     base = tmp_path_factory.mktemp("exported") / "seq2sum"
-    done = command("seq2sum-train", "export", small_run, "--to", base)
+    done = command("seq2sum-train", "export", evaluated[0], "--to", base)
     assert done.returncode == 0, done.stderr
     return base / "1"
 

@@ -7,21 +7,10 @@ import json
 import shutil
 
 import numpy as np
-import pytest
 import tensorflow as tf
 from conftest import SETTINGS, overrides
 from seq2sum_training import recipe
 from tensorflow_serving.apis import prediction_log_pb2
-
-
-@pytest.fixture(scope="module")
-def evaluated(command, small_run, tmp_path_factory):
-    """A copy of the small run, evaluated; and what that printed."""
-    path = tmp_path_factory.mktemp("evaluated") / "run"
-    shutil.copytree(small_run, path)
-    done = command("seq2sum-train", "evaluate", path)
-    assert done.returncode == 0, done.stderr
-    return path, done.stdout
 
 
 def one_line(done, said):
@@ -43,7 +32,7 @@ def test_a_small_recipe_gets_every_sum_right(evaluated):
 
 def test_a_run_folder_holds_what_is_needed_to_repeat_it(evaluated):
     path, _ = evaluated
-    assert recipe.load(str(path / "recipe.toml")).network.units == 32
+    assert recipe.load(str(path / "recipe.toml")).network.encoder == 32
     about = json.loads((path / "run.json").read_text())
     assert {"tensorflow", "keras", "numpy", "python", "revision", "cpu_seconds"} <= set(about)
     with (path / "history.csv").open() as file:
@@ -57,7 +46,7 @@ def test_a_run_folder_holds_what_is_needed_to_repeat_it(evaluated):
 def test_wrong_answers_are_counted_and_listed(command, tmp_path):
     """One block of training answers hardly anything right, and the evaluation says so."""
     path = tmp_path / "untrained"
-    settings = ("digits=1", "network.units=4", "fit.steps=2", "fit.warm_up=1")
+    settings = ("digits=1", "network.encoder=4", "fit.steps=2", "fit.warm_up=1")
     done = command("seq2sum-train", "fit", "default", "--out", path, *overrides(*settings))
     assert done.returncode == 0, done.stderr
     assert command("seq2sum-train", "evaluate", path).returncode == 0

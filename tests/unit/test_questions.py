@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from seq2sum_training import recipe
+from seq2sum_training import carries, recipe
 from seq2sum_training.batches import batches_of
 from seq2sum_training.errors import UserError
 from seq2sum_training.golden import golden
@@ -29,6 +29,30 @@ def test_both_orders_of_a_pair_are_on_the_same_side():
     assert (away == held_out(second, first, share=0.1)).all()
 
 
+@pytest.mark.parametrize("name", ["default", "fast"])
+def test_the_split_cannot_leak(name):
+    """Every pair is on one side, in both orders, and a tenth of them is never trained on."""
+    chosen = recipe.load(name)
+    batches = batches_of(chosen)
+    first, second = every_pair(3)
+    trained = batches.trained(first, second)
+    assert (trained == batches.trained(second, first)).all()
+    assert (trained == ~held_out(first, second, share=chosen.data.held_out)).all()
+    once = first <= second
+    assert (~trained)[once].mean() >= 0.1
+    # Another seed trains on other draws, and holds out the same pairs.
+    other = batches_of(recipe.load(name, ["seed=99"]))
+    assert (trained == other.trained(first, second)).all()
+
+
+def test_long_operands_are_split_too():
+    random = np.random.default_rng(1)
+    first, second = random.integers(0, 10**18, (2, 100_000))
+    away = held_out(first, second, share=0.1)
+    assert (away == held_out(second, first, share=0.1)).all()
+    assert away.mean() == pytest.approx(0.1, abs=0.005)
+
+
 def test_about_the_share_asked_for_is_held_out():
     first, second = every_pair(3)
     once = first <= second
@@ -40,7 +64,7 @@ def test_no_batch_has_a_held_out_pair():
     for step in range(300):
         first, second = batches.batch(step)
         assert len(first) == len(second) == 128
-        assert not held_out(first, second, share=0.1).any()
+        assert batches.trained(first, second).all()
 
 
 def test_a_batch_depends_on_seed_and_step_alone():
@@ -68,6 +92,18 @@ def test_short_operands_are_drawn_often():
     batches = batches_of(recipe.load("default"))
     first = np.concatenate([batches.batch(step)[0] for step in range(100)])
     assert 0.12 < (first < 10).mean() < 0.25
+
+
+def test_a_recipe_may_ask_for_carry_chains():
+    def long_chains(share):
+        batches = batches_of(recipe.load("default", ["digits=9", f"data.chains={share}"]))
+        first, second = (
+            np.concatenate(p) for p in zip(*map(batches.batch, range(50)), strict=True)
+        )
+        assert max(first.max(), second.max()) < 10**9
+        return (carries.count(first, second, digits=9) >= 8).mean()
+
+    assert long_chains(0.5) > 2 * long_chains(0.0)
 
 
 def test_a_fixed_data_set_knows_what_it_trained_on():

@@ -8,6 +8,10 @@ from seq2sum_training.batches import FixedBatches
 from seq2sum_training.errors import UserError
 from seq2sum_training.questions import unordered
 
+FIRST_PAIRS = [[21, 57], [415, 31], [3, 1]]
+"""The first questions of the seed's data set."""
+SUM_OF_OPERANDS = 5_301_652
+"""Of all its 10,000 questions."""
 SEED_PARAMETERS = 205_324
 """LSTM 4·((12+128)·128+128), LSTM 4·((128+128)·128+128), Dense 128·12+12."""
 
@@ -30,7 +34,7 @@ def test_default_and_seed_come_with_the_package():
         ("fit.steps=many", "fit.steps: Expected `int`, got `str`"),
         ("fit.steps=0", "fit.steps: Expected `int` >= 1"),
         ("digits=0", "digits: Expected `int` >= 1"),
-        ("digits=4", "digits: Expected `int` <= 3"),
+        ("digits=19", "digits: Expected `int` <= 18"),
         ("layout=diagonal", "layout: Invalid enum value 'diagonal'"),
         ("data.kind=stale", "data.kind: Invalid value 'stale'"),
         ("data.held_out=1.0", "data.held_out: Expected `float` < 1.0"),
@@ -38,6 +42,10 @@ def test_default_and_seed_come_with_the_package():
         ("fit.schedule=constant", "fit.warm_up needs fit.schedule = 'cosine'"),
         ("fit.learning_rate=inf", "fit.learning_rate: Expected `float` <= 1000.0"),
         ("fit.learning_rate=nan", "fit.learning_rate: Expected `float`"),
+        ("fit.stop_at=1.5", "fit.stop_at: Expected `float` <= 1.0"),
+        ("network.cell=transformer", "network.cell: Invalid enum value 'transformer'"),
+        ("polish.rounds=0", "polish.rounds: Expected `int` >= 1"),
+        ("mining.share=1", "mining.share: Expected `float` < 1.0"),
         ("seed.more=1", "seed is a value and has no keys"),
         ("steps", "write key=value"),
         ("=3", "write key=value"),
@@ -63,8 +71,13 @@ def test_a_data_set_cannot_be_larger_than_the_problem_space():
         recipe.load("seed", ["digits=1"])
 
 
+def test_a_fixed_data_set_is_for_few_digits():
+    with pytest.raises(UserError, match="is for up to 3 digits; use 'fresh'"):
+        recipe.load("seed", ["digits=4"])
+
+
 def test_an_unknown_recipe_is_told_with_those_there_are():
-    with pytest.raises(UserError, match="default, seed"):
+    with pytest.raises(UserError, match="default, fast, seed, wide"):
         recipe.load("nope")
 
 
@@ -78,7 +91,7 @@ def test_a_file_that_is_no_toml_is_told_as_such(tmp_path):
 def test_the_seed_recipe_is_the_tutorials():
     seed = recipe.load("seed")
     assert (seed.digits, seed.layout, seed.answers) == (3, "padded", "as_read")
-    assert (seed.network.cell, seed.network.units) == ("lstm", 128)
+    assert (seed.network.cell, seed.network.encoder, seed.network.decoder) == ("lstm", 128, 128)
     assert (seed.fit.batch, seed.fit.optimizer, seed.fit.learning_rate) == (32, "adam", 1e-3)
     assert (seed.fit.schedule, seed.fit.warm_up) == ("constant", 0)
     assert (seed.fit.clip_norm, seed.fit.average) == (None, None)
@@ -90,6 +103,9 @@ def test_the_seeds_data_is_the_tutorials():
     assert batches.training.shape == (9000, 2)
     assert batches.validation.shape == (1000, 2)
     everything = [*batches.training.tolist(), *batches.validation.tolist()]
+    # Any change of what is drawn moves these; comparisons with the seed count on them.
+    assert everything[:3] == FIRST_PAIRS
+    assert sum(map(sum, everything)) == SUM_OF_OPERANDS
     assert len({tuple(sorted(pair)) for pair in everything}) == 10_000
     assert max(map(max, everything)) <= 999
     assert batches.steps_per_epoch == 282

@@ -13,10 +13,14 @@ from seq2sum_training.serving import ServingModel
 QUESTIONS = [b"53+42", b"999+1", b"0+0", b"7+123", b"123+456"]
 
 
-@pytest.fixture(scope="module", params=["default", "seed"])
+@pytest.fixture(
+    scope="module", params=[("default", "lstm"), ("seed", "gru"), ("fast", "simple_rnn")]
+)
 def pair(request):
     """A recipe's serving graph and the Keras model it was made from, with random weights."""
-    chosen = recipe.load(request.param, ["network.units=16"])
+    name, cell = request.param
+    sizes = ["network.encoder=16", "network.decoder=12"]
+    chosen = recipe.load(name, [*sizes, f"network.cell={cell}"])
     keras.utils.set_random_seed(3)
     model = network.build(chosen)
     for variable in model.trainable_variables:  # biases start at constants: make all of them count
@@ -27,7 +31,8 @@ def pair(request):
 def keras_probabilities(serving, model, questions):
     chosen = serving.recipe
     tokens = Layout.named(chosen.layout, chosen.digits).tokens(np.array(questions))
-    found = np.asarray(model(keras.ops.one_hot(tokens, 12)))
+    vocabulary = Layout.named(chosen.layout, chosen.digits).vocabulary
+    found = np.asarray(model(keras.ops.one_hot(tokens, vocabulary)))
     return found[:, ::-1] if chosen.answers == "reversed" else found
 
 

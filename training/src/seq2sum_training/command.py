@@ -1,22 +1,18 @@
-"""The `seq2sum-train` command: fit, evaluate, export."""
+"""The `seq2sum-train` command: its options, its exit codes."""
 
 from __future__ import annotations
 
 import argparse
 import signal
 import sys
-import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from seq2sum import contract
 
-from seq2sum_training import evaluation, progress, provenance, quiet, versions
 from seq2sum_training import recipe as recipes
-from seq2sum_training.batches import batches_of
-from seq2sum_training.errors import UserError
-from seq2sum_training.run import Run
+from seq2sum_training import verbs
+from seq2sum_training.errors import Interrupted, UserError
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -27,11 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # As Ctrl-C does, so that what is half-made is cleared away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        verbs = {"fit": fit, "evaluate": evaluate, "export": export}
-        verbs[options.verb](options)
+        options.do(options)
     except UserError as error:
         print(f"seq2sum-train: {error}", file=sys.stderr)
-        return FAILED
+        return INTERRUPTED if isinstance(error, Interrupted) else FAILED
     except KeyboardInterrupt:
         print("seq2sum-train: interrupted; what was finished before is whole", file=sys.stderr)
         return INTERRUPTED
@@ -49,16 +44,17 @@ def parser() -> argparse.ArgumentParser:
             "seq2sum-train export runs/mine --to models/seq2sum"
         ),
     )
-    verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
+    add = command.add_subparsers(required=True, metavar="VERB").add_parser
 
-    fitter = verbs.add_parser("fit", help="train a recipe into a run folder")
-    fitter.add_argument(
+    fit = add("fit", help="train a recipe into a run folder")
+    fit.set_defaults(do=verbs.fit)
+    fit.add_argument(
         "recipe", metavar="RECIPE", help=f"a TOML file, or one of: {', '.join(recipes.names())}"
     )
-    fitter.add_argument(
+    fit.add_argument(
         "--out", type=Path, metavar="RUN", help="the run folder (default: runs/<recipe>-<date>)"
     )
-    fitter.add_argument(
+    fit.add_argument(
         "--set",
         action="append",
         default=[],
@@ -66,97 +62,75 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="change a value of the recipe, e.g. seed=7 or fit.steps=500; may be repeated",
     )
+    fit.add_argument(
+        "--stop-at",
+        type=share,
+        metavar="SHARE",
+        help="end early once this share of the probe, 1,024 training questions, is answered "
+        "right, e.g. 0.999 or 99.9%%; no polish then",
+    )
 
-    evaluator = verbs.add_parser("evaluate", help="ask a trained run every question there is")
-    evaluator.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    _checkpoints(fit)
 
-    exporter = verbs.add_parser("export", help="publish a trained run as a model version")
-    exporter.add_argument("run", type=Path, metavar="RUN", help="a run folder")
-    exporter.add_argument(
+    resume = add("resume", help="go on with a run that was ended: the same weights come of it")
+    resume.set_defaults(do=verbs.resume)
+    _run(resume)
+    _checkpoints(resume)
+
+    evaluate = add("evaluate", help="ask a trained run every question there is")
+    evaluate.set_defaults(do=verbs.evaluate)
+    _run(evaluate)
+
+    report = add("report", help="write the report of an evaluated run again, beside others")
+    report.set_defaults(do=verbs.report)
+    _run(report)
+    report.add_argument(
+        "--against", type=Path, nargs="+", default=[], metavar="RUN", help="runs to compare with"
+    )
+
+    export = add("export", help="publish a trained run as a model version")
+    export.set_defaults(do=verbs.export)
+    _run(export)
+    export.add_argument(
         "--to",
         type=Path,
         required=True,
         metavar="BASE",
         help="the model's base path, the folder that a server watches, e.g. models/seq2sum",
     )
-    exporter.add_argument(
-        "--version",
-        type=version,
-        metavar="N",
-        help="its number (default: the next free one)",
+    export.add_argument(
+        "--version", type=version, metavar="N", help="its number (default: the next free one)"
     )
+
+    show = add("show", help="tell what a run folder or a version directory holds")
+    show.set_defaults(do=verbs.show)
+    show.add_argument("path", type=Path, metavar="RUN_OR_VERSION")
     return command
 
 
-def fit(options: argparse.Namespace) -> None:
-    """Trains a recipe into a new run folder."""
-    recipe = recipes.load(options.recipe, options.overrides)
-    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    out = options.out or Path("runs", f"{Path(options.recipe).stem}-{stamp}")
+def _run(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run", type=Path, metavar="RUN", help="a run folder")
 
-    batches = batches_of(recipe)  # a recipe with nothing to train on makes no folder
-    run = Run.create(out, recipe)
-    quiet.import_tensorflow()
-    from seq2sum_training.fit import Trainer
 
-    trainer = Trainer(recipe, batches)
-    began, cpu = time.perf_counter(), time.process_time()
-    with progress.bar("training", recipe.fit.steps, unit="steps") as advance:
-        for block in trainer.run():
-            run.add_history(block)
-            advance(
-                block.step,
-                f"loss {block.loss:.4f}  probe exact {block.exact:.1%}  "
-                f"{block.questions_per_second:,.0f} questions/s",
-            )
-    run.save_model(trainer.model)
-    spent = {
-        "wall_seconds": round(time.perf_counter() - began, 1),
-        "cpu_seconds": round(time.process_time() - cpu, 1),
-    }
-    run.write_json("run", spent | provenance.provenance())
-    print(
-        f"trained {out} in {spent['wall_seconds']:.0f} s "
-        f"({spent['cpu_seconds']:.0f} CPU-seconds, compilation included)"
+def _checkpoints(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--checkpoint-every",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how often a state is kept from which `resume` goes on (default: 10; 0: each block)",
     )
 
 
-def evaluate(options: argparse.Namespace) -> None:
-    """Counts the errors of a run over the whole problem space."""
-    run = Run.open(options.run)
-    quiet.import_tensorflow()
-    from seq2sum_training.serving import ServingModel
-
-    digits = run.recipe.digits
-    serving = ServingModel(run.recipe, run.model())
-    trained = batches_of(run.recipe).trained
-    with progress.bar("asking every question", 100**digits, unit="questions") as advance:
-        score = evaluation.evaluate(
-            serving.answers, digits=digits, trained=trained, tell=lambda done: advance(done, "")
-        )
-    figures = score.summary()
-    run.write_json("evaluation", figures)
-    run.write_table("wrong", ("question", "answer", "true_sum", "confidence"), score.mistakes())
-    print(
-        f"errors {figures['errors']:,} of {figures['questions']:,}  "
-        f"(exact match {figures['exact_match']:.4%})\n"
-        f"errors {figures['never_trained_errors']:,} of "
-        f"{figures['never_trained_questions']:,} that training never saw\n"
-        f"characters right {figures['character_accuracy']:.4%}\n"
-        f"written to {run.path}: evaluation.json, wrong.csv"
-    )
-
-
-def export(options: argparse.Namespace) -> None:
-    """Publishes a run as the next version below a base path."""
-    run = Run.open(options.run)
-    if options.version is not None:
-        versions.refuse_existing(options.to, options.version)
-    quiet.import_tensorflow()
-    from seq2sum_training.export import export as publish
-
-    path, right, asked = publish(run, options.to, version=options.version, tell=print)
-    print(f"published {path}: {right:,} of {asked:,} golden questions answered right")
+def share(text: str) -> float:
+    """A share from the command line: a fraction, or per cent with the sign."""
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = -1.0
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: write 0.999 or 99.9%")
+    return number
 
 
 def version(text: str) -> int:

@@ -1,31 +1,52 @@
-"""Evaluation: exact match over the whole problem space, as a server would answer it.
+"""Evaluation: exact match as a server would answer, over the whole problem space if it can be.
 
 The questions go as byte strings through the serving graph, so what is counted is what will
 be served, preprocessing included. Character accuracy stands beside exact match because
 tutorials report it; it hides how many answers are wrong.
+
+Up to 3 digits every ordered pair is asked. More cannot all be: then it is a million distinct
+questions that training never saw, and every family of carry chains, never seen either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from seq2sum import contract
 
-from seq2sum_training.questions import Mask, Numbers, Texts, every_pair, questions, sums
+from seq2sum_training import breakdown, carries
+from seq2sum_training.questions import (
+    ENUMERATED_DIGITS,
+    Mask,
+    Numbers,
+    Texts,
+    every_pair,
+    questions,
+    sums,
+)
 
 ROWS = 1024
 """Questions of one call into the graph: larger calls outgrow the caches and are slower."""
+RANDOM_QUESTIONS = 1_000_000
+"""Distinct never-trained questions that stand for a problem space too large to enumerate."""
+CHAIN_QUESTIONS = 1000
+"""Questions of each family of carry chains, drawn beside them."""
+SEED = 20_260_101
+"""Of those draws: every model of these digits is asked the same."""
 
 Ask = Callable[[Texts], tuple[Texts, NDArray[np.float32]]]
 """Answers and confidences, shape [n] each, for questions of shape [n]."""
+Trained = Callable[[Numbers, Numbers], Mask]
+"""Which pairs training could see."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # arrays have no one truth to compare by
 class Score:
-    """Answers to every ordered pair, held against the true sums."""
+    """Answers to many pairs, held against the true sums."""
 
     first: Numbers
     """First operands."""
@@ -45,16 +66,20 @@ class Score:
         """Which answers are not the true sum, character by character."""
         return np.not_equal(self.answers, sums(self.first, self.second))
 
-    def summary(self) -> dict[str, int | float]:
+    def summary(self) -> dict[str, Any]:
         """The figures, ready for JSON."""
         wrong, unseen = self.wrong, ~self.trained
         return {
+            "digits": self.digits,
             "questions": len(wrong),
             "errors": int(wrong.sum()),
             "never_trained_questions": int(unseen.sum()),
             "never_trained_errors": int(wrong[unseen].sum()),
             "exact_match": float(1 - wrong.mean()),
             "character_accuracy": self._character_accuracy(),
+            "by_lengths": breakdown.by_lengths(self.first, self.second, wrong, digits=self.digits),
+            "by_carries": breakdown.by_carries(self.first, self.second, wrong, digits=self.digits),
+            "calibration": breakdown.calibration(self.confidence, wrong),
         }
 
     def mistakes(self) -> list[tuple[str, str, str, float]]:
@@ -79,21 +104,18 @@ class Score:
 
 
 def evaluate(
-    ask: Ask,
-    *,
-    digits: int,
-    trained: Callable[[Numbers, Numbers], Mask],
-    tell: Callable[[int], None],
+    ask: Ask, pairs: Numbers, *, digits: int, trained: Trained, tell: Callable[[int], None]
 ) -> Score:
-    """Asks every ordered pair of numbers of up to `digits` digits.
+    """Asks these pairs.
 
     Args:
         ask: What is evaluated.
-        digits: Most digits of an operand.
+        pairs: First and second operands, [2, n].
+        digits: The most digits that it knows.
         trained: Which pairs training could see.
         tell: Called with the number of questions asked so far.
     """
-    first, second = every_pair(digits)
+    first, second = pairs
     answers = np.empty(len(first), f"S{contract.answer_length(digits)}")
     confidence = np.empty(len(first), np.float32)
     for start in range(0, len(first), ROWS):
@@ -101,3 +123,43 @@ def evaluate(
         answers[part], confidence[part] = ask(questions(first[part], second[part]))
         tell(min(start + ROWS, len(first)))
     return Score(first, second, answers, confidence, trained(first, second), digits)
+
+
+def to_ask(digits: int, trained: Trained) -> Numbers:
+    """The pairs that stand for the problem space, [2, n]: all of it, or never-trained ones."""
+    if digits <= ENUMERATED_DIGITS:
+        return np.stack(every_pair(digits))
+    random = np.random.default_rng(SEED)
+    found = np.empty((2, 0), np.int64)
+    while found.shape[1] < RANDOM_QUESTIONS:
+        drawn = random.integers(0, 10**digits, (2, RANDOM_QUESTIONS))
+        # Half of them uniform over pairs, where nearly all are long, and half over lengths.
+        short = drawn % 10 ** random.integers(1, digits + 1, drawn.shape)
+        drawn = np.where(random.random(RANDOM_QUESTIONS) < 0.5, drawn, short)
+        drawn = drawn[:, ~trained(*drawn)]
+        _, where = np.unique(np.append(found, drawn, axis=1), axis=1, return_index=True)
+        found = np.append(found, drawn, axis=1)[:, np.sort(where)]
+    return found[:, :RANDOM_QUESTIONS]
+
+
+def chains_to_ask(digits: int, trained: Trained) -> Numbers:
+    """Never-trained pairs of every family of carry chains, [2, families * CHAIN_QUESTIONS]."""
+    random = np.random.default_rng(SEED)
+    groups = []
+    for start, places in carries.families(digits):
+        found = np.empty((2, 0), np.int64)
+        while found.shape[1] < CHAIN_QUESTIONS:
+            many = np.full(20 * CHAIN_QUESTIONS, 1)
+            drawn = carries.chains(random, start=start * many, places=places * many, digits=digits)
+            found = np.append(found, drawn[:, ~trained(*drawn)], axis=1)
+        groups.append(found[:, :CHAIN_QUESTIONS])
+    return np.concatenate(groups, axis=1)
+
+
+def by_family(score: Score) -> list[dict[str, int]]:
+    """Errors by carry chain, for answers to `chains_to_ask`."""
+    errors = score.wrong.reshape(-1, CHAIN_QUESTIONS).sum(axis=1).tolist()
+    return [
+        {"start": start, "places": places, "questions": CHAIN_QUESTIONS, "errors": wrong}
+        for (start, places), wrong in zip(carries.families(score.digits), errors, strict=True)
+    ]

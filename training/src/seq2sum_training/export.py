@@ -7,6 +7,7 @@ written, loaded again in a fresh process and asked there.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ import numpy as np
 import tensorflow as tf
 from seq2sum import contract
 
-from seq2sum_training import golden, reload, warmup
+from seq2sum_training import golden, reload, report, warmup
 from seq2sum_training.errors import UserError
 from seq2sum_training.provenance import provenance
-from seq2sum_training.run import Run
+from seq2sum_training.run import REPORT, Run
 from seq2sum_training.serving import ServingModel
 from seq2sum_training.versions import publishing
 
+MODEL_CARD = "model_card.md"
 TOLERANCE = 1e-5
 """Largest difference of a probability between the Keras model and the serving graph."""
 
@@ -32,7 +34,7 @@ def export(
     """Publishes the run's model as `<base>/<version>`.
 
     Args:
-        run: A finished run.
+        run: A finished and evaluated run.
         base: The model's base path, the folder that a server watches.
         version: Its number; None for the next free one.
         tell: Called with a line about each station.
@@ -43,6 +45,8 @@ def export(
     Raises:
         UserError: The version exists, cannot be written, or is not what was trained.
     """
+    if not (run.path / REPORT).is_file():
+        report.write(run)
     tell(f"building the serving graph of {run.path}")
     model = run.model()
     serving = ServingModel(run.recipe, model)
@@ -57,6 +61,9 @@ def export(
         warmup.write(extra / warmup.FILE_NAME)
         described = serving.describe() | {"run": run.path.resolve().name, **provenance()}
         (extra / contract.FILE_NAME).write_text(json.dumps(described, indent=2) + "\n")
+        page = report.template("model_card.md.j2").render(**report.facts(run), version=number)
+        (extra / MODEL_CARD).write_text(page)
+        shutil.copyfile(run.path / REPORT, extra / REPORT)
         (extra / golden.FILE_NAME).write_text(json.dumps(questions, indent=1) + "\n")
 
         tell("loading it again in a fresh process and asking the golden questions")

@@ -10,8 +10,11 @@ from typing import Any
 import keras
 from seq2sum import contract
 
-from seq2sum_training.layouts import VOCABULARY, Layout
+from seq2sum_training.layouts import Layout
 from seq2sum_training.recipe import Recipe
+
+GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
+"""Matrices a step that each cell multiplies its state with."""
 
 
 def build(recipe: Recipe) -> Any:
@@ -21,15 +24,39 @@ def build(recipe: Recipe) -> Any:
     [n, answer length, 12], in the order in which the recipe writes answers.
     """
     layout = Layout.named(recipe.layout, recipe.digits)
-    units = recipe.network.units
-    # Unrolled and without cuDNN's kernel, so that XLA can compile the whole step.
-    how = {"unroll": True, "use_cudnn": False}
-    question = keras.Input((layout.steps, VOCABULARY), name="question")
-    state = keras.layers.LSTM(units, name="encoder", **how)(question)
+    question = keras.Input((layout.steps, layout.vocabulary), name="question")
+    state = _recurrent(recipe.network.cell, recipe.network.encoder, name="encoder")(question)
     repeated = keras.layers.RepeatVector(contract.answer_length(recipe.digits), name="bridge")(
         state
     )
-    states = keras.layers.LSTM(units, return_sequences=True, name="decoder", **how)(repeated)
+    states = _recurrent(
+        recipe.network.cell, recipe.network.decoder, name="decoder", return_sequences=True
+    )(repeated)
     head = keras.layers.Dense(len(contract.ALPHABET), activation="softmax", name="characters")
     answer = keras.layers.TimeDistributed(head, name="head")(states)
     return keras.Model(question, answer, name=contract.MODEL_NAME)
+
+
+def multiply_adds(recipe: Recipe) -> int:
+    """Multiplications with an addition that a question costs, biases and gates aside.
+
+    As the serving graph does it: the first layer's product is a look-up, the decoder's input
+    is multiplied once, and the first step of each layer has no state to multiply.
+    """
+    gates, net = GATES[recipe.network.cell], recipe.network
+    places = contract.answer_length(recipe.digits)
+    steps = Layout.named(recipe.layout, recipe.digits).steps
+    encoder = (steps - 1) * gates * net.encoder**2
+    decoder = gates * net.encoder * net.decoder + (places - 1) * gates * net.decoder**2
+    return encoder + decoder + places * net.decoder * len(contract.ALPHABET)
+
+
+def _recurrent(cell: str, units: int, **how: Any) -> Any:
+    # Unrolled and without cuDNN's kernel, so that XLA can compile the whole step.
+    match cell:
+        case "lstm":
+            return keras.layers.LSTM(units, unroll=True, use_cudnn=False, **how)
+        case "gru":
+            return keras.layers.GRU(units, unroll=True, use_cudnn=False, **how)
+        case _:
+            return keras.layers.SimpleRNN(units, unroll=True, **how)

@@ -21,6 +21,8 @@ Texts = NDArray[np.bytes_]
 Mask = NDArray[np.bool_]
 """One bool a row, shape [n]."""
 
+ENUMERATED_DIGITS = 3
+"""Up to so many digits the whole problem space is gone through: a million ordered pairs."""
 HASH_RANGE = 1 << 20
 
 
@@ -43,18 +45,24 @@ def sums(first: Numbers, second: Numbers) -> Texts:
 
 def held_out(first: Numbers, second: Numbers, *, share: float) -> Mask:
     """Which pairs are never trained on: about `share` of the unordered ones, by hash."""
-    low, high = np.minimum(first, second), np.maximum(first, second)
-    return _mix(low * 1_000_000_007 + high) % HASH_RANGE < round(share * HASH_RANGE)
+    low, high = (part.astype(np.uint64) for part in _in_order(first, second))
+    # Wraps around for long operands, as hashes do.
+    return _mix(low * np.uint64(1_000_000_007) + high) % HASH_RANGE < round(share * HASH_RANGE)
 
 
 def unordered(first: Numbers, second: Numbers) -> Numbers:
     """One number for each unordered pair of operands below 2**31, equal for a+b and b+a."""
-    return np.minimum(first, second) << 32 | np.maximum(first, second)
+    low, high = _in_order(first, second)
+    return low << 32 | high
 
 
-def _mix(values: Numbers) -> NDArray[np.uint64]:
+def _in_order(first: Numbers, second: Numbers) -> tuple[Numbers, Numbers]:
+    return np.minimum(first, second), np.maximum(first, second)
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): each input bit moves all outputs."""
-    x = values.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

@@ -30,3 +30,8 @@ def import_tensorflow() -> None:
             if failed:
                 held_back.seek(0)
                 sys.stderr.write(held_back.read().decode(errors="replace"))
+
+
+def note(text: str) -> None:
+    """A line on stderr that is no error."""
+    print(f"seq2sum-train: note: {text}", file=sys.stderr)

@@ -17,10 +17,14 @@ import tomli_w
 from msgspec import Meta, Struct
 
 from seq2sum_training.errors import UserError
+from seq2sum_training.questions import ENUMERATED_DIGITS
 
 Positive = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
+
+MOST_DIGITS = 18
+"""Sums of longer operands do not fit 64 bits."""
 
 
 class Fresh(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="fresh"):
@@ -28,6 +32,8 @@ class Fresh(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", t
 
     held_out: Share
     """Share of the unordered pairs that is never trained on."""
+    chains: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of the draws in which a carry runs through several places, which is rare otherwise."""
 
 
 class Fixed(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="fixed"):
@@ -42,10 +48,12 @@ class Fixed(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", t
 class Network(Struct, frozen=True, forbid_unknown_fields=True):
     """An encoder whose last state is repeated to a decoder, a step for each answer character."""
 
-    cell: Literal["lstm"]
+    cell: Literal["lstm", "gru", "simple_rnn"]
     """Recurrent layer of encoder and decoder."""
-    units: Positive
-    """Units of each of the two."""
+    encoder: Positive
+    """Units of the encoder."""
+    decoder: Positive
+    """Units of the decoder."""
 
 
 class Fit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +75,50 @@ class Fit(Struct, frozen=True, forbid_unknown_fields=True):
     """Global gradient norm is clipped to this."""
     average: Share | None = None
     """Momentum of an exponential moving average of the weights."""
+    stop_at: Annotated[float, Meta(gt=0, le=1)] | None = None
+    """Training ends early once this share of the probe is answered right."""
+
+
+class Mining(Struct, frozen=True, forbid_unknown_fields=True):
+    """Hard examples while `fit` goes on: questions that the network still answers worst."""
+
+    begin: Annotated[int, Meta(ge=0)]
+    """Step of the first search for them: before, every question is hard."""
+    every: Positive
+    """Steps between searches."""
+    search: Positive
+    """Training questions that a search draws and grades."""
+    hardest: Positive
+    """Questions that are kept of them: those with the largest loss."""
+    share: Share
+    """Share of each batch that is drawn from the hardest."""
+
+
+class Polish(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rounds of a check over training pairs and of training on the hardest that it found.
+
+    They begin when the steps of `fit` are done, and end when a check finds nothing.
+    """
+
+    rounds: Positive
+    """At most so many; the check before the first one may find nothing already."""
+    steps: Positive
+    """Optimiser steps a round."""
+    learning_rate: Rate
+    """Peak learning rate of a round, which warms up and falls to 0 as a cosine."""
+    check: Positive
+    """Questions that a check grades at least. If one of them fails it ends there; if none does,
+    it goes on until one fails, up to 3 digits through every training pair."""
+    hardest: Positive
+    """Questions that are kept of them for the round: those with the largest loss."""
+    share: Share
+    """Share of each batch that is drawn from the hardest."""
+    largest_loss: Rate
+    """A question fails if the cross-entropy of one of its characters is above this, nats.
+
+    Below ln 2 no character can be wrong. How far below leaves room for questions that were
+    never trained on.
+    """
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,9 +126,9 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
 
     seed: Annotated[int, Meta(ge=0, lt=2**31)]
     """Of the weights and of the draws."""
-    digits: Annotated[int, Meta(ge=1, le=3)]
+    digits: Annotated[int, Meta(ge=1, le=MOST_DIGITS)]
     """Most digits of an operand; up to 3 the whole problem space can be gone through."""
-    layout: Literal["padded", "reversed", "aligned"]
+    layout: Literal["padded", "reversed", "aligned", "paired"]
     """How a question's characters become encoder steps, see `layouts`."""
     answers: Literal["as_read", "reversed"]
     """Order in which the network writes an answer; readers always get it as read."""
@@ -86,6 +138,10 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     """What is trained."""
     fit: Fit
     """How it is trained."""
+    mining: Mining | None = None
+    """Hard examples on the way."""
+    polish: Polish | None = None
+    """How the last errors are taken away."""
 
 
 def names() -> list[str]:
@@ -132,23 +188,36 @@ def parse(text: str, *, where: str, overrides: Sequence[str] = ()) -> Recipe:
         raise UserError(f"{where}: fit.warm_up must be less than fit.steps ({recipe.fit.steps})")
     if recipe.fit.warm_up and recipe.fit.schedule == "constant":
         raise UserError(f"{where}: fit.warm_up needs fit.schedule = 'cosine'")
+    if isinstance(recipe.data, Fixed):
+        _check_fixed(recipe, recipe.data, where)
+    return recipe
+
+
+def _check_fixed(recipe: Recipe, data: Fixed, where: str) -> None:
+    if recipe.digits > ENUMERATED_DIGITS:
+        raise UserError(
+            f"{where}: data.kind = 'fixed' is for up to {ENUMERATED_DIGITS} digits; use 'fresh'"
+        )
     space = 10**recipe.digits
-    if isinstance(recipe.data, Fixed) and recipe.data.questions > space * (space + 1) // 2:
+    if data.questions > space * (space + 1) // 2:
         raise UserError(
             f"{where}: data.questions: there are only {space * (space + 1) // 2:,} "
             f"unordered pairs of up to {recipe.digits} digits"
         )
-    return recipe
 
 
 def dump(recipe: Recipe) -> str:
     """The recipe as TOML that `parse` reads back to an equal one."""
-    values: dict[str, Any] = msgspec.to_builtins(recipe)
-    for section in values.values():
-        if isinstance(section, dict):  # TOML has no null: an absent key says the same
-            for key in [key for key, value in section.items() if value is None]:
-                del section[key]
-    return tomli_w.dumps(values)
+    return tomli_w.dumps(_without_none(msgspec.to_builtins(recipe)))
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no null: an absent key says the same."""
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

@@ -1,32 +1,34 @@
 """A run folder: one training run on disk, from its recipe to its evaluation.
 
 recipe.toml       the recipe, overrides applied
+run.json          versions of packages, git revision; what it took, once training has finished
 history.csv       a row for each block of steps, written as it happens
+tensorboard/      the same for TensorBoard
+checkpoint.npz    from where a run that was ended goes on
 model.keras       the trained Keras model; it is there once training has finished
-run.json          seconds, versions of packages, git revision
 evaluation.json   the exact figures, once evaluated
 wrong.csv         every question that was answered wrongly
+report.html       all of it with pictures, to be read in a browser
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
-import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seq2sum_training import history
 from seq2sum_training import recipe as recipes
 from seq2sum_training.errors import UserError
-from seq2sum_training.history import Progress
 from seq2sum_training.recipe import Recipe
+from seq2sum_training.whole import told, whole
 
-RECIPE, MODEL, HISTORY = "recipe.toml", "model.keras", "history.csv"
+RECIPE, MODEL, HISTORY, EVENTS = "recipe.toml", "model.keras", "history.csv", "tensorboard"
+ABOUT, EVALUATION, WRONG, REPORT = "run.json", "evaluation.json", "wrong.csv", "report.html"
 
 
 class Run:
@@ -41,30 +43,52 @@ class Run:
         """Makes the folder; a folder that holds something already is left as it is."""
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise UserError(f"{path} is not empty: choose another folder with --out")
-            (path / RECIPE).write_text(recipes.dump(recipe))
+            taken = any(path.iterdir())
         except OSError as error:
             raise UserError(f"cannot make the run folder {path}: {error.strerror}") from error
+        if taken and (path / RECIPE).is_file() and not (path / MODEL).is_file():
+            raise UserError(
+                f"{path} holds a run that has not finished: go on with "
+                f"`seq2sum-train resume {path}`, or choose another folder with --out"
+            )
+        if taken:
+            raise UserError(f"{path} is not empty: choose another folder with --out")
+        with whole(path / RECIPE) as partial:
+            partial.write_text(recipes.dump(recipe))
         return cls(path, recipe)
 
     @classmethod
     def open(cls, path: Path) -> Run:
-        """The run in this folder.
+        """The run in this folder, finished or not.
 
         Raises:
-            UserError: It is none, or its training has not finished.
+            UserError: It is none.
         """
         if not (path / RECIPE).is_file():
             raise UserError(
                 f"{path} is not a run folder (no {RECIPE}): make one with `seq2sum-train fit`"
             )
-        recipe = recipes.load(str(path / RECIPE))
-        if not (path / MODEL).is_file():
+        return cls(path, recipes.load(str(path / RECIPE)))
+
+    @classmethod
+    def finished(cls, path: Path) -> Run:
+        """The trained run in this folder.
+
+        Raises:
+            UserError: It is none, or its training has not finished.
+        """
+        run = cls.open(path)
+        if not run.is_finished:
             raise UserError(
-                f"{path} has no {MODEL}: its training has not finished; fit into another folder"
+                f"{path} has no {MODEL}: its training has not finished; "
+                f"go on with `seq2sum-train resume {path}`"
             )
-        return cls(path, recipe)
+        return run
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trained model is there."""
+        return (self.path / MODEL).is_file()
 
     def model(self) -> Any:
         """The trained Keras model."""
@@ -79,31 +103,49 @@ class Run:
 
     def save_model(self, model: Any) -> None:
         """Stores the model whole or not at all."""
-        with self._whole(MODEL) as partial:
+        with whole(self.path / MODEL) as partial:
             model.save(partial)
 
-    def add_history(self, progress: Progress) -> None:
-        """Appends a row to the history."""
-        history.append(self.path / HISTORY, progress)
+    def model_digest(self) -> str:
+        """SHA-256 of the model's file, by which an evaluation knows what it evaluated."""
+        return hashlib.sha256((self.path / MODEL).read_bytes()).hexdigest()
 
-    def write_json(self, name: str, values: Mapping[str, Any]) -> None:
-        """Stores `values` as `<name>.json`, whole or not at all."""
-        with self._whole(f"{name}.json") as partial:
+    def read(self, name: str) -> dict[str, Any]:
+        """What a JSON file of the folder holds; nothing if it is not there.
+
+        Raises:
+            UserError: It is no JSON.
+        """
+        try:
+            values: dict[str, Any] = json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise UserError(f"{self.path / name} is damaged: {error}") from error
+        return values
+
+    def evaluation(self) -> dict[str, Any] | None:
+        """The exact figures of the model that is there; None if it was not evaluated."""
+        figures = self.read(EVALUATION)
+        current = self.is_finished and figures.get("model") == self.model_digest()
+        return figures if current else None
+
+    def write(self, name: str, values: Mapping[str, Any]) -> None:
+        """Stores `values` as JSON, whole or not at all."""
+        with whole(self.path / name) as partial:
             partial.write_text(json.dumps(values, indent=2) + "\n")
 
-    def write_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Stores `<name>.csv`, whole or not at all."""
-        with self._whole(f"{name}.csv") as partial, partial.open("w", newline="") as file:
+    def wrong(self) -> list[dict[str, str]]:
+        """The rows of wrong.csv; none if it is not there."""
+        path = self.path / WRONG
+        if not path.is_file():
+            return []
+        with told(path), path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def write_wrong(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Stores wrong.csv, whole or not at all."""
+        with whole(self.path / WRONG) as partial, partial.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(columns)
             writer.writerows(rows)
-
-    @contextmanager
-    def _whole(self, name: str) -> Iterator[Path]:
-        """A path to write to, which becomes the file `name` when the block ends without an error.
-
-        It keeps the ending: Keras tells the format of a model by it.
-        """
-        partial = self.path / f"partial.{name}"
-        yield partial
-        os.replace(partial, self.path / name)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from seq2sum import contract
 
-from seq2sum_training.layouts import VOCABULARY, Layout
+from seq2sum_training.layouts import Layout
 from seq2sum_training.reading import read
 from seq2sum_training.recipe import Recipe
 from seq2sum_training.unrolled import Weights, probabilities
@@ -24,7 +24,7 @@ class ServingModel:
         """Takes the weights of `model`, a trained Keras model of this recipe."""
         self.recipe = recipe
         self._layout = Layout.named(recipe.layout, recipe.digits)
-        self._weights = Weights.of(model)
+        self._weights = Weights.of(model, cell=recipe.network.cell)
         self.signatures: dict[str, Any] = {
             contract.DEFAULT.name: self._concrete(self._answer),
             contract.DETAILED.name: self._concrete(self._detail),
@@ -50,7 +50,9 @@ class ServingModel:
     def describe(self) -> dict[str, Any]:
         """The contract of this version."""
         return contract.describe(
-            digits=self.recipe.digits, steps=self._layout.steps, vocabulary=VOCABULARY
+            digits=self.recipe.digits,
+            steps=self._layout.steps,
+            vocabulary=self._layout.vocabulary,
         )
 
     def _concrete(self, body: Callable[[Any], Outputs]) -> Any:
@@ -87,4 +89,4 @@ class ServingModel:
 
     def _preprocess(self, questions: Any) -> Outputs:
         tokens, _ = read(questions, self._layout)
-        return {contract.ONE_HOT.name: tf.one_hot(tokens, VOCABULARY)}
+        return {contract.ONE_HOT.name: tf.one_hot(tokens, self._layout.vocabulary)}

@@ -2,14 +2,13 @@
 
 Equal to the Keras model up to rounding, with less work: a one-hot times a matrix is a row of
 that matrix, so the first layer gathers; the decoder's input is the same at every step, so it
-is multiplied once; the first steps start from zero, so they multiply no state. Weights are
-constants of the graph: no variable can be lost between here and a server.
-
-LSTM as in Keras: gates in the order input, forget, cell, output; one kernel for all four.
+is multiplied once; the first steps start from zero, so they multiply no state. For serving
+the weights are constants of the graph: no variable can be lost between here and a server.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,26 +16,38 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from seq2sum import contract
 
+from seq2sum_training.cells import CELLS, State
+
 Matrix = NDArray[np.float32]
 
 
-class Lstm(NamedTuple):
-    """Weights of one layer of `u` units."""
+class Recurrent(NamedTuple):
+    """Weights of one recurrent layer of `u` units and `g` gates."""
 
     kernel: Matrix
-    """From the input, [inputs, 4 u]."""
+    """From the input, [inputs, g u]."""
     recurrent: Matrix
-    """From the state, [u, 4 u]."""
+    """From the state, [u, g u]."""
     bias: Matrix
-    """[4 u]."""
+    """Added to the input's product, [g u]."""
+    recurrent_bias: Matrix | None
+    """Added to the state's product, [g u]; only GRU has one."""
+
+    @classmethod
+    def of(cls, kernel: Matrix, recurrent: Matrix, bias: Matrix) -> Recurrent:
+        """From what a Keras layer holds: GRU keeps both biases in one array, [2, g u]."""
+        two = len(bias.shape) == 2
+        return cls(kernel, recurrent, bias[0] if two else bias, bias[1] if two else None)
 
 
 class Weights(NamedTuple):
     """All weights of the network."""
 
-    encoder: Lstm
+    cell: str
+    """Which step both layers take, a key of `cells.CELLS`."""
+    encoder: Recurrent
     """Reads tokens."""
-    decoder: Lstm
+    decoder: Recurrent
     """Reads the encoder's last state at every step."""
     head_kernel: Matrix
     """[u, characters]."""
@@ -44,13 +55,21 @@ class Weights(NamedTuple):
     """[characters]."""
 
     @classmethod
-    def of(cls, model: Any) -> Weights:
-        """The weights of a Keras model that `network.build` made."""
+    def of(cls, model: Any, *, cell: str, take: Callable[[Any], Any] = np.asarray) -> Weights:
+        """The weights of a Keras model that `network.build` made with this cell.
 
-        def arrays(layer: str) -> list[Matrix]:
-            return [np.asarray(w, np.float32) for w in model.get_layer(layer).get_weights()]
+        Args:
+            model: The Keras model.
+            cell: The recipe's cell.
+            take: What makes a matrix of a Keras variable. `np.asarray` freezes them into the
+                graph; `tf.convert_to_tensor`, inside a graph, reads them anew in each call.
+        """
 
-        return cls(Lstm(*arrays("encoder")), Lstm(*arrays("decoder")), *arrays("head"))
+        def matrices(layer: str) -> list[Matrix]:
+            return [take(variable) for variable in model.get_layer(layer).weights]
+
+        encoder, decoder = (Recurrent.of(*matrices(layer)) for layer in ("encoder", "decoder"))
+        return cls(cell, encoder, decoder, *matrices("head"))
 
 
 def probabilities(tokens: Any, weights: Weights, *, digits: int) -> Any:
@@ -61,32 +80,27 @@ def probabilities(tokens: Any, weights: Weights, *, digits: int) -> Any:
         weights: The trained weights.
         digits: Most digits of an operand.
     """
-    rows = tf.constant(weights.encoder.kernel + weights.encoder.bias)
-    recurrent = tf.constant(weights.encoder.recurrent)
-    state = None
-    for token in tf.unstack(tokens, axis=1):
-        state = _step(tf.gather(rows, token), state, recurrent)
-    assert state is not None  # every layout has steps
+    encoder, decoder = weights.encoder, weights.decoder
+    rows = tf.convert_to_tensor(encoder.kernel + encoder.bias)
+    inputs = [tf.gather(rows, token) for token in tf.unstack(tokens, axis=1)]
+    *_, encoding = _outputs(weights.cell, encoder, inputs)
 
-    repeated = state[0] @ tf.constant(weights.decoder.kernel) + tf.constant(weights.decoder.bias)
-    recurrent = tf.constant(weights.decoder.recurrent)
-    state = None
-    outputs = []
-    for _ in range(contract.answer_length(digits)):
-        state = _step(repeated, state, recurrent)
-        outputs.append(state[0])
+    repeated = encoding @ tf.convert_to_tensor(decoder.kernel) + tf.convert_to_tensor(decoder.bias)
+    inputs = [repeated] * contract.answer_length(digits)
     # All places in one product: [n * places, units] times [units, characters].
-    stacked = tf.stack(outputs, axis=1)
+    stacked = tf.stack(list(_outputs(weights.cell, decoder, inputs)), axis=1)
     flat = tf.reshape(stacked, [-1, weights.head_kernel.shape[0]])
-    logits = flat @ tf.constant(weights.head_kernel) + tf.constant(weights.head_bias)
+    logits = flat @ tf.convert_to_tensor(weights.head_kernel)
+    logits += tf.convert_to_tensor(weights.head_bias)
     shape = [-1, contract.answer_length(digits), len(contract.ALPHABET)]
     return tf.reshape(tf.nn.softmax(logits), shape)
 
 
-def _step(given: Any, state: tuple[Any, Any] | None, recurrent: Any) -> tuple[Any, Any]:
-    """One LSTM step: output and cell, each [n, units]; no state means zeros."""
-    gates = given if state is None else given + state[0] @ recurrent
-    into, forget, cell, out = tf.split(gates, 4, axis=1)
-    fresh = tf.sigmoid(into) * tf.tanh(cell)
-    kept = fresh if state is None else tf.sigmoid(forget) * state[1] + fresh
-    return tf.sigmoid(out) * tf.tanh(kept), kept
+def _outputs(cell: str, layer: Recurrent, inputs: list[Any]) -> Iterator[Any]:
+    """The layer's outputs, [n, u] each, for its input products."""
+    recurrent = tf.convert_to_tensor(layer.recurrent)
+    bias = None if layer.recurrent_bias is None else tf.convert_to_tensor(layer.recurrent_bias)
+    state: State = None
+    for given in inputs:
+        state = CELLS[cell](given, state, recurrent, bias)
+        yield state[0]

@@ -1,0 +1,202 @@
+"""A run that was ended, by whatever, goes on and comes to the same end."""
+
+from __future__ import annotations
+
+import csv
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import time
+
+import keras
+import pytest
+from conftest import BIN, overrides
+
+SETTINGS = (
+    "digits=1",
+    "data.held_out=0.1",
+    "network.encoder=8",
+    "network.decoder=8",
+    "fit.steps=1500",
+    "fit.warm_up=20",
+    "mining.begin=400",
+    "mining.search=500",
+    "mining.hardest=20",
+    "polish.rounds=2",
+    "polish.steps=500",
+    "polish.check=10",
+    "polish.hardest=20",
+    "polish.largest_loss=1e-6",
+)
+FIT = ("seq2sum-train", "fit", "fast", *overrides(*SETTINGS))
+
+
+@pytest.fixture(scope="module")
+def unbroken(command, tmp_path_factory):
+    """A run that nobody ended."""
+    path = tmp_path_factory.mktemp("unbroken") / "run"
+    done = command(*FIT, "--out", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def start(*line, **how):
+    return subprocess.Popen(
+        [BIN / line[0], *line[1:]], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **how
+    )
+
+
+def wait_for_steps(process, path, steps):
+    """Waits until the history has come so far; the process must still be at it."""
+    deadline = time.monotonic() + 120
+    history = path / "history.csv"
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(f"it ended too early: {process.communicate()}")
+        text = history.read_text() if history.is_file() else ""
+        rows = text.splitlines()[1:-1]  # the last one may be half written
+        if rows and int(rows[-1].split(",")[0]) >= steps and (path / "checkpoint.npz").is_file():
+            return
+        time.sleep(0.005)
+    raise AssertionError("no progress")
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def weights(path):
+    return [w.tobytes() for w in keras.models.load_model(path / "model.keras").get_weights()]
+
+
+def history(path):
+    """Its rows, without what a clock measured."""
+    with (path / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        del row["questions_per_second"], row["cpu_seconds"]
+    return rows
+
+
+def test_killed_twice_it_ends_in_the_same_weights(unbroken, command, tmp_path):
+    path = tmp_path / "run"
+    often = ("--checkpoint-every", "0")
+    first = start(*FIT, "--out", path, *often)
+    wait_for_steps(first, path, 300)
+    kill(first)
+    assert not (path / "model.keras").exists()
+    second = start("seq2sum-train", "resume", path, *often)
+    wait_for_steps(second, path, 900)
+    kill(second)
+    done = command("seq2sum-train", "resume", path)
+    assert done.returncode == 0, done.stderr
+    assert weights(path) == weights(unbroken)
+    assert history(path) == history(unbroken)
+    assert not (path / "checkpoint.npz").exists()
+
+
+def test_killed_before_its_first_checkpoint_it_begins_anew(unbroken, command, tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    shutil.copy(unbroken / "recipe.toml", path)
+    done = command("seq2sum-train", "resume", path)
+    assert done.returncode == 0, done.stderr
+    assert weights(path) == weights(unbroken)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_says_how_to_go_on(tmp_path, number):
+    path = tmp_path / "run"
+    process = start(*FIT, "--out", path, "--checkpoint-every", "0")
+    wait_for_steps(process, path, 100)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    last = told.strip().splitlines()[-1]
+    assert last == f"seq2sum-train: interrupted; go on with: seq2sum-train resume {path}"
+    assert "Traceback" not in told
+    assert (path / "checkpoint.npz").is_file()
+    assert not list(path.glob("partial.*"))
+
+
+def test_what_cannot_be_resumed_is_told_in_one_line(command, unbroken, tmp_path):
+    done = command("seq2sum-train", "resume", unbroken)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "is finished already" in done.stderr
+    done = command("seq2sum-train", "resume", tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "is not a run folder" in done.stderr
+
+
+def test_a_folder_with_an_unfinished_run_is_not_begun_anew(command, unbroken, tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    shutil.copy(unbroken / "recipe.toml", path)
+    done = command(*FIT, "--out", path)
+    assert done.returncode == 1
+    assert f"go on with `seq2sum-train resume {path}`" in done.stderr
+    assert [entry.name for entry in path.iterdir()] == ["recipe.toml"]
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(command, tmp_path):
+    path = tmp_path / "run"
+    process = start(*FIT, "--out", path, "--checkpoint-every", "0")
+    wait_for_steps(process, path, 50)
+    kill(process)
+    recipe = path / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("batch = 128", "batch = 64"))
+    before = (path / "checkpoint.npz").read_bytes()
+    done = command("seq2sum-train", "resume", path)
+    assert done.returncode == 1
+    assert "belongs to another recipe: fit.batch was 128 and is 64" in done.stderr
+    assert (path / "checkpoint.npz").read_bytes() == before
+
+
+def one_line_of(told, said):
+    [line] = [line for line in told.splitlines() if line.startswith("seq2sum-train:")]
+    assert said in line
+    assert "Traceback" not in told
+    return line
+
+
+def test_a_full_disk_is_told_and_what_was_there_stays_whole(command, unbroken, tmp_path):
+    """On a tmpfs of 64 kB of the test's own, in a mount namespace that ends with it."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    (tmp_path / "out").mkdir()
+    script = (
+        'mount -t tmpfs -o size=64k none "$0" && "$@"; code=$?; '
+        f'cp -r "$0"/. "{tmp_path / "out"}"; exit $code'
+    )
+    line = [str(BIN / FIT[0]), *FIT[1:], "--out", str(mount / "run"), "--checkpoint-every", "0"]
+    inside = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, str(mount), *line]
+    done = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=120)
+    if "unshare failed" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("this kernel lets nobody mount a tmpfs; the limit on file sizes stands in")
+    assert done.returncode == 1, done.stderr
+    line = one_line_of(done.stderr, "No space left on device")
+    assert f"go on with: seq2sum-train resume {mount / 'run'}" in line
+    left = tmp_path / "out" / "run"
+    assert not list(left.glob("partial.*"))
+    # With more room it goes on, and comes to the same end.
+    done = command("seq2sum-train", "resume", left)
+    assert done.returncode == 0, done.stderr
+    assert weights(left) == weights(unbroken)
+
+
+def test_a_file_that_cannot_be_written_whole_is_not_there(tmp_path):
+    def limited():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that the write fails instead
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    path = tmp_path / "run"
+    process = start(*FIT, "--out", path, preexec_fn=limited)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 1
+    one_line_of(told, "File too large")
+    assert not (path / "model.keras").exists()
+    assert not list(path.glob("partial.*"))
+    assert os.access(path / "recipe.toml", os.R_OK)

@@ -1,0 +1,88 @@
+"""The report and its pictures: complete, self-contained, and for any kind of run."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from seq2sum_training import breakdown, pictures
+from seq2sum_training.history import Progress
+
+ROWS = [
+    Progress(step, stage, loss, exact, 1e-3, 1000.0, step / 10)
+    for step, stage, loss, exact in [
+        (50, "fit", 2.0, 0.0),
+        (100, "fit", 0.1, 0.9),
+        (150, "polish 1", 0.01, 1.0),
+    ]
+]
+LENGTHS = [
+    {"first": a, "second": b, "questions": 10, "errors": a * b} for a in (1, 2) for b in (1, 2)
+]
+CARRIES = [{"carries": n, "questions": 10, "errors": n} for n in range(3)]
+PICTURES = {
+    "curves": lambda: pictures.learning_curves({"one": ROWS, "another": ROWS[:2]}),
+    "map": lambda: pictures.error_map([(1, 2), (99, 99)], digits=2),
+    "map without errors": lambda: pictures.error_map([], digits=3),
+    "lengths": lambda: pictures.lengths_map(LENGTHS, digits=2),
+    "carries": lambda: pictures.carries_bars(CARRIES),
+    "no carries wrong": lambda: pictures.carries_bars([row | {"errors": 0} for row in CARRIES]),
+    "calibration": lambda: pictures.calibration(
+        breakdown.calibration(np.array([0.2, 0.9993, 0.9999]), np.array([True, False, False]))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_one_svg_and_the_same_each_time(name):
+    svg = PICTURES[name]()
+    root = ET.fromstring(svg)
+    assert root.tag.endswith("svg")
+    assert svg == PICTURES[name]()
+
+
+def test_pictures_say_their_figures():
+    assert "2 wrong of 10,000" in PICTURES["map"]()
+    assert "no error" in PICTURES["map without errors"]()
+    assert "another" in PICTURES["curves"]()
+
+
+class References(HTMLParser):
+    """Whatever a page would load from elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        for name, value in attributes:
+            inside = value is None or value.startswith(("#", "data:"))
+            if name in {"src", "href", "xlink:href"} and not inside:
+                self.found.append((tag, value))
+        assert tag not in {"script", "link", "iframe"}
+
+
+def test_a_report_needs_nothing_but_itself(evaluated):
+    path, _ = evaluated
+    page = (path / "report.html").read_text()
+    references = References()
+    references.feed(page)
+    assert references.found == []
+    assert page.count("<svg") == 5
+    assert "0 wrong of 100" in page
+
+
+def test_a_report_can_be_made_again_beside_others(command, evaluated):
+    path, _ = evaluated
+    done = command("seq2sum-train", "report", path, "--against", path)
+    assert done.returncode == 0, done.stderr
+    assert "Beside other runs" in (path / "report.html").read_text()
+
+
+def test_a_report_of_a_run_without_figures_is_refused(command, small_run):
+    done = command("seq2sum-train", "report", small_run)
+    assert done.returncode == 1
+    assert "is not evaluated: seq2sum-train evaluate" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,117 @@
+"""Fitting: a course on its way, with its folder and what is shown of it.
+
+The order of writing makes a run resumable: history first, then the checkpoint that counts on
+it. After a kill, rows beyond the checkpoint are cut away and made again.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from seq2sum_training import checkpoint, history, quiet
+from seq2sum_training.batches import batches_of
+from seq2sum_training.errors import Interrupted, UserError
+from seq2sum_training.history import Events, Progress
+from seq2sum_training.progress import Show, board
+from seq2sum_training.provenance import provenance
+from seq2sum_training.run import ABOUT, EVENTS, HISTORY, Run
+from seq2sum_training.schedule import stages
+
+
+def fit(run: Run, *, checkpoint_every: float) -> dict[str, Any]:
+    """Trains the run from its checkpoint, or from the beginning, to its end.
+
+    Args:
+        run: A run that has not finished.
+        checkpoint_every: Least seconds between two checkpoints.
+
+    Returns:
+        What it took, and the last check: what `run.json` then holds.
+
+    Raises:
+        UserError: The checkpoint is of no use, training went astray, or the disk is full.
+        Interrupted: Ctrl-C; the last checkpoint stays.
+    """
+    batches = batches_of(run.recipe)
+    state = checkpoint.load(run.path, run.recipe)
+    quiet.import_tensorflow()
+    from seq2sum_training.course import Course
+    from seq2sum_training.trainer import Trainer
+
+    about = provenance()
+    if state is None:
+        run.write(ABOUT, about)
+    else:
+        _tell_changes(run.read(ABOUT), about)
+    course = Course(run.recipe, batches, Trainer(run.recipe))
+    if state is not None:
+        course.restore(state)
+    try:
+        with board() as show:
+            last_check = _follow(run, course, show, checkpoint_every)
+        run.save_model(course.model)
+    except KeyboardInterrupt:
+        raise Interrupted(_resumable("interrupted", run.path)) from None
+    except UserError as error:
+        raise UserError(_resumable(str(error), run.path)) from error
+    spent = {
+        "steps": course.step,
+        "wall_seconds": round(course.wall_seconds, 1),
+        "cpu_seconds": round(course.cpu_seconds, 1),
+        "parameters": course.model.count_params(),
+        "last_check": last_check,
+    }
+    run.write(ABOUT, run.read(ABOUT) | spent)
+    (run.path / checkpoint.FILE_NAME).unlink(missing_ok=True)
+    return spent
+
+
+def _follow(
+    run: Run, course: Any, show: Show, checkpoint_every: float
+) -> dict[str, int | bool] | None:
+    """Lets the course run, keeping its history and checkpoints; gives back its last check."""
+    rows = history.read(run.path / HISTORY, last_step=course.step)
+    history.write(run.path / HISTORY, rows)
+    events = Events(run.path / EVENTS, rows)
+    saved = time.monotonic()
+    last_check = None
+    for event in course.run():
+        if isinstance(event, Progress):
+            history.append(run.path / HISTORY, event)
+            events.add(event)
+            _show_block(run, event, show)
+            if time.monotonic() - saved >= checkpoint_every:
+                checkpoint.save(run.path, run.recipe, course.state())
+                saved = time.monotonic()
+        else:
+            remark = f"{event.failed:,} hard, {event.wrong:,} wrong"
+            show(f"check at step {course.step:,}", event.asked, event.of, "questions", remark)
+            last_check = event.summary()
+    events.close()
+    return last_check
+
+
+def _show_block(run: Run, block: Progress, show: Show) -> None:
+    stage = next(stage for stage in stages(run.recipe) if stage.name == block.stage)
+    remark = (
+        f"loss {block.loss:.4f}  probe exact {block.exact:.1%}  "
+        f"{block.questions_per_second:,.0f} questions/s"
+    )
+    show(stage.name, block.step - stage.start, stage.steps, "steps", remark)
+
+
+def _resumable(text: str, path: Path) -> str:
+    return f"{text}; go on with: seq2sum-train resume {path}"
+
+
+def _tell_changes(before: dict[str, Any], now: dict[str, str]) -> None:
+    """Says what is not as it was when the run began: its end may then be another."""
+    changed = [
+        f"{name} {before.get(name)} is now {value}"
+        for name, value in now.items()
+        if before.get(name) != value
+    ]
+    if changed:
+        quiet.note(f"since this run began: {', '.join(changed)}; its weights may differ by it")

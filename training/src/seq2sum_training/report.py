@@ -1,0 +1,102 @@
+"""The report: one page with everything that is known of a run, pictures inside.
+
+It is made of what the run folder holds, so it can be made again at any time, and beside other
+runs to compare with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from seq2sum_training import history, pictures
+from seq2sum_training import recipe as recipes
+from seq2sum_training.errors import UserError
+from seq2sum_training.questions import ENUMERATED_DIGITS
+from seq2sum_training.recipe import Fresh
+from seq2sum_training.run import ABOUT, HISTORY, REPORT, Run
+from seq2sum_training.whole import whole
+
+SHOWN_MISTAKES = 40
+"""Wrong answers on the page; wrong.csv has all."""
+
+
+def write(run: Run, against: Sequence[Run] = ()) -> None:
+    """Writes `report.html` into the run folder, with the runs `against` beside it.
+
+    Raises:
+        UserError: One of the runs is not evaluated.
+    """
+    page = template("report.html.j2").render(**_facts(run, against))
+    with whole(run.path / REPORT) as partial:
+        partial.write_text(page)
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of the package, strict about names that it does not get."""
+    folder = str(resources.files(__package__).joinpath("templates"))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """What a page or a card says of one run."""
+    from seq2sum_training import network
+
+    figures = run.evaluation()
+    if figures is None:
+        raise UserError(f"{run.path} is not evaluated: seq2sum-train evaluate {run.path}")
+    recipe = run.recipe
+    return {
+        "name": run.path.name,
+        "recipe": recipe,
+        "recipe_text": recipes.dump(recipe),
+        "figures": figures,
+        "about": run.read(ABOUT),
+        "enumerated": recipe.digits <= ENUMERATED_DIGITS,
+        "held_out": recipe.data.held_out if isinstance(recipe.data, Fresh) else None,
+        "multiply_adds": network.multiply_adds(recipe),
+        "chains": _chains(figures.get("by_chain", [])),
+    }
+
+
+def _chains(rows: Sequence[dict[str, int]]) -> dict[str, int]:
+    keys = ("questions", "errors")
+    return {key: sum(row[key] for row in rows) for key in keys}
+
+
+def _facts(run: Run, against: Sequence[Run]) -> dict[str, Any]:
+    own = facts(run)
+    figures, digits = own["figures"], run.recipe.digits
+    mistakes = run.wrong()
+    curves = {each.path.name: history.read(each.path / HISTORY) for each in (run, *against)}
+    drawn = {
+        "curves": pictures.learning_curves(curves),
+        "lengths": pictures.lengths_map(figures["by_lengths"], digits=digits),
+        "carries": pictures.carries_bars(figures["by_carries"]),
+        "calibration": pictures.calibration(figures["calibration"]),
+    }
+    if own["enumerated"]:
+        pairs = [_operands(row["question"]) for row in mistakes]
+        drawn["map"] = pictures.error_map(pairs, digits=digits)
+    return own | {
+        "pictures": {name: Markup(svg) for name, svg in drawn.items()},
+        "mistakes": mistakes[:SHOWN_MISTAKES],
+        "all_mistakes": len(mistakes),
+        "others": [facts(each) for each in against],
+    }
+
+
+def _operands(question: str) -> tuple[int, int]:
+    first, _, second = question.partition("+")
+    return int(first), int(second)

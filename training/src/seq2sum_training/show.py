@@ -1,0 +1,73 @@
+"""Showing what a run folder or a version directory holds, without loading TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from seq2sum import contract
+
+from seq2sum_training import history, versions
+from seq2sum_training.errors import UserError
+from seq2sum_training.run import ABOUT, HISTORY, RECIPE, Run
+
+Row = tuple[str, str]
+
+
+def show(path: Path) -> None:
+    """Prints it as a table.
+
+    Raises:
+        UserError: The folder is neither.
+    """
+    described = path / "assets.extra" / contract.FILE_NAME
+    if (path / RECIPE).is_file():
+        rows = list(_run(Run.open(path)))
+    elif described.is_file():
+        rows = list(_version(path, json.loads(described.read_text())))
+    elif found := versions.existing(path):
+        listed = ", ".join(map(str, found))
+        raise UserError(f"{path} is a base path: show one of its versions ({listed})")
+    else:
+        raise UserError(f"{path} is neither a run folder nor a version directory")
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _run(run: Run) -> Iterable[Row]:
+    recipe, about = run.recipe, run.read(ABOUT)
+    net, fit = recipe.network, recipe.fit
+    yield "run", str(run.path)
+    yield "network", f"{net.cell}, {net.encoder} units to read and {net.decoder} to write"
+    yield "questions", f"up to {recipe.digits} digits, layout {recipe.layout}"
+    yield "training", f"{fit.optimizer}, {fit.steps:,} steps of {fit.batch}, seed {recipe.seed}"
+    if not run.is_finished:
+        rows = history.read(run.path / HISTORY)
+        step = f"step {rows[-1].step:,}" if rows else "no step yet"
+        yield "state", f"not finished ({step}); go on with: seq2sum-train resume {run.path}"
+        return
+    yield "took", f"{about['cpu_seconds']:.0f} CPU-seconds, {about['steps']:,} steps in all"
+    yield "made with", f"TensorFlow {about['tensorflow']}, revision {about['revision']}"
+    figures = run.evaluation()
+    if figures is None:
+        yield "errors", f"not evaluated: seq2sum-train evaluate {run.path}"
+    else:
+        yield "errors", f"{figures['errors']:,} of {figures['questions']:,}"
+
+
+def _version(path: Path, described: dict[str, Any]) -> Iterable[Row]:
+    yield "version", str(path)
+    yield "contract", f"version {described['contract']}, up to {described['digits']} digits"
+    for name, signature in described["signatures"].items():
+        outputs = ", ".join(
+            f"{output} {tensor['dtype'].removeprefix('DT_').lower()} {tensor['shape']}"
+            for output, tensor in signature["outputs"].items()
+        )
+        yield name, outputs
+    yield "run", f"{described['run']}, revision {described['revision']}"

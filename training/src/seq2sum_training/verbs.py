@@ -1,0 +1,111 @@
+"""What each verb of `seq2sum-train` does, from parsed options to printed lines."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from seq2sum_training import quiet, versions
+from seq2sum_training import recipe as recipes
+from seq2sum_training.batches import batches_of
+from seq2sum_training.errors import UserError
+from seq2sum_training.run import EVALUATION, REPORT, WRONG, Run
+
+
+def fit(options: argparse.Namespace) -> None:
+    """Trains a recipe into a new run folder."""
+    overrides = list(options.overrides)
+    if options.stop_at is not None:
+        overrides.append(f"fit.stop_at={options.stop_at}")
+    recipe = recipes.load(options.recipe, overrides)
+    batches_of(recipe)  # a recipe with nothing to train on makes no folder
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    out = options.out or Path("runs", f"{Path(options.recipe).stem}-{stamp}")
+    _train(Run.create(out, recipe), options)
+
+
+def resume(options: argparse.Namespace) -> None:
+    """Goes on with a run that was ended before its end."""
+    run = Run.open(options.run)
+    if run.is_finished:
+        raise UserError(f"{run.path} is finished already: its model is there")
+    _train(run, options)
+
+
+def _train(run: Run, options: argparse.Namespace) -> None:
+    from seq2sum_training import fitting
+
+    spent = fitting.fit(run, checkpoint_every=options.checkpoint_every)
+    print(
+        f"trained {run.path} in {spent['wall_seconds']:.0f} s "
+        f"({spent['cpu_seconds']:.0f} CPU-seconds, compilation included)"
+    )
+    if check := spent["last_check"]:
+        print(_told(check, run.recipe.polish.rounds if run.recipe.polish else 0))
+
+
+def _told(check: dict[str, Any], rounds: int) -> str:
+    asked = f"{check['asked']:,} training pairs"
+    if check["clean"]:
+        return f"the last check over {asked} found none hard: training is done"
+    return (
+        f"after {rounds} rounds of polish, the last check over {asked} found "
+        f"{check['failed']:,} hard and {check['wrong']:,} wrong"
+    )
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Counts the errors of a run, over the whole problem space if it can be."""
+    run = Run.finished(options.run)
+    from seq2sum_training import evaluating
+
+    figures = evaluating.evaluate(run)
+    unseen = figures["never_trained_questions"]
+    lines = [
+        f"errors {figures['errors']:,} of {figures['questions']:,}",
+        f"errors {figures['never_trained_errors']:,} of {unseen:,} that training never saw",
+    ]
+    if chains := figures.get("by_chain"):
+        asked, wrong = (sum(row[key] for row in chains) for key in ("questions", "errors"))
+        lines.append(f"errors {wrong:,} of {asked:,} carry chains that training never saw")
+    lines += [
+        f"exact match {figures['exact_match']:.4%}",
+        f"characters right {figures['character_accuracy']:.4%}",
+        f"written to {run.path} in {figures['seconds']:.0f} s: {EVALUATION}, {WRONG}, {REPORT}",
+    ]
+    print("\n".join(lines))
+
+
+def report(options: argparse.Namespace) -> None:
+    """Writes the report of an evaluated run again, with others beside it."""
+    run, *others = (Run.finished(path) for path in (options.run, *options.against))
+    quiet.import_tensorflow()
+    from seq2sum_training import report as reports
+
+    reports.write(run, others)
+    print(f"written: {run.path / REPORT}")
+
+
+def export(options: argparse.Namespace) -> None:
+    """Publishes a run as the next version below a base path, evaluating it if need be."""
+    run = Run.finished(options.run)
+    if options.version is not None:
+        versions.refuse_existing(options.to, options.version)
+    quiet.import_tensorflow()
+    from seq2sum_training import evaluating
+    from seq2sum_training.export import export as publish
+
+    if run.evaluation() is None:
+        print("this model is not evaluated yet: its card needs exact figures")
+        evaluating.evaluate(run)
+    path, right, asked = publish(run, options.to, version=options.version, tell=print)
+    print(f"published {path}: {right:,} of {asked:,} golden questions answered right")
+
+
+def show(options: argparse.Namespace) -> None:
+    """Prints what a run folder or a version directory holds."""
+    from seq2sum_training import show as shown
+
+    shown.show(options.path)

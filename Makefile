@@ -8,12 +8,12 @@ GENERATED := client/src/seq2sum/protocol
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup format generate check check-generated test demo clean
+.PHONY: help setup format generate check check-generated test bench-training search-small demo clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.done ## Make .venv with the three distributions and the tools
 
@@ -50,6 +50,12 @@ check-generated: setup
 
 test: setup ## Run all tests
 	$(BIN)/python -m pytest
+
+bench-training: setup ## Exact match against CPU-seconds: the tutorial against ours (10 min)
+	$(BIN)/python tests/benchmarks/training.py
+
+search-small: setup ## How small a network can be that makes no error in a million (60 min)
+	$(BIN)/python tests/benchmarks/small_networks.py
 
 demo: setup ## Train, export, serve and ask, with every command shown
 	@$(BIN)/python tools/demo.py

@@ -53,10 +53,17 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 def command() -> Command:
     """Runs one of the project's commands, as a shell would."""
 
-    def run(*line: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        *line: str | Path, cwd: Path | None = None, timeout: float = 280
+    ) -> subprocess.CompletedProcess[str]:
         name, *rest = map(str, line)
         return subprocess.run(
-            [BIN / name, *rest], capture_output=True, text=True, cwd=cwd, check=False, timeout=280
+            [BIN / name, *rest],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            check=False,
+            timeout=timeout,
         )
 
     return run

@@ -54,12 +54,12 @@ class Caller:
 
 
 def test_a_second_export_answers_soon_after_it_is_published(
-    command, small_run, base_path, start_server
+    command, evaluated, base_path, start_server
 ):
     server = start_server(base_path)
     with Caller(server.target) as caller:
         assert caller.wait_for(1, 20)
-        done = command("seq2sum-train", "export", small_run, "--to", base_path)
+        done = command("seq2sum-train", "export", evaluated[0], "--to", base_path)
         assert done.returncode == 0, done.stderr
         # The rename set the time of the directory that it went into.
         published = time.monotonic() - (time.time() - base_path.stat().st_mtime)

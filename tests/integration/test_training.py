@@ -7,6 +7,7 @@ import json
 import shutil
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from conftest import SETTINGS, overrides
 from seq2sum_training import recipe
@@ -27,7 +28,40 @@ def test_a_small_recipe_gets_every_sum_right(evaluated):
     assert figures["questions"] == 100
     assert figures["errors"] == 0
     assert figures["exact_match"] == figures["character_accuracy"] == 1.0
-    assert "errors 0 of 100" in printed
+    assert "errors 0 of 100\n" in printed
+    assert {row["questions"] for row in figures["by_lengths"]} == {100}
+    assert [row["questions"] for row in figures["by_carries"]] == [55, 45]
+    assert sum(row["questions"] for row in figures["calibration"]) == 100
+
+
+@pytest.fixture(scope="module")
+def again(command, tmp_path_factory):
+    """The small recipe trained once more, in less than 40 seconds."""
+    path = tmp_path_factory.mktemp("again") / "run"
+    line = ("seq2sum-train", "fit", "default", "--out", path, *overrides(*SETTINGS))
+    done = command(*line, timeout=40)
+    assert done.returncode == 0, done.stderr
+    return path, done.stdout
+
+
+def test_a_one_digit_recipe_is_learned_from_scratch_in_no_time(again):
+    path, printed = again
+    assert "the last check over 100 training pairs found none hard" in printed
+    assert json.loads((path / "run.json").read_text())["last_check"]["clean"]
+
+
+def test_training_ends_early_at_a_target(command, tmp_path):
+    path = tmp_path / "run"
+    line = ("seq2sum-train", "fit", "default", "--out", path, *overrides(*SETTINGS))
+    done = command(*line, "--stop-at", "50%")
+    assert done.returncode == 0, done.stderr
+    assert recipe.load(str(path / "recipe.toml")).fit.stop_at == 0.5
+    about = json.loads((path / "run.json").read_text())
+    assert about["steps"] < 500
+    assert about["last_check"] is None
+    refused = command(*line, "--stop-at", "120%")
+    assert refused.returncode == 2
+    assert "is not a share: write 0.999 or 99.9%" in refused.stderr
 
 
 def test_a_run_folder_holds_what_is_needed_to_repeat_it(evaluated):
@@ -62,13 +96,10 @@ def test_wrong_answers_are_counted_and_listed(command, tmp_path):
         assert row["answer"] != row["true_sum"]
 
 
-def test_the_same_seed_gives_the_same_weights(command, small_run, tmp_path):
+def test_the_same_seed_gives_the_same_weights(small_run, again):
     import keras
 
-    again = tmp_path / "again"
-    done = command("seq2sum-train", "fit", "default", "--out", again, *overrides(*SETTINGS))
-    assert done.returncode == 0, done.stderr
-    models = [keras.models.load_model(path / "model.keras") for path in (small_run, again)]
+    models = [keras.models.load_model(path / "model.keras") for path in (small_run, again[0])]
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
         assert (one == other).all()
 
@@ -87,6 +118,32 @@ def test_a_version_holds_all_that_travels_with_it(small_version):
     assert [entry.name for entry in small_version.parent.iterdir()] == ["1"]
 
 
+def test_a_version_carries_its_card_and_its_report(small_version):
+    extra = small_version / "assets.extra"
+    card = (extra / "model_card.md").read_text()
+    assert card.startswith("# seq2sum, version 1\n")
+    assert "| questions asked: every ordered pair | 100 |" in card
+    assert "| wrong | 0 |" in card
+    assert "Given by `seq2sum-train evaluate" in card
+    assert 'layout = "aligned"' in card
+    assert "{{" not in card
+    assert "None" not in card
+    assert "0 wrong of 100" in (extra / "report.html").read_text()
+
+
+def test_a_run_that_was_not_evaluated_is_evaluated_by_its_export(command, small_run, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(small_run, path)
+    (path / "evaluation.json").unlink(missing_ok=True)
+    done = command("seq2sum-train", "export", path, "--to", tmp_path / "models")
+    assert done.returncode == 0, done.stderr
+    assert "is not evaluated yet" in done.stdout
+    assert json.loads((path / "evaluation.json").read_text())["errors"] == 0
+    shown = command("seq2sum-train", "show", tmp_path / "models" / "1")
+    assert "answers string [-1]" in shown.stdout
+    assert "0 of 100" in command("seq2sum-train", "show", path).stdout
+
+
 def test_a_version_loads_in_plain_tensorflow(small_version):
     served = tf.saved_model.load(str(small_version)).signatures["serving_default"]
     outputs = served(questions=tf.constant(["3+4", "9+9", "x"]))
@@ -101,27 +158,33 @@ def test_probabilities_of_a_version_sum_to_one(small_version):
     np.testing.assert_allclose(outputs["probabilities"].numpy().sum(axis=2), 1, rtol=1e-5)
 
 
-def test_an_existing_version_is_never_overwritten(command, small_run, base_path):
+def test_an_existing_version_is_never_overwritten(command, evaluated, base_path):
+    run, _ = evaluated
     before = sorted((base_path / "1").rglob("*"))
-    done = command("seq2sum-train", "export", small_run, "--to", base_path, "--version", "1")
+    done = command("seq2sum-train", "export", run, "--to", base_path, "--version", "1")
     assert one_line(done, "version 1 exists")
     assert "the next free one is 2" in done.stderr
     assert sorted((base_path / "1").rglob("*")) == before
     assert [entry.name for entry in base_path.iterdir()] == ["1"]
 
 
-def test_mistakes_are_told_in_one_line_and_nothing_is_written(command, small_run, tmp_path):
+def test_mistakes_are_told_in_one_line_and_nothing_is_written(
+    command, small_run, evaluated, tmp_path
+):
     out = tmp_path / "out"
     fit = ("seq2sum-train", "fit")
     assert one_line(command(*fit, "nope", "--out", out), "no recipe 'nope'")
     assert one_line(command(*fit, "default", "--set", "fit.stpes=1", "--out", out), "`stpes`")
     assert one_line(command(*fit, "default", "--out", small_run), "is not empty")
+    assert one_line(command(*fit, "default", "--set", "digits=19", "--out", out), "digits: Expe")
+    assert one_line(command(*fit, "default", "--set", "layout=up", "--out", out), "layout: Inva")
     assert one_line(command("seq2sum-train", "evaluate", tmp_path), "is not a run folder")
+    assert one_line(command("seq2sum-train", "show", tmp_path), "is neither a run folder nor")
     export = ("seq2sum-train", "export")
     assert one_line(command(*export, tmp_path, "--to", out), "is not a run folder")
     (tmp_path / "file").touch()
     below_a_file = tmp_path / "file" / "models"
-    assert one_line(command(*export, small_run, "--to", below_a_file), "cannot write below")
+    assert one_line(command(*export, evaluated[0], "--to", below_a_file), "cannot write below")
     assert not out.exists()
 
 

@@ -72,6 +72,8 @@ def learning_curves(histories: Mapping[str, Sequence[Progress]]) -> Figure:
                     axes.axvline(previous.cpu_seconds, color=colour, linewidth=0.5, linestyle=":")
     loss.set(title="Loss (cross-entropy per character)", xlabel="CPU-seconds", yscale="log")
     exact.set(title="Exact match on the probe", xlabel="CPU-seconds", ylim=(-0.02, 1.02))
+    for axes in (loss, exact):
+        axes.set_xlim(0, None)
     exact.yaxis.set_major_formatter(PercentFormatter(1))
     loss.legend(frameon=False)
     return figure
@@ -90,7 +92,7 @@ def error_map(wrong: Sequence[tuple[int, int]], *, digits: int) -> Figure:
     image = axes.imshow(
         share, origin="lower", extent=(0, size, 0, size), cmap=HEAT, vmin=0, vmax=share.max() or 1
     )
-    bar = figure.colorbar(image, ax=axes, label=f"wrong, of {(size // cells) ** 2:,} questions")
+    bar = figure.colorbar(image, ax=axes, label=f"wrong, of {(size // cells) ** 2:,} in a cell")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set(title=f"{len(pairs):,} wrong of {size * size:,}", xlabel="a", ylabel="b")
     if len(pairs) == 0:

@@ -1,0 +1,115 @@
+"""Trials: recipes trained and evaluated by the command, and what came of each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from seq2sum_training import quiet, recipe
+
+COMMAND = Path(sys.executable).parent / "seq2sum-train"
+MOST_SECONDS = 1800
+"""A trial that takes longer hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One recipe to train."""
+
+    name: str
+    """Its run folder, and what it is called in tables."""
+    recipe: str
+    """Name of the recipe."""
+    settings: tuple[str, ...] = ()
+    """Overrides, as `--set` takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a trial."""
+
+    name: str
+    recipe: str
+    settings: tuple[str, ...]
+    parameters: int
+    multiply_adds: int
+    cpu_seconds: float
+    steps: int
+    errors: int
+    never_trained_errors: int
+    questions: int
+
+    def row(self) -> dict[str, object]:
+        """Ready for JSON."""
+        return asdict(self)
+
+
+def run(trials: Iterable[Trial], folder: Path, *, jobs: int) -> Iterator[Outcome]:
+    """Runs all of them, `jobs` at a time; one that is in the folder already is not run again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(outcome, trial, folder) for trial in trials]
+        for number, done in enumerate(as_completed(waiting), start=1):
+            result = done.result()
+            print(
+                f"{number}/{len(waiting)}  {result.name}: {result.errors:,} errors, "
+                f"{result.cpu_seconds:.0f} CPU-seconds",
+                file=sys.stderr,
+                flush=True,
+            )
+            yield result
+
+
+def outcome(trial: Trial, folder: Path) -> Outcome:
+    """Trains and evaluates one."""
+    path = folder / trial.name
+    if not (path / "evaluation.json").is_file():
+        shutil.rmtree(path, ignore_errors=True)
+        settings = [part for setting in trial.settings for part in ("--set", setting)]
+        command("fit", trial.recipe, "--out", str(path), *settings)
+        command("evaluate", str(path))
+    quiet.import_tensorflow()
+    from seq2sum_training import network
+
+    about = json.loads((path / "run.json").read_text())
+    figures = json.loads((path / "evaluation.json").read_text())
+    return Outcome(
+        name=trial.name,
+        recipe=trial.recipe,
+        settings=trial.settings,
+        parameters=about["parameters"],
+        multiply_adds=network.multiply_adds(recipe.load(trial.recipe, trial.settings)),
+        cpu_seconds=about["cpu_seconds"],
+        steps=about["steps"],
+        errors=figures["errors"],
+        never_trained_errors=figures["never_trained_errors"],
+        questions=figures["questions"],
+    )
+
+
+def write(path: Path, values: object) -> None:
+    """Stores `values` as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values, indent=1) + "\n")
+    print(f"written: {path}", file=sys.stderr)
+
+
+def command(*line: str) -> None:
+    """Runs `seq2sum-train` with these arguments; ends the program if that fails."""
+    done = subprocess.run(
+        [COMMAND, *line],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=MOST_SECONDS,
+        env=os.environ | {"PYTHONWARNINGS": "ignore"},
+    )
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(line)} failed:\n{done.stderr}")

@@ -34,7 +34,7 @@ def main() -> int:
     options.add_argument("--runs", type=Path, default=Path("runs/bench-training"))
     options.add_argument("--out", type=Path, default=Path("training/measured"))
     chosen = options.parse_args()
-    outcomes = list(trials.run([Trial(name, name) for name in RECIPES], chosen.runs, jobs=1))
+    outcomes = list(trials.outcomes([Trial(name, name) for name in RECIPES], chosen.runs, jobs=1))
     quiet.import_tensorflow()
     curves = {name: way(name) for name in RECIPES}
     rows = [outcome.row() | {"way": curves[outcome.name]} for outcome in outcomes]

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from seq2sum_training import quiet, recipe
+from seq2sum_training import quiet, recipe, run
+from seq2sum_training.errors import UserError
 
 COMMAND = Path(sys.executable).parent / "seq2sum-train"
 MOST_SECONDS = 1800
@@ -51,13 +52,18 @@ class Outcome:
         return asdict(self)
 
 
-def run(trials: Iterable[Trial], folder: Path, *, jobs: int) -> Iterator[Outcome]:
+def outcomes(trials: Iterable[Trial], folder: Path, *, jobs: int) -> Iterator[Outcome]:
     """Runs all of them, `jobs` at a time; one that is in the folder already is not run again."""
     folder.mkdir(parents=True, exist_ok=True)
+    quiet.import_tensorflow()  # before there are threads: it turns stderr away for a while
     with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(outcome, trial, folder) for trial in trials]
         for number, done in enumerate(as_completed(waiting), start=1):
-            result = done.result()
+            try:
+                result = done.result()
+            except SystemExit:
+                pool.shutdown(cancel_futures=True)
+                raise
             print(
                 f"{number}/{len(waiting)}  {result.name}: {result.errors:,} errors, "
                 f"{result.cpu_seconds:.0f} CPU-seconds",
@@ -70,12 +76,11 @@ def run(trials: Iterable[Trial], folder: Path, *, jobs: int) -> Iterator[Outcome
 def outcome(trial: Trial, folder: Path) -> Outcome:
     """Trains and evaluates one."""
     path = folder / trial.name
-    if not (path / "evaluation.json").is_file():
+    if not is_done(trial, path):
         shutil.rmtree(path, ignore_errors=True)
         settings = [part for setting in trial.settings for part in ("--set", setting)]
         command("fit", trial.recipe, "--out", str(path), *settings)
         command("evaluate", str(path))
-    quiet.import_tensorflow()
     from seq2sum_training import network
 
     about = json.loads((path / "run.json").read_text())
@@ -92,6 +97,17 @@ def outcome(trial: Trial, folder: Path) -> Outcome:
         never_trained_errors=figures["never_trained_errors"],
         questions=figures["questions"],
     )
+
+
+def is_done(trial: Trial, path: Path) -> bool:
+    """Whether this very recipe was trained and evaluated in this folder."""
+    try:
+        found = run.Run.finished(path)
+        return found.recipe == recipe.load(trial.recipe, trial.settings) and bool(
+            found.evaluation()
+        )
+    except UserError:
+        return False
 
 
 def write(path: Path, values: object) -> None:

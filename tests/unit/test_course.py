@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from seq2sum_training import recipe
 from seq2sum_training.batches import batches_of
-from seq2sum_training.course import Check, Course, Hardest
-from seq2sum_training.errors import UserError
+from seq2sum_training.course import Check, Course
+from seq2sum_training.errors import Astray
+from seq2sum_training.hardest import Hardest
 from seq2sum_training.history import Progress
 from seq2sum_training.questions import every_pair
 from seq2sum_training.trainer import Trainer
@@ -140,14 +141,40 @@ def test_a_course_ends_early_at_its_target():
     assert events[-1].step < 300
 
 
+def test_a_target_that_is_reached_leaves_out_the_polish(another_trainer):
+    chosen = recipe.load("fast", [*SETTINGS, "fit.stop_at=0.3"])
+    ended = Course(chosen, batches_of(chosen), another_trainer)
+    ended.restore(course().state() | {"step": np.array(300), "exact": np.array(0.5)})
+    assert list(ended.run()) == []
+
+
+def test_a_check_of_answers_that_are_no_numbers_is_not_clean(another_trainer):
+    chosen = recipe.load("fast", SETTINGS)
+    checking = Course(chosen, batches_of(chosen), NoNumbers(another_trainer))
+    *_, check = checking._check()
+    assert check.failed == check.asked > 60
+    assert not check.clean
+
+
+class NoNumbers:
+    """A trainer whose every grade is no number."""
+
+    def __init__(self, trainer):
+        self.trainer = trainer
+
+    def grade(self, first, second):
+        grades = self.trainer.grade(first, second)
+        return grades._replace(loss=np.full(len(first), np.nan, np.float32))
+
+
 def test_a_loss_that_is_no_number_any_more_ends_the_course_with_advice(another_trainer):
     chosen = recipe.load("fast", SETTINGS)
-    astray = Course(chosen, batches_of(chosen), Astray(another_trainer))
-    with pytest.raises(UserError, match="after step 50: lower the learning rate"):
-        list(astray.run())
+    lost = Course(chosen, batches_of(chosen), NoLoss(another_trainer))
+    with pytest.raises(Astray, match="after step 50: lower the learning rate"):
+        list(lost.run())
 
 
-class Astray:
+class NoLoss:
     """A trainer whose loss is no number."""
 
     def __init__(self, trainer):
@@ -157,7 +184,7 @@ class Astray:
         return float("nan")
 
 
-def test_the_hardest_are_kept_and_drawn_by_their_loss():
+def test_the_hardest_are_kept_and_drawn_by_the_root_of_their_loss():
     pairs = np.arange(20).reshape(2, 10)
     losses = np.array([0, 5, 1, 0, 3, 0, 0, 0, 0, 0], np.float32)
     kept = Hardest.none().with_more(pairs[:, :5], losses[:5], keep=3)
@@ -166,4 +193,10 @@ def test_the_hardest_are_kept_and_drawn_by_their_loss():
     assert kept.pairs.tolist() == [[1, 4, 2], [11, 14, 12]]
     drawn = kept.draw(np.random.default_rng(1), 9000)
     counts = [int((drawn[0] == pair).sum()) for pair in (1, 4, 2)]
-    assert counts == pytest.approx([5000, 3000, 1000], abs=200)
+    roots = np.sqrt([5, 3, 1])
+    assert counts == pytest.approx(9000 * roots / roots.sum(), abs=200)
+
+
+def test_pairs_without_any_loss_can_be_drawn():
+    easy = Hardest.none().with_more(np.arange(4).reshape(2, 2), np.zeros(2, np.float32), keep=2)
+    assert set(easy.draw(np.random.default_rng(1), 100)[0].tolist()) == {0, 1}

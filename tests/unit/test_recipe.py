@@ -71,6 +71,12 @@ def test_a_data_set_cannot_be_larger_than_the_problem_space():
         recipe.load("seed", ["digits=1"])
 
 
+@pytest.mark.parametrize("share", [0.001, 0.95])
+def test_where_pairs_are_not_enumerated_both_sides_of_the_split_are_large(share):
+    with pytest.raises(UserError, match=r"must be from 0.05 to 0.9 for more than 3 digits"):
+        recipe.load("wide", [f"data.held_out={share}"])
+
+
 def test_a_fixed_data_set_is_for_few_digits():
     with pytest.raises(UserError, match="is for up to 3 digits; use 'fresh'"):
         recipe.load("seed", ["digits=4"])

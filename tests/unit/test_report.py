@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from seq2sum_training import breakdown, pictures
+from seq2sum_training import command as command_line
 from seq2sum_training.history import Progress
 
 ROWS = [
@@ -23,7 +26,7 @@ LENGTHS = [
 ]
 CARRIES = [{"carries": n, "questions": 10, "errors": n} for n in range(3)]
 PICTURES = {
-    "curves": lambda: pictures.learning_curves({"one": ROWS, "another": ROWS[:2]}),
+    "curves": lambda: pictures.learning_curves([("one", ROWS), ("another", ROWS[:2])]),
     "map": lambda: pictures.error_map([(1, 2), (99, 99)], digits=2),
     "map without errors": lambda: pictures.error_map([], digits=3),
     "lengths": lambda: pictures.lengths_map(LENGTHS, digits=2),
@@ -74,11 +77,63 @@ def test_a_report_needs_nothing_but_itself(evaluated):
     assert "0 wrong of 100" in page
 
 
-def test_a_report_can_be_made_again_beside_others(command, evaluated):
-    path, _ = evaluated
-    done = command("seq2sum-train", "report", path, "--against", path)
+@pytest.fixture
+def run(evaluated, tmp_path):
+    """An evaluated run of the test's own."""
+    path = tmp_path / "run"
+    shutil.copytree(evaluated[0], path)
+    return path
+
+
+def test_a_report_can_be_made_again_beside_others(command, run, tmp_path):
+    other = tmp_path / "elsewhere" / "run"
+    shutil.copytree(run, other)
+    done = command("seq2sum-train", "report", run, "--against", other)
     assert done.returncode == 0, done.stderr
-    assert "Beside other runs" in (path / "report.html").read_text()
+    assert (run / "report.html").read_text().count("<th>run</th>") == 3  # heading and both runs
+
+
+def changed(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda run: (run / "wrong.csv").unlink(), "wrong.csv is not whole"),
+        (lambda run: (run / "wrong.csv").write_bytes(b"\xff\xfe"), "is damaged"),
+        (lambda run: (run / "run.json").write_text("[]"), "it holds no table"),
+        (lambda run: (run / "run.json").write_text("{"), "is damaged"),
+        (lambda run: (run / "run.json").write_text("{}"), "lacks seq2sum-training, seq2sum"),
+        (lambda run: (run / "evaluation.json").write_text("{}"), "is not evaluated"),
+        (lambda run: changed(run / "evaluation.json", model="another"), "is not evaluated"),
+        (lambda run: changed(run / "evaluation.json", errors=3), "wrong.csv is not whole"),
+        (
+            lambda run: (run / "recipe.toml").write_text(
+                (run / "recipe.toml").read_text().replace("seed = 1", "seed = 2")
+            ),
+            "was changed after training",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_told_in_one_line(run, capsys, damage, said):
+    page = (run / "report.html").read_text()
+    damage(run)
+    empty = said == "wrong.csv is not whole" and not (run / "wrong.csv").exists()
+    if empty:  # no wrong answer and no file are the same
+        changed(run / "evaluation.json", errors=1)
+    assert command_line.main(["report", str(run)]) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert (run / "report.html").read_text() == page
+
+
+def test_a_history_with_odd_bytes_is_drawn_as_far_as_it_goes(run, capsys):
+    with (run / "history.csv").open("ab") as file:
+        file.write(b"\xff\xff,fit,1\n")
+    assert command_line.main(["report", str(run)]) == 0
+    assert "report.html" in capsys.readouterr().out
 
 
 def test_a_report_of_a_run_without_figures_is_refused(command, small_run):

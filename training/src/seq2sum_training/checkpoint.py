@@ -5,7 +5,9 @@ One file, replaced as a whole, with the recipe that it belongs to.
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,12 @@ from seq2sum_training.whole import whole
 
 FILE_NAME = "checkpoint.npz"
 RECIPE = "recipe"
+
+DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
+"""What reading an archive with broken bytes in it can raise."""
 
 State = Mapping[str, NDArray[Any]]
 
@@ -46,7 +54,7 @@ def load(folder: Path, recipe: Recipe) -> State | None:
         text = str(state.pop(RECIPE))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise UserError(
             f"{path} is damaged ({type(error).__name__}): delete it to begin this run anew"
         ) from error

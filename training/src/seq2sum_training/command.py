@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"seq2sum-train: {error}", file=sys.stderr)
         return INTERRUPTED if isinstance(error, Interrupted) else FAILED
+    except OSError as error:  # a folder without permission, a name that is too long
+        print(f"seq2sum-train: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("seq2sum-train: interrupted; what was finished before is whole", file=sys.stderr)
         return INTERRUPTED

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2sum_training.batches import Batches
-from seq2sum_training.errors import UserError
+from seq2sum_training.errors import Astray
+from seq2sum_training.hardest import Hardest
 from seq2sum_training.history import Progress
 from seq2sum_training.questions import ENUMERATED_DIGITS, Numbers, every_pair
 from seq2sum_training.recipe import Polish, Recipe
@@ -29,8 +30,6 @@ from seq2sum_training.trainer import GRADED_ROWS, Pairs, Trainer
 
 PROBE_STEP, CHECK_STEP, HARDEST_STEP = 2**31, 2**32, 2**33
 """Draws for other purposes than a step's batch; no run trains that long."""
-TINY = 1e-9
-"""So that a pair with no loss at all can still be drawn."""
 CHECK_PART = 16 * GRADED_ROWS
 """Questions that a check grades before it looks at what it found."""
 
@@ -53,43 +52,12 @@ class Check:
     @property
     def clean(self) -> bool:
         """Whether all were graded and none failed."""
-        return self.finished and self.failed == 0
+        return self.finished and self.failed == self.wrong == 0
 
     def summary(self) -> dict[str, int | bool]:
         """The figures, ready for JSON."""
         figures = {"asked": self.asked, "of": self.of, "failed": self.failed, "wrong": self.wrong}
         return figures | {"clean": self.clean}
-
-
-@dataclass(frozen=True, slots=True, eq=False)  # arrays have no one truth to compare by
-class Hardest:
-    """The training pairs with the largest losses that a check found."""
-
-    pairs: Numbers
-    """[2, n], the hardest first."""
-    losses: NDArray[np.float32]
-    """[n]."""
-
-    @classmethod
-    def none(cls) -> Hardest:
-        """Before the first check."""
-        return cls(np.empty((2, 0), np.int64), np.empty(0, np.float32))
-
-    def with_more(self, pairs: Numbers, losses: NDArray[np.float32], *, keep: int) -> Hardest:
-        """The `keep` hardest of these and more."""
-        all_pairs, all_losses = np.append(self.pairs, pairs, axis=1), np.append(self.losses, losses)
-        order = np.argsort(-all_losses, kind="stable")[:keep]
-        return Hardest(all_pairs[:, order], all_losses[order])
-
-    def draw(self, random: np.random.Generator, count: int) -> Numbers:
-        """`count` of them, as often as the root of their loss, [2, count].
-
-        Drawn alike, the few that are wrong are hardly met; drawn by the loss itself, a small
-        network forgets the others over them.
-        """
-        likely = np.sqrt(self.losses, dtype=np.float64) + TINY
-        likely /= likely.sum()
-        return self.pairs[:, random.choice(len(likely), count, p=likely)]
 
 
 class Course:
@@ -108,24 +76,27 @@ class Course:
         """Goes on to the end, telling after each block and during each check.
 
         Raises:
-            UserError: The loss is not finite any more.
+            Astray: The loss is not finite any more.
         """
+        target = self._recipe.fit.stop_at or math.inf
         for stage in stages(self._recipe):
             if self.step >= stage.end:
                 continue
+            if self._exact >= target:
+                return
             if stage.polishes and self.step == stage.start:
                 check = yield from self._check()
                 if check.clean:
                     return
                 self._trainer.begin_again()
             for start in range(self.step, stage.end, self._trainer.block_steps):
-                if self._exact >= (self._recipe.fit.stop_at or math.inf):
+                if self._exact >= target:
                     return
                 if not stage.polishes and self._is_search_due(start):
                     self._search()
                 stop = min(start + self._trainer.block_steps, stage.end)
                 yield self._block(stage, range(start, stop))
-        if self._recipe.polish:
+        if self._recipe.polish and self._exact < target:
             yield from self._check()
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -170,7 +141,7 @@ class Course:
         loss = self._trainer.train(batches, rates)
         seconds = time.perf_counter() - began
         if not math.isfinite(loss):
-            raise UserError(f"the loss is {loss} after step {steps.stop}: lower the learning rate")
+            raise Astray(f"the loss is {loss} after step {steps.stop}: lower the learning rate")
         self.step = steps.stop
         self._exact = float(self._trainer.grade(*self._probe).right.mean())
         return Progress(
@@ -217,7 +188,7 @@ class Course:
             grades = self._trainer.grade(*part)
             hardest = hardest.with_more(part, grades.loss, keep=polish.hardest)
             asked += part.shape[1]
-            failed += int((grades.loss > polish.largest_loss).sum())
+            failed += int((~(grades.loss <= polish.largest_loss)).sum())  # NaN fails too
             wrong += int((~grades.right).sum())
             finished = asked == everything.shape[1] or (failed > 0 and asked >= polish.check)
             check = Check(asked, everything.shape[1], failed, wrong, finished)

@@ -14,6 +14,11 @@ from seq2sum_training.run import EVALUATION, Run
 
 def evaluate(run: Run) -> dict[str, Any]:
     """Asks a finished run, stores what came of it, and gives back the figures."""
+    with run.locked():
+        return _evaluate(run)
+
+
+def _evaluate(run: Run) -> dict[str, Any]:
     quiet.import_tensorflow()
     from seq2sum_training.serving import ServingModel
 
@@ -34,13 +39,15 @@ def evaluate(run: Run) -> dict[str, Any]:
         title = "asking every question" if known else "asking questions never trained on"
         score = ask(evaluation.to_ask(digits, trained), title)
         figures, mistakes = score.summary(), score.mistakes()
+        figures["by_chain"] = []
         if not known:
-            chains = ask(evaluation.chains_to_ask(digits, trained), "asking carry chains")
-            figures["by_chain"] = evaluation.by_family(chains)
+            pairs, families = evaluation.chains_to_ask(digits, trained)
+            chains = ask(pairs, "asking carry chains")
+            figures["by_chain"] = evaluation.by_chain(chains, families)
             mistakes += chains.mistakes()
     figures |= {
         "seconds": round(time.perf_counter() - began, 1),
-        "command": f"seq2sum-train evaluate {run.path.name}",
+        "command": f"seq2sum-train evaluate {run.name}",
         "model": run.model_digest(),
     }
     run.write_wrong(("question", "answer", "true_sum", "confidence"), mistakes)

@@ -5,7 +5,8 @@ be served, preprocessing included. Character accuracy stands beside exact match 
 tutorials report it; it hides how many answers are wrong.
 
 Up to 3 digits every ordered pair is asked. More cannot all be: then it is a million distinct
-questions that training never saw, and every family of carry chains, never seen either.
+questions that training never saw, half of them drawn by length, and every family of carry
+chains in operands of every length, never seen either.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ ROWS = 1024
 """Questions of one call into the graph: larger calls outgrow the caches and are slower."""
 RANDOM_QUESTIONS = 1_000_000
 """Distinct never-trained questions that stand for a problem space too large to enumerate."""
-CHAIN_QUESTIONS = 1000
-"""Questions of each family of carry chains, drawn beside them."""
+CHAIN_QUESTIONS, CHAIN_DRAWS = 300, 6000
+"""Most questions of each family of carry chains, and draws to find them among."""
 SEED = 20_260_101
-"""Of those draws: every model of these digits is asked the same."""
+"""Of those draws: every model of these digits and this held-out share is asked the same."""
 
 Ask = Callable[[Texts], tuple[Texts, NDArray[np.float32]]]
 """Answers and confidences, shape [n] each, for questions of shape [n]."""
@@ -142,24 +143,29 @@ def to_ask(digits: int, trained: Trained) -> Numbers:
     return found[:, :RANDOM_QUESTIONS]
 
 
-def chains_to_ask(digits: int, trained: Trained) -> Numbers:
-    """Never-trained pairs of every family of carry chains, [2, families * CHAIN_QUESTIONS]."""
+def chains_to_ask(digits: int, trained: Trained) -> tuple[Numbers, list[dict[str, int]]]:
+    """Never-trained pairs with a carry chain, of every family and for every operand length.
+
+    Returns:
+        The pairs, [2, n], and for each family in their order its `length`, `start`, `places`
+        and number of `questions`, which are distinct and therefore few for short operands.
+    """
     random = np.random.default_rng(SEED)
-    groups = []
-    for start, places in carries.families(digits):
-        found = np.empty((2, 0), np.int64)
-        while found.shape[1] < CHAIN_QUESTIONS:
-            many = np.full(20 * CHAIN_QUESTIONS, 1)
-            drawn = carries.chains(random, start=start * many, places=places * many, digits=digits)
-            found = np.append(found, drawn[:, ~trained(*drawn)], axis=1)
-        groups.append(found[:, :CHAIN_QUESTIONS])
-    return np.concatenate(groups, axis=1)
+    groups, families = [], []
+    for length in range(2, digits + 1):
+        for start, places in carries.families(length):
+            many = np.ones(CHAIN_DRAWS, np.int64)
+            drawn = carries.chains(random, start=start * many, places=places * many, digits=length)
+            found = np.unique(drawn[:, ~trained(*drawn)], axis=1)
+            kept = random.permutation(found.shape[1])[:CHAIN_QUESTIONS]
+            groups.append(found[:, kept])
+            counted = {"length": length, "start": start, "places": places}
+            families.append(counted | {"questions": len(kept)})
+    return np.concatenate(groups, axis=1), families
 
 
-def by_family(score: Score) -> list[dict[str, int]]:
-    """Errors by carry chain, for answers to `chains_to_ask`."""
-    errors = score.wrong.reshape(-1, CHAIN_QUESTIONS).sum(axis=1).tolist()
-    return [
-        {"start": start, "places": places, "questions": CHAIN_QUESTIONS, "errors": wrong}
-        for (start, places), wrong in zip(carries.families(score.digits), errors, strict=True)
-    ]
+def by_chain(score: Score, families: list[dict[str, int]]) -> list[dict[str, int]]:
+    """Errors by family, for answers to `chains_to_ask`."""
+    ends = np.cumsum([family["questions"] for family in families])
+    errors = [int(part.sum()) for part in np.split(score.wrong, ends[:-1])]
+    return [family | {"errors": e} for family, e in zip(families, errors, strict=True)]

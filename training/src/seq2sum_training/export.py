@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,13 @@ def export(
     questions = golden.golden(run.recipe.digits)
     _check_equal(model, serving, questions["questions"])
 
-    with publishing(base, version) as (staging, number):
+    with publishing(base, version) as (staging, number), _told(base):
         tell(f"writing version {number}")
         serving.save(str(staging))
         extra = staging / "assets.extra"
         extra.mkdir()
         warmup.write(extra / warmup.FILE_NAME)
-        described = serving.describe() | {"run": run.path.resolve().name, **provenance()}
+        described = serving.describe() | {"run": run.name, **provenance()}
         (extra / contract.FILE_NAME).write_text(json.dumps(described, indent=2) + "\n")
         page = report.template("model_card.md.j2").render(**report.facts(run), version=number)
         (extra / MODEL_CARD).write_text(page)
@@ -69,6 +70,17 @@ def export(
         tell("loading it again in a fresh process and asking the golden questions")
         right = _check_reloaded(reload.answers_of(staging), serving, questions)
     return base / str(number), right, len(questions["questions"])
+
+
+@contextmanager
+def _told(base: Path) -> Iterator[None]:
+    """A disk that is full, told as a user's error, whoever wrote to it."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write below {base}: {error.strerror or error}") from error
+    except tf.errors.OpError as error:
+        raise UserError(f"cannot write below {base}: {error.message}") from error
 
 
 def _check_equal(model: Any, serving: ServingModel, questions: list[str]) -> None:

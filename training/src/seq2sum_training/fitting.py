@@ -12,7 +12,7 @@ from typing import Any
 
 from seq2sum_training import checkpoint, history, quiet
 from seq2sum_training.batches import batches_of
-from seq2sum_training.errors import Interrupted, UserError
+from seq2sum_training.errors import Astray, Interrupted, UserError
 from seq2sum_training.history import Events, Progress
 from seq2sum_training.progress import Show, board
 from seq2sum_training.provenance import provenance
@@ -34,6 +34,11 @@ def fit(run: Run, *, checkpoint_every: float) -> dict[str, Any]:
         UserError: The checkpoint is of no use, training went astray, or the disk is full.
         Interrupted: Ctrl-C; the last checkpoint stays.
     """
+    with run.locked():
+        return _fit(run, checkpoint_every)
+
+
+def _fit(run: Run, checkpoint_every: float) -> dict[str, Any]:
     batches = batches_of(run.recipe)
     state = checkpoint.load(run.path, run.recipe)
     quiet.import_tensorflow()
@@ -44,26 +49,35 @@ def fit(run: Run, *, checkpoint_every: float) -> dict[str, Any]:
     if state is None:
         run.write(ABOUT, about)
     else:
-        _tell_changes(run.read(ABOUT), about)
+        _note_changes(run, about)
     course = Course(run.recipe, batches, Trainer(run.recipe))
     if state is not None:
-        course.restore(state)
+        try:
+            course.restore(state)
+        except (KeyError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{run.path / checkpoint.FILE_NAME} does not fit this network ({error}): "
+                f"delete it to begin this run anew"
+            ) from error
     try:
         with board() as show:
             last_check = _follow(run, course, show, checkpoint_every)
-        run.save_model(course.model)
+        spent = {
+            "steps": course.step,
+            "wall_seconds": round(course.wall_seconds, 1),
+            "cpu_seconds": round(course.cpu_seconds, 1),
+            "parameters": course.model.count_params(),
+            "last_check": last_check,
+            "recipe": run.recipe_digest(),
+        }
+        run.write(ABOUT, run.read(ABOUT) | spent)
+        run.save_model(course.model)  # last: where it is, all the rest is
+    except Astray:
+        raise
     except KeyboardInterrupt:
         raise Interrupted(_resumable("interrupted", run.path)) from None
     except UserError as error:
         raise UserError(_resumable(str(error), run.path)) from error
-    spent = {
-        "steps": course.step,
-        "wall_seconds": round(course.wall_seconds, 1),
-        "cpu_seconds": round(course.cpu_seconds, 1),
-        "parameters": course.model.count_params(),
-        "last_check": last_check,
-    }
-    run.write(ABOUT, run.read(ABOUT) | spent)
     (run.path / checkpoint.FILE_NAME).unlink(missing_ok=True)
     return spent
 
@@ -106,12 +120,11 @@ def _resumable(text: str, path: Path) -> str:
     return f"{text}; go on with: seq2sum-train resume {path}"
 
 
-def _tell_changes(before: dict[str, Any], now: dict[str, str]) -> None:
-    """Says what is not as it was when the run began: its end may then be another."""
-    changed = [
-        f"{name} {before.get(name)} is now {value}"
-        for name, value in now.items()
-        if before.get(name) != value
-    ]
+def _note_changes(run: Run, now: dict[str, str]) -> None:
+    """Says and keeps what is not as it was when the run began: its end may be another by it."""
+    before = run.read(ABOUT)
+    changed = {name: value for name, value in now.items() if before.get(name) != value}
     if changed:
-        quiet.note(f"since this run began: {', '.join(changed)}; its weights may differ by it")
+        run.write(ABOUT, before | {"resumed_with": [*before.get("resumed_with", []), changed]})
+        told = ", ".join(f"{name} {before.get(name)} is now {new}" for name, new in changed.items())
+        quiet.note(f"since this run began: {told}; its weights may differ by it")

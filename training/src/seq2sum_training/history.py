@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from tensorboard.summary import Writer
 
+from seq2sum_training.errors import UserError
 from seq2sum_training.whole import told, whole
 
 
@@ -54,14 +56,12 @@ def read(path: Path, *, last_step: int | None = None) -> list[Progress]:
     if not path.is_file():
         return []
     rows = []
-    with path.open(newline="") as file:
+    # Where a killed process wrote half a row, the history ends.
+    with path.open(newline="") as file, suppress(TypeError, ValueError, KeyError, csv.Error):
         for row in csv.DictReader(file):
-            try:
-                progress = Progress(
-                    int(row["step"]), row["stage"], *(float(row[name]) for name in COLUMNS[2:])
-                )
-            except (TypeError, ValueError, KeyError):  # a killed process wrote half of it
-                break
+            progress = Progress(
+                int(row["step"]), row["stage"], *(float(row[name]) for name in COLUMNS[2:])
+            )
             if last_step is not None and progress.step > last_step:
                 break
             rows.append(progress)
@@ -76,28 +76,40 @@ def write(path: Path, rows: Iterable[Progress]) -> None:
         writer.writerows(map(asdict, rows))
 
 
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """As `whole.told`, for a writer that goes through TensorFlow's file system."""
+    import tensorflow as tf
+
+    try:
+        with told(folder):
+            yield
+    except tf.errors.OpError as error:
+        raise UserError(f"cannot write {folder}: {error.message}") from error
+
+
 class Events:
     """A run's curves for TensorBoard: `tensorboard --logdir runs`."""
 
     def __init__(self, folder: Path, rows: Iterable[Progress]) -> None:
         """Starts anew with the rows there are, so that no step is drawn twice after a resume."""
-        with told(folder):
+        with _told(folder):
             folder.mkdir(exist_ok=True)
             for old in folder.glob("events.out.tfevents.*"):
                 old.unlink()
+            self._writer = Writer(str(folder))
         self._folder = folder
-        self._writer = Writer(str(folder))
         for row in rows:
             self.add(row)
 
     def add(self, progress: Progress) -> None:
         """Adds a row's figures at its step."""
-        with told(self._folder):
+        with _told(self._folder):
             for name in COLUMNS[2:]:
                 self._writer.add_scalar(f"training/{name}", getattr(progress, name), progress.step)
             self._writer.flush()
 
     def close(self) -> None:
         """Ends the file."""
-        with told(self._folder):
+        with _told(self._folder):
             self._writer.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -58,11 +58,11 @@ def drawn(draw: Callable[P, Figure]) -> Callable[P, str]:
 
 
 @drawn
-def learning_curves(histories: Mapping[str, Sequence[Progress]]) -> Figure:
+def learning_curves(histories: Sequence[tuple[str, Sequence[Progress]]]) -> Figure:
     """Loss and exact match on the probe against CPU-seconds, a line for each run."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     loss, exact = figure.subplots(1, 2)
-    for colour, (name, rows) in zip(COLOURS, histories.items(), strict=False):
+    for colour, (name, rows) in zip(cycle(COLOURS), histories, strict=False):
         seconds = [row.cpu_seconds for row in rows]
         loss.plot(seconds, [row.loss for row in rows], color=colour, label=name)
         exact.plot(seconds, [row.exact for row in rows], color=colour, label=name)

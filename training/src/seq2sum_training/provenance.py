@@ -20,16 +20,24 @@ def provenance() -> dict[str, str]:
 
 
 def _revision() -> str:
-    """The git revision of this code, marked if it has changes; "unknown" outside a checkout."""
+    """The git revision of this code, marked if it has changes; "unknown" outside a checkout.
+
+    A package that is installed below a checkout is not of it: git must know this very file.
+    """
     try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
+        _git("ls-files", "--error-unmatch", Path(__file__).name)
+        return _git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def _git(*line: str) -> str:
+    done = subprocess.run(
+        ["git", *line],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    )
     return done.stdout.strip()

@@ -23,6 +23,8 @@ Positive = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 
+HELD_OUT_OF_MANY = (0.05, 0.9)
+"""Shares that leave enough to train on and to evaluate with, where pairs are not enumerated."""
 MOST_DIGITS = 18
 """Sums of longer operands do not fit 64 bits."""
 
@@ -188,8 +190,14 @@ def parse(text: str, *, where: str, overrides: Sequence[str] = ()) -> Recipe:
         raise UserError(f"{where}: fit.warm_up must be less than fit.steps ({recipe.fit.steps})")
     if recipe.fit.warm_up and recipe.fit.schedule == "constant":
         raise UserError(f"{where}: fit.warm_up needs fit.schedule = 'cosine'")
+    low, high = HELD_OUT_OF_MANY
     if isinstance(recipe.data, Fixed):
         _check_fixed(recipe, recipe.data, where)
+    elif recipe.digits > ENUMERATED_DIGITS and not low <= recipe.data.held_out <= high:
+        raise UserError(
+            f"{where}: data.held_out must be from {low} to {high} for more than "
+            f"{ENUMERATED_DIGITS} digits: the evaluation asks a million pairs never trained on"
+        )
     return recipe
 
 

@@ -18,7 +18,7 @@ from seq2sum_training import recipe as recipes
 from seq2sum_training.errors import UserError
 from seq2sum_training.questions import ENUMERATED_DIGITS
 from seq2sum_training.recipe import Fresh
-from seq2sum_training.run import ABOUT, HISTORY, REPORT, Run
+from seq2sum_training.run import HISTORY, REPORT, WRONG, Run
 from seq2sum_training.whole import whole
 
 SHOWN_MISTAKES = 40
@@ -58,15 +58,15 @@ def facts(run: Run) -> dict[str, Any]:
         raise UserError(f"{run.path} is not evaluated: seq2sum-train evaluate {run.path}")
     recipe = run.recipe
     return {
-        "name": run.path.name,
+        "name": run.name,
         "recipe": recipe,
         "recipe_text": recipes.dump(recipe),
         "figures": figures,
-        "about": run.read(ABOUT),
+        "about": run.about(),
         "enumerated": recipe.digits <= ENUMERATED_DIGITS,
         "held_out": recipe.data.held_out if isinstance(recipe.data, Fresh) else None,
         "multiply_adds": network.multiply_adds(recipe),
-        "chains": _chains(figures.get("by_chain", [])),
+        "chains": _chains(figures["by_chain"]),
     }
 
 
@@ -75,11 +75,24 @@ def _chains(rows: Sequence[dict[str, int]]) -> dict[str, int]:
     return {key: sum(row[key] for row in rows) for key in keys}
 
 
+def _chain_table(rows: Sequence[dict[str, int]], digits: int) -> list[list[dict[str, int]]]:
+    """Chains by operand length (rows, from 2) and number of places (columns, from 1)."""
+
+    def cell(length: int, places: int) -> dict[str, int]:
+        return _chains([r for r in rows if (r["length"], r["places"]) == (length, places)])
+
+    return [
+        [cell(length, places) for places in range(1, digits + 1)] for length in range(2, digits + 1)
+    ]
+
+
 def _facts(run: Run, against: Sequence[Run]) -> dict[str, Any]:
     own = facts(run)
     figures, digits = own["figures"], run.recipe.digits
     mistakes = run.wrong()
-    curves = {each.path.name: history.read(each.path / HISTORY) for each in (run, *against)}
+    if len(mistakes) != figures["errors"] + own["chains"]["errors"]:
+        raise UserError(f"{run.path / WRONG} is not whole: seq2sum-train evaluate {run.path}")
+    curves = [(each.name, history.read(each.path / HISTORY)) for each in (run, *against)]
     drawn = {
         "curves": pictures.learning_curves(curves),
         "lengths": pictures.lengths_map(figures["by_lengths"], digits=digits),
@@ -91,6 +104,9 @@ def _facts(run: Run, against: Sequence[Run]) -> dict[str, Any]:
         drawn["map"] = pictures.error_map(pairs, digits=digits)
     return own | {
         "pictures": {name: Markup(svg) for name, svg in drawn.items()},
+        "chain_table": _chain_table(figures["by_chain"], digits)
+        if own["chains"]["questions"]
+        else [],
         "mistakes": mistakes[:SHOWN_MISTAKES],
         "all_mistakes": len(mistakes),
         "others": [facts(each) for each in against],
@@ -99,4 +115,7 @@ def _facts(run: Run, against: Sequence[Run]) -> dict[str, Any]:
 
 def _operands(question: str) -> tuple[int, int]:
     first, _, second = question.partition("+")
-    return int(first), int(second)
+    try:
+        return int(first), int(second)
+    except ValueError as error:
+        raise UserError(f"{WRONG} is damaged: {question!r} is not a question") from error

@@ -14,20 +14,31 @@ report.html       all of it with pictures, to be read in a browser
 from __future__ import annotations
 
 import csv
+import fcntl
 import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from seq2sum_training import recipe as recipes
 from seq2sum_training.errors import UserError
+from seq2sum_training.provenance import PACKAGES
 from seq2sum_training.recipe import Recipe
-from seq2sum_training.whole import told, whole
+from seq2sum_training.whole import whole
 
 RECIPE, MODEL, HISTORY, EVENTS = "recipe.toml", "model.keras", "history.csv", "tensorboard"
+SPENT = ("steps", "wall_seconds", "cpu_seconds", "parameters", "last_check")
+"""What `run.json` says of a run that has finished."""
+FIGURES = (
+    *("digits", "questions", "errors", "never_trained_questions", "never_trained_errors"),
+    *("exact_match", "character_accuracy", "by_lengths", "by_carries", "by_chain", "calibration"),
+    *("seconds", "command", "model"),
+)
+"""What an evaluation holds."""
 ABOUT, EVALUATION, WRONG, REPORT = "run.json", "evaluation.json", "wrong.csv", "report.html"
 
 
@@ -78,12 +89,21 @@ class Run:
             UserError: It is none, or its training has not finished.
         """
         run = cls.open(path)
+        if run.is_finished and run.read(ABOUT).get("recipe") not in (None, run.recipe_digest()):
+            raise UserError(
+                f"{path / RECIPE} was changed after training: fit it into another folder"
+            )
         if not run.is_finished:
             raise UserError(
                 f"{path} has no {MODEL}: its training has not finished; "
                 f"go on with `seq2sum-train resume {path}`"
             )
         return run
+
+    @property
+    def name(self) -> str:
+        """What it is called, even if the path is a dot."""
+        return self.path.resolve().name
 
     @property
     def is_finished(self) -> bool:
@@ -106,6 +126,24 @@ class Run:
         with whole(self.path / MODEL) as partial:
             model.save(partial)
 
+    def recipe_digest(self) -> str:
+        """SHA-256 of what the recipe says, however it is written."""
+        return hashlib.sha256(recipes.dump(self.recipe).encode()).hexdigest()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes off the run; the system lets go when the process ends, however.
+
+        Raises:
+            UserError: Another process is at work in it.
+        """
+        with (self.path / RECIPE).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(f"another process is at work in {self.path}") from error
+            yield
+
     def model_digest(self) -> str:
         """SHA-256 of the model's file, by which an evaluation knows what it evaluated."""
         return hashlib.sha256((self.path / MODEL).read_bytes()).hexdigest()
@@ -116,18 +154,36 @@ class Run:
         Raises:
             UserError: It is no JSON.
         """
+        path = self.path / name
         try:
-            values: dict[str, Any] = json.loads((self.path / name).read_text())
+            values = json.loads(path.read_text())
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            raise UserError(f"{self.path / name} is damaged: {error}") from error
+            raise UserError(f"{path} is damaged: {error}") from error
+        if not isinstance(values, dict):
+            raise UserError(f"{path} is damaged: it holds no table of figures")
+        return values
+
+    def about(self) -> dict[str, Any]:
+        """What `run.json` holds of a finished run.
+
+        Raises:
+            UserError: Something of it is not there.
+        """
+        values = self.read(ABOUT)
+        if missing := [name for name in (*PACKAGES, *SPENT) if name not in values]:
+            raise UserError(f"{self.path / ABOUT} lacks {', '.join(missing)}")
         return values
 
     def evaluation(self) -> dict[str, Any] | None:
-        """The exact figures of the model that is there; None if it was not evaluated."""
+        """The exact figures of the model that is there; None if it was not evaluated.
+
+        Figures of another model or of another layout of the file count as none.
+        """
         figures = self.read(EVALUATION)
-        current = self.is_finished and figures.get("model") == self.model_digest()
+        whole_file = all(name in figures for name in FIGURES)
+        current = self.is_finished and whole_file and figures["model"] == self.model_digest()
         return figures if current else None
 
     def write(self, name: str, values: Mapping[str, Any]) -> None:
@@ -140,8 +196,11 @@ class Run:
         path = self.path / WRONG
         if not path.is_file():
             return []
-        with told(path), path.open(newline="") as file:
-            return list(csv.DictReader(file))
+        try:
+            with path.open(newline="") as file:
+                return list(csv.DictReader(file))
+        except (ValueError, csv.Error) as error:
+            raise UserError(f"{path} is damaged: {error}") from error
 
     def write_wrong(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Stores wrong.csv, whole or not at all."""

@@ -9,11 +9,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from seq2sum import contract
 
 from seq2sum_training import history, versions
 from seq2sum_training.errors import UserError
-from seq2sum_training.run import ABOUT, HISTORY, RECIPE, Run
+from seq2sum_training.run import HISTORY, RECIPE, Run
 
 Row = tuple[str, str]
 
@@ -28,7 +29,10 @@ def show(path: Path) -> None:
     if (path / RECIPE).is_file():
         rows = list(_run(Run.open(path)))
     elif described.is_file():
-        rows = list(_version(path, json.loads(described.read_text())))
+        try:
+            rows = list(_version(path, json.loads(described.read_text())))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{described} is damaged ({type(error).__name__})") from error
     elif found := versions.existing(path):
         listed = ", ".join(map(str, found))
         raise UserError(f"{path} is a base path: show one of its versions ({listed})")
@@ -36,12 +40,12 @@ def show(path: Path) -> None:
         raise UserError(f"{path} is neither a run folder nor a version directory")
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # as it is: a path may look like markup
     Console(highlight=False, soft_wrap=True).print(table)
 
 
 def _run(run: Run) -> Iterable[Row]:
-    recipe, about = run.recipe, run.read(ABOUT)
+    recipe = run.recipe
     net, fit = recipe.network, recipe.fit
     yield "run", str(run.path)
     yield "network", f"{net.cell}, {net.encoder} units to read and {net.decoder} to write"
@@ -52,6 +56,7 @@ def _run(run: Run) -> Iterable[Row]:
         step = f"step {rows[-1].step:,}" if rows else "no step yet"
         yield "state", f"not finished ({step}); go on with: seq2sum-train resume {run.path}"
         return
+    about = run.about()
     yield "took", f"{about['cpu_seconds']:.0f} CPU-seconds, {about['steps']:,} steps in all"
     yield "made with", f"TensorFlow {about['tensorflow']}, revision {about['revision']}"
     figures = run.evaluation()

@@ -43,16 +43,16 @@ def _train(run: Run, options: argparse.Namespace) -> None:
         f"({spent['cpu_seconds']:.0f} CPU-seconds, compilation included)"
     )
     if check := spent["last_check"]:
-        print(_told(check, run.recipe.polish.rounds if run.recipe.polish else 0))
+        print(_told(check))
 
 
-def _told(check: dict[str, Any], rounds: int) -> str:
+def _told(check: dict[str, Any]) -> str:
     asked = f"{check['asked']:,} training pairs"
     if check["clean"]:
         return f"the last check over {asked} found none hard: training is done"
     return (
-        f"after {rounds} rounds of polish, the last check over {asked} found "
-        f"{check['failed']:,} hard and {check['wrong']:,} wrong"
+        f"the last check over {asked} found {check['failed']:,} hard, "
+        f"{check['wrong']:,} of them wrong"
     )
 
 
@@ -72,7 +72,7 @@ def evaluate(options: argparse.Namespace) -> None:
         lines.append(f"errors {wrong:,} of {asked:,} carry chains that training never saw")
     lines += [
         f"exact match {figures['exact_match']:.4%}",
-        f"characters right {figures['character_accuracy']:.4%}",
+        f"characters right {figures['character_accuracy']:.5%}",
         f"written to {run.path} in {figures['seconds']:.0f} s: {EVALUATION}, {WRONG}, {REPORT}",
     ]
     print("\n".join(lines))

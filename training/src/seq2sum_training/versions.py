@@ -50,8 +50,8 @@ def publishing(base: Path, version: int | None) -> Iterator[tuple[Path, int]]:
     try:
         yield staging, number
         refuse_existing(base, number)
-        _to_disk(staging)
         try:
+            _to_disk(staging)
             # Fails on a directory that is not empty: the loser of a race loses cleanly.
             os.rename(staging, base / str(number))
         except OSError as error:

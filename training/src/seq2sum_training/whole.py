@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seq2sum_training.errors import UserError
@@ -27,7 +27,8 @@ def whole(path: Path) -> Iterator[Path]:
             _to_disk(partial)
             os.replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong has been told
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

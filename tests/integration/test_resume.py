@@ -162,29 +162,62 @@ def one_line_of(told, said):
     return line
 
 
-def test_a_full_disk_is_told_and_what_was_there_stays_whole(command, unbroken, tmp_path):
-    """On a tmpfs of 64 kB of the test's own, in a mount namespace that ends with it."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    (tmp_path / "out").mkdir()
+def on_a_small_disk(line, tmp_path, *, kilobytes):
+    """Runs a command with a tmpfs at `tmp_path/disk`; what is on it at the end goes to `left`.
+
+    The mount lives in a namespace of the command's own and ends with it.
+    """
+    disk, left = tmp_path / "disk", tmp_path / "left"
+    disk.mkdir()
+    left.mkdir()
     script = (
-        'mount -t tmpfs -o size=64k none "$0" && "$@"; code=$?; '
-        f'cp -r "$0"/. "{tmp_path / "out"}"; exit $code'
+        f'mount -t tmpfs -o size={kilobytes}k none "$0" && "$@"; code=$?; '
+        f'cp -r "$0"/. "{left}"; exit $code'
     )
-    line = [str(BIN / FIT[0]), *FIT[1:], "--out", str(mount / "run"), "--checkpoint-every", "0"]
-    inside = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, str(mount), *line]
-    done = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=120)
-    if "unshare failed" in done.stderr or "mount:" in done.stderr:
+    inside = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, str(disk)]
+    command = [str(BIN / line[0]), *map(str, line[1:])]
+    done = subprocess.run(
+        [*inside, *command], capture_output=True, text=True, check=False, timeout=120
+    )
+    if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip("this kernel lets nobody mount a tmpfs; the limit on file sizes stands in")
+    return done
+
+
+@pytest.mark.parametrize("seconds", ["0", "10"], ids=["checkpoint", "events or model"])
+def test_a_full_disk_is_told_and_what_was_there_stays_whole(command, unbroken, tmp_path, seconds):
+    run = tmp_path / "disk" / "run"
+    line = [*FIT, "--out", run, "--checkpoint-every", seconds]
+    done = on_a_small_disk(line, tmp_path, kilobytes=64 if seconds == "0" else 40)
     assert done.returncode == 1, done.stderr
-    line = one_line_of(done.stderr, "No space left on device")
-    assert f"go on with: seq2sum-train resume {mount / 'run'}" in line
-    left = tmp_path / "out" / "run"
+    told = one_line_of(done.stderr, "No space left on device")
+    assert f"go on with: seq2sum-train resume {run}" in told
+    left = tmp_path / "left" / "run"
     assert not list(left.glob("partial.*"))
     # With more room it goes on, and comes to the same end.
     done = command("seq2sum-train", "resume", left)
     assert done.returncode == 0, done.stderr
     assert weights(left) == weights(unbroken)
+
+
+def test_an_export_to_a_full_disk_is_told_and_leaves_nothing(evaluated, tmp_path):
+    line = ["seq2sum-train", "export", evaluated[0], "--to", tmp_path / "disk" / "seq2sum"]
+    done = on_a_small_disk(line, tmp_path, kilobytes=40)
+    assert done.returncode == 1, done.stderr
+    one_line_of(done.stderr, "cannot write below")
+    assert "No space left on device" in done.stderr
+    assert list((tmp_path / "left").iterdir()) == []
+
+
+def test_two_processes_are_kept_off_one_run(command, tmp_path):
+    path = tmp_path / "run"
+    first = start(*FIT, "--out", path, "--checkpoint-every", "0")
+    wait_for_steps(first, path, 50)
+    done = command("seq2sum-train", "resume", path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"another process is at work in {path}" in done.stderr
+    first.terminate()
+    first.communicate(timeout=60)
 
 
 def test_a_file_that_cannot_be_written_whole_is_not_there(tmp_path):

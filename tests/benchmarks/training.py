@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import trials
-import tutorial
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from seq2sum_training import quiet, recipe
@@ -37,6 +36,8 @@ def main() -> int:
     chosen = options.parse_args()
     outcomes = list(trials.outcomes([Trial(name, name) for name in RECIPES], chosen.runs, jobs=1))
     quiet.import_tensorflow()
+    import tutorial
+
     stock = tutorial.run()
     curves = {name: way(name) for name in RECIPES}
     rows = [outcome.row() | {"way": curves[outcome.name]} for outcome in outcomes]

@@ -42,9 +42,18 @@ def unbroken(command, tmp_path_factory):
     return path
 
 
-def start(*line, **how):
+def hear_interrupts():
+    """A shell's background jobs, and what they start, ignore Ctrl-C; these are to hear it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def start(*line, preexec_fn=hear_interrupts):
     return subprocess.Popen(
-        [BIN / line[0], *line[1:]], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **how
+        [BIN / line[0], *line[1:]],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=preexec_fn,
     )
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from seq2sum_training.provenance import provenance
 from seq2sum_training.run import REPORT, Run
 from seq2sum_training.serving import ServingModel
 from seq2sum_training.versions import publishing
+from seq2sum_training.whole import told_by_tensorflow
 
 MODEL_CARD = "model_card.md"
 TOLERANCE = 1e-5
@@ -54,7 +54,7 @@ def export(
     questions = golden.golden(run.recipe.digits)
     _check_equal(model, serving, questions["questions"])
 
-    with publishing(base, version) as (staging, number), _told(base):
+    with publishing(base, version) as (staging, number), told_by_tensorflow(base):
         tell(f"writing version {number}")
         serving.save(str(staging))
         extra = staging / "assets.extra"
@@ -70,17 +70,6 @@ def export(
         tell("loading it again in a fresh process and asking the golden questions")
         right = _check_reloaded(reload.answers_of(staging), serving, questions)
     return base / str(number), right, len(questions["questions"])
-
-
-@contextmanager
-def _told(base: Path) -> Iterator[None]:
-    """A disk that is full, told as a user's error, whoever wrote to it."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"cannot write below {base}: {error.strerror or error}") from error
-    except tf.errors.OpError as error:
-        raise UserError(f"cannot write below {base}: {error.message}") from error
 
 
 def _check_equal(model: Any, serving: ServingModel, questions: list[str]) -> None:

@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from tensorboard.summary import Writer
 
-from seq2sum_training.errors import UserError
-from seq2sum_training.whole import told, whole
+from seq2sum_training.whole import told, told_by_tensorflow, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +75,12 @@ def write(path: Path, rows: Iterable[Progress]) -> None:
         writer.writerows(map(asdict, rows))
 
 
-@contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """As `whole.told`, for a writer that goes through TensorFlow's file system."""
-    import tensorflow as tf
-
-    try:
-        with told(folder):
-            yield
-    except tf.errors.OpError as error:
-        raise UserError(f"cannot write {folder}: {error.message}") from error
-
-
 class Events:
     """A run's curves for TensorBoard: `tensorboard --logdir runs`."""
 
     def __init__(self, folder: Path, rows: Iterable[Progress]) -> None:
         """Starts anew with the rows there are, so that no step is drawn twice after a resume."""
-        with _told(folder):
+        with told_by_tensorflow(folder):
             folder.mkdir(exist_ok=True)
             for old in folder.glob("events.out.tfevents.*"):
                 old.unlink()
@@ -104,12 +91,12 @@ class Events:
 
     def add(self, progress: Progress) -> None:
         """Adds a row's figures at its step."""
-        with _told(self._folder):
+        with told_by_tensorflow(self._folder):
             for name in COLUMNS[2:]:
                 self._writer.add_scalar(f"training/{name}", getattr(progress, name), progress.step)
             self._writer.flush()
 
     def close(self) -> None:
         """Ends the file."""
-        with _told(self._folder):
+        with told_by_tensorflow(self._folder):
             self._writer.close()

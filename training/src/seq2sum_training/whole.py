@@ -40,6 +40,18 @@ def told(path: Path) -> Iterator[None]:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+@contextmanager
+def told_by_tensorflow(path: Path) -> Iterator[None]:
+    """The same for what writes through TensorFlow's file system, which has errors of its own."""
+    import tensorflow as tf
+
+    try:
+        with told(path):
+            yield
+    except tf.errors.OpError as error:
+        raise UserError(f"cannot write {path}: {error.message}") from error
+
+
 def _to_disk(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from seq2sum_training import quiet, recipe, run
+from seq2sum_training import quiet, recipe
 from seq2sum_training.errors import UserError
+from seq2sum_training.recipe import Recipe
+from seq2sum_training.run import Run
 
 COMMAND = Path(sys.executable).parent / "seq2sum-train"
 MOST_SECONDS = 1800
@@ -74,23 +76,25 @@ def outcomes(trials: Iterable[Trial], folder: Path, *, jobs: int) -> Iterator[Ou
 
 
 def outcome(trial: Trial, folder: Path) -> Outcome:
-    """Trains and evaluates one."""
+    """Trains and evaluates one, unless this very recipe is in the folder already."""
     path = folder / trial.name
-    if not is_done(trial, path):
+    wanted = recipe.load(trial.recipe, trial.settings)
+    if not is_done(path, wanted):
         shutil.rmtree(path, ignore_errors=True)
         settings = [part for setting in trial.settings for part in ("--set", setting)]
         command("fit", trial.recipe, "--out", str(path), *settings)
         command("evaluate", str(path))
     from seq2sum_training import network
 
-    about = json.loads((path / "run.json").read_text())
-    figures = json.loads((path / "evaluation.json").read_text())
+    done = Run.finished(path)
+    about, figures = done.about(), done.evaluation()
+    assert figures is not None  # the command has just evaluated it
     return Outcome(
         name=trial.name,
         recipe=trial.recipe,
         settings=trial.settings,
         parameters=about["parameters"],
-        multiply_adds=network.multiply_adds(recipe.load(trial.recipe, trial.settings)),
+        multiply_adds=network.multiply_adds(wanted),
         cpu_seconds=about["cpu_seconds"],
         steps=about["steps"],
         errors=figures["errors"],
@@ -99,13 +103,11 @@ def outcome(trial: Trial, folder: Path) -> Outcome:
     )
 
 
-def is_done(trial: Trial, path: Path) -> bool:
+def is_done(path: Path, wanted: Recipe) -> bool:
     """Whether this very recipe was trained and evaluated in this folder."""
     try:
-        found = run.Run.finished(path)
-        return found.recipe == recipe.load(trial.recipe, trial.settings) and bool(
-            found.evaluation()
-        )
+        found = Run.finished(path)
+        return found.recipe == wanted and found.evaluation() is not None
     except UserError:
         return False
 

@@ -79,24 +79,24 @@ class Course:
             Astray: The loss is not finite any more.
         """
         target = self._recipe.fit.stop_at or math.inf
+        if self._exact >= target:  # resumed after its last block
+            return
         for stage in stages(self._recipe):
             if self.step >= stage.end:
                 continue
-            if self._exact >= target:
-                return
             if stage.polishes and self.step == stage.start:
                 check = yield from self._check()
                 if check.clean:
                     return
                 self._trainer.begin_again()
             for start in range(self.step, stage.end, self._trainer.block_steps):
-                if self._exact >= target:
-                    return
                 if not stage.polishes and self._is_search_due(start):
                     self._search()
                 stop = min(start + self._trainer.block_steps, stage.end)
                 yield self._block(stage, range(start, stop))
-        if self._recipe.polish and self._exact < target:
+                if self._exact >= target:
+                    return
+        if self._recipe.polish:
             yield from self._check()
 
     def state(self) -> dict[str, NDArray[Any]]:

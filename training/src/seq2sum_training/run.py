@@ -89,14 +89,14 @@ class Run:
             UserError: It is none, or its training has not finished.
         """
         run = cls.open(path)
-        if run.is_finished and run.read(ABOUT).get("recipe") not in (None, run.recipe_digest()):
-            raise UserError(
-                f"{path / RECIPE} was changed after training: fit it into another folder"
-            )
         if not run.is_finished:
             raise UserError(
                 f"{path} has no {MODEL}: its training has not finished; "
                 f"go on with `seq2sum-train resume {path}`"
+            )
+        if run.read(ABOUT).get("recipe") not in (None, run.recipe_digest()):
+            raise UserError(
+                f"{path / RECIPE} was changed after training: fit it into another folder"
             )
         return run
 

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from seq2sum_training import breakdown, pictures
+from seq2sum_training import breakdown, pictures, report
 from seq2sum_training import command as command_line
 from seq2sum_training.history import Progress
 
@@ -75,6 +75,15 @@ def test_a_report_needs_nothing_but_itself(evaluated):
     assert references.found == []
     assert page.count("<svg") == 5
     assert "0 wrong of 100" in page
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(1.0, "100.0000%"), (1 - 1 / 4_000_000, "99.9999%"), (1 - 0.882326, "11.7674%")],
+)
+def test_a_share_is_rounded_down_and_no_further_than_it_is(share, written):
+    source = report.template("figures.j2").module
+    assert source.share(share) == written
 
 
 @pytest.fixture

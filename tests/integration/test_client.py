@@ -10,16 +10,23 @@ import grpc
 import pytest
 import seq2sum
 import servers
+from both import KINDS
 from grammar import EXAMPLES
 from seq2sum import contract
 from seq2sum._methods import PREDICT
 from seq2sum.protocol import predict_pb2
 
 
-@pytest.fixture(scope="module")
-def client(shared_server):
-    with seq2sum.Client(shared_server.target) as client:
+@pytest.fixture(scope="module", params=KINDS, ids=KINDS)
+def client(request, shared_server):
+    with KINDS[request.param](shared_server.target) as client:
         yield client
+
+
+@pytest.fixture(params=KINDS, ids=KINDS)
+def kind(request):
+    """What makes a client: the sync or the async one."""
+    return KINDS[request.param]
 
 
 def test_add_answers(client):
@@ -27,28 +34,7 @@ def test_add_answers(client):
     assert (answer.question, answer.text, answer.value, answer.version) == ("3+4", "7", 7, 1)
     assert 0.5 < answer.confidence <= 1
     assert answer.error is None
-
-
-def test_bytes_and_trailing_spaces_are_fine(client):
-    assert client.add(b"3+4").value == 7
-    assert client.add("3+4   ").value == 7
-
-
-def test_a_version_can_be_pinned(client):
-    assert client.add("3+4", version=1).version == 1
-    with pytest.raises(seq2sum.VersionNotFound) as caught:
-        client.add("3+4", version=9)
-    assert caught.value.version == 9
-    with pytest.raises(seq2sum.VersionNotFound):
-        client.add("3+4", version=0)
-
-
-@pytest.mark.parametrize("question", ["12+3", "", "a+b", "1+1+1", "１+１", None, 12, "x" * 10**6])
-def test_a_bad_question_is_the_callers_error(client, question):
-    with pytest.raises(seq2sum.InvalidQuestion):
-        client.add(question)
-    with pytest.raises(ValueError, match=r"is not a question|is too long"):
-        client.add(question)
+    assert client.add(b"3+4   ").value == 7
 
 
 def test_one_bad_row_never_fails_its_neighbours(client):
@@ -68,26 +54,39 @@ def test_many_questions_come_back_in_their_order(client):
     assert all(answer.value == sum(map(int, answer.question.split("+"))) for answer in answers)
 
 
-def test_no_questions_need_no_call(client):
-    assert client.add_many([]) == []
+def test_the_network_explains_itself(client):
+    found = client.explain("3+9")
+    assert found.text == "12"
+    assert found.confidence == pytest.approx(client.add("3+9").confidence, abs=1e-4)
+    assert [place.character for place in found.places] == ["1", "2"]
 
 
-def test_versions(client):
+def test_versions_and_what_they_can_do(client):
     assert client.versions() == [seq2sum.VersionStatus(1, seq2sum.State.AVAILABLE)]
+    assert client.wait_until_available(timeout=5).version == 1
+    found = client.describe()
+    assert (found.version, found.digits, found.lacks) == (1, 1, ())
 
 
-def test_an_unknown_model(shared_server):
-    with seq2sum.Client(shared_server.target, model="nope") as client:
-        with pytest.raises(seq2sum.ModelNotFound, match=shared_server.target):
-            client.add("1+1")
-        with pytest.raises(seq2sum.ModelNotFound):
-            client.versions()
+@pytest.mark.parametrize("version", [0, 9])
+def test_a_version_that_is_not_there(client, version):
+    assert client.add("3+4", version=1).version == 1
+    with pytest.raises(seq2sum.VersionNotFound) as caught:
+        client.add("3+4", version=version)
+    assert caught.value.version == version
 
 
-def test_no_server_there_is_told_at_once():
+def test_an_unknown_model(kind, shared_server):
+    with kind(shared_server.target, model="nope") as client:
+        for method in (lambda: client.add("1+1"), client.versions, client.describe):
+            with pytest.raises(seq2sum.ModelNotFound, match=shared_server.target):
+                method()
+
+
+def test_no_server_there_is_told_at_once(kind):
     began = time.monotonic()
     with (
-        seq2sum.Client(f"127.0.0.1:{servers.free_port()}", timeout=30) as client,
+        kind(f"127.0.0.1:{servers.free_port()}", timeout=30) as client,
         pytest.raises(seq2sum.Unavailable),
     ):
         client.add("1+1")
@@ -121,10 +120,10 @@ def odd_server():
         stop(None)
 
 
-def test_a_server_that_hangs_costs_no_more_than_the_timeout(odd_server):
+def test_a_server_that_hangs_costs_no_more_than_the_timeout(kind, odd_server):
     release = threading.Event()
     target = odd_server(lambda *_: release.wait(20) and b"")
-    with seq2sum.Client(target, timeout=0.3) as client:
+    with kind(target, timeout=0.3) as client:
         for call in (lambda: client.add("1+1"), client.versions):
             began = time.monotonic()
             with pytest.raises(seq2sum.DeadlineExceeded):
@@ -133,7 +132,7 @@ def test_a_server_that_hangs_costs_no_more_than_the_timeout(odd_server):
     release.set()
 
 
-def test_the_timeout_is_for_all_chunks_together(odd_server):
+def test_the_timeout_is_for_all_chunks_together(kind, odd_server):
     chunks = []
 
     def answer(data, _):
@@ -143,27 +142,11 @@ def test_the_timeout_is_for_all_chunks_together(odd_server):
         return reply(rows).SerializeToString()
 
     with (
-        seq2sum.Client(odd_server(answer), timeout=2) as client,
+        kind(odd_server(answer), timeout=2, in_flight=1) as client,
         pytest.raises(seq2sum.DeadlineExceeded),
     ):
         client.add_many(["1+1"] * 10_000)  # three chunks, each of them within the timeout
     assert chunks == [4096, 4096]
-
-
-def test_no_timeout_is_no_deadline(odd_server):
-    seen = []
-
-    def answer(_, context):
-        seen.append(context.time_remaining())
-        return reply(1).SerializeToString()
-
-    with seq2sum.Client(odd_server(answer)) as client:
-        client.add("1+1", timeout=None)
-        client.add("1+1", timeout=5)
-        client.add("1+1")
-    assert seen[0] is None or seen[0] > 10**6
-    assert 3 < seen[1] < 6  # gRPC rounds what it sends by about a hundredth
-    assert 8 < seen[2] < 11
 
 
 def reply(rows):
@@ -177,32 +160,24 @@ def reply(rows):
     return response
 
 
-def test_a_server_that_answers_nonsense_is_told_as_such(odd_server):
-    with (
-        seq2sum.Client(odd_server(lambda *_: reply(2).SerializeToString())) as client,
-        pytest.raises(seq2sum.UnexpectedResponse),
-    ):
-        client.add("1+1")
+NONSENSE = {
+    "too many rows": reply(2).SerializeToString(),
+    "no rows": reply(0).SerializeToString(),
+    "no outputs": b"",
+    "no message": b"\xff\xff\xff",
+    "text": b"HTTP/1.1 400 Bad Request",
+}
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, seq2sum.Overloaded),
-        (grpc.StatusCode.UNIMPLEMENTED, seq2sum.InvalidRequest),
-        (grpc.StatusCode.INTERNAL, seq2sum.CallError),
-    ],
-)
-def test_what_a_server_refuses_is_a_typed_error(odd_server, code, kind):
-    def refuse(_, context):
-        context.abort(code, "because")
-
-    target = odd_server(refuse)
-    with seq2sum.Client(target) as client, pytest.raises(kind) as caught:
-        client.add("1+1")
-    assert type(caught.value) is kind
-    assert "because" in str(caught.value)
-    assert target in str(caught.value)
+@pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
+def test_a_server_that_answers_nonsense_is_told_as_such(kind, odd_server, nonsense):
+    target = odd_server(lambda *_: nonsense)
+    with kind(target) as client:
+        for method in (client.add, client.explain, lambda question: client.add_many([question])):
+            with pytest.raises(seq2sum.UnexpectedResponse, match=f"from {target}, model seq2sum"):
+                method("1+1")
+        with pytest.raises(seq2sum.UnexpectedResponse):
+            client.describe()
 
 
 def test_the_command_answers_and_reports_bad_questions(command, shared_server):

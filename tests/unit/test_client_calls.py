@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import pickle
 import struct
 
-import grpc
 import pytest
 import seq2sum
-from seq2sum import _calls, _errors
-from seq2sum.protocol import model_status_pb2, predict_pb2, tensor_pb2
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seq2sum import _calls, contract
+from seq2sum._chunks import Chunk, encode
+from seq2sum._servable import Servable
+from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
+
+LATEST = Servable("seq2sum")
+
+
+def call(questions, servable=LATEST):
+    return _calls.predict(Chunk(questions, encode(questions)), servable)
 
 
 def reply(answers=(b"95",), confidence=(0.5,), status=(0,), version=3):
@@ -26,35 +35,44 @@ def reply(answers=(b"95",), confidence=(0.5,), status=(0,), version=3):
     return response
 
 
+def answers(questions, response):
+    return call(questions).result(response, target="here:1").answers()
+
+
 def test_a_request_asks_the_default_signature_of_the_latest_version():
-    request = _calls.predict_request(["1+2", b"3+4"], model="seq2sum", version=None)
+    request = call(["1+2", b"3+4"]).request
     assert request.model_spec.name == "seq2sum"
     assert request.model_spec.signature_name == "serving_default"
-    assert not request.model_spec.HasField("version")
+    assert request.model_spec.WhichOneof("version_choice") is None
     tensor = request.inputs["questions"]
     assert tensor.dtype == tensor_pb2.DT_STRING
     assert list(tensor.string_val) == [b"1+2", b"3+4"]
     assert [dim.size for dim in tensor.tensor_shape.dim] == [2]
 
 
-def test_version_zero_is_a_version():
-    request = _calls.predict_request(["1+2"], model="seq2sum", version=0)
-    assert request.model_spec.HasField("version")
-    assert request.model_spec.version.value == 0
+def test_version_zero_is_a_version_and_a_label_is_a_label():
+    assert call(["1+2"], Servable("m", 0)).request.model_spec.HasField("version")
+    assert call(["1+2"], Servable("m", label="canary")).request.model_spec.version_label == "canary"
 
 
-@pytest.mark.parametrize("nonsense", [None, 12, 1.5, ["1+2"], object()])
-def test_what_is_no_text_is_sent_as_an_empty_question(nonsense):
-    request = _calls.predict_request(["1+2", nonsense], model="seq2sum", version=None)
-    assert list(request.inputs["questions"].string_val) == [b"1+2", b""]
-
-
-def test_surrogates_can_be_sent():
-    assert _calls.encoded("1+\ud800") == b"1+\xed\xa0\x80"
+@pytest.mark.parametrize(
+    ("choice", "kind"),
+    [
+        ({"version": 1, "label": "canary"}, ValueError),
+        ({"version": 2**63}, ValueError),
+        ({"version": "1"}, TypeError),
+        ({"version": True}, TypeError),
+        ({"version": 1.0}, TypeError),
+        ({"label": 1}, TypeError),
+    ],
+)
+def test_what_cannot_be_a_servable_is_refused(choice, kind):
+    with pytest.raises(kind):
+        Servable("seq2sum", **choice)
 
 
 def test_answers_stand_beside_their_questions():
-    [answer] = _calls.answers(["53+42"], reply())
+    [answer] = answers(["53+42"], reply())
     assert answer == seq2sum.Answer("53+42", "95", 0.5, 3)
     assert answer.value == 95
     assert repr(answer) == (
@@ -64,7 +82,7 @@ def test_answers_stand_beside_their_questions():
 
 def test_a_bad_row_is_an_answer_with_an_error_and_its_neighbours_are_fine():
     response = reply((b"3", b"", b"", b"5"), (0.9, 0, 0, 0.8), (0, 1, 2, 0))
-    good, malformed, long, also_good = _calls.answers(["1+2", "x", "1234+1", "2+3"], response)
+    good, malformed, long, also_good = answers(["1+2", "x", "1234+1", "2+3"], response)
     assert (good.value, also_good.value) == (3, 5)
     assert good.error is None
     assert "'x' is not a question" in str(malformed.error)
@@ -73,28 +91,46 @@ def test_a_bad_row_is_an_answer_with_an_error_and_its_neighbours_are_fine():
 
 
 def test_a_long_bad_question_is_shown_short():
-    [answer] = _calls.answers(["x" * 1_000_000], reply((b"",), (0,), (1,)))
+    [answer] = answers(["x" * 1_000_000], reply((b"",), (0,), (1,)))
     assert len(str(answer.error)) < 150
 
 
 @pytest.mark.parametrize("text", [b"", b"1 2", b"+", b"\xff"])
-def test_an_answer_that_is_no_number_has_no_value(text):
-    [answer] = _calls.answers(["1+2"], reply((text,)))
+def test_what_the_network_wrote_need_not_be_a_number(text):
+    [answer] = answers(["1+2"], reply((text,)))
     assert answer.value is None
+    assert answer.error is None
+    assert call(["1+2"]).result(reply((text,)), target="t").values == [None]
 
 
-def test_raw_content_is_read_as_well_as_values():
-    response = reply((b"1", b"2"), (), ())
+def test_columns_say_the_same_as_rows_and_can_be_joined():
+    parts = [
+        call(["1+2", "x"]).result(reply((b"3", b""), (0.5, 0.0), (0, 1), version=1), target="t"),
+        call([b"2+2"]).result(reply((b"4",), (0.25,), (0,), version=2), target="t"),
+    ]
+    joined = seq2sum.Columns.joined(parts)
+    assert joined.questions == ["1+2", "x", b"2+2"]
+    assert joined.values == [3, None, 4]
+    assert list(joined.statuses) == [0, 1, 0]
+    assert list(joined.versions) == [1, 1, 2]
+    assert list(joined.confidences) == [0.5, 0.0, 0.25]
+    assert len(joined) == 3
+    rows = [answer for part in parts for answer in part.answers()]
+    assert list(map(repr, joined.answers())) == list(map(repr, rows))
+
+
+def test_numbers_may_come_as_raw_content():
+    response = reply((b"3", b"5"), (), ())
     response.outputs["confidence"].tensor_content = struct.pack("<2f", 0.25, 0.75)
     response.outputs["status"].tensor_content = struct.pack("<2i", 0, 1)
-    first, second = _calls.answers(["0+1", "?"], response)
+    first, second = answers(["1+2", "x"], response)
     assert first.confidence == 0.25
     assert second.error
 
 
-def test_a_short_list_repeats_its_last_value():
-    answers = list(_calls.answers(["0+1", "1+1"], reply((b"1", b"2"), (0.5,), (0,))))
-    assert [answer.confidence for answer in answers] == [0.5, 0.5]
+def test_a_short_list_repeats_its_last_value_and_a_long_one_is_cut():
+    found = answers(["0+1", "1+1"], reply((b"1", b"2"), (0.5,), (0, 0, 7)))
+    assert [answer.confidence for answer in found] == [0.5, 0.5]
 
 
 def broken(change):
@@ -108,14 +144,104 @@ def broken(change):
     [
         (lambda r: r.outputs.pop("status"), "lacks"),
         (lambda r: setattr(r.outputs["answers"], "dtype", tensor_pb2.DT_FLOAT), "DT_STRING"),
+        (lambda r: setattr(r.outputs["answers"], "dtype", 999), "DataType 999"),
         (lambda r: r.outputs["confidence"].tensor_shape.dim.add(size=4), "shape"),
+        (lambda r: r.outputs["confidence"].tensor_shape.ClearField("dim"), "shape"),
         (lambda r: r.outputs["answers"].ClearField("string_val"), "no values"),
         (lambda r: setattr(r.outputs["status"], "tensor_content", b"\0"), "bytes of content"),
+        (lambda r: r.outputs["status"].int_val.__setitem__(0, 3), "no status 3"),
+        (lambda r: r.outputs["status"].int_val.__setitem__(0, -1), "no status -1"),
     ],
 )
 def test_a_reply_that_breaks_the_contract_is_told_as_such(change, said):
-    with pytest.raises(seq2sum.UnexpectedResponse, match=said):
-        list(_calls.answers(["53+42"], broken(change)))
+    with pytest.raises(seq2sum.UnexpectedResponse, match=said) as caught:
+        answers(["53+42"], broken(change))
+    assert "[from here:1, model seq2sum, latest version]" in str(caught.value)
+
+
+def test_bytes_that_are_no_message_are_told_as_such():
+    method = _calls.PREDICT
+    assert isinstance(method.parse(b"\xff\xff"), DecodeError)
+    with pytest.raises(seq2sum.UnexpectedResponse, match="not a message"):
+        answers(["1+1"], method.parse(b"\xff\xff"))
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.one_of(st.text(max_size=9), st.binary(max_size=9)),
+            st.integers(0, 10**6),
+            st.floats(0, 1, width=32),
+            st.sampled_from([0, 0, 1, 2]),
+        ),
+        max_size=20,
+    ),
+    raw=st.booleans(),
+)
+def test_whatever_is_sent_and_answered_comes_back_in_its_place(rows, raw):
+    questions, sums, sure, status = ([row[i] for row in rows] for i in range(4))
+    asked = call(questions)
+    travelled = predict_pb2.PredictRequest.FromString(asked.request.SerializeToString())
+    assert [
+        text if isinstance(question, bytes) else text.decode(errors="surrogatepass")
+        for question, text in zip(questions, travelled.inputs["questions"].string_val, strict=True)
+    ] == questions
+    texts = [b"" if bad else b"%d" % value for bad, value in zip(status, sums, strict=True)]
+    response = reply(texts, () if raw else sure, status, version=7)
+    if raw:
+        content = struct.pack(f"<{len(sure)}f", *sure)
+        response.outputs["confidence"].tensor_content = content
+    if raw and not rows:
+        return  # no content is no values, of any number
+    found = asked.result(asked.method.parse(response.SerializeToString()), target="t").answers()
+    assert [answer.question for answer in found] == questions
+    for answer, value, certainty, bad in zip(found, sums, sure, status, strict=True):
+        assert (answer.error is not None) == bool(bad)
+        assert answer.value == (None if bad else value)
+        assert answer.confidence == (0.0 if bad else certainty)
+        assert answer.version == 7
+
+
+def detailed(probabilities, status=0, length=2):
+    response = predict_pb2.PredictResponse()
+    response.model_spec.version.value = 4
+    detail = response.outputs["probabilities"]
+    detail.dtype = tensor_pb2.DT_FLOAT
+    for size in (1, length, 12):
+        detail.tensor_shape.dim.add(size=size)
+    detail.float_val.extend(probabilities)
+    for name, sizes, values in (
+        ("token_ids", (1, length), [0] * length),
+        ("status", (1,), [status]),
+    ):
+        tensor = response.outputs[name]
+        tensor.dtype = tensor_pb2.DT_INT32
+        for size in sizes:
+            tensor.tensor_shape.dim.add(size=size)
+        tensor.int_val.extend(values)
+    return response
+
+
+def test_an_explanation_reads_each_place_by_the_character_table():
+    seven = [0.1 if c == "1" else 0.9 if c == "7" else 0.0 for c in contract.ALPHABET]
+    blank = [0.75 if c == " " else 0.25 if c == "0" else 0.0 for c in contract.ALPHABET]
+    asked = _calls.explain("3+4", LATEST)
+    assert asked.request.model_spec.signature_name == "probabilities"
+    found = asked.result(detailed([*seven, *blank]), target="t")
+    assert found.text == "7"
+    assert found.version == 4
+    assert found.confidence == pytest.approx(0.9 * 0.75)
+    first, second = found.places
+    assert (first.character, second.character) == ("7", " ")
+    assert first.alternatives[:2] == (("7", pytest.approx(0.9)), ("1", pytest.approx(0.1)))
+    assert [character for character, _ in second.alternatives[:2]] == [" ", "0"]
+    assert len(second.alternatives) == 12
+
+
+def test_a_question_without_an_answer_has_no_explanation():
+    with pytest.raises(seq2sum.InvalidQuestion, match="is not a question"):
+        _calls.explain("x", LATEST).result(detailed([0.0] * 24, status=1), target="t")
 
 
 def test_statuses_come_newest_first_with_their_errors():
@@ -136,64 +262,53 @@ def test_statuses_come_newest_first_with_their_errors():
     ]
 
 
-def test_a_status_that_the_contract_does_not_have_is_told_as_such():
-    with pytest.raises(seq2sum.UnexpectedResponse, match="no status 3"):
-        list(_calls.answers(["1+1"], reply(status=(3,))))
+def metadata(described, name="tensorflow.serving.SignatureDefMap"):
+    signatures = model_metadata_pb2.SignatureDefMap()
+    for signature, parts in described.items():
+        for kind, tensors in parts.items():
+            for alias, (dtype, shape) in tensors.items():
+                info = getattr(signatures.signature_def[signature], kind)[alias]
+                info.dtype = dtype
+                if shape is None:
+                    info.tensor_shape.unknown_rank = True
+                for size in shape or ():
+                    info.tensor_shape.dim.add(size=size)
+    response = model_metadata_pb2.GetModelMetadataResponse()
+    response.model_spec.version.value = 5
+    packed = response.metadata["signature_def"]
+    packed.type_url = f"type.googleapis.com/{name}"
+    packed.value = signatures.SerializeToString()
+    return response
 
 
-def test_a_version_that_cannot_be_one_is_refused():
-    with pytest.raises(ValueError, match="is not a version"):
-        _calls.predict_request(["1+1"], model="seq2sum", version=2**63)
-
-
-@pytest.mark.parametrize("timeout", [-1, float("nan"), float("-inf")])
-def test_a_timeout_that_cannot_be_one_is_refused(timeout):
-    with (
-        seq2sum.Client("localhost:1") as client,
-        pytest.raises(ValueError, match="timeout is in seconds"),
-    ):
-        client.add("1+1", timeout=timeout)
-
-
-@pytest.mark.parametrize("one", ["53+42", b"53+42"])
-def test_a_single_text_is_not_many_questions(one):
-    with (
-        seq2sum.Client("localhost:1") as client,
-        pytest.raises(TypeError, match="there is add"),
-    ):
-        client.add_many(one)
-
-
-def every_kind(kind):
-    return [kind, *(deeper for child in kind.__subclasses__() for deeper in every_kind(child))]
-
-
-@pytest.mark.parametrize("kind", every_kind(seq2sum.CallError))
-def test_errors_cross_process_boundaries(kind):
-    error = kind("why", code=grpc.StatusCode.UNKNOWN, target="t", model="m", version=0)
-    again = pickle.loads(pickle.dumps(error))
-    assert type(again) is kind
-    assert vars(again) == vars(error)
-    assert str(again) == str(error)
+def test_another_model_is_described_by_what_it_lacks():
+    other = metadata(
+        {
+            "serving_default": {
+                "inputs": {"questions": (7, (-1,))},
+                "outputs": {"answers": (7, None), "status": (9, (-1,))},
+            }
+        }
+    )
+    found = _calls.describe(LATEST).result(other, target="t")
+    assert found.version == 5
+    assert found.digits is None
+    assert found.signatures["serving_default"].outputs["answers"].shape is None
+    assert found.lacks == (
+        "DT_FLOAT confidence of signature serving_default",
+        "DT_INT32 status of signature serving_default",
+        "signature probabilities",
+        "signature one_hot",
+    )
 
 
 @pytest.mark.parametrize(
-    ("code", "version", "kind"),
+    "response",
     [
-        (grpc.StatusCode.NOT_FOUND, None, seq2sum.ModelNotFound),
-        (grpc.StatusCode.NOT_FOUND, 0, seq2sum.VersionNotFound),
-        (grpc.StatusCode.INVALID_ARGUMENT, None, seq2sum.InvalidRequest),
-        (grpc.StatusCode.FAILED_PRECONDITION, None, seq2sum.InvalidRequest),
-        (grpc.StatusCode.UNIMPLEMENTED, None, seq2sum.InvalidRequest),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, None, seq2sum.DeadlineExceeded),
-        (grpc.StatusCode.UNAVAILABLE, None, seq2sum.Unavailable),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, None, seq2sum.Overloaded),
-        (grpc.StatusCode.INTERNAL, None, seq2sum.CallError),
+        model_metadata_pb2.GetModelMetadataResponse(),
+        metadata({}, name="something.Else"),
     ],
 )
-def test_each_code_has_its_error(code, version, kind):
-    error = _errors.error_of(code, "why", target="here:1", model="m", version=version)
-    assert type(error) is kind
-    assert error.code is code
-    for part in ("why", "here:1", "m", code.name):
-        assert part in str(error)
+def test_metadata_without_signatures_is_told_as_such(response):
+    with pytest.raises(seq2sum.UnexpectedResponse, match="no signatures"):
+        _calls.describe(LATEST).result(response, target="t")

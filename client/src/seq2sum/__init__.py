@@ -1,8 +1,11 @@
 """seq2sum: ask a seq2sum model on TensorFlow Serving, with plain strings."""
 
 from seq2sum import contract
-from seq2sum._answers import Answer, State, VersionStatus
+from seq2sum._answers import Answer, Columns
+from seq2sum._async_client import AsyncClient
+from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._client import Client
+from seq2sum._coalescing import Coalesce
 from seq2sum._errors import (
     CallError,
     DeadlineExceeded,
@@ -15,18 +18,38 @@ from seq2sum._errors import (
     UnexpectedResponse,
     VersionNotFound,
 )
+from seq2sum._explanation import Explanation, Place
+from seq2sum._how import How, Pace
+from seq2sum._shadow import Shadow
+from seq2sum._split import Split
+from seq2sum._versions import Description, SignatureShape, State, TensorShape, VersionStatus
 
 __all__ = [
+    "TLS",
     "Answer",
+    "AsyncClient",
     "CallError",
     "Client",
+    "Coalesce",
+    "Columns",
     "DeadlineExceeded",
+    "Description",
+    "Explanation",
+    "How",
     "InvalidQuestion",
     "InvalidRequest",
+    "KeepAlive",
     "ModelNotFound",
     "Overloaded",
+    "Pace",
+    "Place",
+    "Retry",
     "Seq2SumError",
+    "Shadow",
+    "SignatureShape",
+    "Split",
     "State",
+    "TensorShape",
     "Unavailable",
     "UnexpectedResponse",
     "VersionNotFound",

@@ -1,18 +1,30 @@
-"""What callers get back: answers and the states of model versions."""
+"""What callers get back for questions: one answer, or many by column."""
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from itertools import repeat
+from typing import NamedTuple
 
+from seq2sum import contract
 from seq2sum._errors import InvalidQuestion
 
+LONGEST_SHOWN = 60
+"""Characters of a bad question that an error message repeats."""
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one model version says about one question."""
+Question = str | bytes
 
-    question: str | bytes
+
+class Answer(NamedTuple):
+    """What one model version says about one question.
+
+    A tuple and not a dataclass, because bulk calls make hundreds of thousands a second: a
+    frozen dataclass takes six times as long to make.
+    """
+
+    question: Question
     """The question as it was asked."""
     text: str
     """The network's answer in decimal; empty if there is an `error`."""
@@ -37,30 +49,71 @@ class Answer:
         )
 
 
-class State(IntEnum):
-    """A version's life on one server, in TensorFlow Serving's words and numbers."""
-
-    UNKNOWN = 0
-    """Not reported."""
-    START = 10
-    """Known, not yet loading."""
-    LOADING = 20
-    """Being loaded and warmed up."""
-    AVAILABLE = 30
-    """Answers questions."""
-    UNLOADING = 40
-    """Finishes the calls in flight; takes no new ones."""
-    END = 50
-    """Gone: unloaded, or failed to load (then there is an error)."""
-
-
 @dataclass(frozen=True, slots=True)
-class VersionStatus:
-    """One version of the model on one server."""
+class Columns:
+    """Answers by column, a row for each question: no object a row, for callers in a hurry."""
 
-    version: int
-    """The version's number."""
-    state: State
-    """Where it is in its life."""
-    error: str = ""
-    """Why it could not be loaded; empty if nothing went wrong."""
+    questions: Sequence[Question]
+    """As they were asked."""
+    texts: Sequence[bytes]
+    """The network's answers in decimal; empty where `statuses` is not 0."""
+    confidences: Sequence[float]
+    """The probability that the network gives to each whole answer; 0 where there is none."""
+    statuses: Sequence[int]
+    """A `contract.Status` for each question: 0 for an answer."""
+    versions: Sequence[int]
+    """The model version that answered. A long call may span a change of versions."""
+
+    def __len__(self) -> int:
+        """How many questions were asked."""
+        return len(self.questions)
+
+    @property
+    def values(self) -> list[int | None]:
+        """The answers as numbers; None where there is none, or the network wrote no number."""
+        return [int(text) if text.isdigit() else None for text in self.texts]
+
+    def answers(self) -> list[Answer]:
+        """The same by row.
+
+        Raises:
+            UnexpectedResponse: The contract has no such status.
+        """
+        texts = list(map(_decoded, self.texts))
+        if not any(self.statuses):
+            rows = zip(self.questions, texts, self.confidences, self.versions, repeat(None))
+            return list(map(Answer._make, rows))
+        columns = zip(
+            self.questions, texts, self.confidences, self.statuses, self.versions, strict=True
+        )
+        return [
+            Answer(question, "", 0.0, version, refusal(question, status, version))
+            if status
+            else Answer(question, text, confidence, version)
+            for question, text, confidence, status, version in columns
+        ]
+
+    @classmethod
+    def joined(cls, parts: Iterable[Columns]) -> Columns:
+        """Several one after the other, as one."""
+        whole = cls([], [], array("f"), array("i"), array("q"))
+        for part in parts:
+            for column in ("questions", "texts", "confidences", "statuses", "versions"):
+                getattr(whole, column).extend(getattr(part, column))
+        return whole
+
+
+def refusal(question: object, status: int, version: int) -> InvalidQuestion:
+    """Why a question of this status has no answer."""
+    shown = repr(question[: LONGEST_SHOWN + 1] if isinstance(question, str | bytes) else question)
+    if len(shown) > LONGEST_SHOWN:
+        shown = f"{shown[:LONGEST_SHOWN]}…"
+    if status == contract.Status.TOO_LONG:
+        return InvalidQuestion(
+            f"{shown} is too long: an operand has more digits than model version {version} knows"
+        )
+    return InvalidQuestion(f"{shown} is not a question: write two numbers like '53+42'")
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("ascii", "replace")

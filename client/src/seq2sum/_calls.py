@@ -1,103 +1,114 @@
-"""Requests from values and values from replies: the client's core, free of any I/O."""
+"""Every call as a value: what is sent, and what the reply means. Free of any I/O.
+
+Both clients carry these calls out; neither builds a request or reads a reply itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.message import DecodeError, Message
 
 from seq2sum import contract
-from seq2sum._answers import Answer, State, VersionStatus
-from seq2sum._errors import InvalidQuestion, UnexpectedResponse
-from seq2sum._tensors import floats, integers, strings, vector_of_strings
-from seq2sum.protocol import model_status_pb2, predict_pb2
+from seq2sum._answers import Columns, Question, refusal
+from seq2sum._chunks import Chunk, encoded
+from seq2sum._errors import UnexpectedResponse
+from seq2sum._explanation import Explanation, places
+from seq2sum._methods import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, Method
+from seq2sum._servable import Servable
+from seq2sum._tensors import fill_with_strings, floats, integers, strings
+from seq2sum._versions import Description, SignatureShape, State, TensorShape, VersionStatus
+from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
 
-ROWS_PER_CALL = 4096
-"""Questions in one Predict. More brings no throughput and holds a server's batch for longer."""
+Result = TypeVar("Result")
 
-LONGEST_SHOWN = 60
-"""Characters of a bad question that an error message repeats."""
-
-
-def model_spec(model: str, version: int | None) -> predict_pb2.ModelSpec:
-    """Which servable is meant; no version means the latest available one.
-
-    Raises:
-        ValueError: The version cannot be one: it does not fit the wire's int64.
-    """
-    spec = predict_pb2.ModelSpec(name=model)
-    if version is not None and abs(version) > contract.LARGEST_VERSION:
-        raise ValueError(f"{version} is not a version: it does not fit into 64 bits")
-    if version is not None:  # 0 is a version: only None means "latest"
-        spec.version.value = version
-    return spec
+SIGNATURE_DEF = "signature_def"
+"""The one metadata field that servers know."""
+SIGNATURE_DEF_MAP = "tensorflow.serving.SignatureDefMap"
+"""Upstream's name of the message inside: `Any.Unpack` would look for the name of our own."""
 
 
-def predict_request(
-    questions: Sequence[str | bytes], *, model: str, version: int | None
-) -> predict_pb2.PredictRequest:
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Result]):
+    """One RPC that is to be made."""
+
+    method: Method[Any, Any]
+    """Which one."""
+    servable: Servable
+    """What it is for."""
+    request: Message
+    """What is sent."""
+    read: Callable[[Any], Result]
+    """The meaning of its reply; raises UnexpectedResponse."""
+
+    def result(self, response: Any, *, target: str) -> Result:
+        """The meaning of what came back.
+
+        Raises:
+            UnexpectedResponse: The reply does not keep the contract.
+        """
+        try:
+            if isinstance(response, DecodeError):
+                raise UnexpectedResponse("the reply is not a message of this method") from response
+            return self.read(response)
+        except UnexpectedResponse as error:
+            raise error.at(target, self.servable) from error
+
+
+def predict(chunk: Chunk, servable: Servable) -> Call[Columns]:
     """A Predict of the default signature, one row for each question."""
-    request = predict_pb2.PredictRequest(model_spec=model_spec(model, version))
-    request.model_spec.signature_name = contract.DEFAULT.name
-    tensor = vector_of_strings([encoded(question) for question in questions])
-    request.inputs[contract.QUESTIONS.name].CopyFrom(tensor)
-    return request
+    request = _predict_request(chunk.encoded, servable, contract.DEFAULT)
+    return Call(PREDICT, servable, request, lambda response: columns(chunk.questions, response))
 
 
-def encoded(question: object) -> bytes:
-    """The question's bytes. What is no text at all becomes the empty question: malformed too."""
-    if isinstance(question, str):
-        return question.encode(errors="surrogatepass")
-    return question if isinstance(question, bytes) else b""
-
-
-def answers(
-    questions: Sequence[str | bytes], response: predict_pb2.PredictResponse
-) -> Iterator[Answer]:
-    """The reply's rows beside their questions.
-
-    Raises:
-        UnexpectedResponse: The reply does not keep the contract.
-    """
-    rows = len(questions)
-    version = response.model_spec.version.value
-    outputs = response.outputs
-    missing = [t.name for t in contract.DEFAULT.outputs if t.name not in outputs]
-    if missing:  # a look-up would not fail: protobuf maps make the entry that is asked for
-        raise UnexpectedResponse(f"the reply lacks {missing}; it has {sorted(outputs)}")
-    columns = zip(
+def columns(questions: list[Question], response: predict_pb2.PredictResponse) -> Columns:
+    """The reply's rows beside their questions."""
+    outputs = _outputs(response, contract.DEFAULT)
+    shape = (len(questions),)
+    statuses = integers(outputs[contract.STATUS.name], name=contract.STATUS.name, shape=shape)
+    if not KNOWN_STATUSES.issuperset(statuses):
+        unknown = sorted(set(statuses) - KNOWN_STATUSES)
+        raise UnexpectedResponse(f"the contract has no status {unknown[0]}")
+    return Columns(
         questions,
-        strings(outputs[contract.ANSWERS.name], name=contract.ANSWERS.name, rows=rows),
-        floats(outputs[contract.CONFIDENCE.name], name=contract.CONFIDENCE.name, rows=rows),
-        integers(outputs[contract.STATUS.name], name=contract.STATUS.name, rows=rows),
-        strict=False,  # a tensor may carry more values than elements; they mean nothing
+        strings(outputs[contract.ANSWERS.name], name=contract.ANSWERS.name, shape=shape),
+        floats(outputs[contract.CONFIDENCE.name], name=contract.CONFIDENCE.name, shape=shape),
+        statuses,
+        array("q", [response.model_spec.version.value]) * len(questions),
     )
-    for question, text, confidence, status in columns:
-        if status == contract.Status.OK:
-            yield Answer(question, text.decode("ascii", "replace"), confidence, version)
-        else:
-            yield Answer(question, "", 0.0, version, refusal(question, status, version))
 
 
-def refusal(question: object, status: int, version: int) -> InvalidQuestion:
-    """Why a question of this status has no answer.
+def explain(question: Question, servable: Servable) -> Call[Explanation]:
+    """A Predict of the detailed signature for one question."""
+    request = _predict_request([encoded(question)], servable, contract.DETAILED)
+    return Call(PREDICT, servable, request, lambda response: explanation(question, response))
+
+
+def explanation(question: Question, response: predict_pb2.PredictResponse) -> Explanation:
+    """What the detailed reply says.
 
     Raises:
-        UnexpectedResponse: The contract has no such status.
+        InvalidQuestion: The question has no answer.
     """
-    if status not in (contract.Status.MALFORMED, contract.Status.TOO_LONG):
+    outputs = _outputs(response, contract.DETAILED)
+    version = response.model_spec.version.value
+    [status] = integers(outputs[contract.STATUS.name], name=contract.STATUS.name, shape=(1,))
+    if status not in KNOWN_STATUSES:
         raise UnexpectedResponse(f"the contract has no status {status}")
-    shown = repr(question)
-    if len(shown) > LONGEST_SHOWN:
-        shown = f"{shown[:LONGEST_SHOWN]}…"
-    if status == contract.Status.TOO_LONG:
-        return InvalidQuestion(
-            f"{shown} is too long: an operand has more digits than model version {version} knows"
-        )
-    return InvalidQuestion(f"{shown} is not a question: write two numbers like '53+42'")
+    if status:
+        raise refusal(question, status, version)
+    shape = (1, None, len(contract.ALPHABET))
+    name = contract.PROBABILITIES.name
+    return Explanation(question, places(floats(outputs[name], name=name, shape=shape)), version)
 
 
-def status_request(*, model: str) -> model_status_pb2.GetModelStatusRequest:
-    """A GetModelStatus for every version of the model."""
-    return model_status_pb2.GetModelStatusRequest(model_spec=model_spec(model, None))
+def statuses(servable: Servable) -> Call[list[VersionStatus]]:
+    """A GetModelStatus; with a version, for that one alone."""
+    request = model_status_pb2.GetModelStatusRequest(model_spec=servable.spec())
+    return Call(GET_MODEL_STATUS, servable, request, version_statuses)
 
 
 def version_statuses(response: model_status_pb2.GetModelStatusResponse) -> list[VersionStatus]:
@@ -114,3 +125,71 @@ def version_statuses(response: model_status_pb2.GetModelStatusResponse) -> list[
         ),
         key=lambda entry: -entry.version,
     )
+
+
+def probe(servable: Servable) -> Call[list[VersionStatus]]:
+    """A Predict of no questions at all: it tells which version serves under a label."""
+    request = _predict_request([], servable, contract.DEFAULT)
+    return Call(PREDICT, servable, request, serving_version)
+
+
+def serving_version(response: predict_pb2.PredictResponse) -> list[VersionStatus]:
+    """The version that answered: it is available."""
+    return [VersionStatus(response.model_spec.version.value, State.AVAILABLE)]
+
+
+def describe(servable: Servable) -> Call[Description]:
+    """A GetModelMetadata."""
+    request = model_metadata_pb2.GetModelMetadataRequest(
+        model_spec=servable.spec(), metadata_field=[SIGNATURE_DEF]
+    )
+    return Call(GET_MODEL_METADATA, servable, request, description)
+
+
+def description(response: model_metadata_pb2.GetModelMetadataResponse) -> Description:
+    """The signatures in the reply."""
+    packed = response.metadata.get(SIGNATURE_DEF)
+    if packed is None or packed.type_url.rpartition("/")[2] != SIGNATURE_DEF_MAP:
+        raise UnexpectedResponse("the reply has no signatures")
+    try:
+        found = model_metadata_pb2.SignatureDefMap.FromString(packed.value)
+    except DecodeError as error:
+        raise UnexpectedResponse("the signatures in the reply are not readable") from error
+    signatures = {
+        name: SignatureShape(_shapes(each.inputs), _shapes(each.outputs))
+        for name, each in sorted(found.signature_def.items())
+    }
+    return Description(response.model_spec.version.value, signatures)
+
+
+KNOWN_STATUSES = frozenset(map(int, contract.Status))
+
+
+def _predict_request(
+    rows: list[bytes], servable: Servable, signature: contract.Signature
+) -> predict_pb2.PredictRequest:
+    request = predict_pb2.PredictRequest(model_spec=servable.spec())
+    request.model_spec.signature_name = signature.name
+    fill_with_strings(request.inputs[contract.QUESTIONS.name], rows)
+    return request
+
+
+def _outputs(
+    response: predict_pb2.PredictResponse, signature: contract.Signature
+) -> Mapping[str, tensor_pb2.TensorProto]:
+    outputs = response.outputs
+    missing = [tensor.name for tensor in signature.outputs if tensor.name not in outputs]
+    if missing:  # a look-up would not fail: protobuf maps make the entry that is asked for
+        raise UnexpectedResponse(f"the reply lacks {missing}; it has {sorted(outputs)}")
+    return outputs
+
+
+def _shapes(tensors: Mapping[str, model_metadata_pb2.TensorInfo]) -> dict[str, TensorShape]:
+    return {alias: _shape(info) for alias, info in sorted(tensors.items())}
+
+
+def _shape(info: model_metadata_pb2.TensorInfo) -> TensorShape:
+    shape = info.tensor_shape
+    sizes = None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)
+    names = {value: name for name, value in tensor_pb2.DataType.items()}
+    return TensorShape(names.get(info.dtype, f"DataType {info.dtype}"), sizes)

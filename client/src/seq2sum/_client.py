@@ -1,147 +1,201 @@
-"""The synchronous client: a channel, deadlines, and the pure core around them."""
+"""The synchronous client."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Self, TypeVar, Unpack
 
 import grpc
 
-from seq2sum import _calls, contract
-from seq2sum._answers import Answer, VersionStatus
-from seq2sum._errors import error_of
-from seq2sum._methods import GET_MODEL_STATUS, PREDICT, Call, Request, Response
+from seq2sum import _calls
+from seq2sum._answers import Answer, Columns, Question
+from seq2sum._chunks import ROWS_PER_CALL, Chunk, chunks
+from seq2sum._configuration import Configured
+from seq2sum._connection import Connection, Pending
+from seq2sum._deadline import Deadline
+from seq2sum._errors import Overloaded, Seq2SumError
+from seq2sum._explanation import Explanation
+from seq2sum._how import How, Pace, Plan, Route, many, positive
+from seq2sum._servable import Servable
+from seq2sum._versions import Description, VersionStatus
+from seq2sum._waiting import Awaited, overload_pauses, poll_pauses
+
+Result = TypeVar("Result")
 
 
-class Default:
-    """Stands for "what the client was made with", where None already means "no deadline"."""
-
-    def __repr__(self) -> str:
-        """Short, for signatures in documentation."""
-        return "DEFAULT"
-
-
-DEFAULT: Final = Default()
-DEFAULT_TARGET = "localhost:8500"
-DEFAULT_TIMEOUT = 10.0
-"""Seconds. A loaded server answers in milliseconds; what takes longer is worth an error."""
-
-LONGEST_TIMEOUT = 1e8
-"""Seconds, three years: what is longer does not fit gRPC's header, and means no limit."""
-
-CHANNEL_OPTIONS = (
-    # Replies of any size, whatever a later version answers: gRPC stops at 4 MB by default.
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-)
-
-
-class Client:
+class Client(Configured):
     """Asks a seq2sum model on a TensorFlow Serving or `seq2sum-serve` server.
 
-    Safe to use from several threads. Close it, or use it in a `with` statement.
-
-    Args:
-        target: `host:port` of the server's gRPC port, or any gRPC target string.
-        model: Name under which the server serves the model.
-        timeout: Seconds for each method call, all of its RPCs together; None for no limit.
+    Safe to use from several threads, and in a child process after a fork: it opens a channel
+    of its own there. Close it, or use it in a `with` statement. The keywords `how` of its
+    methods are those of `seq2sum.How`: version, label, key, timeout, metadata.
 
     Example:
         with seq2sum.Client("localhost:8500") as client:
             print(client.add("53+42").value)
     """
 
-    def __init__(
-        self,
-        target: str = DEFAULT_TARGET,
-        *,
-        model: str = contract.MODEL_NAME,
-        timeout: float | None = DEFAULT_TIMEOUT,
-    ) -> None:
-        self.target = target
-        self.model = model
-        self.timeout = timeout
-        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
-        self._predict = PREDICT.bind(self._channel)
-        self._get_model_status = GET_MODEL_STATUS.bind(self._channel)
+    _connection: Connection | None
 
-    def add(
-        self,
-        question: str | bytes,
-        *,
-        version: int | None = None,
-        timeout: float | Default | None = DEFAULT,
-    ) -> Answer:
+    def add(self, question: Question, **how: Unpack[How]) -> Answer:
         """The answer to one question like `"53+42"`.
 
         Args:
             question: Two decimal numbers and a plus; trailing spaces are allowed.
-            version: A model version to ask; None for the latest that is available.
-            timeout: Seconds for this call; None for no limit.
+            how: See `seq2sum.How`.
 
         Raises:
             InvalidQuestion: It is no question, or too long for the version.
             CallError: The call failed; the subclass says why.
             UnexpectedResponse: The server answers, but it is no seq2sum model.
         """
-        [answer] = self.add_many([question], version=version, timeout=timeout)
+        plan = Plan(**how)
+        route, deadline, connection = self._route(plan), self._deadline(plan.timeout), self._open()
+        if connection.coalescer is not None:
+            answer = connection.coalescer.add(question, route, deadline)
+        else:
+            [chunk] = chunks([question])
+            [answer] = connection.ask(chunk, route, deadline).answers()
         if answer.error:
             raise answer.error
         return answer
 
-    def add_many(
-        self,
-        questions: Iterable[str | bytes],
-        *,
-        version: int | None = None,
-        timeout: float | Default | None = DEFAULT,
-    ) -> list[Answer]:
+    def add_many(self, questions: Iterable[Question], **how: Unpack[How]) -> list[Answer]:
         """The answers to many questions, in their order, by as few RPCs as make sense.
 
         A question that cannot be answered costs the others nothing: its `Answer` has an
-        `error` and no text.
+        `error` and no text. RPCs that the server refuses for overload are made again, after
+        pauses, while there is time.
 
         Args:
             questions: Questions as in `add`.
-            version: A model version to ask; None for the latest that is available.
-            timeout: Seconds for all of them together; None for no limit.
+            how: See `seq2sum.How`; the timeout is for all of them together.
 
         Raises:
             CallError: A call failed; the subclass says why.
             UnexpectedResponse: The server answers, but it is no seq2sum model.
             TypeError: `questions` is a single text.
         """
-        if isinstance(questions, str | bytes):
-            raise TypeError("add_many takes many questions; for a single one there is add")
-        rows = list(questions)
-        deadline = self._deadline(timeout)
-        result: list[Answer] = []
-        for start in range(0, len(rows), _calls.ROWS_PER_CALL):
-            chunk = rows[start : start + _calls.ROWS_PER_CALL]
-            request = _calls.predict_request(chunk, model=self.model, version=version)
-            response = self._call(self._predict, request, deadline, version)
-            result.extend(_calls.answers(chunk, response))
-        return result
+        return self.add_columns(questions, **how).answers()
 
-    def versions(self, *, timeout: float | Default | None = DEFAULT) -> list[VersionStatus]:
+    def add_columns(self, questions: Iterable[Question], **how: Unpack[How]) -> Columns:
+        """The same as `add_many` by column: no object is made for each row."""
+        plan = Plan(**how)
+        way = self._route(plan), self._deadline(plan.timeout)
+        source = chunks(many(questions))
+        return Columns.joined(list(self._pipeline(source, lambda: way, self.in_flight)))
+
+    def add_stream(self, questions: Iterable[Question], **pace: Unpack[Pace]) -> Iterator[Answer]:
+        """The answers to any number of questions, in their order, in bounded memory.
+
+        Args:
+            questions: Questions as in `add`, from any iterable; it is read as answers are taken.
+            pace: See `seq2sum.Pace`; the timeout is for each RPC.
+
+        Yields:
+            Answers; a question that cannot be answered has one with an `error`.
+
+        Raises:
+            CallError: An RPC failed; the subclass says why. What came before has been yielded.
+            UnexpectedResponse: The server answers, but it is no seq2sum model.
+            TypeError: `questions` is a single text.
+        """
+        parts = self.stream_columns(questions, **pace)
+        return (answer for part in parts for answer in part.answers())
+
+    def stream_columns(
+        self, questions: Iterable[Question], **pace: Unpack[Pace]
+    ) -> Iterator[Columns]:
+        """The same as `add_stream` by column: one `Columns` for each RPC."""
+        in_flight, rows = pace.pop("in_flight", None), pace.pop("rows", ROWS_PER_CALL)
+        plan = Plan(**pace)  # type: ignore[misc]  # what is left are the keywords of How
+        self._route(plan), self._deadline(plan.timeout)  # mistakes are told now
+        return self._pipeline(
+            chunks(many(questions), rows=positive("rows", rows)),
+            lambda: (self._route(plan), self._deadline(plan.timeout)),
+            positive("in_flight", self.in_flight if in_flight is None else in_flight),
+        )
+
+    def explain(self, question: Question, **how: Unpack[How]) -> Explanation:
+        """What the network thinks about each place of the answer to one question.
+
+        Raises:
+            InvalidQuestion: It is no question, or too long for the version.
+            CallError: The call failed; the subclass says why.
+            UnexpectedResponse: The server answers, but it is no seq2sum model.
+        """
+        plan = Plan(**how)
+        route, deadline = self._route(plan), self._deadline(plan.timeout)
+        return self._open().do(_calls.explain(question, route.servable), route, deadline)
+
+    def versions(self, **how: Unpack[How]) -> list[VersionStatus]:
         """Every version of the model that the server knows, newest first, with its state.
 
         Args:
-            timeout: Seconds for this call; None for no limit.
+            how: See `seq2sum.How`; with a version, that one alone is told. Servers ignore labels.
 
         Raises:
             CallError: The call failed; the subclass says why.
         """
-        deadline = self._deadline(timeout)
-        request = _calls.status_request(model=self.model)
-        response = self._call(self._get_model_status, request, deadline, None)
-        return _calls.version_statuses(response)
+        plan = Plan(**how)
+        route = Route(Servable(self.model, plan.version), tuple(plan.metadata))
+        deadline = self._deadline(plan.timeout)
+        return self._open().do(_calls.statuses(route.servable), route, deadline)
+
+    def describe(self, **how: Unpack[How]) -> Description:
+        """What a model version can do: its signatures, and how many digits it knows.
+
+        Raises:
+            CallError: The call failed; the subclass says why.
+            UnexpectedResponse: The reply has no signatures.
+        """
+        plan = Plan(**how)
+        route, deadline = self._route(plan), self._deadline(plan.timeout)
+        return self._open().do(_calls.describe(route.servable), route, deadline)
+
+    def wait_until_available(
+        self, *, version: int | None = None, label: str | None = None, timeout: float | None = 30.0
+    ) -> VersionStatus:
+        """Waits until the model, this version of it, or a version with this label serves.
+
+        Args:
+            version: A model version; None for any.
+            label: A label; not beside a version.
+            timeout: Seconds; None for no limit. A server that is not there yet is waited for.
+
+        Returns:
+            The version that serves.
+
+        Raises:
+            DeadlineExceeded: It does not; the text says what was last heard.
+            CallError: The server will not do it, however long one waits.
+        """
+        route, deadline = Route(Servable(self.model, version, label)), Deadline(timeout)
+        awaited = Awaited(route.servable, deadline, target=self.target)
+        for pause in poll_pauses():
+            call, seconds = awaited.poll()
+            try:
+                answer = self._open().do(call, route, Deadline(seconds))
+            except Seq2SumError as error:
+                awaited.refused(error)
+            else:
+                if found := awaited.found(answer):
+                    return found
+            awaited.check(pause)
+            time.sleep(pause)
+        raise AssertionError("pauses do not end")
 
     def close(self) -> None:
-        """Closes the channel; calls in flight fail, later ones are a mistake."""
-        self._channel.close()
+        """Closes the channel; calls under way fail, later ones are a mistake."""
+        with self._lock:
+            self._closed, connection, self._connection = True, self._connection, None
+        if connection is not None:
+            connection.close()
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -156,38 +210,78 @@ class Client:
         """Closes the client."""
         self.close()
 
-    def _deadline(self, timeout: float | Default | None) -> _Deadline:
-        return _Deadline(self.timeout if isinstance(timeout, Default) else timeout)
+    def __del__(self) -> None:
+        if getattr(self, "_connection", None) is not None:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            self.close()
 
-    def _call(
-        self,
-        method: Call[Request, Response],
-        request: Request,
-        deadline: _Deadline,
-        version: int | None,
-    ) -> Response:
+    def _forget(self) -> None:
+        self._keep(getattr(self, "_connection", None))
+        self._lock = threading.Lock()
+        self._connection = None
+
+    def _open(self) -> Connection:
+        if self._connection is not None:
+            return self._connection
+        with self._lock:
+            self._check_open()
+            if self._connection is None:
+                self._connection = Connection(
+                    self._channel(),
+                    target=self.target,
+                    in_flight=self.in_flight,
+                    headers=self._headers,
+                    coalesce=self.coalesce,
+                    shadow=self.shadow,
+                )
+            return self._connection
+
+    def _channel(self) -> grpc.Channel:
+        if self._tls is None:
+            channel = grpc.insecure_channel(self._address, self._options, self._compression)
+        else:
+            channel = grpc.secure_channel(
+                self._address, self._tls.credentials(), self._options, self._compression
+            )
+        return grpc.intercept_channel(channel, *self._interceptors)
+
+    def _pipeline(
+        self, source: Iterator[Chunk], way: Callable[[], tuple[Route, Deadline]], in_flight: int
+    ) -> Iterator[Columns]:
+        """Answers of chunks, in order, with some of the calls under way at a time."""
+        connection = self._open()
+        under_way: deque[tuple[Pending[Columns], Chunk, Route, Deadline]] = deque()
         try:
-            return method(request, timeout=deadline.remaining())
-        except grpc.RpcError as error:
-            call = cast("grpc.Call", error)  # what a failed unary call raises is both
-            raise error_of(
-                call.code(),
-                call.details() or "no details given",
-                target=self.target,
-                model=self.model,
-                version=version,
-            ) from error
+            for chunk in source:
+                route, deadline = way()
+                pending = connection.begin(_calls.predict(chunk, route.servable), route, deadline)
+                under_way.append((pending, chunk, route, deadline))
+                while under_way and (len(under_way) >= in_flight or under_way[0][0].done()):
+                    yield _collected(connection, *under_way.popleft())
+            while under_way:
+                yield _collected(connection, *under_way.popleft())
+        finally:
+            for pending, *_ in under_way:
+                pending.cancel()
 
 
-class _Deadline:
-    """A moment on the monotonic clock, so that several RPCs share one timeout."""
-
-    def __init__(self, timeout: float | None) -> None:
-        if timeout is not None and not timeout >= 0:  # NaN is neither
-            raise ValueError(f"timeout is in seconds, 0 or more, and not {timeout}")
-        endless = timeout is None or timeout > LONGEST_TIMEOUT
-        self._moment = None if endless else time.monotonic() + (timeout or 0.0)
-
-    def remaining(self) -> float | None:
-        """Seconds left, at least 0; None for no deadline."""
-        return None if self._moment is None else max(0.0, self._moment - time.monotonic())
+def _collected(
+    connection: Connection,
+    pending: Pending[Columns],
+    chunk: Chunk,
+    route: Route,
+    deadline: Deadline,
+) -> Columns:
+    """The answers of a call; one that is refused for overload is made again while there is time."""
+    for pause in overload_pauses(deadline):
+        try:
+            answered = pending.result()
+        except Overloaded:
+            if pause is None:
+                raise
+            time.sleep(pause)
+            pending = connection.begin(_calls.predict(chunk, route.servable), route, deadline)
+        else:
+            connection.follow(chunk, route, answered)
+            return answered
+    raise AssertionError("the last pause is none")

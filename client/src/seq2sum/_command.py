@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from seq2sum import contract
 from seq2sum._answers import Answer
-from seq2sum._client import DEFAULT_TARGET, DEFAULT_TIMEOUT, Client
+from seq2sum._client import Client
+from seq2sum._configuration import DEFAULT_TARGET, DEFAULT_TIMEOUT
 from seq2sum._errors import ModelNotFound, Seq2SumError, VersionNotFound
 
 DONE, FAILED = 0, 1  # argparse itself exits with 2 for a command line that is wrong

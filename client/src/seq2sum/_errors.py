@@ -4,19 +4,22 @@ Seq2SumError
  +- InvalidQuestion (ValueError)      the question: not a+b, or too long for the version
  +- CallError                         the call: the server said no, or nobody answered
  |   +- ModelNotFound                 the server does not serve this model
- |   +- VersionNotFound               the server does not serve this version of it
+ |   +- VersionNotFound               the server does not serve this version or label of it
  |   +- InvalidRequest                the server does not accept such a request
  |   +- DeadlineExceeded (TimeoutError)    no answer within the time given
  |   +- Unavailable (ConnectionError)      no server there, or it went away
- |   +- Overloaded                    the server refuses more work for now
+ |   +- Overloaded                    too much is asked at once
  +- UnexpectedResponse                the reply: it breaks the serving contract
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import grpc
+
+from seq2sum._servable import Servable
 
 
 class Seq2SumError(Exception):
@@ -31,26 +34,20 @@ class CallError(Seq2SumError):
     """A call that brought no reply; the subclasses say why."""
 
     def __init__(
-        self,
-        details: str,
-        *,
-        code: grpc.StatusCode,
-        target: str,
-        model: str,
-        version: int | None,
+        self, details: str, *, code: grpc.StatusCode, target: str, servable: Servable
     ) -> None:
         self.details = details
         self.code = code
         self.target = target
-        self.model = model
-        self.version = version
-        which = "latest version" if version is None else f"version {version}"
-        super().__init__(f"{details} [{code.name} from {target}, model {model}, {which}]")
+        self.model = servable.model
+        self.version = servable.version
+        self.label = servable.label
+        super().__init__(f"{details} [{code.name} from {target}, {servable}]")
 
     def __reduce__(self) -> tuple[Callable[..., CallError], tuple[object, ...]]:
         """Errors cross process boundaries, by multiprocessing for example."""
-        values = (self.details, self.code, self.target, self.model, self.version)
-        return _rebuilt, (type(self), *values)
+        servable = Servable(self.model, self.version, self.label)
+        return _rebuilt, (type(self), self.details, self.code, self.target, servable)
 
 
 class ModelNotFound(CallError):
@@ -58,7 +55,7 @@ class ModelNotFound(CallError):
 
 
 class VersionNotFound(CallError):
-    """The server does not have this version of the model available."""
+    """The server does not have this version of the model, or none under this label."""
 
 
 class InvalidRequest(CallError):
@@ -74,23 +71,19 @@ class Unavailable(CallError, ConnectionError):
 
 
 class Overloaded(CallError):
-    """The server refuses more work for now; ask fewer at once, or later."""
+    """Too much is asked at once, here or at the server; ask fewer at once, or later."""
 
 
 class UnexpectedResponse(Seq2SumError):
     """The reply does not keep the serving contract: it is not a seq2sum model that answers."""
 
+    def at(self, target: str, servable: Servable) -> UnexpectedResponse:
+        """The same, with the place where it happened."""
+        return UnexpectedResponse(f"{self} [from {target}, {servable}]")
 
-def _rebuilt(
-    kind: type[CallError],
-    details: str,
-    code: grpc.StatusCode,
-    target: str,
-    model: str,
-    version: int | None,
-) -> CallError:
-    return kind(details, code=code, target=target, model=model, version=version)
 
+UNKNOWN_LABEL = "Unrecognized servable version label"
+"""How servers begin an INVALID_ARGUMENT that means: no such version."""
 
 _BY_CODE: dict[grpc.StatusCode, type[CallError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
@@ -104,11 +97,55 @@ _BY_CODE: dict[grpc.StatusCode, type[CallError]] = {
 
 
 def error_of(
-    code: grpc.StatusCode, details: str, *, target: str, model: str, version: int | None
+    code: grpc.StatusCode, details: str | None, *, target: str, servable: Servable
 ) -> CallError:
     """The one place where a gRPC status becomes an error of ours."""
+    details = details or "no details given"
+    pinned = servable.version is not None or servable.label is not None
     if code is grpc.StatusCode.NOT_FOUND:
-        kind: type[CallError] = ModelNotFound if version is None else VersionNotFound
+        kind: type[CallError] = VersionNotFound if pinned else ModelNotFound
+    elif code is grpc.StatusCode.INVALID_ARGUMENT and details.startswith(UNKNOWN_LABEL):
+        kind = VersionNotFound
     else:
         kind = _BY_CODE.get(code, CallError)
-    return kind(details, code=code, target=target, model=model, version=version)
+    return kind(details, code=code, target=target, servable=servable)
+
+
+def again(error: BaseException) -> BaseException:
+    """A copy to raise for one more caller: a traceback belongs to one of them."""
+    fresh = copy.copy(error)
+    fresh.__cause__ = error.__cause__ or error
+    return fresh
+
+
+def closed(target: str, servable: Servable) -> CallError:
+    """Why a call was ended by its own client."""
+    return CallError(
+        "the client was closed", code=grpc.StatusCode.CANCELLED, target=target, servable=servable
+    )
+
+
+def too_late(target: str, servable: Servable) -> DeadlineExceeded:
+    """Why a call was not made, or is not waited for any longer."""
+    return DeadlineExceeded(
+        "no answer in time",
+        code=grpc.StatusCode.DEADLINE_EXCEEDED,
+        target=target,
+        servable=servable,
+    )
+
+
+def too_many(waiting: int, target: str, servable: Servable) -> Overloaded:
+    """Why a question is not even queued."""
+    return Overloaded(
+        f"{waiting} questions wait for a call already; ask fewer at once",
+        code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+        target=target,
+        servable=servable,
+    )
+
+
+def _rebuilt(
+    kind: type[CallError], details: str, code: grpc.StatusCode, target: str, servable: Servable
+) -> CallError:
+    return kind(details, code=code, target=target, servable=servable)

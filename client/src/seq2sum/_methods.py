@@ -1,30 +1,21 @@
 """The RPCs of TensorFlow Serving that the client calls, as data.
 
-A method is a path and two message types; binding one to a channel is one line, so there
-are no generated stubs, and none of their ties to one release of grpcio.
+A method is a path and two message types; binding one to a channel is one line, in both
+clients and in the fake server, so there are no generated stubs, and none of their ties to one
+release of grpcio.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
-from seq2sum.protocol import model_status_pb2, predict_pb2
+from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
-Request_contra = TypeVar("Request_contra", bound=Message, contravariant=True)
-Response_co = TypeVar("Response_co", bound=Message, covariant=True)
-
-
-class Call(Protocol[Request_contra, Response_co]):
-    """A method bound to a channel; `timeout` in seconds, None for no deadline."""
-
-    def __call__(self, request: Request_contra, /, *, timeout: float | None) -> Response_co: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +29,16 @@ class Method(Generic[Request, Response]):
     response: type[Response]
     """Message that comes back."""
 
-    def bind(self, channel: grpc.Channel) -> Call[Request, Response]:
-        """This method on `channel`."""
-        serialize: Callable[[Request], bytes] = self.request.SerializeToString
-        deserialize: Callable[[bytes], Response] = self.response.FromString
-        return channel.unary_unary(
-            self.path, request_serializer=serialize, response_deserializer=deserialize
-        )
+    def serialize(self, request: Request) -> bytes:
+        """The request's bytes."""
+        return request.SerializeToString()
+
+    def parse(self, data: bytes) -> Response | DecodeError:
+        """The reply, or what is wrong with its bytes: raised here, gRPC would hide it."""
+        try:
+            return self.response.FromString(data)
+        except DecodeError as error:
+            return error
 
 
 PREDICT = Method(
@@ -52,8 +46,15 @@ PREDICT = Method(
     predict_pb2.PredictRequest,
     predict_pb2.PredictResponse,
 )
+GET_MODEL_METADATA = Method(
+    "/tensorflow.serving.PredictionService/GetModelMetadata",
+    model_metadata_pb2.GetModelMetadataRequest,
+    model_metadata_pb2.GetModelMetadataResponse,
+)
 GET_MODEL_STATUS = Method(
     "/tensorflow.serving.ModelService/GetModelStatus",
     model_status_pb2.GetModelStatusRequest,
     model_status_pb2.GetModelStatusResponse,
 )
+METHODS: tuple[Method[Any, Any], ...] = (PREDICT, GET_MODEL_METADATA, GET_MODEL_STATUS)
+"""All of them."""

@@ -1,0 +1,198 @@
+"""How the channel is made: where to, how encrypted, how retried, how kept alive.
+
+Everything that gRPC does by itself is asked of gRPC: retries with their budget and load
+balancing by service config, dead connections by keepalive. There is no loop of ours.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+Options = tuple[tuple[str, str | int], ...]
+Header = tuple[str, str | bytes]
+"""A header of a call, as gRPC takes it: the name is lower case."""
+Headers = Sequence[Header] | Callable[[], Sequence[Header]]
+"""Headers, or what gives them anew for each call."""
+Token = str | Callable[[], str]
+"""A bearer token, or what gives the current one."""
+
+RETRY_BUFFER = 4 << 20
+"""Bytes of a request that gRPC keeps for a retry. Its own 256 kB is less than a large call."""
+RESOLVE_AGAIN = 2000
+"""Milliseconds between two DNS look-ups at least; gRPC's own 30 s leave a client with dead ones."""
+MOST_ATTEMPTS = 5
+"""gRPC makes no more, whatever it is told."""
+PEM = b"-----BEGIN "
+
+FilePath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """Encryption: whom to trust, and who the client is. All files are PEM.
+
+    Raises:
+        ValueError: A certificate without its key, or a key without its certificate.
+    """
+
+    ca: FilePath | None = None
+    """Certificates of the authorities that may vouch for the server; None for gRPC's own list."""
+    certificate: FilePath | None = None
+    """The client's certificate chain, where the server asks for one (mTLS)."""
+    key: FilePath | None = None
+    """The private key of that certificate."""
+    server_name: str | None = None
+    """The name in the server's certificate, where it is not that of the target."""
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) is not (self.key is None):
+            raise ValueError("a client certificate and its key belong together: give both")
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """What gRPC needs; the files are read now.
+
+        Raises:
+            OSError: A file cannot be read.
+            ValueError: A file is not PEM.
+        """
+        ca, key, certificate = map(_pem, (self.ca, self.key, self.certificate))
+        return grpc.ssl_channel_credentials(ca, key, certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Retries of calls that found no server, by gRPC itself, within the call's deadline.
+
+    Only UNAVAILABLE is asked again: the call did not happen. The budget keeps a fleet of
+    clients from beating on servers that are down: every failed attempt takes one token, every
+    success gives `refill` back, and there are no retries below half of the budget.
+
+    Raises:
+        ValueError: A value that gRPC would not take.
+    """
+
+    attempts: int = 4
+    """Attempts a call, the first one included; 1 for no retries."""
+    pause: float = 0.05
+    """Seconds before the second attempt, about; each further one waits twice as long."""
+    longest_pause: float = 1.0
+    """Seconds between two attempts at most."""
+    budget: int = 100
+    """Tokens, 1 to 1000."""
+    refill: float = 0.1
+    """Tokens that a success gives back."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.attempts <= MOST_ATTEMPTS:
+            raise ValueError(f"attempts are 1 to {MOST_ATTEMPTS}, and not {self.attempts}")
+        if not 0 < self.pause <= self.longest_pause:
+            raise ValueError(f"pauses {self.pause} and {self.longest_pause} s do not grow")
+        if not 1 <= self.budget <= 1000 or not self.refill > 0:
+            raise ValueError(f"budget {self.budget} or refill {self.refill} is out of range")
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """Pings while calls are in flight, so that a peer that vanished is noticed.
+
+    Servers allow a ping every five minutes by default and count faster ones between frames of
+    data as abuse; two are forgiven, and no call lasts for three of the default.
+    """
+
+    every: float = 60.0
+    """Seconds between pings."""
+    timeout: float = 10.0
+    """Seconds to wait for an answer, and for bytes to be acknowledged at all."""
+
+
+def address(target: str | Sequence[str]) -> str:
+    """The target for gRPC: as it is, or one of several addresses that share the calls.
+
+    Raises:
+        ValueError: No address, or one of several that is not `IP:port`.
+    """
+    if isinstance(target, str):
+        return target
+    parsed = [_ip_and_port(each) for each in target]
+    kinds = {ip.version for ip, _ in parsed}
+    if len(kinds) != 1:
+        raise ValueError(f"{list(target)}: give one address or more, all IPv4 or all IPv6")
+    if kinds == {4}:
+        return "ipv4:" + ",".join(f"{ip}:{port}" for ip, port in parsed)
+    return "ipv6:" + ",".join(f"[{ip}]:{port}" for ip, port in parsed)
+
+
+def options(
+    *, retry: Retry, keepalive: KeepAlive, tls: TLS | None, extra: Sequence[tuple[str, str | int]]
+) -> Options:
+    """The channel's options; `extra` comes last and wins."""
+    chosen: dict[str, str | int] = {
+        # Replies of any size, whatever a later version answers: gRPC stops at 4 MB by default.
+        "grpc.max_receive_message_length": -1,
+        "grpc.max_send_message_length": -1,
+        "grpc.per_rpc_retry_buffer_size": RETRY_BUFFER,
+        "grpc.dns_min_time_between_resolutions_ms": RESOLVE_AGAIN,
+        "grpc.keepalive_time_ms": round(keepalive.every * 1000),
+        "grpc.keepalive_timeout_ms": round(keepalive.timeout * 1000),
+        # Ours counts: none that a DNS server hands out.
+        "grpc.service_config_disable_resolution": 1,
+        "grpc.service_config": service_config(retry),
+        # Clients of one target in one process have a connection each, as they have a budget each.
+        "grpc.use_local_subchannel_pool": 1,
+    }
+    if tls is not None and tls.server_name is not None:
+        chosen["grpc.ssl_target_name_override"] = tls.server_name
+        chosen["grpc.default_authority"] = tls.server_name
+    return tuple((chosen | dict(extra)).items())
+
+
+def service_config(retry: Retry) -> str:
+    """GRPC's own JSON for load balancing and retries (gRPC proposals A2 and A6)."""
+    config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
+    if retry.attempts > 1:
+        policy = {
+            "maxAttempts": retry.attempts,
+            "initialBackoff": f"{retry.pause:.3f}s",
+            "maxBackoff": f"{retry.longest_pause:.3f}s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        }
+        config["methodConfig"] = [{"name": [{}], "retryPolicy": policy}]
+        config["retryThrottling"] = {"maxTokens": retry.budget, "tokenRatio": retry.refill}
+    return json.dumps(config)
+
+
+def headers(metadata: Headers, token: Token | None) -> tuple[Header, ...]:
+    """The headers of one call."""
+    given = tuple(metadata() if callable(metadata) else metadata)
+    if token is None:
+        return given
+    return (*given, ("authorization", f"Bearer {token() if callable(token) else token}"))
+
+
+def _ip_and_port(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
+    host, _, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    try:
+        return ipaddress.ip_address(host), int(port)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is not IP:port: several addresses are given by number; "
+            "for names there is one target, dns:///name:port, and all that it resolves to"
+        ) from error
+
+
+def _pem(path: FilePath | None) -> bytes | None:
+    if path is None:
+        return None
+    content = Path(path).read_bytes()
+    if PEM not in content:
+        raise ValueError(f"{os.fspath(path)} is not a PEM file: it has no line {PEM.decode()}…")
+    return content

@@ -1,0 +1,191 @@
+"""A channel and what belongs to it in one process: the sync client's only I/O."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, cast
+
+import grpc
+
+from seq2sum import _calls, _errors
+from seq2sum._answers import Columns
+from seq2sum._calls import Call
+from seq2sum._channel import Header
+from seq2sum._chunks import Chunk
+from seq2sum._coalescing import Coalesce
+from seq2sum._coalescing_threads import ThreadCoalescer
+from seq2sum._deadline import Deadline
+from seq2sum._errors import Seq2SumError
+from seq2sum._how import Route
+from seq2sum._methods import METHODS
+from seq2sum._shadow import Shadow
+
+Result = TypeVar("Result")
+
+
+class Pending(Generic[Result]):
+    """A call under way."""
+
+    def __init__(self, connection: Connection, call: Call[Result], future: Any) -> None:
+        self._connection = connection
+        self._call = call
+        self._future = future
+        self.done: Callable[[], bool] = future.done
+        self.cancel: Callable[[], bool] = future.cancel
+
+    def result(self) -> Result:
+        """Waits for the reply and reads it.
+
+        Raises:
+            CallError: The call failed.
+            UnexpectedResponse: The reply breaks the contract.
+        """
+        return self._connection.read(self._call, self._future.result)
+
+    def when_done(self, then: Callable[[], None]) -> None:
+        """Calls `then` once the call is over, on gRPC's thread or at once."""
+        self._future.add_done_callback(lambda _: then())
+
+
+class Connection:
+    """Makes calls, as many at a time as there are turns."""
+
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        *,
+        target: str,
+        in_flight: int,
+        headers: Callable[[Route], tuple[Header, ...]],
+        coalesce: Coalesce | None,
+        shadow: Shadow | None,
+    ) -> None:
+        self._channel = channel
+        self._target = target
+        self._headers = headers
+        self._methods = {
+            method.path: channel.unary_unary(
+                method.path,
+                request_serializer=method.serialize,
+                response_deserializer=method.parse,
+            )
+            for method in METHODS
+        }
+        self._turns = threading.BoundedSemaphore(in_flight)
+        self._shadow = shadow
+        self._shadow_turns = threading.BoundedSemaphore(shadow.in_flight if shadow else 1)
+        self.closed = False
+        self.coalescer = ThreadCoalescer(coalesce, self) if coalesce else None
+
+    def close(self) -> None:
+        """Ends the calls under way."""
+        self.closed = True
+        self._channel.close()
+
+    def do(self, call: Call[Result], route: Route, deadline: Deadline) -> Result:
+        """Makes a call and waits for its meaning.
+
+        Raises:
+            CallError: The call failed.
+            UnexpectedResponse: The reply breaks the contract.
+        """
+        method, headers = self._methods[call.method.path], self._headers(route)
+        self._wait_for_turn(route, deadline)
+        try:
+            return self.read(
+                call,
+                lambda: method(call.request, timeout=deadline.remaining(), metadata=headers),
+            )
+        finally:
+            self._turns.release()
+
+    def begin(self, call: Call[Result], route: Route, deadline: Deadline) -> Pending[Result]:
+        """Begins a call, when it is its turn."""
+        headers = self._headers(route)
+        self._wait_for_turn(route, deadline)
+        return self._begin(call, headers, deadline, self._turns)
+
+    def ask(self, chunk: Chunk, route: Route, deadline: Deadline) -> Columns:
+        """Makes a Predict and waits for its answers."""
+        answered = self.do(_calls.predict(chunk, route.servable), route, deadline)
+        self.follow(chunk, route, answered)
+        return answered
+
+    def begin_merged(self, chunk: Chunk, route: Route, deadline: Deadline) -> Pending[Columns]:
+        """Begins a Predict for several callers: the coalescer bounds them itself."""
+        call = _calls.predict(chunk, route.servable)
+        return self._begin(call, self._headers(route), deadline, None)
+
+    def follow(self, chunk: Chunk, route: Route, answered: Columns) -> None:
+        """Asks the shadow the same, if this call is one of its share."""
+        shadow = self._shadow
+        if shadow is None or not shadow.drawn() or not self._shadow_turns.acquire(blocking=False):
+            return
+        servable = shadow.servable(route.servable.model)
+        try:
+            headers = self._headers(Route(servable, route.metadata))
+            pending = self._begin(
+                _calls.predict(chunk, servable),
+                headers,
+                Deadline(shadow.timeout),
+                self._shadow_turns,
+            )
+        except Seq2SumError as error:
+            shadow.tell(answered, error)
+            return
+
+        def told() -> None:
+            try:
+                outcome: Columns | Seq2SumError = pending.result()
+            except Seq2SumError as error:
+                outcome = error
+            shadow.tell(answered, outcome)
+
+        pending.when_done(told)
+
+    def read(self, call: Call[Result], response: Callable[[], Any]) -> Result:
+        """The meaning of a reply, or the error of ours that says why there is none."""
+        try:
+            return call.result(response(), target=self._target)
+        except grpc.FutureCancelledError as error:
+            raise _errors.closed(self._target, call.servable) from error
+        except grpc.RpcError as error:
+            if self.closed:
+                raise _errors.closed(self._target, call.servable) from error
+            failed = cast("grpc.Call", error)  # what a failed unary call raises is both
+            raise _errors.error_of(
+                failed.code(), failed.details(), target=self._target, servable=call.servable
+            ) from error
+
+    def too_many(self, route: Route, waiting: int) -> Seq2SumError:
+        """Why no more questions may wait."""
+        return _errors.too_many(waiting, self._target, route.servable)
+
+    def too_late(self, route: Route) -> Seq2SumError:
+        """Why a question does not wait any longer."""
+        return _errors.too_late(self._target, route.servable)
+
+    def _wait_for_turn(self, route: Route, deadline: Deadline) -> None:
+        if not self._turns.acquire(timeout=deadline.remaining()):
+            raise self.too_late(route)
+
+    def _begin(
+        self,
+        call: Call[Result],
+        headers: tuple[Header, ...],
+        deadline: Deadline,
+        turns: threading.BoundedSemaphore | None,
+    ) -> Pending[Result]:
+        method = self._methods[call.method.path]
+        try:
+            future = method.future(call.request, timeout=deadline.remaining(), metadata=headers)
+        except BaseException as error:
+            if turns is not None:
+                turns.release()
+            if self.closed:
+                raise _errors.closed(self._target, call.servable) from error
+            raise
+        if turns is not None:
+            future.add_done_callback(lambda _: turns.release())
+        return Pending(self, call, future)

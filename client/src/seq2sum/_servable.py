@@ -1,0 +1,53 @@
+"""Which model version a call is for, in TensorFlow Serving's word for what can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seq2sum import contract
+from seq2sum.protocol import predict_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Servable:
+    """A model, and at most one of a version and a label; neither means the latest version.
+
+    Raises:
+        ValueError: Both are given, or the version cannot be one.
+        TypeError: The version is no number, or a name is no text.
+    """
+
+    model: str
+    """The name under which the server serves it."""
+    version: int | None = None
+    """A version number; 0 is one."""
+    label: str | None = None
+    """A label that the server's configuration gives to a version, like `canary`."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, str) or not isinstance(self.label, str | None):
+            raise TypeError(f"model and label are text, and not {self.model!r} and {self.label!r}")
+        if self.version is None:
+            return
+        if self.label is not None:
+            raise ValueError(f"version {self.version} and label {self.label!r}: give one of them")
+        if not isinstance(self.version, int) or isinstance(self.version, bool):
+            raise TypeError(f"a version is a whole number, and not {self.version!r}")
+        if abs(self.version) > contract.LARGEST_VERSION:
+            raise ValueError(f"{self.version} is not a version: it does not fit into 64 bits")
+
+    def __str__(self) -> str:
+        """For messages."""
+        if self.label is not None:
+            return f"model {self.model}, label {self.label}"
+        which = "latest version" if self.version is None else f"version {self.version}"
+        return f"model {self.model}, {which}"
+
+    def spec(self) -> predict_pb2.ModelSpec:
+        """What goes onto the wire; no version means the latest that is available."""
+        spec = predict_pb2.ModelSpec(name=self.model)
+        if self.version is not None:  # 0 is a version: only None means "latest"
+            spec.version.value = self.version
+        elif self.label is not None:
+            spec.version_label = self.label
+        return spec

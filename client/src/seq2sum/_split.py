@@ -1,0 +1,65 @@
+"""Traffic between versions by weight: the same caller always on the same side."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from collections.abc import Mapping
+
+
+class Split:
+    """Shares traffic between labels or versions, by weight.
+
+    A key (a user, a session) always gets the same side while the weights stay. When a weight
+    grows, keys move to that side only, and as few as can be: each side draws a number from the
+    key, and the best draw for its weight wins (weighted rendezvous hashing: Thaler and
+    Ravishankar 1998; weights by Schindelhauer and Schomaker 2005).
+
+    Args:
+        weights: Weights by label (text) or version (number).
+        labels: Weights by label.
+
+    Raises:
+        ValueError: No weight is above zero, or one is below, or is not finite.
+
+    Example:
+        seq2sum.Split(stable=95, canary=5)
+        seq2sum.Split({3: 95, 4: 5})
+    """
+
+    __slots__ = ("_order", "weights")
+
+    def __init__(
+        self, weights: Mapping[str | int, float] | None = None, /, **labels: float
+    ) -> None:
+        self.weights: dict[str | int, float] = dict(weights or {})
+        self.weights.update(labels)
+        if any(not weight >= 0 or math.isinf(weight) for weight in self.weights.values()):
+            raise ValueError(f"weights are 0 or more, and not {dict(self.weights)}")
+        if not any(self.weights.values()):
+            raise ValueError("a split needs a side with a weight above 0")
+        self._order = [side for side, weight in self.weights.items() if weight]
+
+    def __repr__(self) -> str:
+        """The weights."""
+        return f"Split({dict(self.weights)!r})"
+
+    def side(self, key: str | bytes | None = None) -> str | int:
+        """The label or version for this key; without a key, one at random."""
+        if key is None:
+            return random.choices(self._order, [self.weights[side] for side in self._order])[0]
+        return max(self._order, key=lambda side: self._draw(side, key))
+
+    def _draw(self, side: str | int, key: str | bytes) -> float:
+        """Exponentially distributed with the weight as its rate, and turned round."""
+        raw = key.encode(errors="surrogatepass") if isinstance(key, str) else key
+        digest = hashlib.blake2b(raw, digest_size=8, person=_person(side)).digest()
+        uniform = (int.from_bytes(digest, "big") + 0.5) / 2**64
+        return self.weights[side] / -math.log(uniform)
+
+
+def _person(side: str | int) -> bytes:
+    """Tells the sides' draws apart: BLAKE2 takes 16 bytes for that."""
+    kind = b"version" if isinstance(side, int) else b"label"
+    return hashlib.blake2b(kind + b" " + str(side).encode(), digest_size=16).digest()

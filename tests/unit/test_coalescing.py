@@ -50,11 +50,13 @@ def test_nothing_waits_longer_than_the_delay_if_a_call_is_allowed():
     queue.take(0)
     queue.join(second)
     queue.join(third)
-    assert queue.due() == 3
+    assert queue.next_due() == (second, 3)
+    assert second in queue
+    assert first not in queue
     assert queue.take(2.9) == []
     assert queue.take(3) == [second, third]
     queue.join(place(4))
-    assert queue.due() is None
+    assert queue.next_due() is None
     assert queue.take(100) == []
 
 
@@ -174,9 +176,9 @@ class Arrivals(RuleBasedStateMachine):
             assert self.under_way  # a question waits for a call only
             late = self.now >= self.waiting[0].since + self.LIMITS.delay
             assert not late or self.under_way == self.LIMITS.calls
-            due = self.queue.due()
+            due = self.queue.next_due()
             assert (due is None) == (self.under_way == self.LIMITS.calls)
-            assert due is None or due > self.now
+            assert due is None or due[1] > self.now
 
 
 Arrivals.TestCase.settings = settings(

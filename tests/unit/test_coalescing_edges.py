@@ -308,6 +308,23 @@ def test_threads_get_their_own_answers_whatever_happens_to_others(callers, plan)
     assert coalescer._queue._under_way == 0
 
 
+def test_a_thread_waits_no_longer_than_the_delay_if_a_call_is_allowed():
+    edge = Threads([(400, True), (0, True), (0, True)])
+    coalescer = ThreadCoalescer(LIMITS, edge)
+    first = threading.Thread(target=coalescer.add, args=("1+1", ROUTE, Deadline(None)))
+    first.start()
+    while not coalescer._queue._under_way:
+        time.sleep(0.001)
+    assert coalescer.add("2+2", ROUTE, Deadline(None)).value == 4
+    assert first.is_alive()  # its call is still under way
+    # One who waits with it and is woken by nobody else's leaving is not forgotten either.
+    with pytest.raises(seq2sum.DeadlineExceeded):
+        coalescer.add("3+3", ROUTE, Deadline(0))
+    assert coalescer.add("3+3", ROUTE, Deadline(None)).value == 6
+    assert first.is_alive()
+    first.join()
+
+
 def test_a_lone_thread_makes_its_own_call():
     edge = Threads([(0, True)])
     edge.begin_merged = None

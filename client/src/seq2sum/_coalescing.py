@@ -29,7 +29,7 @@ class Coalesce:
 
     rows: int = 1024
     """Questions in one call at most."""
-    delay: float = 0.002
+    delay: float = 0.005
     """Seconds that a question waits at most before its call is made, if calls are allowed."""
     calls: int = 2
     """Merged calls under way at most: the server works on one while another travels."""
@@ -83,6 +83,10 @@ class Queue:
         """How many wait."""
         return self._waiting
 
+    def __contains__(self, place: Place) -> bool:
+        """Whether this question still waits."""
+        return place in self._groups.get(place.route, ())
+
     def join(self, place: Place) -> bool:
         """Puts a question last; False if too many wait already."""
         if self._waiting >= self._limits.waiting:
@@ -128,12 +132,13 @@ class Queue:
         """A call that was taken has come back."""
         self._under_way -= 1
 
-    def due(self) -> float | None:
-        """When `take` may have something though no call has come back; None for never."""
+    def next_due(self) -> tuple[Place, float] | None:
+        """The question that goes next though no call comes back, and when; None for none."""
         group = self._oldest()
         if group is None or self._under_way >= self._limits.calls:
             return None
-        return next(iter(group)).since + self._limits.delay
+        place = next(iter(group))
+        return place, place.since + self._limits.delay
 
     def _oldest(self) -> OrderedDict[Place, None] | None:
         return min(self._groups.values(), key=lambda group: next(iter(group)).since, default=None)

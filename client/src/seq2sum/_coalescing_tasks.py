@@ -107,8 +107,8 @@ class TaskCoalescer:
             self._send(batch)
         if self._timer is not None:
             self._timer.cancel()
-        due = self._queue.due()
-        wait = None if due is None else max(0.0, due - time.monotonic())
+        due = self._queue.next_due()
+        wait = None if due is None else max(0.0, due[1] - time.monotonic())
         self._timer = None if wait is None else self._loop.call_later(wait, self._go)
 
     def _send(self, batch: list[Any]) -> None:

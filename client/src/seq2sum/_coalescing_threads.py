@@ -1,8 +1,8 @@
 """Coalescing for threads: each caller waits by itself, and nobody runs in the background.
 
 A caller that finds nothing under way makes its own call, as if there were no coalescing. Any
-other one leaves its question in the queue and sleeps until it is answered; whoever brings a
-call back, or is woken because it waited long enough, sends the next.
+other one leaves its question in the queue and sleeps until it is answered. Whoever brings a call
+back sends the next; and one of those who sleep, the watcher, wakes when a call is due.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -43,7 +44,7 @@ class Edge(Protocol):
 class WaitingThread(Place):
     """A question whose caller sleeps."""
 
-    __slots__ = ("merged", "outcome", "signal")
+    __slots__ = ("merged", "outcome", "signal", "watches")
 
     def __init__(self, *place: Any, **times: Any) -> None:
         super().__init__(*place, **times)
@@ -52,11 +53,18 @@ class WaitingThread(Place):
         self.signal.acquire()
         self.outcome: Answer | BaseException | None = None
         self.merged: Merged | None = None
+        self.watches = False
+        """Whether it wakes when its delay is over, to send what is due."""
 
     def tell(self, outcome: Answer | BaseException) -> None:
         """Wakes the caller."""
         self.outcome = outcome
-        self.signal.release()
+        self.wake()
+
+    def wake(self) -> None:
+        """Lets the caller look again; one that was woken and has not looked yet will see all."""
+        with suppress(RuntimeError):  # the lock is free already
+            self.signal.release()
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +87,7 @@ class ThreadCoalescer:
         self._lock = threading.Lock()
         self._queue = Queue(limits)
         self._limits = limits
+        self._watcher: WaitingThread | None = None
 
     def add(self, question: Question, route: Route, deadline: Deadline) -> Answer:
         """The answer to one question, by a call that it may share with others of this route.
@@ -93,6 +102,8 @@ class ThreadCoalescer:
             if not self._queue.join(place):
                 raise self._edge.too_many(route, len(self._queue))
             batch = self._queue.take(place.since)
+            if not batch:
+                self._appoint_watcher(place)
         if batch == [place]:
             return self._alone(place, deadline)
         if batch:
@@ -111,37 +122,55 @@ class ThreadCoalescer:
             self._ended()
 
     def _awaited(self, place: WaitingThread, deadline: Deadline) -> Answer:
-        due = max(0.0, place.since + self._limits.delay - time.monotonic())
-        remaining = deadline.remaining()
-        if not place.signal.acquire(timeout=due if remaining is None else min(due, remaining)):
-            self._go()
-            remaining = deadline.remaining()
-            if not place.signal.acquire(timeout=-1 if remaining is None else remaining):
+        while True:
+            due = place.since + self._limits.delay - time.monotonic() if place.watches else None
+            woken = place.signal.acquire(timeout=_sooner(due, deadline.remaining()))
+            if isinstance(place.outcome, Answer):
+                return place.outcome
+            if place.outcome is not None:
+                raise place.outcome
+            if not woken and deadline.passed():
                 raise self._edge.too_late(place.route)
-        if isinstance(place.outcome, Answer):
-            return place.outcome
-        assert place.outcome is not None  # the signal comes after the outcome
-        raise place.outcome
+            if not woken:
+                place.watches = False
+                self._go()
 
     def _leave(self, place: WaitingThread) -> None:
         with self._lock:
             self._queue.leave(place)
             merged = place.merged
-            if merged is None:
-                return
-            merged.wanted -= 1
-            pending = merged.pending if not merged.wanted else None
+            pending = None
+            if merged is not None:
+                merged.wanted -= 1
+                pending = merged.pending if not merged.wanted else None
         if pending is not None:
             pending.cancel()
+        self._go()
 
     def _go(self) -> None:
         """Sends what may go now."""
         while True:
             with self._lock:
                 batch = self._queue.take(time.monotonic())
-            if not batch:
-                return
+                if not batch:
+                    self._appoint_watcher(None)
+                    return
             self._send(batch)
+
+    def _appoint_watcher(self, caller: WaitingThread | None) -> None:
+        """Lets one of those who wait, and no more, wake up when the next call is due.
+
+        All of them could, but threads that wake for nothing cost more than the calls do.
+        """
+        due = self._queue.next_due()
+        known = self._watcher
+        if due is None or (known is not None and known.watches and known in self._queue):
+            return
+        watcher: Any = due[0]
+        self._watcher = watcher
+        watcher.watches = True
+        if watcher is not caller:
+            watcher.wake()
 
     def _send(self, batch: list[Any]) -> None:
         merged = Merged(batch, len(batch))
@@ -184,3 +213,9 @@ class ThreadCoalescer:
         with self._lock:
             self._queue.ended()
         self._go()
+
+
+def _sooner(*seconds: float | None) -> float:
+    """The shortest of the times that there are, as `acquire` takes it: -1 for no limit."""
+    known = [max(0.0, each) for each in seconds if each is not None]
+    return min(known, default=-1)

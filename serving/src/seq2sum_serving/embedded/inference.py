@@ -40,7 +40,7 @@ def predict(
 
     response = predict_pb2.PredictResponse()
     for alias, array in zip(aliases, fetched, strict=True):
-        response.outputs[alias].CopyFrom(tensors.encode(array))
+        tensors.write(array, response.outputs[alias])
     response.model_spec.name = request.model_spec.name
     response.model_spec.version.value = version
     response.model_spec.signature_name = name

@@ -43,6 +43,11 @@ FIELDS: dict[int, Field] = {
 }
 """Where values of a dtype are when they are not raw content."""
 
+PACKED = {types_pb2.DT_FLOAT: 5, types_pb2.DT_DOUBLE: 6}
+"""Numbers of the fields that hold values of a fixed width."""
+LENGTH_DELIMITED = 2
+"""protobuf's wire type of a packed field."""
+
 BITS = {types_pb2.DT_HALF, types_pb2.DT_BFLOAT16}
 """Sent as their 16-bit patterns."""
 PAIRS = {types_pb2.DT_COMPLEX64, types_pb2.DT_COMPLEX128}
@@ -64,9 +69,7 @@ def decode(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
             if tensor.tensor_content
             else _filled(tensor.string_val, count)
         )
-        strings = np.empty(count, object)
-        strings[:] = texts
-        return strings.reshape(shape)
+        return np.array(texts, object).reshape(shape)
     if tensor.dtype not in FIELDS:
         raise ValueError(f"dtype {tensor.dtype} is not one of a value")
     dtype = tf.as_dtype(tensor.dtype).as_numpy_dtype
@@ -84,23 +87,47 @@ def datatype(array: NDArray[Any]) -> int:
 
 def encode(array: Any) -> tensor_pb2.TensorProto:
     """The wire form of an array, with one value an element in the repeated field of its type."""
+    tensor = tensor_pb2.TensorProto()
+    write(array, tensor)
+    return tensor
+
+
+def write(array: Any, tensor: tensor_pb2.TensorProto) -> None:
+    """Makes an empty tensor the wire form of an array, in place: a copy costs as much again."""
     array = np.asarray(array)
     dtype = datatype(array)
-    tensor = tensor_pb2.TensorProto(dtype=dtype)
+    tensor.dtype = dtype
     tensor.tensor_shape.SetInParent()
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)
     flat = array.reshape(-1)
     if dtype == types_pb2.DT_STRING:
         tensor.string_val.extend(flat.tolist())
-        return tensor
+        return
+    if dtype in PACKED and flat.size:
+        tensor.MergeFromString(_packed(PACKED[dtype], flat))
+        return
     field, kind = FIELDS[dtype]
     if dtype in BITS:
         flat = flat.view(np.uint16)
     elif dtype in PAIRS:
         flat = flat.view(kind)
     getattr(tensor, field).extend(flat.tolist())
-    return tensor
+
+
+def _packed(field: int, flat: NDArray[Any]) -> bytes:
+    """A message that has this packed field alone, in protobuf's wire format.
+
+    Numbers of fixed width are on the wire as they are in memory (little-endian); to hand them
+    over one by one as Python objects takes twenty times as long.
+    """
+    content = flat.astype(flat.dtype.newbyteorder("<"), copy=False).tobytes()
+    length, head = len(content), bytearray([field << 3 | LENGTH_DELIMITED])
+    while length > 0x7F:
+        head.append(length & 0x7F | 0x80)
+        length >>= 7
+    head.append(length)
+    return bytes(head) + content
 
 
 def _shape(tensor: tensor_pb2.TensorProto) -> tuple[int, ...]:

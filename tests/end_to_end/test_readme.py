@@ -16,13 +16,24 @@ import servers
 from blur import blurred
 from conftest import BIN, ROOT
 
+FILES = ("README.md", "client/README.md")
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-"""Language and text of every fenced block."""
 
-PYTHON = [
-    (code, output) for (language, code), (_, output) in pairwise(BLOCKS) if language == "python"
-]
+
+def blocks(file):
+    """Language and text of every fenced block."""
+    text = (ROOT / file).read_text()
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = blocks("README.md")
+PYTHON = {
+    f"{file}, {number}": (code, output)
+    for file in FILES
+    for number, ((language, code), (_, output)) in enumerate(pairwise(blocks(file)))
+    if language == "python"
+}
+"""Each Python block, and the block after it: what it prints."""
 COMMANDS = [
     line.removeprefix("$ ")
     for language, text in BLOCKS
@@ -42,11 +53,11 @@ def server(demo, tmp_path_factory):
 
 
 def test_the_readme_has_snippets():
-    assert len(PYTHON) == 2
+    assert len(PYTHON) >= 6
     assert len(COMMANDS) > 8
 
 
-@pytest.mark.parametrize(("code", "output"), PYTHON, ids=["tour", "errors"])
+@pytest.mark.parametrize(("code", "output"), PYTHON.values(), ids=PYTHON)
 def test_python_prints_what_the_block_after_it_says(server, code, output):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -97,6 +108,8 @@ def test_the_demo_prints_what_the_readme_says(demo):
         assert line in printed
 
 
-def test_links_lead_to_files():
-    for target in re.findall(r"\]\((?!http)(.*?)\)", README):
-        assert (ROOT / target).exists()
+@pytest.mark.parametrize("file", [*FILES, "training/README.md", "serving/README.md"])
+def test_links_lead_to_files(file):
+    path = ROOT / file
+    for target in re.findall(r"\]\((?!http)(.*?)\)", path.read_text()):
+        assert (path.parent / target).exists()

@@ -178,35 +178,3 @@ def test_a_server_that_answers_nonsense_is_told_as_such(kind, odd_server, nonsen
                 method("1+1")
         with pytest.raises(seq2sum.UnexpectedResponse):
             client.describe()
-
-
-def test_the_command_answers_and_reports_bad_questions(command, shared_server):
-    done = command("seq2sum", "add", "--target", shared_server.target, "3+4", "x", "9+9")
-    assert done.returncode == 1
-    first, second = done.stdout.splitlines()
-    assert first.startswith("3+4 = 7  (confidence 0.")
-    assert first.endswith("version 1)")
-    assert second.startswith("9+9 = 18  (")
-    assert done.stderr == "seq2sum: 'x' is not a question: write two numbers like '53+42'\n"
-
-
-def test_the_command_shows_the_versions(command, shared_server):
-    done = command("seq2sum", "status", "--target", shared_server.target)
-    assert (done.returncode, done.stdout) == (0, "version 1  AVAILABLE\n")
-
-
-def test_the_commands_mistakes_are_told_in_one_line(command, shared_server):
-    nobody = f"127.0.0.1:{servers.free_port()}"
-    target = ("--target", shared_server.target)
-    for line, said, code in [
-        (("add", "--target", nobody, "1+1"), f"is a server running at {nobody}?", 1),
-        (("add", *target, "--model", "nope", "1+1"), "name the model", 1),
-        (("add", *target, "--version", "9", "1+1"), "seq2sum status", 1),
-        (("add", *target, "--version", str(2**64), "1+1"), "is not a version", 2),
-        (("add", *target), "the following arguments are required", 2),
-    ]:
-        done = command("seq2sum", *line)
-        assert done.returncode == code
-        assert said in done.stderr.splitlines()[-1]
-        assert "Traceback" not in done.stderr
-        assert code == 2 or len(done.stderr.splitlines()) == 1

@@ -37,7 +37,8 @@ class Explanation:
     question: str | bytes
     """The question as it was asked."""
     places: tuple[Place, ...]
-    """From left to right, as the answer is read; blanks stand on the right."""
+    """From left to right, as the answer is read. Blanks are at that end which the version
+    writes last."""
     version: int
     """The model version that answered."""
 

@@ -9,6 +9,7 @@ import grpc
 from seq2sum._calls import Call, probe, statuses
 from seq2sum._deadline import Deadline, patience, pauses
 from seq2sum._errors import (
+    CallError,
     DeadlineExceeded,
     ModelNotFound,
     Overloaded,
@@ -51,7 +52,7 @@ class Awaited:
         """Takes note of an error that may pass; raises any other."""
         if not isinstance(error, NOT_YET):
             raise error
-        self._last = str(error)
+        self._last = error.details if isinstance(error, CallError) else str(error)
 
     def found(self, answer: Sequence[VersionStatus]) -> VersionStatus | None:
         """The version that serves, the newest one; None if none does yet."""

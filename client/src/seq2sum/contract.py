@@ -113,7 +113,11 @@ def status_of(question: bytes, *, digits: int) -> Status:
 
     Leading zeros are allowed and change no answer, but they are written digits and count.
     """
-    pair = operands(question)
+    return status_of_operands(operands(question), digits=digits)
+
+
+def status_of_operands(pair: tuple[bytes, bytes] | None, *, digits: int) -> Status:
+    """The same for what `operands` found."""
     if pair is None:
         return Status.MALFORMED
     return Status.OK if max(map(len, pair)) <= digits else Status.TOO_LONG

@@ -28,6 +28,8 @@ from seq2sum.protocol import predict_pb2
 
 __all__ = ["FakeServer", "Seen"]
 
+MOST_SEEN = 10_000
+"""Calls that are remembered."""
 THREADS = 16
 """Calls that are answered at a time; one that is delayed holds its thread."""
 
@@ -84,7 +86,7 @@ class FakeServer:
         self.model = model
         self.digits = digits
         self.delay = delay
-        self.calls: deque[Seen] = deque(maxlen=100_000)
+        self.calls: deque[Seen] = deque(maxlen=MOST_SEEN)
         """Every call that came, the last ones if there were very many."""
         self.hold: Callable[[Seen], object] = lambda _: None
         """Called with each call before it is answered; what it waits for, the call waits for."""
@@ -158,8 +160,7 @@ class FakeServer:
         version = self._version(seen, spec.name, context)
         if method == "GetModelMetadata":
             return _fake_replies.metadata(spec.name, version, self.digits)
-        texts = [self._text(version, question) for question in questions]
-        statuses = [int(contract.status_of(q, digits=self.digits)) for q in questions]
+        texts, statuses = self._answers(version, questions)
         if spec.signature_name in ("", contract.DEFAULT.name):
             return _fake_replies.answers(spec.name, version, texts, statuses, self._confidence)
         if spec.signature_name == contract.DETAILED.name:
@@ -196,12 +197,15 @@ class FakeServer:
         assert version is not None  # it is one of the versions
         return version
 
-    def _text(self, version: int, question: bytes) -> str:
-        if contract.status_of(question, digits=self.digits) is not contract.Status.OK:
-            return ""
-        pair = contract.operands(question)
-        assert pair is not None  # it is well formed
-        return self._answer(version, *map(int, pair))
+    def _answers(self, version: int, questions: Iterable[bytes]) -> tuple[list[str], list[int]]:
+        """A text and a status for each question."""
+        texts, statuses = [], []
+        for question in questions:
+            pair = contract.operands(question)
+            status = contract.status_of_operands(pair, digits=self.digits)
+            statuses.append(int(status))
+            texts.append(self._answer(version, *map(int, pair)) if pair and not status else "")
+        return texts, statuses
 
 
 def _questions(method: str, request: Any) -> tuple[bytes, ...]:

@@ -1,0 +1,206 @@
+"""The command line: what there is to say, and the help that teaches it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from seq2sum import contract
+from seq2sum._command import values
+from seq2sum._command.examples import ADD, COMMAND, DESCRIBE, EXPLAIN, STATUS, WATCH
+from seq2sum._configuration import DEFAULT_IN_FLIGHT, DEFAULT_TARGET, DEFAULT_TIMEOUT
+
+TARGET_VARIABLE = "SEQ2SUM_TARGET"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with mistakes told in one line, and texts that stay as they are written."""
+
+    def __init__(self, **how: object) -> None:
+        super().__init__(
+            **how,  # type: ignore[arg-type]  # as argparse takes it
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with the message and where to read on."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser(environment: Mapping[str, str] = os.environ) -> Parser:
+    """The command line."""
+    shared: Any = _shared(environment)  # verbs are of the class of the command, parents of any
+    command = Parser(
+        prog="seq2sum",
+        description="Ask a seq2sum model that TensorFlow Serving or seq2sum-serve serves.",
+        epilog=COMMAND,
+    )
+    verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, help_: str, description: str, examples: str) -> Parser:
+        made: Parser = verbs.add_parser(
+            name, parents=[shared], help=help_, description=description, epilog=examples
+        )
+        return made
+
+    _add(verb("add", "answer questions", "Answer questions, in their order.", ADD))
+    _status(verb("status", "show the versions", "Show the model's versions, newest first.", STATUS))
+    _explain(
+        verb(
+            "explain",
+            "show what the network thought",
+            "Show the most probable characters for each place of an answer.",
+            EXPLAIN,
+        )
+    )
+    _watch(verb("watch", "look again and again", "Watch the versions and a probe.", WATCH))
+    describe = verb(
+        "describe",
+        "show what a version can do",
+        "Show a version's digits and signatures, and what it lacks of the contract.",
+        DESCRIBE,
+    )
+    describe.add_argument("--json", action="store_true", help="a JSON object instead of text")
+    return command
+
+
+def _add(verb: Parser) -> None:
+    verb.add_argument(
+        "questions",
+        nargs="*",
+        type=values.question,
+        metavar="A+B",
+        help="two numbers and a plus; without any, questions are read from standard input",
+    )
+    verb.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="read questions from files, one a line; - is standard input",
+    )
+    verb.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write the answers to a file, which is there when all of it is, or not at all",
+    )
+    verb.add_argument(
+        "--format",
+        choices=("text", "csv", "jsonl"),
+        default="text",
+        help="how answers are written (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--line-buffered",
+        action="store_true",
+        help="answer each line as it comes, for slow pipes; otherwise thousands share a call",
+    )
+    verb.add_argument(
+        "--all-errors",
+        action="store_true",
+        help="tell every refused question, not only the first 20",
+    )
+    verb.add_argument(
+        "--quiet", action="store_true", help="no progress, no counts, no rate at the end"
+    )
+
+
+def _status(verb: Parser) -> None:
+    verb.add_argument(
+        "--wait",
+        type=values.seconds,
+        metavar="SECONDS",
+        help="wait as long for a version that is AVAILABLE, and for the server itself",
+    )
+    verb.add_argument("--json", action="store_true", help="a JSON object instead of text")
+
+
+def _explain(verb: Parser) -> None:
+    verb.add_argument(
+        "questions", nargs="+", type=values.question, metavar="A+B", help="two numbers and a plus"
+    )
+    verb.add_argument(
+        "--top",
+        type=values.count,
+        default=3,
+        metavar="N",
+        help="characters shown for each place (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--json", action="store_true", help="a JSON object a question, with the whole alphabet"
+    )
+
+
+def _watch(verb: Parser) -> None:
+    verb.add_argument(
+        "--interval",
+        type=values.seconds,
+        default=2.0,
+        metavar="SECONDS",
+        help="between two looks (default: %(default)g)",
+    )
+    verb.add_argument("--count", type=values.count, metavar="N", help="end after N looks")
+    verb.add_argument(
+        "--probe",
+        type=values.question,
+        default="53+42",
+        metavar="A+B",
+        help="the question that is asked (default: %(default)s)",
+    )
+
+
+def _shared(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """What every verb takes."""
+    shared = argparse.ArgumentParser(add_help=False)
+    group = shared.add_argument_group("the server")
+    group.add_argument(
+        "--target",
+        type=values.target,
+        default=environment.get(TARGET_VARIABLE) or DEFAULT_TARGET,
+        metavar="HOST:PORT",
+        help="its gRPC port, or several IP:PORT with commas between, or dns:///NAME:PORT "
+        f"(default: ${TARGET_VARIABLE}, or {DEFAULT_TARGET})",
+    )
+    group.add_argument(
+        "--model",
+        type=values.name,
+        default=contract.MODEL_NAME,
+        metavar="NAME",
+        help="the model's name there (default: %(default)s)",
+    )
+    version = group.add_mutually_exclusive_group()
+    version.add_argument(
+        "--version", type=values.version, metavar="N", help="this model version, not the latest"
+    )
+    version.add_argument(
+        "--label", type=values.name, metavar="NAME", help="the version with this label"
+    )
+    group.add_argument(
+        "--timeout",
+        type=values.seconds,
+        default=DEFAULT_TIMEOUT,
+        metavar="SECONDS",
+        help="for each call (default: %(default)g)",
+    )
+    group.add_argument(
+        "--in-flight",
+        type=values.count,
+        default=DEFAULT_IN_FLIGHT,
+        metavar="N",
+        help="calls under way at a time (default: %(default)s)",
+    )
+    group = shared.add_argument_group(
+        "encryption (--ca, --cert and --server-name turn it on too; files are PEM)"
+    )
+    group.add_argument("--tls", action="store_true", help="encrypt the connection")
+    group.add_argument("--ca", metavar="FILE", help="who may vouch for the server")
+    group.add_argument("--cert", metavar="FILE", help="the client's certificate, with --key")
+    group.add_argument("--key", metavar="FILE", help="its private key")
+    group.add_argument("--server-name", metavar="NAME", help="the name in the server's certificate")
+    group.add_argument(
+        "--token-file", metavar="FILE", help="send the token in this file; needs --tls"
+    )
+    return shared

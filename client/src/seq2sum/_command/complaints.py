@@ -1,0 +1,80 @@
+"""What is told when something goes wrong: one line that says what, where, and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from seq2sum._answers import Question
+from seq2sum._errors import (
+    CallError,
+    DeadlineExceeded,
+    InvalidRequest,
+    ModelNotFound,
+    Overloaded,
+    Unavailable,
+    UnexpectedResponse,
+    VersionNotFound,
+)
+
+CERTIFICATE_WORDS = ("CERTIFICATE", "SSL", "Ssl", "TLS", "handshake", "Hostname")
+"""How gRPC speaks of a server that it found and does not trust, or that speaks no TLS."""
+
+
+class Mistake(Exception):
+    """The command line is wrong, or names what cannot be used."""
+
+
+class Failure(Exception):
+    """Something that the command line says nothing about went wrong."""
+
+
+def tell(text: str) -> None:
+    """Writes a line to standard error; if nobody can be told, nobody is."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"seq2sum: {text}", file=sys.stderr, flush=True)
+
+
+def complaint(error: Exception) -> str:
+    """What went wrong and what to do about it, in one line."""
+    return one_line(f"{error}{advice(error)}")
+
+
+def advice(error: Exception) -> str:
+    """What to do about it, where that is known."""
+    if isinstance(error, Unavailable):
+        if any(word in error.details for word in CERTIFICATE_WORDS):
+            return "; check --tls, --ca and --server-name against the server's certificate"
+        return f"; is a server running at {error.target}? Start one, or name another with --target"
+    if isinstance(error, VersionNotFound):
+        return f"; see which versions it has: seq2sum status --target {error.target}"
+    if isinstance(error, ModelNotFound):
+        return "; name the model that it serves with --model"
+    if isinstance(error, DeadlineExceeded):
+        return "; give it longer with --timeout"
+    if isinstance(error, Overloaded):
+        return "; ask fewer at once with --in-flight, or later"
+    if isinstance(error, InvalidRequest | UnexpectedResponse):
+        return "; what the model there can do is told by: seq2sum describe"
+    if isinstance(error, CallError) and error.code.name in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return "; the server wants another token: --token-file"
+    return ""
+
+
+def one_line(text: str) -> str:
+    """The text as something that moves no cursor: others wrote parts of it."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else " " if each.isspace() else _escaped(each) for each in text
+    )
+
+
+def shown(question: Question) -> str:
+    """A question as text: bytes that are no UTF-8 are written as escapes."""
+    return question if isinstance(question, str) else question.decode(errors="backslashreplace")
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

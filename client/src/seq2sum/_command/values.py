@@ -1,0 +1,64 @@
+"""Values of the command line, from text. Each says in its own words what it takes."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentTypeError
+
+from seq2sum import contract
+from seq2sum._answers import Question
+
+
+def version(text: str) -> int:
+    """A model version."""
+    number = contract.version_number(text)
+    if number is None:
+        raise ArgumentTypeError(f"{text!r} is not a version: 0, 1, 2 and so on")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A time."""
+    value = _number(text)
+    if value is None or not value >= 0:  # NaN is neither
+        raise ArgumentTypeError(f"{text!r} is not a time: seconds, 0 or more")
+    return value
+
+
+def count(text: str) -> int:
+    """How many, 1 or more."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+        raise ArgumentTypeError(f"{text!r} is not a count: 1, 2, 3 and so on")
+    return int(text)
+
+
+def name(text: str) -> str:
+    """A name of a model or a label: text, and not bytes that no encoding has."""
+    if not text or not text.isprintable():
+        raise ArgumentTypeError(f"{text!r} is not a name")
+    return text
+
+
+def target(text: str) -> str | list[str]:
+    """Where to ask: one address, or several that share the calls."""
+    parts = [part.strip() for part in text.split(",")]
+    if not text.isprintable() or not all(parts):
+        raise ArgumentTypeError(f"{text!r} is not an address: HOST:PORT, or IP:PORT,IP:PORT…")
+    # `ipv4:1.2.3.4:1,5.6.7.8:1` and the like are gRPC's own way to say the same.
+    return text if len(parts) == 1 or text.startswith(("ipv4:", "ipv6:")) else parts
+
+
+def question(text: str) -> Question:
+    """A question from the command line: what is no text in the shell's encoding stays bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -8,7 +8,7 @@ GENERATED := client/src/seq2sum/protocol
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup format generate check check-generated test bench-training search-small demo clean
+.PHONY: help setup format generate check check-generated test bench-training bench-graph bench-client search-small demo clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -53,6 +53,12 @@ test: setup ## Run all tests
 
 bench-training: setup ## Exact match against CPU-seconds: the tutorial against ours (10 min)
 	$(BIN)/python tests/benchmarks/training.py
+
+bench-graph: setup ## The serving graph against stock Keras, by batch size (2 min)
+	$(BIN)/python tests/benchmarks/graph.py
+
+bench-client: setup ## Every way of asking, against tensorflow-serving-api (3 min)
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/client.py
 
 search-small: setup ## How small a network can be that makes no error in a million (60 min)
 	$(BIN)/python tests/benchmarks/small_networks.py

@@ -63,13 +63,13 @@ class Measured(NamedTuple):
 def main() -> int:
     """Runs the benchmark; gives back the exit code."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--runs", type=Path, default=Path("runs/bench"))
+    options.add_argument("--runs", type=Path, default=Path("runs/bench-training"))
     options.add_argument("--out", type=Path, default=Path("docs"))
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seconds", type=float, default=2.5, help="of one way in one round")
     chosen = options.parse_args()
     [outcome] = trials.outcomes([Trial(RECIPE, RECIPE)], chosen.runs, jobs=1)
-    base = exported(chosen.runs / outcome.name, chosen.runs / "models")
+    base = exported(chosen.runs / outcome.name, chosen.runs / "models" / RECIPE)
     server = servers.Server.launch(base, chosen.runs)
     try:
         server.wait_until_open()

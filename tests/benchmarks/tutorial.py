@@ -38,16 +38,7 @@ def run() -> Tutorial:
     seed = recipe.load("seed")
     assert not isinstance(seed.data, recipe.Fresh)  # the tutorial has a fixed data set
     keras.utils.set_random_seed(seed.seed)
-    steps, places = 2 * seed.digits + 1, contract.answer_length(seed.digits)
-    model = keras.Sequential(
-        [
-            keras.Input((steps, len(contract.ALPHABET))),
-            keras.layers.LSTM(seed.network.encoder),
-            keras.layers.RepeatVector(places),
-            keras.layers.LSTM(seed.network.decoder, return_sequences=True),
-            keras.layers.Dense(len(contract.ALPHABET), activation="softmax"),
-        ]
-    )
+    model = network(seed)
     model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
     batches = FixedBatches(seed, seed.data)
     validation = one_hot(*batches.validation.T, digits=seed.digits)
@@ -69,6 +60,21 @@ def run() -> Tutorial:
         chosen = model.predict_on_batch(asked).argmax(axis=2)
         wrong += int((chosen != answered.argmax(axis=2)).any(axis=1).sum())
     return Tutorial(round(spent, 1), wrong, len(first))
+
+
+def network(like: recipe.Recipe) -> Any:
+    """The tutorial's network in stock Keras layers, in the sizes of this recipe."""
+    import keras
+
+    return keras.Sequential(
+        [
+            keras.Input((2 * like.digits + 1, len(contract.ALPHABET))),
+            keras.layers.LSTM(like.network.encoder),
+            keras.layers.RepeatVector(contract.answer_length(like.digits)),
+            keras.layers.LSTM(like.network.decoder, return_sequences=True),
+            keras.layers.Dense(len(contract.ALPHABET), activation="softmax"),
+        ]
+    )
 
 
 def one_hot(first: Numbers, second: Numbers, *, digits: int) -> tuple[Any, Any]:

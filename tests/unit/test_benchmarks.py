@@ -1,14 +1,16 @@
-"""The benchmarks of training: what they plan and how they choose, without running them."""
+"""The benchmarks of training and of the graph: what they plan and choose, without running."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 
+import graph
+import interleaved
 import small_networks
 import trials
 from conftest import ROOT
-from seq2sum_training import recipe
+from seq2sum_training import network, recipe
 
 import training
 
@@ -68,6 +70,7 @@ def test_what_was_measured_is_what_the_recipe_says():
     ours = [row for row in rows if recipe.load("fast", [*row["settings"], "seed=1"]) == fast]
     assert len(ours) >= 5
     assert {row["errors"] for row in ours} == {0}
+    assert ours[0]["multiply_adds"] == network.multiply_adds(fast)
     cheaper = {
         small_networks.size_of(row["name"])
         for row in rows
@@ -75,3 +78,33 @@ def test_what_was_measured_is_what_the_recipe_says():
     }
     for size in cheaper:
         assert any(row["errors"] for row in rows if small_networks.size_of(row["name"]) == size)
+
+
+def test_a_ratio_is_the_median_over_rounds():
+    assert interleaved.ratio([4, 9, 2], [2, 3, 2]) == 2
+
+
+def test_each_call_has_a_turn_in_every_round():
+    turns = []
+    calls = {name: lambda name=name: turns.append(name) for name in ("a", "b")}
+    spent = interleaved.microseconds(calls, rounds=3)
+    assert [len(times) for times in spent.values()] == [3, 3]
+    last_of_a = len(turns) - 1 - turns[::-1].index("a")
+    assert set(turns[last_of_a + 1 :]) == {"b"}
+
+
+def test_the_graph_was_measured_to_reach_its_targets_as_a_server_runs_it():
+    measured = json.loads((ROOT / "docs" / "graph.json").read_text())
+    rows = [row for row in measured["rows"] if row["form"].endswith(", session")]
+    assert {row["batch"] for row in rows} == set(graph.BATCHES)
+    assert all(graph.met(row) for row in rows if row["target"])
+    assert [found["different"] for found in measured["against_keras"].values()] == [0, 0]
+    # Where reading is a part of the cost that one can see.
+    odd = [row for row in measured["odd_rows"] if row["recipe"] == "fast"]
+    assert max(row["cost"] for row in odd if row["odd"] in ("malformed", "too long")) < 1.1
+
+
+def test_a_table_of_graphs_has_a_row_for_each_form():
+    row = {"per_cpu_second": 1_234_567, "times_stock": 59.94}
+    rows = [row | {"form": "fast, session", "batch": batch} for batch in graph.BATCHES]
+    assert graph.table(rows).splitlines()[2].startswith("| fast, session | 1.23M (59.9×) |")

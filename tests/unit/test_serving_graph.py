@@ -5,10 +5,13 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from conftest import ROOT
 from seq2sum import contract
 from seq2sum_training import network, recipe
 from seq2sum_training.layouts import Layout
+from seq2sum_training.questions import questions
 from seq2sum_training.serving import ServingModel
+from tensorflow.core.protobuf import saved_model_pb2
 
 QUESTIONS = [b"53+42", b"999+1", b"0+0", b"7+123", b"123+456"]
 
@@ -19,13 +22,40 @@ QUESTIONS = [b"53+42", b"999+1", b"0+0", b"7+123", b"123+456"]
 def pair(request):
     """A recipe's serving graph and the Keras model it was made from, with random weights."""
     name, cell = request.param
-    sizes = ["network.encoder=16", "network.decoder=12"]
-    chosen = recipe.load(name, [*sizes, f"network.cell={cell}"])
+    return untrained(name, "network.encoder=16", "network.decoder=12", f"network.cell={cell}")
+
+
+def untrained(name, *settings):
+    chosen = recipe.load(name, settings)
     keras.utils.set_random_seed(3)
     model = network.build(chosen)
     for variable in model.trainable_variables:  # biases start at constants: make all of them count
         variable.assign(variable + keras.random.normal(variable.shape, seed=4) * 0.3)
     return ServingModel(chosen, model), model
+
+
+KINDS = [
+    ("paired", "simple_rnn", 1),
+    ("aligned", "gru", 1),
+    ("reversed", "simple_rnn", 2),
+    ("padded", "lstm", 3),
+    ("paired", "lstm", 3),
+    ("aligned", "simple_rnn", 4),
+    ("reversed", "lstm", 5),
+    ("paired", "gru", 18),
+]
+"""Every cell and layout, both ways of reading, answers of one part and of several."""
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: "-".join(map(str, kind)))
+def kind(request):
+    """A small network of each kind, its Keras model, and questions to it."""
+    layout, cell, digits = request.param
+    settings = [f"layout={layout}", f"network.cell={cell}", f"digits={digits}"]
+    sizes = ["network.encoder=6", "network.decoder=5"]
+    random = np.random.default_rng(5)
+    asked = questions(*random.integers(0, 10 ** random.integers(1, digits + 1, (2, 300))))
+    return *untrained("wide", *settings, *sizes), asked
 
 
 def keras_probabilities(serving, model, questions):
@@ -51,6 +81,40 @@ def test_answers_and_confidence_follow_from_the_probabilities(pair):
     texts = ["".join(contract.ALPHABET[i] for i in row) for row in expected.argmax(axis=2)]
     assert [text.decode() for text in outputs["answers"]] == [text.strip() for text in texts]
     np.testing.assert_allclose(outputs["confidence"], expected.max(axis=2).prod(axis=1), rtol=1e-4)
+
+
+def test_every_kind_of_network_is_that_of_keras(kind):
+    serving, model, asked = kind
+    expected = keras_probabilities(serving, model, asked)
+    detail = serving.ask(asked, signature="probabilities")
+    np.testing.assert_allclose(detail["probabilities"], expected, atol=1e-5)
+    outputs = serving.ask(asked)
+    texts = ["".join(contract.ALPHABET[i] for i in row) for row in expected.argmax(axis=2)]
+    assert [text.decode() for text in outputs["answers"]] == [text.strip() for text in texts]
+    np.testing.assert_allclose(outputs["confidence"], expected.max(axis=2).prod(axis=1), rtol=1e-4)
+
+
+def operators(*graphs):
+    nodes = [node for graph in graphs for node in graph.node]
+    nodes += [node for graph in graphs for f in graph.library.function for node in f.node_def]
+    return {node.op for node in nodes}
+
+
+# Each of them is in the registry of TensorFlow 2.15.1; `tests/older_tensorflow.py` shows that
+# for this very file, and asks an exported version there.
+ALLOWED = set((ROOT / "tests" / "operators.txt").read_text().split())
+
+
+def test_every_operator_is_stock_and_known_to_an_older_server(kind):
+    functions = kind[0].signatures.values()
+    assert operators(*(f.graph.as_graph_def() for f in functions)) <= ALLOWED
+
+
+def test_what_saving_adds_is_stock_too(pair, tmp_path):
+    serving, _ = pair
+    serving.save(str(tmp_path))
+    saved = saved_model_pb2.SavedModel.FromString((tmp_path / "saved_model.pb").read_bytes())
+    assert operators(*(graph.graph_def for graph in saved.meta_graphs)) <= ALLOWED
 
 
 def test_one_hot_is_what_the_network_reads(pair):

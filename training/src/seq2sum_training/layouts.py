@@ -36,6 +36,10 @@ PLACE_CHARACTERS = " 0123456789"
 """What can stand in one place of an operand: a blank or a digit."""
 
 
+FOLDED_CHARACTERS = 3
+"""Most characters of a question that a table of the serving graph goes over."""
+
+
 def window(digits: int) -> int:
     """Bytes of a question that are looked at: the longest one, and one that must be blank."""
     return 2 * digits + 2
@@ -109,6 +113,15 @@ class Layout:
     def steps(self) -> int:
         """Steps of the encoder."""
         return int(self.table.shape[1])
+
+    @property
+    def folded(self) -> int:
+        """Steps at the encoder's beginning that the serving graph has in a table.
+
+        At most 3 characters, one token if it stands for two of them, and never the last step:
+        a table may know how a question begins, not all of it.
+        """
+        return min(FOLDED_CHARACTERS // int(self.table.shape[2]), self.steps - 1)
 
     def tokens(self, questions: Texts) -> NDArray[np.int32]:
         """The encoder's tokens, [n, steps], for questions as `questions.questions` writes them."""

@@ -40,13 +40,14 @@ def build(recipe: Recipe) -> Any:
 def multiply_adds(recipe: Recipe) -> int:
     """Multiplications with an addition that a question costs, biases and gates aside.
 
-    As the serving graph does it: the first layer's product is a look-up, the decoder's input
-    is multiplied once, and the first step of each layer has no state to multiply.
+    As the serving graph does it: the first layer's product is a look-up, and so is the state
+    after the first characters; the decoder's input is multiplied once, and the first step of
+    each layer has no state to multiply.
     """
     gates, net = GATES[recipe.network.cell], recipe.network
     places = contract.answer_length(recipe.digits)
-    steps = Layout.named(recipe.layout, recipe.digits).steps
-    encoder = (steps - 1) * gates * net.encoder**2
+    layout = Layout.named(recipe.layout, recipe.digits)
+    encoder = (layout.steps - layout.folded - 1) * gates * net.encoder**2
     decoder = gates * net.encoder * net.decoder + (places - 1) * gates * net.decoder**2
     return encoder + decoder + places * net.decoder * len(contract.ALPHABET)
 

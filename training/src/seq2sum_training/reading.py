@@ -3,113 +3,33 @@
 Nothing here raises on data. A server merges the rows of many callers into one batch, and an
 error would hit all of them; so a row that is no question gets a status, and its neighbours
 their answers.
-
-A question without leading zeros that fits into the window is read by position: one table
-look-up per byte, summed over the row, tells how many digits and pluses there are and where.
-Whatever else may be a question (leading zeros, spaces beyond the window) is first tidied
-with regular expressions; batches without such rows never run that branch.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
-from seq2sum import contract
 
-from seq2sum_training.layouts import Layout, window
-
-FIELD_BITS = 10
-"""Bits of each sum that a row's features hold; positions up to 9 digits sum to at most 190."""
+from seq2sum_training import windows, words
+from seq2sum_training.layouts import Layout
 
 
 class Reading(NamedTuple):
     """What was read, a row for each question."""
 
-    tokens: Any
-    """What the encoder reads, int32 [n, steps]; blanks where there is no question."""
+    steps: tuple[Any, ...]
+    """What the encoder reads at each step, int32 [n]; blanks where there is no question."""
     status: Any
     """`contract.Status`, int32 [n]."""
+
+    @property
+    def tokens(self) -> Any:
+        """All steps side by side, int32 [n, steps]."""
+        return tf.stack(self.steps, axis=1)
 
 
 def read(questions: Any, layout: Layout) -> Reading:
     """The tokens and the status of questions, a string tensor of shape [n]."""
-    width = window(layout.digits)
-    raw, length = _tidy(questions, layout.digits)
-    # Each byte contributes to five sums at once, packed into one int64.
-    cells = tf.cast(raw, tf.int32) + 256 * tf.range(width)
-    packed = tf.reduce_sum(tf.gather(tf.constant(_features(width)), cells), axis=1)
-    digits, pluses, plus, places, nuls = (_field(packed, i) for i in range(5))
-    end = digits + pluses
-    well_formed = (
-        (pluses == 1)
-        & (plus >= 1)
-        & (end >= plus + 2)
-        # Distinct positions have the least possible sum only if they are the first ones.
-        & (2 * places == end * (end - 1))
-        # Only padding is NUL, and every byte that is there is a digit, a plus or a space.
-        & (nuls == tf.maximum(width - length, 0))
-        & (_field(packed, 5) == 0)
-    )
-    too_long = (plus > layout.digits) | (end - plus - 1 > layout.digits)
-    status = tf.where(
-        well_formed,
-        tf.where(too_long, int(contract.Status.TOO_LONG), int(contract.Status.OK)),
-        int(contract.Status.MALFORMED),
-    )
-    good = status == contract.Status.OK
-    blank = tf.zeros_like(plus)
-    tokens = layout.tokens_in_graph(raw, tf.where(good, plus, blank), tf.where(good, end, blank))
-    return Reading(tf.where(good[:, None], tokens, 0), status)
-
-
-def _tidy(questions: Any, digits: int) -> tuple[Any, Any]:
-    """Bytes, uint8 [n, window], and lengths, int32 [n], of questions that all fit the window."""
-
-    def opened(texts: Any) -> tuple[Any, Any]:
-        raw = tf.io.decode_raw(texts, tf.uint8, fixed_length=window(digits))
-        return raw, tf.strings.length(texts)
-
-    def tidied() -> tuple[Any, Any]:
-        number = f"[0-9]{{1,{digits}}}"
-        fits = tf.strings.regex_full_match(questions, rf"{number}\+{number} *")
-        is_question = tf.strings.regex_full_match(questions, r"[0-9]+\+[0-9]+ *")
-        stripped = tf.strings.regex_replace(tf.where(fits, questions, ""), " +$", "")
-        plain = tf.strings.regex_replace(stripped, r"(^|\+)0+([0-9])", r"\1\2")
-        # What cannot be answered becomes something short of the same status.
-        long = "1" * (digits + 1) + "+1"
-        return opened(tf.where(fits, plain, tf.where(is_question, long, "")))
-
-    raw, length = opened(questions)
-    zero, plus = raw == ord("0"), raw == ord("+")
-    a_digit = (raw >= ord("0")) & (raw <= ord("9"))
-    leading = (zero[:, 0] & a_digit[:, 1]) | tf.reduce_any(
-        plus[:, :-2] & zero[:, 1:-1] & a_digit[:, 2:], axis=1
-    )
-    untidy = tf.reduce_any(leading | (length > window(digits)))
-    bytes_and_lengths: tuple[Any, Any] = tf.cond(untidy, tidied, lambda: (raw, length))
-    return bytes_and_lengths
-
-
-def _features(width: int) -> NDArray[np.int64]:
-    """For each byte at each position, its contribution to the packed sums, [width * 256]."""
-    fields = np.zeros((6, width, 256), np.int64)
-    position = np.arange(width)
-    a_digit, plus, space, nul = list(b"0123456789"), ord("+"), ord(" "), 0
-    fields[0][:, a_digit] = 1
-    fields[1][:, plus] = 1
-    fields[2][:, plus] = position
-    fields[3][:, [*a_digit, plus]] = position[:, None]
-    fields[4][:, nul] = 1
-    fields[5] = 1
-    fields[5][:, [*a_digit, plus, space, nul]] = 0
-    shifts = FIELD_BITS * np.arange(6)[:, None, None]
-    packed: NDArray[np.int64] = np.bitwise_or.reduce(fields << shifts, axis=0)
-    return packed.reshape(-1)
-
-
-def _field(packed: Any, index: int) -> Any:
-    shifted = tf.bitwise.right_shift(packed, tf.constant(FIELD_BITS * index, tf.int64))
-    return tf.cast(tf.bitwise.bitwise_and(shifted, 2**FIELD_BITS - 1), tf.int32)
+    way = words if layout.digits <= words.MOST_DIGITS else windows
+    return Reading(*way.read(questions, layout))

@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 from seq2sum import contract
 
+from seq2sum_training.answers import Choice
+from seq2sum_training.frozen import Frozen
 from seq2sum_training.layouts import Layout
 from seq2sum_training.reading import read
 from seq2sum_training.recipe import Recipe
-from seq2sum_training.unrolled import Weights, probabilities
 
 Outputs = dict[str, Any]
 
@@ -24,7 +25,9 @@ class ServingModel:
         """Takes the weights of `model`, a trained Keras model of this recipe."""
         self.recipe = recipe
         self._layout = Layout.named(recipe.layout, recipe.digits)
-        self._weights = Weights.of(model, cell=recipe.network.cell)
+        self._network = Frozen.of(recipe, model)
+        # A function of its own, so that two signatures share one copy of the weights.
+        self._choose = self._concrete(self._chosen)
         self.signatures: dict[str, Any] = {
             contract.DEFAULT.name: self._concrete(self._answer),
             contract.DETAILED.name: self._concrete(self._detail),
@@ -55,38 +58,32 @@ class ServingModel:
             vocabulary=self._layout.vocabulary,
         )
 
-    def _concrete(self, body: Callable[[Any], Outputs]) -> Any:
+    def _concrete(self, body: Callable[[Any], Any]) -> Any:
         spec = tf.TensorSpec([None], tf.string, name=contract.QUESTIONS.name)
-        return tf.function(body, input_signature=[spec]).get_concrete_function()
+        return tf.function(body, input_signature=[spec], autograph=False).get_concrete_function()
 
-    def _places(self, questions: Any) -> tuple[Any, Any]:
-        """Probabilities with the most significant place first, and the status."""
-        tokens, status = read(questions, self._layout)
-        places = probabilities(tokens, self._weights, digits=self.recipe.digits)
-        if self.recipe.answers == "reversed":
-            places = tf.reverse(places, axis=[1])
-        return places, status
+    def _chosen(self, questions: Any) -> tuple[Choice, Any]:
+        """What the network chose, and the status."""
+        reading = read(questions, self._layout)
+        return Choice.of(self._network.logits(reading.steps), self._network.places), reading.status
 
     def _answer(self, questions: Any) -> Outputs:
-        places, status = self._places(questions)
-        characters = tf.gather(tf.constant(list(contract.ALPHABET)), tf.argmax(places, axis=2))
+        choice, status = self._choose(questions)
         good = status == contract.Status.OK
-        texts = tf.strings.strip(tf.strings.reduce_join(characters, axis=1))
-        sure = tf.reduce_prod(tf.reduce_max(places, axis=2), axis=1)
         return {
-            contract.ANSWERS.name: tf.where(good, texts, ""),
-            contract.CONFIDENCE.name: tf.where(good, sure, 0.0),
+            contract.ANSWERS.name: choice.texts(good),
+            contract.CONFIDENCE.name: tf.where(good, choice.confidence(), 0.0),
             contract.STATUS.name: status,
         }
 
     def _detail(self, questions: Any) -> Outputs:
-        places, status = self._places(questions)
+        choice, status = self._choose(questions)
         return {
-            contract.PROBABILITIES.name: places,
-            contract.TOKEN_IDS.name: tf.argmax(places, axis=2, output_type=tf.int32),
+            contract.PROBABILITIES.name: choice.probabilities(),
+            contract.TOKEN_IDS.name: tf.transpose(choice.tokens),
             contract.STATUS.name: status,
         }
 
     def _preprocess(self, questions: Any) -> Outputs:
-        tokens, _ = read(questions, self._layout)
+        tokens = read(questions, self._layout).tokens
         return {contract.ONE_HOT.name: tf.one_hot(tokens, self._layout.vocabulary)}

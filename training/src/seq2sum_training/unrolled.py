@@ -1,9 +1,9 @@
-"""The network's forward pass for serving, from trained weights, unrolled and frozen.
+"""The network's weights, and its forward pass as training grades it, unrolled.
 
 Equal to the Keras model up to rounding, with less work: a one-hot times a matrix is a row of
 that matrix, so the first layer gathers; the decoder's input is the same at every step, so it
-is multiplied once; the first steps start from zero, so they multiply no state. For serving
-the weights are constants of the graph: no variable can be lost between here and a server.
+is multiplied once; the first steps start from zero, so they multiply no state. `frozen` goes
+further than that, where weights no longer change.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Weights(NamedTuple):
         Args:
             model: The Keras model.
             cell: The recipe's cell.
-            take: What makes a matrix of a Keras variable. `np.asarray` freezes them into the
-                graph; `tf.convert_to_tensor`, inside a graph, reads them anew in each call.
+            take: What makes a matrix of a Keras variable. `np.asarray` takes its value now;
+                `tf.convert_to_tensor`, inside a graph, reads it anew in each call.
         """
 
         def matrices(layer: str) -> list[Matrix]:
@@ -77,7 +77,7 @@ def probabilities(tokens: Any, weights: Weights, *, digits: int) -> Any:
 
     Args:
         tokens: What the encoder reads, int32 [n, steps].
-        weights: The trained weights.
+        weights: The weights as they are now.
         digits: Most digits of an operand.
     """
     encoder, decoder = weights.encoder, weights.decoder

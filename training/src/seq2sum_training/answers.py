@@ -1,0 +1,73 @@
+"""Answers from logits: the chosen characters, their text, and how sure the network is of it.
+
+Everything is done for all places of all questions at once, with characters as rows. Text comes
+from tables of what up to four characters look like side by side; which characters they are is
+the network's choice alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from seq2sum import contract
+
+CHARACTERS = len(contract.ALPHABET)
+PART = 4
+"""Most places whose text one table has: 12 ** 4 = 20,736 texts."""
+
+
+class Choice(NamedTuple):
+    """What softmax and argmax make of logits, without either of them."""
+
+    exponents: Any
+    """exp(logit - largest logit of its column), float32 [characters, places * n]."""
+    total: Any
+    """Their sum, float32 [places, n]: 1 / total is the chosen character's probability."""
+    tokens: Any
+    """The most probable character, the first one of equals, int32 [places, n]."""
+
+    @classmethod
+    def of(cls, logits: Any, places: int) -> Choice:
+        """From logits, float32 [characters, places * n]."""
+        below = logits - tf.reduce_max(logits, axis=0)
+        exponents = tf.exp(below)
+        # TensorFlow's argmax takes one number at a time. The bits of 0.0 are the integer 0, and
+        # those of negative numbers are large negative integers, so the largest sum in a column
+        # is the number that was added to the first of its zeros.
+        last = CHARACTERS - 1
+        ranks = tf.constant(np.arange(last, -1, -1, dtype=np.int32)[:, None])
+        chosen = last - tf.reduce_max(tf.bitcast(below, tf.int32) + ranks, axis=0)
+        total = tf.reduce_sum(exponents, axis=0)
+        return cls(exponents, tf.reshape(total, [places, -1]), tf.reshape(chosen, [places, -1]))
+
+    def confidence(self) -> Any:
+        """The probability of the whole answer, float32 [n]."""
+        return 1 / tf.reduce_prod(self.total, axis=0)
+
+    def probabilities(self) -> Any:
+        """Of each character in each place, float32 [n, places, characters]."""
+        places = self.total.shape[0]
+        exponents = tf.reshape(self.exponents, [CHARACTERS, places, -1])
+        return tf.transpose(exponents / self.total, [2, 1, 0])
+
+    def texts(self, good: Any) -> Any:
+        """Decimal text where `good`, bool [n], and empty elsewhere; string [n]."""
+        parts = list(_parts(self.tokens, good))
+        # Blanks can be at both ends. One part has lost them in its table.
+        return parts[0] if len(parts) == 1 else tf.strings.strip(tf.strings.join(parts))
+
+
+def _parts(tokens: Any, good: Any) -> Iterator[Any]:
+    places = tokens.shape[0]
+    for start in range(0, places, PART):
+        width = min(PART, places - start)
+        texts = ["".join(characters) for characters in product(contract.ALPHABET, repeat=width)]
+        if width == places:
+            texts = [text.strip() for text in texts]
+        weights = CHARACTERS ** np.arange(width - 1, -1, -1, dtype=np.int32)[:, None]
+        key = tf.reduce_sum(tokens[start : start + width] * tf.constant(weights), axis=0)
+        yield tf.gather(tf.constant([*texts, ""]), tf.where(good, key, len(texts)))

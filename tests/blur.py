@@ -12,4 +12,7 @@ def blurred(text: str) -> list[str]:
     text = re.sub(r"in \d+ s \(\d+ CPU-seconds", "in … s (… CPU-seconds", text)
     text = re.sub(r"errors \d+ of", "errors … of", text)
     text = re.sub(r"1,0[56]\d of 1,060", "1,0… of 1,060", text)
+    # Bars: the chosen characters stay, and how sure the network is of them does not.
+    text = re.sub(r"^(  \d  \S)  [01]\.\d{4}.*$", r"\1  …", text, flags=re.MULTILINE)
+    text = re.sub(r"^     \S  [01]\.\d{4}.*\n", "", text, flags=re.MULTILINE)
     return [line.rstrip() for line in text.strip().splitlines()]

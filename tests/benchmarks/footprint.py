@@ -19,7 +19,7 @@ IMPORTS = {
     ),
 }
 """What a program must import of each to make a call, by distribution."""
-TIMES = 3
+TIMES = 5
 
 
 class Footprint(NamedTuple):
@@ -30,13 +30,13 @@ class Footprint(NamedTuple):
     cpu_seconds: float
     """Of the import, above that of a bare interpreter; median."""
     resident: float
-    """Most memory resident after it, above a bare interpreter, in 10^6 bytes; median."""
+    """Memory after it, above a bare interpreter, in 10^6 bytes; median."""
 
 
 def footprint(package: str) -> Footprint:
     """Measures a package of `IMPORTS`."""
-    bare = [_run("pass") for _ in range(TIMES)]
-    full = [_run(IMPORTS[package]) for _ in range(TIMES)]
+    runs = [(_run("pass"), _run(IMPORTS[package])) for _ in range(TIMES)]
+    bare, full = zip(*runs, strict=True)
     cpu, memory = (
         statistics.median(run[i] for run in full) - statistics.median(run[i] for run in bare)
         for i in range(2)
@@ -76,9 +76,18 @@ def _bytes(name: str) -> int:
 
 
 def _run(code: str) -> tuple[float, float]:
-    """CPU seconds, and megabytes resident at most, of a fresh interpreter."""
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    """CPU seconds, and megabytes resident at the end, of a fresh interpreter."""
+    report = "; print(open('/proc/self/status').read().split('VmRSS:')[1].split()[0])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code + report],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout as output:
+        kilobytes = int(output.read().split()[-1])
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6
+    return usage.ru_utime + usage.ru_stime, kilobytes * 1024 / 1e6

@@ -12,7 +12,6 @@ import os
 import pty
 import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import time
 import grpc
 import pytest
 import servers
+from certificates import Certificates
 from conftest import BIN
 from seq2sum import _fake_replies
 from seq2sum._command import main
@@ -342,23 +342,14 @@ def test_mistakes_are_told_in_one_line(run, tmp_path):
 
 
 def test_a_token_needs_encryption_and_is_sent_with_it(run, tmp_path, monkeypatch):
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl to make a certificate")
-    monkeypatch.chdir(tmp_path)
-    subprocess.run(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 "
-        "-keyout key.pem -out ca.pem -subj /CN=seq2sum.test "
-        "-addext subjectAltName=DNS:seq2sum.test",
-        shell=True, check=True, capture_output=True,
-    )  # fmt: skip
-    key, ca = (tmp_path / name for name in ("key.pem", "ca.pem"))
+    certificates = Certificates(tmp_path)
     (tmp_path / "token").write_text("opensesame\n")
-    credentials = grpc.ssl_server_credentials([(key.read_bytes(), ca.read_bytes())])
+    credentials = certificates.of_server("seq2sum.test")
     with FakeServer(credentials=credentials) as secure:
         line = ("add", "1+1", "--token-file", "token")
         code, _, err = run(*line, target=secure.target)
         assert (code, "--token-file needs --tls" in err) == (2, True)
-        line += ("--ca", "ca.pem", "--server-name", "seq2sum.test")
+        line += ("--ca", str(certificates.ca), "--server-name", "seq2sum.test")
         assert run(*line, target=secure.target)[0] == 0
         assert ("authorization", "Bearer opensesame") in secure.calls[0].metadata
         code, _, err = run("add", "1+1", "--tls", target=secure.target)

@@ -11,7 +11,7 @@ from typing import Self, Unpack
 
 import grpc
 
-from seq2sum import _calls
+from seq2sum import _calls, _forks
 from seq2sum._answers import Answer, Columns, Question
 from seq2sum._async_connection import AsyncConnection
 from seq2sum._chunks import ROWS_PER_CALL, chunks, chunks_as_they_come
@@ -79,14 +79,12 @@ class AsyncClient(Configured):
             UnexpectedResponse: The server answers, but it is no seq2sum model.
             TypeError: `questions` is a single text.
         """
-        return (await self.add_columns(questions, **how)).answers()
+        parts = await self._parts(questions, Plan(**how))
+        return [answer for part in parts for answer in part.answers()]
 
     async def add_columns(self, questions: Iterable[Question], **how: Unpack[How]) -> Columns:
         """The same as `add_many` by column: no object is made for each row."""
-        plan = Plan(**how)
-        way = self._route(plan), self._deadline(plan.timeout)
-        parts = self._pipeline(many(questions), ROWS_PER_CALL, lambda: way, self.in_flight)
-        return Columns.joined([part async for part in parts])
+        return Columns.joined(await self._parts(questions, Plan(**how)))
 
     def add_stream(
         self, questions: Iterable[Question] | AsyncIterable[Question], **pace: Unpack[Pace]
@@ -215,8 +213,13 @@ class AsyncClient(Configured):
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
 
     def _forget(self) -> None:
-        self._keep(getattr(self, "_connection", None))
+        _forks.keep(getattr(self, "_connection", None))
         self._connection = None
+
+    def _keeps_asyncio(self) -> bool:
+        if self._connection is not None and self._connection.loop.is_closed():
+            self._connection = None
+        return self._connection is not None
 
     def _open(self) -> AsyncConnection:
         self._check_open()
@@ -224,8 +227,13 @@ class AsyncClient(Configured):
         if self._connection is not None and self._connection.loop is not loop:
             if not self._connection.loop.is_closed():
                 raise RuntimeError(f"{self!r} belongs to another event loop, which still runs")
-            self._keep(self._connection)
             self._connection = None
+        if self._connection is None and _forks.asyncio_is_lost:
+            raise RuntimeError(
+                f"{self!r} cannot be used here: this process was forked while gRPC's asyncio was "
+                "at work, and that does not survive. Close the client before the fork, or fork "
+                "before its first call, or use Client"
+            )
         if self._connection is None:
             self._connection = AsyncConnection(
                 self._channel(),
@@ -242,6 +250,12 @@ class AsyncClient(Configured):
         if self._tls is None:
             return grpc.aio.insecure_channel(self._address, *how)
         return grpc.aio.secure_channel(self._address, self._tls.credentials(), *how)
+
+    async def _parts(self, questions: Iterable[Question], plan: Plan) -> list[Columns]:
+        """The answers of all calls that these questions need."""
+        way = self._route(plan), self._deadline(plan.timeout)
+        parts = self._pipeline(many(questions), ROWS_PER_CALL, lambda: way, self.in_flight)
+        return [part async for part in parts]
 
     async def _pipeline(
         self,

@@ -29,6 +29,11 @@ RESOLVE_AGAIN = 2000
 """Milliseconds between two DNS look-ups at least; gRPC's own 30 s leave a client with dead ones."""
 MOST_ATTEMPTS = 5
 """gRPC makes no more, whatever it is told."""
+SHORTEST_PAUSE = 0.01
+"""Seconds. After pauses of a millisecond gRPC may hang until the deadline (its issue 41036)."""
+FIRST_ABSENCE, LONGEST_ABSENCE = 200, 2000
+"""Milliseconds between attempts to reach a server that is away. gRPC itself begins with a second
+and goes up to two minutes, in which a server may have long been back."""
 PEM = b"-----BEGIN "
 
 FilePath = str | os.PathLike[str]
@@ -60,10 +65,27 @@ class TLS:
 
         Raises:
             OSError: A file cannot be read.
-            ValueError: A file is not PEM.
+            ValueError: A file is not PEM, or the key is not that of the certificate.
         """
         ca, key, certificate = map(_pem, (self.ca, self.key, self.certificate))
+        self._check()
         return grpc.ssl_channel_credentials(ca, key, certificate)
+
+    def _check(self) -> None:
+        """Reads the files as gRPC will, which says nothing about what is wrong with them."""
+        import ssl
+
+        context, given = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ""
+        try:
+            if self.ca is not None:
+                given = f"{os.fspath(self.ca)} has no certificates"
+                context.load_verify_locations(self.ca)
+            if self.certificate is not None:
+                given = f"{self.certificate} and {self.key} are no certificate and its key"
+                # A key that needs a password is refused, and not asked for at the terminal.
+                context.load_cert_chain(self.certificate, self.key, password=lambda: "")
+        except ssl.SSLError as error:
+            raise ValueError(f"{given}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +109,17 @@ class Retry:
     budget: int = 100
     """Tokens, 1 to 1000."""
     refill: float = 0.1
-    """Tokens that a success gives back."""
+    """Tokens that a success gives back, 0.001 to 1000."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.attempts <= MOST_ATTEMPTS:
             raise ValueError(f"attempts are 1 to {MOST_ATTEMPTS}, and not {self.attempts}")
-        if not 0 < self.pause <= self.longest_pause:
-            raise ValueError(f"pauses {self.pause} and {self.longest_pause} s do not grow")
-        if not 1 <= self.budget <= 1000 or not self.refill > 0:
+        if not SHORTEST_PAUSE <= self.pause <= self.longest_pause:
+            raise ValueError(
+                f"pauses grow from {SHORTEST_PAUSE} s at least, "
+                f"and not from {self.pause} to {self.longest_pause}"
+            )
+        if not 1 <= self.budget <= 1000 or not 0.001 <= self.refill <= 1000:
             raise ValueError(f"budget {self.budget} or refill {self.refill} is out of range")
 
 
@@ -139,8 +164,12 @@ def options(
         "grpc.max_send_message_length": -1,
         "grpc.per_rpc_retry_buffer_size": RETRY_BUFFER,
         "grpc.dns_min_time_between_resolutions_ms": RESOLVE_AGAIN,
+        "grpc.initial_reconnect_backoff_ms": FIRST_ABSENCE,
+        "grpc.max_reconnect_backoff_ms": LONGEST_ABSENCE,
         "grpc.keepalive_time_ms": round(keepalive.every * 1000),
+        # The first is for unacknowledged bytes; a ping has a limit of its own, 60 s by default.
         "grpc.keepalive_timeout_ms": round(keepalive.timeout * 1000),
+        "grpc.http2.ping_timeout_ms": round(keepalive.timeout * 1000),
         # Ours counts: none that a DNS server hands out.
         "grpc.service_config_disable_resolution": 1,
         "grpc.service_config": service_config(retry),
@@ -165,7 +194,9 @@ def service_config(retry: Retry) -> str:
             "retryableStatusCodes": ["UNAVAILABLE"],
         }
         config["methodConfig"] = [{"name": [{}], "retryPolicy": policy}]
-        config["retryThrottling"] = {"maxTokens": retry.budget, "tokenRatio": retry.refill}
+        # As a decimal fraction: gRPC takes a whole number for nothing at all.
+        refill = round(float(retry.refill), 3)
+        config["retryThrottling"] = {"maxTokens": retry.budget, "tokenRatio": refill}
     return json.dumps(config)
 
 

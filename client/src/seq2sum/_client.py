@@ -7,25 +7,27 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Self, Unpack
 
 import grpc
 
-from seq2sum import _calls
+from seq2sum import _calls, _forks
 from seq2sum._answers import Answer, Columns, Question
 from seq2sum._chunks import ROWS_PER_CALL, Chunk, chunks
 from seq2sum._configuration import Configured
 from seq2sum._connection import Connection, Pending
 from seq2sum._deadline import Deadline
-from seq2sum._errors import Overloaded, Seq2SumError
+from seq2sum._errors import Seq2SumError
 from seq2sum._explanation import Explanation
 from seq2sum._how import How, Pace, Plan, Route, many, positive
 from seq2sum._servable import Servable
 from seq2sum._versions import Description, VersionStatus
-from seq2sum._waiting import Awaited, overload_pauses, poll_pauses
+from seq2sum._waiting import Awaited, poll_pauses
 
-Result = TypeVar("Result")
+LONGEST_CLOSE = 1.0
+"""Seconds to wait for a channel to close when the program is being interrupted."""
 
 
 class Client(Configured):
@@ -81,14 +83,12 @@ class Client(Configured):
             UnexpectedResponse: The server answers, but it is no seq2sum model.
             TypeError: `questions` is a single text.
         """
-        return self.add_columns(questions, **how).answers()
+        parts = self._parts(questions, Plan(**how))
+        return [answer for part in parts for answer in part.answers()]
 
     def add_columns(self, questions: Iterable[Question], **how: Unpack[How]) -> Columns:
         """The same as `add_many` by column: no object is made for each row."""
-        plan = Plan(**how)
-        way = self._route(plan), self._deadline(plan.timeout)
-        source = chunks(many(questions))
-        return Columns.joined(list(self._pipeline(source, lambda: way, self.in_flight)))
+        return Columns.joined(self._parts(questions, Plan(**how)))
 
     def add_stream(self, questions: Iterable[Question], **pace: Unpack[Pace]) -> Iterator[Answer]:
         """The answers to any number of questions, in their order, in bounded memory.
@@ -208,7 +208,14 @@ class Client(Configured):
         traceback: TracebackType | None,
     ) -> None:
         """Closes the client."""
-        self.close()
+        if kind is None or issubclass(kind, Exception):
+            self.close()
+            return
+        # Ctrl-C may have come in the middle of gRPC beginning a call. To close the channel can
+        # wait for that call for ever then; so it is waited for a moment only.
+        closing = threading.Thread(target=self.close, daemon=True)
+        closing.start()
+        closing.join(LONGEST_CLOSE)
 
     def __del__(self) -> None:
         if getattr(self, "_connection", None) is not None:
@@ -216,14 +223,15 @@ class Client(Configured):
             self.close()
 
     def _forget(self) -> None:
-        self._keep(getattr(self, "_connection", None))
+        _forks.keep(getattr(self, "_connection", None))
         self._lock = threading.Lock()
         self._connection = None
 
     def _open(self) -> Connection:
+        _forks.gate.let_forks_pass()
         if self._connection is not None:
             return self._connection
-        with self._lock:
+        with self._lock, _forks.gate:
             self._check_open()
             if self._connection is None:
                 self._connection = Connection(
@@ -243,7 +251,19 @@ class Client(Configured):
             channel = grpc.secure_channel(
                 self._address, self._tls.credentials(), self._options, self._compression
             )
-        return grpc.intercept_channel(channel, *self._interceptors)
+        return (
+            grpc.intercept_channel(channel, *self._interceptors) if self._interceptors else channel
+        )
+
+    def _parts(self, questions: Iterable[Question], plan: Plan) -> list[Columns]:
+        """The answers of all calls that these questions need."""
+        route, deadline = self._route(plan), self._deadline(plan.timeout)
+        source = chunks(many(questions))
+        begun = list(islice(source, 2))
+        if len(begun) < 2:  # a single call is made right here: a future costs half as much again
+            return [self._open().ask_patiently(chunk, route, deadline) for chunk in begun]
+        all_of_them = chain(begun, source)
+        return list(self._pipeline(all_of_them, lambda: (route, deadline), self.in_flight))
 
     def _pipeline(
         self, source: Iterator[Chunk], way: Callable[[], tuple[Route, Deadline]], in_flight: int
@@ -257,31 +277,9 @@ class Client(Configured):
                 pending = connection.begin(_calls.predict(chunk, route.servable), route, deadline)
                 under_way.append((pending, chunk, route, deadline))
                 while under_way and (len(under_way) >= in_flight or under_way[0][0].done()):
-                    yield _collected(connection, *under_way.popleft())
+                    yield connection.collect(*under_way.popleft())
             while under_way:
-                yield _collected(connection, *under_way.popleft())
+                yield connection.collect(*under_way.popleft())
         finally:
             for pending, *_ in under_way:
                 pending.cancel()
-
-
-def _collected(
-    connection: Connection,
-    pending: Pending[Columns],
-    chunk: Chunk,
-    route: Route,
-    deadline: Deadline,
-) -> Columns:
-    """The answers of a call; one that is refused for overload is made again while there is time."""
-    for pause in overload_pauses(deadline):
-        try:
-            answered = pending.result()
-        except Overloaded:
-            if pause is None:
-                raise
-            time.sleep(pause)
-            pending = connection.begin(_calls.predict(chunk, route.servable), route, deadline)
-        else:
-            connection.follow(chunk, route, answered)
-            return answered
-    raise AssertionError("the last pause is none")

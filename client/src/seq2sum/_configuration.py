@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
 
-from seq2sum import _channel, contract
+from seq2sum import _channel, _forks, contract
 from seq2sum._channel import TLS, Header, Headers, KeepAlive, Retry, Token
 from seq2sum._coalescing import Coalesce
 from seq2sum._deadline import Deadline, Default, Timeout
@@ -93,11 +91,15 @@ class Configured:
         )
         self._closed = False
         self._forget()
-        _CLIENTS.add(self)
+        _forks.register(self)
 
     def _forget(self) -> None:
         """Begins anew in a forked child: what the parent has open is the parent's."""
         raise NotImplementedError
+
+    def _keeps_asyncio(self) -> bool:
+        """Whether there is an asyncio channel; before a fork, a dead one is given up."""
+        return False
 
     def __repr__(self) -> str:
         """What it is, and where it asks."""
@@ -106,11 +108,6 @@ class Configured:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError(f"{self!r} is closed")
-
-    def _keep(self, connection: object) -> None:
-        """Keeps what the parent opened: to free it would end calls of the parent."""
-        if connection is not None:
-            _INHERITED.append(connection)
 
     def _deadline(self, timeout: Timeout) -> Deadline:
         return Deadline(self.timeout if isinstance(timeout, Default) else timeout)
@@ -125,15 +122,3 @@ class Configured:
 
     def _headers(self, route: Route) -> tuple[Header, ...]:
         return (*_channel.headers(self._metadata, self._token), *route.metadata)
-
-
-_CLIENTS: weakref.WeakSet[Configured] = weakref.WeakSet()
-_INHERITED: list[object] = []
-
-
-def _forget_all() -> None:
-    for client in list(_CLIENTS):
-        client._forget()
-
-
-os.register_at_fork(after_in_child=_forget_all)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
 import grpc
 
-from seq2sum import _calls, _errors
+from seq2sum import _calls, _errors, _forks
 from seq2sum._answers import Columns
 from seq2sum._calls import Call
 from seq2sum._channel import Header
@@ -16,10 +17,11 @@ from seq2sum._chunks import Chunk
 from seq2sum._coalescing import Coalesce
 from seq2sum._coalescing_threads import ThreadCoalescer
 from seq2sum._deadline import Deadline
-from seq2sum._errors import Seq2SumError
+from seq2sum._errors import Overloaded, Seq2SumError
 from seq2sum._how import Route
 from seq2sum._methods import METHODS
 from seq2sum._shadow import Shadow
+from seq2sum._waiting import overload_pauses
 
 Result = TypeVar("Result")
 
@@ -81,7 +83,8 @@ class Connection:
     def close(self) -> None:
         """Ends the calls under way."""
         self.closed = True
-        self._channel.close()
+        with _forks.gate:
+            self._channel.close()
 
     def do(self, call: Call[Result], route: Route, deadline: Deadline) -> Result:
         """Makes a call and waits for its meaning.
@@ -93,15 +96,17 @@ class Connection:
         method, headers = self._methods[call.method.path], self._headers(route)
         self._wait_for_turn(route, deadline)
         try:
-            return self.read(
-                call,
-                lambda: method(call.request, timeout=deadline.remaining(), metadata=headers),
-            )
+            with _forks.gate:
+                return self.read(
+                    call,
+                    lambda: method(call.request, timeout=deadline.remaining(), metadata=headers),
+                )
         finally:
             self._turns.release()
 
     def begin(self, call: Call[Result], route: Route, deadline: Deadline) -> Pending[Result]:
         """Begins a call, when it is its turn."""
+        _forks.gate.let_forks_pass()
         headers = self._headers(route)
         self._wait_for_turn(route, deadline)
         return self._begin(call, headers, deadline, self._turns)
@@ -109,6 +114,24 @@ class Connection:
     def ask(self, chunk: Chunk, route: Route, deadline: Deadline) -> Columns:
         """Makes a Predict and waits for its answers."""
         answered = self.do(_calls.predict(chunk, route.servable), route, deadline)
+        self.follow(chunk, route, answered)
+        return answered
+
+    def ask_patiently(self, chunk: Chunk, route: Route, deadline: Deadline) -> Columns:
+        """The same; if it is refused for overload, again and again while there is time."""
+        try:
+            return self.ask(chunk, route, deadline)
+        except Overloaded as refused:
+            return self._ask_again(chunk, route, deadline, refused)
+
+    def collect(
+        self, pending: Pending[Columns], chunk: Chunk, route: Route, deadline: Deadline
+    ) -> Columns:
+        """The answers of a Predict that was begun, with the same patience."""
+        try:
+            answered = pending.result()
+        except Overloaded as refused:
+            return self._ask_again(chunk, route, deadline, refused)
         self.follow(chunk, route, answered)
         return answered
 
@@ -166,6 +189,19 @@ class Connection:
         """Why a question does not wait any longer."""
         return _errors.too_late(self._target, route.servable)
 
+    def _ask_again(
+        self, chunk: Chunk, route: Route, deadline: Deadline, refused: Overloaded
+    ) -> Columns:
+        for pause in overload_pauses(deadline):
+            if pause is None:
+                break
+            time.sleep(pause)
+            try:
+                return self.ask(chunk, route, deadline)
+            except Overloaded as error:
+                refused = error
+        raise refused
+
     def _wait_for_turn(self, route: Route, deadline: Deadline) -> None:
         if not self._turns.acquire(timeout=deadline.remaining()):
             raise self.too_late(route)
@@ -177,15 +213,22 @@ class Connection:
         deadline: Deadline,
         turns: threading.BoundedSemaphore | None,
     ) -> Pending[Result]:
-        method = self._methods[call.method.path]
+        method, gate = self._methods[call.method.path], _forks.gate
+        gate.__enter__()
         try:
             future = method.future(call.request, timeout=deadline.remaining(), metadata=headers)
         except BaseException as error:
+            gate.__exit__()
             if turns is not None:
                 turns.release()
             if self.closed:
                 raise _errors.closed(self._target, call.servable) from error
             raise
-        if turns is not None:
-            future.add_done_callback(lambda _: turns.release())
+
+        def ended(_: object) -> None:
+            gate.__exit__()
+            if turns is not None:
+                turns.release()
+
+        future.add_done_callback(ended)
         return Pending(self, call, future)

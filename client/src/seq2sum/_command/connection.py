@@ -12,9 +12,6 @@ from seq2sum._client import Client
 from seq2sum._command.complaints import Mistake
 from seq2sum._how import How
 
-RECONNECT = (("grpc.initial_reconnect_backoff_ms", 200), ("grpc.max_reconnect_backoff_ms", 1000))
-"""Somebody waits for the server to come back: gRPC by itself would look ever less often."""
-
 
 @contextmanager
 def connected(options: argparse.Namespace) -> Iterator[Client]:
@@ -33,7 +30,6 @@ def connected(options: argparse.Namespace) -> Iterator[Client]:
             in_flight=options.in_flight,
             tls=_tls(options),
             token=_token(options.token_file),
-            options=RECONNECT,
         )
     except ValueError as error:
         raise Mistake(_in_options(str(error))) from error

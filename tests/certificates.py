@@ -1,0 +1,55 @@
+"""Certificates made for a test: an authority, another one, servers and clients of both."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import trustme
+
+LONG_AGO = {
+    "not_before": datetime(2020, 1, 1, tzinfo=UTC),
+    "not_after": datetime(2021, 1, 1, tzinfo=UTC),
+}
+
+
+class Certificates:
+    """Files in a folder, and credentials for servers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.authorities = {"ours": trustme.CA(), "other": trustme.CA()}
+        self.ca, self.other_ca = (
+            self._file(f"{name}.pem", authority.cert_pem.bytes())
+            for name, authority in self.authorities.items()
+        )
+
+    def of_client(self, authority: str = "ours") -> dict[str, Path]:
+        """The files of a client, for `TLS`."""
+        issued = self.authorities[authority].issue_cert("somebody@example.org")
+        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+        return {
+            "certificate": self._file(f"client-of-{authority}.pem", chain),
+            "key": self._file(f"key-of-{authority}.pem", issued.private_key_pem.bytes()),
+        }
+
+    def of_server(
+        self, *names: str, mutual: bool = False, **validity: datetime
+    ) -> grpc.ServerCredentials:
+        """Credentials of a server; with `mutual` it wants a certificate of ours from clients."""
+        issued = self.authorities["ours"].issue_cert(*(names or ("127.0.0.1",)), **validity)
+        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+        root = self.authorities["ours"].cert_pem.bytes() if mutual else None
+        return grpc.ssl_server_credentials(
+            [(issued.private_key_pem.bytes(), chain)], root, require_client_auth=mutual
+        )
+
+    def file(self, name: str, content: str) -> Path:
+        """A file of any content."""
+        return self._file(name, content.encode())
+
+    def _file(self, name: str, content: bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(content)
+        return path

@@ -1,0 +1,57 @@
+"""Fixtures of what is shown through both clients, and of servers that can be killed."""
+
+from __future__ import annotations
+
+import pytest
+from both import KINDS
+from fake_processes import FakeProcess
+from seq2sum.testing import FakeServer
+
+
+@pytest.fixture(params=KINDS)
+def make_client(request):
+    """Makes a `Client`, or an `AsyncClient` with its face; all of them end with the test."""
+    made = []
+
+    def make(*args, **options):
+        client = KINDS[request.param](*args, **options)
+        made.append(client)
+        return client
+
+    yield make
+    for client in made:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def fake():
+    """A fake server in this process."""
+    with FakeServer() as server:
+        yield server
+
+
+@pytest.fixture
+def start_processes():
+    """Starts fake servers in processes of their own; all of them end with the test."""
+    started = []
+
+    def start(*processes):
+        started.extend(process.start() for process in processes)
+        for process in processes:
+            process.listening()
+        return processes
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture
+def start_process(start_processes):
+    """Starts one."""
+
+    def start(**how):
+        [process] = start_processes(FakeProcess(**how))
+        return process
+
+    return start

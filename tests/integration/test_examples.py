@@ -1,0 +1,45 @@
+"""The example application: its types hold, its own tests pass, and it runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def python(*line, folder=EXAMPLES):
+    done = subprocess.run(
+        [sys.executable, *line],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_it_is_strictly_typed_against_the_installed_client(tmp_path):
+    # From a folder without a configuration: the client is found where it is installed.
+    cache = Path(__file__).parents[2] / ".mypy_cache" / "examples"
+    told = python(
+        "-m", "mypy", "--strict", "--cache-dir", cache, *EXAMPLES.glob("*.py"), folder=tmp_path
+    )
+    assert told.startswith("Success: no issues found in 2 source files")
+
+
+def test_its_own_tests_pass():
+    told = python(
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", "-c", "/dev/null", "."
+    )
+    assert "5 passed" in told
+
+
+def test_it_runs(fake):
+    told = python("checkout.py", fake.target, "12+30", "x", "7+5")
+    first, second, third = told.splitlines()
+    assert (first, third) == ("12+30 = 42", "7+5 = 12")
+    assert "'x' is not a question" in second

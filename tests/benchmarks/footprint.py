@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
@@ -28,19 +27,16 @@ class Footprint(NamedTuple):
     megabytes: float
     """On disk, with everything that it requires, in 10^6 bytes."""
     cpu_seconds: float
-    """Of the import, above that of a bare interpreter; median."""
+    """Of the import, above that of a bare interpreter; the least disturbed run of each."""
     resident: float
-    """Memory after it, above a bare interpreter, in 10^6 bytes; median."""
+    """Memory after it, above a bare interpreter, in 10^6 bytes; the least as well."""
 
 
 def footprint(package: str) -> Footprint:
     """Measures a package of `IMPORTS`."""
     runs = [(_run("pass"), _run(IMPORTS[package])) for _ in range(TIMES)]
     bare, full = zip(*runs, strict=True)
-    cpu, memory = (
-        statistics.median(run[i] for run in full) - statistics.median(run[i] for run in bare)
-        for i in range(2)
-    )
+    cpu, memory = (min(run[i] for run in full) - min(run[i] for run in bare) for i in range(2))
     sizes = (_bytes(name) for name in closure(package))
     return Footprint(sum(sizes) / 1e6, cpu, memory)
 

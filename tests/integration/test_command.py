@@ -342,6 +342,7 @@ def test_mistakes_are_told_in_one_line(run, tmp_path):
 
 
 def test_a_token_needs_encryption_and_is_sent_with_it(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     certificates = Certificates(tmp_path)
     (tmp_path / "token").write_text("opensesame\n")
     credentials = certificates.of_server("seq2sum.test")

@@ -97,6 +97,14 @@ def test_who_leaves_is_not_asked_for():
     assert len(queue) == 0
 
 
+def test_a_queue_can_be_emptied():
+    places = [place(), place(route=THERE)]
+    queue = queue_of(*places)
+    assert queue.drain() == places
+    assert len(queue) == 0
+    assert queue.take(0) == []
+
+
 def test_too_many_are_turned_away():
     queue = queue_of(place(), place(), waiting=2)
     assert not queue.join(place())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import NamedTuple
@@ -74,25 +74,29 @@ class Columns:
         return [int(text) if text.isdigit() else None for text in self.texts]
 
     def answers(self) -> list[Answer]:
-        """The same by row.
+        """The same by row."""
+        return list(self)
 
-        Raises:
-            UnexpectedResponse: The contract has no such status.
+    def __iter__(self) -> Iterator[Answer]:
+        """The same by row, each made when it is asked for.
+
+        Whoever lets go of one before the next keeps Python's garbage collector out of it: to go
+        over thousands of live answers takes it as long as to make them.
         """
         texts = _decoded(self.texts)
         if not any(self.statuses):
             rows = zip(self.questions, texts, self.confidences, self.versions, repeat(None))
             # What Answer._make does, a third of its time without a Python call for each.
-            return list(map(tuple.__new__, repeat(Answer), rows))
+            return map(tuple.__new__, repeat(Answer), rows)
         columns = zip(
             self.questions, texts, self.confidences, self.statuses, self.versions, strict=True
         )
-        return [
+        return (
             Answer(question, "", 0.0, version, refusal(question, status, version))
             if status
             else Answer(question, text, confidence, version)
             for question, text, confidence, status, version in columns
-        ]
+        )
 
     @classmethod
     def joined(cls, parts: Iterable[Columns]) -> Columns:

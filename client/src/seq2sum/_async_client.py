@@ -80,7 +80,7 @@ class AsyncClient(Configured):
             TypeError: `questions` is a single text.
         """
         parts = await self._parts(questions, Plan(**how))
-        return [answer for part in parts for answer in part.answers()]
+        return [answer for part in parts for answer in part]
 
     async def add_columns(self, questions: Iterable[Question], **how: Unpack[How]) -> Columns:
         """The same as `add_many` by column: no object is made for each row."""
@@ -285,5 +285,5 @@ class AsyncClient(Configured):
 
 async def _rows(parts: AsyncIterator[Columns]) -> AsyncIterator[Answer]:
     async for part in parts:
-        for answer in part.answers():
+        for answer in part:
             yield answer

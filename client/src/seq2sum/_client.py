@@ -84,7 +84,7 @@ class Client(Configured):
             TypeError: `questions` is a single text.
         """
         parts = self._parts(questions, Plan(**how))
-        return [answer for part in parts for answer in part.answers()]
+        return [answer for part in parts for answer in part]
 
     def add_columns(self, questions: Iterable[Question], **how: Unpack[How]) -> Columns:
         """The same as `add_many` by column: no object is made for each row."""
@@ -106,7 +106,7 @@ class Client(Configured):
             TypeError: `questions` is a single text.
         """
         parts = self.stream_columns(questions, **pace)
-        return (answer for part in parts for answer in part.answers())
+        return (answer for part in parts for answer in part)
 
     def stream_columns(
         self, questions: Iterable[Question], **pace: Unpack[Pace]

@@ -128,6 +128,13 @@ class Queue:
             del self._groups[batch[0].route]
         return batch
 
+    def drain(self) -> list[Place]:
+        """Takes everybody out: no call is made for them any more."""
+        places = [place for group in self._groups.values() for place in group]
+        self._groups.clear()
+        self._waiting = 0
+        return places
+
     def ended(self) -> None:
         """A call that was taken has come back."""
         self._under_way -= 1

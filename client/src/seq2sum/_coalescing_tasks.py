@@ -82,10 +82,14 @@ class TaskCoalescer:
                 expiry.cancel()
 
     async def close(self) -> None:
-        """Cancels the calls under way; those who wait for one are told."""
-        while self._wanted:
-            for task in self._wanted:
-                task.cancel()
+        """Cancels the calls under way; those who wait are told."""
+        waiting: list[Any] = self._queue.drain()
+        for place in waiting:
+            if not place.future.done():
+                place.future.set_exception(self._edge.closed(place.route))
+        for task in self._wanted:
+            task.cancel()
+        if self._wanted:
             await asyncio.wait(self._wanted)
 
     def _expire(self, place: WaitingTask) -> None:

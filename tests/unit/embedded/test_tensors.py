@@ -132,3 +132,14 @@ def test_a_short_list_of_strings_cannot_claim_all_memory_either():
 def test_any_content_is_read_as_tensorflow_reads_it(dtype, shape, content):
     proto = proto_of(dtype, shape, tensor_content=content)
     assert_same(by_us(proto), by_tensorflow(proto))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int64])
+@pytest.mark.parametrize("values", [[], [0], [1, 0, 127], [128], [-1, 5], [2**30, 3] * 100])
+def test_what_is_handed_over_as_bytes_is_what_would_be_one_by_one(dtype, values):
+    array = np.array(values, dtype)
+    one_by_one = tensor_pb2.TensorProto(dtype=tf.as_dtype(dtype).as_datatype_enum)
+    one_by_one.tensor_shape.dim.add(size=len(values))
+    getattr(one_by_one, tensors.FIELDS[one_by_one.dtype][0]).extend(array.tolist())
+    assert tensors.encode(array) == one_by_one
+    assert tensors.encode(array).SerializeToString() == one_by_one.SerializeToString()

@@ -45,6 +45,10 @@ FIELDS: dict[int, Field] = {
 
 PACKED = {types_pb2.DT_FLOAT: 5, types_pb2.DT_DOUBLE: 6}
 """Numbers of the fields that hold values of a fixed width."""
+VARINTS = {types_pb2.DT_INT32: 7, types_pb2.DT_INT64: 10}
+"""The same of fields whose values are as wide as they need to be."""
+LARGEST_ONE_BYTE = 0x80
+"""From here on a value takes more than the byte that it is."""
 LENGTH_DELIMITED = 2
 """protobuf's wire type of a packed field."""
 
@@ -106,6 +110,9 @@ def write(array: Any, tensor: tensor_pb2.TensorProto) -> None:
         return
     if dtype in PACKED and flat.size:
         tensor.MergeFromString(_packed(PACKED[dtype], flat))
+        return
+    if dtype in VARINTS and flat.size and flat.min() >= 0 and flat.max() < LARGEST_ONE_BYTE:
+        tensor.MergeFromString(_packed(VARINTS[dtype], flat.astype(np.uint8)))
         return
     field, kind = FIELDS[dtype]
     if dtype in BITS:

@@ -95,7 +95,7 @@ def exported(run: Path, base: Path) -> Path:
     """A base path with a version of the run; what is there already is served as it is."""
     if not base.is_dir():
         trials.command("export", str(run), "--to", str(base))
-    return base
+    return base.resolve()  # a server takes nothing else
 
 
 def measured(server: servers.Server, *, rounds: int, seconds: float) -> list[Measured]:

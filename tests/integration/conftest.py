@@ -8,6 +8,12 @@ from fake_processes import FakeProcess
 from seq2sum.testing import FakeServer
 
 
+@pytest.fixture(params=KINDS, ids=KINDS)
+def kind(request):
+    """What makes a client: the sync or the async one."""
+    return KINDS[request.param]
+
+
 @pytest.fixture(params=KINDS)
 def make_client(request):
     """Makes a `Client`, or an `AsyncClient` with its face; all of them end with the test."""

@@ -23,12 +23,6 @@ def client(request, shared_server):
         yield client
 
 
-@pytest.fixture(params=KINDS, ids=KINDS)
-def kind(request):
-    """What makes a client: the sync or the async one."""
-    return KINDS[request.param]
-
-
 def test_add_answers(client):
     answer = client.add("3+4")
     assert (answer.question, answer.text, answer.value, answer.version) == ("3+4", "7", 7, 1)

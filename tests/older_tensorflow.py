@@ -2,8 +2,8 @@
 
 Needs nothing of ours but the list of operators, so that an old TensorFlow can run it:
 
-    python3.11 -m venv /tmp/old && /tmp/old/bin/pip install tensorflow-cpu==2.15.1
-    /tmp/old/bin/python tests/older_tensorflow.py models/seq2sum/1 tests/operators.txt
+    python3.11 -m venv older && older/bin/pip install tensorflow-cpu==2.15.1
+    older/bin/python tests/older_tensorflow.py models/seq2sum/1 tests/operators.txt
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -39,11 +40,39 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=needs_demo)  # last, so that it is there when they come
     if servers.VARIABLE not in os.environ:
         return
     left_out = [item for item in items if item.get_closest_marker("embedded")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("embedded")]
+
+
+def needs_demo(item: pytest.Item) -> bool:
+    """Whether a test looks at the demo, which takes minutes."""
+    return "demo" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def demo_under_way(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, subprocess.Popen[str]] | None]:
+    """The folder and the process of a demo that runs beside the other tests; None if not needed."""
+    if not any(map(needs_demo, request.session.items)):
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("demo")
+    with subprocess.Popen(
+        [sys.executable, ROOT / "tools" / "demo.py"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        yield folder, process
+        if process.poll() is None:  # its own commands too
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

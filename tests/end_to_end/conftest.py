@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+LONGEST_SECONDS = 580
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,8 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    folder = tmp_path_factory.mktemp("demo")
-    done = subprocess.run(
-        [sys.executable, ROOT / "tools" / "demo.py"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=580,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Demo(folder, done.stdout)
+def demo(demo_under_way: tuple[Path, subprocess.Popen[str]]) -> Demo:
+    folder, process = demo_under_way
+    output, errors = process.communicate(timeout=LONGEST_SECONDS)
+    assert process.returncode == 0, output + errors
+    return Demo(folder, output)

@@ -53,7 +53,7 @@ class AsyncClient(Configured):
             UnexpectedResponse: The server answers, but it is no seq2sum model.
         """
         plan = Plan(**how)
-        route, deadline, connection = self._route(plan), self._deadline(plan.timeout), self._open()
+        (route, deadline), connection = self._way(plan), self._open()
         if connection.coalescer is not None:
             answer = await connection.coalescer.add(question, route, deadline)
         else:
@@ -112,11 +112,11 @@ class AsyncClient(Configured):
         """The same as `add_stream` by column: one `Columns` for each RPC."""
         in_flight, rows = pace.pop("in_flight", None), pace.pop("rows", ROWS_PER_CALL)
         plan = Plan(**pace)  # type: ignore[misc]  # what is left are the keywords of How
-        self._route(plan), self._deadline(plan.timeout)  # mistakes are told now
+        self._way(plan)  # mistakes are told now
         return self._pipeline(
             many(questions),
             positive("rows", rows),
-            lambda: (self._route(plan), self._deadline(plan.timeout)),
+            lambda: self._way(plan),
             positive("in_flight", self.in_flight if in_flight is None else in_flight),
         )
 
@@ -129,7 +129,7 @@ class AsyncClient(Configured):
             UnexpectedResponse: The server answers, but it is no seq2sum model.
         """
         plan = Plan(**how)
-        route, deadline = self._route(plan), self._deadline(plan.timeout)
+        route, deadline = self._way(plan)
         return await self._open().do(_calls.explain(question, route.servable), route, deadline)
 
     async def versions(self, **how: Unpack[How]) -> list[VersionStatus]:
@@ -154,7 +154,7 @@ class AsyncClient(Configured):
             UnexpectedResponse: The reply has no signatures.
         """
         plan = Plan(**how)
-        route, deadline = self._route(plan), self._deadline(plan.timeout)
+        route, deadline = self._way(plan)
         return await self._open().do(_calls.describe(route.servable), route, deadline)
 
     async def wait_until_available(
@@ -253,7 +253,7 @@ class AsyncClient(Configured):
 
     async def _parts(self, questions: Iterable[Question], plan: Plan) -> list[Columns]:
         """The answers of all calls that these questions need."""
-        way = self._route(plan), self._deadline(plan.timeout)
+        way = self._way(plan)
         parts = self._pipeline(many(questions), ROWS_PER_CALL, lambda: way, self.in_flight)
         return [part async for part in parts]
 

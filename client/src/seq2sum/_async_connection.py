@@ -18,7 +18,7 @@ from seq2sum._coalescing_tasks import TaskCoalescer
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Overloaded, Seq2SumError
 from seq2sum._how import Route
-from seq2sum._methods import METHODS
+from seq2sum._methods import bound
 from seq2sum._shadow import Shadow
 from seq2sum._waiting import overload_pauses
 
@@ -42,14 +42,7 @@ class AsyncConnection:
         self._channel = channel
         self._target = target
         self._headers = headers
-        self._methods = {
-            method.path: channel.unary_unary(
-                method.path,
-                request_serializer=method.serialize,
-                response_deserializer=method.parse,
-            )
-            for method in METHODS
-        }
+        self._methods = bound(channel)
         self._turns = asyncio.Semaphore(in_flight)
         self._shadow = shadow
         self._shadows: set[asyncio.Task[None]] = set()

@@ -57,7 +57,7 @@ class Client(Configured):
             UnexpectedResponse: The server answers, but it is no seq2sum model.
         """
         plan = Plan(**how)
-        route, deadline, connection = self._route(plan), self._deadline(plan.timeout), self._open()
+        (route, deadline), connection = self._way(plan), self._open()
         if connection.coalescer is not None:
             answer = connection.coalescer.add(question, route, deadline)
         else:
@@ -114,10 +114,10 @@ class Client(Configured):
         """The same as `add_stream` by column: one `Columns` for each RPC."""
         in_flight, rows = pace.pop("in_flight", None), pace.pop("rows", ROWS_PER_CALL)
         plan = Plan(**pace)  # type: ignore[misc]  # what is left are the keywords of How
-        self._route(plan), self._deadline(plan.timeout)  # mistakes are told now
+        self._way(plan)  # mistakes are told now
         return self._pipeline(
             chunks(many(questions), rows=positive("rows", rows)),
-            lambda: (self._route(plan), self._deadline(plan.timeout)),
+            lambda: self._way(plan),
             positive("in_flight", self.in_flight if in_flight is None else in_flight),
         )
 
@@ -130,7 +130,7 @@ class Client(Configured):
             UnexpectedResponse: The server answers, but it is no seq2sum model.
         """
         plan = Plan(**how)
-        route, deadline = self._route(plan), self._deadline(plan.timeout)
+        route, deadline = self._way(plan)
         return self._open().do(_calls.explain(question, route.servable), route, deadline)
 
     def versions(self, **how: Unpack[How]) -> list[VersionStatus]:
@@ -155,7 +155,7 @@ class Client(Configured):
             UnexpectedResponse: The reply has no signatures.
         """
         plan = Plan(**how)
-        route, deadline = self._route(plan), self._deadline(plan.timeout)
+        route, deadline = self._way(plan)
         return self._open().do(_calls.describe(route.servable), route, deadline)
 
     def wait_until_available(
@@ -257,10 +257,10 @@ class Client(Configured):
 
     def _parts(self, questions: Iterable[Question], plan: Plan) -> list[Columns]:
         """The answers of all calls that these questions need."""
-        route, deadline = self._route(plan), self._deadline(plan.timeout)
+        route, deadline = self._way(plan)
         source = chunks(many(questions))
         begun = list(islice(source, 2))
-        if len(begun) < 2:  # a single call is made right here: a future costs half as much again
+        if len(begun) < 2:  # a single call is made right here: a future would cost more
             return [self._open().ask_patiently(chunk, route, deadline) for chunk in begun]
         all_of_them = chain(begun, source)
         return list(self._pipeline(all_of_them, lambda: (route, deadline), self.in_flight))

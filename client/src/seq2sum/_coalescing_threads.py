@@ -48,7 +48,7 @@ class WaitingThread(Place):
 
     def __init__(self, *place: Any, **times: Any) -> None:
         super().__init__(*place, **times)
-        # A lock that is held until the answer is there: a tenth of the cost of an Event.
+        # A lock that is held until the answer is there: it costs less than an Event.
         self.signal = threading.Lock()
         self.signal.acquire()
         self.outcome: Answer | BaseException | None = None
@@ -71,8 +71,6 @@ class WaitingThread(Place):
 class Merged:
     """A call for several callers."""
 
-    callers: list[Any]
-    """Their places, in the order of the rows."""
     wanted: int
     """How many still wait for it."""
     pending: Pending | None = None
@@ -173,7 +171,7 @@ class ThreadCoalescer:
             watcher.wake()
 
     def _send(self, batch: list[Any]) -> None:
-        merged = Merged(batch, len(batch))
+        merged = Merged(len(batch))
         chunk = Chunk([place.question for place in batch], [place.encoded for place in batch])
         with self._lock:
             for place in batch:

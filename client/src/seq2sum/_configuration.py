@@ -109,6 +109,10 @@ class Configured:
         if self._closed:
             raise RuntimeError(f"{self!r} is closed")
 
+    def _way(self, plan: Plan) -> tuple[Route, Deadline]:
+        """Where a call goes, and by when it must be back."""
+        return self._route(plan), self._deadline(plan.timeout)
+
     def _deadline(self, timeout: Timeout) -> Deadline:
         return Deadline(self.timeout if isinstance(timeout, Default) else timeout)
 

@@ -19,7 +19,7 @@ from seq2sum._coalescing_threads import ThreadCoalescer
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Overloaded, Seq2SumError
 from seq2sum._how import Route
-from seq2sum._methods import METHODS
+from seq2sum._methods import bound
 from seq2sum._shadow import Shadow
 from seq2sum._waiting import overload_pauses
 
@@ -66,14 +66,7 @@ class Connection:
         self._channel = channel
         self._target = target
         self._headers = headers
-        self._methods = {
-            method.path: channel.unary_unary(
-                method.path,
-                request_serializer=method.serialize,
-                response_deserializer=method.parse,
-            )
-            for method in METHODS
-        }
+        self._methods = bound(channel)
         self._turns = threading.BoundedSemaphore(in_flight)
         self._shadow = shadow
         self._shadow_turns = threading.BoundedSemaphore(shadow.in_flight if shadow else 1)

@@ -58,3 +58,15 @@ GET_MODEL_STATUS = Method(
 )
 METHODS: tuple[Method[Any, Any], ...] = (PREDICT, GET_MODEL_METADATA, GET_MODEL_STATUS)
 """All of them."""
+
+
+def bound(channel: Any) -> dict[str, Any]:
+    """What makes calls of each method on a channel, of `grpc` or of `grpc.aio`, by path."""
+    return {
+        method.path: channel.unary_unary(
+            method.path,
+            request_serializer=method.serialize,
+            response_deserializer=method.parse,
+        )
+        for method in METHODS
+    }

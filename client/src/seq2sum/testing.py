@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 
 from seq2sum import _fake_replies, contract
 from seq2sum._errors import UNKNOWN_LABEL
-from seq2sum._methods import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, Method
+from seq2sum._methods import METHODS, Method
 from seq2sum.protocol import predict_pb2
 
 __all__ = ["FakeServer", "Seen"]
@@ -235,10 +235,7 @@ class _Handlers(grpc.GenericRpcHandler):
     """The methods of the wire, on a fake server."""
 
     def __init__(self, server: FakeServer) -> None:
-        self._handlers = {
-            method.path: self._handler(server, method)
-            for method in (PREDICT, GET_MODEL_METADATA, GET_MODEL_STATUS)
-        }
+        self._handlers = {method.path: self._handler(server, method) for method in METHODS}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The handler of a method, or None: gRPC answers UNIMPLEMENTED itself."""

@@ -126,7 +126,7 @@ def _packed(field: int, flat: NDArray[Any]) -> bytes:
     """A message that has this packed field alone, in protobuf's wire format.
 
     Numbers of fixed width are on the wire as they are in memory (little-endian); to hand them
-    over one by one as Python objects takes twenty times as long.
+    over one by one as Python objects takes many times as long.
     """
     content = flat.astype(flat.dtype.newbyteorder("<"), copy=False).tobytes()
     length, head = len(content), bytearray([field << 3 | LENGTH_DELIMITED])

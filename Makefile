@@ -3,12 +3,12 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-PROTOS := $(wildcard protos/seq2sum/protocol/*.proto)
-GENERATED := client/src/seq2sum/protocol
+WIRE := $(wildcard protos/seq2sum/protocol/*.proto)
+FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup format generate check check-generated test bench-training bench-graph bench-client search-small demo clean
+.PHONY: help setup format generate check check-generated test bench-training bench-graph bench-client bench-server search-small demo clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -32,8 +32,9 @@ format: setup ## Format the code and sort the imports
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
 
-generate: setup ## Generate the wire code from protos/
-	$(PROTOC) --python_out=client/src --pyi_out=client/src $(PROTOS)
+generate: setup ## Generate the code for messages and configuration files from protos/
+	$(PROTOC) --python_out=client/src --pyi_out=client/src $(WIRE)
+	$(PROTOC) --python_out=serving/src --pyi_out=serving/src $(FILES)
 
 check: setup check-generated ## Lint, types, import rules, generated code is current
 	$(BIN)/ruff check .
@@ -43,9 +44,10 @@ check: setup check-generated ## Lint, types, import rules, generated code is cur
 
 check-generated: setup
 	@rm -rf .generated && mkdir .generated
-	@$(PROTOC) --python_out=.generated --pyi_out=.generated $(PROTOS)
-	@diff -r --exclude=__init__.py --exclude=__pycache__ .generated/seq2sum/protocol $(GENERATED) \
-		|| { echo "generated code is not current: run make generate"; exit 1; }
+	@$(PROTOC) --python_out=.generated --pyi_out=.generated $(WIRE) $(FILES)
+	@for made in client/src/seq2sum/protocol serving/src/seq2sum_serving/configuration; do \
+		diff -r --exclude=__init__.py --exclude=__pycache__ .generated/$${made#*/src/} $$made \
+		|| { echo "generated code is not current: run make generate"; exit 1; }; done
 	@rm -rf .generated
 
 test: setup ## Run all tests
@@ -60,6 +62,9 @@ bench-graph: setup ## The serving graph against stock Keras, by batch size (2 mi
 bench-client: setup ## Every way of asking, against tensorflow-serving-api (3 min)
 	PYTHONPATH=tests $(BIN)/python tests/benchmarks/client.py
 
+bench-server: setup ## The embedded server against its graph called in-process (4 min)
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/server.py
+
 search-small: setup ## How small a network can be that makes no error in a million (60 min)
 	$(BIN)/python tests/benchmarks/small_networks.py
 
@@ -69,3 +74,7 @@ demo: setup ## Train, export, serve and ask, with every command shown
 clean: ## Remove .venv and caches; runs/ and models/ stay
 	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: soak
+soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
+	PYTHONPATH=tests:tests/benchmarks $(BIN)/python tests/soak/soak.py --minutes $(or $(MINUTES),10)

@@ -1,0 +1,1 @@
+"""Messages of configuration files, generated from protos/; `make generate` writes them."""

@@ -25,13 +25,17 @@ from pathlib import Path
 
 EMBEDDED = (
     f"{shlex.quote(sys.executable)} -m seq2sum_serving.embedded.command --port={{port}} "
-    "--model_name={model_name} --model_base_path={model_base_path} {extra_flags}"
+    "--rest_api_port={rest_port} --model_name={model_name} "
+    "--model_base_path={model_base_path} --model_config_file={model_config_file} {extra_flags}"
 )
 VARIABLE = "SEQ2SUM_SERVER_COMMAND"
 COMMAND = os.environ.get(VARIABLE, EMBEDDED)
 
 SECONDS_TO_START = 90
 SECONDS_TO_STOP = 40
+
+CALLERS = "--grpc_max_threads=512"
+"""The default, four for each core, refuses the callers that come on top."""
 
 _ports_given: set[int] = set()
 
@@ -43,42 +47,64 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    rest_port: int = 0
 
     @classmethod
     def launch(
         cls,
-        base_path: Path,
+        base_path: Path | None,
         folder: Path,
         *,
         model_name: str = "seq2sum",
+        config: Path | None = None,
         flags: Sequence[str] = (),
         port: int | None = None,
+        rest: bool = False,
     ) -> Server:
-        """Starts the server, without waiting for it."""
+        """Starts the server, without waiting for it.
+
+        Args:
+            base_path: That of the one model; None with a `config`.
+            folder: Where the log goes.
+            model_name: Name of the one model.
+            config: The model config file.
+            flags: Further flags.
+            port: The gRPC port; None for a free one.
+            rest: Whether to open the REST port too.
+        """
         port = port or free_port()
+        rest_port = free_port() if rest else 0
         filled = COMMAND.format(
             port=port,
-            rest_port=free_port(),
+            rest_port=rest_port,
             model_name=model_name,
-            model_base_path=shlex.quote(str(base_path)),
-            model_config_file="",
-            extra_flags=shlex.join(flags),
+            model_base_path=shlex.quote(str(base_path or "")),
+            model_config_file=shlex.quote(str(config or "")),
+            extra_flags=shlex.join([CALLERS, *flags]),
         )
         log = folder / f"server-{port}.log"
         with log.open("ab") as file:
             process = subprocess.Popen(
                 shlex.split(filled), stdout=file, stderr=file, stdin=subprocess.DEVNULL
             )
-        return cls(process, port, log)
+        return cls(process, port, log, rest_port)
 
     @property
     def target(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.rest_port}"
+
     def is_open(self) -> bool:
-        with socket.socket() as probe:
-            probe.settimeout(0.5)
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        """Whether all of its ports are."""
+        for port in filter(None, (self.port, self.rest_port)):
+            with socket.socket() as probe:
+                probe.settimeout(0.5)
+                if probe.connect_ex(("127.0.0.1", port)) != 0:
+                    return False
+        return True
 
     def wait_until_open(self) -> Server:
         """Waits for the port, which opens when the model is available."""

@@ -24,7 +24,7 @@ class FakeLoader:
         self.attempts = 0
         self.failures_to_come = 0
 
-    def __call__(self, path: str) -> FakeServable:
+    def __call__(self, model: str, version: int, path: str) -> FakeServable:  # noqa: ARG002
         self.attempts += 1
         self.failures_to_come -= 1
         if "broken" in path or self.failures_to_come >= 0:

@@ -7,8 +7,8 @@ import threading
 import pytest
 from fakes import FakeLoader
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.manager import Manager
-from seq2sum_serving.embedded.states import State, StateMonitor
+from seq2sum_serving.embedded.lifecycle.manager import Manager
+from seq2sum_serving.embedded.lifecycle.states import State, StateMonitor
 
 MODEL = "m"
 
@@ -73,6 +73,24 @@ def test_at_every_step_of_a_swap_some_version_serves(bench):
     assert numbers == [1, 2, 2]
 
 
+def test_unloads_come_before_loads_and_newest_versions_first(bench):
+    bench.aspire(1)
+    bench.aspire(5, 3, model="other")
+    seen = []
+    while bench.manager.step():
+        seen.append((bench.states(), bench.states("other")))
+    assert [versions for _, versions in seen] == [
+        {5: "AVAILABLE", 3: "START"},
+        {5: "AVAILABLE", 3: "AVAILABLE"},
+        {5: "AVAILABLE", 3: "AVAILABLE"},
+    ]
+    bench.aspire(2)
+    bench.aspire(model="other")
+    bench.manager.step()
+    assert bench.states("other") == {5: "AVAILABLE", 3: "END"}
+    assert bench.states() == {2: "START", 1: "AVAILABLE"}
+
+
 def test_the_latest_is_the_largest_number_that_serves(bench):
     bench.aspire(1, 3, 2)
     bench.settle()
@@ -108,6 +126,40 @@ def test_a_failed_load_is_tried_again_as_often_as_asked():
     bench.settle()
     assert bench.states() == {1: "AVAILABLE"}
     assert (bench.loader.attempts, pauses) == (3, ["pause", "pause"])
+
+
+def test_a_version_that_a_newer_one_replaced_is_not_tried_again():
+    pauses = []
+
+    def pause():
+        pauses.append("pause")
+        bench.aspire(2)
+        bench.manager.step()
+        return False
+
+    bench = Bench(retries=100, pause=pause, load_threads=1)
+    bench.aspire(1, broken=[1])
+    bench.manager.step()
+    bench.manager.set_load_threads(0)  # waits for the load
+    bench.settle()
+    assert pauses == ["pause"]
+    assert bench.states() == {2: "AVAILABLE", 1: "END"}
+    assert bench.monitor.versions(MODEL)[1].error is not None
+
+
+def test_without_load_threads_a_version_that_is_tried_again_holds_up_every_model():
+    seen = []
+
+    def pause():
+        bench.aspire(1, model="other")
+        seen.append(bench.states("other"))
+        return False
+
+    bench = Bench(retries=2, pause=pause)
+    bench.aspire(1, broken=[1])
+    bench.settle()
+    assert seen == [{}, {}]
+    assert bench.states("other") == {1: "AVAILABLE"}
 
 
 def test_retries_come_to_an_end():
@@ -190,9 +242,9 @@ def test_unloading_waits_for_the_requests_in_flight(bench):
     bench.aspire(1)
     bench.settle()
     old = bench.loader.loaded[0]
-    with bench.manager.handle(MODEL, None):
-        bench.aspire(2)
-        bench.manager.step()  # loads 2
+    bench.aspire(2)
+    bench.manager.step()  # loads 2
+    with bench.manager.handle(MODEL, 1):
         unloading = threading.Thread(target=bench.manager.step)
         unloading.start()
         while bench.states()[1] != "UNLOADING":
@@ -203,6 +255,21 @@ def test_unloading_waits_for_the_requests_in_flight(bench):
     unloading.join(10)
     assert old.closed
     assert bench.states() == {2: "AVAILABLE", 1: "END"}
+
+
+def test_one_long_request_holds_up_the_versions_of_every_model(bench):
+    bench.aspire(1)
+    bench.settle()
+    with bench.manager.handle(MODEL, None):
+        bench.aspire(1, model="other")
+        loading = threading.Thread(target=bench.manager.step)
+        loading.start()
+        while bench.states("other") != {1: "LOADING"} or not bench.loader.loaded[1:]:
+            pass
+        loading.join(0.2)
+        assert bench.states("other") == {1: "LOADING"}
+    loading.join(10)
+    assert bench.states("other") == {1: "AVAILABLE"}
 
 
 def test_a_failing_request_gives_its_handle_back(bench):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from seq2sum_serving.embedded.policy import Action, Kind, Snapshot, next_action
-from seq2sum_serving.embedded.states import State
+from seq2sum_serving.embedded.lifecycle.policy import Action, Kind, Snapshot, next_action
+from seq2sum_serving.embedded.lifecycle.states import State
 
 ASPIRED, LEAVING = True, False
 START, LOADING, AVAILABLE, UNLOADING, END = State

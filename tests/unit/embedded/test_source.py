@@ -5,10 +5,38 @@ from __future__ import annotations
 import logging
 
 import pytest
-from seq2sum_serving.embedded.config import ModelConfig
-from seq2sum_serving.embedded.errors import StartupError
-from seq2sum_serving.embedded.source import FileSystemSource
-from seq2sum_serving.embedded.versions import Latest, aspired
+from seq2sum_serving.embedded.lifecycle.source import FileSystemSource, Monitored
+from seq2sum_serving.embedded.lifecycle.versions import (
+    All,
+    Latest,
+    Specific,
+    aspired,
+    version_number,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("1", 1),
+        ("00000123", 123),
+        ("0", 0),
+        ("-3", -3),
+        ("+6", 6),
+        (" 6", 6),
+        (str(2**63 - 1), 2**63 - 1),
+        (str(2**63), None),
+        ("1.tmp", None),
+        ("v1", None),
+        (".6", None),
+        ("6a", None),
+        ("+6x", None),
+        ("\u0661", None),
+        ("", None),
+    ],
+)
+def test_a_whole_name_that_is_a_number_is_a_version(name, number):
+    assert version_number(name) == number
 
 
 def test_the_latest_versions_are_aspired():
@@ -17,6 +45,15 @@ def test_the_latest_versions_are_aspired():
     assert aspired(names, Latest(2)) == {10: "10", 2: "2"}
     assert aspired(names, Latest(0)) == {10: "10"}
     assert aspired(["a"], Latest()) == {}
+
+
+def test_all_versions_are_aspired():
+    assert aspired(["1", "x", "3"], All()) == {3: "3", 1: "1"}
+
+
+def test_specific_versions_are_aspired_as_far_as_they_are_there():
+    assert aspired(["1", "2", "3"], Specific(frozenset({1, 2, 5}))) == {2: "2", 1: "1"}
+    assert aspired(["1"], Specific(frozenset())) == {}
 
 
 def test_of_two_spellings_of_a_number_the_last_one_counts():
@@ -30,21 +67,23 @@ class Said(dict):
         self[model] = versions
 
 
-def source(*models):
+def source(**base_paths):
     said = Said()
-    return said, FileSystemSource(models, said)
+    made = FileSystemSource(said)
+    made.update({name: Monitored(str(path), Latest()) for name, path in base_paths.items()})
+    return said, made
 
 
 def test_the_newest_directory_is_aspired(tmp_path):
     for name in ("1", "3", "3.tmp"):
         (tmp_path / name).mkdir()
-    said, polled = source(ModelConfig("m", str(tmp_path)))
+    said, polled = source(m=tmp_path)
     polled.poll()
     assert said == {"m": {3: str(tmp_path / "3")}}
 
 
 def test_a_base_path_without_versions_says_that_none_is_aspired(tmp_path, caplog):
-    said, polled = source(ModelConfig("m", str(tmp_path)))
+    said, polled = source(m=tmp_path)
     polled.poll()
     assert said == {"m": {}}
     assert "No versions of servable m" in caplog.text
@@ -52,16 +91,14 @@ def test_a_base_path_without_versions_says_that_none_is_aspired(tmp_path, caplog
 
 def test_a_saved_model_in_place_of_a_base_path_is_pointed_out(tmp_path, caplog):
     (tmp_path / "saved_model.pb").touch()
-    _, polled = source(ModelConfig("m", str(tmp_path)))
+    _, polled = source(m=tmp_path)
     polled.poll()
     assert "it is a SavedModel itself" in caplog.text
 
 
 def test_a_missing_base_path_ends_the_look_for_all_models(tmp_path, caplog):
     (tmp_path / "good" / "1").mkdir(parents=True)
-    said, polled = source(
-        ModelConfig("good", str(tmp_path / "good")), ModelConfig("gone", str(tmp_path / "gone"))
-    )
+    said, polled = source(good=tmp_path / "good", gone=tmp_path / "gone")
     with caplog.at_level(logging.ERROR):
         polled.poll()
     assert said == {}
@@ -71,6 +108,7 @@ def test_a_missing_base_path_ends_the_look_for_all_models(tmp_path, caplog):
     assert set(said) == {"good", "gone"}
 
 
-def test_a_relative_base_path_is_refused_in_tensorflow_servings_words():
-    with pytest.raises(StartupError, match=r"absolute path or URI; got base_path\(\)=models/m"):
-        ModelConfig("m", "models/m").check()
+def test_models_that_are_left_out_lose_their_versions_without_a_look(tmp_path):
+    said, polled = source(stays=tmp_path, goes=tmp_path)
+    polled.update({"stays": Monitored(str(tmp_path), Latest())})
+    assert said == {"goes": {}}

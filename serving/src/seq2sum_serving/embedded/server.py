@@ -1,44 +1,37 @@
 """The composition root: builds the parts of a server, starts them, and stops them in order.
 
-The gRPC port opens only when every model has a version that is AVAILABLE, so that whoever
-waits for the port waits for the model. The first SIGTERM or SIGINT refuses new calls and lets
-those in flight finish; the second one ends the process at once.
+The ports open only when every model has a version that is AVAILABLE, so that whoever waits for
+a port waits for the models; until then a signal ends the process at once, as there is nothing
+to drain. After that the first SIGTERM or SIGINT refuses new calls and lets those in flight
+finish, and the second one ends the process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
-import grpc
-
-from seq2sum_serving.embedded import saved_model
+from seq2sum_serving.embedded import config_file
+from seq2sum_serving.embedded.batching.batched import wrapper
 from seq2sum_serving.embedded.config import ServerConfig
-from seq2sum_serving.embedded.errors import Code, StartupError
-from seq2sum_serving.embedded.manager import Manager
-from seq2sum_serving.embedded.ports import address, cannot_listen
-from seq2sum_serving.embedded.service import Service
-from seq2sum_serving.embedded.source import FileSystemSource
-from seq2sum_serving.embedded.states import State, StateMonitor
+from seq2sum_serving.embedded.core import Core, CoreOptions
+from seq2sum_serving.embedded.errors import ServingError, StartupError
+from seq2sum_serving.embedded.inference.loader import Loader, LoaderOptions
+from seq2sum_serving.embedded.plane import DataPlane
+from seq2sum_serving.embedded.rest.app import AppOptions
+from seq2sum_serving.embedded.rest.server import RestOptions, RestServer
+from seq2sum_serving.embedded.rpc.front import GrpcFront
 
 log = logging.getLogger(__name__)
 
 BROKEN = 1
 """Exit code of a server that could not go on."""
+DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
 MANAGER_TICK_SECONDS = 0.1
-STARTUP_TICK_SECONDS = 0.05
-
-GRPC_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # Two servers on one port would share its calls at random; a taken port is an error here.
-    ("grpc.so_reuseport", 0),
-)
+"""Between two actions of the manager, as in TensorFlow Serving."""
 
 
 class Server:
@@ -48,73 +41,57 @@ class Server:
         self._config = config
         self._stop = threading.Event()
         self._broken = threading.Event()
-        self._monitor = StateMonitor()
-        self._manager = Manager(
-            saved_model.load,
-            self._monitor,
-            retries=config.load_retries,
-            pause=lambda: self._stop.wait(config.retry_seconds),
-        )
-        self._source = FileSystemSource(config.models, self._manager.set_aspired)
-        self._workers = ThreadPoolExecutor(config.max_threads, "request")
+        self._on_broken: Callable[[], object] = lambda: None
+        self._core = Core(_loader(config), _core_options(config), self._stop)
 
-    async def run(self) -> int:
+    def load(self) -> None:
+        """Loads the first configuration; returns when every model of it serves.
+
+        Raises:
+            StartupError: It is refused, or a model cannot be loaded.
+        """
+        self._start("manager", self._manage)
+        try:
+            self._core.configure(self._config.models)
+        except ServingError as error:
+            raise StartupError(error.code, error.message) from error
+        if self._config.poll_seconds > 0:
+            self._start("source", self._poll_base_paths)
+        if self._config.model_config_file and self._config.model_config_file_poll_seconds > 0:
+            self._start("config", self._poll_config_file)
+
+    async def serve(self) -> int:
         """Serves until a signal; gives back the exit code.
 
         Raises:
-            StartupError: A model cannot be loaded, or the port cannot be opened.
+            StartupError: A port cannot be opened.
         """
         stopping = asyncio.Event()
-        self._on_signals(stopping)
-        for name, body in (("source", self._poll), ("manager", self._manage)):
-            self._start(name, body, stopping)
+        loop = asyncio.get_running_loop()
+        config = self._config
+        plane = DataPlane(self._core, config.inference)
+        front = GrpcFront(plane, self._core, config)
+        rest = RestServer(plane, self._core, _rest_options(config)) if _has_rest(config) else None
+        self._on_broken = lambda: loop.call_soon_threadsafe(stopping.set)
         try:
-            if await self._models_ready(stopping):
-                await self._serve(stopping)
+            await front.start()
+            if rest:
+                rest.start(config.host, config.rest_port)
+            _on_signals(stopping)
+            if self._broken.is_set():
+                return BROKEN
+            await stopping.wait()
+            log.info("Stopping: new calls are refused, those in flight may finish")
+            ends = [front.stop(config.grace_seconds)]
+            if rest:
+                ends.append(asyncio.to_thread(rest.stop, config.grace_seconds))
+            await asyncio.gather(*ends)
         finally:
             self._stop.set()
-            self._workers.shutdown(wait=False, cancel_futures=True)
         return BROKEN if self._broken.is_set() else 0
 
-    async def _serve(self, stopping: asyncio.Event) -> None:
-        config = self._config
-        server = grpc.aio.server(options=GRPC_OPTIONS)
-        server.add_generic_rpc_handlers((Service(self._manager, self._monitor, self._workers),))
-        try:
-            server.add_insecure_port(address(config.host, config.port))
-        except RuntimeError as error:  # gRPC does not say more; it was free a moment ago
-            raise cannot_listen(config.host, config.port, error) from error
-        await server.start()
-        log.info("Running gRPC ModelServer at %s ...", address(config.host, config.port))
-        await stopping.wait()
-        log.info("Stopping: new calls are refused, those in flight may finish")
-        await server.stop(config.grace_seconds)
-
-    async def _models_ready(self, stopping: asyncio.Event) -> bool:
-        """Waits until a version of every model serves; False if told to stop before."""
-        names = [model.name for model in self._config.models]
-        while not all(map(self._monitor.settled, names)):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), STARTUP_TICK_SECONDS)
-            if stopping.is_set():
-                return False
-        failures = [
-            f"{{{{name: {name} version: {number}}} due to error: {entry.error}}}"
-            for name in names
-            for number, entry in self._monitor.versions(name).items()
-            if entry.state is State.END
-        ]
-        if failures:
-            raise StartupError(
-                Code.UNKNOWN,
-                f"{len(failures)} servable(s) did not become available: "
-                f"{{{', '.join(failures)}, }}",
-            )
-        return True
-
-    def _start(self, name: str, body: Callable[[], None], stopping: asyncio.Event) -> None:
+    def _start(self, name: str, body: Callable[[], None]) -> None:
         """Starts a thread without which the server is no use: its end by an error ends all."""
-        loop = asyncio.get_running_loop()
 
         def guarded() -> None:
             try:
@@ -122,32 +99,87 @@ class Server:
             except Exception:
                 log.exception("The %s thread failed; the server stops", name)
                 self._broken.set()
-                loop.call_soon_threadsafe(stopping.set)
+                self._stop.set()
+                self._on_broken()
 
         threading.Thread(target=guarded, name=name, daemon=True).start()
 
-    def _poll(self) -> None:
-        seconds = self._config.poll_seconds
-        if seconds < 0:
-            return
-        self._source.poll()
-        while seconds and not self._stop.wait(seconds):
-            self._source.poll()
-
     def _manage(self) -> None:
         while not self._stop.is_set():
-            if not self._manager.step():
-                self._stop.wait(MANAGER_TICK_SECONDS)
+            self._core.manager.step()
+            self._stop.wait(MANAGER_TICK_SECONDS)
 
-    def _on_signals(self, stopping: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
-        numbers = (signal.SIGTERM, signal.SIGINT)
+    def _poll_base_paths(self) -> None:
+        while not self._stop.wait(self._config.poll_seconds):
+            self._core.source.poll()
 
-        def stop() -> None:
-            stopping.set()
-            for number in numbers:  # the next one is the system's
-                loop.remove_signal_handler(number)
-                signal.signal(number, signal.SIG_DFL)
+    def _poll_config_file(self) -> None:
+        """Applies the file again and again, changed or not, as there."""
+        while not self._stop.wait(self._config.model_config_file_poll_seconds):
+            try:
+                self._core.configure(config_file.read(self._config.model_config_file))
+            except ServingError as error:
+                log.error(
+                    "PollFilesystemAndReloadConfig failed to ReloadConfig: %s",
+                    " ".join(str(error).split()),
+                )
 
-        for number in numbers:
-            loop.add_signal_handler(number, stop)
+
+def _core_options(config: ServerConfig) -> CoreOptions:
+    return CoreOptions(
+        allow_unavailable_labels=config.allow_unavailable_labels,
+        load_threads=config.load_threads,
+        unload_threads=config.unload_threads,
+        load_retries=config.load_retries,
+        retry_seconds=config.retry_seconds,
+        poll_seconds=config.poll_seconds,
+    )
+
+
+def _loader(config: ServerConfig) -> Loader:
+    wrap = None
+    if config.batching is not None:
+        wrap = wrapper(config.batching, per_model=config.per_model_batching)
+    return Loader(
+        LoaderOptions(
+            tags=config.tags,
+            session_config=config.session_config,
+            warm_up=config.warmup,
+            warm_up_iterations=config.warmup_iterations,
+            inference=config.inference,
+            wrap=wrap,
+        )
+    )
+
+
+def _has_rest(config: ServerConfig) -> bool:
+    """Whether the REST port opens; as there, it stays shut without its monitoring file."""
+    if config.rest_port and config.monitoring_broken:
+        log.error("No REST API, since there is no monitoring: %s", config.monitoring_broken)
+    return bool(config.rest_port) and not config.monitoring_broken
+
+
+def _rest_options(config: ServerConfig) -> RestOptions:
+    prometheus = config.monitoring.prometheus_config if config.monitoring else None
+    path = None
+    if prometheus and prometheus.enable:
+        path = prometheus.path or DEFAULT_METRICS_PATH
+    return RestOptions(
+        threads=config.rest_threads,
+        timeout=config.rest_timeout_seconds,
+        app=AppOptions(cors=config.rest_cors, metrics_path=path),
+    )
+
+
+def _on_signals(stopping: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def stop() -> None:
+        stopping.set()
+        for number in numbers:  # the next one is the system's
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in numbers:
+        loop.add_signal_handler(number, stop)

@@ -1,21 +1,22 @@
 """The manager: brings the managed versions to the aspired ones, one action at a time.
 
 The source says what is aspired whenever it looked; the manager's thread takes it from there.
-Requests get counted handles: a version is unloaded only after the last one is given back.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.policy import Kind, Snapshot, next_action
-from seq2sum_serving.embedded.states import State, StateMonitor
+from seq2sum_serving.embedded.errors import ServingError
+from seq2sum_serving.embedded.lifecycle.policy import Action, Kind, Snapshot, next_action
+from seq2sum_serving.embedded.lifecycle.serving_map import ServingMap
+from seq2sum_serving.embedded.lifecycle.states import State, StateMonitor
+from seq2sum_serving.embedded.lifecycle.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -29,47 +30,58 @@ class Servable(Protocol):
 
 
 S = TypeVar("S", bound=Servable)
+Load = Callable[[str, int, str], S]
+"""A loader: model, version and directory to a servable; raises ServingError."""
 
 
 @dataclass
-class Harness(Generic[S]):
-    """One managed version: where it comes from, where it is, who uses it."""
+class Harness:
+    """One managed version: where it comes from and where it is."""
 
     path: str
     state: State = State.START
     aspired: bool = True
-    servable: S | None = None
-    users: int = 0
+    busy: bool = False
+    """Whether an action on it was begun and has not ended."""
 
 
 class Manager(Generic[S]):
     """Versions of any number of models.
 
-    `set_aspired` and `handle` may be called from any thread, `step` from one only.
+    `set_aspired` and `handle` may be called from any thread, `step` from one only. Loads and
+    unloads run in `step` itself while there are no threads for them: a load that fails and
+    pauses before its next attempt holds up all models then, as in TensorFlow Serving.
     """
 
     def __init__(
         self,
-        load: Callable[[str], S],
+        load: Load[S],
         monitor: StateMonitor,
         *,
         retries: int = 0,
         pause: Callable[[], bool] = lambda: False,
+        load_threads: int = 0,
+        unload_threads: int = 0,
     ) -> None:
         """Makes a manager of no versions.
 
         Args:
-            load: The loader: from a version directory to a servable; raises ServingError.
+            load: The loader.
             monitor: Who is told of states.
             retries: Further attempts after a failed load.
             pause: Waits before each of them; True means to give up, since the server stops.
+            load_threads: Threads that load; 0: `step` does.
+            unload_threads: Threads that unload; 0: `step` does.
         """
         self._load = load
         self._monitor = monitor
         self._retries = retries
         self._pause = pause
-        self._changed = threading.Condition()
-        self._models: dict[str, dict[int, Harness[S]]] = {}
+        self._serving: ServingMap[S] = ServingMap()
+        self._loads = Workers("load", load_threads)
+        self._unloads = Workers("unload", unload_threads)
+        self._lock = threading.RLock()
+        self._models: dict[str, dict[int, Harness]] = {}
         self._pending: dict[str, Mapping[int, str]] = {}
 
     def set_aspired(self, model: str, versions: Mapping[int, str]) -> None:
@@ -77,96 +89,88 @@ class Manager(Generic[S]):
 
         Omitting a version means that it may be unloaded. Only the last word counts.
         """
-        with self._changed:
+        with self._lock:
             self._pending[model] = dict(versions)
 
-    @contextmanager
-    def handle(self, model: str, version: int | None) -> Iterator[tuple[int, S]]:
-        """A version in use: its number and its servable. None asks for the latest one serving.
+    def handle(self, model: str, version: int | None) -> AbstractContextManager[tuple[int, S]]:
+        """A version in use; see ServingMap.handle."""
+        return self._serving.handle(model, version)
 
-        Raises:
-            ServingError: NOT_FOUND, in TensorFlow Serving's words; its own tools look for them.
-        """
-        with self._changed:
-            number, harness, servable = self._find(model, version)
-            harness.users += 1
-        try:
-            yield number, servable
-        finally:
-            with self._changed:
-                harness.users -= 1
-                self._changed.notify_all()
+    def set_load_threads(self, count: int) -> None:
+        """Changes the number of threads that load; waits for the loads of the old ones."""
+        self._loads.resize(count)
 
     def step(self) -> bool:
-        """Takes over what is aspired and does at most one action; False if there was none."""
-        self._take_over()
+        """Takes over what is aspired and begins at most one action; False if there was none."""
+        with self._lock:
+            self._forget()
+            self._take_over()
+            chosen = self._next()
+            if chosen is None:
+                return False
+            model, action = chosen
+            harness = self._models[model][action.version]
+            harness.busy = True
+        if action.kind is Kind.LOAD:
+            self._loads.run(lambda: self._load_version(model, action.version, harness))
+        else:
+            self._unloads.run(lambda: self._unload_version(model, action.version, harness))
+        return True
+
+    def _next(self) -> tuple[str, Action] | None:
+        """The action to begin: unloads before loads, then the newest version first."""
+        found = []
         for model, versions in self._models.items():
-            snapshots = [Snapshot(v, h.state, h.aspired) for v, h in versions.items()]
-            action = next_action(snapshots)
-            if action is None:
-                continue
-            harness = versions[action.version]
-            if action.kind is Kind.LOAD:
-                self._load_version(model, action.version, harness)
-            else:
-                self._unload_version(model, action.version, harness)
-            return True
-        return False
+            action = next_action([Snapshot(v, _seen(h), h.aspired) for v, h in versions.items()])
+            if action is not None:
+                found.append((model, action))
+        order = {Kind.UNLOAD: 0, Kind.LOAD: 1}
+        return min(found, key=lambda f: (order[f[1].kind], -f[1].version), default=None)
 
     def _take_over(self) -> None:
-        with self._changed:
-            pending, self._pending = self._pending, {}
-            for model, wanted in pending.items():
-                versions = self._models.setdefault(model, {})
-                # A version on its way out cannot be aspired again before it is gone; as in
-                # TensorFlow Serving the whole set waits for that. The source will say it again.
-                if any(v in versions and not versions[v].aspired for v in wanted):
-                    continue
-                for number, harness in versions.items():
-                    harness.aspired = number in wanted
-                for number in sorted(wanted.keys() - versions.keys()):
-                    versions[number] = Harness(wanted[number])
-                    self._monitor.publish(model, number, State.START)
-            for model, versions in self._models.items():
-                for number in [v for v, h in versions.items() if not h.aspired]:
-                    if versions[number].state is State.START:
-                        self._set(model, number, versions[number], State.END)
-                    if versions[number].state is State.END:
-                        del versions[number]
+        for model, wanted in list(self._pending.items()):
+            versions = self._models.setdefault(model, {})
+            # A version on its way out cannot be aspired again before it is gone; as in
+            # TensorFlow Serving the whole set waits for that, which for a version that others
+            # fell back on may be for ever.
+            if any(v in versions and not versions[v].aspired for v in wanted):
+                continue
+            del self._pending[model]
+            for number, harness in versions.items():
+                harness.aspired = number in wanted
+            for number in sorted(wanted.keys() - versions.keys()):
+                versions[number] = Harness(wanted[number])
+                self._monitor.publish(model, number, State.START)
 
-    def _find(self, model: str, version: int | None) -> tuple[int, Harness[S], S]:
-        serving = {
-            number: (number, harness, harness.servable)
-            for number, harness in self._models.get(model, {}).items()
-            if harness.servable is not None
-        }
-        wanted = max(serving, default=None) if version is None else version
-        if wanted is None or wanted not in serving:
-            which = f"Latest({model})" if version is None else f"Specific({model}, {version})"
-            raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {which}")
-        return serving[wanted]
+    def _forget(self) -> None:
+        """Lets go of what is neither wanted nor loaded; its last state stays in the monitor."""
+        for model, versions in self._models.items():
+            for number in [v for v, h in versions.items() if not h.aspired and not h.busy]:
+                if versions[number].state is State.START:
+                    self._set(model, number, versions[number], State.END)
+                if versions[number].state is State.END:
+                    del versions[number]
 
-    def _load_version(self, model: str, version: int, harness: Harness[S]) -> None:
+    def _load_version(self, model: str, version: int, harness: Harness) -> None:
         self._set(model, version, harness, State.LOADING)
         try:
-            servable = self._attempt(model, version, harness.path)
+            servable = self._attempt(model, version, harness)
         except ServingError as error:
             self._set(model, version, harness, State.END, error)
             return
-        with self._changed:
-            harness.servable = servable
-        self._set(model, version, harness, State.AVAILABLE)
+        self._serving.add(model, version, servable)
         log.info("Successfully loaded servable version {name: %s version: %d}", model, version)
+        self._set(model, version, harness, State.AVAILABLE)
 
-    def _attempt(self, model: str, version: int, path: str) -> S:
+    def _attempt(self, model: str, version: int, harness: Harness) -> S:
         """Loads, again after a pause if it fails; raises the last error.
 
-        As in TensorFlow Serving the pauses hold up the loads and unloads of all models.
+        A version that is no longer aspired is given up at the end of a pause.
         """
         for left in range(self._retries, -1, -1):
             log.info("Loading servable version {name: %s version: %d}", model, version)
             try:
-                return self._load(path)
+                return self._load(model, version, harness.path)
             except ServingError as error:
                 log.error(
                     "Loading servable: {name: %s version: %d} failed: %s; %s",
@@ -175,27 +179,33 @@ class Manager(Generic[S]):
                     " ".join(str(error).split()),
                     f"{left} attempts left" if left else "publish it under a new number",
                 )
-                if not left or self._pause():
+                if not left or self._pause() or not harness.aspired:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    def _unload_version(self, model: str, version: int, harness: Harness[S]) -> None:
-        self._set(model, version, harness, State.UNLOADING)
-        with self._changed:
-            servable, harness.servable = harness.servable, None
-            self._changed.wait_for(lambda: harness.users == 0)
-        if servable is not None:
-            servable.close()
-        self._set(model, version, harness, State.END)
+    def _unload_version(self, model: str, version: int, harness: Harness) -> None:
+        self._set(model, version, harness, State.UNLOADING, busy=True)
+        self._serving.remove(model, version).close()
         log.info("Done unloading servable version {name: %s version: %d}", model, version)
+        self._set(model, version, harness, State.END)
 
     def _set(
         self,
         model: str,
         version: int,
-        harness: Harness[S],
+        harness: Harness,
         state: State,
         error: ServingError | None = None,
+        *,
+        busy: bool | None = None,
     ) -> None:
-        harness.state = state
-        self._monitor.publish(model, version, state, error)
+        with self._lock:
+            harness.state = state
+            harness.busy = state is State.LOADING if busy is None else busy
+            self._monitor.publish(model, version, state, error)
+
+
+def _seen(harness: Harness) -> State:
+    """The state that the policy decides by: a version with an action under way is left alone."""
+    begun = {State.START: State.LOADING, State.AVAILABLE: State.UNLOADING}
+    return begun.get(harness.state, harness.state) if harness.busy else harness.state

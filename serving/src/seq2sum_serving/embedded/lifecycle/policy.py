@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from seq2sum_serving.embedded.states import State
+from seq2sum_serving.embedded.lifecycle.states import State
 
 
 @dataclass(frozen=True, slots=True)

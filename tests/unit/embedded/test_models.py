@@ -1,0 +1,80 @@
+"""What a list of models may be, and what may follow it."""
+
+from __future__ import annotations
+
+import pytest
+from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.lifecycle import models
+from seq2sum_serving.embedded.lifecycle.models import Model
+from seq2sum_serving.embedded.lifecycle.source import Monitored
+from seq2sum_serving.embedded.lifecycle.versions import All
+
+GOOD = Model("m", "/models/m")
+NO_PLATFORM = Model("n", "/models/n", platform="")
+NEITHER = (
+    "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+    "ModelServerConfig::model_platform, model name is n"
+)
+
+
+def refusal(check, *arguments):
+    with pytest.raises(ServingError) as caught:
+        check(*arguments)
+    assert caught.value.code is Code.INVALID_ARGUMENT
+    return caught.value.message
+
+
+def test_a_name_may_stand_in_a_list_once():
+    models.check_list([GOOD, Model("other", "/models/m")])
+    assert refusal(models.check_list, [GOOD, Model("m", "/b")]) == (
+        "Illegal to list model m multiple times in config list"
+    )
+
+
+@pytest.mark.parametrize("path", ["/models/m", "gs://bucket/m", "s3://b/m"])
+def test_a_base_path_may_be_absolute_or_a_uri(path):
+    models.check_list([Model("m", path)])
+
+
+@pytest.mark.parametrize("path", ["", "models/m", "./m", "~/m"])
+def test_no_other_base_path_is_taken(path):
+    assert refusal(models.check_list, [Model("m", path)]) == (
+        f"Expected model m to have an absolute path or URI; got base_path()={path}"
+    )
+
+
+def test_a_model_keeps_its_platform():
+    models.check_transition([GOOD], [GOOD, Model("x", "/x", platform="torch")])
+    assert refusal(models.check_transition, [GOOD], [Model("m", "/m", platform="torch")]) == (
+        "Illegal to change a model's platform. For model m platform was tensorflow and new "
+        "platform requested is torch"
+    )
+
+
+@pytest.mark.parametrize("after", [[], [GOOD], [Model("n", "/models/n")]])
+def test_a_stored_model_without_a_platform_poisons_whatever_comes_after(after):
+    """The real server's trap: only a restart helps."""
+    assert refusal(models.check_transition, [NO_PLATFORM], after) == NEITHER
+
+
+def test_the_deprecated_type_will_do_but_not_beside_a_platform():
+    assert models.platform(Model("m", "/m", platform="", type_number=1)) == "tensorflow"
+    assert "Illegal setting both" in refusal(models.platform, Model("m", "/m", type_number=1))
+    assert "model_type choice 2 not supported" in refusal(
+        models.platform, Model("m", "/m", platform="", type_number=2)
+    )
+
+
+def test_what_is_looked_at_are_base_paths_and_policies():
+    assert models.monitored([Model("m", "/m", policy=All())]) == {"m": Monitored("/m", All())}
+    assert refusal(models.monitored, [NO_PLATFORM]) == NEITHER
+    assert refusal(models.monitored, [Model("m", "/m", platform="torch")]) == (
+        "Model m requests unsupported platform torch"
+    )
+
+
+def test_there_is_no_request_logger():
+    models.request_logging([GOOD])
+    assert refusal(models.request_logging, [Model("m", "/m", logs_requests=True)]) == (
+        "No request-logger-creator provided."
+    )

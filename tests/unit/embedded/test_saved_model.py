@@ -1,60 +1,102 @@
-"""Loading: whatever is wrong with a version becomes an error of serving."""
+"""Loading and running: whatever is wrong with a version becomes an error of serving."""
 
 from __future__ import annotations
 
+import gc
+import shutil
 from pathlib import Path
 
+import exported
 import numpy as np
 import pytest
 import tensorflow as tf
-from seq2sum_serving.embedded import saved_model
+from google.protobuf import text_format
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference import saved_model
+from seq2sum_serving.embedded.monitoring import metrics
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    return exported.export(tmp_path_factory.mktemp("exported") / "1")
 
 
 @pytest.fixture
-def version(tmp_path):
-    """A SavedModel that doubles, written by plain TensorFlow."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
-    def double(x):
-        return {"y": 2 * x}
-
-    tf.saved_model.save(tf.Module(), str(tmp_path / "1"), signatures={"double": double})
-    return tmp_path / "1"
+def version(good, tmp_path):
+    """A copy that a test may break."""
+    return Path(shutil.copytree(good, tmp_path / "1"))
 
 
-def load_error(path):
+def load_error(path, **options):
     with pytest.raises(ServingError) as caught:
-        saved_model.load(str(path))
+        saved_model.load(str(path), **options)
     return caught.value
 
 
-def test_any_saved_model_is_loaded_and_run(version):
-    model = saved_model.load(str(version))
-    signature = model.signatures["double"]
-    feeds = {signature.inputs["x"].name: np.array([1.5, 2], np.float32)}
-    [doubled] = model.run(feeds, [signature.outputs["y"].name])
-    assert doubled.tolist() == [3, 4]
+def run(model, signature, output, array, **options):
+    """Runs a signature that has one input."""
+    found = model.signatures[signature]
+    [feed] = found.inputs.values()
+    [result] = model.run({feed.name: array}, [found.outputs[output].name], **options)
+    return result.tolist()
+
+
+def texts(*values):
+    return np.array(values, object)
+
+
+def attempts(path, status):
+    return metrics.LOAD_ATTEMPT_COUNT.labels(str(path), status)._value.get()
+
+
+def test_variables_assets_and_tables_are_there_after_loading(good):
+    model = saved_model.load(str(good))
+    assert run(model, "multiply", "y", np.array([1.5, 2], np.float32)) == [4.5, 6]
+    assert run(model, "look_up", "line", texts(b"two", b"none")) == [2, -1]
     model.close()
 
 
-def test_a_missing_file_is_not_found(version):
-    (version / "saved_model.pb").unlink()
-    error = load_error(version)
+def test_a_load_is_counted_with_its_stages(good):
+    path = str(good)
+    before = attempts(path, "success")
+    saved_model.load(path).close()
+    assert attempts(path, "success") == before + 1
+    stages = {
+        sample.labels["stage"]
+        for metric in metrics.LOAD_LATENCY_BY_STAGE.collect()
+        for sample in metric.samples
+        if sample.labels.get("model_path") == path
+    }
+    assert stages == {"restore_graph", "init_graph"}
+
+
+def test_a_text_file_is_a_saved_model_too(version):
+    file = version / "saved_model.pb"
+    message = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    (version / "saved_model.pbtxt").write_text(text_format.MessageToString(message))
+    file.unlink()
+    model = saved_model.load(str(version))
+    assert run(model, "multiply", "y", np.array([1], np.float32)) == [3]
+    model.close()
+
+
+def test_a_directory_without_a_model_is_not_found_and_no_attempt_to_load(tmp_path):
+    error = load_error(tmp_path)
     assert error.code is Code.NOT_FOUND
-    assert str(version) in error.message
+    assert error.message == (
+        "Specified file path does not appear to contain a SavedModel bundle "
+        f"(should have a file called `saved_model.pb`)\nSpecified file path: {tmp_path}"
+    )
+    assert attempts(tmp_path, "fail") == 0
 
 
-def test_a_truncated_file_is_out_of_range(version):
+def test_a_truncated_file_is_out_of_range_and_counted(version):
     file = version / "saved_model.pb"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     error = load_error(version)
     assert (error.code, error.message) == (Code.OUT_OF_RANGE, "Read less bytes than requested")
-
-
-def test_a_file_in_place_of_a_directory_is_a_failed_precondition(tmp_path):
-    (tmp_path / "1").touch()
-    assert load_error(tmp_path / "1").code is Code.FAILED_PRECONDITION
+    assert attempts(version, "fail") == 1
 
 
 def test_a_file_that_may_not_be_read_is_an_error_of_that_version_alone(version, monkeypatch):
@@ -63,13 +105,127 @@ def test_a_file_that_may_not_be_read_is_an_error_of_that_version_alone(version, 
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     error = load_error(version)
-    assert error.code is Code.UNKNOWN
-    assert "Permission denied" in error.message
+    assert error.code is Code.PERMISSION_DENIED
+    assert error.message == f"{version / 'saved_model.pb'}; Permission denied"
 
 
-def test_a_model_without_the_serving_tag_is_not_found(version):
-    file = version / "saved_model.pb"
-    message = saved_model.saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    message.meta_graphs[0].meta_info_def.tags[:] = ["train"]
-    file.write_bytes(message.SerializeToString())
-    assert "matching supplied tags: { serve }" in load_error(version).message
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [(["train"], ["serve"]), (["serve"], ["gpu"]), (["serve", "gpu"], ["serve"]), ([], ["serve"])],
+)
+def test_the_tags_must_be_exactly_those_asked_for(version, there, asked):
+    exported.edit(version, lambda model: model.meta_graphs[0].meta_info_def.ClearField("tags"))
+    exported.edit(version, lambda model: model.meta_graphs[0].meta_info_def.tags.extend(there))
+    error = load_error(version, tags=asked)
+    assert error.code is Code.NOT_FOUND
+    assert error.message.startswith(
+        f"Could not find meta graph def matching supplied tags: {{ {asked[0]} }}. To inspect"
+    )
+
+
+def test_missing_variables_are_tensorflows_own_error(version):
+    (version / "variables" / "variables.data-00000-of-00001").unlink()
+    assert load_error(version).code in (Code.NOT_FOUND, Code.DATA_LOSS, Code.FAILED_PRECONDITION)
+
+
+def test_an_operation_that_does_not_exist_is_tensorflows_own_error(version):
+    def misspell(model):
+        model.meta_graphs[0].graph_def.node[0].op = "NoSuchOperation"
+
+    exported.edit(version, misspell)
+    error = load_error(version)
+    assert error.code in (Code.NOT_FOUND, Code.INVALID_ARGUMENT)
+    assert "NoSuchOperation" in error.message
+
+
+@pytest.fixture
+def graphs_left():
+    """Counts the graphs in memory that came in this test; nothing is collected meanwhile."""
+
+    def graphs():
+        return [found for found in gc.get_objects() if isinstance(found, tf.Graph)]
+
+    gc.collect()
+    before = len(graphs())
+    gc.disable()
+    yield lambda: len(graphs()) - before
+    gc.enable()
+
+
+def test_an_error_keeps_nothing_of_what_was_loaded(version, graphs_left):
+    (version / "variables" / "variables.data-00000-of-00001").unlink()
+    kept = load_error(version)
+    assert graphs_left() == 0
+    assert kept
+
+
+def test_closing_frees_all_at_once_without_waiting_for_a_collection(good, graphs_left):
+    for _ in range(3):
+        model = saved_model.load(str(good))
+        run(model, "multiply", "y", np.array([1], np.float32), timeout=10)
+        model.close()
+        del model
+    assert graphs_left() == 0
+
+
+def test_sessions_are_configured_as_asked(good, monkeypatch):
+    seen = []
+    session = tf.compat.v1.Session
+
+    def remember(**options):
+        seen.append(options["config"])
+        return session(**options)
+
+    monkeypatch.setattr(tf.compat.v1, "Session", remember)
+    asked = config_pb2.ConfigProto(intra_op_parallelism_threads=3)
+    saved_model.load(str(good), session_config=asked).close()
+    assert seen[0].intra_op_parallelism_threads == 3
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    model = saved_model.load(str(exported.FIXTURE / "1"))
+    yield model
+    model.close()
+
+
+def test_no_dtype_is_ever_cast(recorded):
+    signature = recorded.signatures["matrix"]
+    feeds = {
+        signature.inputs["x"].name: np.zeros([1, 3]),
+        signature.inputs["y"].name: np.zeros([1], np.int32),
+    }
+    with pytest.raises(ServingError) as caught:
+        recorded.run(feeds, [signature.outputs["z"].name])
+    assert caught.value.code is Code.INVALID_ARGUMENT
+    assert caught.value.message == "Expects arg[0] to be float but double is provided"
+
+
+def test_an_operation_that_raises_speaks_for_itself(recorded):
+    with pytest.raises(ServingError) as caught:
+        run(recorded, "fails", "y", np.array([-1], np.float32))
+    assert caught.value.code is Code.INVALID_ARGUMENT
+    assert caught.value.message.startswith("assertion failed: [x must not be negative]")
+
+
+def test_the_initialization_has_no_output_to_fetch(recorded):
+    signature = recorded.signatures["__saved_model_init_op"]
+    with pytest.raises(ServingError) as caught:
+        recorded.run({}, [info.name for info in signature.outputs.values()])
+    assert caught.value.code is Code.OUT_OF_RANGE
+    assert "does not have output 0" in caught.value.message
+
+
+def test_one_tensor_may_be_fetched_twice(recorded):
+    signature = recorded.signatures["total"]
+    name = signature.outputs["sum"].name
+    feeds = {signature.inputs["x"].name: np.array([1, 2], np.float32)}
+    assert recorded.run(feeds, [name, name]) == [3, 3]
+
+
+def test_a_run_ends_with_its_timeout(recorded):
+    with pytest.raises(ServingError) as caught:
+        run(recorded, "slow", "done", np.array([10**6], np.int32), timeout=0.1)
+    assert caught.value.code is Code.DEADLINE_EXCEEDED
+    assert caught.value.message == "Timed out waiting for notification"
+    assert run(recorded, "slow", "done", np.array([1], np.int32), timeout=60) == [1]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from seq2sum_serving.embedded import tensors
+from seq2sum_serving.embedded.inference import datatypes, tensors
 from tensorflow.core.framework import tensor_pb2, types_pb2
+from tensorflow.core.protobuf import config_pb2
 
 NUMERIC = sorted(tensors.FIELDS)
+RARE = sorted(set(datatypes.QUANTIZED) | {23 + number for number in range(1, 11)})
+"""Quantized numbers, and those of eight bits and less; DT_FLOAT8_E5M2 is 24."""
 
 
 def by_tensorflow(proto):
@@ -112,14 +117,90 @@ def test_what_is_no_value_is_refused(dtype):
         tensors.decode(tensor_pb2.TensorProto(dtype=dtype))
 
 
-def test_a_short_list_cannot_claim_all_memory():
-    with pytest.raises(ValueError, match=r"is too large"):
-        tensors.decode(proto_of(types_pb2.DT_DOUBLE, [2**29], double_val=[1]))
+@pytest.mark.parametrize(
+    "proto",
+    [
+        proto_of(types_pb2.DT_DOUBLE, [2**29], double_val=[1]),
+        proto_of(types_pb2.DT_STRING, [2**31 - 1], string_val=[b"x"]),
+        proto_of(types_pb2.DT_QINT8, [2**31 - 1], int_val=[1]),
+        proto_of(types_pb2.DT_STRING, [2**26], tensor_content=b"\0" * 9),
+    ],
+    ids=["numbers", "strings", "quantized", "content"],
+)
+def test_a_short_message_cannot_claim_all_memory(proto):
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"is too large|cut off"):
+        tensors.decode(proto)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**20
 
 
-def test_a_short_list_of_strings_cannot_claim_all_memory_either():
-    with pytest.raises(ValueError, match=r"is too large"):
-        tensors.decode(proto_of(types_pb2.DT_STRING, [2**31 - 1], string_val=[b"x"]))
+@pytest.mark.parametrize("dtype", RARE, ids=types_pb2.DataType.Name)
+def test_rare_dtypes_go_through_a_session_and_back(dtype):
+    proto = proto_of(dtype, [3])
+    if "FLOAT" in types_pb2.DataType.Name(dtype):
+        proto.float8_val = b"\x01\x02\x03"
+    else:
+        proto.int_val.extend([1, 0, 1])
+    with tf.Graph().as_default() as graph:
+        fed = tf.compat.v1.placeholder(tf.as_dtype(dtype), [None])
+        same = tf.identity(fed)
+    options = config_pb2.CallableOptions(feed=[fed.name], fetch=[same.name])
+    with tf.compat.v1.Session(graph=graph) as session:
+        [fetched] = session._make_callable_from_options(options)(tensors.decode(proto))
+    written = tensor_pb2.TensorProto()
+    tensors.write(fetched, written, dtype=dtype)
+    assert written == proto
+
+
+@pytest.mark.parametrize("dtype", NUMERIC, ids=types_pb2.DataType.Name)
+@pytest.mark.parametrize("shape", [[], [0], [2, 2], [1]])
+def test_raw_content_is_what_tensorflow_writes(dtype, shape):
+    values = np.arange(int(np.prod(shape))).reshape(shape)
+    array = values.astype(datatypes.numpy_dtype(dtype))
+    written = tensor_pb2.TensorProto()
+    tensors.write(array, written, as_content=True)
+    by_tensorflow = tf.io.serialize_tensor(tf.constant(array, tf.as_dtype(dtype))).numpy()
+    assert written == tensor_pb2.TensorProto.FromString(by_tensorflow)
+
+
+@pytest.mark.parametrize("texts", [[], [b""], [b"a" * 300, b"", b"\xff"]])
+def test_raw_strings_are_read_by_tensorflow(texts):
+    array = np.array(texts, object)
+    written = tensor_pb2.TensorProto()
+    tensors.write(array, written, as_content=True)
+    assert not written.string_val
+    assert_same(by_tensorflow(written), array)
+
+
+@st.composite
+def any_tensor(draw):
+    """A TensorProto of anything, some of it likely to fit together."""
+    proto = tensor_pb2.TensorProto(dtype=draw(st.integers(-1, 40) | st.sampled_from([101, 9999])))
+    proto.tensor_shape.unknown_rank = draw(st.booleans())
+    sizes = st.integers(-1, 4) | st.sampled_from([2**31, 2**62, -(2**63)])
+    for size in draw(st.lists(sizes, max_size=3)):
+        proto.tensor_shape.dim.add(size=size)
+    proto.tensor_content = draw(st.binary(max_size=40))
+    proto.float8_val = draw(st.binary(max_size=4))
+    numbers = st.lists(st.integers(0, 2**31 - 1), max_size=4)
+    for field in ("float_val", "int_val", "int64_val", "half_val", "dcomplex_val", "uint64_val"):
+        getattr(proto, field).extend(draw(numbers))
+    proto.string_val.extend(draw(st.lists(st.binary(max_size=4), max_size=4)))
+    return proto
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(proto=any_tensor())
+def test_any_tensor_is_an_array_or_refused(proto):
+    try:
+        array = tensors.decode(proto)
+    except ValueError:
+        return
+    assert datatypes.numpy_dtype(proto.dtype) == array.dtype
+    if not proto.tensor_shape.unknown_rank:
+        assert array.shape == tuple(dim.size for dim in proto.tensor_shape.dim)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

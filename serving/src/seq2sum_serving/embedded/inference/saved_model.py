@@ -1,30 +1,33 @@
-"""Loading a SavedModel, and running its signatures through a TensorFlow session.
+"""A SavedModel in memory: its signatures, and a session that runs them.
 
-The session is TensorFlow Serving's own way. Each pair of inputs and outputs gets a prepared
-callable on first use, which skips most of what `Session.run` does for every call.
+Loading follows TensorFlow's C++ loader, which TensorFlow Serving uses: read the graph, restore
+the variables, run the initialization; what the Python loaders add is not needed to serve.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.framework.ops import dismantle_graph
 
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference import meta_graph
+from seq2sum_serving.embedded.inference.callables import Callables, serving_error
+from seq2sum_serving.embedded.inference.servable import Arrays
+from seq2sum_serving.embedded.monitoring import metrics
 
-TAG = "serve"
-FILE_NAME = "saved_model.pb"
-
-CALLERS_THREAD = -1
-"""What RunOptions.inter_op_thread_pool calls the thread that calls."""
-
-Arrays = Sequence[Any]
-"""numpy arrays, one for each tensor."""
+SERVING_TAGS = ("serve",)
+VARIABLES = Path("variables", "variables")
+"""Prefix of the checkpoint."""
+MICROS = 1e6
 
 
 class SavedModel:
@@ -32,95 +35,132 @@ class SavedModel:
 
     def __init__(self, session: Any, signatures: Mapping[str, Any]) -> None:
         self._session = session
-        self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., Arrays]] = {}
+        self._callables = Callables(session)
         self.signatures = signatures
         """SignatureDef messages by signature name."""
 
-    def run(self, feeds: Mapping[str, Any], fetches: Sequence[str]) -> Arrays:
+    def run(
+        self, feeds: Mapping[str, Any], fetches: Sequence[str], *, timeout: float | None = None
+    ) -> Arrays:
         """Runs the graph.
 
         Args:
             feeds: Arrays by tensor name.
             fetches: Names of the tensors wanted.
+            timeout: Seconds; None or none left mean no limit.
 
         Raises:
             ServingError: What TensorFlow said.
         """
-        names = tuple(sorted(feeds))
-        key = (names, tuple(fetches))
-        try:
-            run = self._callables.get(key)
-            if run is None:
-                run = self._callables.setdefault(key, self._prepare(*key))
-            return run(*(feeds[name] for name in names))
-        except tf.errors.OpError as error:
-            raise _serving_error(error) from error
+        return self._callables.run(feeds, fetches, timeout=timeout)
 
     def close(self) -> None:
         """Frees the session; nothing may run in it any more."""
-        self._session.close()
-
-    def _prepare(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable[..., Arrays]:
-        options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
-        # The request's own thread runs the graph: to hand a small one over costs as much again.
-        options.run_options.inter_op_thread_pool = CALLERS_THREAD
-        # The public make_callable goes through Session.run as soon as there are feeds.
-        prepared: Callable[..., Arrays] = self._session._make_callable_from_options(options)
-        return prepared
+        self._callables.close()
+        _free(self._session)
 
 
-def load(path: str) -> SavedModel:
+def load(
+    path: str, *, tags: Sequence[str] = SERVING_TAGS, session_config: Any = None
+) -> SavedModel:
     """Loads the version in this directory.
+
+    Args:
+        path: Folder of saved_model.pb.
+        tags: Those of the graph to load.
+        session_config: ConfigProto of its session; None: TensorFlow's defaults.
 
     Raises:
         ServingError: It cannot be loaded; code and words are TensorFlow Serving's.
     """
-    try:
-        _check_complete(path)
-        return _restore(path)
-    except ServingError:
-        raise
-    except tf.errors.OpError as error:
-        raise _serving_error(error) from error
-    except Exception as error:  # a SavedModel can be broken in more ways than have names
-        raise ServingError(Code.UNKNOWN, f"{type(error).__name__}: {error}") from error
-
-
-def _restore(path: str) -> SavedModel:
-    graph = tf.Graph()
-    session = tf.compat.v1.Session(graph=graph)
-    with ExitStack() as undo:
-        undo.callback(session.close)
-        with graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.loader.load(session, [TAG], path)
-        undo.pop_all()
-    return SavedModel(session, dict(meta_graph.signature_def))
-
-
-def _serving_error(error: Any) -> ServingError:
-    """What TensorFlow's OpError says, in its own code and words."""
-    return ServingError(Code(error.error_code), error.message)
-
-
-def _check_complete(path: str) -> None:
-    """Finds what a half-copied version lacks, before TensorFlow says it in its Python words."""
-    file = Path(path, FILE_NAME)
-    if not Path(path).is_dir():
-        raise ServingError(Code.FAILED_PRECONDITION, f"{path}; Not a directory")
-    if not file.is_file():
+    if not meta_graph.is_saved_model(path):
         raise ServingError(
             Code.NOT_FOUND,
             "Specified file path does not appear to contain a SavedModel bundle "
-            f"(should have a file called `{FILE_NAME}`)\nSpecified file path: {path}",
+            f"(should have a file called `{meta_graph.BINARY_FILE}`)\nSpecified file path: {path}",
         )
+    started, outcome = perf_counter(), "fail"
     try:
-        saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    except DecodeError as error:
-        raise ServingError(Code.OUT_OF_RANGE, "Read less bytes than requested") from error
-    if not any(TAG in graph.meta_info_def.tags for graph in saved_model.meta_graphs):
-        raise ServingError(
-            Code.NOT_FOUND,
-            f"Could not find meta graph def matching supplied tags: {{ {TAG} }}. To inspect "
-            "available tag-sets in the SavedModel, please use the SavedModel CLI: "
-            "`saved_model_cli`",
-        )
+        model = _restore(path, tags, session_config)
+        outcome = "success"
+        return model
+    except Exception as error:  # a SavedModel can be broken in more ways than have names
+        # Whoever keeps the error must not keep the graph that was to be loaded.
+        traceback.clear_frames(error.__traceback__)
+        if isinstance(error, ServingError):
+            raise
+        raise _load_error(error) from error
+    finally:
+        metrics.LOAD_ATTEMPT_COUNT.labels(path, outcome).inc()
+        metrics.LOAD_LATENCY.labels(path).inc(_micros_since(started))
+
+
+def _restore(path: str, tags: Sequence[str], session_config: Any) -> SavedModel:
+    started = perf_counter()
+    graph_def = meta_graph.read(path, tags)
+    session = tf.compat.v1.Session(graph=tf.Graph(), config=_session_config(session_config))
+    with ExitStack() as undo:
+        undo.callback(_free, session)
+        with session.graph.as_default():
+            tf.graph_util.import_graph_def(graph_def.graph_def, name="")
+        assets = meta_graph.assets(graph_def, path)
+        saver = graph_def.saver_def
+        if Path(path, f"{VARIABLES}.index").exists():
+            prefix = {saver.filename_tensor_name: str(Path(path, VARIABLES))}
+            _run_once(session, saver.restore_op_name, prefix | assets)
+        restored = perf_counter()
+        operation = meta_graph.init_operation(graph_def, path)
+        if operation:
+            _run_once(session, operation, assets)
+        undo.pop_all()
+    stages = metrics.LOAD_LATENCY_BY_STAGE
+    stages.labels(path, "restore_graph").observe((restored - started) * MICROS)
+    stages.labels(path, "init_graph").observe(_micros_since(restored))
+    # Copies: the messages would hold on to the whole graph, with all its constants.
+    signatures = {name: _copy(found) for name, found in graph_def.signature_def.items()}
+    return SavedModel(session, signatures)
+
+
+def _run_once(session: Any, target: str, texts: Mapping[str, str]) -> None:
+    """Runs an operation, and keeps nothing of what the session prepared for it."""
+    options = config_pb2.CallableOptions(feed=sorted(texts), target=[target])
+    run = session._make_callable_from_options(options)
+    run(*(np.array(texts[name].encode(), object) for name in options.feed))
+
+
+def _load_error(error: Exception) -> ServingError:
+    """What was wrong, in TensorFlow's words where it said any."""
+    if isinstance(error, tf.errors.OpError):
+        return serving_error(error)
+    if isinstance(error.__context__, tf.errors.OpError):  # Python only repeats it, as ValueError
+        return serving_error(error.__context__)
+    return ServingError(Code.UNKNOWN, f"{type(error).__name__}: {error}")
+
+
+def _free(session: Any) -> None:
+    """Closes a session, and takes its graph apart.
+
+    A graph and its operations hold on to each other: it would stay in memory until the next
+    full garbage collection, which comes late and stops everything.
+    """
+    session.close()
+    dismantle_graph(session.graph)
+
+
+def _session_config(given: Any) -> Any:
+    config = config_pb2.ConfigProto()
+    if given is not None:
+        config.CopyFrom(given)
+    # Nobody asks for the graphs as they were rewritten; they would be kept for each callable.
+    config.experimental.disable_output_partition_graphs = True
+    return config
+
+
+def _copy(message: Any) -> Any:
+    copy = type(message)()
+    copy.CopyFrom(message)
+    return copy
+
+
+def _micros_since(started: float) -> float:
+    return (perf_counter() - started) * MICROS

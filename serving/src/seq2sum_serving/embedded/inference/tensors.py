@@ -16,46 +16,34 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
+from seq2sum_serving.embedded.inference.datatypes import (
+    BITS,
+    FIELDS,
+    PAIRS,
+    QUANTIZED,
+    datatype,
+    numpy_dtype,
+)
+
+__all__ = ["FIELDS", "datatype", "decode", "encode", "write"]
+
 LARGEST_BYTES = 2**31 - 1
-"""Of one tensor: what one message can hold. A short list may claim any shape."""
+"""Of one tensor: what one message can hold."""
+LARGEST_FILL_BYTES = 2**28
+"""Of a tensor that is made up for the most part: a short list may claim any shape."""
 STRING_BYTES = 24
 """What TensorFlow holds for each string, an empty one too."""
-
-Field = tuple[str, Any]
-"""Name of the repeated field, and the numpy dtype of its values."""
-
-FIELDS: dict[int, Field] = {
-    types_pb2.DT_FLOAT: ("float_val", np.float32),
-    types_pb2.DT_DOUBLE: ("double_val", np.float64),
-    types_pb2.DT_INT32: ("int_val", np.int32),
-    types_pb2.DT_INT16: ("int_val", np.int32),
-    types_pb2.DT_INT8: ("int_val", np.int32),
-    types_pb2.DT_UINT8: ("int_val", np.int32),
-    types_pb2.DT_UINT16: ("int_val", np.int32),
-    types_pb2.DT_INT64: ("int64_val", np.int64),
-    types_pb2.DT_UINT32: ("uint32_val", np.uint32),
-    types_pb2.DT_UINT64: ("uint64_val", np.uint64),
-    types_pb2.DT_BOOL: ("bool_val", np.bool_),
-    types_pb2.DT_HALF: ("half_val", np.int32),
-    types_pb2.DT_BFLOAT16: ("half_val", np.int32),
-    types_pb2.DT_COMPLEX64: ("scomplex_val", np.float32),
-    types_pb2.DT_COMPLEX128: ("dcomplex_val", np.float64),
-}
-"""Where values of a dtype are when they are not raw content."""
 
 PACKED = {types_pb2.DT_FLOAT: 5, types_pb2.DT_DOUBLE: 6}
 """Numbers of the fields that hold values of a fixed width."""
 VARINTS = {types_pb2.DT_INT32: 7, types_pb2.DT_INT64: 10}
 """The same of fields whose values are as wide as they need to be."""
+FEW = 64
+"""Up to so many values are handed over one by one: that is quicker then."""
 LARGEST_ONE_BYTE = 0x80
 """From here on a value takes more than the byte that it is."""
 LENGTH_DELIMITED = 2
 """protobuf's wire type of a packed field."""
-
-BITS = {types_pb2.DT_HALF, types_pb2.DT_BFLOAT16}
-"""Sent as their 16-bit patterns."""
-PAIRS = {types_pb2.DT_COMPLEX64, types_pb2.DT_COMPLEX128}
-"""Sent as real and imaginary parts in turn."""
 
 
 def decode(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
@@ -67,26 +55,21 @@ def decode(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
     shape = _shape(tensor)
     count = math.prod(shape)
     if tensor.dtype == types_pb2.DT_STRING:
-        _check_size(shape, STRING_BYTES)
-        texts = (
-            _strings(tensor.tensor_content, count)
-            if tensor.tensor_content
-            else _filled(tensor.string_val, count)
-        )
-        return np.array(texts, object).reshape(shape)
+        _check_size(shape, STRING_BYTES, LARGEST_BYTES)
+        content = tensor.tensor_content
+        if content:
+            return _texts(_strings(content, count), count).reshape(shape)
+        texts = tensor.string_val
+        if len(texts) < count:
+            _check_size(shape, STRING_BYTES, LARGEST_FILL_BYTES)
+        return _texts(texts[:count], count).reshape(shape)
+    dtype = numpy_dtype(tensor.dtype)
+    _check_size(shape, dtype.itemsize, LARGEST_BYTES)
     if tensor.dtype not in FIELDS:
-        raise ValueError(f"dtype {tensor.dtype} is not one of a value")
-    dtype = tf.as_dtype(tensor.dtype).as_numpy_dtype
-    _check_size(shape, np.dtype(dtype).itemsize)
+        return _by_tensorflow(tensor, dtype)
     if tensor.tensor_content:
         return _raw(tensor.tensor_content, dtype, count).reshape(shape)
-    return _typed(tensor, dtype, count).reshape(shape)
-
-
-def datatype(array: NDArray[Any]) -> int:
-    """The DataType of an array; objects are strings."""
-    dtype: int = tf.as_dtype(tf.string if array.dtype == object else array.dtype).as_datatype_enum
-    return dtype
+    return _typed(tensor, dtype, shape)
 
 
 def encode(array: Any) -> tensor_pb2.TensorProto:
@@ -96,30 +79,70 @@ def encode(array: Any) -> tensor_pb2.TensorProto:
     return tensor
 
 
-def write(array: Any, tensor: tensor_pb2.TensorProto) -> None:
-    """Makes an empty tensor the wire form of an array, in place: a copy costs as much again."""
+def write(
+    array: Any, tensor: tensor_pb2.TensorProto, *, as_content: bool = False, dtype: int = 0
+) -> None:
+    """Makes an empty tensor the wire form of an array, in place: a copy costs as much again.
+
+    Args:
+        array: What to write.
+        tensor: Where to.
+        as_content: Whether its bytes go into `tensor_content`, in place of typed values.
+        dtype: DataType of the tensor in its graph, if known; it counts where arrays cannot
+            tell, which is for quantized numbers.
+    """
     array = np.asarray(array)
-    dtype = datatype(array)
-    tensor.dtype = dtype
-    tensor.tensor_shape.SetInParent()
+    found = dtype if dtype in QUANTIZED else datatype(array)
+    tensor.dtype = found
+    shape = tensor.tensor_shape
+    shape.SetInParent()
     for size in array.shape:
-        tensor.tensor_shape.dim.add(size=size)
+        shape.dim.add(size=size)
     flat = array.reshape(-1)
-    if dtype == types_pb2.DT_STRING:
+    if found in QUANTIZED:
+        flat = flat.view(QUANTIZED[found])
+    if as_content:
+        tensor.tensor_content = _content(flat)
+    elif found == types_pb2.DT_STRING:
         tensor.string_val.extend(flat.tolist())
+    else:
+        _write_numbers(flat, found, tensor)
+
+
+def _write_numbers(flat: NDArray[Any], found: int, tensor: tensor_pb2.TensorProto) -> None:
+    """Puts numbers into the repeated field of their type, each as it is."""
+    if flat.size > FEW:
+        if found in PACKED:
+            tensor.MergeFromString(_packed(PACKED[found], flat))
+            return
+        if found in VARINTS and flat.min() >= 0 and flat.max() < LARGEST_ONE_BYTE:
+            tensor.MergeFromString(_packed(VARINTS[found], flat.astype(np.uint8)))
+            return
+    if found not in FIELDS:
+        _write_rare(flat, tensor)
         return
-    if dtype in PACKED and flat.size:
-        tensor.MergeFromString(_packed(PACKED[dtype], flat))
-        return
-    if dtype in VARINTS and flat.size and flat.min() >= 0 and flat.max() < LARGEST_ONE_BYTE:
-        tensor.MergeFromString(_packed(VARINTS[dtype], flat.astype(np.uint8)))
-        return
-    field, kind = FIELDS[dtype]
-    if dtype in BITS:
+    field, kind = FIELDS[found]
+    if found in BITS:
         flat = flat.view(np.uint16)
-    elif dtype in PAIRS:
+    elif found in PAIRS:
         flat = flat.view(kind)
     getattr(tensor, field).extend(flat.tolist())
+
+
+def _write_rare(flat: NDArray[Any], tensor: tensor_pb2.TensorProto) -> None:
+    """Numbers of eight bits and less, and quantized ones."""
+    if "float" in flat.dtype.name:
+        tensor.float8_val = flat.tobytes()
+    else:
+        tensor.int_val.extend(flat.astype(np.int32).tolist())
+
+
+def _content(flat: NDArray[Any]) -> bytes:
+    """Raw bytes, little-endian; of strings all lengths as varints, then all the bytes."""
+    if flat.dtype == object:
+        texts = flat.tolist()
+        return b"".join([*(_varint(len(text)) for text in texts), *texts])
+    return flat.astype(flat.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _packed(field: int, flat: NDArray[Any]) -> bytes:
@@ -128,13 +151,17 @@ def _packed(field: int, flat: NDArray[Any]) -> bytes:
     Numbers of fixed width are on the wire as they are in memory (little-endian); to hand them
     over one by one as Python objects takes many times as long.
     """
-    content = flat.astype(flat.dtype.newbyteorder("<"), copy=False).tobytes()
-    length, head = len(content), bytearray([field << 3 | LENGTH_DELIMITED])
-    while length > 0x7F:
-        head.append(length & 0x7F | 0x80)
-        length >>= 7
-    head.append(length)
-    return bytes(head) + content
+    content = _content(flat)
+    return bytes([field << 3 | LENGTH_DELIMITED]) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    head = bytearray()
+    while number > 0x7F:
+        head.append(number & 0x7F | 0x80)
+        number >>= 7
+    head.append(number)
+    return bytes(head)
 
 
 def _shape(tensor: tensor_pb2.TensorProto) -> tuple[int, ...]:
@@ -146,8 +173,8 @@ def _shape(tensor: tensor_pb2.TensorProto) -> tuple[int, ...]:
     return shape
 
 
-def _check_size(shape: tuple[int, ...], item_bytes: int) -> None:
-    if math.prod(shape) * item_bytes > LARGEST_BYTES:
+def _check_size(shape: tuple[int, ...], item_bytes: int, limit: int) -> None:
+    if math.prod(shape) * item_bytes > limit:
         raise ValueError(f"a tensor of shape {shape} is too large")
 
 
@@ -161,26 +188,52 @@ def _raw(content: bytes, dtype: Any, count: int) -> NDArray[Any]:
     return np.frombuffer(content, dtype)
 
 
-def _typed(tensor: tensor_pb2.TensorProto, dtype: Any, count: int) -> NDArray[Any]:
+def _typed(
+    tensor: tensor_pb2.TensorProto, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> NDArray[Any]:
     field, kind = FIELDS[tensor.dtype]
+    count = math.prod(shape)
     if tensor.dtype in PAIRS:
-        parts = np.array(getattr(tensor, field), kind)
+        parts = np.array(getattr(tensor, field)[: 2 * count], kind)
         values = parts[: len(parts) // 2 * 2].view(dtype)
     else:
         values = np.array(getattr(tensor, field)[:count], kind)
         if tensor.dtype in BITS:
             values = values.astype(np.uint16).view(dtype)
-        values = values.astype(dtype)
-    full = np.zeros(count, dtype)
-    full[: len(values)] = values[:count]
-    if 0 < len(values) < count:
-        full[len(values) :] = values[-1]
-    return full
+        values = values.astype(dtype, copy=False)
+    known = len(values)
+    if known < count:
+        _check_size(shape, dtype.itemsize, LARGEST_FILL_BYTES)
+        full = np.zeros(count, dtype)
+        if known:
+            full[:known] = values
+            full[known:] = values[-1]
+        values = full
+    return values.reshape(shape)
 
 
-def _filled(values: Sequence[bytes], count: int) -> list[bytes]:
-    known = list(values[:count])
-    return known + [known[-1] if known else b""] * (count - len(known))
+def _texts(texts: Sequence[bytes], count: int) -> NDArray[Any]:
+    """An object array of these strings; what is missing is as the last of them."""
+    array = np.empty(count, object)
+    known = len(texts)
+    array[:known] = texts
+    if known < count:
+        array[known:] = texts[-1] if known else b""
+    return array
+
+
+def _by_tensorflow(tensor: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """What TensorFlow itself makes of a dtype that is too rare for rules of our own."""
+    shape = _shape(tensor)
+    if math.prod(shape) > max(map(len, (tensor.int_val, tensor.tensor_content, tensor.float8_val))):
+        _check_size(shape, dtype.itemsize, LARGEST_FILL_BYTES)
+    try:
+        with tf.init_scope():  # eagerly, whichever graph the caller is building
+            parsed = tf.io.parse_tensor(tensor.SerializeToString(), tf.as_dtype(tensor.dtype))
+        array = np.asarray(parsed.numpy())
+    except (tf.errors.OpError, TypeError, NotImplementedError) as error:
+        raise ValueError(f"no tensor of dtype {tensor.dtype}") from error
+    return array if array.dtype == dtype else array.view(dtype)
 
 
 def _strings(content: bytes, count: int) -> list[bytes]:

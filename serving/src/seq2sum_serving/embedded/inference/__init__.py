@@ -1,0 +1,1 @@
+"""What RPCs do with one loaded version."""

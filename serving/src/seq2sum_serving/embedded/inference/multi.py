@@ -1,0 +1,95 @@
+"""MultiInference: several signatures on the same tf.Examples, in one run of the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorflow_serving.apis import inference_pb2, model_pb2
+
+from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference import classify, examples, regress, signatures
+from seq2sum_serving.embedded.inference.options import InferenceOptions
+from seq2sum_serving.embedded.inference.servable import Servable
+from seq2sum_serving.embedded.monitoring import metrics
+
+
+def model_of(request: inference_pb2.MultiInferenceRequest) -> model_pb2.ModelSpec:
+    """Which model and version to ask: what the first task says, for all of them."""
+    return request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
+
+
+def multi_inference(
+    servable: Servable,
+    version: int,
+    request: inference_pb2.MultiInferenceRequest,
+    *,
+    options: InferenceOptions,
+    timeout: float | None,
+) -> inference_pb2.MultiInferenceResponse:
+    """Runs the signatures of all tasks at once.
+
+    Raises:
+        ServingError: A task does not fit, there is no example, or the graph raised.
+    """
+    feed, fetches = _check(servable, request, options)
+    inputs = examples.serialized(request.input)
+    fetched = servable.run({feed: inputs}, fetches, timeout=timeout)
+    model = model_of(request).name
+    metrics.REQUEST_EXAMPLE_COUNTS.labels(model).observe(len(inputs))
+    metrics.REQUEST_EXAMPLE_COUNT_TOTAL.labels(model).inc(len(inputs))
+
+    arrays = dict(zip(fetches, fetched, strict=True))
+    response = inference_pb2.MultiInferenceResponse()
+    for task in request.tasks:
+        result = response.results.add()
+        signature = servable.signatures[signatures.name_of(task.model_spec)]
+        if task.method_name == signatures.CLASSIFY:
+            classify.write(arrays, signature, len(inputs), result.classification_result)
+        else:
+            regress.write(arrays, signature, len(inputs), result.regression_result)
+        signatures.answered(result.model_spec, asked=task.model_spec, version=version)
+    return response
+
+
+def _check(
+    servable: Servable, request: inference_pb2.MultiInferenceRequest, options: InferenceOptions
+) -> tuple[str, list[str]]:
+    """The one tensor to feed and those to fetch, task by task."""
+    model, feed = "", ""
+    seen: set[str] = set()
+    fetches: set[str] = set()
+    for task in request.tasks:
+        spec = task.model_spec
+        if not spec.name:
+            raise _refused("Found ModelSpec with an empty model name.")
+        if model and model != spec.name:
+            raise _refused(
+                "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+            )
+        model = spec.name
+        name = signatures.name_of(spec)
+        if name in seen:
+            raise _refused(f"Duplicate evaluation of signature: {name}")
+        seen.add(name)
+        signature = servable.signatures.get(name)
+        if signature is None:
+            raise _refused(f"Requested signature not found in model graph: {name}")
+        fetches.update(_fetches(task, signature, options))
+        wanted = signature.inputs[classify.INPUTS].name
+        if feed and feed != wanted:
+            raise _refused("Input tensor must be the same for all Signatures.")
+        feed = wanted
+    return feed, sorted(fetches)
+
+
+def _fetches(task: Any, signature: Any, options: InferenceOptions) -> list[str]:
+    """What the task's own method needs of the signature; the signature's does not count."""
+    if task.method_name == signatures.CLASSIFY:
+        return classify.check(signature, options)
+    if task.method_name == signatures.REGRESS:
+        return regress.check(signature, options)
+    raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
+
+
+def _refused(message: str) -> ServingError:
+    return ServingError(Code.INVALID_ARGUMENT, message)

@@ -1,0 +1,107 @@
+"""Regress: one number for each tf.Example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import text_format
+from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import regression_pb2
+
+from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference import datatypes, examples, runtime, signatures
+from seq2sum_serving.embedded.inference.options import InferenceOptions
+from seq2sum_serving.embedded.inference.servable import Servable
+
+INPUTS = "inputs"
+OUTPUTS = "outputs"
+API = "Regress"
+
+
+def regress(
+    servable: Servable,
+    version: int,
+    request: regression_pb2.RegressionRequest,
+    *,
+    options: InferenceOptions,
+    timeout: float | None,
+) -> regression_pb2.RegressionResponse:
+    """Runs a regression signature.
+
+    Raises:
+        ServingError: The signature does not fit, there is no example, or the graph raised.
+    """
+    spec = request.model_spec
+    signature = signatures.find(servable, signatures.name_of(spec))
+    fetches = check(signature, options)
+    inputs = examples.serialized(request.input)
+    fetched = runtime.run(
+        servable,
+        {signature.inputs[INPUTS].name: inputs},
+        fetches,
+        model=spec.name,
+        api=API,
+        timeout=timeout,
+    )
+    response = regression_pb2.RegressionResponse()
+    write(dict(zip(fetches, fetched, strict=True)), signature, len(inputs), response.result)
+    signatures.answered(response.model_spec, asked=spec, version=version)
+    return response
+
+
+def check(signature: Any, options: InferenceOptions) -> list[str]:
+    """The tensor to fetch for a regression.
+
+    Raises:
+        ServingError: It is no regression signature.
+    """
+    if options.check_method_names and signature.method_name != signatures.REGRESS:
+        raise _refused(
+            f"Expected regression signature method_name to be {signatures.REGRESS}. "
+            f"Was: {signature.method_name}"
+        )
+    if len(signature.inputs) != 1:
+        raise _refused("Expected one input Tensor.")
+    if len(signature.outputs) != 1:
+        raise _refused("Expected one output Tensor.")
+    text = text_format.MessageToString
+    if INPUTS not in signature.inputs:
+        raise _refused(f"No regression inputs found in SignatureDef: {text(signature)}")
+    if OUTPUTS not in signature.outputs:
+        raise _refused(f"No regression outputs found in SignatureDef: {text(signature)}")
+    return [signature.outputs[OUTPUTS].name]
+
+
+def write(
+    fetched: Mapping[str, Any],
+    signature: Any,
+    count: int,
+    result: regression_pb2.RegressionResult,
+) -> None:
+    """Writes the output of `count` examples, arrays by tensor name, into a result.
+
+    Raises:
+        ServingError: It has not the form of a regression.
+    """
+    array = fetched[signature.outputs[OUTPUTS].name]
+    if not (array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)):
+        raise _refused(
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
+            f"{datatypes.shape_text(array.shape)}"
+        )
+    if array.shape[0] != count:
+        raise _refused(
+            f"Input batch size did not match output batch size: {count} vs. {array.shape[0]}"
+        )
+    dtype = datatypes.datatype(array)
+    if dtype != types_pb2.DT_FLOAT:
+        raise _refused(
+            f"Expected output Tensor of DT_FLOAT.  Got: {types_pb2.DataType.Name(dtype)}"
+        )
+    for value in array.reshape(-1).tolist():
+        result.regressions.add(value=value)
+
+
+def _refused(message: str) -> ServingError:
+    return ServingError(Code.INVALID_ARGUMENT, message)

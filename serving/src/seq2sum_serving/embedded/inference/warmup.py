@@ -1,0 +1,120 @@
+"""Warm-up: requests recorded beside a version, run before anyone else may ask.
+
+A first request makes TensorFlow optimize its part of the graph; here that happens before the
+version is available. A record that fails fails the load.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import prediction_log_pb2
+
+from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference.callables import serving_error
+from seq2sum_serving.embedded.inference.classify import classify
+from seq2sum_serving.embedded.inference.multi import multi_inference
+from seq2sum_serving.embedded.inference.options import InferenceOptions
+from seq2sum_serving.embedded.inference.predict import predict
+from seq2sum_serving.embedded.inference.regress import regress
+from seq2sum_serving.embedded.inference.servable import Servable
+from seq2sum_serving.embedded.monitoring import metrics
+
+FILE = Path("assets.extra", "tf_serving_warmup_requests")
+"""Where the records are in a version: a TFRecord file of PredictionLogs."""
+LARGEST_RECORDS = 1000
+"""More of them fail the load, after one too many has run."""
+MICROS = 1e6
+
+REQUESTS: dict[str, Callable[..., Any]] = {
+    "predict_log": predict,
+    "classify_log": classify,
+    "regress_log": regress,
+    "multi_inference_log": multi_inference,
+}
+"""What runs a record, by its kind."""
+
+log = logging.getLogger(__name__)
+
+
+def warm_up(
+    servable: Servable, path: str, *, version: int, options: InferenceOptions, iterations: int = 1
+) -> None:
+    """Runs the records of the version in this directory, in order; none is no error.
+
+    Args:
+        servable: The version, as callers will meet it.
+        path: Its directory.
+        version: Its number.
+        options: As for requests.
+        iterations: How often each record is run.
+
+    Raises:
+        ServingError: A record failed, cannot be read, or there are too many.
+    """
+    file = Path(path, FILE)
+    if not file.exists():
+        log.info("No warmup data file found at %s", file)
+        return
+    started = perf_counter()
+    count = 0
+    for record in _records(file, path, started):
+        for _ in range(iterations):
+            _run(servable, record, version, options)
+        count += 1
+        if count > LARGEST_RECORDS:
+            raise ServingError(
+                Code.INVALID_ARGUMENT,
+                f"Number of warmup records exceeds the maximum ({LARGEST_RECORDS}) at {file}",
+            )
+    _count(path, "OK", started)
+    log.info("Finished reading warmup data for model at %s: %d records", file, count)
+
+
+def _records(file: Path, path: str, started: float) -> Iterator[Any]:
+    """The PredictionLogs of a file, one by one."""
+    try:
+        for content in tf.compat.v1.io.tf_record_iterator(str(file)):
+            yield _parsed(content, file)
+    except tf.errors.DataLossError as error:
+        broken = serving_error(error)
+        _count(path, str(broken), started)
+        raise ServingError(
+            broken.code,
+            f"{broken.message}. Please verify your warmup data is in TFRecord format.",
+        ) from error
+    except tf.errors.OpError as error:
+        raise serving_error(error) from error
+
+
+def _parsed(content: bytes, file: Path) -> Any:
+    try:
+        return prediction_log_pb2.PredictionLog.FromString(content)
+    except DecodeError as error:
+        text = content.decode(errors="replace")
+        raise ServingError(
+            Code.INVALID_ARGUMENT, f"Failed to parse warmup record: {text} from {file}"
+        ) from error
+
+
+def _run(servable: Servable, record: Any, version: int, options: InferenceOptions) -> None:
+    """Runs one record; one that says nothing is passed over."""
+    kind = record.WhichOneof("log_type")
+    if kind is None:
+        return
+    run = REQUESTS.get(kind)
+    if run is None:
+        number = record.DESCRIPTOR.fields_by_name[kind].number
+        raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
+    run(servable, version, getattr(record, kind).request, options=options, timeout=None)
+
+
+def _count(path: str, status: str, started: float) -> None:
+    micros = (perf_counter() - started) * MICROS
+    metrics.WARMUP_LATENCY.labels(path, status).observe(micros)

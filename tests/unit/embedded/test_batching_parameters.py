@@ -1,0 +1,144 @@
+"""The rules of batching, from the text file to what is refused."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from google.protobuf import text_format
+from seq2sum_serving.configuration import batching_pb2
+from seq2sum_serving.embedded.batching import parameters
+from seq2sum_serving.embedded.batching.parameters import BatchingParameters
+from seq2sum_serving.embedded.errors import Code, ServingError
+
+ENOUGH = "max_batch_size { value: 8 }"
+
+
+def read(text):
+    return parameters.of_message(text_format.Parse(text, batching_pb2.BatchingParameters()))
+
+
+def test_what_a_file_leaves_out_has_tensorflow_servings_defaults():
+    assert read("# nothing") == BatchingParameters(
+        max_batch_size=1000,
+        batch_timeout=0.0,
+        max_enqueued_batches=10,
+        num_batch_threads=os.cpu_count(),
+        thread_pool_name="batch_threads",
+        max_execution_batch_size=1000,
+    )
+
+
+def test_every_field_of_a_file_is_read():
+    text = """
+        max_batch_size { value: 128 }
+        batch_timeout_micros { value: 1500000 }
+        max_enqueued_batches { value: 3 }
+        num_batch_threads { value: 2 }
+        thread_pool_name { value: "pool" }
+        allowed_batch_sizes: 16
+        allowed_batch_sizes: 128
+        pad_variable_length_inputs: true
+        enable_large_batch_splitting { value: true }
+        max_execution_batch_size { value: 32 }
+    """
+    assert read(text) == BatchingParameters(
+        128, 1.5, 3, 2, "pool", (16, 128), pad_variable_length_inputs=True, splits=True,
+        max_execution_batch_size=32,
+    )  # fmt: skip
+
+
+def test_without_splitting_a_batch_is_as_large_as_a_request_may_be():
+    found = read(f"{ENOUGH} max_execution_batch_size {{ value: 2 }}")
+    assert found.max_execution_batch_size == 8
+
+
+def test_splitting_takes_a_size_that_is_left_out_for_zero():
+    assert read("enable_large_batch_splitting { value: true }").max_execution_batch_size == 0
+    found = read(f"{ENOUGH} enable_large_batch_splitting {{ value: true }}")
+    assert found.max_execution_batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(
+            f"{ENOUGH} allowed_batch_sizes: 4",
+            "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 4; "
+            "expected 8",
+            id="the last allowed size is not the largest",
+        ),
+        pytest.param(
+            "allowed_batch_sizes: 4",
+            "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 4; "
+            "expected 1000",
+            id="the default is the largest",
+        ),
+        pytest.param(
+            "max_batch_size { value: 0 }",
+            "input_batch_size_limit must be positive; was 0",
+            id="no request fits",
+        ),
+        pytest.param(
+            "batch_timeout_micros { value: -1 }",
+            "batch_timeout_micros must be non-negative; was -1",
+            id="a timeout before the request",
+        ),
+        pytest.param(
+            f"{ENOUGH} enable_large_batch_splitting {{ value: true }} "
+            "max_execution_batch_size { value: 9 }",
+            "When enable_large_batch_splitting is true, input_batch_size_limit must be greater "
+            "than or equal to max_execution_batch_size.189",
+            id="pieces larger than a request",
+        ),
+        pytest.param(
+            f"{ENOUGH} enable_large_batch_splitting {{ value: true }} "
+            "max_enqueued_batches { value: 0 }",
+            "max_enqueued_batches must be positive; was 0",
+            id="a queue that takes nothing, with splitting",
+        ),
+    ],
+)
+def test_what_no_queue_can_have_fails_the_load(text, message):
+    found = read(text)
+    with pytest.raises(ServingError) as caught:
+        found.check_queues()
+    assert (caught.value.code, caught.value.message) == (Code.INVALID_ARGUMENT, message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"{ENOUGH} allowed_batch_sizes: 4 allowed_batch_sizes: 8", id="sizes"),
+        pytest.param("max_enqueued_batches { value: 0 }", id="an empty queue, taken for one"),
+        pytest.param("max_batch_size { value: -1 }", id="a negative size, which is enormous"),
+    ],
+)
+def test_what_a_queue_can_have_passes(text):
+    read(text).check_queues()
+
+
+def test_a_pool_without_threads_is_refused():
+    with pytest.raises(ServingError, match="num_batch_threads must be positive; was 0"):
+        read("num_batch_threads { value: 0 }").check_threads()
+
+
+def test_rows_are_rounded_up_to_an_allowed_size():
+    sizes = BatchingParameters(max_batch_size=8, allowed_batch_sizes=(2, 4, 8))
+    assert [sizes.rounded(rows) for rows in (1, 2, 3, 8, 9)] == [2, 2, 4, 8, 9]
+    assert BatchingParameters().rounded(3) == 3
+
+
+def test_a_version_has_its_own_parameters_or_none(tmp_path):
+    assert parameters.of_version(str(tmp_path)) is None
+    (tmp_path / "batching_params.pbtxt").write_text(ENOUGH)
+    assert parameters.of_version(str(tmp_path)).max_batch_size == 8
+
+
+def test_a_version_whose_file_is_none_cannot_be_loaded(tmp_path):
+    file = tmp_path / "batching_params.pbtxt"
+    file.write_text("max_batch_size: 8")
+    with pytest.raises(ServingError) as caught:
+        parameters.of_version(str(tmp_path))
+    assert caught.value.code is Code.INVALID_ARGUMENT
+    assert caught.value.message == f"Invalid protobuf file: '{file}'"

@@ -1,0 +1,187 @@
+"""Merging rows and sharing them out, as functions of arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seq2sum_serving.embedded.batching import rows
+from seq2sum_serving.embedded.errors import Code, ServingError
+
+CONCAT = "Tensor concat operation failed: INVALID_ARGUMENT: Cannot concatenate tensors"
+NOT_BATCH_MAJOR = (
+    "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of "
+    "the input tensors"
+)
+
+
+def floats(*shape):
+    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+def refusal(act, *arguments, **options):
+    with pytest.raises(ServingError) as caught:
+        act(*arguments, **options)
+    return caught.value.code, caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("feeds", "message"),
+    [
+        ({}, "Batching Run() must have at least one input tensor"),
+        (
+            {"a": floats(2), "k": np.float32(2)},
+            "Batching Run() input tensors must have at least one dimension",
+        ),
+        (
+            {"a": floats(2, 3), "b": floats(1)},
+            "Batching Run() input tensors must have equal 0th-dimension size",
+        ),
+    ],
+)
+def test_a_request_without_one_number_of_rows_is_refused(feeds, message):
+    assert refusal(rows.count, feeds) == (Code.INVALID_ARGUMENT, message)
+
+
+def test_rows_are_along_the_first_dimension():
+    assert rows.count({"a": floats(4, 3), "b": floats(4)}) == 4
+    assert rows.count({"a": floats(0, 3)}) == 0
+
+
+def test_a_request_that_runs_alone_is_not_copied():
+    feeds = {"a": floats(3)}
+    assert rows.merge([feeds], 0, fill=False) is feeds
+    outputs = [floats(3, 2)]
+    [share] = rows.share_out(outputs, [3], 0)
+    assert share[0] is outputs[0]
+
+
+def test_answers_are_shared_out_without_a_copy():
+    output = floats(5)
+    shares = rows.share_out([output], [2, 0, 3], 0)
+    assert [list(array) for [array] in shares] == [[0, 1], [], [2, 3, 4]]
+    assert all(np.shares_memory(array, output) for [array] in shares if len(array))
+
+
+@given(
+    numbers=st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=6),
+    extra=st.integers(0, 3),
+)
+def test_everyone_gets_the_answers_to_their_own_rows(numbers, extra):
+    if not any(numbers):
+        extra = 0
+    requests = [
+        {"n": np.array(row, np.int64), "s": np.array([b"%d" % n for n in row], object)}
+        for row in numbers
+    ]
+    merged = rows.merge(requests, extra, fill=False)
+    outputs = [merged["n"] * 10, merged["s"]]
+    shares = rows.share_out(outputs, [len(row) for row in numbers], extra)
+    assert [[list(array) for array in share] for share in shares] == [
+        [[n * 10 for n in row], [b"%d" % n for n in row]] for row in numbers
+    ]
+
+
+def test_extra_rows_repeat_the_first_row_of_the_last_request_that_has_one():
+    requests = [{"a": np.array([1, 2])}, {"a": np.array([3, 4])}, {"a": np.array([], int)}]
+    assert list(rows.merge(requests, 2, fill=False)["a"]) == [1, 2, 3, 4, 3, 3]
+
+
+def test_different_shapes_fail_the_batch_and_name_the_tensor():
+    requests = [{"x": floats(1, 3), "y": floats(1)}, {"x": floats(1, 4), "y": floats(1)}]
+    code, message = refusal(rows.merge, requests, 0, fill=False)
+    assert code is Code.FAILED_PRECONDITION
+    assert message == (
+        "Tensors with name 'x' from different tasks have different shapes and padding is turned "
+        "off. Set pad_variable_length_inputs to true, or ensure that all tensors with the same "
+        "name have equal dimensions starting with the first dim."
+    )
+
+
+def test_different_shapes_are_filled_up_with_the_first_value_of_each():
+    merged = rows.merge(
+        [{"x": np.array([[1, 2, 3]])}, {"x": np.array([[7, 8], [9, 10]])}], 0, fill=True
+    )
+    assert merged["x"].tolist() == [[1, 2, 3], [7, 8, 7], [9, 10, 7]]
+
+
+def test_strings_are_filled_up_as_well():
+    merged = rows.merge(
+        [{"x": np.array([[b"a"]], object)}, {"x": np.array([[b"b", b"c"]], object)}],
+        1,
+        fill=True,
+    )
+    assert merged["x"].tolist() == [[b"a", b"a"], [b"b", b"c"], [b"b", b"c"]]
+
+
+def test_no_rows_fit_any_shape():
+    merged = rows.merge([{"x": floats(0, 2)}, {"x": floats(1, 3)}], 0, fill=True)
+    assert merged["x"].shape == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "code", "message"),
+    [
+        (
+            [(1, 0), (1, 2)],
+            Code.INVALID_ARGUMENT,
+            "Got empty tensor in batch of non-empty tensors.",
+        ),
+        (
+            [(1,) * 7],
+            Code.INVALID_ARGUMENT,
+            "Only tensors with rank from 1 to 6 can be padded.",
+        ),
+        (
+            [(1, 2), (1,)],
+            Code.INTERNAL,
+            f"{CONCAT} that have different ranks.",
+        ),
+    ],
+)
+def test_some_shapes_cannot_be_filled_up(shapes, code, message):
+    requests = [{"x": floats(*shape)} for shape in shapes]
+    assert refusal(rows.merge, requests, 0, fill=True) == (code, message)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (np.float32, np.float64, "float and double"),
+        (np.int64, object, "int64 and string"),
+        (np.bool_, np.float16, "bool and half"),
+    ],
+)
+def test_different_dtypes_fail_the_batch(first, second, words):
+    requests = [{"x": np.ones(1, first)}, {"x": np.ones(1, second)}]
+    assert refusal(rows.merge, requests, 0, fill=False) == (
+        Code.INTERNAL,
+        f"{CONCAT} that have different data types. Got {words}.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (np.float32(3), "Batched output tensor has 0 dimensions"),
+        (
+            floats(4),
+            NOT_BATCH_MAJOR,
+        ),
+    ],
+)
+def test_an_output_that_is_not_one_row_for_each_row_fails_the_batch(output, message):
+    assert refusal(rows.share_out, [floats(3), output], [1, 2], 0) == (
+        Code.FAILED_PRECONDITION,
+        message,
+    )
+
+
+def test_a_request_is_cut_and_rejoined():
+    feeds = {"a": floats(5), "b": floats(5, 2)}
+    pieces = rows.cut(feeds, [1, 2, 2])
+    assert [rows.count(piece) for piece in pieces] == [1, 2, 2]
+    a, b = rows.rejoin([list(piece.values()) for piece in pieces])
+    assert np.array_equal(a, feeds["a"])
+    assert np.array_equal(b, feeds["b"])

@@ -1,0 +1,121 @@
+"""How long a request waits, who is told of its answer, and what is left when a version goes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+
+import doubling
+import numpy as np
+import pytest
+from doubling import Doubling, answer, failure
+from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
+from seq2sum_serving.embedded.batching.batched import wrapper
+from seq2sum_serving.embedded.batching.scheduler import THREADS
+from seq2sum_serving.embedded.errors import Code, ServingError
+
+setting = pytest.fixture(doubling.settings)
+
+
+def test_a_batch_runs_with_the_latest_deadline_of_those_who_still_wait(setting):
+    here = setting()
+    here.occupy()
+    futures = [here.submit(1, timeout=seconds) for seconds in (1.0, 5.0, 3.0)]
+    here.clock.now = 2.0  # the first one is past its own
+    here.release()
+    assert [answer(future) for future in futures] == [[[2]]] * 3
+    assert here.servable.timeouts == [None, 3.0]
+
+
+@pytest.mark.parametrize("nobody_hurries", [None, 0.0, -1.0])
+def test_a_batch_has_no_deadline_if_one_of_its_requests_has_none(setting, nobody_hurries):
+    here = setting()
+    here.occupy()
+    futures = [here.submit(1, timeout=1.0), here.submit(2, timeout=nobody_hurries)]
+    here.clock.now = 9.0
+    here.release()
+    assert [answer(future) for future in futures] == [[[2]], [[4]]]
+    assert here.servable.timeouts == [None, None]
+
+
+def test_a_batch_for_which_nobody_waits_any_more_does_not_run(setting):
+    here = setting()
+    here.occupy()
+    futures = [here.submit(1, timeout=1.0), here.submit(2, timeout=2.0)]
+    here.clock.now = 2.0
+    here.release()
+    text = "Run() timeout exceeded while waiting in batching queue"
+    assert [failure(future) for future in futures] == [(Code.RESOURCE_EXHAUSTED, text)] * 2
+    assert here.servable.runs == [[0]]
+
+
+def test_closing_answers_what_waits_and_leaves_no_thread(setting):
+    here = setting(threads=3, max_batch_size=8, batch_timeout=3600.0)
+    future = here.submit(1)
+    here.batched.close()
+    assert answer(future) == [[2]]
+    assert here.servable.closed
+    assert not [each for each in threading.enumerate() if each.name.startswith(THREADS)]
+    with pytest.raises(ServingError, match="UNAVAILABLE: The batching queue was closed"):
+        here.submit(1)
+
+
+def test_closing_one_version_leaves_another_its_threads():
+    wrap = wrapper(BatchingParameters(num_batch_threads={"value": 2}))
+    old, new = (wrap(Doubling(), "model", version, "path") for version in (1, 2))
+    for servable in (old, new):
+        servable.run({"x": np.array([1])}, ["y"])
+    old.close()
+    assert new.run({"x": np.array([3])}, ["y"])[0].tolist() == [6]
+    new.close()
+
+
+def test_a_version_without_parameters_of_its_own_is_not_batched(tmp_path):
+    wrap = wrapper(BatchingParameters(), per_model=True)
+    servable = Doubling()
+    assert wrap(servable, "model", 1, str(tmp_path)) is servable
+    (tmp_path / "batching_params.pbtxt").write_text("max_batch_size { value: 2 }")
+    batched = wrap(servable, "model", 1, str(tmp_path))
+    with pytest.raises(ServingError, match="larger than maximum input batch size 2"):
+        batched.run({"x": np.array([1, 2, 3])}, ["y"])
+    batched.close()
+
+
+def test_an_event_loop_is_woken_once_for_all_its_requests_in_a_batch(setting, monkeypatch):
+    here = setting()
+
+    async def ask():
+        loop = asyncio.get_running_loop()
+        wakes = []
+        wake = loop.call_soon_threadsafe
+        monkeypatch.setattr(
+            loop, "call_soon_threadsafe", lambda *call: (wakes.append(call), wake(*call))
+        )
+        here.occupy()
+        futures = [
+            here.batched.submit_from_loop({"x": np.array([number])}, ["y"]) for number in range(9)
+        ]
+        futures[4].cancel()
+        here.release()
+        answers = await asyncio.gather(*futures, return_exceptions=True)
+        return answers, len(wakes)
+
+    answers, wakes = asyncio.run(ask())
+    assert isinstance(answers.pop(4), asyncio.CancelledError)
+    assert [y.tolist() for [y] in answers] == [[2 * n] for n in range(9) if n != 4]
+    assert wakes == 1
+
+
+def test_a_loop_that_ended_does_not_keep_others_from_their_answers(setting):
+    here = setting()
+
+    async def leave():
+        here.occupy()
+        return here.batched.submit_from_loop({"x": np.array([1])}, ["y"])
+
+    asyncio.run(leave())
+    other = here.submit(2)
+    here.release()
+    assert answer(other) == [[4]]
+    gc.collect()

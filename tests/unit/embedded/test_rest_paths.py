@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+from seq2sum_serving.embedded.rest.paths import Action, NoRoute, Route, route, target
+
+PREDICT, METADATA, STATUS = Action.PREDICT, Action.METADATA, Action.STATUS
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "asked"),
+    [
+        ("POST", "/v1/models/m:predict", Route(PREDICT, "m")),
+        ("POST", "/V1/Models/m/Versions/3:predict", Route(PREDICT, "m", version=3)),
+        ("POST", "/v1/models/m/versions/0:predict", Route(PREDICT, "m", version=0)),
+        ("POST", "/v1/models/m/labels/a%20b:classify", Route(Action.CLASSIFY, "m", label="a b")),
+        ("POST", "/v1/models/a%2Fb%3A:regress", Route(Action.REGRESS, "a/b:")),
+        ("GET", "/v1/models/m", Route(STATUS, "m")),
+        ("GET", "/v1/models/m?x=1", Route(STATUS, "m?x=1")),
+        ("GET", "/v1/models/m/labels/x/metadata", Route(METADATA, "m", label="x")),
+        ("GET", "/v1/models/m/METADATA", Route(STATUS, "m")),
+        ("GET", "/v1/models/versions", Route(STATUS, "versions")),
+    ],
+)
+def test_paths_are_routed_as_there(verb, path, asked):
+    assert route(verb, path) == asked
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("POST", "/v1/models/m:Predict"),
+        ("POST", "/v1/models/m"),
+        ("POST", "/v1/models/m:predict?x"),
+        ("POST", "/v1/models/m/versions/abc:predict"),
+        ("POST", "/v1/models/m/versions/-1:predict"),
+        ("POST", "/v1/models/m/versions/1/labels/x:predict"),
+        ("GET", "/v1/models/m:predict"),
+        ("GET", "/v1/models/m/"),
+        ("GET", "/v1/models/"),
+        ("HEAD", "/v1/models/m"),
+        ("PUT", "/v1/models/m:predict"),
+    ],
+)
+def test_other_paths_are_malformed(verb, path):
+    with pytest.raises(NoRoute) as refused:
+        route(verb, path)
+    assert refused.value.message == f"Malformed request: {verb} {path}"
+    assert not refused.value.silent
+
+
+def test_no_name_is_told_apart_from_a_malformed_path():
+    for path in ("/v1/models", "/v1/models/metadata/metadata/", "/v1/models/versions/3"):
+        with pytest.raises(NoRoute) as refused:
+            route("GET", path)
+        assert refused.value.message.startswith(
+            "Malformed" if path.endswith("/") else "Missing model name in request."
+        )
+
+
+def test_a_version_beyond_64_bits_is_refused_without_a_word():
+    assert route("GET", f"/v1/models/m/versions/{2**63 - 1}").version == 2**63 - 1
+    with pytest.raises(NoRoute) as refused:
+        route("GET", f"/v1/models/m/versions/{2**63}")
+    assert refused.value.silent
+    assert refused.value.model == "m"  # it is counted under its name all the same
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "full", "is_api"),
+    [
+        (b"/v1/models/m?a=b#c", "/v1/models/m", "/v1/models/m?a=b#c", True),
+        (b"http://host:1/v1/models/m", "/v1/models/m", "/v1/models/m", True),
+        (b"//v1/models/m", "/models/m", "/models/m", False),
+        (b"/V1/", "/V1/", "/V1/", True),
+        (b"/v1", "/v1", "/v1", False),
+        (b"*", "*", "*", False),
+    ],
+)
+def test_targets_are_split_as_uris(raw, path, full, is_api):
+    found = target(raw)
+    assert (found.path, found.full, found.is_api) == (path, full, is_api)
+
+
+@pytest.mark.parametrize("raw", [b"/v1/models/a%zz", b"/a%2", b"/a b", b'/"', b"/\xc3\xa9", b"/{}"])
+def test_what_is_no_uri_is_no_target(raw):
+    assert target(raw) is None

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference import tensors
+from seq2sum_serving.embedded.rest import examples_from_json, tensors_from_json, tensors_to_json
+from seq2sum_serving.embedded.rest.tensors_from_json import Format
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import classification_pb2, predict_pb2
+
+FLOAT, DOUBLE, STRING = types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_STRING
+INT8, INT32 = types_pb2.DT_INT8, types_pb2.DT_INT32
+INT64, UINT64 = types_pb2.DT_INT64, types_pb2.DT_UINT64
+BOOL, HALF = types_pb2.DT_BOOL, types_pb2.DT_HALF
+
+IN_ROW_1 = "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
+
+
+def read(document, **inputs):
+    """The inputs that a body comes to, as arrays, and the layout."""
+    request = predict_pb2.PredictRequest()
+    infos = {name: meta_graph_pb2.TensorInfo(dtype=dtype) for name, dtype in inputs.items()}
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    layout = tensors_from_json.fill(request, body, lambda _: infos)
+    return {name: tensors.decode(tensor) for name, tensor in request.inputs.items()}, layout
+
+
+def refusal(document, **inputs):
+    with pytest.raises(ServingError) as refused:
+        read(document, **inputs)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        (FLOAT, [[1, 2.5], [3, 4]]),
+        (DOUBLE, [[0.1, 2], [3, float("inf")]]),
+        (INT32, [[1, -2], [3, 2**31 - 1]]),
+        (INT64, [[-(2**63), 2**63 - 1]]),
+        (UINT64, [[2**64 - 1]]),
+        (BOOL, [[True, False]]),
+    ],
+)
+def test_rows_and_columns_come_to_the_same_tensor(dtype, values):
+    rows, layout = read({"instances": values}, x=dtype)
+    assert layout is Format.ROW
+    columns, layout = read({"inputs": {"x": values}}, x=dtype)
+    assert layout is Format.COLUMNAR
+    named, _ = read({"instances": [{"x": value} for value in values]}, x=dtype)
+    alone, _ = read({"inputs": values}, x=dtype)
+    for found in (rows, columns, named, alone):
+        assert found["x"].dtype == np.asarray(rows["x"]).dtype
+        assert found["x"].tolist() == values
+
+
+def test_strings_may_be_text_or_base64_side_by_side():
+    found, _ = read({"instances": ["a", {"b64": "//4A"}, {"b64": "YQ"}]}, x=STRING)
+    assert found["x"].tolist() == [b"a", b"\xff\xfe\x00", b"a"]
+    found, _ = read({"inputs": {"b64": "YQ=="}}, x=STRING)
+    assert found["x"].shape == ()
+    found, _ = read(b'{"inputs": ["\xff"]}', x=STRING)
+    assert found["x"].tolist() == [b"\xff"]
+
+
+def test_small_integers_keep_their_lowest_bits():
+    found, _ = read({"inputs": [300, -1]}, x=INT8)
+    assert found["x"].tolist() == [44, -1]
+
+
+def test_no_rows_are_an_empty_column_but_no_instances():
+    found, _ = read({"inputs": []}, x=STRING)
+    assert found["x"].shape == (0,)
+    assert refusal({"instances": []}, x=STRING).message.endswith("No values in 'instances' array")
+
+
+@pytest.mark.parametrize(
+    ("document", "dtype", "said"),
+    [
+        ({}, FLOAT, "Missing 'inputs' or 'instances' key"),
+        ({"inputs": ["a"]}, FLOAT, 'JSON Value: "a" Type: String is not of expected type: float'),
+        ({"inputs": [1.5]}, INT32, "JSON Value: 1.5 Type: Number is not of expected type: int32"),
+        ({"inputs": [True]}, INT32, "JSON Value: true Type: True is not of expected type: int32"),
+        (
+            {"inputs": [2**31]},
+            INT8,
+            "JSON Value: 2147483648 Type: Number is not of expected type: int8",
+        ),
+        (
+            {"inputs": [16777216]},
+            FLOAT,
+            "Cannot convert JSON value: 16777216 to float without loss of precision.",
+        ),
+        (
+            {"inputs": [1e39]},
+            FLOAT,
+            "Cannot convert JSON value: 1e+39 to float without loss of precision.",
+        ),
+        (
+            {"inputs": [[1], [1, 2]]},
+            FLOAT,
+            "Encountered list at unexpected size: 2 at level: 1 expected size: 1",
+        ),
+        ({"inputs": [1, [2]]}, FLOAT, "Encountered list at unexpected level: 1 expected < 1"),
+        (
+            {"inputs": [[1], 2]},
+            FLOAT,
+            "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. Expected at level: 2",
+        ),
+        ({"inputs": [{"b64": "*"}]}, STRING, "Unable to base64 decode"),
+        (
+            {"inputs": [{"b65": ""}]},
+            STRING,
+            'JSON Value: {\n    "b65": ""\n} not formatted correctly for base64 data',
+        ),
+        (
+            {"instances": [[1, 2], [3]]},
+            FLOAT,
+            f"{IN_ROW_1}Expecting tensor size: 2 but got: 1",
+        ),
+        (
+            {"instances": [[1], [[3]]]},
+            FLOAT,
+            f"{IN_ROW_1}Expecting shape [1] but got: [1,1]",
+        ),
+        (
+            {"instances": [1, {"x": 1}]},
+            FLOAT,
+            "Expecting value/list but got object at item 1 of input list",
+        ),
+        (
+            {"instances": [{"x": 1}, 1]},
+            FLOAT,
+            "Expecting object but got list at item 1 of input list",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said_in_tensorflow_servings_words(document, dtype, said):
+    refused = refusal(document, x=dtype)
+    assert (refused.code, refused.message) == (Code.INVALID_ARGUMENT, said)
+
+
+def test_several_inputs_need_names():
+    assert "instances is a plain list" in refusal({"instances": [1]}, x=FLOAT, y=FLOAT).message
+    assert "inputs is a plain value/list" in refusal({"inputs": [1]}, x=FLOAT, y=FLOAT).message
+    refused = refusal({"instances": [{"x": 1, "y": 2}, {"x": 1}]}, x=FLOAT, y=FLOAT)
+    assert refused.message.endswith("} keys must be equal to: x,y")
+    assert refused.message.startswith("Failed to process element: 1 of 'instances' list.")
+
+
+def test_a_type_without_a_json_form_is_unimplemented_in_columns_and_invalid_in_rows():
+    assert refusal({"inputs": [1.0]}, x=HALF).code is Code.UNIMPLEMENTED
+    refused = refusal({"instances": [1.0]}, x=HALF)
+    assert refused.code is Code.INVALID_ARGUMENT
+    assert refused.message.endswith(
+        "Error: UNIMPLEMENTED: Conversion of JSON Value: 1.0 to type: half"
+    )
+
+
+def outputs(**arrays):
+    return {name: tensors.encode(np.array(value)) for name, value in arrays.items()}
+
+
+def test_rows_are_written_an_object_each_with_lists_on_one_line():
+    found = outputs(z=[[1.5, 2.0], [3.0, 4.0]], n=[1, 2])
+    text = tensors_to_json.predict_text(found, Format.ROW)
+    assert text == (
+        '{\n    "predictions": [\n'
+        '        {\n            "n": 1,\n            "z": [1.5, 2.0]\n        },\n'
+        '        {\n            "n": 2,\n            "z": [3.0, 4.0]\n        }\n    ]\n}'
+    )
+    text = tensors_to_json.predict_text(outputs(y=[1.5, 2.0]), Format.ROW)
+    assert text == '{\n    "predictions": [1.5, 2.0\n    ]\n}'
+
+
+def test_columns_are_written_an_element_a_line():
+    text = tensors_to_json.predict_text(outputs(a=[[True]], b=b"\xffx"), Format.COLUMNAR)
+    assert text == (
+        '{\n    "outputs": {\n        "a": [\n            [\n                true\n            ]\n'
+        '        ],\n        "b": "\udcffx"\n    }\n}'
+    )
+    empty = outputs(y=np.zeros([0], np.float32))
+    assert json.loads(tensors_to_json.predict_text(empty, Format.COLUMNAR)) == {"outputs": []}
+
+
+def test_bytes_are_written_as_base64_by_the_name_of_the_output():
+    found = outputs(x_bytes=[[b"\xff"]], x=[b"a"])
+    for layout, name in ((Format.ROW, "predictions"), (Format.COLUMNAR, "outputs")):
+        document = json.loads(tensors_to_json.predict_text(found, layout))[name]
+        first = document[0]["x_bytes"] if layout is Format.ROW else document["x_bytes"][0]
+        assert first == [{"b64": "/w=="}]
+
+
+@pytest.mark.parametrize(
+    ("found", "layout", "said"),
+    [
+        (outputs(s=1.0), Format.ROW, "Tensor name: s has no shape information "),
+        (
+            outputs(a=[1], b=[1, 2]),
+            Format.ROW,
+            "Tensor name: b has inconsistent batch size: 2 expecting: 1",
+        ),
+        (
+            outputs(h=np.ones(1, np.float16)),
+            Format.COLUMNAR,
+            "Failed to write JSON value for tensor type: half",
+        ),
+    ],
+)
+def test_outputs_that_have_no_json_form_are_refused(found, layout, said):
+    with pytest.raises(ServingError) as refused:
+        tensors_to_json.predict_text(found, layout)
+    assert refused.value.message == said
+
+
+def examples(document):
+    request = classification_pb2.ClassificationRequest()
+    examples_from_json.fill(request, json.dumps(document).encode())
+    return request.input
+
+
+def test_features_take_the_type_of_their_values():
+    found = examples(
+        {"examples": [{"f": 0.5, "i": [1, True], "b": ["a", {"b64": "/w=="}], "e": []}]}
+    )
+    feature = found.example_list.examples[0].features.feature
+    assert list(feature["f"].float_list.value) == [0.5]
+    assert list(feature["i"].int64_list.value) == [1, 1]
+    assert list(feature["b"].bytes_list.value) == [b"a", b"\xff"]
+    assert feature["e"].WhichOneof("kind") is None
+    found = examples({"context": {"c": 1}, "examples": [{}]})
+    assert len(found.example_list_with_context.examples) == 1
+    assert "c" in found.example_list_with_context.context.features.feature
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"examples": [1]}, "Example must be JSON object but got JSON Number"),
+        (
+            {"examples": [{"f": [0.5, 1]}]},
+            "Unexpected element type in feature: f expecting type: float",
+        ),
+        ({"examples": [{"f": [[1]]}]}, "Feature: f has element with unexpected JSON type: Array"),
+        ({"examples": [{"f": None}]}, "Feature: f has element with unexpected JSON type: Null"),
+        ({"examples": [{"f": 2**63}]}, "Feature: f has uint64 element. Only int64 is supported."),
+    ],
+)
+def test_examples_that_do_not_fit_are_refused(document, said):
+    with pytest.raises(ServingError) as refused:
+        examples(document)
+    assert refused.value.message == said

@@ -1,0 +1,53 @@
+"""The ConfigProto of sessions, from flags and a file."""
+
+from __future__ import annotations
+
+import pytest
+from seq2sum_serving.embedded.errors import Code, StartupError
+from seq2sum_serving.embedded.inference.session_config import session_config
+
+
+def threads(**flags):
+    config = session_config(**flags)
+    return config.intra_op_parallelism_threads, config.inter_op_parallelism_threads
+
+
+@pytest.fixture
+def file(tmp_path):
+    file = tmp_path / "session.txt"
+    file.write_text("intra_op_parallelism_threads: 5 allow_soft_placement: true")
+    return str(file)
+
+
+def test_parallelism_is_both_kinds_unless_they_are_said_apart():
+    assert threads() == (0, 0)
+    assert threads(parallelism=2) == (2, 2)
+    assert threads(intra_op=3) == (3, 0)
+    assert threads(parallelism=2, inter_op=4) == (0, 4)
+
+
+def test_all_three_are_a_contradiction():
+    with pytest.raises(StartupError, match="You cannot configure all"):
+        session_config(parallelism=1, intra_op=1, inter_op=1)
+
+
+def test_flags_count_more_than_the_file(file):
+    assert threads(file=file) == (5, 0)
+    assert threads(file=file, parallelism=2) == (2, 2)
+    assert session_config(file=file, gpu_memory_fraction=0.5).allow_soft_placement
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [
+        (None, Code.NOT_FOUND, "{file}; No such file or directory"),
+        ("nonsense {", Code.INVALID_ARGUMENT, "Invalid protobuf file: '{file}'"),
+    ],
+)
+def test_a_file_that_is_none_of_its_kind_is_an_error(tmp_path, content, code, message):
+    file = tmp_path / "session.txt"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(StartupError) as caught:
+        session_config(file=str(file))
+    assert (caught.value.code, caught.value.message) == (code, message.format(file=file))

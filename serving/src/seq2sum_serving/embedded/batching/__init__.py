@@ -1,0 +1,1 @@
+"""Merging the requests of many callers into one run of the graph."""

@@ -1,0 +1,138 @@
+"""A queue of requests that may run together, and the batches that they fill.
+
+No thread, no lock, no clock: whoever calls says what time it is. A queue is a row of batches,
+of which the last one is open: it takes what comes, until something does not fit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+from seq2sum_serving.embedded.batching.parameters import BatchingParameters
+from seq2sum_serving.embedded.batching.tasks import Task
+from seq2sum_serving.embedded.errors import Code, ServingError
+
+
+class Batch:
+    """Requests that run together."""
+
+    __slots__ = ("size", "started", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+        self.size = 0
+        """Rows of all of them."""
+        self.started = math.inf
+        """When the first one came in."""
+
+    def add(self, task: Task, now: float) -> None:
+        """Takes one more."""
+        if not self.tasks:
+            self.started = now
+        self.tasks.append(task)
+        self.size += task.size
+
+
+class Queue:
+    """Requests of one kind, for one version. Not safe for threads: the scheduler locks."""
+
+    def __init__(self, parameters: BatchingParameters, run: Callable[[Batch], None]) -> None:
+        self._parameters = parameters
+        self._limit = (
+            parameters.max_execution_batch_size if parameters.splits else parameters.max_batch_size
+        )
+        self._batches = deque([Batch()])
+        self.run = run
+        """What is to be done with a batch, on a thread of the scheduler."""
+        self.running = 0
+        """Batches taken that have not ended yet."""
+        self.closed = False
+
+    def put(self, task: Task, now: float) -> None:
+        """Takes a request in.
+
+        Raises:
+            ServingError: It is too large, or there is no room for it now.
+        """
+        self._check(task)
+        batches = self._batches
+        room = self._limit - batches[-1].size
+        pieces = [task]
+        if self._parameters.splits and task.size > room:
+            pieces = task.cut(sizes(task.size, room, self._limit))
+        for piece in pieces:
+            if batches[-1].size + piece.size > self._limit:
+                batches.append(Batch())
+            batches[-1].add(piece, now)
+
+    def take(self, now: float) -> Batch | None:
+        """The next batch, if one may run now."""
+        if self.ready_at() > now:
+            return None
+        batch = self._batches.popleft()
+        if not self._batches:
+            self._batches.append(Batch())
+        self.running += 1
+        return batch
+
+    def ready_at(self) -> float:
+        """From when on a batch may run; never, if nothing waits."""
+        first = self._batches[0]
+        if not first.tasks:
+            return math.inf
+        if len(self._batches) > 1 or first.size >= self._limit or self.closed:
+            return -math.inf
+        return first.started + self._parameters.batch_timeout
+
+    @property
+    def empty(self) -> bool:
+        """Nothing waits."""
+        return not self._batches[0].tasks
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing runs."""
+        return self.empty and not self.running
+
+    def _check(self, task: Task) -> None:
+        parameters, batches = self._parameters, self._batches
+        if task.size > parameters.max_batch_size:
+            raise ServingError(
+                Code.INVALID_ARGUMENT,
+                f"Task size {task.size} is larger than maximum input batch size "
+                f"{parameters.max_batch_size}",
+            )
+        full = "The batch scheduling queue to which this task was submitted is full; "
+        last = batches[-1].size
+        if parameters.splits:
+            room = (parameters.max_enqueued_batches - len(batches)) * self._limit
+            room += self._limit - last
+            if task.size > room:
+                raise ServingError(
+                    Code.UNAVAILABLE,
+                    f"{full}task size is {task.size} but scheduling capacity is only {room} "
+                    f"(num_enqueued_batches={len(batches)}, "
+                    f"max_enqueued_batches={parameters.max_enqueued_batches}, "
+                    f"open_batch_size={last}, max_execution_batch_size={self._limit})",
+                )
+        elif (
+            last + task.size > parameters.max_batch_size
+            and len(batches) >= parameters.max_enqueued_batches
+        ):
+            raise ServingError(
+                Code.UNAVAILABLE,
+                f"{full}currently {len(batches)} batches enqueued and max_enqueued_batches is "
+                f"{parameters.max_enqueued_batches}",
+            )
+
+
+def sizes(rows: int, room: int, limit: int) -> list[int]:
+    """Rows of the pieces of a request: what the open batch still takes, then full ones."""
+    pieces = [room] if room > 0 else []
+    left = rows - sum(pieces)
+    while left > 0:
+        pieces.append(min(left, limit))
+        left -= pieces[-1]
+    return pieces

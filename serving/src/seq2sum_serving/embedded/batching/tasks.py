@@ -1,0 +1,134 @@
+"""What waits in a queue: one request, or a piece of one, and whoever waits for its answer.
+
+The answers of one batch are handed out together: an event loop is woken once for all of its
+requests in it, however many they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from seq2sum_serving.embedded.batching import rows
+from seq2sum_serving.embedded.errors import Code, ServingError
+
+Outputs = list[NDArray[Any]]
+"""One array for each fetch."""
+Outcome = Outputs | Exception
+
+
+class Split:
+    """Collects the outcomes of the pieces of one request. Safe to use from any thread.
+
+    Pieces may run at once and end in any order; the first error is the answer.
+    """
+
+    __slots__ = ("_failed", "_left", "_outputs", "waiter")
+
+    def __init__(self, waiter: Waiter, pieces: int) -> None:
+        self.waiter = waiter
+        self._outputs: list[Outputs | None] = [None] * pieces
+        self._left = iter(range(pieces - 1, -1, -1))
+        self._failed: list[Exception] = []
+
+    def add(self, place: int, outcome: Outcome) -> Outcome | None:
+        """The outcome of the whole request, when this was the last piece."""
+        if isinstance(outcome, Exception):
+            self._failed.append(outcome)
+        else:
+            self._outputs[place] = outcome
+        if next(self._left):  # one step of a built-in iterator, which threads cannot split
+            return None
+        if self._failed:
+            return self._failed[0]
+        try:
+            return rows.rejoin([outputs for outputs in self._outputs if outputs is not None])
+        except ValueError as error:  # an output as wide as the batch's longest row, perhaps
+            return ServingError(Code.INTERNAL, f"Tensor concat operation failed: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Waits for one piece of a request."""
+
+    split: Split
+    place: int
+
+
+Waiter = Future[Outputs] | asyncio.Future[Outputs] | Piece
+"""Whoever gets the answer: a thread, a task of an event loop, or a request in pieces."""
+
+
+@dataclass(slots=True)
+class Task:
+    """A request that waits, or a piece of one."""
+
+    feeds: rows.Feeds
+    """Arrays by tensor name; all have the same number of rows."""
+    fetches: Sequence[str]
+    """Names of the tensors wanted."""
+    size: int
+    """Rows."""
+    enqueued: float
+    """When it came in, on the scheduler's clock, in seconds."""
+    waiter: Waiter
+    timeout: float = math.inf
+    """Seconds after which nobody waits for it any more, from when it came in."""
+
+    @property
+    def deadline(self) -> float:
+        """When nobody waits for it any more, on the scheduler's clock."""
+        return self.enqueued + self.timeout
+
+    def cut(self, sizes: Sequence[int]) -> list[Task]:
+        """Pieces of so many rows, which together answer whoever waits for this task."""
+        split = Split(self.waiter, len(sizes))
+        return [
+            Task(feeds, self.fetches, size, self.enqueued, Piece(split, place), self.timeout)
+            for place, (feeds, size) in enumerate(
+                zip(rows.cut(self.feeds, sizes), sizes, strict=True)
+            )
+        ]
+
+
+def hand_out(answers: Iterable[tuple[Waiter, Outcome]]) -> None:
+    """Gives everyone who waited the outcome."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Outputs], Outcome]]]
+    loops = defaultdict(list)
+    for waiter, outcome in answers:
+        if isinstance(waiter, Piece):
+            whole = waiter.split.add(waiter.place, outcome)
+            if whole is None:
+                continue
+            waiter, outcome = waiter.split.waiter, whole  # noqa: PLW2901
+        if isinstance(waiter, asyncio.Future):
+            loops[waiter.get_loop()].append((waiter, outcome))
+        else:
+            _set(waiter, outcome)
+    for loop, group in loops.items():
+        with contextlib.suppress(RuntimeError):  # it was closed; nobody waits
+            loop.call_soon_threadsafe(_set_all, group)
+
+
+def _set_all(answers: list[tuple[asyncio.Future[Outputs], Outcome]]) -> None:
+    for future, outcome in answers:
+        if not future.done():  # whoever waited may have gone
+            _set(future, outcome)
+
+
+def _set(future: Any, outcome: Outcome) -> None:
+    if isinstance(outcome, ServingError):
+        # One for each: an exception carries the traceback of whoever raises it.
+        future.set_exception(ServingError(outcome.code, outcome.message))
+    elif isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -1,0 +1,1 @@
+"""Metrics under TensorFlow Serving's names."""

@@ -1,8 +1,7 @@
-"""The `seq2sum-serve` command: flags named as `tensorflow_model_server` names them."""
+"""The `seq2sum-serve` command: `tensorflow_model_server`, with its flags."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import os
@@ -10,30 +9,20 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
+from dataclasses import replace
 
-from seq2sum import contract
+from seq2sum_serving.embedded import flag_help
+from seq2sum_serving.embedded import flags as command_line
+from seq2sum_serving.embedded.errors import ServingError, StartupError
+from seq2sum_serving.embedded.flags import Flags
 
-from seq2sum_serving.embedded.config import (
-    DEFAULT_HOST,
-    DEFAULT_LOAD_RETRIES,
-    DEFAULT_MAX_THREADS_PER_CPU,
-    DEFAULT_POLL_SECONDS,
-    DEFAULT_PORT,
-    DEFAULT_RETRY_MICROS,
-    ModelConfig,
-    ServerConfig,
-)
-from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
-from seq2sum_serving.embedded.ports import check_port
+log = logging.getLogger(__name__)
 
 FAILED = 255
-"""Exit code of everything that keeps a server from starting, as there."""
+"""Exit code of everything that keeps a server from starting, and of `--help`, as there."""
 INTERRUPTED = 130
-DEFAULT_GRACE_SECONDS = 30.0
 SECONDS_TO_LEAVE = 1.0
-THREADS = ("source", "manager", "request")
+THREADS = ("source", "config", "manager", "load", "unload", "batch", "request", "rest")
 """Names of the server's threads begin so."""
 
 
@@ -43,26 +32,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s", stream=sys.stderr
     )
     try:
-        config = configuration(parser().parse_args(arguments))
-        return leave(serve(config))
+        flags = command_line.parse(sys.argv[1:] if arguments is None else arguments)
+    except StartupError as error:
+        name = flag_help.COMMAND
+        print(f"{name}: {error.message}; see {name} --help", file=sys.stderr, flush=True)
+        return FAILED
+    if flags.help:
+        print(flag_help.text(), end="")
+        return FAILED
+    if flags.version:
+        print(flag_help.versions(), end="")
+        return 0
+    try:
+        return leave(serve(flags))
     except ServingError as error:
-        text = " ".join(str(error).split())
-        print(f"Failed to start server. Error: {text}", file=sys.stderr, flush=True)
+        print(f"Failed to start server. Error: {error}", file=sys.stderr, flush=True)
         return leave(FAILED)
     except KeyboardInterrupt:  # before the server has its own way to stop
-        return INTERRUPTED
+        return leave(INTERRUPTED)
 
 
-def serve(config: ServerConfig) -> int:
-    """Checks what can be checked at once, then loads TensorFlow and serves."""
-    check_base_paths(config)
-    check_port(config.host, config.port)
+def serve(flags: Flags) -> int:
+    """Checks what can be checked at once, then loads TensorFlow and serves.
+
+    Raises:
+        ServingError: It cannot start.
+    """
+    command_line.refuse_missing(flags)
+    if names := command_line.ineffective(flags):
+        log.warning("Without effect here: %s", ", ".join(f"--{name}" for name in names))
+    from seq2sum_serving.embedded.rpc.ports import check_addresses
+    from seq2sum_serving.embedded.startup import configuration
+
+    config = configuration(flags)
+    check_addresses(config)
     # TensorFlow tells of CPU features and deprecations on every start; errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    from seq2sum_serving.embedded.inference.session_config import session_config
     from seq2sum_serving.embedded.server import Server
 
-    return asyncio.run(Server(config).run())
+    session = session_config(
+        file=flags.tensorflow_session_config_file,
+        parallelism=flags.tensorflow_session_parallelism,
+        intra_op=flags.tensorflow_intra_op_parallelism,
+        inter_op=flags.tensorflow_inter_op_parallelism,
+        gpu_memory_fraction=flags.per_process_gpu_memory_fraction,
+    )
+    if flags.mixed_precision == "bfloat16":  # any other word is without effect there too
+        rewrites = session.graph_options.rewrite_options
+        rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
+    server = Server(replace(config, session_config=session))
+    server.load()
+    return asyncio.run(server.serve())
 
 
 def leave(code: int) -> int:
@@ -77,123 +99,10 @@ def leave(code: int) -> int:
     for thread in others:
         thread.join(max(0.0, deadline - time.monotonic()))
     if any(thread.is_alive() for thread in others):
+        sys.stdout.flush()
         logging.shutdown()
         os._exit(code)
     return code
-
-
-class Parser(argparse.ArgumentParser):
-    """Exits as the real server does when a flag is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        """One line, and where to read on."""
-        self.exit(FAILED, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    flags = Parser(
-        prog="seq2sum-serve",
-        description=(
-            "Serve SavedModels over gRPC as tensorflow_model_server does: same flags, same "
-            "wire. New versions that appear below the base path are loaded beside the one "
-            "that serves, and take over."
-        ),
-        epilog='Example: seq2sum-serve --port=8500 --model_base_path="$PWD/models/seq2sum"',
-        allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    flags.add_argument("--port", type=int, default=DEFAULT_PORT, help="gRPC port")
-    flags.add_argument(
-        "--host",
-        default=DEFAULT_HOST,
-        help="address to listen on; 0.0.0.0 for all (not a flag of the real server, "
-        "which always listens on all)",
-    )
-    flags.add_argument("--model_name", default=contract.MODEL_NAME, help="name of the model")
-    flags.add_argument(
-        "--model_base_path",
-        default="",
-        help="absolute path of the folder that holds the numbered versions",
-    )
-    flags.add_argument(
-        "--file_system_poll_wait_seconds",
-        type=int,
-        default=DEFAULT_POLL_SECONDS,
-        help="pause between two looks for new versions; 0: look once",
-    )
-    flags.add_argument(
-        "--max_num_load_retries",
-        type=int,
-        default=DEFAULT_LOAD_RETRIES,
-        help="further attempts to load a version that failed (the real server's default is 5)",
-    )
-    flags.add_argument(
-        "--load_retry_interval_micros",
-        type=int,
-        default=DEFAULT_RETRY_MICROS,
-        help="pause before each of them",
-    )
-    flags.add_argument(
-        "--grpc_max_threads",
-        type=int,
-        default=DEFAULT_MAX_THREADS_PER_CPU * (os.cpu_count() or 1),
-        help="requests that run at once; further ones wait",
-    )
-    flags.add_argument(
-        "--shutdown_grace_seconds",
-        type=float,
-        default=DEFAULT_GRACE_SECONDS,
-        help="how long calls in flight may take after SIGTERM (not a flag of the real server, "
-        "which cuts them)",
-    )
-    return flags
-
-
-def check_base_paths(config: ServerConfig) -> None:
-    """Refuses a base path that is not there: the real server waits for it, whatever the typo."""
-    for model in config.models:
-        try:
-            found = Path(model.base_path).is_dir()
-        except OSError as error:
-            raise StartupError(
-                Code.PERMISSION_DENIED, f"{model.base_path}; {error.strerror}"
-            ) from error
-        if not found:
-            raise StartupError(
-                Code.NOT_FOUND,
-                f"Could not find base path {model.base_path} for servable {model.name}; "
-                f"make it by exporting a version: seq2sum-train export RUN --to {model.base_path}",
-            )
-
-
-def configuration(flags: argparse.Namespace) -> ServerConfig:
-    """The server that the flags describe.
-
-    Raises:
-        StartupError: They describe none.
-    """
-    if not flags.model_base_path:
-        raise StartupError(
-            Code.INVALID_ARGUMENT,
-            "Both server_options.model_base_path and server_options.model_config_file are empty!",
-        )
-    if not 1 <= flags.port <= 65535:
-        raise StartupError(Code.INVALID_ARGUMENT, f"--port={flags.port} is not a port, 1 to 65535")
-    if flags.grpc_max_threads < 1:
-        raise StartupError(Code.INVALID_ARGUMENT, "--grpc_max_threads must be at least 1")
-    model = ModelConfig(flags.model_name, flags.model_base_path)
-    model.check()
-    return ServerConfig(
-        models=(model,),
-        host=flags.host,
-        port=flags.port,
-        load_retries=max(0, flags.max_num_load_retries),
-        retry_seconds=max(0, flags.load_retry_interval_micros) / 1e6,
-        poll_seconds=flags.file_system_poll_wait_seconds,
-        max_threads=flags.grpc_max_threads,
-        grace_seconds=flags.shutdown_grace_seconds,
-    )
 
 
 if __name__ == "__main__":

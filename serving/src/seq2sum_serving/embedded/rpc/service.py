@@ -1,170 +1,162 @@
-"""The gRPC edge: bytes to a request, the request to the data plane, errors to a status.
+"""The gRPC edge: bytes to a request, the request to whom it is for, errors to a status.
 
-A handler is a plain function of a request; one place parses, runs it on a worker thread and
-maps what it raises. TensorFlow lets go of Python's lock while a graph runs, so that the
-event loop takes new calls meanwhile.
+Each call runs on a thread of its own, as in TensorFlow Serving, since all it does is to wait:
+for the graph, for a batch, for a load. TensorFlow lets go of Python's lock meanwhile.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 from tensorflow_serving.apis import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
     predict_pb2,
+    regression_pb2,
 )
 
-from seq2sum_serving.embedded import inference
+from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.manager import Manager
-from seq2sum_serving.embedded.saved_model import SavedModel
-from seq2sum_serving.embedded.states import StateMonitor
+from seq2sum_serving.embedded.monitoring import metrics
+from seq2sum_serving.embedded.plane import DataPlane
+from seq2sum_serving.embedded.rpc.quota import ThreadQuota
+from seq2sum_serving.embedded.rpc.statuses import abort
 
 log = logging.getLogger(__name__)
 
-LONGEST_MESSAGE = 1024
-"""Bytes of an error message that are sent, before the mark that it goes on."""
-CUT = "...TRUNCATED"
+PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
+MODEL_SERVICE = "tensorflow.serving.ModelService"
+ENTRY_POINT = "GRPC"
+"""What metrics call this front."""
+NEVER = 1e9
+"""Seconds left, from which on a call has no deadline: gRPC writes that as a far future."""
 
-STATUS = {status.value[0]: status for status in grpc.StatusCode}
+Answer = Callable[[Any, float | None], Message]
+"""From a request and the seconds left for it to its reply; raises ServingError."""
 
-Handler = Callable[[Any], Message]
-Context = grpc.aio.ServicerContext[Any, Any]
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One RPC."""
+
+    request: type[Message]
+    """What its bytes are."""
+    answer: Answer
+    """Who answers it."""
+    api: str = ""
+    """What metrics call it; empty: it is not counted, as there."""
 
 
 class Service(grpc.GenericRpcHandler):
-    """PredictionService and ModelService over a manager."""
+    """PredictionService and ModelService, and a last word on every other method."""
 
-    def __init__(
-        self, manager: Manager[SavedModel], monitor: StateMonitor, workers: Executor
-    ) -> None:
-        self._manager = manager
-        self._monitor = monitor
-        self._workers = workers
-        prediction, model = (
-            "/tensorflow.serving.PredictionService/",
-            "/tensorflow.serving.ModelService/",
-        )
-        self._methods = {
-            f"{prediction}Predict": self._unary(predict_pb2.PredictRequest, self.predict),
-            f"{prediction}GetModelMetadata": self._unary(
-                get_model_metadata_pb2.GetModelMetadataRequest, self.get_model_metadata
-            ),
-            f"{model}GetModelStatus": self._unary(
-                get_model_status_pb2.GetModelStatusRequest, self.get_model_status
-            ),
+    def __init__(self, plane: DataPlane, core: Core, quota: ThreadQuota) -> None:
+        self._quota = quota
+        self._handlers: dict[str, Any] = {
+            path: grpc.unary_unary_rpc_method_handler(self._handler(method))
+            for path, method in methods(plane, core).items()
         }
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The handler of a method; unknown ones are UNIMPLEMENTED without a word, as there."""
-        return self._methods.get(handler_call_details.method, UNKNOWN_METHOD)
+        return self._handlers.get(handler_call_details.method, UNKNOWN_METHOD)
 
-    def predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
-        """Answers Predict."""
-        with self._manager.handle(*_which(request)) as (version, model):
-            return inference.predict(model, version, request)
-
-    def get_model_metadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        """Answers GetModelMetadata."""
-        _require_model_spec(request)
-        inference.check_metadata_fields(request.metadata_field)
-        with self._manager.handle(*_which(request)) as (version, model):
-            return inference.metadata(model, version, request)
-
-    def get_model_status(
-        self, request: get_model_status_pb2.GetModelStatusRequest
-    ) -> get_model_status_pb2.GetModelStatusResponse:
-        """Answers GetModelStatus; a label in the request is ignored, as there."""
-        _require_model_spec(request)
-        spec = request.model_spec
-        versions = self._monitor.versions(spec.name)
-        if not versions:
-            raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {spec.name}")
-        if spec.HasField("version"):
-            wanted = spec.version.value
-            if wanted not in versions:
-                raise ServingError(
-                    Code.NOT_FOUND, f"Could not find version {wanted} of model {spec.name}"
-                )
-            versions = {wanted: versions[wanted]}
-        response = get_model_status_pb2.GetModelStatusResponse()
-        for number, entry in versions.items():
-            row = response.model_version_status.add(version=number, state=entry.state.value)
-            row.status.SetInParent()
-            if entry.error:
-                row.status.error_code = entry.error.code.value
-                row.status.error_message = entry.error.message
-        return response
-
-    def _unary(self, kind: type[Message], handler: Handler) -> Any:
-        """An RPC that takes a `kind`; bytes that are none are INTERNAL without a word, as there."""
-
-        def answer(data: bytes) -> bytes:
+    def _handler(self, method: Method) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+        def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
             try:
-                request = kind.FromString(data)
-            except DecodeError as error:
-                raise ServingError(Code.INTERNAL, "") from error
-            return handler(request).SerializeToString()
-
-        async def call(data: bytes, context: Context) -> bytes:
-            try:
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._workers, answer, data)
+                with self._quota:
+                    return _answer(method, data, seconds_left(context))
             except ServingError as error:
-                status, message = STATUS[error.code.value], _cut(error.message)
+                abort(context, error)
             except Exception as error:
-                log.exception("%s failed", handler.__name__)
-                status, message = grpc.StatusCode.INTERNAL, _cut(f"{type(error).__name__}: {error}")
-            await context.abort(status, message)
-            raise AssertionError("abort does not return")
+                log.exception("a call failed")
+                abort(context, ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
 
-        return grpc.unary_unary_rpc_method_handler(_untyped(call))
+        return handle
 
 
-def _which(request: Any) -> tuple[str, int | None]:
-    """The model and the version that a request is for."""
-    _require_model_spec(request)
-    spec = request.model_spec
-    if not spec.name:
-        raise ServingError(Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
-    choice = spec.WhichOneof("version_choice")
-    if choice == "version_label":
-        raise ServingError(
-            Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {spec.version_label}"
-        )
-    # An empty version message is version 0, and not the latest.
-    return spec.name, spec.version.value if choice == "version" else None
+def methods(plane: DataPlane, core: Core) -> dict[str, Method]:
+    """Every RPC, by its path."""
+    prediction = {
+        "Predict": Method(
+            predict_pb2.PredictRequest,
+            lambda request, left: plane.predict(request, timeout=left),
+            "Predict",
+        ),
+        "Classify": Method(
+            classification_pb2.ClassificationRequest,
+            lambda request, left: plane.classify(request, timeout=left),
+            "Classify",
+        ),
+        "Regress": Method(
+            regression_pb2.RegressionRequest,
+            lambda request, left: plane.regress(request, timeout=left),
+            "Regress",
+        ),
+        "MultiInference": Method(
+            inference_pb2.MultiInferenceRequest,
+            lambda request, left: plane.multi_inference(request, timeout=left),
+        ),
+        "GetModelMetadata": Method(
+            get_model_metadata_pb2.GetModelMetadataRequest,
+            lambda request, _: plane.metadata(request),
+        ),
+    }
+    model = {
+        "GetModelStatus": Method(
+            get_model_status_pb2.GetModelStatusRequest,
+            lambda request, _: core.status(request),
+        ),
+        "HandleReloadConfigRequest": Method(
+            model_management_pb2.ReloadConfigRequest,
+            lambda request, _: core.reload(request),
+        ),
+    }
+    return {
+        f"/{service}/{name}": method
+        for service, named in ((PREDICTION_SERVICE, prediction), (MODEL_SERVICE, model))
+        for name, method in named.items()
+    }
 
 
-def _require_model_spec(request: Any) -> None:
-    if not request.HasField("model_spec"):
-        raise ServingError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
+def seconds_left(context: grpc.ServicerContext) -> float | None:
+    """Seconds until the caller's deadline; None: there is none."""
+    left = context.time_remaining()
+    return left if left is not None and left < NEVER else None
 
 
-def _cut(message: str) -> str:
-    raw = message.encode()
-    if len(raw) <= LONGEST_MESSAGE:
-        return message
-    return raw[:LONGEST_MESSAGE].decode(errors="ignore") + CUT
+def _answer(method: Method, data: bytes, left: float | None) -> bytes:
+    try:
+        request: Any = method.request.FromString(data)
+    except DecodeError as error:  # without a word, as there, and not counted
+        raise ServingError(Code.INTERNAL, "") from error
+    if not method.api:
+        return method.answer(request, left).SerializeToString()
+    model, begin, code = request.model_spec.name, time.perf_counter(), Code.INTERNAL
+    try:
+        response = method.answer(request, left)
+        code = Code.OK
+    except ServingError as error:
+        code = error.code
+        raise
+    finally:
+        metrics.REQUEST_COUNT.labels(model, code.name).inc()
+    micros = (time.perf_counter() - begin) * 1e6
+    metrics.REQUEST_LATENCY.labels(model, method.api, ENTRY_POINT).observe(micros)
+    return response.SerializeToString()
 
 
-async def _unimplemented(_: bytes, context: Context) -> bytes:
-    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
-    raise AssertionError("abort does not return")
+def _unimplemented(_: bytes, context: grpc.ServicerContext) -> bytes:
+    context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
 
 
-def _untyped(call: Callable[[bytes, Context], Awaitable[bytes]]) -> Any:
-    """Handlers of the threaded server are the only ones that grpcio's types know."""
-    return call
-
-
-UNKNOWN_METHOD: Any = grpc.unary_unary_rpc_method_handler(_untyped(_unimplemented))
+UNKNOWN_METHOD: Any = grpc.unary_unary_rpc_method_handler(_unimplemented)

@@ -1,0 +1,177 @@
+"""What a reply carries to JSON text, in TensorFlow Serving's layout.
+
+A tensor becomes a list of words, and templates put the words together: a reply of thousands of
+rows is a few passes over lists.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow.core.framework import tensor_pb2, types_pb2
+from tensorflow_serving.apis import classification_pb2, regression_pb2
+
+from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference import tensors
+from seq2sum_serving.embedded.rest.json_values import FIELDS, type_name
+from seq2sum_serving.embedded.rest.json_writing import (
+    INDENT,
+    decimal_texts,
+    string_text,
+    string_texts,
+)
+from seq2sum_serving.embedded.rest.tensors_from_json import Format
+
+Tensors = Mapping[str, tensor_pb2.TensorProto]
+"""Outputs by alias."""
+
+BYTES_SUFFIX = "_bytes"
+"""String tensors whose alias ends so are bytes, and are written as base64."""
+
+_DECIMAL = (types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE)
+
+
+def predict_text(outputs: Tensors, layout: Format) -> str:
+    """The body of a predict call's reply.
+
+    Raises:
+        ServingError: JSON has no form for one of the outputs, or the rows do not match.
+    """
+    if not outputs:
+        raise _invalid("Cannot convert empty tensor map to JSON")
+    write = _rows if layout is Format.ROW else _columns
+    return write({alias: outputs[alias] for alias in sorted(outputs)})
+
+
+def classify_text(result: classification_pb2.ClassificationResult) -> str:
+    """The body of a classify call's reply: pairs of label and score for each example."""
+    if not result.classifications:
+        raise _invalid("Cannot convert empty ClassificationResults to JSON")
+    examples = [
+        f"[{', '.join(_pairs(classification.classes))}]"
+        for classification in result.classifications
+    ]
+    return _named("results", f"[{', '.join(examples)}\n{INDENT}]")
+
+
+def regress_text(result: regression_pb2.RegressionResult) -> str:
+    """The body of a regress call's reply: a number for each example."""
+    if not result.regressions:
+        raise _invalid("Cannot convert empty RegressionResults to JSON")
+    values = np.array([regression.value for regression in result.regressions], np.float32)
+    return _named("results", f"[{', '.join(decimal_texts(values))}]")
+
+
+def _pairs(classes: Sequence[classification_pb2.Class]) -> list[str]:
+    scores = decimal_texts(np.array([entry.score for entry in classes], np.float32))
+    return [
+        f"[{string_text(entry.label)}, {score}]"
+        for entry, score in zip(classes, scores, strict=True)
+    ]
+
+
+def _columns(outputs: Tensors) -> str:
+    alone = len(outputs) == 1
+    level = 1 if alone else 2
+    columns = {}
+    for alias, tensor in outputs.items():
+        array = tensors.decode(tensor)
+        words = _words(alias, tensor.dtype, array, level + array.ndim)
+        columns[alias] = _nested(words, array.shape, level)
+    if alone:
+        return _named("outputs", *columns.values())
+    lines = f",\n{INDENT * 2}".join(
+        f"{string_text(name)}: {text}" for name, text in columns.items()
+    )
+    return _named("outputs", f"{{\n{INDENT * 2}{lines}\n{INDENT}}}")
+
+
+def _rows(outputs: Tensors) -> str:
+    _check_rows(outputs)
+    alone = len(outputs) == 1
+    columns = {}
+    for alias, tensor in outputs.items():
+        array = tensors.decode(tensor)
+        level = (1 if alone else 2) + array.ndim
+        words = _words(alias, tensor.dtype, array, level)
+        columns[alias] = _on_one_line(words, array.shape)
+    if alone:
+        ((_, words),) = columns.items()
+        return _named("predictions", f"[{', '.join(words)}\n{INDENT}]" if words else "[]")
+    keys = (f"{string_text(alias).replace('%', '%%')}: %s" for alias in columns)
+    template = f"{{\n{INDENT * 3}" + f",\n{INDENT * 3}".join(keys) + f"\n{INDENT * 2}}}"
+    rows = [template % row for row in zip(*columns.values(), strict=True)]
+    if not rows:
+        return _named("predictions", "[]")
+    lines = f",\n{INDENT * 2}".join(rows)
+    return _named("predictions", f"[\n{INDENT * 2}{lines}\n{INDENT}]")
+
+
+def _check_rows(outputs: Tensors) -> None:
+    expected = -1
+    for alias, tensor in outputs.items():
+        if not tensor.tensor_shape.dim:
+            raise _invalid(f"Tensor name: {alias} has no shape information ")
+        size = tensor.tensor_shape.dim[0].size
+        if expected >= 0 and size != expected:
+            raise _invalid(
+                f"Tensor name: {alias} has inconsistent batch size: {size} expecting: {expected}"
+            )
+        expected = size
+
+
+def _words(alias: str, dtype: int, array: NDArray[Any], level: int) -> list[str]:
+    """The elements of a tensor one after the other, `level` objects and lists deep."""
+    if dtype not in FIELDS and array.size:
+        raise _invalid(f"Failed to write JSON value for tensor type: {type_name(dtype)}")
+    if dtype in _DECIMAL:
+        return decimal_texts(array)
+    flat = array.ravel().tolist()
+    if dtype == types_pb2.DT_BOOL:
+        return ["true" if value else "false" for value in flat]
+    if dtype != types_pb2.DT_STRING:
+        return list(map(str, flat))
+    if not alias.endswith(BYTES_SUFFIX):
+        return string_texts(flat)
+    inner, outer = INDENT * (level + 1), INDENT * level
+    return [
+        f'{{\n{inner}"b64": "{base64.b64encode(value).decode("ascii")}"\n{outer}}}'
+        for value in flat
+    ]
+
+
+def _nested(words: list[str], shape: Sequence[int], level: int) -> str:
+    """The words as lists in lists, an element a line."""
+    for depth in reversed(range(len(shape))):
+        inner, outer = INDENT * (level + depth + 1), INDENT * (level + depth)
+        words = [
+            f"[\n{inner}" + f",\n{inner}".join(group) + f"\n{outer}]" if group else "[]"
+            for group in _groups(words, shape, depth)
+        ]
+    return words[0]
+
+
+def _on_one_line(words: list[str], shape: Sequence[int]) -> list[str]:
+    """The same without line breaks, for each index of the first dimension."""
+    for depth in reversed(range(1, len(shape))):
+        words = [f"[{', '.join(group)}]" for group in _groups(words, shape, depth)]
+    return words
+
+
+def _groups(words: list[str], shape: Sequence[int], depth: int) -> list[list[str]]:
+    """Cuts the words into lists of as many as dimension `depth` has."""
+    size = shape[depth]
+    count = int(np.prod(shape[:depth], dtype=np.int64))
+    return [words[index * size : (index + 1) * size] for index in range(count)]
+
+
+def _named(name: str, value: str) -> str:
+    return f'{{\n{INDENT}"{name}": {value}\n}}'
+
+
+def _invalid(message: str) -> ServingError:
+    return ServingError(Code.INVALID_ARGUMENT, message)

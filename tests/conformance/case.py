@@ -1,0 +1,103 @@
+"""The recorded cases: what was asked of the real server, and what it answered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+CASES = HERE / "cases.jsonl"
+FIXTURE = HERE / "fixture"
+
+Step = dict[str, Any]
+"""One exchange or action with what was recorded of it, as README.md describes it."""
+
+BASE_CONFIG = """
+model_config_list {
+  config {
+    name: "fixture" base_path: "{fixture}" model_platform: "tensorflow"
+    model_version_policy { specific { versions: 1 versions: 2 } }
+    version_labels { key: "stable" value: 1 }
+    version_labels { key: "canary" value: 2 }
+    version_labels { key: "ghost" value: 5 }
+  }
+  config {
+    name: "solo" base_path: "{fixture}" model_platform: "tensorflow"
+    model_version_policy { specific { versions: 3 } }
+  }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSpec:
+    """What a server is started with; `{dir}` and `{fixture}` stand for folders of the run."""
+
+    models: dict[str, dict[str, str]]
+    """Model folder to version directory to version of the fixture."""
+    model_name: str
+    model_base_path: str
+    config: str | None
+    """Text of the model config file; None: the flags of a single model."""
+    flags: tuple[str, ...]
+    files: dict[str, str]
+    """Further files of the case's folder, by name."""
+
+    @classmethod
+    def read(cls, recorded: dict[str, Any]) -> ServerSpec:
+        return cls(
+            models=recorded.get("models", {}),
+            model_name=recorded.get("model_name", "default"),
+            model_base_path=recorded.get("model_base_path", ""),
+            config=recorded.get("config"),
+            flags=tuple(recorded.get("flags", ())),
+            files=recorded.get("files", {}),
+        )
+
+
+BASE = ServerSpec.read(
+    {
+        "config": BASE_CONFIG,
+        "flags": [
+            "--allow_version_labels_for_unavailable_models=true",
+            "--monitoring_config_file={dir}/monitoring.txt",
+        ],
+        "files": {"monitoring.txt": "prometheus_config { enable: true }\n"},
+    }
+)
+"""The one server of all cases that only ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One recorded conversation."""
+
+    group: str
+    name: str
+    own: ServerSpec | None
+    """A server of the case's own; None: the base server."""
+    steps: tuple[Step, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.group}/{self.name}"
+
+    @property
+    def watches_start(self) -> bool:
+        """Whether the case itself looks if and when the ports open."""
+        looks = ("expect_exit", "expect_no_port", "expect_port")
+        return self.steps[0].get("action") in looks
+
+
+def cases() -> list[Case]:
+    """All of them, in the order of the file."""
+    with CASES.open() as lines:
+        return [read(json.loads(line)) for line in lines if line.strip()]
+
+
+def read(recorded: dict[str, Any]) -> Case:
+    server = recorded["server"]
+    own = None if server["profile"] == "base" else ServerSpec.read(server)
+    return Case(recorded["group"], recorded["id"], own, tuple(recorded["steps"]))

@@ -1,0 +1,23 @@
+"""The list of differences is the one that serving/README.md shows, and knows its cases."""
+
+from __future__ import annotations
+
+import re
+
+from conformance import case, differences
+
+README = case.HERE.parent.parent / "serving" / "README.md"
+HEADING = "## Where it is not the same"
+
+
+def test_the_readme_names_the_same_differences_and_cases():
+    _, _, section = README.read_text().partition(f"\n{HEADING}\n")
+    lines = section.partition("\n## ")[0].splitlines()
+    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines if line[:1] == "|"]
+    shown = [(name, because, re.findall(r"`(.+?)`", ids)) for name, _, _, because, ids in rows[2:]]
+    assert shown == [(one.name, one.because, list(one.cases)) for one in differences.listed()]
+
+
+def test_every_listed_case_is_recorded():
+    known = {one.id for one in case.cases()}
+    assert all(known.issuperset(one.cases) for one in differences.listed())

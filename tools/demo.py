@@ -68,7 +68,12 @@ def ask(target: str) -> None:
 def server(log: Path) -> Iterator[str]:
     """An embedded server while the block runs; yields its target."""
     port = free_port()
-    line = ["seq2sum-serve", f"--port={port}", f"--model_base_path={BASE.resolve()}"]
+    line = [
+        "seq2sum-serve",
+        f"--port={port}",
+        f"--model_name={BASE.name}",
+        f"--model_base_path={BASE.resolve()}",
+    ]
     show(f"$ {shlex.join(line)} &")
     with log.open("w") as file:
         process = subprocess.Popen([BIN / line[0], *line[1:]], stdout=file, stderr=file)

@@ -1,0 +1,44 @@
+"""What a server process holds of memory, threads and file handles, read from /proc."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """One look at a process."""
+
+    second: float
+    """Since the soak began."""
+    resident: float
+    """MB in memory."""
+    threads: int
+    handles: int
+
+
+def vitals(pid: int, second: float) -> Vitals:
+    """Raises FileNotFoundError or ProcessLookupError when the process is gone."""
+    process = Path(f"/proc/{pid}")
+    pages = int((process / "statm").read_text().split()[1])
+    return Vitals(
+        second,
+        pages * PAGE / MEGABYTE,
+        sum(1 for _ in (process / "task").iterdir()),
+        sum(1 for _ in (process / "fd").iterdir()),
+    )
+
+
+def slope(samples: Sequence[Vitals]) -> float:
+    """MB of memory a minute, by least squares."""
+    minutes = np.array([sample.second for sample in samples]) / 60
+    resident = np.array([sample.resident for sample in samples])
+    return float(np.polyfit(minutes, resident, 1)[0])

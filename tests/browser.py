@@ -70,11 +70,11 @@ class Browser:
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
             "sessionId"
         ]
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
     def open(self, url: str, *, width: int = 1100, height: int = 900, dark: bool = False) -> None:
-        """Shows a page; its script may still be at work."""
+        """Shows a page and waits until it is there; its script may still be at work."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -84,7 +84,10 @@ class Browser:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Page.navigate", url="about:blank")
+        self.messages.clear()
         self.call("Page.navigate", url=url)
+        self.wait_for("location.protocol != 'about:' && document.readyState == 'complete'")
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page."""
@@ -116,6 +119,16 @@ class Browser:
                 text=text,
                 windowsVirtualKeyCode=code,
             )
+
+    def go_offline(self, *, offline: bool = True) -> None:
+        """Cuts the page off from the network, or puts it back on."""
+        self.call(
+            "Network.emulateNetworkConditions",
+            offline=offline,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
 
     def screenshot(self, path: Path) -> None:
         """Saves what the page shows, all of it."""

@@ -31,6 +31,11 @@ REQUESTS = 16
 WARM_UP = 0.3
 """Seconds before counting begins."""
 
+TURNS = 8
+"""Calls of each caller at least, however long they take: a share of one is lost at either end."""
+TICK = 0.02
+"""Seconds between two looks at how many there are."""
+
 Measured = tuple[int, float, float, float]
 
 
@@ -85,7 +90,9 @@ class Through:
             await asyncio.sleep(WARM_UP)
             before, began = sum(done), time.perf_counter()
             ours, theirs = time.process_time(), spent(self._pid)
-            await asyncio.sleep(seconds)
+            while time.perf_counter() < began + seconds or sum(done) < before + TURNS * concurrent:
+                assert not any(task.done() for task in tasks), "a caller failed"
+                await asyncio.sleep(TICK)
             calls, took = sum(done) - before, time.perf_counter() - began
             ours, theirs = time.process_time() - ours, spent(self._pid) - theirs
             stop = True
@@ -99,6 +106,7 @@ class Inside:
     def __init__(self, version: str) -> None:
         import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # it tells of functions that it would rather not have
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         with self._session.graph.as_default():
             loaded = tf.compat.v1.saved_model.loader.load(self._session, ["serve"], version)
@@ -135,7 +143,9 @@ class Inside:
             thread.start()
         time.sleep(WARM_UP)
         before, began, cpu = sum(done), time.perf_counter(), time.process_time()
-        time.sleep(seconds)
+        while time.perf_counter() < began + seconds or sum(done) < before + TURNS * concurrent:
+            assert all(thread.is_alive() for thread in threads), "a caller failed"
+            time.sleep(TICK)
         calls, took = sum(done) - before, time.perf_counter() - began
         cpu = time.process_time() - cpu
         stop.set()

@@ -10,7 +10,8 @@ import subprocess
 from itertools import pairwise
 
 import pytest
-import seq2sum_serving.embedded.command
+import seq2sum_serving.embedded.flags
+import seq2sum_serving.embedded.startup
 import seq2sum_training.command
 import servers
 from blur import blurred
@@ -86,8 +87,8 @@ def test_every_command_exists_with_its_options(line):
         case "seq2sum-train":
             seq2sum_training.command.parser().parse_args(options)
         case "seq2sum-serve":
-            flags = seq2sum_serving.embedded.command.parser().parse_args(options)
-            assert seq2sum_serving.embedded.command.configuration(flags).models
+            flags = seq2sum_serving.embedded.flags.parse(options)
+            assert seq2sum_serving.embedded.startup.configuration(flags).models
         case "seq2sum":
             assert options  # run by the test above
         case "docker":

@@ -19,8 +19,8 @@ EMPTY_SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 POST = b"POST /v1/models/steady:predict HTTP/1.1\r\nHost: x\r\n"
 RESET = struct.pack("ii", 1, 0)
 """For SO_LINGER: closing drops the connection without a goodbye."""
-SLOW_STEPS = 1500
-"""Of the `slow` signature: some tenths of a second."""
+SLOW_STEPS = 400
+"""Of the `slow` signature: about a tenth of a second."""
 HELD = 20
 """Connections that are half open at a time."""
 
@@ -37,11 +37,11 @@ def cancelling(world: World) -> None:
     """Calls given up by the client, and deadlines too short to be kept."""
     chance = random.Random(1)
     with stubs(world) as server:
-        while not world.over.wait(0.05):
+        while not world.over.wait(0.25):
             request = slow_request()
             if chance.random() < 0.5:
                 call = server.prediction.Predict.future(request, 30)
-                world.over.wait(chance.random() * 0.2)
+                world.over.wait(chance.random() * 0.1)
                 call.cancel()
             else:
                 with contextlib.suppress(grpc.RpcError):
@@ -54,13 +54,13 @@ def dropping(world: World) -> None:
     chance = random.Random(2)
     body = json.dumps({"signature_name": "slow", "inputs": [SLOW_STEPS]}).encode()
     head = POST + f"Content-Length: {len(body)}\r\n\r\n".encode()
-    while not world.over.wait(0.3):
+    while not world.over.wait(1):
         with Relay(world.subject.ports["grpc"]) as relay, Stubs(relay.target) as server:
             large = predict_request(
-                "steady", [b"x" * (1 << 22)], tf.string, alias="blob", signature="blob"
+                "steady", [b"x" * (1 << 20)], tf.string, alias="blob", signature="blob"
             )
             calls = [server.prediction.Predict.future(r, 30) for r in (slow_request(), large)]
-            world.over.wait(chance.random() * 0.2)
+            world.over.wait(chance.random() * 0.1)
             relay.drop()
             for call in calls:
                 call.cancel()
@@ -74,7 +74,7 @@ def dropping(world: World) -> None:
 def garbage(world: World) -> None:
     """Bytes that are no protocol, or only begin as one."""
     chance = random.Random(3)
-    while not world.over.wait(0.1):
+    while not world.over.wait(0.5):
         for which in ("grpc", "rest"):
             noise = chance.randbytes(chance.choice([1, 100, 10_000, 300_000]))
             start = chance.choice(
@@ -98,7 +98,7 @@ def announcing(world: World) -> None:
     head = (
         b"POST /v1/models/steady:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000000\r\n\r\n"
     )
-    while not world.over.wait(1):
+    while not world.over.wait(2):
         with connected(world, "rest") as raw:
             raw.sendall(head + b"[" * 1_000_000)
             world.over.wait(0.5)

@@ -74,10 +74,10 @@ def by_label(world: World) -> None:
 
 def large(world: World) -> None:
     """Messages of tens of megabytes in both directions, which are no error."""
-    sizes = [1, 8, 48]
+    sizes = [1, 8, 32]
     with stubs(world) as server:
         turn = 0
-        while not world.over.wait(2):
+        while not world.over.wait(5):
             size = sizes[turn % len(sizes)] << 20
             turn += 1
             request = predict_request(

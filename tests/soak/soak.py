@@ -30,7 +30,7 @@ from report import Soak, picture, table
 from vitals import Vitals, vitals
 from world import SPEC, World
 
-WARM_UP_SECONDS = 45.0
+WARM_UP_SECONDS = 60.0
 REST_SECONDS = 12.0
 """Longer than the grace that connections get to close."""
 SAMPLE_SECONDS = 1.0

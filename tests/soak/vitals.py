@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,12 @@ def vitals(pid: int, second: float) -> Vitals:
         sum(1 for _ in (process / "task").iterdir()),
         sum(1 for _ in (process / "fd").iterdir()),
     )
+
+
+def floor(samples: Sequence[Vitals], *, seconds: float) -> list[Vitals]:
+    """The look with the least memory of each span: what messages hold for a moment is not in it."""
+    spans = itertools.groupby(samples, key=lambda sample: int(sample.second // seconds))
+    return [min(span, key=lambda sample: sample.resident) for _, span in spans]
 
 
 def slope(samples: Sequence[Vitals]) -> float:

@@ -48,6 +48,10 @@ SPEC = ServerSpec.read(
         "flags": [
             "--max_num_load_retries=0",
             "--num_load_threads=2",
+            # Calls that were cancelled or dropped run to their end, as on the real server; they
+            # shall not use up the threads of those that must not fail.
+            "--grpc_max_threads=64",
+            "--rest_api_num_threads=64",
             "--allow_version_labels_for_unavailable_models=true",
             "--monitoring_config_file={dir}/monitoring.txt",
         ],

@@ -105,7 +105,8 @@ ONE = floats(1)
             "INVALID_ARGUMENT",
             (
                 "Signature input alias: x(feed name: x:0) not found in request and no default "
-                "value provided. Inputs expected to be in the request {w,y}, or default input alias set: "
+                "value provided. Inputs expected to be in the request {w,y}, or default input "
+                "alias set: "
             ),
         ),
         (

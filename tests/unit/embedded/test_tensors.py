@@ -143,12 +143,13 @@ def test_rare_dtypes_go_through_a_session_and_back(dtype):
         proto.float8_val = b"\x01\x02\x03"
     else:
         proto.int_val.extend([1, 0, 1])
+    array = tensors.decode(proto)
     with tf.Graph().as_default() as graph:
         fed = tf.compat.v1.placeholder(tf.as_dtype(dtype), [None])
         same = tf.identity(fed)
     options = config_pb2.CallableOptions(feed=[fed.name], fetch=[same.name])
     with tf.compat.v1.Session(graph=graph) as session:
-        [fetched] = session._make_callable_from_options(options)(tensors.decode(proto))
+        [fetched] = session._make_callable_from_options(options)(array)
     written = tensor_pb2.TensorProto()
     tensors.write(fetched, written, dtype=dtype)
     assert written == proto

@@ -46,8 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return leave(serve(flags))
     except ServingError as error:
-        print(f"Failed to start server. Error: {error}", file=sys.stderr, flush=True)
-        return leave(FAILED)
+        return leave(FAILED, f"Failed to start server. Error: {error}")
     except KeyboardInterrupt:  # before the server has its own way to stop
         return leave(INTERRUPTED)
 
@@ -61,11 +60,14 @@ def serve(flags: Flags) -> int:
     command_line.refuse_missing(flags)
     if names := command_line.ineffective(flags):
         log.warning("Without effect here: %s", ", ".join(f"--{name}" for name in names))
+    from seq2sum_serving.embedded.rpc.credentials import credentials
     from seq2sum_serving.embedded.rpc.ports import check_addresses
     from seq2sum_serving.embedded.startup import configuration
 
     config = configuration(flags)
     check_addresses(config)
+    if config.ssl is not None:
+        credentials(config.ssl)
     # TensorFlow tells of CPU features and deprecations on every start; errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -87,19 +89,24 @@ def serve(flags: Flags) -> int:
     return asyncio.run(server.serve())
 
 
-def leave(code: int) -> int:
+def leave(code: int, last_words: str = "") -> int:
     """The exit code, for a process whose threads have ended.
 
     A thread may still be inside TensorFlow, in a load or a graph that nothing can interrupt.
     To wait for it could take for ever, and to end the interpreter under it crashes; so the
     process ends here then.
+
+    Args:
+        code: Exit code.
+        last_words: The last line on standard error, whatever threads had to say before.
     """
     deadline = time.monotonic() + SECONDS_TO_LEAVE
     others = [t for t in threading.enumerate() if t.name.startswith(THREADS)]
     for thread in others:
         thread.join(max(0.0, deadline - time.monotonic()))
+    if last_words:
+        print(last_words, file=sys.stderr, flush=True)
     if any(thread.is_alive() for thread in others):
-        sys.stdout.flush()
         logging.shutdown()
         os._exit(code)
     return code

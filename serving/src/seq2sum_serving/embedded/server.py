@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 BROKEN = 1
 """Exit code of a server that could not go on."""
 DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
+SECONDS_TO_STOP = 5.0
+"""For the manager, once a start has failed."""
 MANAGER_TICK_SECONDS = 0.1
 """Between two actions of the manager, as in TensorFlow Serving."""
 
@@ -40,6 +42,7 @@ class Server:
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self._stop = threading.Event()
+        self._loaded = threading.Event()
         self._broken = threading.Event()
         self._on_broken: Callable[[], object] = lambda: None
         self._core = Core(_loader(config), _core_options(config), self._stop)
@@ -50,13 +53,16 @@ class Server:
         Raises:
             StartupError: It is refused, or a model cannot be loaded.
         """
-        self._start("manager", self._manage)
+        manager = self._start("manager", self._manage)
+        if self._config.poll_seconds > 0:
+            self._start("source", self._poll_base_paths)
         try:
             self._core.configure(self._config.models)
         except ServingError as error:
+            self._stop.set()  # what is printed next is to be the last line
+            manager.join(SECONDS_TO_STOP)
             raise StartupError(error.code, error.message) from error
-        if self._config.poll_seconds > 0:
-            self._start("source", self._poll_base_paths)
+        self._loaded.set()
         if self._config.model_config_file and self._config.model_config_file_poll_seconds > 0:
             self._start("config", self._poll_config_file)
 
@@ -90,7 +96,7 @@ class Server:
             self._stop.set()
         return BROKEN if self._broken.is_set() else 0
 
-    def _start(self, name: str, body: Callable[[], None]) -> None:
+    def _start(self, name: str, body: Callable[[], None]) -> threading.Thread:
         """Starts a thread without which the server is no use: its end by an error ends all."""
 
         def guarded() -> None:
@@ -102,12 +108,18 @@ class Server:
                 self._stop.set()
                 self._on_broken()
 
-        threading.Thread(target=guarded, name=name, daemon=True).start()
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread.start()
+        return thread
 
     def _manage(self) -> None:
+        """Steps for ever; at the start without pauses, so that all first loads are begun at once.
+
+        The ports open when those that were begun have ended.
+        """
         while not self._stop.is_set():
-            self._core.manager.step()
-            self._stop.wait(MANAGER_TICK_SECONDS)
+            if not self._core.manager.step() or self._loaded.is_set():
+                self._stop.wait(MANAGER_TICK_SECONDS)
 
     def _poll_base_paths(self) -> None:
         while not self._stop.wait(self._config.poll_seconds):

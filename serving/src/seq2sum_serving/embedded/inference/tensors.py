@@ -228,8 +228,7 @@ def _by_tensorflow(tensor: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDAr
     if math.prod(shape) > max(map(len, (tensor.int_val, tensor.tensor_content, tensor.float8_val))):
         _check_size(shape, dtype.itemsize, LARGEST_FILL_BYTES)
     try:
-        with tf.init_scope():  # eagerly, whichever graph the caller is building
-            parsed = tf.io.parse_tensor(tensor.SerializeToString(), tf.as_dtype(tensor.dtype))
+        parsed = tf.io.parse_tensor(tensor.SerializeToString(), tf.as_dtype(tensor.dtype))
         array = np.asarray(parsed.numpy())
     except (tf.errors.OpError, TypeError, NotImplementedError) as error:
         raise ValueError(f"no tensor of dtype {tensor.dtype}") from error

@@ -120,12 +120,17 @@ def _listener(host: str, port: int) -> socket.socket:
     """A listening socket; for all addresses of both families, or of IPv4 if there is no other."""
     if host not in EVERYWHERE:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    elif socket.has_dualstack_ipv6():
+        listener = socket.create_server(
             ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
         )
-    return socket.create_server(("", port), backlog=BACKLOG)
+    else:
+        listener = socket.create_server(("", port), backlog=BACKLOG)
+    # Connections inherit it. asyncio would not set it for sockets that it did not open itself,
+    # and the body of a reply would wait 40 ms for the client to acknowledge the head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 class _Protocol(H11Protocol):

@@ -1,0 +1,182 @@
+"""The gRPC front over a data plane that does what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+
+import grpc
+import pytest
+from seq2sum_serving.embedded.config import ServerConfig
+from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
+from seq2sum_serving.embedded.monitoring import metrics
+from seq2sum_serving.embedded.rpc.front import GrpcFront
+from servers import free_port
+from tensorflow_serving.apis import predict_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+
+
+class Plane:
+    """Answers Predict by a function of the timeout."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def predict(self, request, *, timeout):
+        self.answer(timeout)
+        return predict_pb2.PredictResponse(model_spec=request.model_spec)
+
+
+@contextmanager
+def front(answer=lambda _timeout: None, **settings):
+    """A front that serves; gives a channel to it, and the front."""
+    port = free_port()
+    models = model_server_config_pb2.ModelServerConfig()
+    config = ServerConfig(models=models, port=port, **settings)
+    made = GrpcFront(Plane(answer), None, config)
+    asyncio.run(made.start())
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield channel, made
+    finally:
+        asyncio.run(made.stop(0))
+
+
+def failure(call):
+    """Code and details of a call that fails."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    return caught.value.code().name, caught.value.details()
+
+
+def request(name="m"):
+    return predict_pb2.PredictRequest(model_spec={"name": name}).SerializeToString()
+
+
+def test_a_call_without_a_thread_is_refused_and_one_thread_always_waits():
+    entered, go_on = threading.Semaphore(0), threading.Event()
+
+    def block(_timeout):
+        entered.release()
+        assert go_on.wait(30)
+
+    with front(block, grpc_max_threads=3) as (channel, _):
+        call = channel.unary_unary(PREDICT)
+        running = [call.future(request()) for _ in range(2)]
+        for _ in running:
+            assert entered.acquire(timeout=30)
+        refused = ("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")
+        assert failure(lambda: call(request(), timeout=10)) == refused
+        assert failure(lambda: call(b"\xff", timeout=10)) == refused  # before it is read
+        go_on.set()
+        for future in running:
+            future.result(timeout=10)
+        assert call(request(), timeout=10)
+
+
+def test_a_request_that_is_still_on_its_way_takes_no_thread():
+    with front(grpc_max_threads=2) as (channel, _):
+        silence = threading.Event()
+
+        def never():
+            silence.wait(30)
+            yield from ()
+
+        waiting = [channel.stream_unary(PREDICT).future(never()) for _ in range(20)]
+        try:
+            assert channel.unary_unary(PREDICT)(request(), timeout=10)
+        finally:
+            for call in waiting:
+                call.cancel()
+            silence.set()
+
+
+def test_a_long_message_is_cut_by_bytes_even_inside_a_character():
+    def fail(_timeout):
+        raise ServingError(Code.NOT_FOUND, "a" * 1023 + "é" + "b")
+
+    with front(fail) as (channel, _):
+        code, details = failure(lambda: channel.unary_unary(PREDICT)(request(), timeout=10))
+    # It is no UTF-8 any more; grpcio reads it as Latin-1 then.
+    assert (code, details) == ("NOT_FOUND", "a" * 1023 + "Ã" + "...TRUNCATED")
+
+
+def test_a_message_that_fits_is_left_alone():
+    def fail(_timeout):
+        raise ServingError(Code.ABORTED, "é" * 512)
+
+    with front(fail) as (channel, _):
+        call = channel.unary_unary(PREDICT)
+        assert failure(lambda: call(request(), timeout=10)) == ("ABORTED", "é" * 512)
+
+
+def test_what_is_left_of_the_deadline_is_passed_on():
+    seen = []
+    with front(seen.append) as (channel, _):
+        call = channel.unary_unary(PREDICT)
+        call(request(), timeout=100)
+        call(request())
+    assert 90 < seen[0] <= 100
+    assert seen[1] is None
+
+
+def test_an_error_of_ours_is_told_and_the_server_goes_on(caplog):
+    def fail(_timeout):
+        raise ZeroDivisionError("division by zero")
+
+    with front(fail) as (channel, _):
+        call = channel.unary_unary(PREDICT)
+        said = ("INTERNAL", "ZeroDivisionError: division by zero")
+        assert failure(lambda: call(request(), timeout=10)) == said
+        assert failure(lambda: call(b"\xff\xff", timeout=10)) == ("INTERNAL", "")
+    assert "a call failed" in caplog.text
+
+
+def test_predictions_are_counted_with_their_codes():
+    def count(code):
+        return metrics.REQUEST_COUNT.labels("counted", code)._value.get()
+
+    before = count("OK"), count("NOT_FOUND")
+    outcomes = iter([None, ServingError(Code.NOT_FOUND, "no")])
+
+    def answer(_timeout):
+        if error := next(outcomes):
+            raise error
+
+    with front(answer) as (channel, _):
+        call = channel.unary_unary(PREDICT)
+        call(request("counted"), timeout=10)
+        failure(lambda: call(request("counted"), timeout=10))
+        failure(lambda: call(b"\xff\xff", timeout=10))  # for no model, so for none counted
+    assert (count("OK"), count("NOT_FOUND")) == (before[0] + 1, before[1] + 1)
+
+
+def test_stopping_lets_calls_in_flight_finish_and_refuses_new_ones():
+    entered, go_on = threading.Event(), threading.Event()
+
+    def block(_timeout):
+        entered.set()
+        assert go_on.wait(30)
+
+    with front(block) as (channel, made):
+        call = channel.unary_unary(PREDICT)
+        running = call.future(request())
+        assert entered.wait(30)
+        stopping = threading.Thread(target=lambda: asyncio.run(made.stop(30)))
+        stopping.start()
+        while failure(lambda: channel.unary_unary("/x/y")(b"", timeout=10))[0] != "UNAVAILABLE":
+            pass  # it still serves
+        go_on.set()
+        assert running.result(timeout=10)
+        stopping.join(30)
+        assert not stopping.is_alive()
+
+
+def test_a_port_that_is_taken_is_an_error():
+    with front() as (_, made):
+        taken = made._config
+        with pytest.raises(StartupError, match=f"cannot listen on 127.0.0.1:{taken.port}"):
+            asyncio.run(GrpcFront(Plane(None), None, taken).start())

@@ -85,10 +85,22 @@ class Case:
         return f"{self.group}/{self.name}"
 
     @property
+    def seconds(self) -> float:
+        """How long its pauses take at least."""
+        return sum(map(pauses, self.steps))
+
+    @property
     def watches_start(self) -> bool:
         """Whether the case itself looks if and when the ports open."""
         looks = ("expect_exit", "expect_no_port", "expect_port")
         return self.steps[0].get("action") in looks
+
+
+def pauses(step: Step) -> float:
+    """Seconds that a step waits without need."""
+    branches = (sum(map(pauses, branch)) for branch in step.get("parallel", ()))
+    own = (step.get(name, 0) for name in ("delay_s", "seconds", "for_s"))
+    return sum(own) + max(branches, default=0)
 
 
 def cases() -> list[Case]:

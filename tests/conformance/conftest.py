@@ -43,7 +43,8 @@ def own_results(request, tmp_path_factory):
             instead = differences.instead(one.id)
             return replay.play_own(one, folder / one.group / one.name, start, instead)
 
-        yield {one.id: pool.submit(play, one) for one in selected}
+        longest_first = sorted(selected, key=lambda one: one.seconds, reverse=True)
+        yield {one.id: pool.submit(play, one) for one in longest_first}
         pool.shutdown(cancel_futures=True)
     if forking:
         forking.close()

@@ -82,7 +82,11 @@ class Server:
         try:
             await front.start()
             if rest:
-                rest.start(config.host, config.rest_port)
+                try:
+                    rest.start(config.host, config.rest_port)
+                except StartupError:
+                    await front.stop(0)
+                    raise
             _on_signals(stopping)
             if self._broken.is_set():
                 return BROKEN

@@ -22,9 +22,9 @@ from tensorflow_serving.apis import (  # noqa: F401  # their descriptors are wha
 from seq2sum_serving.embedded.config import ChannelArgument, ServerConfig
 from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.plane import DataPlane
+from seq2sum_serving.embedded.ports import address, cannot_listen
 from seq2sum_serving.embedded.rpc.credentials import credentials
 from seq2sum_serving.embedded.rpc.health import Health
-from seq2sum_serving.embedded.rpc.ports import address, cannot_listen
 from seq2sum_serving.embedded.rpc.quota import ThreadQuota
 from seq2sum_serving.embedded.rpc.service import MODEL_SERVICE, PREDICTION_SERVICE, Service
 

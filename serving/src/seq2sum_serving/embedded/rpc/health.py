@@ -11,7 +11,7 @@ NAMES = ("", "ModelService", "PredictionService")
 """What TensorFlow Serving gives a health, under these short names; it is always SERVING."""
 
 
-class Health(health.HealthServicer):  # type: ignore[misc]  # it ships no types
+class Health(health.HealthServicer):
     """Says SERVING from the start; models are none of its business."""
 
     def __init__(self) -> None:

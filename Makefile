@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup format generate check check-generated test bench-training bench-graph bench-client bench-server search-small demo clean
+.PHONY: help setup format generate check check-generated test bench-training bench-graph bench-client bench-server soak search-small demo clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -75,6 +75,5 @@ clean: ## Remove .venv and caches; runs/ and models/ stay
 	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: soak
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
 	PYTHONPATH=tests:tests/benchmarks $(BIN)/python tests/soak/soak.py --minutes $(or $(MINUTES),10)

@@ -13,6 +13,7 @@ from pathlib import Path
 # TensorFlow's own tools may use up to every core for each test process otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import processes
 import pytest
 import servers
 
@@ -41,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=needs_demo)  # last, so that it is there when they come
-    if servers.VARIABLE not in os.environ:
+    if processes.VARIABLE not in os.environ:
         return
     left_out = [item for item in items if item.get_closest_marker("embedded")]
     config.hook.pytest_deselected(items=left_out)
@@ -51,6 +52,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def needs_demo(item: pytest.Item) -> bool:
     """Whether a test looks at the demo, which takes minutes."""
     return "demo" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_server_ends() -> Iterator[None]:
+    """What forks servers ends when the tests do."""
+    yield
+    processes.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -147,7 +155,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     started: list[servers.Server] = []
 
     def start(base: Path, *, wait: bool = True, **how: object) -> servers.Server:
-        server = servers.Server.launch(base, tmp_path, **how)
+        server = servers.Server.launch(base, tmp_path, forked=True, **how)
         started.append(server)
         return server.wait_until_open() if wait else server
 
@@ -161,7 +169,9 @@ def shared_server(
     small_version: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[servers.Server]:
     """One server of `small_version` for all tests that only ask."""
-    server = servers.Server.launch(small_version.parent, tmp_path_factory.mktemp("server"))
+    server = servers.Server.launch(
+        small_version.parent, tmp_path_factory.mktemp("server"), forked=True
+    )
     try:
         yield server.wait_until_open()
     finally:

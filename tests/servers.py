@@ -12,24 +12,16 @@ Tests of what only the embedded server does are marked `embedded` and left out t
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-EMBEDDED = (
-    f"{shlex.quote(sys.executable)} -m seq2sum_serving.embedded.command --port={{port}} "
-    "--rest_api_port={rest_port} --model_name={model_name} "
-    "--model_base_path={model_base_path} --model_config_file={model_config_file} {extra_flags}"
-)
-VARIABLE = "SEQ2SUM_SERVER_COMMAND"
-COMMAND = os.environ.get(VARIABLE, EMBEDDED)
+import processes
 
 SECONDS_TO_START = 90
 SECONDS_TO_STOP = 40
@@ -44,7 +36,7 @@ _ports_given: set[int] = set()
 class Server:
     """A server process on free loopback ports."""
 
-    process: subprocess.Popen[bytes]
+    process: processes.Process
     port: int
     log: Path
     rest_port: int = 0
@@ -60,6 +52,7 @@ class Server:
         flags: Sequence[str] = (),
         port: int | None = None,
         rest: bool = False,
+        forked: bool = False,
     ) -> Server:
         """Starts the server, without waiting for it.
 
@@ -71,10 +64,11 @@ class Server:
             flags: Further flags.
             port: The gRPC port; None for a free one.
             rest: Whether to open the REST port too.
+            forked: Whether it may be forked from a process that has TensorFlow loaded.
         """
         port = port or free_port()
         rest_port = free_port() if rest else 0
-        filled = COMMAND.format(
+        line = processes.command(
             port=port,
             rest_port=rest_port,
             model_name=model_name,
@@ -83,10 +77,8 @@ class Server:
             extra_flags=shlex.join([CALLERS, *flags]),
         )
         log = folder / f"server-{port}.log"
-        with log.open("ab") as file:
-            process = subprocess.Popen(
-                shlex.split(filled), stdout=file, stderr=file, stdin=subprocess.DEVNULL
-            )
+        log.touch()
+        process = (processes.forked if forked else processes.started)(line, log)
         return cls(process, port, log, rest_port)
 
     @property

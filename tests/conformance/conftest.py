@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import processes
 import pytest
-from conformance import case, differences, processes, replay
+from conformance import case, differences, replay
 from conformance.subject import Subject
 
 AT_A_TIME = 6
@@ -34,17 +35,14 @@ def own_results(request, tmp_path_factory):
         if "own_results" in item.fixturenames
     ]
     folder = tmp_path_factory.mktemp("own")
-    forking = processes.ForkServer() if processes.CAN_FORK and len(selected) > 1 else None
     with ThreadPoolExecutor(AT_A_TIME) as pool:
 
         def play(one):
-            plainly = forking is None or one.group in STARTED_PLAINLY
-            start = processes.started if plainly else forking.start
+            plainly = one.group in STARTED_PLAINLY
+            start = processes.started if plainly else processes.forked
             instead = differences.instead(one.id)
             return replay.play_own(one, folder / one.group / one.name, start, instead)
 
         longest_first = sorted(selected, key=lambda one: one.seconds, reverse=True)
         yield {one.id: pool.submit(play, one) for one in longest_first}
         pool.shutdown(cancel_futures=True)
-    if forking:
-        forking.close()

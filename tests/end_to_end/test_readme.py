@@ -9,6 +9,7 @@ import shlex
 import subprocess
 from itertools import pairwise
 
+import processes
 import pytest
 import seq2sum_serving.embedded.flags
 import seq2sum_serving.embedded.startup
@@ -95,7 +96,7 @@ def test_every_command_exists_with_its_options(line):
             assert (ROOT / "docker-compose.yml").is_file()
         case "export":
             name, _, template = options[0].partition("=")
-            assert name == servers.VARIABLE
+            assert name == processes.VARIABLE
             fields = dict.fromkeys(re.findall(r"{(\w+)}", template), "x")
             assert fields.keys() <= set(re.findall(r"{(\w+)}", servers.__doc__))
         case _:

@@ -8,9 +8,10 @@ import socket
 import threading
 
 import grpc
+import processes
 import pytest
 import tensorflow as tf
-from conformance import case, exchange, processes
+from conformance import case, exchange
 from conformance.subject import Subject
 from hypothesis import given, settings
 from hypothesis import strategies as st

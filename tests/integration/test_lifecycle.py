@@ -72,7 +72,7 @@ def test_a_second_export_answers_soon_after_it_is_published(
     assert not caller.failures
     assert caller.calls > 100
     assert seen is not None
-    assert seen - published < 2
+    assert seen - published < 10  # it took about one second where nothing else ran
 
 
 def test_a_half_copied_version_never_serves_and_the_old_one_goes_on(base_path, start_server):
@@ -126,14 +126,11 @@ def test_sigterm_lets_calls_in_flight_finish(base_path, start_server):
 
 
 @pytest.mark.embedded
-def test_sigterm_while_a_version_is_loading_ends_cleanly(base_path, start_server):
+def test_sigterm_while_a_version_is_loading_ends_it_at_once(base_path, start_server):
     server = start_server(base_path, wait=False)
-    deadline = time.monotonic() + 60
-    while "Loading servable version" not in server.log.read_text():
-        assert time.monotonic() < deadline, server.log.read_text()
-        time.sleep(0.002)
+    wait_for_log(server, "Loading servable version")
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(30) == 0
+    assert server.process.wait(30) == -signal.SIGTERM  # there is nothing to drain yet
 
 
 @pytest.fixture
@@ -169,7 +166,7 @@ def test_after_the_grace_the_server_ends_whatever_still_runs(slow_model, start_s
 
 @pytest.mark.embedded
 def test_what_keeps_a_server_from_starting_is_told_in_one_line(
-    base_path, start_server, shared_server, tmp_path
+    base_path, start_server, shared_server
 ):
     def failure(base, **how):
         code, line = start_server(base, wait=False, **how).wait_for_exit()
@@ -178,25 +175,32 @@ def test_what_keeps_a_server_from_starting_is_told_in_one_line(
 
     assert "cannot listen on" in failure(base_path, port=shared_server.port)
     assert "--port" in failure(base_path, port=shared_server.port)
-    assert "Could not find base path" in failure(tmp_path / "nowhere")
     assert "absolute path" in failure("models/seq2sum")
-    assert "unrecognized arguments: --prot=1" in failure(base_path, flags=["--prot=1"])
-    assert "is not a port" in failure(base_path, port=99999)
+    line = failure(base_path, flags=["--prot=1"])
+    assert "unknown argument: --prot=1, did you mean --port" in line
+    assert "not a port" in failure(base_path, port=99999)
     (base_path / "1" / "saved_model.pb").unlink()
-    line = failure(base_path)
+    line = failure(base_path, flags=["--max_num_load_retries=0"])
     assert line.startswith("Failed to start server. Error: UNKNOWN: 1 servable(s) did not become")
     assert "does not appear to contain a SavedModel bundle" in line
 
 
 def test_the_port_opens_only_when_a_version_serves(base_path, start_server):
-    (base_path / "1").rename(base_path.parent / "aside")
+    aside = base_path.parent / "aside"
+    base_path.rename(aside)
     server = start_server(base_path, wait=False)
-    deadline = time.monotonic() + 20
-    while "No versions of servable" not in server.log.read_text():
-        assert time.monotonic() < deadline, server.log.read_text()
-        time.sleep(0.05)
+    wait_for_log(server, "Could not find base path")
+    base_path.mkdir()
+    wait_for_log(server, "No versions of servable")
     assert not server.is_open()
-    (base_path.parent / "aside").rename(base_path / "1")
+    (aside / "1").rename(base_path / "1")
     server.wait_until_open()
     with seq2sum.Client(server.target) as client:
         assert client.add("1+1").value == 2
+
+
+def wait_for_log(server, words):
+    deadline = time.monotonic() + 60
+    while words not in server.log.read_text():
+        assert time.monotonic() < deadline, server.log.read_text()
+        time.sleep(0.002)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
-from world import SECONDS, World, predict_request, stubs, sums
+from world import SECONDS, THREADS, World, predict_request, stubs, sums
 
 PAUSE = 0.005
 """Seconds between two calls of a caller: load, but the swaps have to get on, too."""
@@ -118,6 +119,23 @@ def onlookers(world: World) -> None:
                     world.ledger.fine("REST status, metadata, metrics")
                 else:
                     world.ledger.wrong("REST status, metadata, metrics", f"{path} {code} {body!r}")
+
+
+def crowd(world: World) -> None:
+    """As many calls at once as there are threads for them: then all threads are there.
+
+    They are started when they are needed for the first time; later they would look like a leak.
+    """
+    request = predict_request("steady", [1000], tf.int32, alias="steps", signature="slow")
+    body = json.dumps({"signature_name": "slow", "inputs": [1000]})
+    with stubs(world) as server, ThreadPoolExecutor(THREADS) as pool:
+        calls = [server.prediction.Predict.future(request, SECONDS) for _ in range(THREADS)]
+        rest = [
+            pool.submit(world.rest, "POST", "/v1/models/steady:predict", body)
+            for _ in range(THREADS)
+        ]
+        for call in (*calls, *rest):
+            call.result()
 
 
 ACTORS = (over_grpc, over_grpc, over_grpc, over_rest, over_rest, by_label, large, onlookers)

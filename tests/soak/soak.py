@@ -23,8 +23,8 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it tells of every connection 
 import abuse
 import changes
 import load
+import processes
 import trials
-from conformance import processes
 from conformance.subject import Subject
 from report import Soak, picture, table
 from vitals import Vitals, vitals
@@ -73,6 +73,7 @@ def soaked(subject: Subject, minutes: float) -> Soak:
 
     with acting(world):
         list(samples(look, WARM_UP_SECONDS))
+    load.crowd(world)
     time.sleep(REST_SECONDS)
     before, taken = look(), []
     with acting(world):

@@ -21,6 +21,9 @@ from tensorflow_serving.config import model_server_config_pb2
 SECONDS = 60
 """Deadline of a call that must not fail: far more than any swap takes."""
 
+THREADS = 32
+"""Of each front, for requests."""
+
 MODELS = {
     "steady": {"1": "1", "2": "2"},
     "swapped": {"1": "1"},
@@ -50,8 +53,8 @@ SPEC = ServerSpec.read(
             "--num_load_threads=2",
             # Calls that were cancelled or dropped run to their end, as on the real server; they
             # shall not use up the threads of those that must not fail.
-            "--grpc_max_threads=64",
-            "--rest_api_num_threads=64",
+            f"--grpc_max_threads={THREADS}",
+            f"--rest_api_num_threads={THREADS}",
             "--allow_version_labels_for_unavailable_models=true",
             "--monitoring_config_file={dir}/monitoring.txt",
         ],

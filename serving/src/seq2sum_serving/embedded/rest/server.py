@@ -23,7 +23,7 @@ from seq2sum_serving.embedded.rest import replies
 from seq2sum_serving.embedded.rest.app import App, AppOptions
 from seq2sum_serving.embedded.rest.calls import Calls
 from seq2sum_serving.embedded.rest.page import Page
-from seq2sum_serving.embedded.rpc.ports import address
+from seq2sum_serving.embedded.ports import address
 
 log = logging.getLogger(__name__)
 

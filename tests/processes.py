@@ -13,33 +13,37 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
 
-import servers
-from conformance import case
-
 EMBEDDED = (sys.executable, "-m", "seq2sum_serving.embedded.command")
 FLAGS = (
     "--port={port} --rest_api_port={rest_port} --model_name={model_name} "
     "--model_base_path={model_base_path} --model_config_file={model_config_file} {extra_flags}"
 )
-TEMPLATE = os.environ.get(servers.VARIABLE, f"{shlex.join(EMBEDDED)} {FLAGS}")
-CAN_FORK = servers.VARIABLE not in os.environ and sys.platform == "linux"
+VARIABLE = "SEQ2SUM_SERVER_COMMAND"
+TEMPLATE = os.environ.get(VARIABLE, f"{shlex.join(EMBEDDED)} {FLAGS}")
+CAN_FORK = VARIABLE not in os.environ and sys.platform == "linux"
 """Another server's command is started as it is; elsewhere a child cannot be waited for so."""
+
+SECONDS_TO_FORK = 60
 
 
 class Process(Protocol):
-    """What a case does with its server's process."""
+    """What tests do with a server's process."""
 
     pid: int
 
     def poll(self) -> int | None: ...
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         """The exit code, negative for a signal; or subprocess.TimeoutExpired."""
         ...
 
+    def send_signal(self, number: int) -> None: ...
+
+    def kill(self) -> None: ...
+
 
 def command(**values: str | int) -> list[str]:
-    """The command line that starts a server; fields of the template, `extra_flags` quoted."""
+    """The command line that starts a server; fields of the template, quoted where needed."""
     return shlex.split(TEMPLATE.format(**values))
 
 
@@ -47,6 +51,18 @@ def started(line: Sequence[str], log: Path) -> Process:
     """A process of its own, from nothing."""
     with log.open("ab") as file:
         return subprocess.Popen(line, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+
+
+def forked(line: Sequence[str], log: Path) -> Process:
+    """The same, without the seconds that TensorFlow takes to import where that can be."""
+    return _fork_server().start(line, log) if CAN_FORK else started(line, log)
+
+
+def close() -> None:
+    """Ends the program that forks."""
+    with _opening:
+        while _open:
+            _open.pop().close()
 
 
 class Forked:
@@ -59,19 +75,26 @@ class Forked:
     def poll(self) -> int | None:
         return self.code.result() if self.code.done() else None
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         try:
             return self.code.result(timeout)
         except TimeoutError as error:
-            raise subprocess.TimeoutExpired("seq2sum-serve", timeout) from error
+            raise subprocess.TimeoutExpired("seq2sum-serve", timeout or 0) from error
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(9)
 
 
 class ForkServer:
-    """Starts servers of the project without the seconds that TensorFlow takes to import."""
+    """Starts servers of the project from `forkserver.py`, which has TensorFlow imported."""
 
     def __init__(self) -> None:
         self._program = subprocess.Popen(
-            [sys.executable, case.HERE / "forkserver.py"],
+            [sys.executable, Path(__file__).parent / "forkserver.py"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -90,7 +113,7 @@ class ForkServer:
         with self._asking:
             self._answer = Future()
             print(json.dumps(asked), file=self._program.stdin, flush=True)
-            return self._answer.result(servers.SECONDS_TO_START)
+            return self._answer.result(SECONDS_TO_FORK)
 
     def close(self) -> None:
         self._program.stdin.close()
@@ -107,3 +130,14 @@ class ForkServer:
             else:
                 code = os.waitstatus_to_exitcode(told["status"])
                 self._forked.pop(told["ended"]).code.set_result(code)
+
+
+_opening = threading.Lock()
+_open: list[ForkServer] = []
+
+
+def _fork_server() -> ForkServer:
+    with _opening:
+        if not _open:
+            _open.append(ForkServer())
+        return _open[0]

@@ -76,4 +76,4 @@ clean: ## Remove .venv and caches; runs/ and models/ stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
-	PYTHONPATH=tests:tests/benchmarks $(BIN)/python tests/soak/soak.py --minutes $(or $(MINUTES),10)
+	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m soak --minutes $(or $(MINUTES),10)

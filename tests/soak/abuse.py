@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import grpc
 import tensorflow as tf
-from world import Stubs, World, predict_request, stubs
+from soak.world import Stubs, World, predict_request, stubs
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 EMPTY_SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"

@@ -6,9 +6,9 @@ import itertools
 import time
 
 import grpc
-from load import LABEL
+from soak.load import LABEL
+from soak.world import SECONDS, Stubs, World, predict_request, stubs, sums
 from tensorflow_serving.apis import model_management_pb2
-from world import SECONDS, Stubs, World, predict_request, stubs, sums
 
 SWAP_SECONDS = 3.0
 STATE_SECONDS = 60.0

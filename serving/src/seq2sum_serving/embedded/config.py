@@ -48,6 +48,8 @@ class ServerConfig:
     """UNIX socket for gRPC; empty: none."""
     grpc_max_threads: int = 8
     """Threads for calls, the one that waits for the next call among them."""
+    processes: int = 1
+    """Processes that answer gRPC on the port."""
     channel_arguments: tuple[ChannelArgument, ...] = ()
     """gRPC's own options."""
     ssl: SSLConfig | None = None

@@ -77,7 +77,12 @@ class Core:
     """The models of one server. Safe to use from any thread."""
 
     def __init__(
-        self, load: Callable[[str, int, str], Servable], options: CoreOptions, stop: threading.Event
+        self,
+        load: Callable[[str, int, str], Servable],
+        options: CoreOptions,
+        stop: threading.Event,
+        *,
+        on_labels: Callable[[Labels], None] | None = None,
     ) -> None:
         """Makes a core without models.
 
@@ -85,9 +90,11 @@ class Core:
             load: The loader.
             options: What flags say.
             stop: Set when the server stops; whoever waits here for loads gives up then.
+            on_labels: Told of the labels whenever they are set, before anything else goes on.
         """
         self._options = options
         self._stop = stop
+        self._on_labels = on_labels
         self._monitor = StateMonitor()
         self.manager: Manager[Servable] = Manager(
             load,
@@ -97,6 +104,7 @@ class Core:
             load_threads=options.load_threads,
             unload_threads=options.unload_threads,
         )
+        self._handle = self.manager.handle
         self.source = FileSystemSource(self.manager.set_aspired)
         self._changing = threading.Lock()
         self._models: tuple[models.Model, ...] | None = None
@@ -120,7 +128,7 @@ class Core:
                 version = spec.version.value
             case _:
                 version = None
-        with self.manager.handle(spec.name, version) as found:
+        with self._handle(spec.name, version) as found:
             yield found
 
     def status(
@@ -196,6 +204,8 @@ class Core:
                 self._is_available,
                 allow_unavailable=self._options.allow_unavailable_labels,
             )
+            if self._on_labels:
+                self._on_labels(self._labels)
             log.info("Adding/updating models.")
             monitored = models.monitored(wanted)
             if not self._running:

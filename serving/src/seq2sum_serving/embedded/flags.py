@@ -78,6 +78,12 @@ class Flags:
     grpc_max_threads: int = _flag(
         _threads(), "threads for calls; one waits for the next call, and others are refused"
     )
+    server_processes: int = _flag(
+        1,
+        "processes that answer gRPC on --port, each with all models, and with threads and "
+        "batching queues of its own; REST and --grpc_socket_path are the first one's (ours: "
+        "the real server needs one only)",
+    )
     grpc_channel_arguments: str = _flag("", "gRPC's own options: name=value,name=value")
     ssl_config_file: str = _flag("", "SSLConfig as text, with keys as PEM text: TLS for gRPC")
     enable_grpc_healthcheck_service: bool = _flag(False, "grpc.health.v1.Health")

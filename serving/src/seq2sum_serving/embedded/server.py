@@ -20,7 +20,10 @@ from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.core import Core, CoreOptions
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.inference.loader import Loader, LoaderOptions
+from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.plane import DataPlane
+from seq2sum_serving.embedded.replicas.fleet import Fleet
+from seq2sum_serving.embedded.replicas.loader import Load, ReplicatedLoader
 from seq2sum_serving.embedded.rest.app import AppOptions
 from seq2sum_serving.embedded.rest.server import RestOptions, RestServer
 from seq2sum_serving.embedded.rpc.front import GrpcFront
@@ -45,7 +48,15 @@ class Server:
         self._loaded = threading.Event()
         self._broken = threading.Event()
         self._on_broken: Callable[[], object] = lambda: None
-        self._core = Core(_loader(config), _core_options(config), self._stop)
+        load: Load = loader(config)
+        self._fleet: Fleet | None = None
+        on_labels = None
+        if config.processes > 1:
+            self._fleet = Fleet(config, self._break)
+            load = ReplicatedLoader(load, self._fleet)
+            on_labels = self._fleet.label
+            exposition.add_up(self._fleet.snapshots)
+        self._core = Core(load, _core_options(config), self._stop, on_labels=on_labels)
 
     def load(self) -> None:
         """Loads the first configuration; returns when every model of it serves.
@@ -60,6 +71,8 @@ class Server:
             self._core.configure(self._config.models)
         except ServingError as error:
             self._stop.set()  # what is printed next is to be the last line
+            if self._fleet:
+                self._fleet.close()  # which also ends loads that wait for it
             manager.join(SECONDS_TO_STOP)
             raise StartupError(error.code, error.message) from error
         self._loaded.set()
@@ -79,14 +92,17 @@ class Server:
         front = GrpcFront(plane, self._core, config)
         rest = RestServer(plane, self._core, _rest_options(config)) if _has_rest(config) else None
         self._on_broken = lambda: loop.call_soon_threadsafe(stopping.set)
+        fleet = self._fleet
         try:
-            await front.start()
-            if rest:
-                try:
+            await front.start(inner_socket=fleet.prepare() if fleet else "")
+            try:
+                if fleet:
+                    await asyncio.to_thread(fleet.open)
+                if rest:
                     rest.start(config.host, config.rest_port)
-                except StartupError:
-                    await front.stop(0)
-                    raise
+            except ServingError:
+                await front.stop(0)
+                raise
             _on_signals(stopping)
             if self._broken.is_set():
                 return BROKEN
@@ -95,9 +111,13 @@ class Server:
             ends = [front.stop(config.grace_seconds)]
             if rest:
                 ends.append(asyncio.to_thread(rest.stop, config.grace_seconds))
+            if fleet:
+                ends.append(asyncio.to_thread(fleet.stop, config.grace_seconds))
             await asyncio.gather(*ends)
         finally:
             self._stop.set()
+            if fleet:
+                fleet.close()
         return BROKEN if self._broken.is_set() else 0
 
     def _start(self, name: str, body: Callable[[], None]) -> threading.Thread:
@@ -108,13 +128,17 @@ class Server:
                 body()
             except Exception:
                 log.exception("The %s thread failed; the server stops", name)
-                self._broken.set()
-                self._stop.set()
-                self._on_broken()
+                self._break()
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         thread.start()
         return thread
+
+    def _break(self) -> None:
+        """Ends the server, from any thread."""
+        self._broken.set()
+        self._stop.set()
+        self._on_broken()
 
     def _manage(self) -> None:
         """Steps for ever; at the start without pauses, so that all first loads are begun at once.
@@ -152,7 +176,8 @@ def _core_options(config: ServerConfig) -> CoreOptions:
     )
 
 
-def _loader(config: ServerConfig) -> Loader:
+def loader(config: ServerConfig) -> Loader:
+    """The loader of one process."""
     wrap = None
     if config.batching is not None:
         wrap = wrapper(config.batching, per_model=config.per_model_batching)

@@ -6,6 +6,8 @@ Everything that needs no TensorFlow is checked here, in TensorFlow Serving's ord
 from __future__ import annotations
 
 import logging
+import socket
+import sys
 from collections.abc import Iterator
 
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
@@ -67,6 +69,7 @@ def configuration(flags: Flags) -> ServerConfig:
         port=flags.port,
         socket_path=flags.grpc_socket_path,
         grpc_max_threads=flags.grpc_max_threads,
+        processes=flags.server_processes,
         channel_arguments=tuple(_channel_arguments(flags.grpc_channel_arguments)),
         ssl=ssl,
         health=flags.enable_grpc_healthcheck_service,
@@ -96,10 +99,24 @@ def _check_numbers(flags: Flags) -> None:
     for name in ("grpc_max_threads", "rest_api_num_threads"):
         if getattr(flags, name) < 1:
             raise _invalid(f"--{name}={getattr(flags, name)}: at least 1")
+    _check_processes(flags)
     if flags.num_load_threads < 0 or flags.num_unload_threads < 0:
         raise _invalid("--num_load_threads and --num_unload_threads: at least 0")
     if not flags.shutdown_grace_seconds >= 0:
         raise _invalid(f"--shutdown_grace_seconds={flags.shutdown_grace_seconds}: at least 0")
+
+
+def _check_processes(flags: Flags) -> None:
+    given = f"--server_processes={flags.server_processes}"
+    if flags.server_processes < 1:
+        raise _invalid(f"{given}: at least 1")
+    if flags.server_processes == 1:
+        return
+    if not flags.port:
+        raise _invalid(f"{given}: they need a --port to share")
+    # Elsewhere there is the name, and all calls go to one of those who share.
+    if sys.platform != "linux" or not hasattr(socket, "SO_REUSEPORT"):
+        raise _invalid(f"{given}: only Linux shares a port out; leave it out")
 
 
 def _batching(flags: Flags) -> BatchingParameters | None:

@@ -7,7 +7,7 @@ own writer would make other names of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -21,7 +21,9 @@ PARTS = ("_bucket", "_sum", "_count")
 """Of a histogram, in the order in which they are written."""
 
 
-class _Sample(NamedTuple):
+class Sample(NamedTuple):
+    """One number of a metric."""
+
     labels: tuple[tuple[str, str], ...]
     """Without the limit of a bucket."""
     part: str
@@ -30,9 +32,38 @@ class _Sample(NamedTuple):
     value: float
 
 
+Snapshot = dict[str, list[Sample]]
+"""What was recorded, by the metric's name."""
+_elsewhere: list[Callable[[], Iterable[Snapshot]]] = []
+
+
+def add_up(others: Callable[[], Iterable[Snapshot]]) -> None:
+    """Makes the page that of several processes: what the others recorded is added from now on."""
+    _elsewhere.append(others)
+
+
 def page() -> str:
     """All metrics as they are now, sorted by name and then by labels."""
-    return "\n".join(line for name in sorted(METRICS) for line in _lines(name)) + "\n"
+    now = _total()
+    return "\n".join(line for name in sorted(now) for line in _lines(name, now[name])) + "\n"
+
+
+def snapshot() -> Snapshot:
+    """What this process has recorded until now."""
+    return {name: _samples(metric) for name, metric in METRICS.items()}
+
+
+def sums(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """Several of them added up. Pure."""
+    added: dict[str, dict[tuple[object, ...], Sample]] = {}
+    for one in snapshots:
+        for name, samples in one.items():
+            found = added.setdefault(name, {})
+            for sample in samples:
+                key = sample[:-1]
+                before = found[key].value if key in found else 0.0
+                found[key] = sample._replace(value=before + sample.value)
+    return {name: _sorted(found.values()) for name, found in added.items()}
 
 
 def first_cell(name: str) -> int:
@@ -44,19 +75,21 @@ def first_cell(name: str) -> int:
     Args:
         name: TensorFlow Serving's own, with slashes; 0 stands for an unknown one.
     """
-    metric = METRICS.get(name)
-    if not isinstance(metric, Counter):
+    if not isinstance(METRICS.get(name), Counter):
         return 0
-    return next((int(sample.value) for sample in _samples(metric)), 0)
+    return next((int(sample.value) for sample in _total()[name]), 0)
 
 
-def _lines(name: str) -> Iterator[str]:
-    metric = METRICS[name]
-    samples = _samples(metric)
+def _total() -> Snapshot:
+    others = [one for source in _elsewhere for one in source()]
+    return sums([snapshot(), *others]) if others else snapshot()
+
+
+def _lines(name: str, samples: list[Sample]) -> Iterator[str]:
     if name in UNSEEN_UNTIL_USED and not samples:
         return
     written = name.replace("/", ":")
-    yield f"# TYPE {written} {KINDS[type(metric)]}"
+    yield f"# TYPE {written} {KINDS[type(METRICS[name])]}"
     for sample in samples:
         labels = [f'{label}="{_escaped(value)}"' for label, value in sample.labels]
         if sample.limit is not None:
@@ -64,7 +97,7 @@ def _lines(name: str) -> Iterator[str]:
         yield f"{written}{sample.part}{{{','.join(labels)}}} {_number(sample)}"
 
 
-def _samples(metric: Metric) -> list[_Sample]:
+def _samples(metric: Metric) -> list[Sample]:
     [family] = metric.collect()
     distribution = isinstance(metric, Histogram)
     found = []
@@ -76,14 +109,18 @@ def _samples(metric: Metric) -> list[_Sample]:
         part = sample.name.removeprefix(family.name) if distribution else ""
         if limit is not None and limit != "+Inf":
             limit = f"{float(limit):g}"
-        found.append(_Sample(tuple(labels.items()), part, limit, sample.value))
-    if not _used(found):
-        return []
-    found.sort(key=lambda sample: ([value for _, value in sample.labels], _place(sample.part)))
-    return found
+        found.append(Sample(tuple(labels.items()), part, limit, sample.value))
+    return _sorted(found) if _used(found) else []
 
 
-def _used(samples: list[_Sample]) -> bool:
+def _sorted(samples: Iterable[Sample]) -> list[Sample]:
+    """By labels, and the parts of each as they are written; buckets stay as they are."""
+    return sorted(
+        samples, key=lambda sample: ([value for _, value in sample.labels], _place(sample.part))
+    )
+
+
+def _used(samples: list[Sample]) -> bool:
     """A metric without labels has no cell before the first value, though the library has one."""
     return any(sample.labels or sample.value for sample in samples)
 
@@ -92,7 +129,7 @@ def _place(part: str) -> int:
     return PARTS.index(part) if part else 0
 
 
-def _number(sample: _Sample) -> str:
+def _number(sample: Sample) -> str:
     """Whole numbers in full; a sum is a float, with six digits of it."""
     return f"{sample.value:g}" if sample.part == "_sum" else str(int(sample.value))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -37,28 +38,45 @@ SPARE_THREADS = 256
 OPTIONS: tuple[ChannelArgument, ...] = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # Two servers on one port would share its calls at random; a taken port is an error here.
-    ("grpc.so_reuseport", 0),
 )
 
 
 class GrpcFront:
     """PredictionService, ModelService, reflection, and health if asked for."""
 
-    def __init__(self, plane: DataPlane, core: Core, config: ServerConfig) -> None:
+    def __init__(
+        self,
+        plane: DataPlane,
+        core: Core,
+        config: ServerConfig,
+        *,
+        before: Sequence[grpc.GenericRpcHandler] = (),
+    ) -> None:
+        """Makes a server that does not listen yet.
+
+        Args:
+            plane: Who answers PredictionService.
+            core: Who answers ModelService.
+            config: The server.
+            before: Who is asked first for the handler of a method.
+        """
         self._config = config
         self._pool = ThreadPoolExecutor(config.grpc_max_threads + SPARE_THREADS, THREADS)
-        self._server = grpc.server(self._pool, options=(*OPTIONS, *config.channel_arguments))
+        self._server = grpc.server(self._pool, options=_options(config))
         names = [PREDICTION_SERVICE, MODEL_SERVICE, reflection.SERVICE_NAME]
         if config.health:
             health_pb2_grpc.add_HealthServicer_to_server(Health(), self._server)
         reflection.enable_server_reflection(names, self._server)
+        self._server.add_generic_rpc_handlers(tuple(before))
         # The last one, since it has a word for every method.
         service = Service(plane, core, ThreadQuota(config.grpc_max_threads))
         self._server.add_generic_rpc_handlers((service,))
 
-    async def start(self) -> None:
+    async def start(self, *, inner_socket: str = "") -> None:
         """Opens the port and the socket, and serves.
+
+        Args:
+            inner_socket: Path of one more socket, for processes of this server: without TLS.
 
         Raises:
             StartupError: One of them cannot be opened, or the TLS configuration is none.
@@ -68,6 +86,8 @@ class GrpcFront:
             self._listen(address(config.host, config.port), flag="port")
         if config.socket_path:
             self._listen(f"unix:{config.socket_path}", flag="grpc_socket_path")
+        if inner_socket:
+            self._server.add_insecure_port(f"unix:{inner_socket}")
         self._server.start()
 
     async def stop(self, grace: float) -> None:
@@ -88,3 +108,9 @@ class GrpcFront:
         except RuntimeError as error:  # gRPC does not say more; it was free a moment ago
             raise cannot_listen(where, error, flag=flag) from error
         log.info("Running gRPC ModelServer at %s ...", where)
+
+
+def _options(config: ServerConfig) -> tuple[ChannelArgument, ...]:
+    # Two servers on one port would share its calls at random; a taken port is an error here.
+    shared = ("grpc.so_reuseport", int(config.processes > 1))
+    return (*OPTIONS, shared, *config.channel_arguments)

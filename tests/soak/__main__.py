@@ -20,15 +20,14 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it tells of every connection that is dropped
 
-import abuse
-import changes
-import load
+
 import processes
 import trials
 from conformance.subject import Subject
-from report import Soak, picture, table
-from vitals import Vitals, vitals
-from world import SPEC, World
+from soak import abuse, changes, load
+from soak.report import Soak, picture, table
+from soak.vitals import Vitals, vitals
+from soak.world import SPEC, World
 
 WARM_UP_SECONDS = 60.0
 REST_SECONDS = 12.0

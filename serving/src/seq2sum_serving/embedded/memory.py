@@ -1,0 +1,30 @@
+"""Memory that is given back: how the C library keeps what large requests needed.
+
+glibc raises the size from which buffers are mapped on their own to that of the largest one seen,
+and keeps an arena for every few threads. A server whose threads parse a message of many megabytes
+now and then holds such a piece in each arena for ever. Both limits are fixed here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+MMAP_THRESHOLD, ARENA_MAX = -3, -8
+"""M_MMAP_THRESHOLD and M_ARENA_MAX of glibc's malloc.h."""
+
+LARGE_BYTES = 1 << 20
+"""Buffers from here on are mapped, and unmapped when they are freed."""
+ARENAS = 4
+
+
+def give_back() -> None:
+    """Sets the limits, for the whole process; without effect where there is no glibc."""
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library
+        return
+    mallopt(MMAP_THRESHOLD, LARGE_BYTES)
+    mallopt(ARENA_MAX, ARENAS)

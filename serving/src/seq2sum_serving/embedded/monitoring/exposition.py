@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 from seq2sum_serving.embedded.monitoring.metrics import METRICS, UNSEEN_UNTIL_USED, Metric
+from seq2sum_serving.embedded.monitoring.sampler import Sampler
 
 CONTENT_TYPE = "text/plain"
 """Without a charset, as there."""
-KINDS = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
+KINDS = {Counter: "counter", Gauge: "gauge", Sampler: "histogram"}
 PARTS = ("_bucket", "_sum", "_count")
 """Of a histogram, in the order in which they are written."""
 
@@ -99,7 +100,7 @@ def _lines(name: str, samples: list[Sample]) -> Iterator[str]:
 
 def _samples(metric: Metric) -> list[Sample]:
     [family] = metric.collect()
-    distribution = isinstance(metric, Histogram)
+    distribution = isinstance(metric, Sampler)
     found = []
     for sample in family.samples:
         if sample.name.endswith("_created"):

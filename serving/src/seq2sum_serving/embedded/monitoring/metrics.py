@@ -11,17 +11,19 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from seq2sum_serving.embedded.monitoring.sampler import Sampler
 
 REGISTRY = CollectorRegistry()
 
-Metric = Counter | Gauge | Histogram
+Metric = Counter | Gauge | Sampler
 METRICS: dict[str, Metric] = {}
 """All of them by TensorFlow Serving's name, which is a path."""
 UNSEEN_UNTIL_USED: set[str] = set()
 """Names that are not even declared to a reader before something was recorded."""
 
-AnyMetric = TypeVar("AnyMetric", Counter, Gauge, Histogram)
+AnyMetric = TypeVar("AnyMetric", Counter, Gauge, Sampler)
 
 
 @cache
@@ -55,12 +57,12 @@ def _gauge(name: str, *labels: str) -> Gauge:
 
 def _histogram(
     name: str, buckets: Iterable[float], *labels: str, unseen_until_used: bool = False
-) -> Histogram:
+) -> Sampler:
     if unseen_until_used:
         UNSEEN_UNTIL_USED.add(name)
     buckets = tuple(buckets)
     return _declared(
-        name, Histogram(_written(name), name, labels, buckets=buckets, registry=REGISTRY)
+        name, Sampler(_written(name), name, labels, buckets=buckets, registry=REGISTRY)
     )
 
 

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from seq2sum_serving.embedded import memory
 from seq2sum_serving.embedded.replicas.line import answer
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def main() -> NoReturn:
         stream=sys.stderr,
     )
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    memory.give_back()
     Process(Connection(int(file))).run()
 
 

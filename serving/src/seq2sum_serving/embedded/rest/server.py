@@ -19,11 +19,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.errors import Code, StartupError
 from seq2sum_serving.embedded.plane import DataPlane
+from seq2sum_serving.embedded.ports import address
 from seq2sum_serving.embedded.rest import replies
 from seq2sum_serving.embedded.rest.app import App, AppOptions
 from seq2sum_serving.embedded.rest.calls import Calls
 from seq2sum_serving.embedded.rest.page import Page
-from seq2sum_serving.embedded.ports import address
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,8 @@
 """Histograms that cost little for each label: every version that is ever loaded gets some.
 
-The library has an object for each bucket, 7.8 kB for a cell of 34. Nothing forgets the cells of
-a version that is gone, there or here, so a server that swaps for months has to afford them.
+The library has an object for each bucket, and a cell of 34 takes 7.8 kB; here it takes 1.4
+(measured). Nothing forgets the cells of a version that is gone, there or here, so a server that
+swaps for months has to afford them.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup format generate check check-generated test bench-training bench-graph bench-client bench-server soak search-small demo clean
+.PHONY: help setup setup-system format generate check check-generated test bench-training bench-graph bench-client bench-server soak search-small demo clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -27,6 +27,12 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev \
 		--editable ./client --editable ./training --editable './serving[embedded]'
 	@touch $@
+
+# Without them the tests that need them are skipped, by name.
+setup-system: ## Install what some tests use of Debian: a browser and curl (as root, or by sudo)
+	@for tool in chromium curl; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+		[ -z "$$missing" ] || { root=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+		$$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
 format: setup ## Format the code and sort the imports
 	$(BIN)/ruff check --fix --quiet .

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser")
-HOW_TO_GET = "apt-get install chromium"
+HOW_TO_GET = "make setup-system"
 
 SECONDS_TO_ANSWER = 60
 

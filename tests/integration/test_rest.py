@@ -24,7 +24,7 @@ model_config_list {{
 """
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("curl") is None, reason="curl is missing: apt-get install curl"
+    shutil.which("curl") is None, reason="curl is missing: make setup-system"
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from seq2sum_serving.embedded.errors import Code, StartupError
+from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
 from seq2sum_serving.embedded.inference.session_config import session_config
 
 
@@ -41,6 +41,7 @@ def test_flags_count_more_than_the_file(file):
     ("content", "code", "message"),
     [
         (None, Code.NOT_FOUND, "{file}; No such file or directory"),
+        ("", Code.INVALID_ARGUMENT, "{file}; Invalid argument"),
         ("nonsense {", Code.INVALID_ARGUMENT, "Invalid protobuf file: '{file}'"),
     ],
 )
@@ -48,6 +49,6 @@ def test_a_file_that_is_none_of_its_kind_is_an_error(tmp_path, content, code, me
     file = tmp_path / "session.txt"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(StartupError) as caught:
+    with pytest.raises(ServingError) as caught:
         session_config(file=str(file))
     assert (caught.value.code, caught.value.message) == (code, message.format(file=file))

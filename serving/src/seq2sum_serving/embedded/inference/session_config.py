@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2
 
+from seq2sum_serving.embedded import config_file
 from seq2sum_serving.embedded.errors import Code, StartupError
 
 
@@ -29,7 +28,8 @@ def session_config(
         gpu_memory_fraction: `--per_process_gpu_memory_fraction`.
 
     Raises:
-        StartupError: The flags contradict each other, or the file is none of its kind.
+        StartupError: The flags contradict each other.
+        ServingError: The file is none of its kind.
     """
     if parallelism > 0 and intra_op > 0 and inter_op > 0:
         raise StartupError(
@@ -38,7 +38,9 @@ def session_config(
             "(server_options.tensorflow_intra_op_parallelism, "
             "server_options.tensorflow_inter_op_parallelism) separately. You cannot configure all.",
         )
-    config = _read(file) if file else config_pb2.ConfigProto()
+    config = config_pb2.ConfigProto()
+    if file:
+        config_file.read_into(file, config)
     apart = intra_op > 0 or inter_op > 0
     for name, threads in (
         ("intra_op_parallelism_threads", intra_op if apart else parallelism),
@@ -49,16 +51,3 @@ def session_config(
     if gpu_memory_fraction:
         config.gpu_options.per_process_gpu_memory_fraction = gpu_memory_fraction
     return config
-
-
-def _read(file: str) -> Any:
-    try:
-        text = Path(file).read_text()
-    except FileNotFoundError as error:
-        raise StartupError(Code.NOT_FOUND, f"{file}; {error.strerror}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartupError(Code.INVALID_ARGUMENT, f"{file}; {error}") from error
-    try:
-        return text_format.Parse(text, config_pb2.ConfigProto())
-    except text_format.ParseError as error:
-        raise StartupError(Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{file}'") from error

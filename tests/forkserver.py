@@ -20,7 +20,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # as the command itself sets it
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # as the command itself sets them
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # else numpy starts threads when it is imported
 
 from seq2sum_serving.embedded import command, server  # noqa: F401 `server` brings TensorFlow

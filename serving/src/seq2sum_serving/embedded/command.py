@@ -71,6 +71,9 @@ def serve(flags: Flags) -> int:
         credentials(config.ssl)
     # TensorFlow tells of CPU features and deprecations on every start; errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # The kernels that the stock container takes on current processors. They are quicker for
+    # large batches and large models, and some of them have their own words for errors.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from seq2sum_serving.embedded.inference.session_config import session_config
     from seq2sum_serving.embedded.server import Server

@@ -60,7 +60,7 @@ def serve(flags: Flags) -> int:
     command_line.refuse_missing(flags)
     if names := command_line.ineffective(flags):
         log.warning("Without effect here: %s", ", ".join(f"--{name}" for name in names))
-    memory.give_back()
+    memory.limit()
     from seq2sum_serving.embedded.ports import check_addresses
     from seq2sum_serving.embedded.rpc.credentials import credentials
     from seq2sum_serving.embedded.startup import configuration

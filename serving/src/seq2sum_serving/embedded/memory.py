@@ -1,4 +1,4 @@
-"""Memory that is given back: how the C library keeps what large requests needed.
+"""Memory that is given back: how the C library keeps what large requests and old versions needed.
 
 glibc raises the size from which buffers are mapped on their own to that of the largest one seen,
 and keeps an arena for every few threads. A server whose threads parse a message of many megabytes
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from typing import Any
 
 MMAP_THRESHOLD, ARENA_MAX = -3, -8
 """M_MMAP_THRESHOLD and M_ARENA_MAX of glibc's malloc.h."""
@@ -18,13 +19,23 @@ LARGE_BYTES = 1 << 20
 ARENAS = 4
 
 
-def give_back() -> None:
+def limit() -> None:
     """Sets the limits, for the whole process; without effect where there is no glibc."""
+    mallopt = _function("mallopt")
+    if mallopt:
+        mallopt(MMAP_THRESHOLD, LARGE_BYTES)
+        mallopt(ARENA_MAX, ARENAS)
+
+
+def trim() -> None:
+    """Gives what is free to the system; worth its milliseconds when a version is gone."""
+    malloc_trim = _function("malloc_trim")
+    if malloc_trim:
+        malloc_trim(0)
+
+
+def _function(name: str) -> Any:
+    """A function of the C library, or None."""
     if sys.platform != "linux":
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except AttributeError:  # another C library
-        return
-    mallopt(MMAP_THRESHOLD, LARGE_BYTES)
-    mallopt(ARENA_MAX, ARENAS)
+        return None
+    return getattr(ctypes.CDLL(None), name, None)

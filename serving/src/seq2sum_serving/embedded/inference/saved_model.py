@@ -18,6 +18,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.framework.ops import dismantle_graph
 
+from seq2sum_serving.embedded import memory
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference import meta_graph
 from seq2sum_serving.embedded.inference.callables import Callables, serving_error
@@ -58,6 +59,7 @@ class SavedModel:
         """Frees the session; nothing may run in it any more."""
         self._callables.close()
         _free(self._session)
+        memory.trim()
 
 
 def load(

@@ -92,7 +92,7 @@ def main() -> NoReturn:
         stream=sys.stderr,
     )
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    memory.give_back()
+    memory.limit()
     Process(Connection(int(file))).run()
 
 

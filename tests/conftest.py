@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # TensorFlow's own tools may use up to every core for each test process otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -41,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=needs_demo)  # last, so that it is there when they come
+    items.sort(key=lateness)
     if processes.VARIABLE not in os.environ:
         return
     left_out = [item for item in items if item.get_closest_marker("embedded")]
@@ -52,6 +53,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def needs_demo(item: pytest.Item) -> bool:
     """Whether a test looks at the demo, which takes minutes."""
     return "demo" in getattr(item, "fixturenames", ())
+
+
+def awaits_case(item: pytest.Item) -> bool:
+    """Whether a test looks at a recorded case that has a server of its own."""
+    names = getattr(item, "fixturenames", ())
+    return "recorded" in names and "base_subject" not in names
+
+
+def lateness(item: pytest.Item) -> tuple[bool, bool]:
+    """What runs beside the other tests is looked at last, so that it is there by then."""
+    return needs_demo(item), awaits_case(item)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_results(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    """What recorded cases with servers of their own depart in, as futures by the case's id."""
+    waiting = filter(awaits_case, request.session.items)
+    cases = [item.callspec.params["recorded"] for item in waiting]
+    if not cases:
+        yield {}
+        return
+    from conformance import beside
+
+    with beside.playing(cases, tmp_path_factory.mktemp("own")) as results:
+        yield results
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -32,6 +32,11 @@ class Sampler(Histogram):
         self._counts = [0] * len(self._upper_bounds)
         self._total = 0.0
 
+    @property
+    def count(self) -> int:
+        """How many values were counted."""
+        return sum(self._counts)
+
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:  # noqa: ARG002
         """Counts a value; a value that equals a limit is within it."""
         place = bisect_left(self._upper_bounds, amount)

@@ -286,8 +286,7 @@ def test_who_loses_the_other_ends(tmp_path):
     with running(tmp_path, base=tmp_path / "m") as server:
         replica, folder = replica_of(server), inner_folder(server)
         server.process.kill()
-        until(lambda: is_gone(replica))
-        assert not folder.exists()
+        until(lambda: is_gone(replica) and not folder.exists())
 
 
 def test_a_port_that_others_share_is_taken(shared, tmp_path):

@@ -188,6 +188,18 @@ def test_the_version_and_the_label_are_asked_for(run, server):
     assert run("status", "--label", "stable")[1] == "version 1  AVAILABLE\n"
 
 
+def test_calls_are_shared_by_weights_or_by_a_file_of_them(run, tmp_path):
+    assert "version 1)" in run("add", "1+1", "--split", "stable=1,2=0")[1]
+    assert "version 2)" in run("add", "1+1", "--split", "stable=0,2=1")[1]
+    traffic, questions = tmp_path / "traffic.json", tmp_path / "questions.txt"
+    traffic.write_text('{"stable": 1, "2": 1}')
+    questions.write_text("1+1\n" * 60)
+    line = ("add", "--input", questions, "--line-buffered", "--format", "jsonl")
+    code, out, _ = run(*line, "--split", traffic)
+    assert code == 0
+    assert {json.loads(row)["version"] for row in out.splitlines()} == {1, 2}
+
+
 def test_the_versions_are_shown_newest_first(run, server):
     assert run("status") == (0, "version 2  AVAILABLE\nversion 1  AVAILABLE\n", "")
     code, out, _ = run("status", "--json", "--wait", 5)
@@ -297,6 +309,8 @@ def test_mistakes_are_told_in_one_line(run, tmp_path):
         (("add", "1+1", "--ca", tmp_path / "nope"), "nope: No such file or directory", 2),
         (("add", "1+1", "--ca", token), "is not a PEM file", 2),
         (("add", "1+1", "--cert", token), "give both --cert and --key", 2),
+        (("add", "1+1", "--split", tmp_path / "nope"), "cannot be read: No such file", 2),
+        (("add", "1+1", "--split", token), "it is not JSON", 2),
         (("add", "1+1", "--token-file", tmp_path / "nope"), "cannot read --token-file", 2),
         (("add", "1+1", "--token-file", token), "it should be one word", 2),
         (("status",), f"is a server running at {nobody}? Start one", 1),

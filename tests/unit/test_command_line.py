@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import grpc
 import pytest
 from seq2sum._command.command_line import parser
@@ -32,6 +34,24 @@ def test_several_addresses_are_a_list():
     assert parsed("status", "--target", "ipv4:1.2.3.4:1,1.2.3.5:2").target.startswith("ipv4:")
 
 
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        ("stable=95,canary=5", {"stable": 95, "canary": 5}),
+        ("3=0.5, 4=1", {3: 0.5, 4: 1}),
+        ("stable=0,canary=1", {"stable": 0, "canary": 1}),
+    ],
+)
+def test_a_split_is_weights(given, weights):
+    assert parsed("add", "--split", given, "1+1").split.weights == weights
+
+
+def test_a_split_without_weights_is_a_file():
+    assert parsed("add", "--split", "traffic.json", "1+1").split == Path("traffic.json")
+    assert parsed("add", "1+1").split is None
+    assert parsed("status").split is None
+
+
 def test_bytes_that_no_encoding_has_stay_bytes():
     assert parsed("add", "1+1", "\udcff+1", "ä").questions == ["1+1", b"\xff+1", "ä"]
 
@@ -57,6 +77,16 @@ def test_every_verb_teaches_by_examples(verb, capsys):
         (("add", "--version", "-1", "1+1"), "--version"),
         (("add", "--version", str(2**64), "1+1"), "is not a version"),
         (("add", "--version", "1", "--label", "a", "1+1"), "not allowed with"),
+        (("add", "--split", "a=1", "--label", "a", "1+1"), "not allowed with"),
+        (("add", "--version", "1", "--split", "a=1", "1+1"), "not allowed with"),
+        (("add", "--split", "a=1,b", "1+1"), "is not a split like stable=95,canary=5: ''"),
+        (("add", "--split", "a=much", "1+1"), "'much' is not a weight"),
+        (("add", "--split", "a=1,a=2", "1+1"), "it names a twice"),
+        (("add", "--split", "a=0", "1+1"), "a split needs a side with a weight above 0"),
+        (("add", "--split", "a=-1,b=1", "1+1"), "weights are 0 or more"),
+        (("add", "--split", f"{2**63}=1", "1+1"), "is not a version"),
+        (("add", "--split", "=1", "1+1"), "'' is not a label"),
+        (("status", "--split", "a=1"), "unrecognized arguments: --split"),
         (("add", "--in-flight", "0", "1+1"), "'0' is not a count"),
         (("add", "--model", "\udcff", "1+1"), "is not a name"),
         (("add", "--target", "a:1,", "1+1"), "is not an address"),

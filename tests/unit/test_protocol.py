@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from seq2sum.protocol import (
+    model_management_pb2,
     model_metadata_pb2,
     model_server_config_pb2,
     model_status_pb2,
@@ -17,6 +18,7 @@ from tensorflow.core.framework import tensor_pb2 as upstream_tensor_pb2
 from tensorflow.core.framework import tensor_shape_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, status_pb2
+from tensorflow_serving.apis import model_management_pb2 as upstream_management_pb2
 from tensorflow_serving.apis import model_pb2 as upstream_model_pb2
 from tensorflow_serving.apis import predict_pb2 as upstream_predict_pb2
 from tensorflow_serving.config import file_system_storage_path_source_pb2
@@ -28,6 +30,7 @@ OURS = (
     model_status_pb2,
     model_metadata_pb2,
     model_server_config_pb2,
+    model_management_pb2,
 )
 UPSTREAM = (
     upstream_tensor_pb2,
@@ -40,6 +43,7 @@ UPSTREAM = (
     get_model_metadata_pb2,
     meta_graph_pb2,
     upstream_config_pb2,
+    upstream_management_pb2,
     file_system_storage_path_source_pb2,
 )
 
@@ -93,6 +97,7 @@ def wire(field):
 
 def test_the_comparison_finds_our_messages():
     assert {"TensorProto", "PredictRequest", "ModelConfig", "SignatureDefMap"} <= set(OUR_MESSAGES)
+    assert {"ReloadConfigRequest", "ReloadConfigResponse"} <= set(OUR_MESSAGES)
     assert {"DataType", "Code", "ModelVersionStatus.State"} <= set(OUR_ENUMS)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 import seq2sum
+from seq2sum._split import side_named
 
 KEYS = [f"user-{i}" for i in range(20_000)]
 
@@ -45,8 +46,23 @@ def test_all_of_the_traffic_can_go_to_one_side():
     assert {seq2sum.Split(stable=0, canary=1).side(key) for key in KEYS[:100]} == {"canary"}
 
 
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("stable", "stable"), ("3", 3), ("0", 0), ("007", 7), ("3a", "3a"), ("-3", "-3"), ("٣", "٣")],
+)
+def test_a_side_is_named_by_digits_or_by_a_label(name, side):
+    assert side_named(name) == side
+
+
+@pytest.mark.parametrize("name", ["", "a\n", "\ud800", str(2**63), "9" * 50])
+def test_what_names_no_side_is_refused(name):
+    with pytest.raises(ValueError, match="is not a"):
+        side_named(name)
+
+
 @pytest.mark.parametrize("weights", [{}, {"a": 0}, {"a": -1, "b": 2}, {"a": float("nan")},
-                                     {"a": float("inf")}])  # fmt: skip
+                                     {"a": float("inf")}, {"a": 1e308, "b": 1e308},
+                                     {"a": 10**400}])  # fmt: skip
 def test_weights_that_share_nothing_are_refused(weights):
     with pytest.raises(ValueError, match=r"weight|split"):
         seq2sum.Split(weights)

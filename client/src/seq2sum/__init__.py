@@ -22,6 +22,7 @@ from seq2sum._explanation import Explanation, Place
 from seq2sum._how import How, Pace
 from seq2sum._shadow import Shadow
 from seq2sum._split import Split
+from seq2sum._split_file import SplitFile
 from seq2sum._versions import Description, SignatureShape, State, TensorShape, VersionStatus
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Shadow",
     "SignatureShape",
     "Split",
+    "SplitFile",
     "State",
     "TensorShape",
     "Unavailable",

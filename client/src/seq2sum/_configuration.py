@@ -15,6 +15,7 @@ from seq2sum._how import Plan, Route, positive
 from seq2sum._servable import Servable
 from seq2sum._shadow import Shadow
 from seq2sum._split import Split
+from seq2sum._split_file import SplitFile
 
 DEFAULT_TARGET = "localhost:8500"
 DEFAULT_TIMEOUT = 10.0
@@ -35,7 +36,7 @@ class Configured:
         timeout: float | None = DEFAULT_TIMEOUT,
         in_flight: int = DEFAULT_IN_FLIGHT,
         coalesce: Coalesce | None = None,
-        split: Split | None = None,
+        split: Split | SplitFile | None = None,
         shadow: Shadow | None = None,
         tls: TLS | None = None,
         token: Token | None = None,
@@ -56,7 +57,8 @@ class Configured:
             timeout: Seconds for each method call, all of its RPCs together; None for no limit.
             in_flight: RPCs under way at a time; more wait here for their turn.
             coalesce: How concurrent calls of `add` share RPCs; None for an RPC each.
-            split: How calls are shared between labels or versions, where a call names none.
+            split: How calls are shared between labels or versions, where a call names none;
+                a `SplitFile` lets another program change it.
             shadow: A version that is asked the same, off the caller's path.
             tls: Encryption; None for none.
             token: Sent as `authorization: Bearer …` with each call; needs `tls`.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+from seq2sum import contract
 
 
 class Split:
@@ -21,7 +23,7 @@ class Split:
         labels: Weights by label.
 
     Raises:
-        ValueError: No weight is above zero, or one is below, or is not finite.
+        ValueError: No weight is above zero, or one is below, or their sum is not finite.
 
     Example:
         seq2sum.Split(stable=95, canary=5)
@@ -35,8 +37,8 @@ class Split:
     ) -> None:
         self.weights: dict[str | int, float] = dict(weights or {})
         self.weights.update(labels)
-        if any(not weight >= 0 or math.isinf(weight) for weight in self.weights.values()):
-            raise ValueError(f"weights are 0 or more, and not {dict(self.weights)}")
+        if not _sound(self.weights.values()):
+            raise ValueError(f"weights are 0 or more, finite, and not {dict(self.weights)}")
         if not any(self.weights.values()):
             raise ValueError("a split needs a side with a weight above 0")
         self._order = [side for side, weight in self.weights.items() if weight]
@@ -57,6 +59,30 @@ class Split:
         digest = hashlib.blake2b(raw, digest_size=8, person=_person(side)).digest()
         uniform = (int.from_bytes(digest, "big") + 0.5) / 2**64
         return self.weights[side] / -math.log(uniform)
+
+
+def side_named(name: str) -> str | int:
+    """The side that a text stands for: digits are a version, anything else is a label.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if name.isascii() and name.isdigit():
+        version = contract.version_number(name)
+        if version is None:
+            raise ValueError(f"{name} is not a version: it does not fit into 64 bits")
+        return version
+    if not name or not name.isprintable():
+        raise ValueError(f"{name!r} is not a label")
+    return name
+
+
+def _sound(weights: Collection[float]) -> bool:
+    """Whether one can draw by these weights, their sum included."""
+    try:
+        return all(weight >= 0 for weight in weights) and math.isfinite(sum(weights))
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def _person(side: str | int) -> bytes:

@@ -32,7 +32,9 @@ class Parser(argparse.ArgumentParser):
 
 def parser(environment: Mapping[str, str] = os.environ) -> Parser:
     """The command line."""
-    shared: Any = _shared(environment)  # verbs are of the class of the command, parents of any
+    # Verbs are of the class of the command, parents of any.
+    shared: Any = _shared(environment)
+    sharing: Any = _shared(environment, split=True)
     command = Parser(
         prog="seq2sum",
         description="Ask a seq2sum model that TensorFlow Serving or seq2sum-serve serves.",
@@ -40,13 +42,15 @@ def parser(environment: Mapping[str, str] = os.environ) -> Parser:
     )
     verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(name: str, help_: str, description: str, examples: str) -> Parser:
+    def verb(
+        name: str, help_: str, description: str, examples: str, parent: Any = shared
+    ) -> Parser:
         made: Parser = verbs.add_parser(
-            name, parents=[shared], help=help_, description=description, epilog=examples
+            name, parents=[parent], help=help_, description=description, epilog=examples
         )
         return made
 
-    _add(verb("add", "answer questions", "Answer questions, in their order.", ADD))
+    _add(verb("add", "answer questions", "Answer questions, in their order.", ADD, sharing))
     _status(verb("status", "show the versions", "Show the model's versions, newest first.", STATUS))
     _explain(
         verb(
@@ -152,9 +156,10 @@ def _watch(verb: Parser) -> None:
     )
 
 
-def _shared(environment: Mapping[str, str]) -> argparse.ArgumentParser:
-    """What every verb takes."""
+def _shared(environment: Mapping[str, str], *, split: bool = False) -> argparse.ArgumentParser:
+    """What every verb takes; with `split`, whose calls may go to several versions too."""
     shared = argparse.ArgumentParser(add_help=False)
+    shared.set_defaults(split=None)
     group = shared.add_argument_group("the server")
     group.add_argument(
         "--target",
@@ -178,6 +183,14 @@ def _shared(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     version.add_argument(
         "--label", type=values.name, metavar="NAME", help="the version with this label"
     )
+    if split:
+        version.add_argument(
+            "--split",
+            type=values.split,
+            metavar="WEIGHTS",
+            help="share the calls between labels or versions: stable=95,canary=5, or the name of "
+            'a file with {"stable": 95, "canary": 5}, whose changes are followed',
+        )
     group.add_argument(
         "--timeout",
         type=values.seconds,

@@ -11,6 +11,8 @@ from seq2sum._channel import TLS
 from seq2sum._client import Client
 from seq2sum._command.complaints import Mistake
 from seq2sum._how import How
+from seq2sum._split import Split
+from seq2sum._split_file import SplitFile
 
 
 @contextmanager
@@ -28,6 +30,7 @@ def connected(options: argparse.Namespace) -> Iterator[Client]:
             model=options.model,
             timeout=options.timeout,
             in_flight=options.in_flight,
+            split=_split(options.split),
             tls=_tls(options),
             token=_token(options.token_file),
         )
@@ -49,6 +52,10 @@ def asked(options: argparse.Namespace) -> How:
     if options.label is not None:
         how["label"] = options.label
     return how
+
+
+def _split(told: Split | Path | None) -> Split | SplitFile | None:
+    return SplitFile(told) if isinstance(told, Path) else told
 
 
 def _tls(options: argparse.Namespace) -> TLS | None:

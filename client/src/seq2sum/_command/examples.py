@@ -20,6 +20,7 @@ examples:
   seq2sum add --input questions.txt --format jsonl | jq -r 'select(.error) | .question'
   tail -f questions.log | seq2sum add --line-buffered
   seq2sum add --label canary "53+42"
+  seq2sum add --split stable=95,canary=5 --line-buffered < questions.txt
 
 A question a line. Every line is one, so that answers and lines can be laid side by side: an
 empty line is a malformed question, a line that is no UTF-8 too, and so is all beyond 1 MiB.
@@ -27,6 +28,7 @@ A refused question costs no other: text tells it on standard error with its file
 (the first 20, or --all-errors), csv and jsonl have a row with the field error for it.
 At a terminal, and with --line-buffered, each line is a call of its own, and a call that fails
 is told like a refused question. Otherwise a call that fails ends the command.
+With --split each call goes to a side by chance, with all the questions that share it.
 
 Exit status: 0 all was answered, 1 something was not, 2 the command line is wrong or names
 a file that cannot be used, 130 interrupted, 141 the reader of the output went away.

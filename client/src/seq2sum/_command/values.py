@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentTypeError
+from pathlib import Path
 
 from seq2sum import contract
 from seq2sum._answers import Question
+from seq2sum._split import Split, side_named
 
 
 def version(text: str) -> int:
@@ -46,6 +48,27 @@ def target(text: str) -> str | list[str]:
         raise ArgumentTypeError(f"{text!r} is not an address: HOST:PORT, or IP:PORT,IP:PORT…")
     # `ipv4:1.2.3.4:1,5.6.7.8:1` and the like are gRPC's own way to say the same.
     return text if len(parts) == 1 or text.startswith(("ipv4:", "ipv6:")) else parts
+
+
+def split(text: str) -> Split | Path:
+    """How calls are shared: weights, or the file that has them."""
+    if "=" not in text:
+        return Path(text)
+    weights: dict[str | int, float] = {}
+    try:
+        for part in text.split(","):
+            left, _, right = part.partition("=")
+            side, weight = side_named(left.strip()), _number(right)
+            if weight is None:
+                raise ValueError(f"{right!r} is not a weight")
+            if side in weights:
+                raise ValueError(f"it names {side} twice")
+            weights[side] = weight
+        return Split(weights)
+    except ValueError as error:
+        raise ArgumentTypeError(
+            f"{text!r} is not a split like stable=95,canary=5: {error}"
+        ) from error
 
 
 def question(text: str) -> Question:

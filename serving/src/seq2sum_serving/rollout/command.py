@@ -1,0 +1,107 @@
+"""`seq2sum-rollout`: the edge between a command line and a deployment."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import seq2sum
+from rich.console import Console
+
+from seq2sum_serving.rollout import options
+from seq2sum_serving.rollout.deployment import Deployment, Pace
+from seq2sum_serving.rollout.disk import Base
+from seq2sum_serving.rollout.errors import Mistake, RolloutError
+from seq2sum_serving.rollout.fleet import Fleet
+from seq2sum_serving.rollout.gates import policy
+from seq2sum_serving.rollout.gates.prometheus import Prometheus
+from seq2sum_serving.rollout.history import History
+from seq2sum_serving.rollout.record import Record
+from seq2sum_serving.rollout.traffic import Traffic
+from seq2sum_serving.rollout.verbs import VERBS, Task
+
+INTERRUPTED = 130
+"""What a shell takes a command for that was ended by Ctrl-C."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb; gives back the exit code."""
+    for stream in (sys.stdout, sys.stderr):  # what a terminal has no letters for is shown as ?
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    chosen = options.parser().parse_args(arguments)
+    began, answer = time.monotonic(), {"verb": chosen.verb}
+    task: Task | None = None
+    try:
+        with prepared(chosen) as task:
+            code = int(VERBS[chosen.verb](task))
+    except RolloutError as error:
+        code = int(error.code)
+        answer["error"] = str(error)
+        print(f"seq2sum-rollout: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        answer["error"] = "interrupted"
+        print(
+            "seq2sum-rollout: interrupted; everything is as the last line says. The same command "
+            "goes on from there",
+            file=sys.stderr,
+        )
+    if chosen.json:
+        told = answer | (task.answer if task else {}) | {"exit": code}
+        print(json.dumps(told | {"seconds": round(time.monotonic() - began, 3)}))
+    return code
+
+
+@contextmanager
+def prepared(chosen: argparse.Namespace) -> Iterator[Task]:
+    """The deployment that the options name; nothing is asked yet, but every file is read.
+
+    Raises:
+        Mistake: The options name what cannot be used.
+    """
+    limits = policy.read(chosen.policy) if chosen.policy else policy.default()
+    record = Record(chosen.config, chosen.model)
+    beside = chosen.config.parent
+    base = chosen.base_path or Path(record.base_path())
+    with Fleet(chosen.targets, chosen.model, tls=_tls(chosen)) as fleet:
+        deployment = Deployment(
+            record,
+            fleet,
+            Base(base),
+            Traffic(chosen.traffic or beside / options.TRAFFIC),
+            History(chosen.history or beside / options.HISTORY),
+            pace=Pace(limits.load.timeout, limits.traffic.settle),
+            tell=_tell,
+        )
+        prometheus = Prometheus(chosen.prometheus) if chosen.prometheus else None
+        yield Task(chosen, deployment, limits, prometheus, Console(quiet=chosen.json))
+
+
+def _tell(line: str) -> None:
+    """What is done, as it is done: on standard error, so that standard output is the result's."""
+    print(f"{time.strftime('%H:%M:%S')}  {line}", file=sys.stderr, flush=True)
+
+
+def _tls(chosen: argparse.Namespace) -> seq2sum.TLS | None:
+    files = {"ca": chosen.ca, "certificate": chosen.cert, "key": chosen.key}
+    if not chosen.tls and chosen.server_name is None and not any(files.values()):
+        return None
+    try:
+        tls = seq2sum.TLS(**files, server_name=chosen.server_name)
+        tls.credentials()
+    except OSError as error:
+        raise Mistake(f"cannot read {error.filename}: {error.strerror}") from error
+    except ValueError as error:
+        raise Mistake(str(error).replace("give both", "give both --cert and --key")) from error
+    return tls
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""`run V`: the whole way of a version, from its folder to all of the traffic.
+
+Each phase looks at where things are and brings them on, so a run that was killed goes on where it
+was: the history tells which phases are behind it. What a gate fails is taken back, and the number
+is never used again.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from seq2sum_serving.rollout import intents, journal
+from seq2sum_serving.rollout import plan as plans
+from seq2sum_serving.rollout.deployment import Deployment
+from seq2sum_serving.rollout.errors import Failed, Inconclusive, Refused, RolloutError
+from seq2sum_serving.rollout.gates.live import Seen
+from seq2sum_serving.rollout.gates.policy import GatePolicy
+from seq2sum_serving.rollout.gates.prometheus import Prometheus
+from seq2sum_serving.rollout.gates.result import Result, Verdict, overall
+from seq2sum_serving.rollout.inspection import Inspection
+from seq2sum_serving.rollout.journal import OpenRun
+from seq2sum_serving.rollout.state import CANARY, STABLE
+from seq2sum_serving.rollout.traffic import ALL_STABLE, to_canary
+
+
+class Interrupted(Failed):
+    """Somebody else took the trial into their hands."""
+
+
+class GateFailed(Failed):
+    """A gate has failed; what was begun is to be taken back."""
+
+
+@dataclass(slots=True)
+class Course:
+    """One run of one version."""
+
+    deployment: Deployment
+    version: int
+    policy: GatePolicy
+    prometheus: Prometheus | None = None
+    why: str = ""
+    _first_traffic: float | None = field(default=None, init=False)
+    """When this run began to bake."""
+
+    def go(self) -> None:
+        """Goes the whole way, from wherever it is.
+
+        Raises:
+            Refused: It cannot begin.
+            Failed: A gate failed, or a replica did not follow; traffic is where it was.
+            Inconclusive: Too little was seen; a person decides.
+        """
+        begun = self._begin()
+        if begun.failed:
+            self._take_back(begun.failed, again=True)
+            raise Failed(begun.failed)
+        try:
+            self._phases(begun)
+        except Inconclusive as error:
+            self._note("run ended", str(error), outcome="inconclusive")
+            raise
+        except Interrupted as error:
+            self._note("run ended", str(error), outcome="failed")
+            raise
+        except Failed as error:
+            self._take_back(str(error))
+            raise
+        self._note("run ended", outcome="done")
+
+    def _begin(self) -> OpenRun:
+        """Goes on with the run that is under way, or begins one."""
+        deployment = self.deployment
+        begun = journal.open_run(deployment.events())
+        if begun is not None and begun.version != self.version:
+            raise Refused(
+                f"the run of version {begun.version} has not ended: `run {begun.version}` goes on "
+                f"with it; `rollback` ends its trial, and `retire {begun.version}` ends it before"
+            )
+        if begun is not None:
+            deployment.run = begun.run
+            deployment.tell(f"going on with the run of version {self.version}: {begun.told}")
+            return begun
+        current = deployment.observe()
+        if current.stable == self.version:
+            raise Refused(f"version {self.version} is stable already: there is nothing to do")
+        plans.plan(current, intents.beside(current, self.version))  # what speaks against it is told
+        deployment.run = uuid.uuid4().hex[:8]
+        self._note("run began", self.why)
+        return OpenRun(deployment.run, self.version)
+
+    def _phases(self, begun: OpenRun) -> None:
+        deployment, version = self.deployment, self.version
+        deployment.adopt(self.why)
+        current = deployment.observe()
+        if current.stable is None:
+            raise Refused("no version is stable: `promote V` makes one so")
+        if begun.promoted and current.stable == version:
+            self._finish()
+            return
+        look = Inspection(deployment, version, current.stable, self.policy, self.prometheus)
+        if not begun.checked:
+            deployment.tell(f"version {version}: looking at its files")
+            self._judged(look.on_disk())
+        if not begun.loaded:
+            memory = look.memory()
+            deployment.tell(f"version {version}: loading it beside version {current.stable}")
+            deployment.reach(intents.beside(deployment.observe(), version), self.why)
+            deployment.tell(f"version {version}: judging it without traffic")
+            self._judged(look.loaded(memory))
+            self._note("loaded")
+        deployment.reach(intents.canary(deployment.observe(), version), self.why)
+        for percent in self.policy.traffic.steps:
+            if percent not in begun.baked:
+                self._bake(look, percent)
+        self._promote()
+
+    def _bake(self, look: Inspection, percent: int) -> None:
+        seconds = self.policy.traffic.bake
+        self.deployment.shift(to_canary(percent), self.why)
+        self._note("bake began", weight=percent, seconds=seconds)
+        self.deployment.tell(f"version {self.version}: {percent} % of the traffic, {seconds:g} s")
+        began = told = time.monotonic()
+
+        def watched(seen: Seen) -> None:
+            nonlocal told
+            if time.monotonic() - told >= 10:
+                told = time.monotonic()
+                self.deployment.tell(f"  {told - began:.0f} of {seconds:g} s: {seen}")
+
+        self._first_traffic = began if self._first_traffic is None else self._first_traffic
+        ago = began - self._first_traffic
+        self._judged(look.bake(seconds, self._ended_by_others, watched, ago=ago))
+        if self._ended_by_others():
+            raise Interrupted(
+                f"version {self.version} is not on trial any more: somebody else has ended it. "
+                "Nothing was touched after that; `history` tells who"
+            )
+        self._note("bake ended", weight=percent)
+
+    def _promote(self) -> None:
+        """All of the traffic; the one before stays loaded, and the one before that goes."""
+        deployment, version = self.deployment, self.version
+        deployment.tell(f"version {version}: promoting it")
+        if self._ended_by_others():
+            raise Interrupted(f"version {version} is not on trial any more: somebody ended it")
+        self._note("promoted", self.why)
+        deployment.reach(intents.promote(deployment.observe(), version), self.why)
+        self._finish()
+
+    def _finish(self) -> None:
+        """What is left when the labels have moved."""
+        deployment = self.deployment
+        deployment.reach(intents.promote(deployment.observe(), self.version), self.why)
+        deployment.shift(ALL_STABLE)
+        deployment.verify(STABLE, self.version)
+
+    def _judged(self, results: Sequence[Result]) -> None:
+        """Writes results down, and stops at a failure."""
+        for result in results:
+            self.deployment.tell(f"  {result.verdict:<12} {result.gate}: {result.text}")
+            judged = {"gate": result.gate, "verdict": str(result.verdict), "text": result.text}
+            self.deployment.note("gate", self.version, figures={**result.figures, **judged})
+        bad = [one for one in results if one.verdict in (Verdict.FAILED, Verdict.INCONCLUSIVE)]
+        match overall(list(results)):
+            case Verdict.FAILED:
+                failed = [one for one in bad if one.verdict is Verdict.FAILED]
+                raise GateFailed("; ".join(f"{one.gate}: {one.text}" for one in failed))
+            case Verdict.INCONCLUSIVE:
+                raise Inconclusive(
+                    f"{'; '.join(f'{one.gate}: {one.text}' for one in bad)}. Version "
+                    f"{self.version} stays where it is: `run {self.version}` judges it again, "
+                    f"`promote {self.version}` goes on by your own decision, `rollback` and "
+                    f"`retire {self.version}` end it"
+                )
+
+    def _take_back(self, why: str, *, again: bool = False) -> None:
+        """Traffic goes back to the stable version, and the version is unloaded.
+
+        Raises:
+            Failed: Even that did not work; it says what is to be done by hand.
+        """
+        deployment, version = self.deployment, self.version
+        deployment.tell(f"version {version}: taking it back")
+        try:
+            on_trial = deployment.observe().canary == version
+            if not again:
+                self._note("rolled back" if on_trial else "failed", why)
+            if on_trial:
+                wanted = intents.rollback(deployment.observe())
+                deployment.reach(wanted, why, down_too=True)
+                deployment.verify(STABLE, wanted.labels[STABLE], down_too=True)
+            deployment.shift(ALL_STABLE)
+            wanted = intents.retire(deployment.observe(), version)
+            deployment.reach(wanted, why, down_too=True)
+            self._note("run ended", why, outcome="failed")
+        except RolloutError as error:
+            raise Failed(f"{why}. And it could not be taken back: {error}") from error
+        deployment.tell(f"version {wanted.labels[STABLE]} has all of the traffic")
+
+    def _ended_by_others(self) -> bool:
+        recorded = self.deployment.record.read()
+        return recorded.labels.get(CANARY) != self.version
+
+    def _note(self, what: str, why: str = "", **figures: object) -> None:
+        self.deployment.note(what, self.version, why, figures)

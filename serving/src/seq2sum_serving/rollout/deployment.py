@@ -1,0 +1,244 @@
+"""A deployed model: all that a rollout looks at, and how it is brought where it should be.
+
+Every change is in the history before it is made. Every change is two steps: versions first, and
+labels when those versions are AVAILABLE on every replica. What a replica serves decides whether a
+step is done, never what it answered to a reload.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seq2sum import State
+
+from seq2sum_serving.rollout import intents
+from seq2sum_serving.rollout import plan as plans
+from seq2sum_serving.rollout.disk import Base
+from seq2sum_serving.rollout.errors import Failed
+from seq2sum_serving.rollout.fleet import Fleet
+from seq2sum_serving.rollout.history import Event, History, spent
+from seq2sum_serving.rollout.plan import Step
+from seq2sum_serving.rollout.record import Record
+from seq2sum_serving.rollout.state import LABELS, Current, Recorded, Replica, Wanted
+from seq2sum_serving.rollout.traffic import Traffic
+
+LOOK_SECONDS = 0.1
+"""Between two looks at the replicas while something is waited for: a server acts as often."""
+TELL_SECONDS = 5.0
+"""Between two words on what is waited for."""
+LABEL_SECONDS = 60.0
+"""For labels to move: at once by a reload, with the next poll of the file otherwise."""
+
+DOWN = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+"""What the answer of a replica that is down begins with."""
+SERVING = (State.AVAILABLE, State.UNLOADING)
+"""States of a version that a call may still be in."""
+
+Tell = Callable[[str], None]
+"""Told what is done, a line at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long things may take, in seconds."""
+
+    load: float = 600.0
+    """Until a version is AVAILABLE on every replica, or gone."""
+    settle: float = 3.0
+    """For callers to see new labels or weights."""
+
+
+class Deployment:
+    """One model on its replicas, with its file of record, weights and history."""
+
+    def __init__(
+        self,
+        record: Record,
+        fleet: Fleet,
+        base: Base,
+        traffic: Traffic,
+        history: History,
+        *,
+        pace: Pace = Pace(),
+        tell: Tell = lambda _: None,
+    ) -> None:
+        self.model = record.model
+        self.record = record
+        self.fleet = fleet
+        self.base = base
+        self.traffic = traffic
+        self.history = history
+        self.pace = pace
+        self.tell = tell
+        self.run = ""
+        """The run that changes belong to."""
+
+    def observe(self) -> Current:
+        """Everything as it is now.
+
+        Raises:
+            Mistake: The file of record, the base path or the history cannot be read.
+        """
+        recorded = self.record.read()
+        return Current(
+            self.base.versions(),
+            recorded,
+            self.fleet.replicas((*LABELS, *recorded.labels)),
+            spent(self.events()),
+        )
+
+    def events(self) -> list[Event]:
+        """The model's history."""
+        return self.history.events(self.model)
+
+    def note(
+        self,
+        what: str,
+        version: int | None = None,
+        why: str = "",
+        figures: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Adds to the history."""
+        self.history.add(Event(what, version, why, figures or {}, run=self.run, model=self.model))
+
+    def adopt(self, why: str = "") -> None:
+        """Takes the model over, where it is not yet as rollouts leave it.
+
+        Raises:
+            Refused: No version serves on every replica.
+            Failed: See `reach`.
+        """
+        current = self.observe()
+        if not intents.adopted(current):
+            self.reach(intents.adopt(current), why)
+
+    def reach(self, wanted: Wanted, why: str = "", *, down_too: bool = False) -> None:
+        """Brings everything where it should be.
+
+        Raises:
+            Refused: There is no safe way; nothing was touched.
+            Failed: It was begun and did not come to its end: a version cannot be loaded, a
+                replica does not follow in time, somebody else changed the file.
+        """
+        current = self.observe()
+        for step in plans.plan(current, wanted, down_too=down_too):
+            self._do(step, why, down_too=down_too)
+
+    def shift(self, weights: Mapping[str, float], why: str = "") -> None:
+        """Shares traffic out by other weights, where they are other or nowhere yet."""
+        if not self.traffic.path.exists() or self.traffic.read() != weights:
+            self.note("traffic", figures=dict(weights), why=why)
+            self.traffic.write(weights)
+
+    def verify(self, label: str, version: int, *, down_too: bool = False) -> None:
+        """Asks every replica a question with a label.
+
+        Raises:
+            Failed: Another version answers, or none.
+        """
+        wrong = {
+            target: answer
+            for target, answer in self.fleet.answering(label).items()
+            if answer != version and not (down_too and str(answer).startswith(DOWN))
+        }
+        if wrong:
+            told = "; ".join(f"{target}: {answer}" for target, answer in wrong.items())
+            raise Failed(
+                f"asked with label {label!r}, not every replica answers by version {version} "
+                f"({told}). `status` shows what each of them serves"
+            )
+
+    def _do(self, step: Step, why: str, *, down_too: bool) -> None:
+        self.tell(str(step))
+        match step:
+            case plans.Write(recorded):
+                self._write(recorded, why)
+            case plans.Push():
+                self._push()
+            case plans.AwaitAvailable(versions):
+                self._wait(lambda one: unavailable(one, versions), self.pace.load, down_too)
+            case plans.AwaitLabels(labels):
+                self._wait(lambda one: unlabelled(one, labels), LABEL_SECONDS, down_too)
+            case plans.AwaitGone(versions):
+                self._wait(lambda one: still_there(one, versions), self.pace.load, down_too)
+            case plans.Settle():
+                time.sleep(self.pace.settle)
+
+    def _write(self, after: Recorded, why: str) -> None:
+        before = self.record.read()
+        if after.policy != before.policy:
+            versions = sorted(after.policy.versions)
+            self.note("aspired", figures={"versions": versions}, why=why)
+        if after.labels != before.labels:
+            self.note("labels", figures=dict(after.labels), why=why)
+        self.record.change(before, after)
+        self._push()
+
+    def _push(self) -> None:
+        for target, text in self.fleet.push(self.record.message()).items():
+            self.tell(f"  {target} did not take it ({text}); it may read the file by itself")
+
+    def _wait(self, missing: Callable[[Replica], str], seconds: float, down_too: bool) -> None:
+        """Looks until nothing is missing on any replica.
+
+        Raises:
+            Failed: A replica says that it will never come, or the time is over.
+        """
+        began = told = time.monotonic()
+        while True:
+            replicas = self.fleet.replicas((*LABELS, *self.record.read().labels))
+            waiting = [
+                f"{one.target}: {missing(one) if one.up else f'does not answer: {one.error}'}"
+                for one in replicas
+                if (missing(one) if one.up else not down_too)
+            ]
+            now = time.monotonic()
+            if not waiting:
+                return
+            if now - began > seconds:
+                raise Failed(
+                    f"waited {seconds:g} s in vain ({'; '.join(waiting)}). `status` shows every "
+                    "replica; the server's log says more. Do the servers read this very file, and "
+                    "poll it (--model_config_file_poll_wait_seconds)?"
+                )
+            if now - told >= TELL_SECONDS:
+                told = now
+                self.tell(f"  {now - began:.0f} s: {'; '.join(waiting)}")
+            time.sleep(LOOK_SECONDS)
+
+
+def unavailable(replica: Replica, versions: Iterable[int]) -> str:
+    """Which of the versions a replica does not serve yet; empty if none.
+
+    Raises:
+        Failed: One never will: its load failed.
+    """
+    waiting = []
+    for version in versions:
+        if failure := replica.failure(version):
+            raise Failed(f"version {version} could not be loaded by {replica.target}: {failure}")
+        if version not in replica.available:
+            entry = replica.versions.get(version)
+            waiting.append(f"version {version} is {entry.state.name if entry else 'not taken up'}")
+    return ", ".join(waiting)
+
+
+def unlabelled(replica: Replica, labels: Mapping[str, int]) -> str:
+    """Which labels a replica answers by another version; empty if none."""
+    return ", ".join(
+        f"label {label!r} means {'no version' if found is None else found}, not {version}"
+        for label, version in labels.items()
+        if (found := replica.labels.get(label)) != version
+    )
+
+
+def still_there(replica: Replica, versions: Iterable[int]) -> str:
+    """Which of the versions a replica still serves; empty if none."""
+    return ", ".join(
+        f"version {version} is {entry.state.name}"
+        for version in versions
+        if (entry := replica.versions.get(version)) is not None and entry.state in SERVING
+    )

@@ -1,0 +1,111 @@
+"""Version folders below a model's base path, and how one gets there: whole, by one rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from seq2sum import contract
+
+from seq2sum_serving.rollout import files
+from seq2sum_serving.rollout.errors import Failed, Mistake, Refused
+
+SAVED_MODEL = "saved_model.pb"
+STAGING = ".publishing-"
+"""What a version is called until it is whole: no number, so no server looks at it."""
+
+
+class Base:
+    """A base path, as this machine sees it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def versions(self) -> list[int]:
+        """The numbers of its versions, in order.
+
+        Raises:
+            Mistake: There is no such folder here.
+        """
+        try:
+            names = [entry.name for entry in self.path.iterdir()]
+        except OSError as error:
+            raise Mistake(
+                f"cannot look at the base path {self.path}: {error.strerror}. If the servers see "
+                "it under another name than this machine, name it with --base-path"
+            ) from error
+        numbers = (contract.version_number(name) for name in names)
+        return sorted({number for number in numbers if number is not None})
+
+    def folder(self, version: int) -> Path:
+        """The folder of a version; several zeros may stand before its number."""
+        for entry in sorted(self.path.iterdir(), reverse=True):
+            if contract.version_number(entry.name) == version:
+                return entry
+        return self.path / str(version)
+
+    def contract(self, version: int) -> dict[str, Any] | None:
+        """What a version says that it can do; None if it says nothing.
+
+        Raises:
+            Refused: What it says is no JSON object.
+        """
+        path = self.folder(version) / "assets.extra" / contract.FILE_NAME
+        try:
+            told = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise Refused(f"cannot read {path}: {error}. Export the version anew") from error
+        if not isinstance(told, dict):
+            raise Refused(f"{path} is no contract: export the version anew")
+        return told
+
+    def publish(self, source: Path, version: int | None) -> int:
+        """Copies a version folder to the next number, or to `version`; gives back the number.
+
+        Raises:
+            Mistake: The source is no version folder.
+            Refused: The number is taken.
+            Failed: It cannot be written; nothing of it is left.
+        """
+        if not (source / SAVED_MODEL).is_file():
+            raise Mistake(f"{source} is no version to publish: it has no {SAVED_MODEL}")
+        there = self.versions()
+        number = max(there, default=0) + 1 if version is None else version
+        if number in there:
+            raise Refused(
+                f"version {number} exists in {self.path}: versions are never overwritten; the "
+                f"next free one is {max(there) + 1}"
+            )
+        staging = self.path / f"{STAGING}{number}-{uuid.uuid4().hex}"
+        try:
+            try:
+                shutil.copytree(source, staging)
+                for parent, _, names in os.walk(staging):
+                    for name in (*names, "."):
+                        files.sync(Path(parent, name))
+                # Fails on a directory that is there: the loser of a race loses cleanly.
+                os.rename(staging, self.path / str(number))
+                files.sync(self.path)
+            finally:
+                with suppress(OSError):
+                    shutil.rmtree(staging)
+        except (OSError, shutil.Error) as error:
+            reason = getattr(error, "strerror", None) or _first(error)
+            raise Failed(
+                f"cannot publish {source} as {self.path / str(number)}: {reason}. Nothing of it is "
+                "left there"
+            ) from error
+        return number
+
+
+def _first(error: Exception) -> str:
+    """What was wrong with the first file of a folder that could not be copied."""
+    told = error.args[0] if error.args else error
+    return str(told[0][2]) if isinstance(told, list) and told else str(told)

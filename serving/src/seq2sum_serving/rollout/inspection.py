@@ -1,0 +1,164 @@
+"""A version put to its gates: what it says, what it answers, how fast, beside the stable one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import seq2sum
+
+from seq2sum_serving.rollout.deployment import Deployment
+from seq2sum_serving.rollout.errors import Failed
+from seq2sum_serving.rollout.fleet import said
+from seq2sum_serving.rollout.gates import contract, golden, latency, live, memory
+from seq2sum_serving.rollout.gates.golden import Golden
+from seq2sum_serving.rollout.gates.live import LiveMetrics, Seen
+from seq2sum_serving.rollout.gates.policy import GatePolicy
+from seq2sum_serving.rollout.gates.prometheus import Prometheus, Unanswered
+from seq2sum_serving.rollout.gates.result import Result, Verdict, overall
+from seq2sum_serving.rollout.state import CANARY, STABLE
+
+Ended = Callable[[], bool]
+"""Whether what is watched has come to an end for another reason."""
+
+
+class Inspection:
+    """The gates of one version of a deployment."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        version: int,
+        stable: int,
+        policy: GatePolicy,
+        prometheus: Prometheus | None = None,
+    ) -> None:
+        self._deployment = deployment
+        self._version = version
+        self._stable = stable
+        self._policy = policy
+        self._prometheus = prometheus
+
+    def on_disk(self) -> list[Result]:
+        """Before it is loaded: what its files say."""
+        base = self._deployment.base
+        told = contract.judge(base.contract(self._version), base.contract(self._stable))
+        self._golden()
+        return [told]
+
+    def memory(self) -> float | None:
+        """Bytes of the servers, where the policy says how to ask."""
+        query = self._policy.memory.query
+        return self._prometheus.value(query) if self._prometheus and query else None
+
+    def loaded(self, memory_before: float | None) -> list[Result]:
+        """Beside the stable version, before it has traffic."""
+        clients = self._deployment.fleet.clients()
+        results = worst({target: self._answers(one) for target, one in clients.items()})
+        if overall(results) is Verdict.FAILED:
+            return results
+        [client, *_] = clients.values()
+        results.append(self._latency(client))
+        results.append(memory.judge(memory_before, self.memory(), self._policy.memory))
+        return results
+
+    def bake(
+        self, seconds: float, ended: Ended, told: Callable[[Seen], None], *, ago: float = 0.0
+    ) -> list[Result]:
+        """With traffic: both labels are asked in turn, on one replica after the other.
+
+        Args:
+            seconds: How long.
+            ended: Looked at once a second.
+            told: Shown what was seen so far once a second.
+            ago: Seconds since the version got its first traffic, when this begins.
+        """
+        questions = self._golden()
+        seen = Seen()
+        pause = 1 / self._policy.live.probes_per_second
+        began = looked = time.monotonic()
+        asked = 0
+        while time.monotonic() < began + seconds:
+            clients = list(self._deployment.fleet.clients().values())
+            question = questions.questions[asked % len(questions.questions)]
+            answer = questions.answers[asked % len(questions.answers)]
+            for label in (CANARY, STABLE):
+                probe(seen, clients[asked % len(clients)], label, question, answer)
+            asked += 1
+            if time.monotonic() - looked >= 1:
+                looked = time.monotonic()
+                told(seen)
+                if ended():
+                    break
+            time.sleep(max(0.0, began + asked * pause - time.monotonic()))
+        return live.judge(seen, self._policy, self._metrics(seconds, ago + seconds))
+
+    def _metrics(self, seconds: float, ago: float) -> LiveMetrics | None:
+        """What Prometheus says; where it does not answer, probes have to do."""
+        if self._prometheus is None:
+            return None
+        try:
+            return self._prometheus.live(self._deployment.model, seconds, ago=ago)
+        except Unanswered as error:
+            self._deployment.tell(f"  judged by probes alone: {error}")
+            return None
+
+    def _golden(self) -> Golden:
+        return golden.read(self._deployment.base.folder(self._version))
+
+    def _answers(self, client: seq2sum.Client) -> list[Result]:
+        questions = self._golden()
+        try:
+            description = client.describe(version=self._version)
+            signatures = contract.judge_live(description, client.describe(version=self._stable))
+            if signatures.verdict is Verdict.FAILED:
+                return [signatures]
+            asked = list(questions.questions)
+            answers = client.add_columns(asked, version=self._version).texts
+            stable = client.add_columns(asked, version=self._stable).texts
+        except seq2sum.Seq2SumError as error:
+            raise Failed(
+                f"{client.target} does not answer the golden questions: {said(error)}"
+            ) from error
+        judged = golden.judge(questions, answers, stable, self._policy)
+        return [signatures, *judged]
+
+    def _latency(self, client: seq2sum.Client) -> Result:
+        def ask(version: int, questions: list[bytes]) -> None:
+            client.add_columns(questions, version=version)
+
+        ways: Mapping[str, Callable[[list[bytes]], None]] = {
+            "candidate": partial(ask, self._version),
+            "stable": partial(ask, self._stable),
+        }
+        samples = latency.measure(ways, self._golden().questions, self._policy.latency)
+        return latency.judge(samples, self._policy.latency)
+
+
+def worst(by_replica: Mapping[str, Sequence[Result]]) -> list[Result]:
+    """One result for each gate: where replicas differ, the worst, and whose it is."""
+    found: dict[str, Result] = {}
+    for target, results in by_replica.items():
+        for result in results:
+            known = found.get(result.gate)
+            if result.verdict is Verdict.PASSED:
+                found.setdefault(result.gate, result)
+            elif known is None or known.verdict is Verdict.PASSED:
+                found[result.gate] = replace(result, text=f"{target}: {result.text}")
+    return list(found.values())
+
+
+def probe(seen: Seen, client: seq2sum.Client, label: str, question: bytes, answer: str) -> None:
+    """One question with a label, and what came of it."""
+    began = time.perf_counter()
+    try:
+        text = client.add(question, label=label).text
+    except seq2sum.InvalidQuestion as error:
+        text = str(error)
+    except seq2sum.Seq2SumError as error:
+        seen.error(label, said(error))
+        return
+    seconds = time.perf_counter() - began
+    seen.call(label, seconds, right=text == answer, said=f"{question.decode()} = {text}")

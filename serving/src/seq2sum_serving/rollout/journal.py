@@ -1,0 +1,90 @@
+"""What the history says about a run that has not ended: what is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seq2sum_serving.rollout.gates.result import Verdict
+from seq2sum_serving.rollout.history import Event
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run under way, or killed."""
+
+    run: str
+    """Its name in the history."""
+    version: int
+    source: str = ""
+    """The folder that it publishes; empty for a version that was on disk."""
+    checked: bool = False
+    """Its files passed."""
+    loaded: bool = False
+    """It passed all gates that need no traffic."""
+    baked: frozenset[int] = frozenset()
+    """The shares of the traffic, in percent, that it has had and passed."""
+    promoted: bool = False
+    """It was about to be promoted, at least."""
+    failed: str = ""
+    """Why it was being taken back; empty if it was not."""
+
+    @property
+    def told(self) -> str:
+        """How far it has come."""
+        if self.failed:
+            return "it was being taken back"
+        if self.promoted:
+            return "it was being promoted"
+        if self.baked:
+            return f"it has passed {max(self.baked)} % of the traffic"
+        if self.loaded:
+            return "it has passed the gates without traffic"
+        return "its files have passed" if self.checked else "it had just begun"
+
+
+def open_run(events: Sequence[Event]) -> OpenRun | None:
+    """The run that began last, unless it has ended."""
+    began = [number for number, event in enumerate(events) if event.what == "run began"]
+    if not began:
+        return None
+    first = events[began[-1]]
+    own = [event for event in events[began[-1] :] if event.run == first.run]
+    if first.version is None or any(_ends(event, first) for event in events[began[-1] :]):
+        return None
+    failures = [event.why for event in own if event.what in ("failed", "rolled back")]
+    return OpenRun(
+        first.run,
+        first.version,
+        str(first.figures.get("from", "")),
+        checked=any(_passed(event, "contract") for event in own),
+        loaded=any(event.what == "loaded" for event in own),
+        baked=frozenset(int(e.figures["weight"]) for e in own if e.what == "bake ended"),
+        promoted=any(event.what == "promoted" for event in own),
+        failed=failures[0] if failures else "",
+    )
+
+
+def _ends(event: Event, began: Event) -> bool:
+    """By itself, or by an operator who took its version out."""
+    if event.run == began.run:
+        return event.what == "run ended"
+    return event.version == began.version and event.what in ("rolled back", "retired", "promoted")
+
+
+def _passed(event: Event, gate: str) -> bool:
+    return (
+        event.what == "gate"
+        and event.figures.get("gate") == gate
+        and event.figures.get("verdict") == Verdict.PASSED
+    )
+
+
+def published(events: Sequence[Event], folder: str) -> int | None:
+    """The version that a `run` of this folder has begun to publish and has not ended."""
+    for number, event in reversed(list(enumerate(events))):
+        if event.what == "publishing" and event.figures.get("from") == folder:
+            later = [one for one in events[number:] if one.version == event.version]
+            over = any(one.what in ("run ended", "rolled back", "retired") for one in later)
+            return None if over else event.version
+    return None

@@ -1,0 +1,60 @@
+"""The weights by which callers share their calls between labels: a small file that they read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from seq2sum_serving.rollout import files
+from seq2sum_serving.rollout.errors import Failed, Mistake
+from seq2sum_serving.rollout.state import CANARY, STABLE
+
+ALL_STABLE: Mapping[str, float] = {STABLE: 100.0}
+
+
+def to_canary(percent: float) -> dict[str, float]:
+    """Weights that send this much to the version on trial."""
+    if percent <= 0:
+        return dict(ALL_STABLE)
+    return {STABLE: 100 - percent, CANARY: percent}
+
+
+class Traffic:
+    """The file, as `seq2sum.SplitFile` reads it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, float]:
+        """The weights by label; all to `stable` where there is no file.
+
+        Raises:
+            Mistake: It holds no weights.
+        """
+        try:
+            weights = json.loads(self.path.read_bytes())
+        except FileNotFoundError:
+            return dict(ALL_STABLE)
+        except (OSError, ValueError) as error:
+            raise Mistake(f"cannot read the weights in {self.path}: {error}") from error
+        if not isinstance(weights, dict) or not all(
+            isinstance(weight, int | float) for weight in weights.values()
+        ):
+            raise Mistake(
+                f'{self.path} holds no weights: it should be like {{"stable": 95, "canary": 5}}'
+            )
+        return {label: float(weight) for label, weight in weights.items()}
+
+    def write(self, weights: Mapping[str, float]) -> None:
+        """Puts other weights in place.
+
+        Raises:
+            Failed: It cannot be written; the old weights stay.
+        """
+        try:
+            files.replace(self.path, json.dumps(dict(weights)) + "\n")
+        except OSError as error:
+            raise Failed(
+                f"cannot write the weights {self.path}: {error.strerror}. They are as they were"
+            ) from error

@@ -1,0 +1,333 @@
+"""What each verb does: looks, plans, acts; a dry run stops after the plan."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from seq2sum_serving.rollout import files, history, intents, journal
+from seq2sum_serving.rollout import plan as plans
+from seq2sum_serving.rollout.course import Course
+from seq2sum_serving.rollout.deployment import Deployment
+from seq2sum_serving.rollout.drift import drift
+from seq2sum_serving.rollout.errors import Exit, Failed, Mistake, Refused
+from seq2sum_serving.rollout.gates.policy import GatePolicy
+from seq2sum_serving.rollout.gates.prometheus import Prometheus
+from seq2sum_serving.rollout.gates.result import Verdict, overall
+from seq2sum_serving.rollout.inspection import Inspection
+from seq2sum_serving.rollout.state import STABLE, Current, Wanted
+from seq2sum_serving.rollout.traffic import ALL_STABLE, to_canary
+from seq2sum_serving.rollout.views import history as history_view
+from seq2sum_serving.rollout.views import status as status_view
+from seq2sum_serving.rollout.views import steps as steps_view
+from seq2sum_serving.rollout.views import watch as watch_view
+
+
+@dataclass(slots=True)
+class Task:
+    """A verb with what it works on."""
+
+    options: argparse.Namespace
+    deployment: Deployment
+    policy: GatePolicy
+    prometheus: Prometheus | None
+    console: Console
+    """For what a person reads; silent where JSON is asked for."""
+    answer: dict[str, Any] = field(default_factory=dict)
+    """What `--json` prints."""
+
+    @property
+    def why(self) -> str:
+        """The operator's words."""
+        return str(self.options.why)
+
+    def show(self, what: RenderableType) -> None:
+        """Prints for a person."""
+        self.console.print(what)
+
+    def dry(self, sentences: Sequence[object]) -> bool:
+        """Shows a plan; whether that is all that was asked for."""
+        if not self.options.dry_run:
+            return False
+        self.answer["plan"] = [str(sentence) for sentence in sentences]
+        self.show(steps_view.steps([str(sentence) for sentence in sentences]))
+        return True
+
+
+def status(task: Task) -> Exit:
+    """Everything as it is; FAILED if a replica is not as the file of record says."""
+    current, weights = task.deployment.observe(), task.deployment.traffic.read()
+    model = task.deployment.model
+    task.answer.update(status_view.as_json(current, model=model, weights=weights))
+    task.show(status_view.status(current, model=model, weights=weights))
+    return Exit.FAILED if drift(current) else Exit.DONE
+
+
+def publish(task: Task) -> Exit:
+    """A version folder gets the next number below the base path; it gets no traffic by that."""
+    base, source, current = (
+        task.deployment.base,
+        Path(task.options.folder),
+        task.deployment.observe(),
+    )
+    number = task.options.version
+    if number is None:
+        number = max([0, *current.on_disk, *current.spent]) + 1
+    if task.dry([f"copy {source} to {base.path / str(number)}, by one rename"]):
+        return Exit.DONE
+    with alone(task):
+        held(task, current)
+        base.publish(source, number)
+        task.deployment.note("published", number, task.why, {"from": str(source.resolve())})
+    task.answer["version"] = number
+    task.show(f"published version {number}: {base.path / str(number)}")
+    return Exit.DONE
+
+
+def canary(task: Task) -> Exit:
+    """A version is loaded, judged, and gets the label and its share of the traffic."""
+    version, percent = task.options.version, task.options.percent
+    current = task.deployment.observe()
+    before = plans.plan(current, intents.beside(current, version))
+    judging = [] if task.options.without_gates else ["judge it without traffic"]
+    if task.dry([*before, *judging, f"label canary = {version}", f"{percent:g} % of traffic"]):
+        return Exit.DONE
+    with alone(task):
+        bring(task, version)
+        task.deployment.reach(intents.canary(task.deployment.observe(), version), task.why)
+        task.deployment.shift(to_canary(percent), task.why)
+        task.deployment.note("on trial", version, task.why, {"weight": percent})
+    task.show(f"version {version} is on trial with {percent:g} % of the traffic")
+    return Exit.DONE
+
+
+def promote(task: Task) -> Exit:
+    """A version gets all of the traffic; the one before stays loaded."""
+    version, current = task.options.version, task.deployment.observe()
+    steps = plans.plan(current, intents.promote(current, version))
+    if task.dry([*steps, "all traffic to stable"]):
+        return Exit.DONE
+    with alone(task):
+        if current.stable not in (None, version) and current.canary != version:
+            bring(task, version)
+        task.deployment.note("promoted", version, task.why)
+        task.deployment.reach(intents.promote(task.deployment.observe(), version), task.why)
+        task.deployment.shift(ALL_STABLE, task.why)
+        task.deployment.verify(STABLE, version)
+    task.show(f"version {version} is stable")
+    return Exit.DONE
+
+
+def rollback(task: Task) -> Exit:
+    """The trial ends, or the version before is stable again. It waits for nobody's lock."""
+    deployment, began = task.deployment, time.monotonic()
+    current = deployment.observe()
+    wanted = intents.rollback(current)
+    steps = plans.plan(current, wanted, down_too=True)
+    if task.dry([*steps, "all traffic to stable"]):
+        return Exit.DONE
+    left = current.canary if current.canary is not None else current.stable
+    deployment.note("rolled back", left, task.why or "by hand")
+    deployment.reach(wanted, task.why, down_too=True)
+    deployment.verify(STABLE, wanted.labels[STABLE], down_too=True)
+    seconds = time.monotonic() - began
+    deployment.shift(ALL_STABLE, task.why)
+    task.answer.update(stable=wanted.labels[STABLE], left=left, seconds=round(seconds, 3))
+    task.show(
+        f"version {wanted.labels[STABLE]} has all of the traffic, after {seconds:.2f} s. Version "
+        f"{left} gets none; `retire {left}` unloads it"
+    )
+    if current.down:
+        raise Failed(
+            f"{', '.join(one.target for one in current.down)} does not answer and was left out: "
+            "it reads the file of record when it comes back. `status` tells whether it did"
+        )
+    return Exit.DONE
+
+
+def retire(task: Task) -> Exit:
+    """A version without traffic is unloaded."""
+    version, current = task.options.version, task.deployment.observe()
+    wanted = intents.retire(current, version)
+    if task.dry(plans.plan(current, wanted)):
+        return Exit.DONE
+    with alone(task):
+        task.deployment.note("retired", version, task.why)
+        task.deployment.reach(wanted, task.why)
+    task.show(f"version {version} is unloaded everywhere; its folder stays")
+    return Exit.DONE
+
+
+def repair(task: Task) -> Exit:
+    """Every replica is brought to what the file of record says."""
+    current = task.deployment.observe()
+    wanted = Wanted(current.aspired, current.recorded.labels)
+    steps = plans.plan(current, wanted)
+    if task.dry(steps):
+        return Exit.DONE
+    with alone(task):
+        if steps:
+            task.deployment.note("repaired", why=task.why)
+        task.deployment.reach(wanted, task.why)
+    return status(task)
+
+
+def run(task: Task) -> Exit:
+    """The whole way of a version, or of a folder that becomes one."""
+    deployment, given = task.deployment, str(task.options.what)
+    source = None if given.isdecimal() else Path(given)
+    if task.options.dry_run:
+        version = int(given) if source is None else max(deployment.base.versions(), default=0) + 1
+        task.dry(phases(task, version, deployment.observe(), source))
+        return Exit.DONE
+    with alone(task):
+        version = int(given) if source is None else begun_with(task, source)
+        task.answer["version"] = version
+        Course(deployment, version, task.policy, task.prometheus, task.why).go()
+    task.show(f"version {version} is stable; `rollback` goes back without a load")
+    return Exit.DONE
+
+
+def shown_history(task: Task) -> Exit:
+    """What was done, the last lines."""
+    events = task.deployment.events()[-task.options.last :]
+    task.answer["events"] = history_view.as_json(events)
+    task.show(history_view.history(events))
+    return Exit.DONE
+
+
+def watch(task: Task) -> Exit:
+    """Looks again and again."""
+
+    def look() -> RenderableType:
+        deployment = task.deployment
+        return watch_view.screen(
+            deployment.observe(),
+            model=deployment.model,
+            weights=deployment.traffic.read(),
+            events=deployment.events(),
+            when=history.now(),
+            probe=", ".join(f"{a}: {b}" for a, b in deployment.fleet.answering(STABLE).items()),
+        )
+
+    options = task.options
+    failed = watch_view.watching(
+        look, every=options.every, count=options.count, console=task.console
+    )
+    return Exit.FAILED if failed else Exit.DONE
+
+
+def held(task: Task, current: Current) -> None:
+    """Sees that what appears on disk is not taken up by itself, where something serves already."""
+    if current.aspired:
+        task.deployment.adopt(task.why)
+
+
+def bring(task: Task, version: int) -> None:
+    """Loads a version beside the stable one and judges it, unless it is to be spared that.
+
+    Raises:
+        Failed: It cannot be loaded, or a gate failed. It is unloaded again.
+    """
+    deployment = task.deployment
+    deployment.adopt(task.why)
+    stable = deployment.observe().stable
+    assert stable is not None  # it was adopted
+    look = Inspection(deployment, version, stable, task.policy, task.prometheus)
+    memory = look.memory()
+    try:
+        results = [] if task.options.without_gates else look.on_disk()
+        if overall(results) is not Verdict.FAILED:
+            deployment.reach(intents.beside(deployment.observe(), version), task.why)
+            results += [] if task.options.without_gates else look.loaded(memory)
+        for one in results:
+            deployment.tell(f"  {one.verdict:<12} {one.gate}: {one.text}")
+        if overall(results) is Verdict.FAILED:
+            failed = [one for one in results if one.verdict is Verdict.FAILED]
+            raise Failed("; ".join(f"{one.gate}: {one.text}" for one in failed))
+    except Failed as error:
+        deployment.note("failed", version, str(error))
+        deployment.reach(intents.retire(deployment.observe(), version), down_too=True)
+        raise
+
+
+def begun_with(task: Task, source: Path) -> int:
+    """The number of a folder that is run: that of its run under way, or the next one."""
+    deployment, folder = task.deployment, str(source.resolve())
+    begun = journal.published(deployment.events(), folder)
+    if begun is None:
+        current = deployment.observe()
+        held(task, current)
+        begun = max([0, *current.on_disk, *current.spent]) + 1
+        deployment.note("publishing", begun, task.why, {"from": folder})
+    if begun not in deployment.base.versions():
+        deployment.base.publish(source, begun)
+        deployment.tell(f"published {source} as version {begun}")
+    return begun
+
+
+def phases(task: Task, version: int, current: Current, source: Path | None) -> list[str]:
+    """What a run would do."""
+    traffic, stable = task.policy.traffic, intents.adopt(current).labels[STABLE]
+    first = [f"publish {source} as version {version}"] if source is not None else []
+    beside = (
+        [] if source else [str(s) for s in plans.plan(current, intents.beside(current, version))]
+    )
+    return [
+        *first,
+        f"look at the files of version {version}",
+        *beside,
+        "judge it without traffic: signatures, golden, disagreement, latency, memory",
+        f"label canary = {version} on every replica",
+        *(
+            f"{percent} % of the traffic for {traffic.bake:g} s, judged"
+            for percent in traffic.steps
+        ),
+        f"label stable = {version}, previous = {stable} on every replica",
+        "all of the traffic to stable",
+        f"unload all but {version} and {stable}",
+    ]
+
+
+@contextmanager
+def alone(task: Task) -> Iterator[None]:
+    """Nobody else changes anything at the same time, but for a rollback.
+
+    Raises:
+        Refused: Somebody does.
+    """
+    record = task.deployment.record
+    path = record.path.with_name(f".{record.path.name}.rollout")
+    told = f"{task.options.verb} by {history.who()} since {history.now()}"
+    with ExitStack() as held:
+        try:
+            held.enter_context(files.locked(path, told, wait=False))
+        except BlockingIOError as error:
+            raise Refused(
+                f"another rollout is under way: {error.filename}. Wait for its end, or look on "
+                "with `watch`; `rollback` works at any time"
+            ) from error
+        except OSError as error:
+            raise Mistake(f"cannot write {path}: {error.strerror}") from error
+        yield
+
+
+VERBS: dict[str, Callable[[Task], Exit]] = {
+    "status": status,
+    "publish": publish,
+    "canary": canary,
+    "promote": promote,
+    "rollback": rollback,
+    "retire": retire,
+    "repair": repair,
+    "run": run,
+    "history": shown_history,
+    "watch": watch,
+}

@@ -1,0 +1,1 @@
+"""How what is known is shown in a terminal: values in, text out."""

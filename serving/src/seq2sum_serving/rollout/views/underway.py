@@ -1,0 +1,76 @@
+"""The run that is under way, as far as the history tells. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seq2sum_serving.rollout.history import Event
+from seq2sum_serving.rollout.views.figures import measured
+from seq2sum_serving.rollout.views.moments import seconds_between
+
+
+@dataclass(frozen=True, slots=True)
+class Bake:
+    """The wait under part of the traffic."""
+
+    weight: Any
+    """What the version on trial gets, as recorded."""
+    seconds: float
+    """How long it is to last."""
+    passed: float
+    """How much of that has passed, in seconds; never more than all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """A run that began and has not ended."""
+
+    began: Event
+    """Its first event."""
+    gates: Sequence[tuple[str, str, str]]
+    """Gate, verdict and text: of each gate the latest, in the order of their first."""
+    bake: Bake | None
+    """The bake that it is in; None if it is in none."""
+
+
+def underway(events: Sequence[Event], *, now: str) -> Underway | None:
+    """The last run that has not ended; None if there is none.
+
+    A run that was killed and taken up again goes on under its name, gates included.
+    """
+    ended = set()
+    for index in range(len(events) - 1, -1, -1):
+        event = events[index]
+        if event.what == "run ended":
+            ended.add(event.run)
+        elif event.what == "run began" and event.run not in ended:
+            own = [each for each in events if event.run and each.run == event.run]
+            return _told(own or events[index:], now)
+    return None
+
+
+def _told(events: Sequence[Event], now: str) -> Underway:
+    gates = {
+        str(event.figures.get("gate")): (
+            str(event.figures.get("gate")),
+            str(event.figures.get("verdict")),
+            str(event.figures.get("text") or measured(event.figures)),
+        )
+        for event in events
+        if event.what == "gate"
+    }
+    # Gates that look at live traffic report in the middle of a bake.
+    last = next(event for event in reversed(events) if event.what != "gate")
+    bake = _bake(last, now) if last.what == "bake began" else None
+    began = next(event for event in events if event.what == "run began")
+    return Underway(began, list(gates.values()), bake)
+
+
+def _bake(event: Event, now: str) -> Bake | None:
+    seconds = event.figures.get("seconds")
+    passed = seconds_between(event.when, now)
+    if not isinstance(seconds, int | float) or not seconds > 0 or passed is None:
+        return None
+    return Bake(event.figures.get("weight"), seconds, min(max(passed, 0), seconds))

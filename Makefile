@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated test bench-training bench-graph bench-client bench-server soak search-small demo clean
+.PHONY: help setup setup-system format generate check check-generated test bench-training bench-graph bench-client bench-server soak soak-rollout search-small demo clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -83,3 +83,6 @@ clean: ## Remove .venv and caches; runs/ and models/ stay
 
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
 	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m soak --minutes $(or $(MINUTES),10)
+
+soak-rollout: setup ## Rollouts under 100,000 calls: seed, default, fast, a bad one, swaps (10 min)
+	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m rollouts --calls $(or $(CALLS),100000)

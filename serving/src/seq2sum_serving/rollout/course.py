@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from seq2sum_serving.rollout import intents, journal
 from seq2sum_serving.rollout import plan as plans
-from seq2sum_serving.rollout.deployment import Deployment
+from seq2sum_serving.rollout.deployment import Deployment, unavailable
 from seq2sum_serving.rollout.errors import Failed, Inconclusive, Refused, RolloutError
 from seq2sum_serving.rollout.gates.live import Seen
 from seq2sum_serving.rollout.gates.policy import GatePolicy
@@ -69,6 +69,11 @@ class Course:
         except Failed as error:
             self._take_back(str(error))
             raise
+        except RolloutError as error:  # refused, or a file makes no sense: nothing was touched
+            raise type(error)(
+                f"{error}. The run of version {self.version} has not ended and stays where it is: "
+                f"`run {self.version}` goes on with it"
+            ) from error
         self._note("run ended", outcome="done")
 
     def _begin(self) -> OpenRun:
@@ -101,6 +106,8 @@ class Course:
         if begun.promoted and current.stable == version:
             self._finish()
             return
+        for replica in current.replicas:  # a killed run may not have seen that a load failed
+            unavailable(replica, (version,))
         look = Inspection(deployment, version, current.stable, self.policy, self.prometheus)
         if not begun.checked:
             deployment.tell(f"version {version}: looking at its files")
@@ -133,12 +140,13 @@ class Course:
 
         self._first_traffic = began if self._first_traffic is None else self._first_traffic
         ago = began - self._first_traffic
-        self._judged(look.bake(seconds, self._ended_by_others, watched, ago=ago))
+        results = look.bake(seconds, self._ended_by_others, watched, ago=ago)
         if self._ended_by_others():
             raise Interrupted(
                 f"version {self.version} is not on trial any more: somebody else has ended it. "
                 "Nothing was touched after that; `history` tells who"
             )
+        self._judged(results)
         self._note("bake ended", weight=percent)
 
     def _promote(self) -> None:
@@ -168,7 +176,7 @@ class Course:
         match overall(list(results)):
             case Verdict.FAILED:
                 failed = [one for one in bad if one.verdict is Verdict.FAILED]
-                raise GateFailed("; ".join(f"{one.gate}: {one.text}" for one in failed))
+                raise GateFailed(told(failed))
             case Verdict.INCONCLUSIVE:
                 raise Inconclusive(
                     f"{'; '.join(f'{one.gate}: {one.text}' for one in bad)}. Version "
@@ -185,18 +193,21 @@ class Course:
         """
         deployment, version = self.deployment, self.version
         deployment.tell(f"version {version}: taking it back")
+        deployment.insists = False
+        taken = f"version {version} is taken back"
         try:
-            on_trial = deployment.observe().canary == version
+            current = deployment.observe()
+            with_traffic = version in (current.canary, current.stable)
             if not again:
-                self._note("rolled back" if on_trial else "failed", why)
-            if on_trial:
+                self._note("rolled back" if with_traffic else "failed", why)
+            if with_traffic:
                 wanted = intents.rollback(deployment.observe())
-                deployment.reach(wanted, why, down_too=True)
+                deployment.reach(wanted, taken, down_too=True)
                 deployment.verify(STABLE, wanted.labels[STABLE], down_too=True)
             deployment.shift(ALL_STABLE)
             wanted = intents.retire(deployment.observe(), version)
-            deployment.reach(wanted, why, down_too=True)
-            self._note("run ended", why, outcome="failed")
+            deployment.reach(wanted, taken, down_too=True)
+            self._note("run ended", outcome="failed")
         except RolloutError as error:
             raise Failed(f"{why}. And it could not be taken back: {error}") from error
         deployment.tell(f"version {wanted.labels[STABLE]} has all of the traffic")
@@ -207,3 +218,10 @@ class Course:
 
     def _note(self, what: str, why: str = "", **figures: object) -> None:
         self.deployment.note(what, self.version, why, figures)
+
+
+def told(failed: Sequence[Result]) -> str:
+    """What failed gates found: the first in full, the others by name."""
+    first, *others = failed
+    names = f" Failed too: {', '.join(one.gate for one in others)}." if others else ""
+    return f"{first.gate}: {first.text}.{names}"

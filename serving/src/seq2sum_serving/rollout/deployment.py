@@ -75,6 +75,8 @@ class Deployment:
         self.tell = tell
         self.run = ""
         """The run that changes belong to."""
+        self.insists = True
+        """Whether nothing is done that the history cannot hold. To go back is more urgent."""
 
     def observe(self) -> Current:
         """Everything as it is now.
@@ -101,8 +103,18 @@ class Deployment:
         why: str = "",
         figures: Mapping[str, Any] | None = None,
     ) -> None:
-        """Adds to the history."""
-        self.history.add(Event(what, version, why, figures or {}, run=self.run, model=self.model))
+        """Adds to the history.
+
+        Raises:
+            Failed: It cannot be written, and `insists` is set.
+        """
+        event = Event(what, version, why, figures or {}, run=self.run, model=self.model)
+        try:
+            self.history.add(event)
+        except Failed as error:
+            if self.insists:
+                raise
+            self.tell(f"  {what}: {error}")
 
     def adopt(self, why: str = "") -> None:
         """Takes the model over, where it is not yet as rollouts leave it.
@@ -124,8 +136,11 @@ class Deployment:
                 replica does not follow in time, somebody else changed the file.
         """
         current = self.observe()
+        recorded = current.recorded
         for step in plans.plan(current, wanted, down_too=down_too):
-            self._do(step, why, down_too=down_too)
+            self._do(step, recorded, why, down_too=down_too)
+            if isinstance(step, plans.Write):
+                recorded = step.recorded
 
     def shift(self, weights: Mapping[str, float], why: str = "") -> None:
         """Shares traffic out by other weights, where they are other or nowhere yet."""
@@ -151,11 +166,11 @@ class Deployment:
                 f"({told}). `status` shows what each of them serves"
             )
 
-    def _do(self, step: Step, why: str, *, down_too: bool) -> None:
+    def _do(self, step: Step, before: Recorded, why: str, *, down_too: bool) -> None:
         self.tell(str(step))
         match step:
             case plans.Write(recorded):
-                self._write(recorded, why)
+                self._write(before, recorded, why)
             case plans.Push():
                 self._push()
             case plans.AwaitAvailable(versions):
@@ -167,8 +182,7 @@ class Deployment:
             case plans.Settle():
                 time.sleep(self.pace.settle)
 
-    def _write(self, after: Recorded, why: str) -> None:
-        before = self.record.read()
+    def _write(self, before: Recorded, after: Recorded, why: str) -> None:
         if after.policy != before.policy:
             versions = sorted(after.policy.versions)
             self.note("aspired", figures={"versions": versions}, why=why)

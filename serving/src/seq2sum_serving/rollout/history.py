@@ -139,9 +139,16 @@ def whole(handle: int) -> int:
 
 
 def spent(events: Sequence[Event]) -> dict[int, str]:
-    """The versions that failed or were rolled back, and what became of each."""
-    return {
-        event.version: f"{event.what} on {event.when}: {event.why}"
-        for event in events
-        if event.version is not None and event.what in ("failed", "rolled back")
-    }
+    """The versions that failed or were rolled back, and what became of each.
+
+    One that was promoted after that, by a person's decision, is none of them.
+    """
+    found: dict[int, str] = {}
+    for event in events:
+        if event.version is None:
+            continue
+        if event.what in ("failed", "rolled back"):
+            found[event.version] = f"{event.what} on {event.when}: {event.why}"
+        elif event.what == "promoted":
+            found.pop(event.version, None)
+    return found

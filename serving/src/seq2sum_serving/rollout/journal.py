@@ -81,10 +81,20 @@ def _passed(event: Event, gate: str) -> bool:
 
 
 def published(events: Sequence[Event], folder: str) -> int | None:
-    """The version that a `run` of this folder has begun to publish and has not ended."""
+    """The version that a `run` of this folder has begun to publish and has not ended.
+
+    One that nobody could judge yet is judged again. One that a killed run was taking back is
+    taken back to the end.
+    """
     for number, event in reversed(list(enumerate(events))):
         if event.what == "publishing" and event.figures.get("from") == folder:
             later = [one for one in events[number:] if one.version == event.version]
-            over = any(one.what in ("run ended", "rolled back", "retired") for one in later)
-            return None if over else event.version
+            return None if any(map(_finishes, later)) else event.version
     return None
+
+
+def _finishes(event: Event) -> bool:
+    """Whether no run goes on with a version after that."""
+    if event.run:
+        return event.what == "run ended" and event.figures.get("outcome") != "inconclusive"
+    return event.what in ("run ended", "failed", "rolled back", "retired", "promoted")

@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 
 from seq2sum_serving.rollout import files, history, intents, journal
 from seq2sum_serving.rollout import plan as plans
-from seq2sum_serving.rollout.course import Course
+from seq2sum_serving.rollout.course import Course, told
 from seq2sum_serving.rollout.deployment import Deployment
 from seq2sum_serving.rollout.drift import drift
 from seq2sum_serving.rollout.errors import Exit, Failed, Mistake, Refused
@@ -80,6 +80,8 @@ def publish(task: Task) -> Exit:
     number = task.options.version
     if number is None:
         number = max([0, *current.on_disk, *current.spent]) + 1
+    if number in current.spent:
+        raise Refused(f"version {number} {current.spent[number]}. A number is never used again")
     if task.dry([f"copy {source} to {base.path / str(number)}, by one rename"]):
         return Exit.DONE
     with alone(task):
@@ -133,6 +135,7 @@ def rollback(task: Task) -> Exit:
     steps = plans.plan(current, wanted, down_too=True)
     if task.dry([*steps, "all traffic to stable"]):
         return Exit.DONE
+    deployment.insists = False
     left = current.canary if current.canary is not None else current.stable
     deployment.note("rolled back", left, task.why or "by hand")
     deployment.reach(wanted, task.why, down_too=True)
@@ -251,7 +254,7 @@ def bring(task: Task, version: int) -> None:
             deployment.tell(f"  {one.verdict:<12} {one.gate}: {one.text}")
         if overall(results) is Verdict.FAILED:
             failed = [one for one in results if one.verdict is Verdict.FAILED]
-            raise Failed("; ".join(f"{one.gate}: {one.text}" for one in failed))
+            raise Failed(told(failed))
     except Failed as error:
         deployment.note("failed", version, str(error))
         deployment.reach(intents.retire(deployment.observe(), version), down_too=True)

@@ -173,7 +173,8 @@ def _problems(
     ):
         now, before = quantile(candidate.seconds, share), quantile(stable.seconds, share)
         more = ratio(now, before)
-        if more is not None and more > most:
+        slack = policy.slack_milliseconds / 1000
+        if more is not None and more > most and now - before > slack:
             problems.append(
                 f"{_with(rows)} {name} is {milliseconds(now)} ms, {times(more)} stable's "
                 f"{milliseconds(before)} ms, and latency.{name}_ratio is {most:g}"

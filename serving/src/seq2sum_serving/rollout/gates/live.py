@@ -239,7 +239,7 @@ def _slow_probes(canary: Probes, stable: Probes, policy: GatePolicy) -> Evidence
             return _enough(len(probes.seconds), fewest, found)
     now, before = quantile(canary.seconds, P99), quantile(stable.seconds, P99)
     found = f"p99 of probes {milliseconds(now)} ms (stable {milliseconds(before)} ms)"
-    return _times_as_long(now, before, found, policy)
+    return _times_as_long(1000 * now, 1000 * before, found, policy)
 
 
 def _slow_calls(metrics: LiveMetrics, policy: GatePolicy) -> Evidence:
@@ -257,8 +257,9 @@ def _slow_calls(metrics: LiveMetrics, policy: GatePolicy) -> Evidence:
 
 
 def _times_as_long(now: float, before: float, found: str, policy: GatePolicy) -> Evidence:
+    """Both in milliseconds."""
     most, more = policy.live.p99_ratio, ratio(now, before)
-    if more is not None and more > most:
+    if more is not None and more > most and now - before > policy.latency.slack_milliseconds:
         limit = f": {times(more)}, and live.p99_ratio is {most:g}"
         return Evidence(Verdict.FAILED, found + limit)
     return Evidence(Verdict.PASSED, found)

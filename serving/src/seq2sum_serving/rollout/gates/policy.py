@@ -71,6 +71,8 @@ class LatencyPolicy:
     """The 99th percentile over stable's, at most."""
     p99_milliseconds: Annotated[float, Allowed(0.001, 3_600_000)]
     """The 99th percentile, at most."""
+    slack_milliseconds: Annotated[float, Allowed(0, 3_600_000)]
+    """A difference up to this is none, whatever the ratio; for live latency, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What belongs to an event, in short: `golden passed: exact_match 1.0`."""
+"""What belongs to an event, in short: `golden passed: 1000 of 1000 right`."""
 
 from __future__ import annotations
 
@@ -28,11 +28,6 @@ def short(event: Event) -> str:
         case "run ended" if "outcome" in figures:
             return number(figures["outcome"])
     return pairs(figures, between=" ")
-
-
-def reason(event: Event) -> str:
-    """Why: the operator's words."""
-    return event.why
 
 
 def pairs(figures: Mapping[str, Any], *, between: str = ", ") -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seq2sum_serving.rollout.history import Event
-from seq2sum_serving.rollout.views.figures import reason, short
+from seq2sum_serving.rollout.views.figures import short
 from seq2sum_serving.rollout.views.moments import local, local_within
 from seq2sum_serving.rollout.views.words import headed, said
 
@@ -44,7 +44,7 @@ class Rows:
 
 def summary(event: Event) -> str:
     """Why, and the figures; a gate begins with its name."""
-    parts = [local_within(reason(event)), short(event)]
+    parts = [local_within(event.why), short(event)]
     return "; ".join(filter(None, reversed(parts) if event.what == "gate" else parts))
 
 
@@ -63,7 +63,7 @@ def _wide(events: Sequence[Event]) -> Table:
         table.add_row(
             said(local(event.when)),
             *_middle(event),
-            said(local_within(reason(event))),
+            said(local_within(event.why)),
             said(short(event)),
         )
     return table

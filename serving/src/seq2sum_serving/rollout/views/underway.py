@@ -56,7 +56,7 @@ def _told(events: Sequence[Event], now: str) -> Underway:
         str(event.figures.get("gate")): (
             str(event.figures.get("gate")),
             str(event.figures.get("verdict")),
-            str(event.figures.get("text") or measured(event.figures)),
+            measured(event.figures),
         )
         for event in events
         if event.what == "gate"

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from typing import Any
 # TensorFlow's own tools may use up to every core for each test process otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import commands
 import processes
 import pytest
 import servers
 
 ROOT = Path(__file__).parent.parent
-BIN = Path(sys.executable).parent
+BIN = commands.BIN
 
 SETTINGS = (
     "digits=1",
@@ -39,6 +41,9 @@ def overrides(*settings: str) -> list[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "embedded: what only the embedded server does")
+    compiled = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    config.add_cleanup(compiled.cleanup)
+    processes.keep_compiled(compiled.name)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -104,6 +109,7 @@ def demo_under_way(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env=processes.environment(),
     ) as process:
         yield folder, process
         if process.poll() is None:  # its own commands too
@@ -115,22 +121,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def command() -> Command:
-    """Runs one of the project's commands, as a shell would."""
-
-    def run(
-        *line: str | Path, cwd: Path | None = None, timeout: float = 280
-    ) -> subprocess.CompletedProcess[str]:
-        name, *rest = map(str, line)
-        return subprocess.run(
-            [BIN / name, *rest],
-            capture_output=True,
-            text=True,
-            cwd=cwd,
-            check=False,
-            timeout=timeout,
-        )
-
-    return run
+    """Runs one of the project's commands to its end."""
+    return commands.run
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Server processes: started as commands, or forked from one that has TensorFlow loaded."""
+"""Processes: started as commands, or forked from one that has TensorFlow loaded."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ FLAGS = (
 )
 VARIABLE = "SEQ2SUM_SERVER_COMMAND"
 TEMPLATE = os.environ.get(VARIABLE, f"{shlex.join(EMBEDDED)} {FLAGS}")
-CAN_FORK = VARIABLE not in os.environ and sys.platform == "linux"
-"""Another server's command is started as it is; elsewhere a child cannot be waited for so."""
+CAN_FORK = sys.platform == "linux"
+"""Elsewhere a child cannot be waited for so."""
+OF_THE_PROJECT = VARIABLE not in os.environ
+"""Whether the servers are; another one's command is started as it is."""
+SERVE, TRAIN = "seq2sum-serve", "seq2sum-train"
+COMPILER = "TF_XLA_FLAGS"
 
 SECONDS_TO_FORK = 60
 
 
 class Process(Protocol):
-    """What tests do with a server's process."""
+    """What tests do with a process."""
 
     pid: int
 
@@ -42,6 +46,19 @@ class Process(Protocol):
     def kill(self) -> None: ...
 
 
+def keep_compiled(folder: str) -> None:
+    """Lets this process and others find what XLA compiled before.
+
+    Many tests train the same small networks, and to compile one takes as long as to train it.
+    """
+    os.environ.setdefault(COMPILER, f"--tf_xla_persistent_cache_directory={folder}")
+
+
+def environment() -> dict[str, str]:
+    """That of a process that compiles whatever it has to, as a user's does."""
+    return {name: value for name, value in os.environ.items() if name != COMPILER}
+
+
 def command(**values: str | int) -> list[str]:
     """The command line that starts a server; fields of the template, quoted where needed."""
     return shlex.split(TEMPLATE.format(**values))
@@ -50,26 +67,40 @@ def command(**values: str | int) -> list[str]:
 def started(line: Sequence[str], log: Path) -> Process:
     """A process of its own, from nothing."""
     with log.open("ab") as file:
-        return subprocess.Popen(line, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(
+            line, stdout=file, stderr=file, stdin=subprocess.DEVNULL, env=environment()
+        )
 
 
 def forked(line: Sequence[str], log: Path) -> Process:
     """The same, without the seconds that TensorFlow takes to import where that can be."""
-    return _fork_server().start(line, log) if CAN_FORK else started(line, log)
+    if not (CAN_FORK and OF_THE_PROJECT):
+        return started(line, log)
+    assert tuple(line[: len(EMBEDDED)]) == EMBEDDED
+    return fork_server(SERVE).start(line[len(EMBEDDED) :], out=log, errors=log)
+
+
+def fork_server(command: str) -> ForkServer:
+    """The one that forks this command."""
+    with _opening:
+        if command not in _open:
+            _open[command] = ForkServer(command)
+        return _open[command]
 
 
 def close() -> None:
-    """Ends the program that forks."""
+    """Ends the programs that fork."""
     with _opening:
         while _open:
-            _open.pop().close()
+            _open.popitem()[1].close()
 
 
 class Forked:
-    """A server that the fork server has started."""
+    """A process that a fork server has started."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, command: str) -> None:
         self.pid = pid
+        self._command = command
         self.code: Future[int] = Future()
 
     def poll(self) -> int | None:
@@ -79,7 +110,7 @@ class Forked:
         try:
             return self.code.result(timeout)
         except TimeoutError as error:
-            raise subprocess.TimeoutExpired("seq2sum-serve", timeout or 0) from error
+            raise subprocess.TimeoutExpired(self._command, timeout or 0) from error
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
@@ -90,11 +121,12 @@ class Forked:
 
 
 class ForkServer:
-    """Starts servers of the project from `forkserver.py`, which has TensorFlow imported."""
+    """Starts a command of the project from `forkserver.py`, which has TensorFlow imported."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: str) -> None:
+        self._command = command
         self._program = subprocess.Popen(
-            [sys.executable, Path(__file__).parent / "forkserver.py"],
+            [sys.executable, Path(__file__).parent / "forkserver.py", command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -106,10 +138,16 @@ class ForkServer:
         self._reader = threading.Thread(target=self._read, name="fork server")
         self._reader.start()
 
-    def start(self, line: Sequence[str], log: Path) -> Process:
-        """The command line is that of the embedded server."""
-        assert tuple(line[: len(EMBEDDED)]) == EMBEDDED
-        asked = {"arguments": line[len(EMBEDDED) :], "log": str(log)}
+    def start(
+        self, arguments: Sequence[str], *, out: Path, errors: Path, folder: Path | None = None
+    ) -> Process:
+        """Runs the command in a folder, or in the current one; what it says goes to files."""
+        asked = {
+            "arguments": arguments,
+            "out": str(out),
+            "errors": str(errors),
+            "folder": str(folder or Path.cwd()),
+        }
         with self._asking:
             self._answer = Future()
             print(json.dumps(asked), file=self._program.stdin, flush=True)
@@ -125,7 +163,7 @@ class ForkServer:
         for line in self._program.stdout:
             told: dict[str, Any] = json.loads(line)
             if (pid := told.get("started")) is not None:
-                self._forked[pid] = Forked(pid)
+                self._forked[pid] = Forked(pid, self._command)
                 self._answer.set_result(self._forked[pid])
             else:
                 code = os.waitstatus_to_exitcode(told["status"])
@@ -133,11 +171,4 @@ class ForkServer:
 
 
 _opening = threading.Lock()
-_open: list[ForkServer] = []
-
-
-def _fork_server() -> ForkServer:
-    with _opening:
-        if not _open:
-            _open.append(ForkServer())
-        return _open[0]
+_open: dict[str, ForkServer] = {}

@@ -28,8 +28,8 @@ def playing(cases: Sequence[Case], folder: Path) -> Iterator[dict[str, Future[li
             one, folder / one.group / one.name, start, differences.instead(one.id)
         )
 
-    # grpc imports parts of itself, with loggers, when the first channel is made. pytest goes through
-    # all loggers before each test, and fails if one is added meanwhile.
+    # grpc imports parts of itself, with loggers, when the first channel is made. pytest goes
+    # through all loggers before each test, and fails if one is added meanwhile.
     grpc.insecure_channel("127.0.0.1:1").close()
     longest_first = sorted(cases, key=lambda one: one.seconds, reverse=True)
     with ThreadPoolExecutor(AT_A_TIME) as pool:

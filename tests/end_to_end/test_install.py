@@ -10,6 +10,8 @@ import pytest
 from conftest import ROOT
 
 ALLOWED = {"seq2sum", "grpcio", "protobuf", "typing-extensions", "pip", "setuptools"}
+TABLES = {"rich", "markdown-it-py", "mdurl", "pygments"}
+"""What draws the tables of `seq2sum-rollout`."""
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +54,13 @@ def test_the_package_and_its_command_work(python):
 def test_its_types_are_known(python):
     where = run(python, "-c", "import seq2sum; print(seq2sum.__path__[0])").strip()
     assert run("ls", where).split().count("py.typed") == 1
+
+
+def test_rollouts_need_no_tensorflow_either(python):
+    """In the same environment, so it comes last."""
+    pip = (python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt")
+    subprocess.run([*pip, ROOT / "serving"], check=True, capture_output=True, timeout=280)
+    installed = json.loads(run(python, "-m", "pip", "list", "--format=json"))
+    names = {entry["name"].lower().replace("_", "-") for entry in installed}
+    assert names <= ALLOWED | {"seq2sum-serving", *TABLES}
+    assert "rollback" in run(python.parent / "seq2sum-rollout", "--help")

@@ -13,6 +13,7 @@ import processes
 import pytest
 import seq2sum_serving.embedded.flags
 import seq2sum_serving.embedded.startup
+import seq2sum_serving.rollout.options
 import seq2sum_training.command
 import servers
 from blur import blurred
@@ -49,7 +50,7 @@ COMMANDS = [
 def server(demo, tmp_path_factory):
     """A server of the model that the demo trained."""
     base = demo.folder / "models" / "seq2sum"
-    started = servers.Server.launch(base, tmp_path_factory.mktemp("readme"))
+    started = servers.Server.launch(base, tmp_path_factory.mktemp("readme"), forked=True)
     yield started.wait_until_open()
     started.stop()
 
@@ -90,6 +91,8 @@ def test_every_command_exists_with_its_options(line):
         case "seq2sum-serve":
             flags = seq2sum_serving.embedded.flags.parse(options)
             assert seq2sum_serving.embedded.startup.configuration(flags).models
+        case "seq2sum-rollout":
+            seq2sum_serving.rollout.options.parser().parse_args(options)
         case "seq2sum":
             assert options  # run by the test above
         case "docker":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
+import spoiled
 from both import KINDS
 from fake_processes import FakeProcess
 from seq2sum.testing import FakeServer
@@ -61,3 +64,16 @@ def start_process(start_processes):
         return process
 
     return start
+
+
+@pytest.fixture(scope="session")
+def quick_version(small_version, tmp_path_factory):
+    """A copy of `small_version` without warm-up, which loads in half the time. Do not change it."""
+    folder = tmp_path_factory.mktemp("quick") / "version"
+    return shutil.copytree(small_version, folder, ignore=shutil.ignore_patterns(spoiled.WARM_UP))
+
+
+@pytest.fixture(scope="session")
+def bad_versions(quick_version, tmp_path_factory):
+    """Folders of versions that are bad, each in a way of its own, by name. Do not change them."""
+    return spoiled.folders(quick_version, tmp_path_factory.mktemp("bad"))

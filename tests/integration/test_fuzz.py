@@ -84,7 +84,7 @@ anything_json = st.recursive(
 
 @pytest.fixture(scope="module")
 def subject(tmp_path_factory):
-    subject = Subject(case.BASE, tmp_path_factory.mktemp("fuzz") / "server", processes.started)
+    subject = Subject(case.BASE, tmp_path_factory.mktemp("fuzz") / "server", processes.forked)
     try:
         assert subject.wait_until_open(), subject.log.read_text()
         yield subject

@@ -112,6 +112,7 @@ def on_a_socket(small_version, tmp_path_factory):
             "--enable_grpc_healthcheck_service",
             "--grpc_channel_arguments=grpc.max_connection_age_ms=600000",
         ],
+        forked=True,
     )
     try:
         yield server.wait_until_open(), f"unix:{folder}/socket"

@@ -45,7 +45,9 @@ def server(base):
         'version_labels { key: "stable" value: 1 } } }'
     )
     flags = ["--allow_version_labels_for_unavailable_models=true", "--max_num_load_retries=0"]
-    server = servers.Server.launch(None, base.parent, config=config, flags=flags, rest=True)
+    server = servers.Server.launch(
+        None, base.parent, config=config, flags=flags, rest=True, forked=True
+    )
     try:
         yield server.wait_until_open()
     finally:

@@ -49,6 +49,7 @@ def running(folder, *, config=None, base=None, flags=()):
         config=config,
         flags=[PROCESSES, *more],
         rest=True,  # it opens last
+        forked=True,
     )
     try:
         yield server.wait_until_open()
@@ -294,7 +295,9 @@ def test_who_loses_the_other_ends(tmp_path):
 
 def test_a_port_that_others_share_is_taken(shared, tmp_path):
     publish(tmp_path / "m", 1)
-    second = servers.Server.launch(tmp_path / "m", tmp_path, port=shared.port, flags=[PROCESSES])
+    second = servers.Server.launch(
+        tmp_path / "m", tmp_path, port=shared.port, flags=[PROCESSES], forked=True
+    )
     code, said = second.wait_for_exit()
     assert code == 255
     assert f"cannot listen on {shared.target}" in said

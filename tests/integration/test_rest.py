@@ -40,6 +40,7 @@ def url(tmp_path_factory):
         config=config,
         flags=["--allow_version_labels_for_unavailable_models=true"],
         rest=True,
+        forked=True,
     )
     try:
         yield f"{server.wait_until_open().url}/v1/models/fixture"
@@ -156,7 +157,7 @@ def test_callers_that_leave_in_the_middle_harm_nobody(url):
 def test_a_taken_port_ends_the_server_with_a_word_on_it(url, tmp_path):
     port = url.split(":")[2].split("/")[0]
     server = servers.Server.launch(
-        FIXTURE.parent / "fixture", tmp_path, flags=[f"--rest_api_port={port}"]
+        FIXTURE.parent / "fixture", tmp_path, flags=[f"--rest_api_port={port}"], forked=True
     )
     try:
         code, line = server.wait_for_exit()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 
+import commands
 import keras
 import pytest
 from conftest import BIN, overrides
@@ -41,14 +42,14 @@ def unbroken(command, tmp_path_factory):
     return path
 
 
-def start(*line, within=("env", "--default-signal=INT")):
-    """Starts a command, as if in the foreground: background jobs of a shell ignore Ctrl-C."""
-    return subprocess.Popen(
-        [*within, BIN / line[0], *line[1:]],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start(tmp_path):
+    """Starts a command."""
+
+    def start(*line):
+        return commands.start(*line, folder=tmp_path)
+
+    return start
 
 
 def wait_for_steps(process, path, steps):
@@ -84,7 +85,7 @@ def history(path):
     return rows
 
 
-def test_killed_twice_it_ends_in_the_same_weights(unbroken, command, tmp_path):
+def test_killed_twice_it_ends_in_the_same_weights(unbroken, command, start, tmp_path):
     path = tmp_path / "run"
     often = ("--checkpoint-every", "0")
     first = start(*FIT, "--out", path, *often)
@@ -111,7 +112,7 @@ def test_killed_before_its_first_checkpoint_it_begins_anew(unbroken, command, tm
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_says_how_to_go_on(tmp_path, number):
+def test_interrupted_it_says_how_to_go_on(start, tmp_path, number):
     path = tmp_path / "run"
     process = start(*FIT, "--out", path, "--checkpoint-every", "0")
     wait_for_steps(process, path, 100)
@@ -144,7 +145,7 @@ def test_a_folder_with_an_unfinished_run_is_not_begun_anew(command, unbroken, tm
     assert [entry.name for entry in path.iterdir()] == ["recipe.toml"]
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(command, tmp_path):
+def test_a_checkpoint_of_another_recipe_is_refused(command, start, tmp_path):
     path = tmp_path / "run"
     process = start(*FIT, "--out", path, "--checkpoint-every", "0")
     wait_for_steps(process, path, 50)
@@ -212,7 +213,7 @@ def test_an_export_to_a_full_disk_is_told_and_leaves_nothing(evaluated, tmp_path
     assert list((tmp_path / "left").iterdir()) == []
 
 
-def test_two_processes_are_kept_off_one_run(command, tmp_path):
+def test_two_processes_are_kept_off_one_run(command, start, tmp_path):
     path = tmp_path / "run"
     first = start(*FIT, "--out", path, "--checkpoint-every", "0")
     wait_for_steps(first, path, 50)
@@ -227,10 +228,10 @@ def test_a_file_that_cannot_be_written_whole_is_not_there(tmp_path):
     path = tmp_path / "run"
     # Files of at most 20 kB; without the trap the process would be ended by the signal.
     limited = ("sh", "-c", 'trap "" XFSZ; ulimit -f 40; exec "$@"', "sh")
-    process = start(*FIT, "--out", path, within=limited)
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == 1
-    one_line_of(told, "File too large")
+    line = [*limited, BIN / FIT[0], *FIT[1:], "--out", path]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    one_line_of(done.stderr, "File too large")
     assert not (path / "model.keras").exists()
     assert not list(path.glob("partial.*"))
     assert os.access(path / "recipe.toml", os.R_OK)

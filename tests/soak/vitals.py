@@ -21,7 +21,8 @@ class Vitals:
     second: float
     """Since the soak began."""
     resident: float
-    """MB in memory."""
+    """MB of its own in memory. What is mapped from files is not in it: the system drops pages of
+    libraries when it likes, and fetches them when they are needed again."""
     threads: int
     handles: int
 
@@ -29,10 +30,10 @@ class Vitals:
 def vitals(pid: int, second: float) -> Vitals:
     """Raises FileNotFoundError or ProcessLookupError when the process is gone."""
     process = Path(f"/proc/{pid}")
-    pages = int((process / "statm").read_text().split()[1])
+    _, resident, mapped, *_ = map(int, (process / "statm").read_text().split())
     return Vitals(
         second,
-        pages * PAGE / MEGABYTE,
+        (resident - mapped) * PAGE / MEGABYTE,
         sum(1 for _ in (process / "task").iterdir()),
         sum(1 for _ in (process / "fd").iterdir()),
     )

@@ -1,9 +1,7 @@
-"""How long a request waits, who is told of its answer, and what is left when a version goes."""
+"""How long a request waits, and what is left when a version goes."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import threading
 
 import doubling
@@ -80,42 +78,3 @@ def test_a_version_without_parameters_of_its_own_is_not_batched(tmp_path):
     with pytest.raises(ServingError, match="larger than maximum input batch size 2"):
         batched.run({"x": np.array([1, 2, 3])}, ["y"])
     batched.close()
-
-
-def test_an_event_loop_is_woken_once_for_all_its_requests_in_a_batch(setting, monkeypatch):
-    here = setting()
-
-    async def ask():
-        loop = asyncio.get_running_loop()
-        wakes = []
-        wake = loop.call_soon_threadsafe
-        monkeypatch.setattr(
-            loop, "call_soon_threadsafe", lambda *call: (wakes.append(call), wake(*call))
-        )
-        here.occupy()
-        futures = [
-            here.batched.submit_from_loop({"x": np.array([number])}, ["y"]) for number in range(9)
-        ]
-        futures[4].cancel()
-        here.release()
-        answers = await asyncio.gather(*futures, return_exceptions=True)
-        return answers, len(wakes)
-
-    answers, wakes = asyncio.run(ask())
-    assert isinstance(answers.pop(4), asyncio.CancelledError)
-    assert [y.tolist() for [y] in answers] == [[2 * n] for n in range(9) if n != 4]
-    assert wakes == 1
-
-
-def test_a_loop_that_ended_does_not_keep_others_from_their_answers(setting):
-    here = setting()
-
-    async def leave():
-        here.occupy()
-        return here.batched.submit_from_loop({"x": np.array([1])}, ["y"])
-
-    asyncio.run(leave())
-    other = here.submit(2)
-    here.release()
-    assert answer(other) == [[4]]
-    gc.collect()

@@ -18,27 +18,24 @@ class FakeSession:
 
     def __init__(self):
         self.now, self.seconds = 0.0, 0.0
-        self.prepared, self.runs = [], []
+        self.runs = []
         self.graph = tf.Graph()
         with self.graph.as_default():
-            tf.compat.v1.placeholder(tf.float32, [None], name="x")
+            fed = tf.compat.v1.placeholder(tf.float32, [None], name="x")
+            tf.identity(fed, name="y")
+            tf.identity(fed, name="z")
 
-    def _make_callable_from_options(self, options):
-        how = (options.run_options.inter_op_thread_pool, options.run_options.timeout_in_ms)
-        self.prepared.append(how)
-
-        def call(array):
-            self.runs.append(how)
-            self.now += self.seconds
-            return [array]
-
-        return call
+    def run(self, _, where, feeds, __):
+        self.runs.append(where)
+        self.now += self.seconds
+        return list(feeds.values())
 
 
 @pytest.fixture
 def session(monkeypatch):
     session = FakeSession()
     monkeypatch.setattr(callables, "perf_counter", lambda: session.now)
+    monkeypatch.setattr(callables, "session_run", session.run)
     return session
 
 
@@ -70,10 +67,10 @@ def test_a_timeout_needs_a_thread_that_can_be_left(session, run):
     assert session.runs == [(OWN, 16), (OWN, 1024), (OWN, 32768)]
 
 
-def test_like_timeouts_share_what_is_prepared(session, run):
+def test_like_timeouts_are_told_to_tensorflow_as_one(session, run):
     for timeout in (4.2, 5.0, 8.1):
         run(timeout)
-    assert session.prepared == [(CALLERS, 0), (OWN, 8192)]
+    assert session.runs == [(OWN, 8192)] * 3
 
 
 def test_a_graph_that_has_proven_quick_runs_in_the_callers_thread(session, run):

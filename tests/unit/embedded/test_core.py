@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fakes import FakeLoader
 from google.protobuf import text_format
-from seq2sum_serving.embedded.core import Core, CoreOptions, model_of
+from seq2sum_serving.embedded.config import CoreOptions
+from seq2sum_serving.embedded.core import Core, model_of
 from seq2sum_serving.embedded.errors import Code, ServingError
 from tensorflow_serving.apis import (
     get_model_status_pb2,

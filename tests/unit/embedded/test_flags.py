@@ -23,7 +23,8 @@ def test_without_flags_the_defaults_are_the_real_servers():
         "default", "/models/m", "tensorflow",
     )  # fmt: skip
     assert (config.port, config.rest_port) == (8500, 0)
-    assert (config.poll_seconds, config.load_retries, config.retry_seconds) == (1, 5, 60.0)
+    core = config.core
+    assert (core.poll_seconds, core.load_retries, core.retry_seconds) == (1, 5, 60.0)
     assert (config.rest_timeout_seconds, config.warmup, config.tags) == (30.0, True, ("serve",))
     assert (config.batching, config.ssl, config.monitoring) == (None, None, None)
 
@@ -112,7 +113,7 @@ def test_channel_arguments_are_numbers_where_they_can_be():
 
 def test_times_without_a_limit():
     config = configured("--rest_api_timeout_in_ms=0", "--load_retry_interval_micros=-1")
-    assert (config.rest_timeout_seconds, config.retry_seconds) == (None, 0.0)
+    assert (config.rest_timeout_seconds, config.core.retry_seconds) == (None, 0.0)
 
 
 def test_rest_on_the_port_of_grpc_is_left_out():

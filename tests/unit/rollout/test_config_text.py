@@ -35,7 +35,8 @@ ADOPTED = PLAIN.replace(
     '    version_labels { key: "stable" value: 1 }\n'
     '    version_labels { key: "canary" value: 1 }\n',
 )
-BY_HAND = """model_config_list { config { name: "seq2sum" base_path: "/m" model_platform: "tensorflow"
+BY_HAND = """model_config_list { config { name: "seq2sum" base_path: "/m"
+  model_platform: "tensorflow"
   model_version_policy {
     specific {
       # why these

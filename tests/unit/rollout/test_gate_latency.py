@@ -18,7 +18,7 @@ PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUS
 
 
 def limits(**changes):
-    few = {"warm_up": 2, "samples": 4, "rows": (1,)}
+    few = {"warm_up": 2, "samples": 4, "rows": (1,), "slack_milliseconds": 0.0}
     return replace(policy.default().latency, **{**few, **changes})
 
 
@@ -139,6 +139,14 @@ SAME = milliseconds(10, 10, 10, 12)
             FAILED,
             "p50 is 21 ms, 2.1 times stable's 10 ms, and latency.p50_ratio is 2",
             id="a slow median",
+        ),
+        pytest.param(
+            milliseconds(21, 21, 21, 21),
+            SAME,
+            {"p50_ratio": 2.0, "slack_milliseconds": 12.0},
+            PASSED,
+            "21 / 21 ms",
+            id="a difference within the slack",
         ),
         pytest.param(
             milliseconds(10, 10, 10, 48),

@@ -63,7 +63,7 @@ def test_a_disk_that_fills_up_leaves_the_lines_before(file, monkeypatch):
     before = file.path.read_bytes()
     real = os.write
     monkeypatch.setattr(history.os, "write", lambda handle, data: real(handle, data[:10]))
-    with pytest.raises(Failed, match="No space left on device. Nothing is done that would not be"):
+    with pytest.raises(Failed, match=r"No space left on device\. Nothing is done that would"):
         file.add(Event("promoted", 1))
     assert file.path.read_bytes() == before
 
@@ -94,7 +94,7 @@ def test_lines_of_many_at_once_are_all_whole(file):
 def test_a_line_that_somebody_edited_is_told(file):
     file.add(Event("published", 1))
     file.path.write_text(file.path.read_text() + "by hand\n")
-    with pytest.raises(Mistake, match="line 2 of the history .* is no event: it was edited"):
+    with pytest.raises(Mistake, match=r"line 2 of the history .* is no event: it was edited"):
         file.events()
 
 

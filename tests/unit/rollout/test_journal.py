@@ -11,14 +11,14 @@ def events(*lines):
     """`run began`, `gate contract passed`, `bake ended 25`: all of run r and version 2."""
     found = []
     for line in lines:
-        figures = {}
+        what, figures = line, {}
         if line.startswith("gate "):
-            _, gate, verdict = line.split()
-            line, figures = "gate", {"gate": gate, "verdict": verdict}
+            what, gate, verdict = line.split()
+            figures = {"gate": gate, "verdict": verdict}
         elif line.startswith("bake "):
-            line, percent = line.rsplit(" ", 1)
+            what, percent = line.rsplit(" ", 1)
             figures = {"weight": int(percent)}
-        found.append(Event(line, 2, "why", figures, run="r"))
+        found.append(Event(what, 2, "why", figures, run="r"))
     return found
 
 
@@ -77,5 +77,20 @@ def test_a_folder_that_a_run_publishes_keeps_its_number_until_the_run_is_over():
     begun = [Event("publishing", 4, figures={"from": "/exports/9"})]
     assert published(begun, "/exports/9") == 4
     assert published(begun, "/exports/8") is None
-    assert published([*begun, Event("run ended", 4)], "/exports/9") is None
+    assert published([*begun, Event("run ended", 4, run="r")], "/exports/9") is None
+    assert published([*begun, Event("rolled back", 4)], "/exports/9") is None
     assert published([*begun, Event("run ended", 3)], "/exports/9") == 4
+
+
+def test_a_folder_whose_run_was_killed_while_it_was_taken_back_keeps_its_number():
+    begun = [Event("publishing", 4, figures={"from": "/exports/9"})]
+    assert published([*begun, Event("rolled back", 4, run="r")], "/exports/9") == 4
+    assert published([*begun, Event("failed", 4, run="r")], "/exports/9") == 4
+
+
+def test_a_folder_that_nobody_could_judge_keeps_its_number():
+    begun = [Event("publishing", 4, figures={"from": "/exports/9"})]
+    open_end = Event("run ended", 4, figures={"outcome": "inconclusive"}, run="r")
+    assert published([*begun, open_end], "/exports/9") == 4
+    assert published([*begun, open_end, Event("rolled back", 4)], "/exports/9") is None
+    assert published([*begun, open_end, Event("run ended", 4, run="s")], "/exports/9") is None

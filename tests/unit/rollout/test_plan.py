@@ -15,7 +15,6 @@ from seq2sum_serving.rollout.plan import (
     plan,
 )
 from seq2sum_serving.rollout.state import Wanted
-
 from situations import current, recorded
 
 
@@ -151,6 +150,11 @@ WAYS = {
         lambda now: Wanted(now.aspired, now.recorded.labels),
         [Push(), AwaitLabels({"stable": 1, "canary": 2})],
     ),
+    "a replica that was not told yet to let a version go is told": (
+        current("1", "1A 2A", "1A 2E", **ONE),
+        lambda now: intents.retire(now, 2),
+        [Push(), AwaitGone((2,))],
+    ),
     "a version whose folder is gone serves on": (
         current("1", "1A", on_disk="", **ONE),
         intents.adopt,
@@ -189,8 +193,10 @@ REFUSALS = {
     "a number that failed before": (
         current("1", "1A", spent={2: "failed on Monday: golden"}, **ONE),
         lambda now: intents.beside(now, 2),
-        "version 2 failed on Monday: golden. A number is never used again: publish what is mended "
-        "as version 5",
+        (
+            "version 2 failed on Monday: golden. A number is never used again: publish what is "
+            "mended as version 5"
+        ),
     ),
     "a replica that is down": (
         current("1", "1A", down=1, **ONE),
@@ -251,8 +257,10 @@ REFUSALS = {
     "to take up again what a server was told to leave": (
         current("2", "1A 2L", on_disk="1 2"),
         lambda now: intents.promote(now, 1),
-        "version 1 serves on r0:1 only because what should follow it (version 2 is wanted) is not "
-        "AVAILABLE, and a server never takes up again what it was told to leave",
+        (
+            "version 1 serves on r0:1 only because what should follow it (version 2 is wanted) is "
+            "not AVAILABLE, and a server never takes up again what it was told to leave"
+        ),
     ),
     "to take up again what is just being left": (
         current("2", "1A 2A", stable=2, canary=2),

@@ -79,7 +79,7 @@ def test_a_full_disk_changes_nothing(record, monkeypatch, call):
 def test_nonsense_written_by_hand_is_told_with_its_line(record):
     record.path.write_text(BY_HAND.replace("specific {", "specfic {"))
     with pytest.raises(
-        Mistake, match=r"models.config: it is no ModelServerConfig: line 3:5"
+        Mistake, match=r"models.config: it is no ModelServerConfig: line 4:5"
     ) as told:
         record.read()
     assert "Servers go on with what they have" in str(told.value)
@@ -94,9 +94,13 @@ def test_a_missing_file_is_told_with_one_to_begin_with(tmp_path):
 
 
 def test_a_lock_tells_who_holds_it(tmp_path):
-    with files.locked(tmp_path / "lock", "run by ann"), pytest.raises(BlockingIOError) as refused:
-        with files.locked(tmp_path / "lock", "bob", wait=False):
-            pass
+    lock = tmp_path / "lock"
+    with (
+        files.locked(lock, "run by ann"),
+        pytest.raises(BlockingIOError) as refused,
+        files.locked(lock, "bob", wait=False),
+    ):
+        pass
     assert refused.value.filename == "run by ann"
     with files.locked(tmp_path / "lock", "bob", wait=False):
         pass

@@ -9,7 +9,7 @@ import time
 import pytest
 from rich.console import Console
 from seq2sum_serving.rollout.history import Event
-from seq2sum_serving.rollout.views.figures import number, reason, short
+from seq2sum_serving.rollout.views.figures import number, short
 from seq2sum_serving.rollout.views.history import as_json, history
 from seq2sum_serving.rollout.views.moments import clock, local, local_within, seconds_between
 
@@ -63,7 +63,7 @@ def test_with_room_everything_has_a_column():
     ]
     assert [line[46:].split() for line in lines[2:]] == [
         ["4", "first", "of", "its", "kind", "from", "exports/4"],
-        ["5", "golden", "passed:", "exact_match", "1.0"],
+        ["5", "golden", "passed:", "1.0", "of", "1,000"],
         ["5", "stable", "2", "canary", "3"],
         ["5", "stable", "95", "canary", "5"],
         ["5", "p99", "[bold]doubled[/bold]"],
@@ -76,7 +76,7 @@ def test_in_eighty_columns_days_have_rows_of_their_own():
     assert lines[2:] == [
         "2026-07-14",
         "11:30:02    eva@ops  published          4  first of its kind; from exports/4",
-        "11:30:02    eva@ops  gate               5  golden passed: exact_match 1.0",
+        "11:30:02    eva@ops  gate               5  golden passed: 1.0 of 1,000",
         "11:30:02    eva@ops  labels             5  stable 2 canary 3",
         "2026-07-15",
         "01:59:59    eva@ops  traffic            5  stable 95 canary 5",
@@ -146,19 +146,6 @@ def test_figures_in_short(one, text):
 )
 def test_floats_are_told_from_counts(value, text):
     assert number(value) == text
-
-
-@pytest.mark.parametrize(
-    ("one", "text"),
-    [
-        (event("promoted", why="better"), "better"),
-        (event("gate", verdict="passed", text="fine"), ""),
-        (event("gate", verdict="failed", text="0.3 is below 0.9"), "0.3 is below 0.9"),
-        (event("gate", why="asked for", verdict="failed", text="x"), "asked for"),
-    ],
-)
-def test_a_gate_that_did_not_pass_says_why(one, text):
-    assert reason(one) == text
 
 
 def test_moments_are_local_and_what_is_none_stays():

@@ -16,15 +16,9 @@ ChannelArgument = tuple[str, int | str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerConfig:
-    """One server. Unless said otherwise a field is the flag of nearly its name."""
+class CoreOptions:
+    """What a core is told about models, their versions and their labels."""
 
-    models: model_server_config_pb2.ModelServerConfig
-    """The models at the start."""
-    model_config_file: str = ""
-    """Where they come from; empty: from flags."""
-    model_config_file_poll_seconds: int = 0
-    """Pause between two reads of it; 0: it is read once."""
     allow_unavailable_labels: bool = False
     """Whether a new label may point to a version that is not AVAILABLE."""
     poll_seconds: int = 1
@@ -37,6 +31,20 @@ class ServerConfig:
     """Further attempts to load a version that failed."""
     retry_seconds: float = 60.0
     """Pause before each of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """One server. Unless said otherwise a field is the flag of nearly its name."""
+
+    models: model_server_config_pb2.ModelServerConfig
+    """The models at the start."""
+    model_config_file: str = ""
+    """Where they come from; empty: from flags."""
+    model_config_file_poll_seconds: int = 0
+    """Pause between two reads of it; 0: it is read once."""
+    core: CoreOptions = field(default_factory=CoreOptions)
+    """How they are kept."""
     tags: tuple[str, ...] = ("serve",)
     """Of the graph in a SavedModel."""
 

@@ -18,6 +18,7 @@ from typing import Any
 from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from seq2sum_serving.embedded.config import CoreOptions
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.lifecycle import labels, models
@@ -39,24 +40,6 @@ log = logging.getLogger(__name__)
 STARTUP_THREADS_PER_CPU = 4
 """Threads of the first loads, whatever `--num_load_threads` says."""
 STOP_TICK_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class CoreOptions:
-    """What flags say about a core."""
-
-    allow_unavailable_labels: bool = False
-    """`--allow_version_labels_for_unavailable_models`"""
-    load_threads: int = 0
-    """`--num_load_threads`"""
-    unload_threads: int = 0
-    """`--num_unload_threads`"""
-    load_retries: int = 5
-    """`--max_num_load_retries`"""
-    retry_seconds: float = 60.0
-    """`--load_retry_interval_micros`"""
-    poll_seconds: int = 1
-    """`--file_system_poll_wait_seconds`"""
 
 
 @dataclass(frozen=True, slots=True)

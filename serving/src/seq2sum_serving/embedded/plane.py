@@ -14,8 +14,10 @@ from tensorflow_serving.apis import (
 )
 
 from seq2sum_serving.embedded.core import Core, model_of
-from seq2sum_serving.embedded.inference import classify, metadata, multi, predict, regress
+from seq2sum_serving.embedded.inference import metadata, multi, predict
+from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.options import InferenceOptions
+from seq2sum_serving.embedded.inference.regress import regress
 
 
 class DataPlane:
@@ -42,18 +44,14 @@ class DataPlane:
     ) -> classification_pb2.ClassificationResponse:
         """Answers Classify."""
         with self._core.handle(model_of(request)) as (version, servable):
-            return classify.classify(
-                servable, version, request, options=self._options, timeout=timeout
-            )
+            return classify(servable, version, request, options=self._options, timeout=timeout)
 
     def regress(
         self, request: regression_pb2.RegressionRequest, *, timeout: float | None = None
     ) -> regression_pb2.RegressionResponse:
         """Answers Regress."""
         with self._core.handle(model_of(request)) as (version, servable):
-            return regress.regress(
-                servable, version, request, options=self._options, timeout=timeout
-            )
+            return regress(servable, version, request, options=self._options, timeout=timeout)
 
     def multi_inference(
         self, request: inference_pb2.MultiInferenceRequest, *, timeout: float | None = None

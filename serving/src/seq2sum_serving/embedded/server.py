@@ -14,10 +14,10 @@ import signal
 import threading
 from collections.abc import Callable
 
-from seq2sum_serving.embedded import config_file
+from seq2sum_serving.embedded import config_file, memory
 from seq2sum_serving.embedded.batching.batched import wrapper
 from seq2sum_serving.embedded.config import ServerConfig
-from seq2sum_serving.embedded.core import Core, CoreOptions
+from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.inference.loader import Loader, LoaderOptions
 from seq2sum_serving.embedded.monitoring import exposition
@@ -56,7 +56,7 @@ class Server:
             load = ReplicatedLoader(load, self._fleet)
             on_labels = self._fleet.label
             exposition.add_up(self._fleet.snapshots)
-        self._core = Core(load, _core_options(config), self._stop, on_labels=on_labels)
+        self._core = Core(load, config.core, self._stop, on_labels=on_labels)
 
     def load(self) -> None:
         """Loads the first configuration; returns when every model of it serves.
@@ -65,7 +65,7 @@ class Server:
             StartupError: It is refused, or a model cannot be loaded.
         """
         manager = self._start("manager", self._manage)
-        if self._config.poll_seconds > 0:
+        if self._config.core.poll_seconds > 0:
             self._start("source", self._poll_base_paths)
         try:
             self._core.configure(self._config.models)
@@ -85,6 +85,7 @@ class Server:
         Raises:
             StartupError: A port cannot be opened.
         """
+        memory.settle()
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         config = self._config
@@ -150,7 +151,7 @@ class Server:
                 self._stop.wait(MANAGER_TICK_SECONDS)
 
     def _poll_base_paths(self) -> None:
-        while not self._stop.wait(self._config.poll_seconds):
+        while not self._stop.wait(self._config.core.poll_seconds):
             self._core.source.poll()
 
     def _poll_config_file(self) -> None:
@@ -163,17 +164,6 @@ class Server:
                     "PollFilesystemAndReloadConfig failed to ReloadConfig: %s",
                     " ".join(str(error).split()),
                 )
-
-
-def _core_options(config: ServerConfig) -> CoreOptions:
-    return CoreOptions(
-        allow_unavailable_labels=config.allow_unavailable_labels,
-        load_threads=config.load_threads,
-        unload_threads=config.unload_threads,
-        load_retries=config.load_retries,
-        retry_seconds=config.retry_seconds,
-        poll_seconds=config.poll_seconds,
-    )
 
 
 def loader(config: ServerConfig) -> Loader:

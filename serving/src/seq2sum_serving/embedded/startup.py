@@ -14,7 +14,7 @@ from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
 from seq2sum_serving.configuration.monitoring_pb2 import MonitoringConfig
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
 from seq2sum_serving.embedded import config_file
-from seq2sum_serving.embedded.config import ChannelArgument, ServerConfig
+from seq2sum_serving.embedded.config import ChannelArgument, CoreOptions, ServerConfig
 from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
 from seq2sum_serving.embedded.flags import INT32, NUMBER, Flags
 from seq2sum_serving.embedded.inference.options import InferenceOptions
@@ -58,12 +58,14 @@ def configuration(flags: Flags) -> ServerConfig:
         models=models,
         model_config_file=flags.model_config_file,
         model_config_file_poll_seconds=flags.model_config_file_poll_wait_seconds,
-        allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
-        poll_seconds=flags.file_system_poll_wait_seconds,
-        load_threads=flags.num_load_threads,
-        unload_threads=flags.num_unload_threads,
-        load_retries=max(0, flags.max_num_load_retries),
-        retry_seconds=max(0, flags.load_retry_interval_micros) / 1e6,
+        core=CoreOptions(
+            allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
+            poll_seconds=flags.file_system_poll_wait_seconds,
+            load_threads=flags.num_load_threads,
+            unload_threads=flags.num_unload_threads,
+            load_retries=max(0, flags.max_num_load_retries),
+            retry_seconds=max(0, flags.load_retry_interval_micros) / 1e6,
+        ),
         tags=tuple(flags.saved_model_tags.split(",")),
         host=flags.host,
         port=flags.port,

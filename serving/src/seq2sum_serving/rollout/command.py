@@ -23,8 +23,9 @@ from seq2sum_serving.rollout.gates import policy
 from seq2sum_serving.rollout.gates.prometheus import Prometheus
 from seq2sum_serving.rollout.history import History
 from seq2sum_serving.rollout.record import Record
+from seq2sum_serving.rollout.task import Task
 from seq2sum_serving.rollout.traffic import Traffic
-from seq2sum_serving.rollout.verbs import VERBS, Task
+from seq2sum_serving.rollout.verbs import VERBS
 
 INTERRUPTED = 130
 """What a shell takes a command for that was ended by Ctrl-C."""

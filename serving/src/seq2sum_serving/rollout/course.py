@@ -15,7 +15,13 @@ from dataclasses import dataclass, field
 from seq2sum_serving.rollout import intents, journal
 from seq2sum_serving.rollout import plan as plans
 from seq2sum_serving.rollout.deployment import Deployment, unavailable
-from seq2sum_serving.rollout.errors import Failed, Inconclusive, Refused, RolloutError
+from seq2sum_serving.rollout.errors import (
+    Failed,
+    Inconclusive,
+    Refused,
+    RolloutError,
+    VersionFailed,
+)
 from seq2sum_serving.rollout.gates.live import Seen
 from seq2sum_serving.rollout.gates.policy import GatePolicy
 from seq2sum_serving.rollout.gates.prometheus import Prometheus
@@ -28,10 +34,6 @@ from seq2sum_serving.rollout.traffic import ALL_STABLE, to_canary
 
 class Interrupted(Failed):
     """Somebody else took the trial into their hands."""
-
-
-class GateFailed(Failed):
-    """A gate has failed; what was begun is to be taken back."""
 
 
 @dataclass(slots=True)
@@ -56,8 +58,9 @@ class Course:
         """
         begun = self._begin()
         if begun.failed:
-            self._take_back(begun.failed, again=True)
-            raise Failed(begun.failed)
+            error = Failed(begun.failed)
+            self._take_back(error, again=True)
+            raise error
         try:
             self._phases(begun)
         except Inconclusive as error:
@@ -67,7 +70,7 @@ class Course:
             self._note("run ended", str(error), outcome="failed")
             raise
         except Failed as error:
-            self._take_back(str(error))
+            self._take_back(error)
             raise
         except RolloutError as error:  # refused, or a file makes no sense: nothing was touched
             raise type(error)(
@@ -92,6 +95,14 @@ class Course:
         current = deployment.observe()
         if current.stable == self.version:
             raise Refused(f"version {self.version} is stable already: there is nothing to do")
+        if spent := current.spent.get(self.version):
+            loaded = ""
+            if current.available_everywhere(self.version):
+                loaded = f", or `promote {self.version}` by your own decision: it is loaded still"
+            raise Refused(
+                f"version {self.version} {spent}. A number is never used again: publish what is "
+                f"mended as version {plans.unused(current)}{loaded}"
+            )
         plans.plan(current, intents.beside(current, self.version))  # what speaks against it is told
         deployment.run = uuid.uuid4().hex[:8]
         self._note("run began", self.why)
@@ -176,7 +187,7 @@ class Course:
         match overall(list(results)):
             case Verdict.FAILED:
                 failed = [one for one in bad if one.verdict is Verdict.FAILED]
-                raise GateFailed(told(failed))
+                raise VersionFailed(told(failed))
             case Verdict.INCONCLUSIVE:
                 raise Inconclusive(
                     f"{'; '.join(f'{one.gate}: {one.text}' for one in bad)}. Version "
@@ -185,7 +196,7 @@ class Course:
                     f"`retire {self.version}` end it"
                 )
 
-    def _take_back(self, why: str, *, again: bool = False) -> None:
+    def _take_back(self, why: Failed, *, again: bool = False) -> None:
         """Traffic goes back to the stable version, and the version is unloaded.
 
         Raises:
@@ -199,7 +210,7 @@ class Course:
             current = deployment.observe()
             with_traffic = version in (current.canary, current.stable)
             if not again:
-                self._note("rolled back" if with_traffic else "failed", why)
+                self._note(event_of(why, with_traffic=with_traffic), str(why))
             if with_traffic:
                 wanted = intents.rollback(deployment.observe())
                 deployment.reach(wanted, taken, down_too=True)
@@ -218,6 +229,13 @@ class Course:
 
     def _note(self, what: str, why: str = "", **figures: object) -> None:
         self.deployment.note(what, self.version, why, figures)
+
+
+def event_of(why: Failed, *, with_traffic: bool) -> str:
+    """What the history calls the end of a run: only a version at fault is spent by it."""
+    if not isinstance(why, VersionFailed):
+        return "given up"
+    return "rolled back" if with_traffic else "failed"
 
 
 def told(failed: Sequence[Result]) -> str:

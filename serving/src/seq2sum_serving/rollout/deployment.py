@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from seq2sum import State
@@ -17,13 +18,13 @@ from seq2sum import State
 from seq2sum_serving.rollout import intents
 from seq2sum_serving.rollout import plan as plans
 from seq2sum_serving.rollout.disk import Base
-from seq2sum_serving.rollout.errors import Failed
+from seq2sum_serving.rollout.errors import Failed, VersionFailed
 from seq2sum_serving.rollout.fleet import Fleet
 from seq2sum_serving.rollout.history import Event, History, spent
 from seq2sum_serving.rollout.plan import Step
 from seq2sum_serving.rollout.record import Record
-from seq2sum_serving.rollout.state import LABELS, Current, Recorded, Replica, Wanted
-from seq2sum_serving.rollout.traffic import Traffic
+from seq2sum_serving.rollout.state import LABELS, Current, Policy, Recorded, Replica, Wanted
+from seq2sum_serving.rollout.traffic import ALL_STABLE, Traffic
 
 LOOK_SECONDS = 0.1
 """Between two looks at the replicas while something is waited for: a server acts as often."""
@@ -36,6 +37,11 @@ DOWN = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 """What the answer of a replica that is down begins with."""
 SERVING = (State.AVAILABLE, State.UNLOADING)
 """States of a version that a call may still be in."""
+
+NOT_TAKEN_UP = "not taken up"
+STUCK = (
+    " (it may be stuck on a version that it was told to leave when another one failed: restart it)"
+)
 
 Tell = Callable[[str], None]
 """Told what is done, a line at a time."""
@@ -77,6 +83,8 @@ class Deployment:
         """The run that changes belong to."""
         self.insists = True
         """Whether nothing is done that the history cannot hold. To go back is more urgent."""
+        self._refused: dict[str, str] = {}
+        """Who did not take the last configuration, and why."""
 
     def observe(self) -> Current:
         """Everything as it is now.
@@ -126,6 +134,16 @@ class Deployment:
         current = self.observe()
         if not intents.adopted(current):
             self.reach(intents.adopt(current), why)
+        if not self.traffic.path.exists():
+            self.shift(ALL_STABLE, why)
+
+    def hold(self, why: str = "") -> None:
+        """Names the versions that are aspired to, so that what appears on disk moves nothing."""
+        current = self.observe()
+        if current.recorded.policy.kind != "specific":
+            named = Policy("specific", current.aspired)
+            after = Recorded(named, current.recorded.labels)
+            self._write(current.recorded, after, why)
 
     def reach(self, wanted: Wanted, why: str = "", *, down_too: bool = False) -> None:
         """Brings everything where it should be.
@@ -192,7 +210,8 @@ class Deployment:
         self._push()
 
     def _push(self) -> None:
-        for target, text in self.fleet.push(self.record.message()).items():
+        self._refused = self.fleet.push(self.record.message())
+        for target, text in self._refused.items():
             self.tell(f"  {target} did not take it ({text}); it may read the file by itself")
 
     def _wait(self, missing: Callable[[Replica], str], seconds: float, down_too: bool) -> None:
@@ -214,29 +233,49 @@ class Deployment:
                 return
             if now - began > seconds:
                 raise Failed(
-                    f"waited {seconds:g} s in vain ({'; '.join(waiting)}). `status` shows every "
-                    "replica; the server's log says more. Do the servers read this very file, and "
-                    "poll it (--model_config_file_poll_wait_seconds)?"
+                    f"waited {seconds:g} s in vain ({'; '.join(waiting)}). {self._hint()} "
+                    "`status` shows every replica; the server's log says more"
                 )
             if now - told >= TELL_SECONDS:
                 told = now
                 self.tell(f"  {now - began:.0f} s: {'; '.join(waiting)}")
             time.sleep(LOOK_SECONDS)
 
+    def _hint(self) -> str:
+        """What may keep replicas from following."""
+        if self._refused:
+            return " ".join(f"{target} {text}." for target, text in self._refused.items())
+        for config in self.record.message().model_config_list.config:
+            path = Path(config.base_path)
+            if config.name != self.model and path.is_absolute() and not path.is_dir():
+                return (
+                    f"Is the base path of model {config.name!r} there, {path}? While one is "
+                    "missing, a server takes up no version of any model."
+                )
+        return (
+            "Do the servers read this very file, and poll it "
+            "(--model_config_file_poll_wait_seconds)?"
+        )
+
 
 def unavailable(replica: Replica, versions: Iterable[int]) -> str:
     """Which of the versions a replica does not serve yet; empty if none.
 
     Raises:
-        Failed: One never will: its load failed.
+        VersionFailed: One never will: its load failed.
     """
     waiting = []
     for version in versions:
         if failure := replica.failure(version):
-            raise Failed(f"version {version} could not be loaded by {replica.target}: {failure}")
+            raise VersionFailed(
+                f"version {version} could not be loaded by {replica.target}: {failure}. A server "
+                "does not try the same number again: publish what is mended under a new one"
+            )
         if version not in replica.available:
             entry = replica.versions.get(version)
-            waiting.append(f"version {version} is {entry.state.name if entry else 'not taken up'}")
+            waiting.append(f"version {version} is {entry.state.name if entry else NOT_TAKEN_UP}")
+            if entry is None and any(map(replica.failure, replica.versions)):
+                waiting[-1] += STUCK
     return ", ".join(waiting)
 
 

@@ -38,6 +38,10 @@ class Failed(RolloutError):
     """It was begun and did not come to its end."""
 
 
+class VersionFailed(Failed):
+    """The version itself is at fault: its number is never used again."""
+
+
 class Inconclusive(RolloutError):
     """Too little was seen to judge."""
 

@@ -148,7 +148,7 @@ def spent(events: Sequence[Event]) -> dict[int, str]:
         if event.version is None:
             continue
         if event.what in ("failed", "rolled back"):
-            found[event.version] = f"{event.what} on {event.when}: {event.why}"
+            found[event.version] = f"{event.what} on {event.when}: {event.why.rstrip('.')}"
         elif event.what == "promoted":
             found.pop(event.version, None)
     return found

@@ -67,7 +67,7 @@ def promote(current: Current, version: int) -> Wanted:
             "`rollback`"
         )
     before = current.stable
-    if before is None and not _falls_back(current):
+    if before is None and not falls_back(current):
         serving = filter(current.available_everywhere, current.aspired - {version})
         before = max(serving, default=None)
     return _wanted(current, version, version, current.previous if before == version else before)
@@ -126,7 +126,7 @@ def _wanted(
     return Wanted(frozenset(labels.values()) | ({loaded} if loaded is not None else set()), labels)
 
 
-def _falls_back(current: Current) -> bool:
+def falls_back(current: Current) -> bool:
     """Whether a replica serves what it was told to leave, since what should follow failed."""
     return any(
         replica.available and not replica.available & current.aspired

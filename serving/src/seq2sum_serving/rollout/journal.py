@@ -52,7 +52,7 @@ def open_run(events: Sequence[Event]) -> OpenRun | None:
     own = [event for event in events[began[-1] :] if event.run == first.run]
     if first.version is None or any(_ends(event, first) for event in events[began[-1] :]):
         return None
-    failures = [event.why for event in own if event.what in ("failed", "rolled back")]
+    failures = [event.why for event in own if event.what in ("failed", "rolled back", "given up")]
     return OpenRun(
         first.run,
         first.version,

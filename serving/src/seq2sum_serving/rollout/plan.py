@@ -124,6 +124,7 @@ def plan(current: Current, wanted: Wanted, *, down_too: bool = False) -> tuple[S
         steps.append(Write(Recorded(_specific(wants), labels)))
     stray = _available(current) - wants
     if gone := tuple(sorted({*leaving, *stray})):
+        steps += [] if steps else [Push()]
         steps.append(AwaitGone(gone))
     return tuple(steps)
 
@@ -154,10 +155,11 @@ def check(current: Current, wanted: Wanted, *, down_too: bool = False) -> None:
 def _check_version(current: Current, version: int) -> None:
     for replica in current.replicas:
         if failure := replica.failure(version):
+            retire = f", and `retire {version}`" if version in current.aspired else ""
             raise Refused(
                 f"version {version} could not be loaded by {replica.target}: {failure}. A server "
                 f"does not try the same number again: publish what is mended as version "
-                f"{_next(current)}, and `retire {version}`"
+                f"{unused(current)}{retire}"
             )
         if replica.up and version in replica.available and version not in current.aspired:
             _check_fallback(current, version, replica.target, replica.available)
@@ -166,7 +168,7 @@ def _check_version(current: Current, version: int) -> None:
     if version in current.spent:
         raise Refused(
             f"version {version} {current.spent[version]}. A number is never used again: publish "
-            f"what is mended as version {_next(current)}"
+            f"what is mended as version {unused(current)}"
         )
     if version not in current.on_disk and not current.available_everywhere(version):
         there = ", ".join(map(str, current.on_disk)) or "none"
@@ -206,7 +208,8 @@ def _available(current: Current) -> frozenset[int]:
     return frozenset().union(*(replica.available for replica in current.replicas))
 
 
-def _next(current: Current) -> int:
+def unused(current: Current) -> int:
+    """The next number that no version has had."""
     return max([0, *current.on_disk, *current.spent]) + 1
 
 

@@ -2,63 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
-from seq2sum_serving.rollout import files, history, intents, journal
+from seq2sum_serving.rollout import history, intents, journal
 from seq2sum_serving.rollout import plan as plans
-from seq2sum_serving.rollout.course import Course, told
-from seq2sum_serving.rollout.deployment import Deployment
+from seq2sum_serving.rollout.course import Course, event_of, told
 from seq2sum_serving.rollout.drift import drift
-from seq2sum_serving.rollout.errors import Exit, Failed, Mistake, Refused
-from seq2sum_serving.rollout.gates.policy import GatePolicy
-from seq2sum_serving.rollout.gates.prometheus import Prometheus
+from seq2sum_serving.rollout.errors import Exit, Failed, Refused, VersionFailed
 from seq2sum_serving.rollout.gates.result import Verdict, overall
 from seq2sum_serving.rollout.inspection import Inspection
+from seq2sum_serving.rollout.publishing import begun_with, held, next_number
 from seq2sum_serving.rollout.state import STABLE, Current, Wanted
+from seq2sum_serving.rollout.task import Task, alone
 from seq2sum_serving.rollout.traffic import ALL_STABLE, to_canary
 from seq2sum_serving.rollout.views import history as history_view
 from seq2sum_serving.rollout.views import status as status_view
-from seq2sum_serving.rollout.views import steps as steps_view
 from seq2sum_serving.rollout.views import watch as watch_view
-
-
-@dataclass(slots=True)
-class Task:
-    """A verb with what it works on."""
-
-    options: argparse.Namespace
-    deployment: Deployment
-    policy: GatePolicy
-    prometheus: Prometheus | None
-    console: Console
-    """For what a person reads; silent where JSON is asked for."""
-    answer: dict[str, Any] = field(default_factory=dict)
-    """What `--json` prints."""
-
-    @property
-    def why(self) -> str:
-        """The operator's words."""
-        return str(self.options.why)
-
-    def show(self, what: RenderableType) -> None:
-        """Prints for a person."""
-        self.console.print(what)
-
-    def dry(self, sentences: Sequence[object]) -> bool:
-        """Shows a plan; whether that is all that was asked for."""
-        if not self.options.dry_run:
-            return False
-        self.answer["plan"] = [str(sentence) for sentence in sentences]
-        self.show(steps_view.steps([str(sentence) for sentence in sentences]))
-        return True
 
 
 def status(task: Task) -> Exit:
@@ -79,7 +42,7 @@ def publish(task: Task) -> Exit:
     )
     number = task.options.version
     if number is None:
-        number = max([0, *current.on_disk, *current.spent]) + 1
+        number = next_number(task, current)
     if number in current.spent:
         raise Refused(f"version {number} {current.spent[number]}. A number is never used again")
     if task.dry([f"copy {source} to {base.path / str(number)}, by one rename"]):
@@ -187,12 +150,17 @@ def run(task: Task) -> Exit:
     deployment, given = task.deployment, str(task.options.what)
     source = None if given.isdecimal() else Path(given)
     if task.options.dry_run:
-        version = int(given) if source is None else max(deployment.base.versions(), default=0) + 1
-        task.dry(phases(task, version, deployment.observe(), source))
+        current = deployment.observe()
+        version = int(given) if source is None else next_number(task, current)
+        task.dry(phases(task, version, current, source))
         return Exit.DONE
     with alone(task):
         version = int(given) if source is None else begun_with(task, source)
         task.answer["version"] = version
+        open_run = journal.open_run(deployment.events())
+        if open_run is None and deployment.observe().stable == version:
+            task.show(f"version {version} is stable already")
+            return Exit.DONE
         Course(deployment, version, task.policy, task.prometheus, task.why).go()
     task.show(f"version {version} is stable; `rollback` goes back without a load")
     return Exit.DONE
@@ -227,12 +195,6 @@ def watch(task: Task) -> Exit:
     return Exit.FAILED if failed else Exit.DONE
 
 
-def held(task: Task, current: Current) -> None:
-    """Sees that what appears on disk is not taken up by itself, where something serves already."""
-    if current.aspired:
-        task.deployment.adopt(task.why)
-
-
 def bring(task: Task, version: int) -> None:
     """Loads a version beside the stable one and judges it, unless it is to be spared that.
 
@@ -254,26 +216,11 @@ def bring(task: Task, version: int) -> None:
             deployment.tell(f"  {one.verdict:<12} {one.gate}: {one.text}")
         if overall(results) is Verdict.FAILED:
             failed = [one for one in results if one.verdict is Verdict.FAILED]
-            raise Failed(told(failed))
+            raise VersionFailed(told(failed))
     except Failed as error:
-        deployment.note("failed", version, str(error))
+        deployment.note(event_of(error, with_traffic=False), version, str(error))
         deployment.reach(intents.retire(deployment.observe(), version), down_too=True)
         raise
-
-
-def begun_with(task: Task, source: Path) -> int:
-    """The number of a folder that is run: that of its run under way, or the next one."""
-    deployment, folder = task.deployment, str(source.resolve())
-    begun = journal.published(deployment.events(), folder)
-    if begun is None:
-        current = deployment.observe()
-        held(task, current)
-        begun = max([0, *current.on_disk, *current.spent]) + 1
-        deployment.note("publishing", begun, task.why, {"from": folder})
-    if begun not in deployment.base.versions():
-        deployment.base.publish(source, begun)
-        deployment.tell(f"published {source} as version {begun}")
-    return begun
 
 
 def phases(task: Task, version: int, current: Current, source: Path | None) -> list[str]:
@@ -297,29 +244,6 @@ def phases(task: Task, version: int, current: Current, source: Path | None) -> l
         "all of the traffic to stable",
         f"unload all but {version} and {stable}",
     ]
-
-
-@contextmanager
-def alone(task: Task) -> Iterator[None]:
-    """Nobody else changes anything at the same time, but for a rollback.
-
-    Raises:
-        Refused: Somebody does.
-    """
-    record = task.deployment.record
-    path = record.path.with_name(f".{record.path.name}.rollout")
-    told = f"{task.options.verb} by {history.who()} since {history.now()}"
-    with ExitStack() as held:
-        try:
-            held.enter_context(files.locked(path, told, wait=False))
-        except BlockingIOError as error:
-            raise Refused(
-                f"another rollout is under way: {error.filename}. Wait for its end, or look on "
-                "with `watch`; `rollback` works at any time"
-            ) from error
-        except OSError as error:
-            raise Mistake(f"cannot write {path}: {error.strerror}") from error
-        yield
 
 
 VERBS: dict[str, Callable[[Task], Exit]] = {

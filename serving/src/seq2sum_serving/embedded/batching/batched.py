@@ -6,7 +6,6 @@ by one run. What goes wrong in it goes wrong for all of them, in the same words.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ from seq2sum_serving.embedded.batching import rows
 from seq2sum_serving.embedded.batching.parameters import BatchingParameters, of_message, of_version
 from seq2sum_serving.embedded.batching.queues import Batch, Queue
 from seq2sum_serving.embedded.batching.scheduler import Scheduler
-from seq2sum_serving.embedded.batching.tasks import Outputs, Task, Waiter, hand_out
+from seq2sum_serving.embedded.batching.tasks import Outputs, Task, hand_out
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.monitoring import metrics
@@ -80,21 +79,12 @@ class BatchedServable:
         """
         future: Future[Outputs] = Future()
         future.set_running_or_notify_cancel()  # nothing takes a request out of its queue
-        self._enqueue(feeds, fetches, timeout, future)
-        return future
-
-    def submit_from_loop(
-        self, feeds: rows.Feeds, fetches: Sequence[str], *, timeout: float | None = None
-    ) -> asyncio.Future[Outputs]:
-        """The same for the running event loop, which each batch wakes once for all its requests.
-
-        A future that is cancelled takes nothing out of the queue: the batch runs as it is.
-
-        Raises:
-            ServingError: The request was refused.
-        """
-        future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
-        self._enqueue(feeds, fetches, timeout, future)
+        size = rows.count(feeds)
+        for _ in feeds:  # one for each tensor, as there
+            metrics.INPUT_BATCH_SIZE.observe(size)
+        limit = timeout if timeout is not None and timeout > 0 else math.inf
+        task = Task(feeds, fetches, size, self._scheduler.clock(), future, limit)
+        self._scheduler.submit(self._queue(frozenset(feeds), frozenset(fetches)), task)
         return future
 
     def close(self) -> None:
@@ -104,16 +94,6 @@ class BatchedServable:
         for queue in queues:
             self._scheduler.close(queue)
         self._servable.close()
-
-    def _enqueue(
-        self, feeds: rows.Feeds, fetches: Sequence[str], timeout: float | None, waiter: Waiter
-    ) -> None:
-        size = rows.count(feeds)
-        for _ in feeds:  # one for each tensor, as there
-            metrics.INPUT_BATCH_SIZE.observe(size)
-        limit = timeout if timeout is not None and timeout > 0 else math.inf
-        task = Task(feeds, fetches, size, self._scheduler.clock(), waiter, limit)
-        self._scheduler.submit(self._queue(frozenset(feeds), frozenset(fetches)), task)
 
     def _queue(self, fed: frozenset[str], fetched: frozenset[str]) -> Queue:
         key = (fed, fetched)
@@ -133,9 +113,8 @@ class BatchedServable:
             outcomes: Sequence[Outputs | Exception] = self._answers(fetches, batch)
         except Exception as error:  # noqa: BLE001 - it is theirs who wait
             outcomes = [error] * len(batch.tasks)
-        hand_out(
-            (task.waiter, outcome) for task, outcome in zip(batch.tasks, outcomes, strict=True)
-        )
+        for task, outcome in zip(batch.tasks, outcomes, strict=True):
+            hand_out(task.waiter, outcome)
 
     def _answers(self, fetches: list[str], batch: Batch) -> list[Outputs]:
         tasks, size = batch.tasks, batch.size

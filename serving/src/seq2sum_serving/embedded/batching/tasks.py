@@ -1,16 +1,9 @@
-"""What waits in a queue: one request, or a piece of one, and whoever waits for its answer.
-
-The answers of one batch are handed out together: an event loop is woken once for all of its
-requests in it, however many they are.
-"""
+"""What waits in a queue: one request, or a piece of one, and whoever waits for its answer."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -63,8 +56,8 @@ class Piece:
     place: int
 
 
-Waiter = Future[Outputs] | asyncio.Future[Outputs] | Piece
-"""Whoever gets the answer: a thread, a task of an event loop, or a request in pieces."""
+Waiter = Future[Outputs] | Piece
+"""Whoever gets the answer: a thread, or a request in pieces."""
 
 
 @dataclass(slots=True)
@@ -99,36 +92,16 @@ class Task:
         ]
 
 
-def hand_out(answers: Iterable[tuple[Waiter, Outcome]]) -> None:
-    """Gives everyone who waited the outcome."""
-    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Outputs], Outcome]]]
-    loops = defaultdict(list)
-    for waiter, outcome in answers:
-        if isinstance(waiter, Piece):
-            whole = waiter.split.add(waiter.place, outcome)
-            if whole is None:
-                continue
-            waiter, outcome = waiter.split.waiter, whole  # noqa: PLW2901
-        if isinstance(waiter, asyncio.Future):
-            loops[waiter.get_loop()].append((waiter, outcome))
-        else:
-            _set(waiter, outcome)
-    for loop, group in loops.items():
-        with contextlib.suppress(RuntimeError):  # it was closed; nobody waits
-            loop.call_soon_threadsafe(_set_all, group)
-
-
-def _set_all(answers: list[tuple[asyncio.Future[Outputs], Outcome]]) -> None:
-    for future, outcome in answers:
-        if not future.done():  # whoever waited may have gone
-            _set(future, outcome)
-
-
-def _set(future: Any, outcome: Outcome) -> None:
-    if isinstance(outcome, ServingError):
+def hand_out(waiter: Waiter, outcome: Outcome) -> None:
+    """Gives whoever waited the outcome; a piece's is kept until the last one is there."""
+    if isinstance(waiter, Piece):
+        whole = waiter.split.add(waiter.place, outcome)
+        if whole is not None:
+            hand_out(waiter.split.waiter, whole)
+    elif isinstance(outcome, ServingError):
         # One for each: an exception carries the traceback of whoever raises it.
-        future.set_exception(ServingError(outcome.code, outcome.message))
+        waiter.set_exception(ServingError(outcome.code, outcome.message))
     elif isinstance(outcome, Exception):
-        future.set_exception(outcome)
+        waiter.set_exception(outcome)
     else:
-        future.set_result(outcome)
+        waiter.set_result(outcome)

@@ -10,45 +10,12 @@ from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import classification_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import datatypes, examples, runtime, signatures
+from seq2sum_serving.embedded.inference import datatypes, signatures
+from seq2sum_serving.embedded.inference.examples_method import INPUTS, ExamplesMethod
 from seq2sum_serving.embedded.inference.options import InferenceOptions
-from seq2sum_serving.embedded.inference.servable import Servable
 
-INPUTS = "inputs"
 CLASSES = "classes"
 SCORES = "scores"
-API = "Classify"
-
-
-def classify(
-    servable: Servable,
-    version: int,
-    request: classification_pb2.ClassificationRequest,
-    *,
-    options: InferenceOptions,
-    timeout: float | None,
-) -> classification_pb2.ClassificationResponse:
-    """Runs a classification signature.
-
-    Raises:
-        ServingError: The signature does not fit, there is no example, or the graph raised.
-    """
-    spec = request.model_spec
-    signature = signatures.find(servable, signatures.name_of(spec))
-    fetches = check(signature, options)
-    inputs = examples.serialized(request.input)
-    fetched = runtime.run(
-        servable,
-        {signature.inputs[INPUTS].name: inputs},
-        fetches,
-        model=spec.name,
-        api=API,
-        timeout=timeout,
-    )
-    response = classification_pb2.ClassificationResponse()
-    write(dict(zip(fetches, fetched, strict=True)), signature, len(inputs), response.result)
-    signatures.answered(response.model_spec, asked=spec, version=version)
-    return response
 
 
 def check(signature: Any, options: InferenceOptions) -> list[str]:
@@ -130,3 +97,12 @@ def _output(fetched: Mapping[str, Any], signature: Any, alias: str, dtype: int, 
 
 def _refused(message: str) -> ServingError:
     return ServingError(Code.INVALID_ARGUMENT, message)
+
+
+classify = ExamplesMethod(
+    api="Classify",
+    response=classification_pb2.ClassificationResponse,
+    task_result="classification_result",
+    check=check,
+    write=write,
+)

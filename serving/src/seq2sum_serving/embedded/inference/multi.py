@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tensorflow_serving.apis import inference_pb2, model_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import classify, examples, regress, signatures
+from seq2sum_serving.embedded.inference import examples, signatures
+from seq2sum_serving.embedded.inference.classify import classify
+from seq2sum_serving.embedded.inference.examples_method import INPUTS
 from seq2sum_serving.embedded.inference.options import InferenceOptions
+from seq2sum_serving.embedded.inference.regress import regress
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.monitoring import metrics
+
+METHODS = {signatures.CLASSIFY: classify, signatures.REGRESS: regress}
+"""What a task may ask for; what its signature is for does not count."""
 
 
 def model_of(request: inference_pb2.MultiInferenceRequest) -> model_pb2.ModelSpec:
@@ -43,10 +47,8 @@ def multi_inference(
     for task in request.tasks:
         result = response.results.add()
         signature = servable.signatures[signatures.name_of(task.model_spec)]
-        if task.method_name == signatures.CLASSIFY:
-            classify.write(arrays, signature, len(inputs), result.classification_result)
-        else:
-            regress.write(arrays, signature, len(inputs), result.regression_result)
+        method = METHODS[task.method_name]
+        method.write(arrays, signature, len(inputs), getattr(result, method.task_result))
         signatures.answered(result.model_spec, asked=task.model_spec, version=version)
     return response
 
@@ -74,21 +76,17 @@ def _check(
         signature = servable.signatures.get(name)
         if signature is None:
             raise _refused(f"Requested signature not found in model graph: {name}")
-        fetches.update(_fetches(task, signature, options))
-        wanted = signature.inputs[classify.INPUTS].name
+        method = METHODS.get(task.method_name)
+        if method is None:
+            raise ServingError(
+                Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}"
+            )
+        fetches.update(method.check(signature, options))
+        wanted = signature.inputs[INPUTS].name
         if feed and feed != wanted:
             raise _refused("Input tensor must be the same for all Signatures.")
         feed = wanted
     return feed, sorted(fetches)
-
-
-def _fetches(task: Any, signature: Any, options: InferenceOptions) -> list[str]:
-    """What the task's own method needs of the signature; the signature's does not count."""
-    if task.method_name == signatures.CLASSIFY:
-        return classify.check(signature, options)
-    if task.method_name == signatures.REGRESS:
-        return regress.check(signature, options)
-    raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
 
 
 def _refused(message: str) -> ServingError:

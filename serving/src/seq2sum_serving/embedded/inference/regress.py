@@ -10,44 +10,11 @@ from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import regression_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import datatypes, examples, runtime, signatures
+from seq2sum_serving.embedded.inference import datatypes, signatures
+from seq2sum_serving.embedded.inference.examples_method import INPUTS, ExamplesMethod
 from seq2sum_serving.embedded.inference.options import InferenceOptions
-from seq2sum_serving.embedded.inference.servable import Servable
 
-INPUTS = "inputs"
 OUTPUTS = "outputs"
-API = "Regress"
-
-
-def regress(
-    servable: Servable,
-    version: int,
-    request: regression_pb2.RegressionRequest,
-    *,
-    options: InferenceOptions,
-    timeout: float | None,
-) -> regression_pb2.RegressionResponse:
-    """Runs a regression signature.
-
-    Raises:
-        ServingError: The signature does not fit, there is no example, or the graph raised.
-    """
-    spec = request.model_spec
-    signature = signatures.find(servable, signatures.name_of(spec))
-    fetches = check(signature, options)
-    inputs = examples.serialized(request.input)
-    fetched = runtime.run(
-        servable,
-        {signature.inputs[INPUTS].name: inputs},
-        fetches,
-        model=spec.name,
-        api=API,
-        timeout=timeout,
-    )
-    response = regression_pb2.RegressionResponse()
-    write(dict(zip(fetches, fetched, strict=True)), signature, len(inputs), response.result)
-    signatures.answered(response.model_spec, asked=spec, version=version)
-    return response
 
 
 def check(signature: Any, options: InferenceOptions) -> list[str]:
@@ -105,3 +72,12 @@ def write(
 
 def _refused(message: str) -> ServingError:
     return ServingError(Code.INVALID_ARGUMENT, message)
+
+
+regress = ExamplesMethod(
+    api="Regress",
+    response=regression_pb2.RegressionResponse,
+    task_result="regression_result",
+    check=check,
+    write=write,
+)

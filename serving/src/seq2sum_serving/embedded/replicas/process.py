@@ -68,6 +68,7 @@ class Process:
 
     def _open(self, socket_path: str) -> None:
         self._folder = Path(socket_path).parent
+        memory.settle()
         self._replica.result().open(socket_path)
 
 

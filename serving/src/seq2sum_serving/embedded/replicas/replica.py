@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from seq2sum_serving.embedded.config import ServerConfig
-from seq2sum_serving.embedded.core import Core, CoreOptions
+from seq2sum_serving.embedded.config import CoreOptions, ServerConfig
+from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.inference.loader import Loader
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.lifecycle.labels import Labels

@@ -1,0 +1,100 @@
+"""The operator's story in serving/README.md, told again with real servers: its words are true."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+
+import pytest
+import servers
+from conftest import BIN, ROOT
+
+README = (ROOT / "serving" / "README.md").read_text()
+STORY = [
+    block
+    for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    if "$ seq2sum-rollout" in block
+]
+FLAGS = [
+    "--model_config_file_poll_wait_seconds=5",
+    "--allow_version_labels_for_unavailable_models=true",
+    "--num_load_threads=1",
+    "--max_num_load_retries=0",
+]
+POLICY = """
+[latency]
+samples = 50
+slack_milliseconds = 1000.0
+p99_milliseconds = 5000.0
+[live]
+fewest = 10
+[traffic]
+steps = [10, 50]
+bake = 2
+settle = 1
+"""
+"""As in the story but shorter, and with patience for a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def operator(small_version, shuffled_version, tmp_path_factory):
+    """Runs commands of the story where three servers read one models.config."""
+    folder = tmp_path_factory.mktemp("story")
+    shutil.copytree(small_version, folder / "models" / "seq2sum" / "1")
+    shutil.copytree(small_version, folder / "exports" / "fast" / "1")
+    shutil.copytree(shuffled_version, folder / "exports" / "wrong" / "1")
+    [config] = re.findall(r"^```\n(model_config_list.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    base = folder / "models" / "seq2sum"
+    (folder / "models.config").write_text(config.replace("/models/seq2sum", str(base)))
+    (folder / "gates.toml").write_text(POLICY)
+    replicas = [
+        servers.Server.launch(
+            None, folder, config=folder / "models.config", flags=FLAGS, forked=True
+        )
+        for _ in range(3)
+    ]
+    try:
+        targets = ",".join(replica.wait_until_open().target for replica in replicas)
+
+        def command(line):
+            done = subprocess.run(
+                [BIN / "seq2sum-rollout", *shlex.split(line)[1:], "--targets", targets],
+                cwd=folder,
+                env=os.environ | {"COLUMNS": "100"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+            return done.stdout
+
+        yield command
+    finally:
+        for replica in replicas:
+            replica.stop()
+
+
+def blurred(text):
+    """Lines without figures, addresses, widths and the progress of what takes its time."""
+    text = re.sub(r"^\d\d:\d\d:\d\d    \d+ (s|of \d+ s):.*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"(127\.0\.0\.1|localhost|)(:\d+)", ":#", text)
+    text = re.sub(r"\S+@\S+", "who", text)
+    text = re.sub(r"\d[\d.,]*( ms)?", "#", text)
+    text = re.sub(r"/\S*/exports", "exports", text)
+    return " ".join(re.sub("─+", "─", text).split())
+
+
+def test_the_story_is_there():
+    assert len(STORY) == 5
+
+
+@pytest.mark.parametrize("number", range(len(STORY)))
+def test_every_command_prints_what_stands_below_it(operator, number):
+    """In order: each begins where the one before has ended."""
+    for part in STORY[number].split("$ ")[1:]:
+        line, _, expected = part.partition("\n")
+        assert blurred(operator(line)) == blurred(expected)

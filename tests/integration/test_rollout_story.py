@@ -1,0 +1,39 @@
+"""The story of `make soak-rollout`, told with small versions in half a minute."""
+
+from __future__ import annotations
+
+import pytest
+from rollouts import story, world
+from rollouts.report import Report
+from rollouts.shuffled import shuffled
+from rollouts.story import DEFAULT, FAST, SEED, SHUFFLED, Tempo
+
+TEMPO = Tempo(calls=3000, swaps=2, calm=1.0, bake=1.0, settle=0.3)
+
+pytestmark = pytest.mark.embedded
+
+
+@pytest.fixture
+def cast(small_version, evaluated, command, tmp_path):
+    """Three good versions and one with shuffled weights."""
+    wrong, base = shuffled(evaluated[0], tmp_path / "run"), tmp_path / SHUFFLED
+    done = command("seq2sum-train", "export", wrong, "--to", base)
+    assert done.returncode == 0, done.stderr
+    return {SEED: small_version, DEFAULT: small_version, FAST: small_version, SHUFFLED: base / "1"}
+
+
+def test_versions_change_under_traffic_and_no_caller_notices(cast, tmp_path):
+    with world.opened(tmp_path / "servers", cast[SEED], forked=True) as servers:
+        report = Report.of(story.told(servers, cast, TEMPO))
+
+    assert [text for good, text in report.verdicts() if not good] == []
+    commands = [(one.verb, one.ended.code) for one in report.story.chapters]
+    assert commands[:5] == [
+        ("promote 1", 0), ("run 2", 0), ("run 3", 0), ("run 4", 1), ("run 5", 3),
+    ]  # fmt: skip
+    assert report.story.names[4] == SHUFFLED
+    assert set(report.taken_back()) == {4}
+    assert "publish a better version under a new number" in report.taken_back()[4]
+    answered = {call.version for call in report.story.calls}
+    assert answered >= {1, 2, 3, 5}, "each had its share of the traffic"
+    assert all(call.right for call in report.story.calls)

@@ -150,7 +150,6 @@ def test_a_mistake_of_the_operator_is_told_and_ends_with_2(settled, line, words)
 REFUSALS = {
     "retire 2": "version 2 is stable: promote another one first",
     "canary 2": "version 2 is stable already: there is nothing to try",
-    "run 2": "version 2 is stable already: there is nothing to do",
     "canary 9": "version 9 is not on disk (there: 1, 2, 3). Put it there whole with `publish DIR`",
     "publish DIR --version 3": "versions are never overwritten; the next free one is 4",
 }

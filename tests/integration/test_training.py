@@ -80,8 +80,8 @@ def test_a_run_folder_holds_what_is_needed_to_repeat_it(evaluated):
 def test_wrong_answers_are_counted_and_listed(command, tmp_path):
     """Two steps of training answer hardly anything right, and the evaluation says so."""
     path = tmp_path / "untrained"
-    settings = ["digits=1", "network.encoder=4", "network.decoder=4", "fit.steps=2"]
-    settings += ["fit.warm_up=1", "polish.rounds=1", "polish.steps=1"]
+    settings = (*SETTINGS, "data.held_out=0.1", "fit.steps=2", "fit.warm_up=1")
+    settings += ("polish.rounds=1", "polish.steps=1")
     done = command("seq2sum-train", "fit", "default", "--out", path, *overrides(*settings))
     assert done.returncode == 0, done.stderr
     assert command("seq2sum-train", "evaluate", path).returncode == 0

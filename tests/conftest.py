@@ -157,6 +157,20 @@ def small_version(
     return base / "1"
 
 
+@pytest.fixture(scope="session")
+def shuffled_version(
+    command: Command, evaluated: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The same with its weights shuffled: whole, quick, and wrong. Read it, do not change it."""
+    from rollouts.shuffled import shuffled
+
+    folder = tmp_path_factory.mktemp("shuffled")
+    wrong = shuffled(evaluated[0], folder / "run")
+    done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum")
+    assert done.returncode == 0, done.stderr
+    return folder / "seq2sum" / "1"
+
+
 @pytest.fixture
 def base_path(small_version: Path, tmp_path: Path) -> Path:
     """A model's base path of the test's own, with version 1 in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -63,6 +64,7 @@ class FakeProcess:
     def freeze(self) -> None:
         """Stops it: its system still acknowledges bytes, but nobody reads them."""
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # it may run on for a moment
 
     def stop(self) -> None:
         """Ends it, if it was started and has not ended yet."""

@@ -57,7 +57,7 @@ def test_help_tells_every_verb_with_examples_and_exit_codes(capsys):
         ("canary 2 --percent nan", "'nan' is no number from 0 to 100"),
         ("history --last 0", "'0' is no whole number from 1 on"),
         ("watch --every 0", "'0' is no number from 0.05 to 3600"),
-        ("status --dry-run", "unrecognized arguments: --dry-run"),
+        ("status --why x", "unrecognized arguments: --why"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_was_wrong(capsys, line, said):
@@ -231,3 +231,16 @@ def test_replicas_that_do_not_have_what_the_file_says_are_repaired(called, bench
     assert bench.done == ["repaired"]
     assert called("repair")[0] == Exit.DONE  # nothing to do is nothing to note
     assert bench.done == ["repaired"]
+
+
+def test_watch_gives_a_line_of_json_for_each_look(called):
+    code, out, err = called("watch", "--count", "2", "--every", "0.05", "--json")
+    *looks, last = map(json.loads, out.splitlines())
+    assert (code, err, len(looks)) == (Exit.DONE, "", 2)
+    assert all(look["versions"] and look["when"] for look in looks)
+    assert last["verb"] == "watch"
+
+
+@pytest.mark.parametrize("verb", ["status", "history"])
+def test_verbs_that_only_look_take_a_dry_run(called, verb):
+    assert called(verb, "--dry-run")[1] == called(verb)[1]

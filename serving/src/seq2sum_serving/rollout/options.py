@@ -120,12 +120,14 @@ def _shared() -> argparse.ArgumentParser:
     tls.add_argument("--key", type=Path, metavar="FILE", help="its private key")
     tls.add_argument("--server-name", metavar="NAME", help="the name in the servers' certificate")
     shared.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    shared.add_argument(
+        "--dry-run", action="store_true", help="show the plan, touch nothing; some verbs only look"
+    )
     return shared
 
 
 def _changing() -> argparse.ArgumentParser:
     changing = argparse.ArgumentParser(add_help=False)
-    changing.add_argument("--dry-run", action="store_true", help="show the plan, touch nothing")
     changing.add_argument("--why", default="", help="goes into the history")
     return changing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -175,14 +176,18 @@ def shown_history(task: Task) -> Exit:
 
 
 def watch(task: Task) -> Exit:
-    """Looks again and again."""
+    """Looks again and again; with `--json`, a line for each look."""
 
     def look() -> RenderableType:
         deployment = task.deployment
+        current, weights = deployment.observe(), deployment.traffic.read()
+        if task.options.json:
+            told = status_view.as_json(current, model=deployment.model, weights=weights)
+            print(json.dumps(told | {"when": history.now()}), flush=True)
         return watch_view.screen(
-            deployment.observe(),
+            current,
             model=deployment.model,
-            weights=deployment.traffic.read(),
+            weights=weights,
             events=deployment.events(),
             when=history.now(),
             probe=", ".join(f"{a}: {b}" for a, b in deployment.fleet.answering(STABLE).items()),

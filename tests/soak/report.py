@@ -116,7 +116,7 @@ def picture(soak: Soak) -> Figure:
     ends = minutes[0], minutes[-1]
     trend = [level + soak.slope * (end - middle) for end in ends]
     memory.plot(ends, trend, "--", color=COLOURS[1], label=f"its floor: {soak.slope:+.2f} MB/min")
-    memory.set(title="Memory of its own of the server, MB", xlabel="minutes")
+    memory.set(title="The server's own memory, MB", xlabel="minutes")
     memory.set_ylim(0, 1.15 * max(resident))
     memory.legend(frameon=False, fontsize=8, loc="lower right")
     for name, colour in (("threads", COLOURS[0]), ("handles", COLOURS[1])):

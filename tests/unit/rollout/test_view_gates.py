@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import io
+from functools import partial
 
 import pytest
-from rich.console import Console
+import rendering
 from seq2sum_serving.rollout.gates.result import Result, Verdict
 from seq2sum_serving.rollout.views.gates import results
 from seq2sum_serving.rollout.views.steps import steps
 
-
-def shown(renderable, *, terminal=False):
-    console = Console(
-        file=io.StringIO(),
-        width=60,
-        force_terminal=terminal,
-        color_system="standard" if terminal else None,
-        no_color=False,
-        legacy_windows=False,
-    )
-    console.print(renderable)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+shown = partial(rendering.shown, width=60)
 
 
 def test_a_row_for_each_gate():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 
 import pytest
-from rich.console import Console
+from rendering import shown
 from seq2sum_serving.rollout.history import Event
 from seq2sum_serving.rollout.views.figures import number, short
 from seq2sum_serving.rollout.views.history import as_json, history
@@ -36,19 +35,6 @@ EVENTS = [
     event("traffic", clock="23:59:59", stable=95.0, canary=5.0),
     event("rolled back", why="p99 [bold]doubled[/bold]"),
 ]
-
-
-def shown(renderable, *, width=80, terminal=False):
-    console = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=terminal,
-        color_system="standard" if terminal else None,
-        no_color=False,
-        legacy_windows=False,
-    )
-    console.print(renderable)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
 def test_with_room_everything_has_a_column():

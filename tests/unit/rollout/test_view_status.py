@@ -6,6 +6,7 @@ import io
 import json
 
 import pytest
+from rendering import shown
 from rich.console import Console
 from seq2sum import State, VersionStatus
 from seq2sum_serving.rollout.state import Current, Policy, Recorded, Replica
@@ -47,19 +48,6 @@ def current(targets=LOCAL, **changes):
         "spent": {2: "failed on 2026-07-14T09:11:02.113Z: golden"},
     }
     return Current(**{**values, **changes})
-
-
-def shown(renderable, *, width=80, terminal=False):
-    console = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=terminal,
-        color_system="standard" if terminal else None,
-        no_color=False,
-        legacy_windows=False,
-    )
-    console.print(renderable)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
 def told(found, *, width=80, terminal=False, weights=None):

@@ -93,8 +93,6 @@ class Course:
             deployment.tell(f"going on with the run of version {self.version}: {begun.told}")
             return begun
         current = deployment.observe()
-        if current.stable == self.version:
-            raise Refused(f"version {self.version} is stable already: there is nothing to do")
         if spent := current.spent.get(self.version):
             loaded = ""
             if current.available_everywhere(self.version):
@@ -167,11 +165,10 @@ class Course:
         if self._ended_by_others():
             raise Interrupted(f"version {version} is not on trial any more: somebody ended it")
         self._note("promoted", self.why)
-        deployment.reach(intents.promote(deployment.observe(), version), self.why)
         self._finish()
 
     def _finish(self) -> None:
-        """What is left when the labels have moved."""
+        """Moves the labels, where they have not moved yet, and does what is left then."""
         deployment = self.deployment
         deployment.reach(intents.promote(deployment.observe(), self.version), self.why)
         deployment.shift(ALL_STABLE)
@@ -180,21 +177,18 @@ class Course:
     def _judged(self, results: Sequence[Result]) -> None:
         """Writes results down, and stops at a failure."""
         for result in results:
-            self.deployment.tell(f"  {result.verdict:<12} {result.gate}: {result.text}")
+            self.deployment.tell(line(result))
             judged = {"gate": result.gate, "verdict": str(result.verdict), "text": result.text}
             self.deployment.note("gate", self.version, figures={**result.figures, **judged})
-        bad = [one for one in results if one.verdict in (Verdict.FAILED, Verdict.INCONCLUSIVE)]
-        match overall(list(results)):
-            case Verdict.FAILED:
-                failed = [one for one in bad if one.verdict is Verdict.FAILED]
-                raise VersionFailed(told(failed))
-            case Verdict.INCONCLUSIVE:
-                raise Inconclusive(
-                    f"{'; '.join(f'{one.gate}: {one.text}' for one in bad)}. Version "
-                    f"{self.version} stays where it is: `run {self.version}` judges it again, "
-                    f"`promote {self.version}` goes on by your own decision, `rollback` and "
-                    f"`retire {self.version}` end it"
-                )
+        refuse_failed(results)
+        if overall(list(results)) is Verdict.INCONCLUSIVE:
+            open_ones = [one for one in results if one.verdict is Verdict.INCONCLUSIVE]
+            raise Inconclusive(
+                f"{'; '.join(f'{one.gate}: {one.text}' for one in open_ones)}. Version "
+                f"{self.version} stays where it is: `run {self.version}` judges it again, "
+                f"`promote {self.version}` goes on by your own decision, `rollback` and "
+                f"`retire {self.version}` end it"
+            )
 
     def _take_back(self, why: Failed, *, again: bool = False) -> None:
         """Traffic goes back to the stable version, and the version is unloaded.
@@ -238,8 +232,19 @@ def event_of(why: Failed, *, with_traffic: bool) -> str:
     return "rolled back" if with_traffic else "failed"
 
 
-def told(failed: Sequence[Result]) -> str:
-    """What failed gates found: the first in full, the others by name."""
-    first, *others = failed
-    names = f" Failed too: {', '.join(one.gate for one in others)}." if others else ""
-    return f"{first.gate}: {first.text}.{names}"
+def line(result: Result) -> str:
+    """A gate's result as a line of progress."""
+    return f"  {result.verdict:<12} {result.gate}: {result.text}"
+
+
+def refuse_failed(results: Sequence[Result]) -> None:
+    """Stops at a gate that failed.
+
+    Raises:
+        VersionFailed: What the first of them found, and the names of the others.
+    """
+    failed = [one for one in results if one.verdict is Verdict.FAILED]
+    if failed:
+        first, *others = failed
+        names = f" Failed too: {', '.join(one.gate for one in others)}." if others else ""
+        raise VersionFailed(f"{first.gate}: {first.text}.{names}")

@@ -61,7 +61,7 @@ def _wanted(current: Current) -> Iterator[str]:
             current,
             (
                 (replica, _shortcoming(replica, version))
-                for replica in _up(current)
+                for replica in current.up
                 if version not in replica.available
             ),
             f"version {version} is wanted, and ",
@@ -81,7 +81,7 @@ def _shortcoming(replica: Replica, version: int) -> tuple[str, str]:
 
 
 def _unwanted(current: Current) -> Iterator[str]:
-    up = _up(current)
+    up = current.up
     known = {version for replica in up for version in replica.versions}
     for version in sorted(known - current.aspired):
         yield from _grouped(
@@ -96,7 +96,7 @@ def _unwanted(current: Current) -> Iterator[str]:
 
 
 def _labels(current: Current) -> Iterator[str]:
-    up = _up(current)
+    up = current.up
     recorded = current.recorded.labels
     for label in sorted({*recorded, *(label for replica in up for label in replica.labels)}):
         if label in recorded:
@@ -134,7 +134,3 @@ def _where(current: Current, replicas: Sequence[Replica]) -> str:
 
 def _named(version: int | None) -> str:
     return "no version" if version is None else f"version {version}"
-
-
-def _up(current: Current) -> list[Replica]:
-    return [replica for replica in current.replicas if replica.up]

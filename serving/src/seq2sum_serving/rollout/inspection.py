@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import seq2sum
 
@@ -45,7 +45,7 @@ class Inspection:
         """Before it is loaded: what its files say."""
         base = self._deployment.base
         told = contract.judge(base.contract(self._version), base.contract(self._stable))
-        self._golden()
+        self._golden  # noqa: B018 what could not be asked later is told now
         return [told]
 
     def memory(self) -> float | None:
@@ -75,7 +75,7 @@ class Inspection:
             told: Shown what was seen so far once a second.
             ago: Seconds since the version got its first traffic, when this begins.
         """
-        questions = self._golden()
+        questions = self._golden
         seen = Seen()
         pause = 1 / self._policy.live.probes_per_second
         began = looked = time.monotonic()
@@ -105,11 +105,13 @@ class Inspection:
             self._deployment.tell(f"  judged by probes alone: {error}")
             return None
 
+    @cached_property
     def _golden(self) -> Golden:
+        """Read once: raises Failed if the version has none that can be used."""
         return golden.read(self._deployment.base.folder(self._version))
 
     def _answers(self, client: seq2sum.Client) -> list[Result]:
-        questions = self._golden()
+        questions = self._golden
         try:
             description = client.describe(version=self._version)
             signatures = contract.judge_live(description, client.describe(version=self._stable))
@@ -133,7 +135,7 @@ class Inspection:
             "candidate": partial(ask, self._version),
             "stable": partial(ask, self._stable),
         }
-        samples = latency.measure(ways, self._golden().questions, self._policy.latency)
+        samples = latency.measure(ways, self._golden.questions, self._policy.latency)
         return latency.judge(samples, self._policy.latency)
 
 

@@ -40,11 +40,7 @@ def canary(current: Current, version: int) -> Wanted:
     stable = adopted.labels[STABLE]
     if version == stable:
         raise Refused(f"version {version} is stable already: there is nothing to try")
-    if current.canary not in (None, version):
-        raise Refused(
-            f"version {current.canary} is on trial. End that first: `promote {current.canary}` or "
-            "`rollback`"
-        )
+    _refuse_second_trial(current, version)
     return _wanted(current, stable, version, current.previous, loaded=version)
 
 
@@ -61,11 +57,7 @@ def promote(current: Current, version: int) -> Wanted:
     Raises:
         Refused: Another one is on trial.
     """
-    if current.canary not in (None, version):
-        raise Refused(
-            f"version {current.canary} is on trial. End that first: `promote {current.canary}` or "
-            "`rollback`"
-        )
+    _refuse_second_trial(current, version)
     before = current.stable
     if before is None and not falls_back(current):
         serving = filter(current.available_everywhere, current.aspired - {version})
@@ -113,6 +105,15 @@ def retire(current: Current, version: int) -> Wanted:
     adopted = adopt(current)
     labels = {label: v for label, v in adopted.labels.items() if v != version}
     return Wanted(frozenset((current.aspired | adopted.versions) - {version}), labels)
+
+
+def _refuse_second_trial(current: Current, version: int) -> None:
+    """Raises Refused if another version is on trial."""
+    if current.canary not in (None, version):
+        raise Refused(
+            f"version {current.canary} is on trial. End that first: `promote {current.canary}` or "
+            "`rollback`"
+        )
 
 
 def _wanted(

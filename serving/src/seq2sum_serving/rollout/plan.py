@@ -97,7 +97,7 @@ def plan(current: Current, wanted: Wanted, *, down_too: bool = False) -> tuple[S
         Refused: There is no safe way; it says why, and what to do.
     """
     check(current, wanted, down_too=down_too)
-    up = [replica for replica in current.replicas if replica.up]
+    up = current.up
     before, wants = current.recorded, frozenset(wanted.versions)
     both = _specific(wants | _kept(current))
     steps: list[Step] = []

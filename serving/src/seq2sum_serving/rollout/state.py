@@ -117,14 +117,18 @@ class Current:
         return None if version == self.stable else version
 
     @property
+    def up(self) -> tuple[Replica, ...]:
+        """The replicas that answer."""
+        return tuple(replica for replica in self.replicas if replica.up)
+
+    @property
     def down(self) -> tuple[Replica, ...]:
         """The replicas that do not answer."""
         return tuple(replica for replica in self.replicas if not replica.up)
 
     def available_everywhere(self, version: int) -> bool:
         """Whether every replica that is up answers with it."""
-        up = [replica for replica in self.replicas if replica.up]
-        return bool(up) and all(version in replica.available for replica in up)
+        return bool(self.up) and all(version in replica.available for replica in self.up)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from rich.console import RenderableType
 
 from seq2sum_serving.rollout import history, intents, journal
 from seq2sum_serving.rollout import plan as plans
-from seq2sum_serving.rollout.course import Course, event_of, told
+from seq2sum_serving.rollout.course import Course, event_of, line, refuse_failed
 from seq2sum_serving.rollout.drift import drift
-from seq2sum_serving.rollout.errors import Exit, Failed, Refused, VersionFailed
+from seq2sum_serving.rollout.errors import Exit, Failed, Refused
 from seq2sum_serving.rollout.gates.result import Verdict, overall
 from seq2sum_serving.rollout.inspection import Inspection
 from seq2sum_serving.rollout.publishing import begun_with, held, next_number
@@ -218,10 +218,8 @@ def bring(task: Task, version: int) -> None:
             deployment.reach(intents.beside(deployment.observe(), version), task.why)
             results += [] if task.options.without_gates else look.loaded(memory)
         for one in results:
-            deployment.tell(f"  {one.verdict:<12} {one.gate}: {one.text}")
-        if overall(results) is Verdict.FAILED:
-            failed = [one for one in results if one.verdict is Verdict.FAILED]
-            raise VersionFailed(told(failed))
+            deployment.tell(line(one))
+        refuse_failed(results)
     except Failed as error:
         deployment.note(event_of(error, with_traffic=False), version, str(error))
         deployment.reach(intents.retire(deployment.observe(), version), down_too=True)

@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated test bench-training bench-graph bench-client bench-server soak soak-rollout search-small demo clean
+.PHONY: help setup setup-system format generate check check-generated check-deploy test bench-training bench-graph bench-client bench-server soak soak-rollout search-small demo clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -28,9 +28,10 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 		--editable ./client --editable ./training --editable './serving[embedded]'
 	@touch $@
 
-# Without them the tests that need them are skipped, by name.
-setup-system: ## Install what some tests use of Debian: a browser and curl (as root, or by sudo)
-	@for tool in chromium curl; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+# Without them the tests that need them are skipped, by name; with CI=true they fail.
+SYSTEM_TOOLS := chromium curl docker-compose prometheus
+setup-system: ## Install what some tests use of Debian: a browser, curl, docker-compose, Prometheus
+	@for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 		[ -z "$$missing" ] || { root=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
 		$$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
@@ -55,6 +56,9 @@ check-generated: setup
 		diff -r --exclude=__init__.py --exclude=__pycache__ .generated/$${made#*/src/} $$made \
 		|| { echo "generated code is not current: run make generate"; exit 1; }; done
 	@rm -rf .generated
+
+check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy, alerts, dashboards
+	$(BIN)/python -m pytest tests/deploy
 
 test: setup ## Run all tests
 	$(BIN)/python -m pytest

@@ -10,15 +10,15 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-EXECUTABLE = shutil.which("chromium") or shutil.which("chromium-browser")
-HOW_TO_GET = "make setup-system"
+import system
+
+EXECUTABLE = system.program("chromium")
 
 SECONDS_TO_ANSWER = 60
 
@@ -50,7 +50,7 @@ class Browser:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-c", _START, str(theirs_in), str(theirs_out)),
-                    *(EXECUTABLE, *_FLAGS, f"--user-data-dir={folder / 'profile'}"),
+                    *(str(EXECUTABLE), *_FLAGS, f"--user-data-dir={folder / 'profile'}"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import browser
 import pytest
 import servers
+import system
 
 FIXTURE = Path(__file__).parent.parent / "conformance" / "fixture"
 
 pytestmark = [
     pytest.mark.embedded,
-    pytest.mark.skipif(
-        browser.EXECUTABLE is None and os.environ.get("SEQ2SUM_SYSTEM_TOOLS") != "required",
-        reason=f"Chromium is missing: {browser.HOW_TO_GET}",
-    ),
+    system.needs("chromium"),
 ]
 
 READY = "document.querySelector('.ask[data-ready]') !== null"
@@ -56,7 +53,7 @@ def server(base):
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    assert browser.EXECUTABLE, f"Chromium is missing: {browser.HOW_TO_GET}"
+    assert browser.EXECUTABLE, f"Chromium is missing: {system.HOW_TO_GET}"
     chromium = browser.Browser(tmp_path_factory.mktemp("browser"))
     yield chromium
     chromium.close()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import servers
+import system
 
 FIXTURE = Path(__file__).parent.parent / "conformance" / "fixture"
 
@@ -23,9 +23,7 @@ model_config_list {{
 }}
 """
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("curl") is None, reason="curl is missing: make setup-system"
-)
+pytestmark = system.needs("curl")
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from conftest import ROOT
 ALLOWED = {"seq2sum", "grpcio", "protobuf", "typing-extensions", "pip", "setuptools"}
 TABLES = {"rich", "markdown-it-py", "mdurl", "pygments"}
 """What draws the tables of `seq2sum-rollout`."""
+METRICS = {"prometheus-client"}
+"""What `seq2sum-probe` exports with."""
 
 
 @pytest.fixture(scope="module")
@@ -62,5 +64,5 @@ def test_rollouts_need_no_tensorflow_either(python):
     subprocess.run([*pip, ROOT / "serving"], check=True, capture_output=True, timeout=280)
     installed = json.loads(run(python, "-m", "pip", "list", "--format=json"))
     names = {entry["name"].lower().replace("_", "-") for entry in installed}
-    assert names <= ALLOWED | {"seq2sum-serving", *TABLES}
+    assert names <= ALLOWED | {"seq2sum-serving", *TABLES, *METRICS}
     assert "rollback" in run(python.parent / "seq2sum-rollout", "--help")

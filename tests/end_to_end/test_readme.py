@@ -9,41 +9,23 @@ import shlex
 import subprocess
 from itertools import pairwise
 
-import processes
+import documented
 import pytest
-import seq2sum_serving.embedded.flags
-import seq2sum_serving.embedded.startup
-import seq2sum_serving.rollout.options
-import seq2sum_training.command
 import servers
 from blur import blurred
 from conftest import BIN, ROOT
 
 FILES = ("README.md", "client/README.md")
-README = (ROOT / "README.md").read_text()
 
-
-def blocks(file):
-    """Language and text of every fenced block."""
-    text = (ROOT / file).read_text()
-    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-BLOCKS = blocks("README.md")
+BLOCKS = documented.blocks("README.md")
 PYTHON = {
     f"{file}, {number}": (code, output)
     for file in FILES
-    for number, ((language, code), (_, output)) in enumerate(pairwise(blocks(file)))
+    for number, ((language, code), (_, output)) in enumerate(pairwise(documented.blocks(file)))
     if language == "python"
 }
 """Each Python block, and the block after it: what it prints."""
-COMMANDS = [
-    line.removeprefix("$ ")
-    for language, text in BLOCKS
-    if language == "console"
-    for line in text.splitlines()
-    if line.startswith("$ ")
-]
+COMMANDS = documented.commands("README.md")
 
 
 @pytest.fixture(scope="module")
@@ -82,28 +64,7 @@ def test_the_client_commands_print_what_stands_below_them(server):
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_exists_with_its_options(line):
-    program, *options = shlex.split(line.replace("$PWD", "/models"))
-    match program:
-        case "make":
-            subprocess.run(["make", "-n", *options], cwd=ROOT, check=True, capture_output=True)
-        case "seq2sum-train":
-            seq2sum_training.command.parser().parse_args(options)
-        case "seq2sum-serve":
-            flags = seq2sum_serving.embedded.flags.parse(options)
-            assert seq2sum_serving.embedded.startup.configuration(flags).models
-        case "seq2sum-rollout":
-            seq2sum_serving.rollout.options.parser().parse_args(options)
-        case "seq2sum":
-            assert options  # run by the test above
-        case "docker":
-            assert (ROOT / "docker-compose.yml").is_file()
-        case "export":
-            name, _, template = options[0].partition("=")
-            assert name == processes.VARIABLE
-            fields = dict.fromkeys(re.findall(r"{(\w+)}", template), "x")
-            assert fields.keys() <= set(re.findall(r"{(\w+)}", servers.__doc__))
-        case _:
-            raise AssertionError(f"who runs {line}?")
+    documented.exists(line)
 
 
 def test_the_demo_prints_what_the_readme_says(demo):

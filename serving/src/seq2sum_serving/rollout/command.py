@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import seq2sum
 from rich.console import Console
 
 from seq2sum_serving.rollout import options
 from seq2sum_serving.rollout.deployment import Deployment, Pace
 from seq2sum_serving.rollout.disk import Base
-from seq2sum_serving.rollout.errors import Mistake, RolloutError
+from seq2sum_serving.rollout.encryption import chosen_tls
+from seq2sum_serving.rollout.errors import RolloutError
 from seq2sum_serving.rollout.fleet import Fleet
 from seq2sum_serving.rollout.gates import policy
 from seq2sum_serving.rollout.gates.prometheus import Prometheus
@@ -71,7 +71,7 @@ def prepared(chosen: argparse.Namespace) -> Iterator[Task]:
     record = Record(chosen.config, chosen.model)
     beside = chosen.config.parent
     base = chosen.base_path or Path(record.base_path())
-    with Fleet(chosen.targets, chosen.model, tls=_tls(chosen)) as fleet:
+    with Fleet(chosen.targets, chosen.model, tls=chosen_tls(chosen)) as fleet:
         deployment = Deployment(
             record,
             fleet,
@@ -88,20 +88,6 @@ def prepared(chosen: argparse.Namespace) -> Iterator[Task]:
 def _tell(line: str) -> None:
     """What is done, as it is done: on standard error, so that standard output is the result's."""
     print(f"{time.strftime('%H:%M:%S')}  {line}", file=sys.stderr, flush=True)
-
-
-def _tls(chosen: argparse.Namespace) -> seq2sum.TLS | None:
-    files = {"ca": chosen.ca, "certificate": chosen.cert, "key": chosen.key}
-    if not chosen.tls and chosen.server_name is None and not any(files.values()):
-        return None
-    try:
-        tls = seq2sum.TLS(**files, server_name=chosen.server_name)
-        tls.credentials()
-    except OSError as error:
-        raise Mistake(f"cannot read {error.filename}: {error.strerror}") from error
-    except ValueError as error:
-        raise Mistake(str(error).replace("give both", "give both --cert and --key")) from error
-    return tls
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ nobody wants it."""
 def drift(current: Current) -> list[str]:
     """A sentence for every difference between the file of record, the disk and the replicas."""
     return [
-        *_silent(current),
+        *silent(current),
         *_record(current),
         *_wanted(current),
         *_unwanted(current),
-        *_labels(current),
+        *labels(current),
     ]
 
 
@@ -33,7 +33,8 @@ def first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "no reason is given")
 
 
-def _silent(current: Current) -> Iterator[str]:
+def silent(current: Current) -> Iterator[str]:
+    """Which replicas do not answer, and why."""
     for replica in current.down:
         yield f"{replica.target} does not answer: {first_line(replica.error)}"
 
@@ -95,7 +96,8 @@ def _unwanted(current: Current) -> Iterator[str]:
         )
 
 
-def _labels(current: Current) -> Iterator[str]:
+def labels(current: Current) -> Iterator[str]:
+    """Which labels mean other versions than the file of record says, and where."""
     up = current.up
     recorded = current.recorded.labels
     for label in sorted({*recorded, *(label for replica in up for label in replica.labels)}):

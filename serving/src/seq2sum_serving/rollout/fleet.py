@@ -57,8 +57,11 @@ class Fleet:
         self._clients.clear()
 
     def clients(self) -> dict[str, seq2sum.Client]:
-        """A client for each replica, by address."""
-        for address in (there := targets.addresses(self.named)):
+        """A client for each replica, by address; those of replicas that are gone are closed."""
+        there = targets.addresses(self.named)
+        for gone in self._clients.keys() - there:
+            self._clients.pop(gone).close()
+        for address in there:
             if address not in self._clients:
                 self._clients[address] = seq2sum.Client(
                     address,
@@ -122,23 +125,37 @@ class Fleet:
         return grpc.secure_channel(target, self._tls.credentials(), options)
 
 
-def looked_at(target: str, client: seq2sum.Client, labels: Sequence[str]) -> Replica:
-    """What one replica serves."""
+def looked_at(
+    target: str,
+    client: seq2sum.Client,
+    labels: Sequence[str],
+    left: Callable[[], float] = lambda: CALL_SECONDS,
+) -> Replica:
+    """What one replica serves.
+
+    Args:
+        target: Its address.
+        client: Of this replica alone.
+        labels: Those that are asked for.
+        left: The seconds that the next call may take.
+    """
     try:
-        versions = {entry.version: entry for entry in client.versions()}
-        return Replica(target, versions, resolved(client, labels))
+        versions = {entry.version: entry for entry in client.versions(timeout=left())}
+        return Replica(target, versions, resolved(client, labels, left))
     except seq2sum.ModelNotFound:
         return Replica(target)  # it is up, and has not heard of the model yet
     except seq2sum.Seq2SumError as error:
         return Replica(target, error=said(error))
 
 
-def resolved(client: seq2sum.Client, labels: Sequence[str]) -> Mapping[str, int | None]:
+def resolved(
+    client: seq2sum.Client, labels: Sequence[str], left: Callable[[], float]
+) -> Mapping[str, int | None]:
     """The version behind each label; by metadata, so that any model will do."""
     found: dict[str, int | None] = {}
     for label in labels:
         try:
-            found[label] = client.describe(label=label).version
+            found[label] = client.describe(label=label, timeout=left()).version
         except (seq2sum.VersionNotFound, seq2sum.ModelNotFound, seq2sum.InvalidRequest):
             found[label] = None
     return found

@@ -54,6 +54,18 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def parsed(line: bytes) -> Event:
+    """The event in a line.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        return Event(**json.loads(line))
+    except TypeError as error:
+        raise ValueError(f"it is no event: {error}") from error
+
+
 class History:
     """The file. Several processes may add to it."""
 
@@ -101,8 +113,8 @@ class History:
         found = []
         for number, line in enumerate(data.split(b"\n")[:-1], start=1):
             try:
-                event = Event(**json.loads(line))
-            except (ValueError, TypeError) as error:
+                event = parsed(line)
+            except ValueError as error:
                 raise Mistake(
                     f"line {number} of the history {self.path} is no event: it was edited. "
                     "Take the line out, or name another file with --history"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from seq2sum import contract
 
+from seq2sum_serving.rollout import encryption
+
 DESCRIPTION = """\
 Moves live traffic from one version of a model to the next without a failed call, on TensorFlow
 Serving and on seq2sum-serve, with one replica or many.
@@ -80,6 +82,31 @@ def parser() -> argparse.ArgumentParser:
 def _shared() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     group = shared.add_argument_group("the deployment")
+    add_deployment(group)
+    group.add_argument("--policy", type=Path, metavar="FILE", help="limits of the gates, as TOML")
+    group.add_argument("--prometheus", metavar="URL", help="for live figures, as http://host:9090")
+    encryption.add_options(shared)
+    shared.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    shared.add_argument(
+        "--dry-run", action="store_true", help="show the plan, touch nothing; some verbs only look"
+    )
+    return shared
+
+
+def _changing() -> argparse.ArgumentParser:
+    changing = argparse.ArgumentParser(add_help=False)
+    changing.add_argument("--why", default="", help="goes into the history")
+    return changing
+
+
+def _without_gates(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--without-gates", action="store_true", help="do not judge the version: you vouch for it"
+    )
+
+
+def add_deployment(group: argparse._ArgumentGroup) -> None:
+    """Options that say where the replicas and the files of a model are."""
     group.add_argument(
         "--config",
         type=Path,
@@ -110,31 +137,6 @@ def _shared() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help=f"what was done (default: {HISTORY} beside the file of record)",
-    )
-    group.add_argument("--policy", type=Path, metavar="FILE", help="limits of the gates, as TOML")
-    group.add_argument("--prometheus", metavar="URL", help="for live figures, as http://host:9090")
-    tls = shared.add_argument_group("encryption")
-    tls.add_argument("--tls", action="store_true", help="with gRPC's own list of authorities")
-    tls.add_argument("--ca", type=Path, metavar="FILE", help="authorities that vouch for servers")
-    tls.add_argument("--cert", type=Path, metavar="FILE", help="this tool's certificate (mTLS)")
-    tls.add_argument("--key", type=Path, metavar="FILE", help="its private key")
-    tls.add_argument("--server-name", metavar="NAME", help="the name in the servers' certificate")
-    shared.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    shared.add_argument(
-        "--dry-run", action="store_true", help="show the plan, touch nothing; some verbs only look"
-    )
-    return shared
-
-
-def _changing() -> argparse.ArgumentParser:
-    changing = argparse.ArgumentParser(add_help=False)
-    changing.add_argument("--why", default="", help="goes into the history")
-    return changing
-
-
-def _without_gates(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--without-gates", action="store_true", help="do not judge the version: you vouch for it"
     )
 
 

@@ -21,7 +21,7 @@ def addresses(targets: str) -> list[str]:
         Failed: The name does not resolve.
     """
     if targets.startswith(DNS):
-        host, port = _host_and_port(targets.removeprefix(DNS))
+        host, port = host_and_port(targets.removeprefix(DNS))
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
@@ -31,13 +31,18 @@ def addresses(targets: str) -> list[str]:
     if not listed:
         raise Mistake("--targets names no server: write host:port, or dns:///name:port")
     for target in listed:
-        _host_and_port(target)
+        host_and_port(target)
     if len(set(listed)) < len(listed):
         raise Mistake(f"--targets names a server twice: {targets}")
     return listed
 
 
-def _host_and_port(target: str) -> tuple[str, int]:
+def host_and_port(target: str) -> tuple[str, int]:
+    """The parts of an address; an IPv6 host keeps its brackets.
+
+    Raises:
+        Mistake: It is no address.
+    """
     host, colon, port = target.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise Mistake(f"{target!r} is no host:port with the gRPC port of a server, as in host:8500")

@@ -1,13 +1,21 @@
-"""docker-compose.yml: the stock container with flags that it has, on the folder that we fill."""
+"""docker-compose.yml: right by the specification, hardened, and no flag that the server lacks."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+from itertools import combinations
 
+import compose_spec
 import pytest
+import system
 import yaml
 from conftest import ROOT
+from deploy import compose_file
 from seq2sum import contract
+from seq2sum_serving.embedded import flags as command_line
 
 REAL_FLAGS = {
     "port",
@@ -61,45 +69,187 @@ REAL_FLAGS = {
 }
 """Flags of tensorflow_model_server 2.21. It only warns of others, and does without them."""
 
+PORTS = {
+    "serving": {8500: 8500, 8501: 8501},
+    "envoy": {8510: 8510},
+    "embedded": {8520: 8500, 8521: 8501},
+    "serving-tls": {8530: 8500},
+    "prometheus": {9090: 9090},
+    "grafana": {3000: 3000},
+    "probe": {9851: 9851},
+}
+"""Ports of the machine, and of the container behind each."""
+PROFILES = {
+    "monitoring": {"prometheus", "grafana", "probe"},
+    "embedded": {"embedded"},
+    "tls": {"serving-tls"},
+    "scale": {"replica", "envoy"},
+    "tools": {"rollout"},
+}
+ALWAYS = {"train", "serving"}
+WHOEVER_RUNS_IT = ("train", "rollout", "serving-tls")
+"""They write models, or read a key, of the person at the machine."""
+VARIABLES = ("SEQ2SUM_USER", "SEQ2SUM_CPUS", "RECIPE", "TARGETS")
+"""What may be set around it."""
+MADE_LATER = {"models", "certs/ssl.config"}
+"""What is mounted, and made by commands."""
 
-@pytest.fixture(scope="module")
-def serving():
-    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["serving"]
-
-
-@pytest.fixture(scope="module")
-def flags(serving):
-    return dict(flag.removeprefix("--").split("=", 1) for flag in serving["command"])
-
-
-def test_every_flag_is_one_that_the_server_has(serving, flags):
-    assert all(re.fullmatch(r"--\w+=\S+", flag) for flag in serving["command"])
-    assert set(flags) <= REAL_FLAGS
-
-
-def test_the_image_is_pinned(serving):
-    assert re.fullmatch(r"tensorflow/serving:\d+\.\d+\.\d+", serving["image"])
-
-
-def test_it_serves_the_folder_that_export_fills(serving, flags):
-    assert serving["volumes"] == ["./models:/models:ro"]
-    assert flags["model_name"] == contract.MODEL_NAME
-    assert flags["model_base_path"] == f"/models/{contract.MODEL_NAME}"
-
-
-def test_ports_are_those_of_the_flags_and_on_loopback(serving, flags):
-    published = {f"127.0.0.1:{port}:{port}" for port in (flags["port"], flags["rest_api_port"])}
-    assert set(serving["ports"]) == published
-
-
-def test_it_may_do_no_more_than_it_needs(serving):
-    assert serving["read_only"] is True
-    assert serving["cap_drop"] == ["ALL"]
-    assert "no-new-privileges:true" in serving["security_opt"]
-    assert not serving["user"].startswith("0")
+SERVICES = compose_file.services()
+every_service = pytest.mark.parametrize("name", SERVICES)
+every_server = pytest.mark.parametrize("name", compose_file.SERVERS)
 
 
-def test_the_health_check_uses_what_is_in_the_image(serving, flags):
-    kind, shell, _, script = serving["healthcheck"]["test"]
+def test_the_file_follows_the_specification():
+    validated = compose_spec.PyCompose.from_json(json.dumps(compose_file.read()))
+    assert set(validated.to_spec().services) == set(SERVICES)
+
+
+@system.needs("docker-compose")
+def test_compose_itself_reads_in_it_what_these_tests_do():
+    profiles = [part for name in PROFILES for part in ("--profile", name)]
+    line = ["docker-compose", "--file", compose_file.PATH, *profiles, "config"]
+    without = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=without)
+    assert done.returncode == 0, done.stderr
+    told = yaml.safe_load(done.stdout)["services"]
+    assert told.keys() == SERVICES.keys()
+    for name, service in told.items():
+        for key in ("image", "entrypoint", "command", "profiles", "user"):
+            assert service.get(key) == SERVICES[name].get(key)
+
+
+def test_profiles_are_those_that_are_written_about():
+    declared = {name: service.get("profiles", []) for name, service in SERVICES.items()}
+    expected = {name: [profile] for profile, names in PROFILES.items() for name in names}
+    assert declared == expected | {name: [] for name in ALWAYS}
+
+
+@every_service
+def test_a_container_may_do_no_more_than_it_needs(name):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"cap_add", "privileged", "pid", "ipc", "devices"} & set(service)
+    assert not str(service["user"]).startswith(("0", "root"))
+    assert service["pids_limit"] > 0
+    assert service["mem_limit"] == service["memswap_limit"]
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+    assert all("size=" in mount for mount in service["tmpfs"])
+
+
+@pytest.mark.parametrize("name", WHOEVER_RUNS_IT)
+def test_what_belongs_to_somebody_is_handled_as_that_person(name):
+    service = yaml.safe_load(compose_file.PATH.read_text())["services"][name]
+    assert service["user"] == "${SEQ2SUM_USER:-1000:1000}"
+
+
+@every_service
+def test_only_what_changes_models_may_write_outside_of_its_own_volume(name):
+    changes = {line for line in SERVICES[name].get("volumes", ()) if not line.endswith(":ro")}
+    allowed = {"train": {"./models:/models"}, "rollout": {"./models:/models"}}
+    assert changes == allowed.get(name, set()) | (
+        {"prometheus:/prometheus"} if name == "prometheus" else set()
+    )
+
+
+@every_service
+def test_images_are_pinned(name):
+    assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", SERVICES[name]["image"])
+
+
+@every_service
+def test_what_is_mounted_is_there(name):
+    sources = {str(path.relative_to(ROOT)) for path in compose_file.mounts(SERVICES[name]).values()}
+    assert [source for source in sources - MADE_LATER if not (ROOT / source).exists()] == []
+
+
+def test_the_folder_of_models_comes_with_the_repository():
+    """Where it is missing Docker makes it, as root's, and nobody else could fill it."""
+    assert (ROOT / "models" / ".gitignore").read_text().splitlines()[-2:] == ["*", "!.gitignore"]
+
+
+def test_ports_are_on_loopback_and_where_the_pages_say():
+    found = {name: compose_file.published(service) for name, service in SERVICES.items()}
+    assert all(address == "127.0.0.1" for ports in found.values() for address, *_ in ports)
+    assert {n: {outer: inner for _, outer, inner in p} for n, p in found.items() if p} == PORTS
+
+
+def test_who_need_not_talk_shares_no_network():
+    networks = {name: set(service.get("networks", ())) for name, service in SERVICES.items()}
+    assert SERVICES["train"]["network_mode"] == "none"
+    for server in compose_file.SERVERS:
+        assert not networks["grafana"] & networks[server]
+    for asking in ("prometheus", "probe", "rollout", "envoy"):
+        assert all(networks[asking] & networks[server] for server in compose_file.SERVERS)
+    assert networks["grafana"] & networks["prometheus"]
+    assert networks["replica"] == networks["rollout"] == {"inside"}
+    assert compose_file.read()["networks"]["inside"] == {"internal": True}
+
+
+@every_server
+def test_every_flag_is_one_that_the_server_has(name):
+    service = SERVICES[name]
+    assert all(re.fullmatch(r"--\w+=\S+", flag) for flag in compose_file.flags(service))
+    assert set(compose_file.flag_values(service)) <= REAL_FLAGS
+
+
+@every_server
+def test_seq2sum_serve_takes_every_flag_and_each_has_an_effect(name):
+    parsed = command_line.parse(compose_file.flags(SERVICES[name]))
+    command_line.refuse_missing(parsed)
+    assert command_line.ineffective(parsed) == []
+
+
+def test_all_servers_are_told_the_same():
+    told = [SERVICES[name]["command"] for name in compose_file.SERVERS]
+    assert all(one == other for one, other in combinations(told, 2))
+
+
+def test_every_flag_says_why():
+    """A comment stands before each flag, or before a few that belong together."""
+    text = compose_file.PATH.read_text()
+    listed = text[text.index("&flags") : text.index("volumes: &served")].splitlines()[1:]
+    kinds = ["flag" if line.strip().startswith("- --") else line.strip()[:1] for line in listed]
+    assert kinds.count("flag") == len(SERVICES["serving"]["command"])
+    assert [
+        line.strip()
+        for line, kind, before in zip(listed, kinds, ["", *kinds], strict=False)
+        if kind == "flag" and before not in ("#", "flag")
+    ] == ["- --port=8500"]
+
+
+def test_the_stock_server_is_started_without_the_script_of_its_image():
+    for name in compose_file.STOCK:
+        assert SERVICES[name]["entrypoint"][0] == "/usr/bin/tensorflow_model_server"
+        assert SERVICES[name]["init"] is True
+
+
+@every_server
+def test_servers_start_when_there_is_something_to_serve(name):
+    assert SERVICES[name]["depends_on"] == {
+        "train": {"condition": "service_completed_successfully"}
+    }
+
+
+@every_server
+def test_a_server_is_healthy_when_it_answers_right(name):
+    kind, shell, script = SERVICES[name]["healthcheck"]["test"]
     assert (kind, shell) == ("CMD", "bash")
-    assert f"/dev/tcp/127.0.0.1/{flags['port']}" in script
+    assert compose_file.on_this_machine(script, SERVICES[name]).is_file()
+    assert compose_file.flag_values(SERVICES[name])["rest_api_port"] == "8501"
+
+
+@every_server
+def test_threads_fit_into_the_limit_of_processes(name):
+    values = compose_file.flag_values(SERVICES[name])
+    threads = int(values["grpc_max_threads"]) + int(values["rest_api_num_threads"])
+    assert SERVICES[name]["pids_limit"] > 2 * threads
+
+
+@every_server
+def test_the_file_of_record_is_in_a_folder_that_is_mounted_whole(name):
+    service = SERVICES[name]
+    config = compose_file.flag_values(service)["model_config_file"]
+    assert compose_file.on_this_machine(config, service) == ROOT / "models" / "models.config"
+    assert contract.MODEL_NAME in (ROOT / "serving" / "config" / "models.config").read_text()

@@ -25,9 +25,9 @@ class Certificates:
             for name, authority in self.authorities.items()
         )
 
-    def of_client(self, authority: str = "ours") -> dict[str, Path]:
+    def of_client(self, authority: str = "ours", **validity: datetime) -> dict[str, Path]:
         """The files of a client, for `TLS`."""
-        issued = self.authorities[authority].issue_cert("somebody@example.org")
+        issued = self.authorities[authority].issue_cert("somebody@example.org", **validity)
         chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
         return {
             "certificate": self._file(f"client-of-{authority}.pem", chain),

@@ -109,7 +109,7 @@ def test_a_wrong_command_line_is_told_in_one_line(line, said, capsys):
     ("code", "details", "advice"),
     [
         (grpc.StatusCode.UNAVAILABLE, "refused", "; is a server running at a:1?"),
-        (grpc.StatusCode.UNAVAILABLE, "SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED", "; check --tls"),
+        (grpc.StatusCode.UNAVAILABLE, "SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED", "or --ca"),
         (grpc.StatusCode.NOT_FOUND, "no", "; name the model that it serves with --model"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "late", "; give it longer with --timeout"),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "full", "; ask fewer at once"),

@@ -11,7 +11,7 @@ from typing import Self, Unpack
 
 import grpc
 
-from seq2sum import _calls, _forks
+from seq2sum import _calls, _channel, _forks
 from seq2sum._answers import Answer, Columns, Question
 from seq2sum._async_connection import AsyncConnection
 from seq2sum._chunks import ROWS_PER_CALL, chunks, chunks_as_they_come
@@ -238,6 +238,7 @@ class AsyncClient(Configured):
             self._connection = AsyncConnection(
                 self._channel(),
                 target=self.target,
+                shown=_channel.shown(self._tls),
                 in_flight=self.in_flight,
                 headers=self._headers,
                 coalesce=self.coalesce,

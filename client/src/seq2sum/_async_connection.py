@@ -19,6 +19,7 @@ from seq2sum._deadline import Deadline
 from seq2sum._errors import Overloaded, Seq2SumError
 from seq2sum._how import Route
 from seq2sum._methods import bound
+from seq2sum._refusal import Shown
 from seq2sum._shadow import Shadow
 from seq2sum._waiting import overload_pauses
 
@@ -33,6 +34,7 @@ class AsyncConnection:
         channel: grpc.aio.Channel,
         *,
         target: str,
+        shown: Shown,
         in_flight: int,
         headers: Callable[[Route], tuple[Header, ...]],
         coalesce: Coalesce | None,
@@ -41,6 +43,7 @@ class AsyncConnection:
         self.loop = asyncio.get_running_loop()
         self._channel = channel
         self._target = target
+        self._shown = shown
         self._headers = headers
         self._methods = bound(channel)
         self._turns = asyncio.Semaphore(in_flight)
@@ -125,7 +128,11 @@ class AsyncConnection:
             )
         except grpc.aio.AioRpcError as error:
             raise _errors.error_of(
-                error.code(), error.details(), target=self._target, servable=call.servable
+                error.code(),
+                error.details(),
+                target=self._target,
+                servable=call.servable,
+                shown=self._shown,
             ) from error
         except (asyncio.CancelledError, grpc.aio.UsageError) as error:
             # gRPC cancels what is under way on a channel that is closed, its callers included.

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import grpc
 
+from seq2sum import _certificate
+from seq2sum._refusal import Shown
+
 Options = tuple[tuple[str, str | int], ...]
 Header = tuple[str, str | bytes]
 """A header of a call, as gRPC takes it: the name is lower case."""
@@ -86,6 +89,14 @@ class TLS:
                 context.load_cert_chain(self.certificate, self.key, password=lambda: "")
         except ssl.SSLError as error:
             raise ValueError(f"{given}: {error}") from error
+
+
+def shown(tls: TLS | None) -> Shown:
+    """What servers get to see of the client; its certificate is read now, as the channel does."""
+    if tls is None or tls.certificate is None:
+        return Shown(encrypted=tls is not None)
+    ends = _certificate.until(Path(tls.certificate).read_bytes())
+    return Shown(encrypted=True, certificate=os.fspath(tls.certificate), until=ends)
 
 
 @dataclass(frozen=True, slots=True)

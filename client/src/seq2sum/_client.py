@@ -13,7 +13,7 @@ from typing import Self, Unpack
 
 import grpc
 
-from seq2sum import _calls, _forks
+from seq2sum import _calls, _channel, _forks
 from seq2sum._answers import Answer, Columns, Question
 from seq2sum._chunks import ROWS_PER_CALL, Chunk, chunks
 from seq2sum._configuration import Configured
@@ -237,6 +237,7 @@ class Client(Configured):
                 self._connection = Connection(
                     self._channel(),
                     target=self.target,
+                    shown=_channel.shown(self._tls),
                     in_flight=self.in_flight,
                     headers=self._headers,
                     coalesce=self.coalesce,

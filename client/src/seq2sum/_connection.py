@@ -20,6 +20,7 @@ from seq2sum._deadline import Deadline
 from seq2sum._errors import Overloaded, Seq2SumError
 from seq2sum._how import Route
 from seq2sum._methods import bound
+from seq2sum._refusal import Shown
 from seq2sum._shadow import Shadow
 from seq2sum._waiting import overload_pauses
 
@@ -58,6 +59,7 @@ class Connection:
         channel: grpc.Channel,
         *,
         target: str,
+        shown: Shown,
         in_flight: int,
         headers: Callable[[Route], tuple[Header, ...]],
         coalesce: Coalesce | None,
@@ -65,6 +67,7 @@ class Connection:
     ) -> None:
         self._channel = channel
         self._target = target
+        self._shown = shown
         self._headers = headers
         self._methods = bound(channel)
         self._turns = threading.BoundedSemaphore(in_flight)
@@ -171,7 +174,11 @@ class Connection:
                 raise _errors.closed(self._target, call.servable) from error
             failed = cast("grpc.Call", error)  # what a failed unary call raises is both
             raise _errors.error_of(
-                failed.code(), failed.details(), target=self._target, servable=call.servable
+                failed.code(),
+                failed.details(),
+                target=self._target,
+                servable=call.servable,
+                shown=self._shown,
             ) from error
 
     def too_many(self, route: Route, waiting: int) -> Seq2SumError:

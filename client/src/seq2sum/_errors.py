@@ -15,11 +15,11 @@ Seq2SumError
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable
 
 import grpc
 
+from seq2sum._refusal import NOTHING, Shown, explained
 from seq2sum._servable import Servable
 
 
@@ -86,14 +86,6 @@ class UnexpectedResponse(Seq2SumError):
 UNKNOWN_LABEL = "Unrecognized servable version label"
 """How servers begin an INVALID_ARGUMENT that means: no such version."""
 
-HINTS = (
-    ("WRONG_VERSION_NUMBER", "the server does not speak TLS"),
-    ("Hostname Verification", "its TLS certificate is for another name; see TLS.server_name"),
-    ("CERTIFICATE_VERIFY_FAILED", "its TLS certificate is not accepted; see TLS.ca"),
-    ("backends failing.*Socket closed", "it may want TLS, or another certificate of the client"),
-)
-"""What gRPC says when no connection comes about, and what it means."""
-
 _BY_CODE: dict[grpc.StatusCode, type[CallError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
     grpc.StatusCode.FAILED_PRECONDITION: InvalidRequest,
@@ -106,13 +98,17 @@ _BY_CODE: dict[grpc.StatusCode, type[CallError]] = {
 
 
 def error_of(
-    code: grpc.StatusCode, details: str | None, *, target: str, servable: Servable
+    code: grpc.StatusCode,
+    details: str | None,
+    *,
+    target: str,
+    servable: Servable,
+    shown: Shown = NOTHING,
 ) -> CallError:
     """The one place where a gRPC status becomes an error of ours."""
     details = details or "no details given"
     if code is grpc.StatusCode.UNAVAILABLE:
-        hints = [hint for pattern, hint in HINTS if re.search(pattern, details)]
-        details = "; ".join([details, *hints])
+        details = explained(details, shown)
     pinned = servable.version is not None or servable.label is not None
     if code is grpc.StatusCode.NOT_FOUND:
         kind: type[CallError] = VersionNotFound if pinned else ModelNotFound

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
+from seq2sum import _refusal
 from seq2sum._answers import Question
 from seq2sum._errors import (
     CallError,
@@ -16,9 +17,6 @@ from seq2sum._errors import (
     UnexpectedResponse,
     VersionNotFound,
 )
-
-CERTIFICATE_WORDS = ("CERTIFICATE", "SSL", "Ssl", "TLS", "handshake", "Hostname")
-"""How gRPC speaks of a server that it found and does not trust, or that speaks no TLS."""
 
 
 class Mistake(Exception):
@@ -44,8 +42,8 @@ def complaint(error: Exception) -> str:
 def advice(error: Exception) -> str:
     """What to do about it, where that is known."""
     if isinstance(error, Unavailable):
-        if any(word in error.details for word in CERTIFICATE_WORDS):
-            return "; check --tls, --ca and --server-name against the server's certificate"
+        if _refusal.is_one(error.details):  # it says itself what to look at
+            return ""
         return f"; is a server running at {error.target}? Start one, or name another with --target"
     if isinstance(error, VersionNotFound):
         return f"; see which versions it has: seq2sum status --target {error.target}"

@@ -46,7 +46,7 @@ class Fleet:
         self.model = model
         self._tls = tls
         self._clients: dict[str, seq2sum.Client] = {}
-        targets.addresses(named)  # mistakes are told now
+        targets.check(named)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,117 @@
+"""What `kubectl kustomize` makes of serving/kubernetes. Read the objects, do not change them."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from conftest import ROOT
+
+KUBERNETES = ROOT / "serving" / "kubernetes"
+OVERLAYS = ("local", "production", "kserve")
+KUBECTL = Path(sys.executable).parent / "kubectl"
+
+Object = dict[str, Any]
+
+
+@functools.cache
+def rendered(folder: Path) -> tuple[Object, ...]:
+    """The objects that `kubectl apply -k FOLDER` would send."""
+    done = subprocess.run(
+        [KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, f"kustomize warns of {folder}: {done.stderr}"
+    return tuple(yaml.safe_load_all(done.stdout))
+
+
+def overlay(name: str) -> tuple[Object, ...]:
+    return rendered(KUBERNETES / "overlays" / name)
+
+
+def of_kind(objects: tuple[Object, ...], *kinds: str) -> list[Object]:
+    return [each for each in objects if each["kind"] in kinds]
+
+
+def named(objects: tuple[Object, ...], kind: str, name: str) -> Object:
+    """The one of this kind and name."""
+    (found,) = (each for each in of_kind(objects, kind) if each["metadata"]["name"] == name)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """Pods of one kind: those of a Deployment, or of an InferenceService's predictor."""
+
+    name: str
+    """The component: serving, probe, rollout."""
+    labels: Mapping[str, str]
+    spec: Mapping[str, Any]
+
+    @property
+    def containers(self) -> list[Object]:
+        return [*self.spec.get("initContainers", ()), *self.spec["containers"]]
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The containers' ports by name."""
+        return {
+            port["name"]: port["containerPort"]
+            for container in self.spec["containers"]
+            for port in container.get("ports", ())
+        }
+
+    def matches(self, selector: Mapping[str, str]) -> bool:
+        return selector.items() <= self.labels.items()
+
+
+def all_pods(objects: tuple[Object, ...]) -> Iterator[Pods]:
+    """What makes pods, each once."""
+    for made in of_kind(objects, "Deployment"):
+        template = made["spec"]["template"]
+        labels = template["metadata"]["labels"]
+        yield Pods(labels["app.kubernetes.io/component"], labels, template["spec"])
+    for made in of_kind(objects, "InferenceService"):
+        predictor = made["spec"]["predictor"]
+        labels = predictor["labels"]
+        yield Pods(labels["app.kubernetes.io/component"], labels, predictor)
+
+
+def pods(objects: tuple[Object, ...], component: str) -> Pods:
+    (found,) = (each for each in all_pods(objects) if each.name == component)
+    return found
+
+
+def server(objects: tuple[Object, ...]) -> Object:
+    """The container that serves."""
+    (container,) = pods(objects, "serving").spec["containers"]
+    return container
+
+
+def flags(command: list[str]) -> dict[str, str]:
+    """Flags of a server by name."""
+    return dict(flag.removeprefix("--").split("=", 1) for flag in command)
+
+
+def configs(pod: Pods, objects: tuple[Object, ...], container: Object) -> dict[str, str]:
+    """Files that a container finds in its ConfigMaps: content by path."""
+    found = {}
+    volumes = {volume["name"]: volume for volume in pod.spec["volumes"]}
+    for mount in container["volumeMounts"]:
+        volume = volumes[mount["name"]]
+        for source in volume.get("projected", {"sources": [volume]})["sources"]:
+            if (reference := source.get("configMap")) is not None:
+                (config,) = (
+                    each
+                    for each in of_kind(objects, "ConfigMap")
+                    if each["metadata"]["name"] == reference["name"]
+                )
+                for key, content in config["data"].items():
+                    found[f"{mount['mountPath']}/{key}"] = content
+    return found

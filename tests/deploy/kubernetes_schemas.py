@@ -1,0 +1,165 @@
+"""JSON schemas of the custom resources, as far as they are used here: a typo in a field fails.
+
+Written from the public documentation of prometheus-operator (monitoring.coreos.com/v1) and KServe
+(serving.kserve.io/v1beta1). What KServe takes over from a pod is Kubernetes' own, and is validated
+as a Deployment's, see `as_deployment`.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+
+Schema = dict[str, Any]
+
+STRING: Schema = {"type": "string"}
+DURATION: Schema = {"type": "string", "pattern": r"^(\d+(ms|s|m|h|d))+$"}
+SIZE: Schema = {"type": "string", "pattern": r"^\d+(B|KB|MB|GB|KiB|MiB|GiB)$"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+NAME: Schema = {"type": "string", "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
+
+
+def of(required: str = "", **fields: Schema) -> Schema:
+    """An object with these fields and no others."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": fields,
+        "required": required.split(),
+    }
+
+
+def many(items: Schema) -> Schema:
+    return {"type": "array", "items": items, "minItems": 1}
+
+
+STRINGS: Schema = {"type": "object", "additionalProperties": STRING}
+METADATA = of("name namespace", name=NAME, namespace=NAME, labels=STRINGS, annotations=STRINGS)
+
+
+def resource(kind: str, api: str, spec: Schema) -> Schema:
+    return of(
+        "apiVersion kind metadata spec",
+        apiVersion={"const": api},
+        kind={"const": kind},
+        metadata=METADATA,
+        spec=spec,
+    )
+
+
+RELABELING = of(
+    "sourceLabels",
+    sourceLabels=many(STRING),
+    regex=STRING,
+    targetLabel=STRING,
+    replacement=STRING,
+    action={"enum": ["replace", "keep", "drop"]},
+)
+SERVICE_MONITOR = resource(
+    "ServiceMonitor",
+    "monitoring.coreos.com/v1",
+    of(
+        "selector endpoints",
+        jobLabel=STRING,
+        selector=of("matchLabels", matchLabels=STRINGS),
+        sampleLimit=COUNT,
+        bodySizeLimit=SIZE,
+        endpoints=many(
+            of(
+                "port path interval",
+                port=NAME,
+                path={"type": "string", "pattern": "^/"},
+                interval=DURATION,
+                scrapeTimeout=DURATION,
+                honorLabels={"type": "boolean"},
+                relabelings=many(RELABELING),
+                metricRelabelings=many(RELABELING),
+            )
+        ),
+    ),
+)
+
+RULE: Schema = {
+    **of(
+        "expr",
+        record=STRING,
+        alert=STRING,
+        expr=STRING,
+        labels=STRINGS,
+        annotations=STRINGS,
+        **{"for": DURATION, "keep_firing_for": DURATION},
+    ),
+    "oneOf": [{"required": ["record"]}, {"required": ["alert"]}],
+}
+PROMETHEUS_RULE = resource(
+    "PrometheusRule",
+    "monitoring.coreos.com/v1",
+    of(
+        "groups",
+        groups=many(of("name rules", name=STRING, interval=DURATION, rules=many(RULE))),
+    ),
+)
+
+POD = (
+    "containers", "initContainers", "volumes", "securityContext", "topologySpreadConstraints",
+    "terminationGracePeriodSeconds", "automountServiceAccountToken", "enableServiceLinks",
+)  # fmt: skip
+"""What a predictor has of a pod."""
+OF_KUBERNETES: Schema = {}
+"""Anything: see `as_deployment`."""
+INFERENCE_SERVICE = resource(
+    "InferenceService",
+    "serving.kserve.io/v1beta1",
+    of(
+        "predictor",
+        predictor=of(
+            "containers minReplicas maxReplicas",
+            minReplicas=COUNT,
+            maxReplicas=COUNT,
+            scaleMetric={"enum": ["cpu", "memory"]},  # the others need Knative
+            scaleTarget=COUNT,
+            labels=STRINGS,
+            annotations=STRINGS,
+            deploymentStrategy=OF_KUBERNETES,
+            **dict.fromkeys(POD, OF_KUBERNETES),
+        ),
+    ),
+)
+SCHEMAS = {
+    "ServiceMonitor": SERVICE_MONITOR,
+    "PrometheusRule": PROMETHEUS_RULE,
+    "InferenceService": INFERENCE_SERVICE,
+}
+
+
+def validate(object_: dict[str, Any], version: str) -> None:
+    """Raises jsonschema's ValidationError for anything that is not in the schema of its kind."""
+    schema = SCHEMAS.get(object_["kind"])
+    if schema is None:
+        kubernetes_validate.validate(object_, version, strict=True)
+        return
+    jsonschema.validate(object_, schema)
+    if object_["kind"] == "InferenceService":
+        kubernetes_validate.validate(as_deployment(object_), version, strict=True)
+
+
+def as_deployment(service: dict[str, Any]) -> dict[str, Any]:
+    """What KServe makes of it, as far as that is in it."""
+    predictor = copy.deepcopy(service["spec"]["predictor"])
+    labels = predictor["labels"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "predictor"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "strategy": predictor["deploymentStrategy"],
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {field: predictor[field] for field in POD if field in predictor},
+            },
+        },
+    }

@@ -1,0 +1,62 @@
+"""What the Prometheus operator is given is what serving/monitoring says."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from deploy import kubernetes_rules
+from deploy.kubernetes_manifests import named, of_kind, overlay, pods
+
+NAMES = {
+    "source_labels": "sourceLabels",
+    "target_label": "targetLabel",
+}
+"""Fields of Prometheus' configuration, as the operator spells them."""
+
+
+@pytest.fixture(scope="module")
+def jobs():
+    text = (kubernetes_rules.RULES.parent / "prometheus.yml").read_text()
+    return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+
+
+def spelled(relabelings):
+    return [{NAMES.get(key, key): value for key, value in each.items()} for each in relabelings]
+
+
+@pytest.mark.parametrize("component", ["serving", "probe"])
+def test_a_cluster_is_scraped_as_one_machine_is(jobs, component):
+    objects, job = overlay("production"), jobs[component]
+    monitor = named(objects, "ServiceMonitor", f"seq2sum-{component}")["spec"]
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["path"] == job.get("metrics_path", "/metrics")
+    assert endpoint["interval"] == job["scrape_interval"]
+    assert endpoint["scrapeTimeout"] == job["scrape_timeout"]
+    assert endpoint.get("relabelings", []) == spelled(job.get("relabel_configs", []))
+    assert endpoint.get("metricRelabelings", []) == spelled(job.get("metric_relabel_configs", []))
+    assert monitor["sampleLimit"] == job["sample_limit"]
+    assert monitor.get("bodySizeLimit") == job.get("body_size_limit")
+
+
+@pytest.mark.parametrize("component", ["serving", "probe"])
+def test_a_monitor_finds_a_service_with_the_port_and_names_the_job_after_it(component):
+    objects = overlay("production")
+    monitor = named(objects, "ServiceMonitor", f"seq2sum-{component}")["spec"]
+    selector = monitor["selector"]["matchLabels"].items()
+    (service,) = (
+        each
+        for each in of_kind(objects, "Service")
+        if selector <= each["metadata"]["labels"].items()
+    )
+    ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
+    (endpoint,) = monitor["endpoints"]
+    assert ports[endpoint["port"]] in pods(objects, component).ports.values()
+    assert service["metadata"]["labels"][monitor["jobLabel"]] == component
+
+
+def test_the_rules_are_those_of_the_files_of_rules():
+    assert kubernetes_rules.WRITTEN.read_text() == kubernetes_rules.text(), (
+        "the rules have changed: python tests/deploy/kubernetes_rules.py"
+    )
+    (rule,) = of_kind(overlay("production"), "PrometheusRule")
+    assert rule["spec"]["groups"] == kubernetes_rules.groups()

@@ -1,0 +1,99 @@
+"""The locks as they are written, and what the distributions need, each read without the other."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import tomllib
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "serving" / "docker"
+OURS = {"seq2sum": "client", "seq2sum-training": "training", "seq2sum-serving": "serving"}
+IMAGES = {
+    "training": ["seq2sum", "seq2sum-training"],
+    "embedded": ["seq2sum", "seq2sum-serving[embedded]"],
+    "tools": ["seq2sum", "seq2sum-serving"],
+}
+THERE = {
+    "implementation_name": "cpython",
+    "os_name": "posix",
+    "platform_machine": "x86_64",
+    "platform_python_implementation": "CPython",
+    "platform_system": "Linux",
+    "python_full_version": "3.11.15",
+    "python_version": "3.11",
+    "sys_platform": "linux",
+}
+"""What markers of requirements find in the images."""
+ENTRY = re.compile(
+    r"# (?P<file>\S+)\n(?P<name>[a-z0-9-]+)==(?P<version>\S+) \\\n    --hash=sha256:[0-9a-f]{64}\n"
+)
+
+sys.path.append(str(ROOT / "tools"))
+tool = importlib.import_module("lock")
+"""`make lock` itself."""
+
+
+@dataclass(frozen=True)
+class Locked:
+    """One entry of a lock."""
+
+    version: str
+    file: str
+
+
+def read(name: str) -> dict[str, Locked]:
+    """The entries of a lock by name; it has nothing but a header besides."""
+    text = (FOLDER / f"{name}.lock").read_text()
+    found = list(ENTRY.finditer(text))
+    rest = [line for line in ENTRY.sub("", text).splitlines() if not line.startswith("#")]
+    assert not rest, rest
+    assert len({entry["name"] for entry in found}) == len(found)
+    return {entry["name"]: Locked(entry["version"], entry["file"]) for entry in found}
+
+
+def constraints() -> dict[str, str]:
+    """Versions by name."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def needed(roots: list[str]) -> set[str]:
+    """The names of all that these need in an image, without our own."""
+    todo, seen = [Requirement(root) for root in roots], set()
+    while todo:
+        requirement = todo.pop()
+        name = canonicalize_name(requirement.name)
+        for extra in {"", *requirement.extras}:
+            if (name, extra) not in seen:
+                seen.add((name, extra))
+                todo += [
+                    each
+                    for each in requirements(name, extra)
+                    if each.marker is None or each.marker.evaluate({**THERE, "extra": extra})
+                ]
+    return {name for name, _ in seen} - set(OURS)
+
+
+def requirements(name: str, extra: str) -> list[Requirement]:
+    """What a distribution says that it needs; ours by the tree, and not as they were installed."""
+    if name not in OURS:
+        return [Requirement(line) for line in metadata.requires(name) or []]
+    project = tomllib.loads((ROOT / OURS[name] / "pyproject.toml").read_text())["project"]
+    more = project.get("optional-dependencies", {}).get(extra, []) if extra else []
+    return [Requirement(line) for line in [*project["dependencies"], *more]]
+
+
+def builders() -> list[Requirement]:
+    """What our distributions are built with."""
+    files = (ROOT / folder / "pyproject.toml" for folder in OURS.values())
+    wanted = [tomllib.loads(file.read_text())["build-system"]["requires"] for file in files]
+    return [Requirement(line) for each in wanted for line in each]

@@ -26,7 +26,7 @@ def families(sight: Sight, totals: Totals) -> Iterator[Metric]:
 
 
 def _replicas(sight: Sight) -> Iterator[Metric]:
-    up = _gauge("replica_up", "Whether the replica answers GetModelStatus.", "replica")
+    up = _gauge("replica_up", "Whether the replica says what it serves.", "replica")
     states = _gauge(
         "version_state",
         "1 for the state that a version has on a replica.",

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Ready means: the label resolves to a version that is AVAILABLE, and that version adds right.
 #
-#   bash ready.sh [REST_PORT]      MODEL=seq2sum LABEL=stable
+#   bash ready.sh [REST_PORT]      MODEL=seq2sum LABEL=stable TIMEOUT=3
 #
 # Asks the server on this machine one question whose answer is known. Exit code 0 says ready, 1 says
 # not yet or no more, with one line on standard error that says why. Bash alone does it: the stock
@@ -11,8 +11,8 @@ set -uo pipefail
 export LC_ALL=C # lengths in bytes
 
 port=${1:-8501} model=${MODEL:-seq2sum} label=${LABEL:-stable}
+seconds=${TIMEOUT:-3} # for the whole reply; whoever calls has to wait a little longer than that
 question='9+8' answer=17 # with a carry, and short enough for every model
-seconds=3                # for the whole reply; whoever calls waits a little longer than that
 most=4096                # bytes of a reply that are looked at
 
 not_ready() {

@@ -40,7 +40,7 @@ def flag_values(service: dict[str, Any]) -> dict[str, str]:
 
 
 def mounts(service: dict[str, Any]) -> dict[str, Path]:
-    """Folders and files of the repository by the place where a service finds them."""
+    """Folders and files of the repository, by the place where a service finds them."""
     split = (line.split(":") for line in service.get("volumes", ()))
     return {place: ROOT / source for source, place, *_ in split if source.startswith("./")}
 

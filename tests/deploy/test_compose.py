@@ -89,7 +89,7 @@ PROFILES = {
 ALWAYS = {"train", "serving"}
 WHOEVER_RUNS_IT = ("train", "rollout", "serving-tls")
 """They write models, or read a key, of the person at the machine."""
-VARIABLES = ("SEQ2SUM_USER", "SEQ2SUM_CPUS", "RECIPE", "TARGETS")
+VARIABLES = ("SEQ2SUM_USER", "SEQ2SUM_CPUS", "RECIPE", "PROBE_TARGETS")
 """What may be set around it."""
 MADE_LATER = {"models", "certs/ssl.config"}
 """What is mounted, and made by commands."""
@@ -245,6 +245,13 @@ def test_threads_fit_into_the_limit_of_processes(name):
     values = compose_file.flag_values(SERVICES[name])
     threads = int(values["grpc_max_threads"]) + int(values["rest_api_num_threads"])
     assert SERVICES[name]["pids_limit"] > 2 * threads
+
+
+@every_service
+def test_no_place_of_a_mount_is_within_another_one(name):
+    """It could not be made there: a folder that is mounted is read-only, or somebody's."""
+    places = [line.split(":")[1] for line in SERVICES[name].get("volumes", ())]
+    assert not [(a, b) for a in places for b in places if b.startswith(f"{a}/")]
 
 
 @every_server

@@ -1,0 +1,32 @@
+# seq2sum-serve, with the flags of tensorflow_model_server.
+#
+#   docker build --file serving/docker/embedded.Dockerfile --tag seq2sum/embedded:0.1.0 .
+#
+# Pinned by tag; to pin the content too, see training.Dockerfile.
+FROM python:3.11.15-slim-bookworm AS build
+
+# Without pip of its own: what installs stays behind in this stage.
+RUN python -m venv --without-pip /opt/seq2sum
+# What others have made changes seldom, and is checked by its hashes: what builds ours, and what ours
+# needs.
+COPY serving/docker/build.lock serving/docker/embedded.lock /build/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes --requirement /build/build.lock \
+    && pip --python /opt/seq2sum/bin/python install --require-hashes --requirement /build/embedded.lock
+COPY client /build/client
+COPY serving/pyproject.toml serving/README.md /build/serving/
+COPY serving/src /build/serving/src
+RUN pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /build/wheels \
+    /build/client /build/serving \
+    && pip --python /opt/seq2sum/bin/python install --no-cache-dir --no-deps /build/wheels/*.whl
+
+FROM python:3.11.15-slim-bookworm
+
+COPY --from=build /opt/seq2sum /opt/seq2sum
+ENV PATH=/opt/seq2sum/bin:$PATH \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1
+EXPOSE 8500 8501
+USER 65532:65532
+# In a container nobody is on loopback: unlike elsewhere, all addresses are the default here.
+ENTRYPOINT ["seq2sum-serve", "--host=0.0.0.0"]

@@ -1,0 +1,32 @@
+# seq2sum-rollout and seq2sum-probe: no TensorFlow in it.
+#
+#   docker build --file serving/docker/tools.Dockerfile --tag seq2sum/tools:0.1.0 .
+#
+# Pinned by tag; to pin the content too, see training.Dockerfile.
+FROM python:3.11.15-slim-bookworm AS build
+
+# Without pip of its own: what installs stays behind in this stage.
+RUN python -m venv --without-pip /opt/seq2sum
+# What others have made changes seldom, and is checked by its hashes: what builds ours, and what ours
+# needs.
+COPY serving/docker/build.lock serving/docker/tools.lock /build/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes --requirement /build/build.lock \
+    && pip --python /opt/seq2sum/bin/python install --require-hashes --requirement /build/tools.lock
+COPY client /build/client
+COPY serving/pyproject.toml serving/README.md /build/serving/
+COPY serving/src /build/serving/src
+RUN pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /build/wheels \
+    /build/client /build/serving \
+    && pip --python /opt/seq2sum/bin/python install --no-cache-dir --no-deps /build/wheels/*.whl
+
+FROM python:3.11.15-slim-bookworm
+
+COPY --from=build /opt/seq2sum /opt/seq2sum
+COPY --chmod=0755 serving/docker/rollout.sh /usr/local/bin/rollout
+ENV PATH=/opt/seq2sum/bin:$PATH \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1
+EXPOSE 9851
+USER 65532:65532
+ENTRYPOINT ["rollout"]

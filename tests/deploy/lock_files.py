@@ -37,8 +37,8 @@ ENTRY = re.compile(
 )
 
 sys.path.append(str(ROOT / "tools"))
-tool = importlib.import_module("lock")
-"""`make lock` itself."""
+tool, audit = map(importlib.import_module, ("lock", "audit"))
+"""`make lock` and `make audit` themselves."""
 
 
 @dataclass(frozen=True)

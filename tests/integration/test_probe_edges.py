@@ -13,10 +13,11 @@ import grpc
 import pytest
 import servers
 from certificates import LONG_AGO, Certificates
-from deployed import Told
+from deployed import Told, until
 from seq2sum.testing import FakeServer
 from seq2sum_serving.probe import command, options
 from seq2sum_serving.probe.families import families
+from seq2sum_serving.probe.problems import problems
 
 LABELS = {"stable": 2, "canary": 2}
 RECORD = """model_config_list {{
@@ -105,8 +106,7 @@ def test_who_hangs_costs_the_others_no_more_than_the_timeout(once):
     }
     assert (hanging["up"], hanging["golden"]["stable"]["failed"]) == (False, ["DEADLINE_EXCEEDED"])
     assert told.code == 1
-    assert told.json["seconds"] < 2  # and not a timeout for each call
-    assert seconds < 10
+    assert seconds < 30  # it would have hung for 60
 
 
 def test_a_slow_replica_has_the_timeout_for_a_whole_round(once):
@@ -115,8 +115,8 @@ def test_a_slow_replica_has_the_timeout_for_a_whole_round(once):
     [replica] = told.json["replicas"]
     golden = replica["golden"]["stable"]
     assert golden["failed"] == ["DEADLINE_EXCEEDED"]
-    assert 2 <= golden["asked"] <= 3
-    assert told.json["seconds"] < 2
+    assert 1 <= golden["asked"] <= 3
+    assert told.json["seconds"] < 5  # 50 answers take 10
 
 
 def test_an_error_of_the_server_is_told_by_its_name(once):
@@ -172,6 +172,20 @@ def test_replicas_behind_a_name_come_and_go(config, monkeypatch):
         sight = lookout.look(3)
         assert names(sight) == both
         assert "does not resolve" in sight.sources["targets"]
+
+
+def test_a_replica_that_comes_back_is_seen_at_once(config):
+    with fake() as server, looking("--config", config, "--targets", server.target) as lookout:
+        for number in range(2):
+            [replica] = lookout.look(number).replicas
+            assert replica.up
+            server.stop()
+            sight = lookout.look(number)
+            assert [problem.about for problem in problems(sight) if not problem.note] == [
+                server.target
+            ]
+            server.start()
+            until(lambda: lookout.look(0).replicas[0].up)
 
 
 def test_a_name_that_does_not_resolve_yet_is_a_problem_and_no_end(once, monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from seq2sum_serving.probe.sight import ANSWERED, Sight
-from seq2sum_serving.probe.sources import MADE_UP_FOR
+from seq2sum_serving.probe.sources import DISPENSABLE
 from seq2sum_serving.rollout import drift
 from seq2sum_serving.rollout.gates.wording import one_line
 
@@ -43,7 +43,7 @@ def problems(sight: Sight) -> list[Problem]:
 def _sources(sight: Sight) -> Iterator[Problem]:
     for source, why in sight.sources.items():
         if why:
-            yield Problem(source, one_line(why), note=source in MADE_UP_FOR)
+            yield Problem(source, one_line(why), note=source in DISPENSABLE)
     if sight.events is not None and sight.events.skipped:
         yield Problem(
             "skipped", f"{sight.events.skipped} lines of the history are no events", note=True

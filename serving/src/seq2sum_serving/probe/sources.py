@@ -15,7 +15,7 @@ VERSIONS = "versions"
 GOLDEN = "golden"
 TRAFFIC = "traffic"
 HISTORY = "history"
-MADE_UP_FOR = (VERSIONS, GOLDEN)
+DISPENSABLE = (VERSIONS, GOLDEN)
 """Without these a round is a round: what is on disk is not compared, and sums of one digit are
 asked."""
 

@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "serving" / "monitoring" / "rules"
-WRITTEN = ROOT / "serving" / "kubernetes" / "overlays" / "production" / "rules.yaml"
+WRITTEN = ROOT / "serving" / "kubernetes" / "components" / "monitoring" / "rules.yaml"
 HEAD = """\
 # Written by tests/deploy/kubernetes_rules.py from serving/monitoring/rules, where the reasons are:
 # change them there.

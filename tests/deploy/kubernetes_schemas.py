@@ -74,7 +74,6 @@ SERVICE_MONITOR = resource(
                 path={"type": "string", "pattern": "^/"},
                 interval=DURATION,
                 scrapeTimeout=DURATION,
-                honorLabels={"type": "boolean"},
                 relabelings=many(RELABELING),
                 metricRelabelings=many(RELABELING),
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from deploy.kubernetes_manifests import Object, flags
@@ -52,10 +51,19 @@ class Times:
         """
         return self.told + self.connection * SPREAD + self.look_up + self.longest_call
 
-    def shortened(self, connection: float) -> Times:
-        """All of them in proportion, so that a connection lives this long."""
+    def shortened(self, *, connection: float, longest_call: float) -> Times:
+        """The same with connections that live this long, and all else in proportion to that.
+
+        Except for calls: how long one takes is up to the machine.
+        """
         factor = connection / self.connection
-        return Times(*(value * factor for value in dataclasses.astuple(self)))
+        return Times(
+            connection=connection,
+            longest_call=longest_call,
+            told=self.told * factor,
+            look_up=self.look_up * factor,
+            waits=(self.waits - self.longest_call) * factor + longest_call,
+        )
 
     @property
     def arguments(self) -> str:

@@ -64,7 +64,7 @@ class Volume:
         )
 
     def files(self):
-        return sorted(path.name for path in self.models.iterdir())
+        return sorted(path.name for path in self.models.iterdir() if path.is_file())
 
 
 @pytest.fixture
@@ -76,6 +76,7 @@ def test_an_empty_volume_gets_the_first_file_of_record(volume):
     assert volume.start().returncode == 0
     assert volume.record.read_text() == "the first\n"
     assert volume.files() == ["models.config"]
+    assert (volume.models / "seq2sum").is_dir()  # where the first version is published
 
 
 def test_a_file_of_record_that_is_there_stays_as_it_is(volume):

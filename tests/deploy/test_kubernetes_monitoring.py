@@ -7,6 +7,8 @@ import yaml
 from deploy import kubernetes_rules
 from deploy.kubernetes_manifests import named, of_kind, overlay, pods
 
+WATCHED = ("production", "kserve")
+"""Overlays with the component `monitoring`."""
 NAMES = {
     "source_labels": "sourceLabels",
     "target_label": "targetLabel",
@@ -38,9 +40,10 @@ def test_a_cluster_is_scraped_as_one_machine_is(jobs, component):
     assert monitor.get("bodySizeLimit") == job.get("body_size_limit")
 
 
+@pytest.mark.parametrize("name", WATCHED)
 @pytest.mark.parametrize("component", ["serving", "probe"])
-def test_a_monitor_finds_a_service_with_the_port_and_names_the_job_after_it(component):
-    objects = overlay("production")
+def test_a_monitor_finds_a_service_with_the_port_and_names_the_job_after_it(name, component):
+    objects = overlay(name)
     monitor = named(objects, "ServiceMonitor", f"seq2sum-{component}")["spec"]
     selector = monitor["selector"]["matchLabels"].items()
     (service,) = (
@@ -58,5 +61,6 @@ def test_the_rules_are_those_of_the_files_of_rules():
     assert kubernetes_rules.WRITTEN.read_text() == kubernetes_rules.text(), (
         "the rules have changed: python tests/deploy/kubernetes_rules.py"
     )
-    (rule,) = of_kind(overlay("production"), "PrometheusRule")
-    assert rule["spec"]["groups"] == kubernetes_rules.groups()
+    for name in WATCHED:
+        (rule,) = of_kind(overlay(name), "PrometheusRule")
+        assert rule["spec"]["groups"] == kubernetes_rules.groups()

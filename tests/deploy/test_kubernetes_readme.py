@@ -1,0 +1,80 @@
+"""What serving/kubernetes/README.md tells to type is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+
+import documented
+import pytest
+import yaml
+from conftest import ROOT
+from deploy.kubernetes_manifests import KUBERNETES, named, of_kind, overlay, pods, rendered
+from seq2sum_serving.probe import options as probe_options
+from seq2sum_serving.rollout import options as rollout_options
+
+PAGE = "serving/kubernetes/README.md"
+COMMANDS = [part.strip() for line in documented.commands(PAGE) for part in line.split(" | ")]
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("kubectl ")])
+def test_what_is_asked_of_kubectl_is_there(line):
+    objects = overlay("local")
+    words = shlex.split(line)
+    if "-n" in words:
+        assert words[words.index("-n") + 1] == of_kind(objects, "Namespace")[0]["metadata"]["name"]
+    for word in words:
+        if (deployment := re.fullmatch(r"deploy/(.+)", word)) is not None:
+            assert named(objects, "Deployment", deployment[1])
+    if "-k" in words:
+        assert rendered(ROOT / words[words.index("-k") + 1])
+    if "--" in words:
+        program, *rest = words[words.index("--") + 1 :]
+        if program == "rollout":  # the image's, which adds where it is
+            assert rollout_options.parser().parse_args(rest).verb
+        else:
+            assert shutil.which(program)
+
+
+def test_images_are_built_under_the_names_that_pods_have():
+    (build,) = (shlex.split(line) for line in COMMANDS if line.startswith("docker build"))
+    assert (ROOT / build[build.index("--file") + 1]).is_file()
+    (tools,) = pods(overlay("local"), "rollout").spec["containers"]
+    assert build[build.index("--tag") + 1] == tools["image"]
+    assert f"kind load docker-image {tools['image']}" in COMMANDS
+
+
+def test_the_overlay_that_is_shown_can_be_rendered(tmp_path):
+    (shown,) = (text for language, text in documented.blocks(PAGE) if language == "yaml")
+    shutil.copytree(ROOT / "serving" / "config", tmp_path / "config")
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    mine = tmp_path / "kubernetes" / "overlays" / "mine"
+    mine.mkdir()
+    (mine / "kustomization.yaml").write_text(shown)
+    objects = rendered(mine)
+    (claim,) = of_kind(objects, "PersistentVolumeClaim")
+    assert claim["spec"]["storageClassName"] == "nfs"
+    assert len(objects) == len(overlay("production"))
+    assert yaml.safe_load(shown)["resources"] == ["../production"]
+
+
+@pytest.mark.parametrize("name", ["local", "kserve"])
+def test_the_probe_is_started_with_options_that_it_has_and_where_it_is_asked(name):
+    pod = pods(overlay(name), "probe")
+    (container,) = pod.spec["containers"]
+    assert container["command"] == ["seq2sum-probe"]
+    chosen = probe_options.parsed(container["args"])
+    assert chosen.host == "0.0.0.0"  # Prometheus and the kubelet ask from outside of the pod
+    assert pod.ports == {"metrics": chosen.port}
+
+
+def test_rollouts_and_the_probe_ask_every_replica():
+    objects = overlay("production")
+    service = named(objects, "Service", "seq2sum-serving")
+    (port,) = (each["port"] for each in service["spec"]["ports"] if each["name"] == "grpc")
+    target = f"dns:///{service['metadata']['name']}:{port}"
+    (rollout,), (probe,) = (pods(objects, name).spec["containers"] for name in ("rollout", "probe"))
+    assert {"name": "TARGETS", "value": target} in rollout["env"]
+    assert f"--targets={target}" in probe["args"]
+    assert "TARGETS" in (ROOT / "serving" / "docker" / "rollout.sh").read_text()

@@ -27,33 +27,33 @@ trap '' PIPE
   not_ready "nothing listens on port $port; it opens when the first version is AVAILABLE"
 
 body="{\"inputs\": [\"$question\"]}"
-printf '%s\r\n' \
+printf -v head '%s\r\n' \
   "POST /v1/models/$model/labels/$label:predict HTTP/1.1" \
   "Host: 127.0.0.1:$port" \
   'Content-Type: application/json' \
   "Content-Length: ${#body}" \
   'Connection: close' \
-  '' >&3 2>/dev/null && printf '%s' "$body" >&3 2>/dev/null ||
-  not_ready "port $port hung up before it had the question"
+  ''
+printf '%s%s' "$head" "$body" 2>/dev/null >&3
 
 # What has come is judged piece by piece: a right answer needs no end of the connection, and a
 # server that drips or never ends its line is cut off by time and by size.
 right="\"answers\":[[:space:]]*\[?[[:space:]]*\"$answer\""
-reply='' piece='' code=0 deadline=$((SECONDS + seconds))
+reply='' late='' deadline=$((${EPOCHREALTIME/./} + seconds * 1000000))
 while ((${#reply} < most)); do
-  left=$((deadline - SECONDS))
-  ((left > 0)) || break
-  IFS= read -r -t "$left" -n 256 piece <&3
+  left=$((deadline - ${EPOCHREALTIME/./}))
+  ((left > 0)) || { late=yes && break; }
+  IFS= read -r -t "$((left / 1000000)).$(printf %06d $((left % 1000000)))" -n 256 piece <&3
   code=$?
   reply+="$piece"
   [[ $reply == HTTP/1.?' 200 '* && $reply =~ $right ]] && exit 0
-  ((code == 0)) || break # the end of the reply (1), or of the time (above 128)
+  ((code < 128)) || late=yes
+  ((code == 0)) || break # the end of the reply, or of the time
 done
 
-reply=${reply//[$'\r\t']/ }
-[[ -n $reply || $code == 1 ]] || not_ready "port $port did not reply within $seconds s"
-[[ -n $reply ]] || not_ready "port $port hung up without a reply"
-[[ $reply == HTTP/* ]] || not_ready "port $port does not speak HTTP: name --rest_api_port"
-status=${reply#* } told=${reply#*\{}
+[[ -z $late ]] || not_ready "port $port did not reply within $seconds s"
+[[ -n $reply ]] || not_ready "port $port hung up without a reply; is it --rest_api_port?"
+[[ $reply == HTTP/* ]] || not_ready "port $port does not speak HTTP; is it --rest_api_port?"
+reply=${reply//[$'\r\t']/ } status=${reply#* } said=${reply#*\{}
 not_ready "$question by label $label of $model is $answer, but the reply has status ${status:0:3}" \
-  "and says {${told:0:300}"
+  "and says {${said:0:300}"

@@ -16,6 +16,7 @@ from conftest import ROOT
 from deploy import compose_file
 from seq2sum import contract
 from seq2sum_serving.embedded import flags as command_line
+from seq2sum_serving.probe import options as probe
 
 REAL_FLAGS = {
     "port",
@@ -185,6 +186,19 @@ def test_who_need_not_talk_shares_no_network():
     assert networks["grafana"] & networks["prometheus"]
     assert networks["replica"] == networks["rollout"] == {"inside"}
     assert compose_file.read()["networks"]["inside"] == {"internal": True}
+
+
+@system.needs("prometheus")
+def test_every_flag_of_prometheus_is_one_that_it_has():
+    told = subprocess.run(["prometheus", "--help"], capture_output=True, text=True, check=False)
+    known = set(re.findall(r"--[\w.-]+", told.stdout + told.stderr))
+    assert {flag.split("=")[0] for flag in SERVICES["prometheus"]["command"]} <= known
+
+
+def test_every_option_of_the_probe_is_one_that_it_has():
+    chosen = probe.parsed(SERVICES["probe"]["command"])
+    assert (chosen.host, chosen.port) == ("0.0.0.0", 9851)
+    assert str(chosen.config) == "/models/models.config"
 
 
 @every_server

@@ -11,6 +11,7 @@ import processes
 import seq2sum._command.command_line
 import seq2sum_serving.embedded.flags
 import seq2sum_serving.embedded.startup
+import seq2sum_serving.probe.options
 import seq2sum_serving.rollout.options
 import seq2sum_training.command
 import servers
@@ -57,6 +58,8 @@ def exists(line: str) -> None:
             assert seq2sum_serving.embedded.startup.configuration(flags).models
         case "seq2sum-rollout":
             seq2sum_serving.rollout.options.parser().parse_args(options)
+        case "seq2sum-probe":
+            seq2sum_serving.probe.options.parser().parse_args(options)
         case "seq2sum":
             seq2sum._command.command_line.parser().parse_args(options)
         case "docker":

@@ -58,7 +58,7 @@ def test_its_types_are_known(python):
     assert run("ls", where).split().count("py.typed") == 1
 
 
-def test_rollouts_need_no_tensorflow_either(python):
+def test_what_operators_use_needs_no_tensorflow_either(python):
     """In the same environment, so it comes last."""
     pip = (python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt")
     subprocess.run([*pip, ROOT / "serving"], check=True, capture_output=True, timeout=280)
@@ -66,3 +66,4 @@ def test_rollouts_need_no_tensorflow_either(python):
     names = {entry["name"].lower().replace("_", "-") for entry in installed}
     assert names <= ALLOWED | {"seq2sum-serving", *TABLES, *METRICS}
     assert "rollback" in run(python.parent / "seq2sum-rollout", "--help")
+    assert "--once" in run(python.parent / "seq2sum-probe", "--help")

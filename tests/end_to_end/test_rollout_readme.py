@@ -16,7 +16,7 @@ README = (ROOT / "serving" / "README.md").read_text()
 STORY = [
     block
     for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    if "$ seq2sum-rollout" in block
+    if "$ seq2sum-rollout" in block or "$ seq2sum-probe" in block
 ]
 FLAGS = [
     "--model_config_file_poll_wait_seconds=5",
@@ -60,8 +60,9 @@ def operator(small_version, shuffled_version, tmp_path_factory):
         targets = ",".join(replica.wait_until_open().target for replica in replicas)
 
         def command(line):
+            program, *options = shlex.split(line)
             done = subprocess.run(
-                [BIN / "seq2sum-rollout", *shlex.split(line)[1:], "--targets", targets],
+                [BIN / program, *options, "--targets", targets],
                 cwd=folder,
                 env=os.environ | {"COLUMNS": "100"},
                 stdout=subprocess.PIPE,
@@ -90,7 +91,7 @@ def blurred(text):
 
 
 def test_the_story_is_there():
-    assert len(STORY) == 5
+    assert len(STORY) == 6
 
 
 @pytest.mark.parametrize("number", range(len(STORY)))

@@ -13,7 +13,7 @@ from deploy.kubernetes_manifests import overlay, server
 from deploy.kubernetes_pods import Cluster
 from deploy.kubernetes_times import Times
 
-CONNECTION, CALL = 1.0, 3.0
+CONNECTION, CALL = 1.0, 2.0
 """Seconds that a connection lives here; all other times of the manifest are shortened with it. But
 a call may take this long where other work takes the processors for a while."""
 LONGEST = 30

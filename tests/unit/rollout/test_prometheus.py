@@ -193,15 +193,15 @@ SLOW = ":tensorflow:serving:request_latency_bucket"
         (
             counted("seq2sum", 60),
             (
-                f"sum((({ALL} unless {ALL} offset 60s) and on (job, instance) {ANY} offset 60s) "
-                f"or increase({ALL}[60s]))"
+                f"sum((({ALL} unless {ALL} offset 60s) and on (job, instance) "
+                f"(up offset 60s == 1)) or increase({ALL}[60s]))"
             ),
         ),
         (
             counted("seq2sum", 60, ended=90, failed=True),
             (
                 f"sum((({BAD} offset 90s unless {BAD} offset 150s) and on (job, instance) "
-                f"{ANY} offset 150s) or increase({BAD}[60s] offset 90s))"
+                f"(up offset 150s == 1)) or increase({BAD}[60s] offset 90s))"
             ),
         ),
         (

@@ -149,7 +149,8 @@ def counted(model: str, seconds: int, *, ended: int = 0, failed: bool = False) -
 
     `increase` cannot see the first call of a status, since there is no value before it to compare
     with; and the first error is the one that matters. So a series that was not there at the
-    beginning, of a server that was, counts in full.
+    beginning, of a server that was scraped then, counts in full. One that was not is older than
+    that for all we know, and so may be what it counted.
 
     Args:
         model: The model's name.
@@ -160,7 +161,7 @@ def counted(model: str, seconds: int, *, ended: int = 0, failed: bool = False) -
     named = f"model_name={_quoted(model)}"
     series = f'{CALLS}{{{named},status!="OK"}}' if failed else f"{CALLS}{{{named}}}"
     end, begin = _offset(ended), _offset(ended + seconds)
-    new = f"({series}{end} unless {series}{begin}) and on (job, instance) {CALLS}{begin}"
+    new = f"({series}{end} unless {series}{begin}) and on (job, instance) (up{begin} == 1)"
     return f"sum(({new}) or increase({series}[{seconds}s]{end}))"
 
 

@@ -48,15 +48,16 @@ def of_measurements(
         f"({machine['processor']}) in {len(found.rounds(chosen.name))} rounds, {machine['date']}:",
         f'"{chosen.name}", the simplest that is as good as any way to batch. Against batching off:',
         "",
-        f"  {'all loads':<24} {found.score(chosen.name):.2f}",
-        *(f"  {load!s:<24} {found.worth(chosen.name, load):.2f}" for load in found.loads),
+        f"  {'all loads':<28} {found.score(chosen.name):.2f}",
+        *(f"  {load!s:<28} {found.worth(chosen.name, load):.2f}" for load in found.loads),
         "",
         f"The same server twice differs by {choice.resolution:.1%} or less. All figures are in",
         "docs/batching.json, and what they mean for production in docs/capacity.md.",
     ]
     if "note" in machine:
         about += ["", machine["note"]]
-    return "".join(f"# {line}".rstrip() + "\n" for line in about) + of_parameters(chosen.parameters)
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in about)
+    return f"{comment}\n{of_parameters(chosen.parameters)}"
 
 
 def of_parameters(chosen: Parameters) -> str:

@@ -119,7 +119,7 @@ def picture(measurements: Sequence[Measurement], chosen: str) -> Figure:
     tails.set(xscale="log", title="Longest tail: p99 to that of off")
     for axes in (worths, tails):
         axes.axvline(1, color="#22303c", linewidth=0.6)
-        axes.tick_params(labelsize=8)
+        axes.tick_params(which="both", labelsize=8)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("{x:g}")
         axes.grid(axis="both", alpha=0.2)

@@ -39,9 +39,10 @@ format: setup ## Format the code and sort the imports
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
 
-generate: setup ## Generate the code for messages and configuration files from protos/
+generate: setup ## Generate code from protos/, and Kubernetes' copy of the alerts
 	$(PROTOC) --python_out=client/src --pyi_out=client/src $(WIRE)
 	$(PROTOC) --python_out=serving/src --pyi_out=serving/src $(FILES)
+	$(BIN)/python tools/prometheus_rule.py
 
 check: setup check-generated ## Lint, types, import rules, generated code is current
 	$(BIN)/ruff check .

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import prometheus_rule
 import pytest
 import yaml
-from deploy import kubernetes_rules
 from deploy.kubernetes_manifests import named, of_kind, overlay, pods
 
 WATCHED = ("production", "kserve")
@@ -18,7 +18,7 @@ NAMES = {
 
 @pytest.fixture(scope="module")
 def jobs():
-    text = (kubernetes_rules.RULES.parent / "prometheus.yml").read_text()
+    text = (prometheus_rule.RULES.parent / "prometheus.yml").read_text()
     return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
 
 
@@ -58,9 +58,9 @@ def test_a_monitor_finds_a_service_with_the_port_and_names_the_job_after_it(name
 
 
 def test_the_rules_are_those_of_the_files_of_rules():
-    assert kubernetes_rules.WRITTEN.read_text() == kubernetes_rules.text(), (
-        "the rules have changed: python tests/deploy/kubernetes_rules.py"
+    assert prometheus_rule.WRITTEN.read_text() == prometheus_rule.text(), (
+        "the rules have changed: python tests/deploy/prometheus_rule.py"
     )
     for name in WATCHED:
         (rule,) = of_kind(overlay(name), "PrometheusRule")
-        assert rule["spec"]["groups"] == kubernetes_rules.groups()
+        assert rule["spec"]["groups"] == prometheus_rule.groups()

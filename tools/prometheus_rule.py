@@ -3,7 +3,7 @@
 kustomize reads no file outside of its folder and makes no such object out of a file of rules, so it
 is written, and a test holds it to its source. After a change of the rules:
 
-    python tests/deploy/kubernetes_rules.py
+    make generate
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parent.parent
 RULES = ROOT / "serving" / "monitoring" / "rules"
 WRITTEN = ROOT / "serving" / "kubernetes" / "components" / "monitoring" / "rules.yaml"
 HEAD = """\
-# Written by tests/deploy/kubernetes_rules.py from serving/monitoring/rules, where the reasons are:
-# change them there.
+# Written by make generate from serving/monitoring/rules, where the reasons are: change
+# them there.
 """
 
 
@@ -26,6 +26,7 @@ class Dumper(yaml.SafeDumper):
     """Writes text of several lines as such, and lists one step further in."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        """Lists are indented, whatever is asked for."""
         super().increase_indent(flow, indentless=False)
 
 

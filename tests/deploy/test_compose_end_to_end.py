@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 pytestmark = pytest.mark.embedded
 
+
 @pytest.fixture(scope="module")
 def version(small_version, tmp_path_factory):
     """A version without warm-up, which loads in half the time."""

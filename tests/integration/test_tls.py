@@ -54,6 +54,15 @@ def test_a_certificate_for_another_name_is_fine_if_the_name_is_told(
     assert make_client(server.target, tls=tls).add("1+1").value == 2
 
 
+def test_several_servers_share_a_name_in_their_certificates(certificates, serve, make_client):
+    servers = [serve(certificates.of_server("sums.example")) for _ in range(2)]
+    targets = [server.target for server in servers]
+    tls = seq2sum.TLS(ca=certificates.ca, server_name="sums.example")
+    assert make_client(targets, tls=tls).add("1+1").value == 2
+    with pytest.raises(ValueError, match=r"^several addresses and tls need TLS\.server_name"):
+        make_client(targets, tls=seq2sum.TLS(ca=certificates.ca))
+
+
 def refused(client):
     with pytest.raises(seq2sum.Unavailable) as caught:
         client.add("1+1", version=3)

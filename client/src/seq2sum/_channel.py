@@ -57,7 +57,8 @@ class TLS:
     key: FilePath | None = None
     """The private key of that certificate."""
     server_name: str | None = None
-    """The name in the server's certificate, where it is not that of the target."""
+    """The name in the server's certificate, where it is not that of the target: several addresses
+    have none."""
 
     def __post_init__(self) -> None:
         if (self.certificate is None) is not (self.key is None):
@@ -163,6 +164,19 @@ def address(target: str | Sequence[str]) -> str:
     if kinds == {4}:
         return "ipv4:" + ",".join(f"{ip}:{port}" for ip, port in parsed)
     return "ipv6:" + ",".join(f"[{ip}]:{port}" for ip, port in parsed)
+
+
+def check_name(address: str, tls: TLS | None) -> None:
+    """Makes sure that there is a name to look for in certificates.
+
+    Raises:
+        ValueError: For gRPC, several addresses together would be it, and no certificate has that.
+    """
+    if tls is not None and tls.server_name is None and "," in address:
+        raise ValueError(
+            "several addresses and tls need TLS.server_name (--server-name): "
+            "a name that the certificate of each server has"
+        )
 
 
 def options(

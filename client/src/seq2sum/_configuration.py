@@ -83,6 +83,7 @@ class Configured:
         self.split = split
         self.shadow = shadow
         self._address = _channel.address(target)
+        _channel.check_name(self._address, tls)
         self._tls = tls
         self._token = token
         self._metadata = metadata

@@ -54,8 +54,8 @@ CONFIG = Path(__file__).parents[2] / "serving" / "config" / "batching.config"
 """What compose and Kubernetes mount."""
 SCREENING = 3
 """Rounds before anyone drops out."""
-WARM_UP = 0.5
-"""Seconds of each load before the first round."""
+WARM_UP = 0.1
+"""Seconds of each load before the first round, beside the first requests, which are checked."""
 
 
 def main() -> int:
@@ -109,7 +109,7 @@ def race(
             ask(asker, running[candidate], load, min(seconds, WARM_UP))
     measurements: list[Measurement] = []
     for number in range(rounds):
-        start = time.monotonic()
+        start, asked = time.monotonic(), len(left)
         for load in loads:
             told(f"round {number + 1}, {len(left)} candidates: {load}")
             # In another order each time: nobody always comes after the same one.
@@ -119,7 +119,7 @@ def race(
         if number + 1 >= SCREENING:
             left = still_running(measurements, left)
         ended = time.monotonic()
-        if ended + (ended - start) * len(left) / len(running) > began + 60 * minutes:
+        if ended + (ended - start) * len(left) / asked > began + 60 * minutes:
             break
     return measurements
 
@@ -145,7 +145,8 @@ def served(
     models.write_text(model_config(bases))
     running: dict[Candidate, servers.Server] = {}
     try:
-        for place, candidate in enumerate(wanted):
+        for place, candidate in enumerate(wanted):  # one after the other: each uses all cores
+            told(f"starting: {candidate.name}")
             file = (folder / f"batching-{place}.config").absolute()
             if candidate.parameters:
                 file.write_text(batching_file.of_parameters(candidate.parameters))
@@ -153,9 +154,7 @@ def served(
                 None, folder, config=models.absolute(), flags=candidate.flags(str(file)),
                 forked=True,
             )  # fmt: skip
-        for candidate, server in running.items():
-            told(f"starting: {candidate.name}")
-            server.wait_until_open()
+            running[candidate].wait_until_open()
         yield running
     finally:
         for server in running.values():

@@ -78,6 +78,8 @@ class Figures:
     """Values in the metrics of one replica."""
     streams: int | None
     """Calls at a time that a connection takes; None for no limit."""
+    note: str
+    """What was said of the memory figures; empty for nothing."""
     measurements: list[Measurement]
     """Of batching."""
     candidates: list[Candidate]
@@ -127,6 +129,7 @@ def read(docs: Path) -> Figures:
         bursts=capacity["bursts"]["found"],
         series=capacity["series"],
         streams=capacity["streams of a connection"],
+        note=capacity["machine"].get("note", ""),
         measurements=measurements,
         candidates=candidates,
         machine=machine,

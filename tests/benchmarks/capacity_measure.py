@@ -48,6 +48,7 @@ def main() -> int:
     options.add_argument("--runs", type=Path, default=Path("runs/bench-training"))
     options.add_argument("--out", type=Path, default=Path("docs"))
     options.add_argument("--bursts", type=int, nargs="*", default=BURSTS, help="calls in each")
+    options.add_argument("--note", help="kept with the figures, for example what else ran")
     chosen = options.parse_args()
     folder = chosen.runs.absolute()
     list(trials.outcomes([Trial(name, name) for name in RECIPES], folder, jobs=1))
@@ -62,7 +63,7 @@ def main() -> int:
     told("bytes and metrics")
     result = {
         "command": "make bench-capacity",
-        "machine": machine(),
+        "machine": machine() | ({"note": chosen.note} if chosen.note else {}),
         "memory": memory,
         "bursts": {"rows": capacity_memory.ROWS, "found": [asdict(each) for each in bursts]},
         **asked(bases["default"], folder),

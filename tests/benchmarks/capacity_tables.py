@@ -179,7 +179,7 @@ def messages(figures: Figures) -> str:
 
 def memory(figures: Figures) -> str:
     """Resident memory by the number of versions loaded."""
-    return table(
+    made = table(
         ("recipe", *(f"{number} loaded" for number in range(1, VERSIONS + 1)), "each more"),
         (
             (
@@ -190,6 +190,7 @@ def memory(figures: Figures) -> str:
             for recipe, rows in figures.memory.items()
         ),
     )
+    return f"{made}\n\n{figures.note}" if figures.note else made
 
 
 def bursts(figures: Figures) -> str:

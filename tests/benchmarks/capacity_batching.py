@@ -32,8 +32,8 @@ def real(figures: Figures) -> str:
     ]
     return (
         f"{table(heads, rows)}\n\n"
-        "Batching takes less CPU time than `off, intra-op 1` when more than this share of all "
-        f"questions come one a call, by how the others come: {'; '.join(shares)}."
+        "Batching carries more than `off, intra-op 1` when more than this share of all questions "
+        f"come one a call, by how the others come: {'; '.join(shares)}."
     )
 
 

@@ -71,7 +71,7 @@ def most_addresses(name: str, size: int) -> int:
 
 
 def break_even(single: tuple[float, float], many: tuple[float, float]) -> float | None:
-    """From which share of questions that come alone on batching takes less CPU time than none.
+    """The share of questions that come alone from which on batching carries more than none.
 
     Args:
         single: Questions a second that come alone, with batching and without.

@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated check-deploy test bench-training bench-graph bench-client bench-server soak soak-rollout search-small demo clean
+.PHONY: help setup setup-system format generate check check-generated check-deploy test bench-training bench-graph bench-client bench-server bench-batching bench-capacity capacity search-small demo clean soak soak-rollout
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -75,6 +75,15 @@ bench-client: setup ## Every way of asking, against tensorflow-serving-api (3 mi
 
 bench-server: setup ## The embedded server against its graph called in-process (4 min)
 	PYTHONPATH=tests $(BIN)/python tests/benchmarks/server.py
+
+bench-batching: setup ## Ways to batch side by side; writes the servers' batching file (9 min)
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/batching.py --write
+
+bench-capacity: setup ## What a server needs: memory by versions and in bursts, bytes of calls (2 min)
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/capacity_measure.py
+
+capacity: setup ## docs/capacity.md anew from what was measured; RATE="250000" prints for yours
+	$(BIN)/python tests/benchmarks/capacity.py $(if $(RATE),--rate $(RATE))
 
 search-small: setup ## How small a network can be that makes no error in a million (60 min)
 	$(BIN)/python tests/benchmarks/small_networks.py

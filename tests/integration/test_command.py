@@ -14,6 +14,9 @@ import servers
 from certificates import Certificates
 from seq2sum import _fake_replies
 from seq2sum._command import main
+from seq2sum._command.complaints import complaint
+from seq2sum._errors import Unavailable
+from seq2sum._servable import Servable
 from seq2sum.testing import FakeServer
 from shell import NO_QUESTION
 
@@ -320,6 +323,21 @@ def test_mistakes_are_told_in_one_line(run, tmp_path):
         target = next(({"target": at} for word, at in where.items() if word in said), {})
         found, _, err = run(*line, **target)
         assert (said in err, found, err.count("\n")) == (True, code, 1), err
+
+
+def test_a_server_at_one_of_the_two_addresses_of_localhost_is_found(tmp_path):
+    # gRPC tells of the address that it tried last: here nobody listens at ::1.
+    refused = Unavailable(
+        "last error: ipv6:%5B::1%5D:1: Connection refused",
+        code=grpc.StatusCode.UNAVAILABLE,
+        target="localhost:1",
+        servable=Servable("seq2sum"),
+    )
+    assert "; is a server running at localhost:1?" in complaint(refused)
+    with FakeServer(credentials=Certificates(tmp_path).of_server()) as server:
+        port = server.target.rpartition(":")[2]
+        refused.target = f"localhost:{port}"
+        assert f"; 127.0.0.1:{port} is open, though: name that as --target" in complaint(refused)
 
 
 def test_a_token_needs_encryption_and_is_sent_with_it(run, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import sys
 
 from seq2sum import _refusal
@@ -17,6 +18,9 @@ from seq2sum._errors import (
     UnexpectedResponse,
     VersionNotFound,
 )
+
+LOOK_SECONDS = 0.5
+"""For a connection to this machine itself, which comes about at once or not at all."""
 
 
 class Mistake(Exception):
@@ -44,6 +48,8 @@ def advice(error: Exception) -> str:
     if isinstance(error, Unavailable):
         if _refusal.is_one(error.details):  # it says itself what to look at
             return ""
+        if (there := open_half(error.target)) is not None:
+            return f"; {there} is open, though: name that as --target to see what is wrong there"
         return f"; is a server running at {error.target}? Start one, or name another with --target"
     if isinstance(error, VersionNotFound):
         return f"; see which versions it has: seq2sum status --target {error.target}"
@@ -58,6 +64,22 @@ def advice(error: Exception) -> str:
     if isinstance(error, CallError) and error.code.name in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
         return "; the server wants another token: --token-file"
     return ""
+
+
+def open_half(target: str) -> str | None:
+    """The address of localhost, of its two, that takes connections.
+
+    GRPC tells of the address that it tried last. Where a server listens at the other one, and does
+    not talk with this client, that would be "Connection refused" and nothing else.
+    """
+    host, _, port = target.rpartition(":")
+    if host != "localhost" or not port.isdecimal():
+        return None
+    for address in ("127.0.0.1", "::1"):
+        with contextlib.suppress(OSError, OverflowError):
+            socket.create_connection((address, int(port)), LOOK_SECONDS).close()
+            return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return None
 
 
 def one_line(text: str) -> str:

@@ -32,7 +32,7 @@ calls() {
 }
 
 drain() {
-  trap 'kill -TERM "$envoy"' TERM INT # a second one ends it at once
+  trap 'kill -TERM "$envoy" 2>/dev/null || true' TERM INT # a second one ends it at once
   echo "draining, at most $drain_seconds s"
   # Each connection is told to end with its next answer; after --drain-time-s none is taken.
   admin POST '/drain_listeners?graceful' >/dev/null || true

@@ -13,14 +13,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import servers
-import spoiled
 
 FLAGS = (
     "--enable_grpc_healthcheck_service=true",
     "--grpc_max_threads=256",
     # Connections end by themselves all the time, as they do every five minutes in production.
-    "--grpc_channel_arguments=grpc.max_connection_age_ms=1500,"
-    "grpc.max_connection_age_grace_ms=30000,grpc.http2.max_ping_strikes=0",
+    "--grpc_channel_arguments="
+    + ",".join(
+        (
+            "grpc.max_connection_age_ms=1500",
+            "grpc.max_connection_age_grace_ms=30000",
+            "grpc.http2.max_ping_strikes=0",
+        )
+    ),
 )
 
 
@@ -39,9 +44,7 @@ class Replica:
         self.host = f"127.0.0.{number}"
         self._folder = folder / str(number)
         self._base = self._folder / "seq2sum"
-        # Without its warm-up it starts in a quarter of the time.
-        left_out = shutil.ignore_patterns(spoiled.WARM_UP)
-        shutil.copytree(version, self._base / str(number), ignore=left_out)
+        shutil.copytree(version, self._base / str(number))
 
     @property
     def target(self) -> str:

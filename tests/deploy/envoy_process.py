@@ -20,8 +20,8 @@ from deploy.envoy_configuration import ADMIN, GRPC, METRICS, REPLICA
 
 START = ROOT / "serving" / "envoy" / "start.sh"
 PROGRAM = BIN / "envoy"
-DRAIN_SECONDS = 6
-SECONDS_TO_START = 30
+DRAIN_SECONDS = 5
+SECONDS_TO_START = SECONDS_TO_STOP = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,20 @@ class Envoy:
         folder: Where its configuration and its log go.
         replica_port: The port of every replica.
         name_server_port: Where a resolver knows `replica`.
+        hurry: Whether waits of seconds are shortened.
     """
 
-    def __init__(self, folder: Path, *, replica_port: int, name_server_port: int) -> None:
+    def __init__(
+        self, folder: Path, *, replica_port: int, name_server_port: int, hurry: bool = True
+    ) -> None:
         self.ports = {name: servers.free_port() for name in (GRPC, METRICS, ADMIN)}
         self.log = folder / "envoy.log"
         config = envoy_configuration.adapted(
             ports=self.ports, replica_port=replica_port, name_server_port=name_server_port
         )
-        self._config = envoy_configuration.written(envoy_configuration.hurried(config), folder)
+        if hurry:
+            envoy_configuration.hurry(config)
+        self._config = envoy_configuration.written(config, folder)
 
     @property
     def target(self) -> str:
@@ -84,9 +89,11 @@ class Envoy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for _ in range(2):  # the second one does not wait for calls
-            self.process.send_signal(signal.SIGTERM)
-        self.process.wait(SECONDS_TO_START)
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, "Envoy does not stop"
+            self.process.send_signal(signal.SIGTERM)  # from the second on it waits for no call
+            time.sleep(0.05)
 
     @property
     def ready(self) -> bool:
@@ -121,6 +128,10 @@ class Envoy:
         name = f"cluster.{REPLICA}.{statistic}"
         stats = json.loads(self.ask(f"/stats?format=json&filter=^{name}$"))["stats"]
         return sum(one.get("value", 0) for one in stats)
+
+    def retries(self) -> int:
+        """Further attempts that it made."""
+        return self.count("upstream_rq_retry")
 
     def failures(self, **having: str) -> list[dict]:
         """The entries of the log of calls with these fields."""

@@ -1,6 +1,6 @@
-"""The real Envoy with the configuration that is shipped, in front of three servers, under traffic.
+"""The real Envoy with the configuration that is shipped, in front of three servers, with traffic.
 
-The clients make no second attempt here: what fails is seen, and what does not fail is Envoy's doing.
+The clients make no second attempt: what fails is seen, and what does not fail is Envoy's doing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ SPARED = sorted(
     key=lambda code: code.value[0],
 )
 """What speaks against a call, and not against the replica that refused it."""
-LARGE = 20_000_000
+LARGE, KEPT = 20_000_000, 3_000_000
+"""Bytes of a request that passes, and of one that is kept for a second attempt, too."""
 THREADS_OF_ENVOY = 2
 """Each learns of an ejection by itself: a call may be on its way."""
 
@@ -109,6 +110,18 @@ def given(envoy):
     return sum(host.calls for host in envoy.hosts().values())
 
 
+def asked(envoy, size):
+    """The reply to a Predict of a question of so many bytes."""
+    request = PREDICT.request()
+    request.model_spec.name = contract.MODEL_NAME
+    tensor = request.inputs[contract.QUESTIONS.name]
+    tensor.dtype = tensor_pb2.DT_STRING
+    tensor.tensor_shape.dim.add(size=1)
+    tensor.string_val.append(b"4" * size)
+    with grpc.insecure_channel(envoy.target) as channel:
+        return bound(channel)[PREDICT.path](request, timeout=20)
+
+
 def ejections(envoy):
     return envoy.count("outlier_detection.ejections_enforced_total")
 
@@ -122,7 +135,7 @@ def test_calls_are_spread_evenly(envoy):
 
 
 def test_no_call_fails_when_a_replica_is_killed_and_comes_back(envoy, replicas):
-    retries = envoy.count("upstream_rq_retry")
+    retries = envoy.retries()
     with Load(envoy.target, **ONCE) as load:
         load.until_answered_by(1, 2, 3)
         replicas[2].kill()
@@ -135,7 +148,7 @@ def test_no_call_fails_when_a_replica_is_killed_and_comes_back(envoy, replicas):
         replicas.run(2)
         load.until_answered_by(1, 2, 3)
     assert load.failed == [], load.told
-    assert envoy.count("upstream_rq_retry") > retries, "some call was under way"
+    assert envoy.retries() > retries, "some call was under way"
 
 
 def test_no_call_fails_when_a_replica_is_added_and_taken_away(envoy, name, replicas):
@@ -181,7 +194,7 @@ def test_a_replica_that_refuses_calls_is_taken_out_though_it_is_healthy(
         deployed.until(lambda: envoy.hosts()[stand_in.host].ejected)
         assert envoy.hosts()[stand_in.host].healthy
         asked = stand_in.asked
-        load.some(50)
+        load.some(MANY)
         assert stand_in.asked <= asked + THREADS_OF_ENVOY, "what is out gets no calls"
         stand_in.status = None
         load.until_answered_by(1, 2, 3, 4)
@@ -193,7 +206,7 @@ def test_no_other_refusal_takes_a_replica_out_or_is_asked_again(
     envoy, name, client, replicas, stand_in
 ):
     name(*replicas.hosts(1, 2), stand_in.host)
-    before, retries = ejections(envoy), envoy.count("upstream_rq_retry")
+    before, retries = ejections(envoy), envoy.retries()
     for code in SPARED:
         stand_in.status, stand_in.asked, refused = code, 0, Counter()
         while stand_in.asked < STREAK:
@@ -202,7 +215,7 @@ def test_no_other_refusal_takes_a_replica_out_or_is_asked_again(
             except seq2sum.CallError as error:
                 refused[error.code] += 1
         assert refused == {code: STREAK}, "each call was made once"
-    assert (ejections(envoy), envoy.count("upstream_rq_retry")) == (before, retries)
+    assert (ejections(envoy), envoy.retries()) == (before, retries)
 
 
 def test_bad_questions_and_wrong_calls_cost_nobody_anything(envoy, client):
@@ -231,15 +244,15 @@ def test_a_call_ends_at_its_deadline_and_is_not_asked_again(envoy, name, client,
 
 
 def test_a_request_of_any_size_passes(envoy):
-    request = PREDICT.request()
-    request.model_spec.name = contract.MODEL_NAME
-    tensor = request.inputs[contract.QUESTIONS.name]
-    tensor.dtype = tensor_pb2.DT_STRING
-    tensor.tensor_shape.dim.add(size=1)
-    tensor.string_val.append(b"4" * LARGE)
-    with grpc.insecure_channel(envoy.target) as channel:
-        reply = bound(channel)[PREDICT.path](request, timeout=20)
+    reply = asked(envoy, LARGE)
     assert list(reply.outputs[contract.STATUS.name].int_val) == [contract.Status.MALFORMED]
+
+
+def test_a_large_request_that_is_refused_is_asked_again(envoy, name, replicas, stand_in):
+    name(*replicas.hosts(1), stand_in.host)
+    stand_in.status = grpc.StatusCode.UNAVAILABLE
+    while not stand_in.asked:
+        asked(envoy, KEPT)
 
 
 def test_nobody_reconfigures_a_server_through_it(envoy):
@@ -279,7 +292,7 @@ def test_status_metadata_health_and_reflection_pass(envoy, client):
         assert "tensorflow.serving.PredictionService" in services
 
 
-def test_callers_cannot_change_its_mind(envoy, name, client, stand_in):
+def test_callers_cannot_change_its_mind(name, client, stand_in):
     name(stand_in.host)
     stand_in.status = grpc.StatusCode.INTERNAL
     mine = [("x-envoy-retry-grpc-on", "internal"), ("x-envoy-max-retries", "5")]

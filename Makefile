@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated check-deploy test bench-training bench-graph bench-client bench-server bench-batching bench-capacity capacity search-small demo clean soak soak-rollout
+.PHONY: help setup setup-system format generate check check-generated check-deploy test bench-training bench-graph bench-client bench-server bench-batching bench-capacity capacity search-small certs lock audit demo soak soak-rollout clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -88,15 +88,24 @@ capacity: setup ## docs/capacity.md anew from what was measured; RATE="250000" p
 search-small: setup ## How small a network can be that makes no error in a million (60 min)
 	$(BIN)/python tests/benchmarks/small_networks.py
 
+certs: setup ## Certificates for development, in certs/; CERTS="--help" tells more
+	@$(BIN)/python tools/certs.py $(CERTS)
+
+lock: setup ## Pin what goes into the images, by hash, within constraints.txt (3 min)
+	@$(BIN)/python tools/lock.py
+
+audit: setup ## Known vulnerabilities of what the locks pin; asks an advisory service
+	@$(BIN)/python tools/audit.py
+
 demo: setup ## Train, export, serve and ask, with every command shown
 	@$(BIN)/python tools/demo.py
-
-clean: ## Remove .venv and caches; runs/ and models/ stay
-	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
 	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m soak --minutes $(or $(MINUTES),10)
 
 soak-rollout: setup ## Rollouts under 100,000 calls: seed, default, fast, a bad one, swaps (10 min)
 	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m rollouts --calls $(or $(CALLS),100000)
+
+clean: ## Remove .venv and caches; runs/ and models/ stay
+	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

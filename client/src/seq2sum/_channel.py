@@ -15,7 +15,7 @@ from pathlib import Path
 
 import grpc
 
-from seq2sum import _certificate
+from seq2sum import certificates
 from seq2sum._refusal import Shown
 
 Options = tuple[tuple[str, str | int], ...]
@@ -96,7 +96,7 @@ def shown(tls: TLS | None) -> Shown:
     """What servers get to see of the client; its certificate is read now, as the channel does."""
     if tls is None or tls.certificate is None:
         return Shown(encrypted=tls is not None)
-    ends = _certificate.until(Path(tls.certificate).read_bytes())
+    ends = certificates.first_not_after(Path(tls.certificate).read_bytes())
     return Shown(encrypted=True, certificate=os.fspath(tls.certificate), until=ends)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
+VARIABLE = re.compile(r"\$([a-z_]+|\{[a-z_]+\})")
+"""Not `$1`, which is what `label_replace` puts in."""
 LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 

@@ -115,7 +115,7 @@ class World:
 
     def _launched(self, host: str, port: int, rest_port: int) -> Replica:
         folder = self._folder / host
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         flags = (
             *FLAGS,
             POLLING,
@@ -131,6 +131,18 @@ class World:
         )
         server.host, server.rest_port = host, rest_port
         return server
+
+    def kill(self, place: int) -> None:
+        """Ends a server as a power cut would."""
+        process = self.deployed.servers[place].process
+        process.kill()
+        process.wait(SECONDS_TO_STOP)
+
+    def start_again(self, place: int) -> None:
+        """Starts one that has ended on its old ports; returns when it serves."""
+        old = self.deployed.servers[place]
+        self.deployed.servers[place] = self._launched(old.host, old.port, old.rest_port)
+        self.deployed.servers[place].wait_until_open()
 
     def watch(self, every: float, *more: str) -> None:
         """Starts the probe; returns when Prometheus has its first round."""

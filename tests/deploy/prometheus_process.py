@@ -99,14 +99,22 @@ class PrometheusProcess:
 
     def now(self, query: str) -> list[Series]:
         """What an instant query gives; AssertionError if it is refused."""
-        found = self._asked("query", query=query)
+        return self.at(query, time.time())
+
+    def at(self, query: str, moment: float) -> list[Series]:
+        """The same for a moment, in seconds since 1970."""
+        found = self._asked("query", query=query, time=moment)
         if found["resultType"] == "scalar":
             return [Series({}, [_point(found["result"])])]
         return [Series(one["metric"], [_point(one["value"])]) for one in found["result"]]
 
     def over(self, query: str, start: float, end: float, step: float) -> list[Series]:
-        """What it gives over a time, without NaN; series without any value are left out."""
-        found = self._asked("query_range", query=query, start=start, end=end, step=step)
+        """What it gives at the end of a time and at whole steps before, without NaN.
+
+        Series without any value are left out.
+        """
+        first = first_step(start, end, step)
+        found = self._asked("query_range", query=query, start=first, end=end, step=step)
         series = [
             Series(one["metric"], [point for point in map(_point, one["values"]) if _is(point)])
             for one in found["result"]
@@ -146,6 +154,11 @@ class PrometheusProcess:
                 return reply.status == 200
         except OSError:
             return False
+
+
+def first_step(start: float, end: float, step: float) -> float:
+    """The earliest moment of a time that lies whole steps before its end."""
+    return end - math.floor((end - start) / step) * step
 
 
 def adapted(folder: Path, targets: Mapping[str, Sequence[Target]], every: float) -> Path:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
 import seq2sum
-from deploy import dashboard_queries
+from deploy import dashboard_data, dashboard_picture, dashboard_queries
 from deploy import monitoring_files as files
 from deploy.monitoring_world import MODEL, World
 from deployed import Traffic
@@ -98,31 +101,46 @@ def second(world, first):
 def day(world, second, small_version):  # noqa: ARG001 what comes before is counted
     """Versions come and go, some fail, callers ask, and too many of them at once; when it was."""
     began = time.time()
-    deployed = world.deployed
+    deployed, seen = world.deployed, world.prometheus.until
     assert deployed.roll("promote", "1").code == 0
     world.watch(0.2)
-    deployed.put(small_version, 2)
-    truncated(small_version, deployed.base / "staged").rename(deployed.base / "3")
-    with Traffic(deployed), seq2sum.Client(world.envoy.target) as through_envoy:
+    with Traffic(deployed), seq2sum.Client(world.envoy.target) as client, asking(client):
+        deployed.put(small_version, 2)
+        truncated(small_version, deployed.base / "staged").rename(deployed.base / "3")
         assert deployed.roll("canary", "2", "--without-gates", "--percent", "30").code == 0
         asked(deployed.servers[0], "predict", {"instances": ["53+42"]})
-        for _ in range(20):
-            assert through_envoy.add("2+3").value == 5
         assert deployed.roll("promote", "2", "--without-gates").code == 0
         assert deployed.roll("rollback", "--why", "to see it").code == 0
         assert deployed.roll("canary", "3", "--without-gates").code == 1
         for _ in range(2):  # a rate shows the second time
             assert world.overload()["Unavailable"] > 0
-            world.prometheus.until(f'rate({CALLS}{{status="UNAVAILABLE"}}[{WINDOW}]) >= 0')
+            seen(f'rate({CALLS}{{status="UNAVAILABLE"}}[{WINDOW}]) >= 0')
         with pytest.raises(seq2sum.Seq2SumError):
-            through_envoy.add("1+1", label="nobody")
-        world.prometheus.until(f'rate({CALLS}{{status="UNAVAILABLE"}}[{WINDOW}]) > 0')
-        world.prometheus.until('seq2sum_probe_rollout_events_total{what="rolled back"} > 0')
-        world.prometheus.until("seq2sum:failures:ratio5m > 0")
-        world.prometheus.until(
-            "histogram_quantile(0.5, rate(seq2sum_probe_call_seconds_bucket[2s]))"
-        )
+            client.add("1+1", label="nobody")
+        seen('seq2sum_probe_rollout_events_total{what="rolled back"} > 0')
+        seen("seq2sum:failures:ratio5m > 0")
+        seen(f"rate(seq2sum_probe_call_seconds_bucket[{WINDOW}]) > 0")
+        through_envoy = 'envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name="replica"}'
+        seen(f"rate({through_envoy}[{WINDOW}]) > 0")  # it counts up every five seconds
     return began, time.time()
+
+
+@contextmanager
+def asking(client):
+    """A caller who asks until the end."""
+    over = threading.Event()
+
+    def go_on():
+        while not over.wait(0.05):
+            client.add("2+3")
+
+    with ThreadPoolExecutor(1) as pool:
+        asks = pool.submit(go_on)
+        try:
+            yield
+        finally:
+            over.set()
+        asks.result()
 
 
 def asked(server, action, body):
@@ -231,15 +249,14 @@ def test_what_went_wrong_that_day_raises_its_alerts(world, day):  # noqa: ARG001
 
 def test_names_that_callers_make_up_do_not_reach_prometheus(world, day):  # noqa: ARG001
     server = world.deployed.servers[0]
-    with (
-        seq2sum.Client(server.target, model="made-up") as client,
-        pytest.raises(seq2sum.Seq2SumError),
-    ):
+    scraped = "sum(scrape_samples_scraped{job='serving'})"
+    before = world.prometheus.value(scraped)
+    client = seq2sum.Client(server.target, model="made-up")
+    with client, pytest.raises(seq2sum.Seq2SumError):
         client.add("1+1")
     with urllib.request.urlopen(f"{server.url}/monitoring/prometheus/metrics", timeout=10) as page:
         assert b'model_name="made-up"' in page.read()
-    seen = world.prometheus.value("sum(scrape_samples_scraped{job='serving'})")
-    world.prometheus.until(f"sum(scrape_samples_scraped{{job='serving'}}) > {seen}")
+    world.prometheus.until(f"{scraped} > {before}")
     assert not world.prometheus.now('{model_name="made-up"}')
     assert not world.prometheus.now('{__name__=~".+padding_size.+|.+_by_stage_bucket"}')
 
@@ -250,3 +267,13 @@ def test_a_page_is_as_small_as_the_configuration_says(world, day):  # noqa: ARG0
     assert attempts == 3
     # What the comment in prometheus.yml says.
     assert kept - 7 * attempts < 350
+
+
+def test_the_dashboard_can_be_drawn(world, day):
+    board = files.dashboard()
+    view = dashboard_data.view(board, world.prometheus, *day, window=WINDOW)
+    empty = {filled.panel["title"] for filled in view.filled if not filled.lines}
+    assert empty == {query.removesuffix(" A") for query in EMPTY}
+    assert {mark.name for mark in view.marks} >= {"promoted", "rolled back", "failed"}
+    drawn = {text.get_text() for text in dashboard_picture.drawing(view, "a note").texts}
+    assert drawn >= {panel["title"] for panel in board["panels"]} | {"a note"}

@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated check-deploy test bench-training bench-graph bench-client bench-server bench-batching bench-capacity capacity search-small certs lock audit demo soak soak-rollout clean
+.PHONY: help setup setup-system format generate check check-generated check-deploy test bench-training bench-graph bench-client bench-server bench-batching bench-capacity capacity search-small certs lock audit demo soak soak-rollout soak-balancing clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -105,6 +105,9 @@ soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2
 
 soak-rollout: setup ## Rollouts under 100,000 calls: seed, default, fast, a bad one, swaps (10 min)
 	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m rollouts --calls $(or $(CALLS),100000)
+
+soak-balancing: setup ## Calls through Envoy and round_robin while servers are killed and added (2 min)
+	PYTHONPATH=tests:tests/benchmarks $(BIN)/python tests/benchmarks/balancing.py
 
 clean: ## Remove .venv and caches; runs/ and models/ stay
 	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

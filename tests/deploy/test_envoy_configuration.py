@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from deploy import envoy_configuration
+from deploy import compose_file, envoy_configuration
 from deploy.envoy_configuration import ADMIN, SHIPPED
 from deploy.envoy_process import PROGRAM, START
 
@@ -47,3 +47,8 @@ def test_a_configuration_that_it_does_not_take_ends_the_script(tmp_path):
     )
     assert done.returncode == 1
     assert "nonsense" in done.stderr
+
+
+def test_the_servers_behind_it_allow_its_pings():
+    flags = compose_file.flags(compose_file.services()["replica"])
+    assert any(flag.endswith("grpc.http2.max_ping_strikes=0") for flag in flags)

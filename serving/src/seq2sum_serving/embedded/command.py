@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if flags.version:
         print(flag_help.versions(), end="")
         return 0
+    if arguments is None:  # else this process has another purpose, too
+        memory.restart_without_caches()
     try:
         return leave(serve(flags))
     except ServingError as error:

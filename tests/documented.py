@@ -21,27 +21,27 @@ ROOT = Path(__file__).parent.parent
 CONTINUED = re.compile(r"\\\n\s*")
 
 
-def blocks(page: str) -> list[tuple[str, str]]:
-    """Language and text of every fenced block of a page, which is a path below the project's."""
-    text = (ROOT / page).read_text()
-    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+def text(page: str) -> str:
+    """A page, by its path below the project's."""
+    return (ROOT / page).read_text()
 
 
-def consoles(page: str) -> list[str]:
-    """Those blocks in which somebody types."""
-    return [text for language, text in blocks(page) if language == "console"]
+def blocks(told: str) -> list[tuple[str, str]]:
+    """Language and text of every fenced block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)
 
 
-def commands(page: str) -> list[str]:
-    """Every command that is typed there, on one line each, without comments."""
-    lines = CONTINUED.sub("", "".join(consoles(page))).splitlines()
+def commands(told: str) -> list[str]:
+    """Every command that somebody types, on one line each, without comments."""
+    consoles = "".join(block for language, block in blocks(told) if language == "console")
+    lines = CONTINUED.sub("", consoles).splitlines()
     typed = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     return [line.partition("  # ")[0].rstrip() for line in typed]
 
 
-def headings(page: str) -> set[str]:
-    """The anchors of a page, as its links name them."""
-    found = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), re.MULTILINE)
+def headings(told: str) -> set[str]:
+    """The anchors of a page, as links name them."""
+    found = re.findall(r"^#+ (.*)$", told, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in found}
 
 
@@ -73,8 +73,14 @@ def exists(line: str) -> None:
             raise AssertionError(f"who runs {line}?")
 
 
+VALUED = ("--tail", "--scale", "--volume", "-v")
+"""Options of `docker compose` that are followed by a value."""
+TOOLS = {"rollout": "seq2sum-rollout", "probe": "seq2sum-probe"}
+"""Services whose arguments are those of a command of ours."""
+
+
 def compose(options: list[str]) -> None:
-    """Fails if `docker compose` is asked for a profile or a service that there is not."""
+    """Fails if `docker compose` is asked for a profile, a service or a verb that there is not."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     profiles = {name for service in services.values() for name in service.get("profiles", [])}
     subcommand, *rest = options
@@ -83,17 +89,24 @@ def compose(options: list[str]) -> None:
         assert rest[1] in profiles, f"no profile {rest[1]}"
         rest = rest[2:]
     verb, *rest = rest
-    named = [word for word in rest if not word.startswith("-")]
     match verb:
-        case "up" | "down" | "ps" | "logs" | "restart" | "stop" | "pull" | "build":
-            assert set(named) <= services.keys(), f"no services {set(named) - services.keys()}"
-        case "run" | "exec":
-            service, *inside = named
+        case "up" | "down" | "ps" | "logs" | "restart" | "stop":
+            assert set(services_in(rest)) <= services.keys(), f"no such service: {rest}"
+        case "run":
+            service, *_ = services_in(rest)
+            inside = rest[rest.index(service) + 1 :]
             assert service in services, f"no service {service}"
-            entry = services[service].get("entrypoint")
-            if inside and verb == "run" and entry:
-                exists(shlex.join([*entry, *rest[rest.index(service) + 1 :]]))
-        case "config" | "version":
-            assert not named
+            exists(shlex.join([TOOLS[service], *inside]))
         case _:
             raise AssertionError(f"is `docker compose {verb}` looked at here?")
+
+
+def services_in(words: list[str]) -> list[str]:
+    """What is neither an option nor an option's value, of which `--scale` names a service too."""
+    named = []
+    for word, before in zip(words, ["", *words], strict=False):
+        if before == "--scale":
+            named.append(word.partition("=")[0])
+        elif not word.startswith("-") and before not in VALUED:
+            named.append(word)
+    return named

@@ -15,7 +15,11 @@ from seq2sum_serving.probe import options as probe_options
 from seq2sum_serving.rollout import options as rollout_options
 
 PAGE = "serving/kubernetes/README.md"
-COMMANDS = [part.strip() for line in documented.commands(PAGE) for part in line.split(" | ")]
+COMMANDS = [
+    part.strip()
+    for line in documented.commands(documented.text(PAGE))
+    for part in line.split(" | ")
+]
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("kubectl ")])
@@ -46,7 +50,9 @@ def test_images_are_built_under_the_names_that_pods_have():
 
 
 def test_the_overlay_that_is_shown_can_be_rendered(tmp_path):
-    (shown,) = (text for language, text in documented.blocks(PAGE) if language == "yaml")
+    (shown,) = (
+        text for language, text in documented.blocks(documented.text(PAGE)) if language == "yaml"
+    )
     shutil.copytree(ROOT / "serving" / "config", tmp_path / "config")
     shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
     mine = tmp_path / "kubernetes" / "overlays" / "mine"

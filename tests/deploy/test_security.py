@@ -22,7 +22,9 @@ from wire import predict_request
 
 PAGE = "docs/security.md"
 TEXT = (ROOT / PAGE).read_text()
-COMMANDS = [part for line in documented.commands(PAGE) for part in line.split(" | ")]
+COMMANDS = [
+    part for line in documented.commands(documented.text(PAGE)) for part in line.split(" | ")
+]
 FIXTURE = ROOT / "tests" / "conformance" / "fixture"
 MONITORING = ROOT / "serving" / "config" / "monitoring.config"
 MADE_UP = ("no-such-model", "nor-this-one")

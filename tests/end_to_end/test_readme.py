@@ -17,15 +17,18 @@ from conftest import BIN, ROOT
 
 FILES = ("README.md", "client/README.md")
 
-BLOCKS = documented.blocks("README.md")
+README = documented.text("README.md")
+BLOCKS = documented.blocks(README)
 PYTHON = {
     f"{file}, {number}": (code, output)
     for file in FILES
-    for number, ((language, code), (_, output)) in enumerate(pairwise(documented.blocks(file)))
+    for number, ((language, code), (_, output)) in enumerate(
+        pairwise(documented.blocks(documented.text(file)))
+    )
     if language == "python"
 }
 """Each Python block, and the block after it: what it prints."""
-COMMANDS = documented.commands("README.md")
+COMMANDS = documented.commands(README)
 
 
 @pytest.fixture(scope="module")

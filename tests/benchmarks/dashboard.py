@@ -9,11 +9,13 @@ rolled back. There is no Grafana here: the panels' own queries are asked and dra
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -21,6 +23,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+os.environ.setdefault("no_proxy", "127.0.0.1")
 
 import processes
 import seq2sum
@@ -150,6 +153,7 @@ def calling(world: World) -> Iterator[None]:
             caller(over, 0.03, lambda number: direct.add(question(number))),
             caller(over, 0.05, lambda number: through_envoy.add(question(number))),
             caller(over, 0.2, lambda number: direct.add_many(questions(number))),
+            caller(over, 0.3, lambda number: by_rest(world, question(number))),
             caller(over, 1.5, lambda _: direct.add("1+1", version=77)),
         ]
         for thread in callers:
@@ -169,10 +173,18 @@ def caller(over: threading.Event, pause: float, ask: Callable[[int], object]) ->
         for number in count():
             if over.wait(pause):
                 return
-            with suppress(seq2sum.Seq2SumError):
+            with suppress(seq2sum.Seq2SumError, OSError):
                 ask(number)
 
     return threading.Thread(target=go_on)
+
+
+def by_rest(world: World, asked: str) -> None:
+    """One question as `curl` would ask it."""
+    url = f"{world.deployed.servers[0].url}/v1/models/seq2sum/labels/stable:predict"
+    body = json.dumps({"instances": [asked]}).encode()
+    with urllib.request.urlopen(url, body, timeout=10) as reply:
+        reply.read()
 
 
 def question(number: int) -> str:

@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated check-deploy test bench-training bench-graph bench-client bench-server bench-batching bench-capacity capacity search-small certs lock audit demo soak soak-rollout soak-balancing clean
+.PHONY: help setup setup-system format generate check check-generated check-deploy test bench-training bench-graph bench-client bench-server bench-batching bench-capacity capacity dashboard search-small certs lock audit demo soak soak-rollout soak-balancing clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -84,6 +84,9 @@ bench-capacity: setup ## What a server needs: memory by versions and in bursts, 
 
 capacity: setup ## docs/capacity.md anew from what was measured; RATE="250000" prints for yours
 	$(BIN)/python tests/benchmarks/capacity.py $(if $(RATE),--rate $(RATE))
+
+dashboard: setup ## The dashboard of an eventful minute, drawn from scraped data (2 min)
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/dashboard.py
 
 search-small: setup ## How small a network can be that makes no error in a million (60 min)
 	$(BIN)/python tests/benchmarks/small_networks.py

@@ -17,6 +17,7 @@ from pathlib import Path
 import grpc
 import seq2sum
 import servers
+from asking_threads import AskingThreads
 from google.protobuf import text_format
 from seq2sum.protocol.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
@@ -191,38 +192,33 @@ class Deployed:
         }
 
 
-class Traffic:
+class Traffic(AskingThreads):
     """Callers that ask all the time by the weights in a file; what answers, and what fails."""
 
     PAUSE = 0.02
     """Between two calls of a caller: there are two cores for everything."""
 
     def __init__(self, deployed: Deployed, callers: int = 2) -> None:
+        super().__init__()
         targets = [server.target for server in deployed.servers]
         split = seq2sum.SplitFile(deployed.traffic, every=0.1)
         self._client = seq2sum.Client(targets, split=split, timeout=30)
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(callers)]
+        self._count = callers
         self._lock = threading.Lock()
         self.calls = 0
         """Since the last look."""
         self._failures: list[str] = []
         self._answers: Counter[int] = Counter()
 
-    def __enter__(self) -> Traffic:
-        for thread in self._threads:
-            thread.start()
-        return self
+    def works(self):
+        return [self._ask] * self._count
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
+    def close(self) -> None:
         self._client.close()
 
     def _ask(self) -> None:
         number = 0
-        while not self._over.wait(self.PAUSE):
+        while not self.over.wait(self.PAUSE):
             number += 1
             a, b = number % 10, number // 10 % 10
             try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
 
 import seq2sum
+from asking_threads import AskingThreads
 
 THREADS, TASKS = 4, 4
 """Callers of a `Client`, and of an `AsyncClient`."""
@@ -31,7 +31,7 @@ class Call:
     """Why there was no answer."""
 
 
-class Load:
+class Load(AskingThreads):
     """They ask from `__enter__` to `__exit__`; what failed is told then.
 
     Args:
@@ -40,22 +40,15 @@ class Load:
     """
 
     def __init__(self, target: str | list[str], **options) -> None:
+        super().__init__()
         self.calls: list[Call] = []
         self._target, self._options = target, options
-        self._over = threading.Event()
 
-    def __enter__(self) -> Load:
+    def works(self):
         self._client = seq2sum.Client(self._target, **self._options)
-        self._threads = [threading.Thread(target=self._ask) for _ in range(THREADS)]
-        self._threads.append(threading.Thread(target=asyncio.run, args=(self._ask_async(),)))
-        for thread in self._threads:
-            thread.start()
-        return self
+        return [self._ask] * THREADS + [lambda: asyncio.run(self._ask_async())]
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
+    def close(self) -> None:
         self._client.close()
 
     @property
@@ -88,7 +81,7 @@ class Load:
         return answers(self.calls[before : before + count])
 
     def _ask(self) -> None:
-        while not self._over.is_set():
+        while not self.over.is_set():
             begin = time.monotonic()
             try:
                 self._right(begin, self._client.add("4+5"))
@@ -100,7 +93,7 @@ class Load:
             await asyncio.gather(*(self._ask_by_task(client) for _ in range(TASKS)))
 
     async def _ask_by_task(self, client: seq2sum.AsyncClient) -> None:
-        while not self._over.is_set():
+        while not self.over.is_set():
             begin = time.monotonic()
             try:
                 self._right(begin, await client.add("4+5"))

@@ -8,37 +8,33 @@ from collections import Counter
 from collections.abc import Callable
 
 import seq2sum
+from asking_threads import AskingThreads
 
 LONGEST = 90
 """Seconds that anything may take here, on a machine that is busy; it takes one or two."""
 
 
-class Callers:
+class Callers(AskingThreads):
     """They ask by the client of the moment; what fails is kept."""
 
     PAUSE = 0.02
     """Between two calls of a caller: there are two cores for everything."""
 
     def __init__(self, connect: Callable[[], seq2sum.Client], callers: int = 2) -> None:
+        super().__init__()
         self._connect = connect
+        self._count = callers
         self._client = connect()
         self._old: list[seq2sum.Client] = []
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(callers)]
         self._lock = threading.Lock()
         self.answers: Counter[int] = Counter()
         """By the version that gave them."""
         self.failures: list[str] = []
 
-    def __enter__(self) -> Callers:
-        for thread in self._threads:
-            thread.start()
-        return self
+    def works(self):
+        return [self._ask] * self._count
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
+    def close(self) -> None:
         for client in (*self._old, self._client):
             client.close()
 
@@ -59,7 +55,7 @@ class Callers:
             time.sleep(0.01)
 
     def _ask(self) -> None:
-        while not self._over.wait(self.PAUSE):
+        while not self.over.wait(self.PAUSE):
             try:
                 answer = self._client.add("3+4")
                 failure = "" if answer.value == 7 else f"3+4 = {answer.text}"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 import time
+from functools import partial
 from pathlib import Path
-from typing import Self
 
 import seq2sum
+from asking_threads import AskingThreads
 from rollouts.ledger import Call, Ledger
 from rollouts.world import World
 
@@ -23,7 +23,7 @@ LOOK_SECONDS = 0.25
 """Between two looks at the weights: a step of a rollout lasts seconds here, and not minutes."""
 
 
-class Callers:
+class Callers(AskingThreads):
     """Threads with a client between them; they ask from `__enter__` to `__exit__`.
 
     Args:
@@ -32,6 +32,7 @@ class Callers:
     """
 
     def __init__(self, world: World, version: Path) -> None:
+        super().__init__()
         self.ledger = Ledger()
         self.began = time.time()
         known = json.loads((version / "assets.extra" / "golden.json").read_bytes())
@@ -41,27 +42,17 @@ class Callers:
             split=seq2sum.SplitFile(world.traffic, every=LOOK_SECONDS),
             retry=seq2sum.Retry(attempts=1),
         )
-        self._over = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._ask, args=(random.Random(number),))
-            for number in range(THREADS)
-        ]
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
+    def works(self):
+        return [partial(self._ask, random.Random(number)) for number in range(THREADS)]
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
+    def close(self) -> None:
         self._client.close()
 
     @property
     def asking(self) -> bool:
         """Whether they have not been told to end."""
-        return not self._over.is_set()
+        return not self.over.is_set()
 
     def _ask(self, chance: random.Random) -> None:
         while self.asking:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from seq2sum_serving.embedded.monitoring import exposition, metrics
 
@@ -114,3 +116,16 @@ def test_a_cell_is_looked_up_once(declared):
     found = metrics.cell(declared[COUNTER], "a", "x")
     assert found is declared[COUNTER].labels("a", "x")
     assert metrics.cell(declared[COUNTER], "a", "x") is found
+
+
+def test_the_page_takes_little_more_memory_than_its_text(declared):
+    """It is as long as a server has loaded versions, and is read every few seconds."""
+    for number in range(1000):
+        declared[HISTOGRAM].labels(f"/models/seq2sum/{number}").observe(number)
+    tracemalloc.start()
+    try:
+        page = exposition.page()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 5 * len(page)

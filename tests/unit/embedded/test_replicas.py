@@ -12,7 +12,8 @@ import pytest
 import servers
 from seq2sum_serving.embedded import flags
 from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
-from seq2sum_serving.embedded.monitoring.exposition import Sample, sums
+from seq2sum_serving.embedded.monitoring.exposition import sums
+from seq2sum_serving.embedded.monitoring.sampler import Distribution
 from seq2sum_serving.embedded.replicas.line import Line, answer
 from seq2sum_serving.embedded.replicas.loader import ReplicatedLoader
 from seq2sum_serving.embedded.replicas.reservation import Reservation
@@ -200,26 +201,20 @@ def test_a_port_is_shared_with_nobody_else():
 
 
 def test_metrics_add_up_cell_by_cell():
-    ok, bad = (("model", "m"), ("status", "OK")), (("model", "m"), ("status", "BAD"))
-    one = {"count": [Sample(ok, "", None, 2)], "empty": []}
-    two = {"count": [Sample(bad, "", None, 1), Sample(ok, "", None, 3)], "empty": []}
-    assert sums([one, two]) == {
-        "count": [Sample(bad, "", None, 1), Sample(ok, "", None, 5)],
-        "empty": [],
-    }
+    one = {"count": {("m", "OK"): 2.0}, "empty": {}}
+    two = {"count": {("m", "BAD"): 1.0, ("m", "OK"): 3.0}, "empty": {}}
+    assert sums([one, two]) == {"count": {("m", "OK"): 5.0, ("m", "BAD"): 1.0}, "empty": {}}
 
 
-def test_buckets_stay_in_order_when_they_are_added_up():
-    def cell(model, *values):
-        parts = [("_bucket", "9"), ("_bucket", "10"), ("_sum", None), ("_count", None)]
-        return [
-            Sample((("model", model),), part, limit, value)
-            for (part, limit), value in zip(parts, values, strict=True)
+def test_distributions_add_up_bucket_by_bucket():
+    added = sums(
+        [
+            {"t": {("b",): Distribution((1, 2), 3.5)}},
+            {"t": {("a",): Distribution((1, 0), 1.0)}},
+            {"t": {("b",): Distribution((0, 1), 10.0)}},
         ]
-
-    added = sums([{"t": cell("b", 1, 2, 3.5, 2)}, {"t": cell("a", 1, 1, 1, 1)},
-                  {"t": cell("b", 0, 1, 10, 1)}])  # fmt: skip
-    assert added["t"] == [*cell("a", 1, 1, 1, 1), *cell("b", 1, 3, 13.5, 3)]
+    )
+    assert added == {"t": {("a",): Distribution((1, 0), 1.0), ("b",): Distribution((1, 3), 13.5)}}
 
 
 @pytest.mark.parametrize(

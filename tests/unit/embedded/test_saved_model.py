@@ -62,12 +62,7 @@ def test_a_load_is_counted_with_its_stages(good):
     before = attempts(path, "success")
     saved_model.load(path).close()
     assert attempts(path, "success") == before + 1
-    stages = {
-        sample.labels["stage"]
-        for metric in metrics.LOAD_LATENCY_BY_STAGE.collect()
-        for sample in metric.samples
-        if sample.labels.get("model_path") == path
-    }
+    stages = {stage for of, stage in metrics.LOAD_LATENCY_BY_STAGE.cells() if of == path}
     assert stages == {"restore_graph", "init_graph"}
 
 

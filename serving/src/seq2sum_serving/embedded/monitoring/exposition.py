@@ -7,33 +7,23 @@ own writer would make other names of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+from operator import add
 
 from prometheus_client import Counter, Gauge
 
 from seq2sum_serving.embedded.monitoring.metrics import METRICS, UNSEEN_UNTIL_USED, Metric
-from seq2sum_serving.embedded.monitoring.sampler import Sampler
+from seq2sum_serving.embedded.monitoring.sampler import Distribution, Sampler
 
 CONTENT_TYPE = "text/plain"
 """Without a charset, as there."""
 KINDS = {Counter: "counter", Gauge: "gauge", Sampler: "histogram"}
-PARTS = ("_bucket", "_sum", "_count")
-"""Of a histogram, in the order in which they are written."""
 
-
-class Sample(NamedTuple):
-    """One number of a metric."""
-
-    labels: tuple[tuple[str, str], ...]
-    """Without the limit of a bucket."""
-    part: str
-    """What is written behind the metric's name: empty, or one of PARTS."""
-    limit: str | None
-    value: float
-
-
-Snapshot = dict[str, list[Sample]]
+Cells = dict[tuple[str, ...], float | Distribution]
+"""What a metric has recorded, by the values of its labels."""
+Snapshot = dict[str, Cells]
 """What was recorded, by the metric's name."""
 _elsewhere: list[Callable[[], Iterable[Snapshot]]] = []
 
@@ -46,25 +36,23 @@ def add_up(others: Callable[[], Iterable[Snapshot]]) -> None:
 def page() -> str:
     """All metrics as they are now, sorted by name and then by labels."""
     now = _total()
-    return "\n".join(line for name in sorted(now) for line in _lines(name, now[name])) + "\n"
+    return "".join(text for name in sorted(now) for text in _texts(name, now[name]))
 
 
 def snapshot() -> Snapshot:
     """What this process has recorded until now."""
-    return {name: _samples(metric) for name, metric in METRICS.items()}
+    return {name: _cells(metric) for name, metric in METRICS.items()}
 
 
 def sums(snapshots: Iterable[Snapshot]) -> Snapshot:
     """Several of them added up. Pure."""
-    added: dict[str, dict[tuple[object, ...], Sample]] = {}
+    added: Snapshot = {}
     for one in snapshots:
-        for name, samples in one.items():
+        for name, cells in one.items():
             found = added.setdefault(name, {})
-            for sample in samples:
-                key = sample[:-1]
-                before = found[key].value if key in found else 0.0
-                found[key] = sample._replace(value=before + sample.value)
-    return {name: _sorted(found.values()) for name, found in added.items()}
+            for labels, value in cells.items():
+                found[labels] = _sum(found[labels], value) if labels in found else value
+    return added
 
 
 def first_cell(name: str) -> int:
@@ -78,7 +66,9 @@ def first_cell(name: str) -> int:
     """
     if not isinstance(METRICS.get(name), Counter):
         return 0
-    return next((int(sample.value) for sample in _total()[name]), 0)
+    cells = _total()[name]
+    first = cells[min(cells)] if cells else 0.0
+    return 0 if isinstance(first, Distribution) else int(first)
 
 
 def _total() -> Snapshot:
@@ -86,53 +76,68 @@ def _total() -> Snapshot:
     return sums([snapshot(), *others]) if others else snapshot()
 
 
-def _lines(name: str, samples: list[Sample]) -> Iterator[str]:
-    if name in UNSEEN_UNTIL_USED and not samples:
+def _cells(metric: Metric) -> Cells:
+    found: Cells = {}
+    if isinstance(metric, Sampler):
+        found.update(metric.cells())
+    else:
+        [family] = metric.collect()
+        for sample in family.samples:
+            if not sample.name.endswith("_created"):
+                found[tuple(sample.labels.values())] = sample.value
+    # A metric without labels has no cell before the first value, though the library has one.
+    return {labels: value for labels, value in found.items() if labels or _is_used(value)}
+
+
+def _is_used(value: float | Distribution) -> bool:
+    return any(value.counts) if isinstance(value, Distribution) else value != 0
+
+
+def _sum(one: float | Distribution, other: float | Distribution) -> float | Distribution:
+    if isinstance(one, Distribution) and isinstance(other, Distribution):
+        return Distribution(tuple(map(add, one.counts, other.counts)), one.total + other.total)
+    assert not isinstance(one, Distribution)
+    assert not isinstance(other, Distribution)
+    return one + other
+
+
+def _texts(name: str, cells: Cells) -> Iterator[str]:
+    """What is written of a metric, cell by cell: a server that swaps for months has many lines."""
+    if name in UNSEEN_UNTIL_USED and not cells:
         return
-    written = name.replace("/", ":")
-    yield f"# TYPE {written} {KINDS[type(METRICS[name])]}"
-    for sample in samples:
-        labels = [f'{label}="{_escaped(value)}"' for label, value in sample.labels]
-        if sample.limit is not None:
-            labels.append(f'le="{sample.limit}"')
-        yield f"{written}{sample.part}{{{','.join(labels)}}} {_number(sample)}"
+    metric, written = METRICS[name], name.replace("/", ":")
+    yield f"# TYPE {written} {KINDS[type(metric)]}\n"
+    limits = [_limit(bound) for bound in metric.bounds] if isinstance(metric, Sampler) else []
+    for values in sorted(cells):
+        labels = [
+            f'{label}="{_escaped(value)}"'
+            for label, value in zip(metric._labelnames, values, strict=True)
+        ]
+        value = cells[values]
+        if isinstance(value, Distribution):
+            yield _distribution(written, labels, limits, value)
+        else:
+            yield f"{written}{{{','.join(labels)}}} {int(value)}\n"
 
 
-def _samples(metric: Metric) -> list[Sample]:
-    [family] = metric.collect()
-    distribution = isinstance(metric, Sampler)
-    found = []
-    for sample in family.samples:
-        if sample.name.endswith("_created"):
-            continue
-        labels = dict(sample.labels)
-        limit = labels.pop("le", None)
-        part = sample.name.removeprefix(family.name) if distribution else ""
-        if limit is not None and limit != "+Inf":
-            limit = f"{float(limit):g}"
-        found.append(Sample(tuple(labels.items()), part, limit, sample.value))
-    return _sorted(found) if _used(found) else []
+def _distribution(
+    name: str, labels: Sequence[str], limits: Iterable[str], value: Distribution
+) -> str:
+    """Buckets with running totals, the sum with six digits, and the count."""
+    totals = list(accumulate(value.counts))
+    before = "".join(f"{label}," for label in labels)
+    lines = [
+        f'{name}_bucket{{{before}le="{limit}"}} {total}\n'
+        for limit, total in zip(limits, totals, strict=True)
+    ]
+    inside = ",".join(labels)
+    lines.append(f"{name}_sum{{{inside}}} {value.total:g}\n")
+    lines.append(f"{name}_count{{{inside}}} {totals[-1]}\n")
+    return "".join(lines)
 
 
-def _sorted(samples: Iterable[Sample]) -> list[Sample]:
-    """By labels, and the parts of each as they are written; buckets stay as they are."""
-    return sorted(
-        samples, key=lambda sample: ([value for _, value in sample.labels], _place(sample.part))
-    )
-
-
-def _used(samples: list[Sample]) -> bool:
-    """A metric without labels has no cell before the first value, though the library has one."""
-    return any(sample.labels or sample.value for sample in samples)
-
-
-def _place(part: str) -> int:
-    return PARTS.index(part) if part else 0
-
-
-def _number(sample: Sample) -> str:
-    """Whole numbers in full; a sum is a float, with six digits of it."""
-    return f"{sample.value:g}" if sample.part == "_sum" else str(int(sample.value))
+def _limit(bound: float) -> str:
+    return "+Inf" if bound == math.inf else f"{bound:g}"
 
 
 def _escaped(value: str) -> str:

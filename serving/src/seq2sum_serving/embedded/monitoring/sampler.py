@@ -2,7 +2,8 @@
 
 The library has an object for each bucket, and a cell of 34 takes 7.8 kB; here it takes 1.4
 (measured). Nothing forgets the cells of a version that is gone, there or here, so a server that
-swaps for months has to afford them.
+swaps for months has to afford them. They are read by `cells`: the library's way would make a
+dictionary for each bucket of each cell whenever somebody looks.
 """
 
 from __future__ import annotations
@@ -10,10 +11,19 @@ from __future__ import annotations
 import math
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from prometheus_client import Histogram
-from prometheus_client.samples import Exemplar, Sample
+
+
+class Distribution(NamedTuple):
+    """What one cell has counted."""
+
+    counts: tuple[int, ...]
+    """Values by bucket, each on its own; the last one has no upper bound."""
+    total: float
+    """Of all values."""
 
 
 class Sampler(Histogram):
@@ -33,6 +43,11 @@ class Sampler(Histogram):
         self._total = 0.0
 
     @property
+    def bounds(self) -> Sequence[float]:
+        """Upper bounds of the buckets."""
+        return self._upper_bounds
+
+    @property
     def count(self) -> int:
         """How many values were counted."""
         return sum(self._counts)
@@ -44,15 +59,14 @@ class Sampler(Histogram):
             self._counts[place] += 1
             self._total += amount
 
-    def _child_samples(self) -> Iterable[Sample]:
+    def cells(self) -> dict[tuple[str, ...], Distribution]:
+        """What was counted, by the values of the labels; without labels there is one cell."""
+        if not self._labelnames:
+            return {(): self._distribution()}
+        with self._lock:
+            labelled: dict[Any, Any] = dict(self._metrics)
+        return {labels: one._distribution() for labels, one in labelled.items()}
+
+    def _distribution(self) -> Distribution:
         with self._adding:
-            counts, total = list(self._counts), self._total
-        none: Exemplar | None = None
-        below = 0
-        for bound, count in zip(self._upper_bounds, counts, strict=True):
-            below += count
-            yield Sample(
-                "_bucket", {"le": "+Inf" if bound == math.inf else repr(bound)}, below, None, none
-            )
-        yield Sample("_count", {}, below, None, none)
-        yield Sample("_sum", {}, total, None, none)
+            return Distribution(tuple(self._counts), self._total)

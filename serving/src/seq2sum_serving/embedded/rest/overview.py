@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
-
-from prometheus_client.samples import Sample
 
 from seq2sum_serving.embedded.core import ModelView
 from seq2sum_serving.embedded.lifecycle.states import VersionState
 from seq2sum_serving.embedded.monitoring import metrics
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Latencies:
     """How long the successful calls of one kind took; microseconds."""
 
@@ -24,9 +22,9 @@ class Latencies:
     """As in the metric: `Predict` by gRPC, `predict` by REST, empty for status and metadata."""
     entrypoint: str
     """`GRPC` or `REST`."""
-    sum: float = 0
+    sum: float
     """Of all calls."""
-    counts: list[int] = field(default_factory=list)
+    counts: Sequence[int]
     """Calls by bucket, shortest first; the last one has no upper bound."""
 
 
@@ -37,8 +35,7 @@ def overview_text(models: Iterable[ModelView]) -> str:
     """
     views = list(models)
     names = {view.name for view in views}
-    [family] = metrics.REQUEST_LATENCY.collect()
-    found = [entry for entry in latencies(family.samples) if entry.model in names]
+    found = [entry for entry in latencies() if entry.model in names]
     return json.dumps(
         {
             "models": [_model(view) for view in views],
@@ -48,25 +45,12 @@ def overview_text(models: Iterable[ModelView]) -> str:
     )
 
 
-def latencies(samples: Iterable[Sample]) -> list[Latencies]:
-    """The cells of the latency histogram, sorted by model and kind of call.
-
-    Args:
-        samples: In the order of the library: buckets of one cell from short to long.
-    """
-    cells: dict[tuple[str, str, str], Latencies] = {}
-    totals: dict[tuple[str, str, str], int] = {}
-    for sample in samples:
-        labels = sample.labels
-        key = (labels["model_name"], labels["API"], labels["entrypoint"])
-        cell = cells.setdefault(key, Latencies(*key))
-        if sample.name.endswith("_bucket"):
-            # The library's counts are running totals.
-            cell.counts.append(int(sample.value) - totals.get(key, 0))
-            totals[key] = int(sample.value)
-        elif sample.name.endswith("_sum"):
-            cell.sum = sample.value
-    return [cells[key] for key in sorted(cells)]
+def latencies() -> list[Latencies]:
+    """The cells of the latency histogram, sorted by model and kind of call."""
+    return [
+        Latencies(model, api, entrypoint, found.total, found.counts)
+        for (model, api, entrypoint), found in sorted(metrics.REQUEST_LATENCY.cells().items())
+    ]
 
 
 def _model(view: ModelView) -> dict[str, Any]:

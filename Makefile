@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated check-deploy test test-unit test-others bench-training bench-graph bench-client bench-server bench-batching bench-capacity capacity dashboard search-small certs lock audit demo soak soak-rollout soak-balancing clean
+.PHONY: help setup setup-system format generate check check-generated check-deploy test test-alone test-others bench-training bench-graph bench-client bench-server bench-batching bench-capacity capacity dashboard search-small certs lock audit demo soak soak-rollout soak-balancing clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -61,15 +61,17 @@ check-generated: setup
 check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy, alerts, dashboards
 	$(BIN)/python -m pytest tests/deploy
 
-# Two processes share two cores: most unit tests compute, most others wait for servers.
+# Two processes share two cores: unit tests compute while the demo of the end-to-end tests trains,
+# and most others wait for servers.
+ALONE := tests/unit tests/end_to_end
 test: setup ## Run all tests
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-unit test-others
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-alone test-others
 
-test-unit:
-	$(BIN)/python -m pytest tests/unit
+test-alone:
+	$(BIN)/python -m pytest $(ALONE)
 
 test-others:
-	$(BIN)/python -m pytest --ignore tests/unit
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(ALONE))
 
 bench-training: setup ## Exact match against CPU-seconds: the tutorial against ours (10 min)
 	$(BIN)/python tests/benchmarks/training.py

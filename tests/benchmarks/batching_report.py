@@ -21,7 +21,8 @@ def record(
     candidates: Sequence[Candidate],
     machine: dict[str, Any],
 ) -> str:
-    """All of it as JSON, a line for each measurement."""
+    """All of it as JSON, a line for each measurement; the choice follows from what is written."""
+    measurements = [m._replace(sample=_written(m.sample)) for m in measurements]
     known = dict.fromkeys(each.candidate for each in measurements)
     loads = list(dict.fromkeys(each.load for each in measurements))
     head = {
@@ -33,12 +34,15 @@ def record(
         "columns": ["candidate", "load", "round", *Sample._fields],
     }
     rows = [
-        json.dumps([m.candidate, loads.index(m.load), m.round, *(round(x, 4) for x in m.sample)])
-        for m in measurements
+        json.dumps([m.candidate, loads.index(m.load), m.round, *m.sample]) for m in measurements
     ]
     text = json.dumps(head, indent=1).removesuffix("\n}")
     lines = ",\n  ".join(rows)
     return f'{text},\n "measurements": [\n  {lines}\n ]\n}}\n'
+
+
+def _written(sample: Sample) -> Sample:
+    return Sample(*(round(figure, 4) for figure in sample))
 
 
 def read(text: str) -> tuple[list[Measurement], list[Candidate], dict[str, Any]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 import tomllib
 from dataclasses import dataclass
 from importlib import metadata
@@ -35,10 +33,6 @@ THERE = {
 ENTRY = re.compile(
     r"# (?P<file>\S+)\n(?P<name>[a-z0-9-]+)==(?P<version>\S+) \\\n    --hash=sha256:[0-9a-f]{64}\n"
 )
-
-sys.path.append(str(ROOT / "tools"))
-tool, audit = map(importlib.import_module, ("lock", "audit"))
-"""`make lock` and `make audit` themselves."""
 
 
 @dataclass(frozen=True)

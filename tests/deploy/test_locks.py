@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import platform
 
+import lock as tool
 import pytest
 from deploy import lock_files
-from deploy.lock_files import tool
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 IMAGES = sorted(lock_files.IMAGES)

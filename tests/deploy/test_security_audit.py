@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import audit
 import pytest
-from deploy.lock_files import audit
 
 SAFE = {"name": "grpcio", "version": "1.2.3", "vulns": []}
 WEAK = {

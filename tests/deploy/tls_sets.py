@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import certs as tool
 import seq2sum
+import tls_files as made_of
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["ca.key", "ca.pem", "client.key", "client.pem", "server.key", "server.pem", "ssl.config"]
-
-sys.path.append(str(ROOT / "tools"))
-tool, made_of = (importlib.import_module(name) for name in ("certs", "tls_files"))
-"""`make certs` itself, and the module with its files."""
 
 
 def certs(folder: Path, *options: str) -> int:

@@ -7,12 +7,13 @@ import socket
 import threading
 from contextlib import contextmanager
 
+import documented
 import grpc
 import pytest
 import seq2sum
 import servers
 from seq2sum._command import main
-from seq2sum._proxy import direct_options, proxy_of
+from seq2sum._proxy import Proxy, direct_options, proxy_of
 from seq2sum._target import address
 
 ONCE = seq2sum.Retry(attempts=1)
@@ -213,6 +214,11 @@ def test_the_environment_of_the_first_call_counts(make_client, monkeypatch, fake
     monkeypatch.delenv("http_proxy")
     with pytest.raises(seq2sum.Unavailable, match="http_proxy is set"):
         client.add("1+1")
+
+
+def test_the_readme_shows_the_hint():
+    hint = Proxy("http_proxy", "proxy.example:3128", ("10.0.0.1",)).hint()
+    assert f"```text\n{hint} (...)\n```" in documented.text("client/README.md")
 
 
 def test_nonsense_in_the_environment_is_no_proxy():

@@ -167,7 +167,7 @@ class Deployment:
             self.traffic.write(weights)
 
     def verify(self, label: str, version: int, *, down_too: bool = False) -> None:
-        """Asks every replica a question with a label.
+        """Checks on every replica that a label leads to a version.
 
         Raises:
             Failed: Another version answers, or none.

@@ -122,8 +122,8 @@ def _title(model: str, when: str) -> RenderableType:
 
 def _run(run: Underway, when: str) -> RenderableType:
     began = run.began
-    subject = "a version" if began.version is None else f"version {began.version}"
-    begun = said(f"{subject}, began {clock(began.when, now=when)} by {began.who or 'somebody'}")
+    moment, who = clock(began.when, now=when), began.who or "somebody"
+    begun = said(f"version {began.version}, began {moment} by {who}")
     found = gates.filled(Table.grid(padding=(0, 2, 0, 0)), run.gates)
     return Group(
         begun,

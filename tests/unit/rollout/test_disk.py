@@ -36,10 +36,10 @@ def names(base):
 
 
 def test_versions_are_the_folders_that_a_server_takes_for_versions(base):
-    for name in ("1", "007", "20", "0", "v3", "4.tmp", ".publishing-5-x"):
+    for name in ("1", "007", "20", "0", "+3", " 4", "-2", "v3", "4.tmp", ".publishing-5-x"):
         (base.path / name).mkdir()
-    assert base.versions() == [0, 1, 7, 20]
-    assert base.folder(7).name == "007"
+    assert base.versions() == [-2, 0, 1, 3, 4, 7, 20]
+    assert [base.folder(number).name for number in (7, 3, 4)] == ["007", "+3", " 4"]
     assert base.folder(8) == base.path / "8"
 
 
@@ -56,6 +56,20 @@ def test_the_next_number_is_one_more_than_the_largest(base, source):
     assert names(base) == ["12", "13", "7", "8"]
     assert (base.path / "8" / "variables" / "variables.index").read_text() == "weights"
     assert source.is_dir()
+
+
+@pytest.mark.parametrize("name", ["+3", " 3", "003", "3"])
+def test_a_number_is_taken_however_its_directory_is_spelled(base, source, name):
+    (base.path / name).mkdir()
+    with pytest.raises(Refused, match=r"version 3 exists"):
+        base.publish(source, 3)
+    assert base.publish(source, None) == 4
+
+
+def test_of_several_names_the_last_one_is_the_version(base):
+    for name in ("+3", "003", "3"):
+        (base.path / name).mkdir()
+    assert base.folder(3).name == "3"
 
 
 def test_what_is_no_version_is_not_published(base, tmp_path):

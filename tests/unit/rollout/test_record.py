@@ -85,6 +85,12 @@ def test_nonsense_written_by_hand_is_told_with_its_line(record):
     assert "Servers go on with what they have" in str(told.value)
 
 
+def test_a_base_path_may_be_a_file_uri(record):
+    assert record.base_path() == "/models/seq2sum"
+    record.path.write_text(ADOPTED.replace('"/models/seq2sum"', '"file:///models/seq2sum"'))
+    assert record.base_path() == "/models/seq2sum"
+
+
 def test_a_missing_file_is_told_with_one_to_begin_with(tmp_path):
     with pytest.raises(Mistake, match="there is no model config file") as told:
         Record(tmp_path / "models.config", "seq2sum").read()

@@ -24,7 +24,7 @@ def existing(base: Path) -> list[int]:
     """Numbers of the versions below `base`, in order; empty if there is no such folder."""
     if not base.is_dir():
         return []
-    numbers = (contract.version_number(entry.name) for entry in base.iterdir())
+    numbers = (contract.directory_version(entry.name) for entry in base.iterdir())
     return sorted(number for number in numbers if number is not None)
 
 

@@ -39,13 +39,17 @@ class Base:
                 f"cannot look at the base path {self.path}: {error.strerror}. If the servers see "
                 "it under another name than this machine, name it with --base-path"
             ) from error
-        numbers = (contract.version_number(name) for name in names)
+        numbers = (contract.directory_version(name) for name in names)
         return sorted({number for number in numbers if number is not None})
 
     def folder(self, version: int) -> Path:
-        """The folder of a version; several zeros may stand before its number."""
+        """Returns the folder of a version; of several names for one number, the one servers use.
+
+        That is the last one in order: IndexChildrenByVersion in tensorflow/serving's
+        file_system_storage_path_source.cc.
+        """
         for entry in sorted(self.path.iterdir(), reverse=True):
-            if contract.version_number(entry.name) == version:
+            if contract.directory_version(entry.name) == version:
                 return entry
         return self.path / str(version)
 

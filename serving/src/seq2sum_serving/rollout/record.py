@@ -14,6 +14,9 @@ from seq2sum_serving.rollout import config_text, files
 from seq2sum_serving.rollout.errors import Failed, Mistake
 from seq2sum_serving.rollout.state import Recorded
 
+LOCAL = "file://"
+"""May stand before a path on a server's disk, as in TensorFlow's file systems."""
+
 
 class Record:
     """One model's entry in a model config file."""
@@ -56,12 +59,12 @@ class Record:
         return config_text.recorded(self._told(self.text())[1])
 
     def base_path(self) -> str:
-        """Where the servers look for versions.
+        """Returns the path where the servers look for versions; they take `file://` before it, too.
 
         Raises:
             Mistake: As `read`.
         """
-        return self._told(self.text())[1].base_path
+        return self._told(self.text())[1].base_path.removeprefix(LOCAL)
 
     def change(self, before: Recorded, after: Recorded) -> None:
         """Puts other versions and labels in place.

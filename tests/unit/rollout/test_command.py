@@ -199,8 +199,7 @@ def test_control_c_ends_it_with_a_word_and_what_was_begun_goes_on(called, bench)
     assert "going on with the run of version 2: it has passed the gates without traffic" in err
 
 
-def test_by_hand_a_version_gets_a_trial_and_all_of_it_and_goes_back(called, bench, monkeypatch):
-    monkeypatch.setattr("seq2sum_serving.rollout.verbs.Inspection", bench.gates)
+def test_by_hand_a_version_gets_a_trial_and_all_of_it_and_goes_back(called, bench):
     assert called("publish", bench.export(2))[0] == Exit.DONE
     assert called("canary", 2, "--percent", 10)[0] == Exit.DONE
     assert bench.weights == {"stable": 90, "canary": 10}
@@ -213,8 +212,7 @@ def test_by_hand_a_version_gets_a_trial_and_all_of_it_and_goes_back(called, benc
     assert bench.loaded() == {1}
 
 
-def test_a_trial_that_fails_its_gates_by_hand_is_unloaded(called, bench, monkeypatch):
-    monkeypatch.setattr("seq2sum_serving.rollout.verbs.Inspection", bench.gates)
+def test_a_trial_that_fails_its_gates_by_hand_is_unloaded(called, bench):
     bench.gates.script["golden"] = "failed"
     bench.export(2, bench.base / "2")
     assert called("canary", 2)[0] == Exit.FAILED

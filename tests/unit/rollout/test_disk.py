@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from seq2sum import contract
-from seq2sum_serving.rollout.disk import SAVED_MODEL, Base
+from seq2sum_serving.rollout.disk import SAVED_MODEL, Base, contract_of
 from seq2sum_serving.rollout.errors import Failed, Mistake, Refused
 
 
@@ -142,9 +142,9 @@ def test_many_at_once_never_mix(base, tmp_path):
 def test_a_contract_is_read_from_the_version(base):
     folder = base.path / "1" / "assets.extra"
     folder.mkdir(parents=True)
-    assert base.contract(1) is None
+    assert contract_of(base.folder(1)) is None
     (folder / contract.FILE_NAME).write_text('{"digits": 3}')
-    assert base.contract(1) == {"digits": 3}
+    assert contract_of(base.folder(1)) == {"digits": 3}
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_what_is_no_contract_is_refused(base, text, said):
     folder.mkdir(parents=True)
     (folder / contract.FILE_NAME).write_text(text)
     with pytest.raises(Refused, match=said):
-        base.contract(1)
+        contract_of(base.folder(1))

@@ -53,40 +53,16 @@ class Base:
                 return entry
         return self.path / str(version)
 
-    def contract(self, version: int) -> dict[str, Any] | None:
-        """What a version says that it can do; None if it says nothing.
-
-        Raises:
-            Refused: What it says is no JSON object.
-        """
-        path = self.folder(version) / "assets.extra" / contract.FILE_NAME
-        try:
-            told = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise Refused(f"cannot read {path}: {error}. Export the version anew") from error
-        if not isinstance(told, dict):
-            raise Refused(f"{path} is no contract: export the version anew")
-        return told
-
     def publish(self, source: Path, version: int | None) -> int:
         """Copies a version folder to the next number, or to `version`; gives back the number.
 
         Raises:
             Mistake: The source is no version folder.
             Refused: The number is taken.
-            Failed: It cannot be written; nothing of it is left.
+            Failed: It cannot be read or written; nothing of it is left.
         """
-        if not (source / SAVED_MODEL).is_file():
-            raise Mistake(f"{source} is no version to publish: it has no {SAVED_MODEL}")
-        there = self.versions()
-        number = max(there, default=0) + 1 if version is None else version
-        if number in there:
-            raise Refused(
-                f"version {number} exists in {self.path}: versions are never overwritten; the "
-                f"next free one is {max(there) + 1}"
-            )
+        number = max([0, *self.versions()]) + 1 if version is None else version
+        self.check(source, number)
         staging = self.path / f"{STAGING}{number}-{uuid.uuid4().hex}"
         try:
             try:
@@ -102,11 +78,64 @@ class Base:
                     shutil.rmtree(staging)
         except (OSError, shutil.Error) as error:
             reason = getattr(error, "strerror", None) or _first(error)
-            raise Failed(
-                f"cannot publish {source} as {self.path / str(number)}: {reason}. Nothing of it is "
-                "left there"
-            ) from error
+            raise self._unpublished(source, number, reason) from error
         return number
+
+    def check(self, source: Path, number: int) -> None:
+        """Checks that a folder can be published under a number; writes nothing.
+
+        Raises:
+            Mistake: The source is no version folder.
+            Refused: The number is taken.
+            Failed: A file cannot be read, or the base path cannot be written.
+        """
+        if not (source / SAVED_MODEL).is_file():
+            raise Mistake(f"{source} is no version to publish: it has no {SAVED_MODEL}")
+        there = self.versions()
+        if number in there:
+            raise Refused(
+                f"version {number} exists in {self.path}: versions are never overwritten; the "
+                f"next free one is {max([0, *there]) + 1}"
+            )
+        if number > contract.LARGEST_VERSION:
+            raise Refused(
+                f"version {number} would be too large for a server to see: the largest one is "
+                f"{contract.LARGEST_VERSION}. Choose a free number with --version"
+            )
+        try:
+            files.check_access(self.path, os.W_OK | os.X_OK)
+        except OSError as error:
+            raise self._unpublished(source, number, str(error.strerror)) from error
+        try:
+            for parent, _, names in os.walk(source):
+                for name in names:
+                    files.check_access(Path(parent, name), os.R_OK)
+        except OSError as error:
+            raise self._unpublished(source, number, str(error)) from error
+
+    def _unpublished(self, source: Path, number: int, reason: str) -> Failed:
+        return Failed(
+            f"cannot publish {source} as {self.path / str(number)}: {reason}. Nothing of it is "
+            "left there"
+        )
+
+
+def contract_of(folder: Path) -> dict[str, Any] | None:
+    """Returns what a version says of itself; None if it says nothing.
+
+    Raises:
+        Refused: What it says is not a JSON object.
+    """
+    path = folder / "assets.extra" / contract.FILE_NAME
+    try:
+        told = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise Refused(f"cannot read {path}: {error}. Export the version anew") from error
+    if not isinstance(told, dict):
+        raise Refused(f"{path} is no contract: export the version anew")
+    return told
 
 
 def _first(error: Exception) -> str:

@@ -96,7 +96,7 @@ def export(lookout: Lookout, chosen: argparse.Namespace) -> int:
     """
     # As Ctrl-C: whatever is under way is left, and every context on the way out closes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    published = Published()
+    published = Published(lookout.model)
     with exporter.page(published, host=chosen.host, port=chosen.port) as address:
         _tell(f"metrics at {address}, a round every {chosen.every:g} s")
         exporter.watch(lookout, published, every=chosen.every, tell=_tell)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib import metadata
 from pathlib import Path
 
 from seq2sum import contract
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_version(top)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     shared = _shared()
     changing = _changing()
@@ -77,6 +79,13 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--every", type=seconds, default=1.0, metavar="SECONDS", help="(default: 1)")
     one.add_argument("--count", type=count, metavar="N", help="end after so many looks")
     return top
+
+
+def add_version(top: argparse.ArgumentParser) -> None:
+    """Adds `--version`, which prints the program's name and the version of its package."""
+    top.add_argument(
+        "--version", action="version", version=f"%(prog)s {metadata.version('seq2sum-serving')}"
+    )
 
 
 def _shared() -> argparse.ArgumentParser:

@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from seq2sum import contract
 
-from seq2sum_serving.rollout import files
+from seq2sum_serving.rollout import files, model_card
 from seq2sum_serving.rollout.errors import Failed, Mistake, Refused
 
 SAVED_MODEL = "saved_model.pb"
@@ -77,16 +78,17 @@ class Base:
         if not (source / SAVED_MODEL).is_file():
             raise Mistake(f"{source} is no version to publish: it has no {SAVED_MODEL}")
         there = self.versions()
-        number = max(there, default=0) + 1 if version is None else version
+        number = next_number(there) if version is None else version
         if number in there:
             raise Refused(
                 f"version {number} exists in {self.path}: versions are never overwritten; the "
-                f"next free one is {max(there) + 1}"
+                f"next free one is {next_number(there)}"
             )
         staging = self.path / f"{STAGING}{number}-{uuid.uuid4().hex}"
         try:
             try:
                 shutil.copytree(source, staging)
+                model_card.renumber(staging / model_card.PLACE, number)
                 for parent, _, names in os.walk(staging):
                     for name in (*names, "."):
                         files.sync(Path(parent, name))
@@ -103,6 +105,21 @@ class Base:
                 "left there"
             ) from error
         return number
+
+
+def next_number(used: Iterable[int]) -> int:
+    """Returns the number after all that are used.
+
+    Raises:
+        Refused: A server could not load it: version numbers are int64.
+    """
+    highest = max(used, default=0)
+    if highest >= contract.LARGEST_VERSION:
+        raise Refused(
+            f"version {highest} exists, the highest that a server can load: there is no next "
+            "number. Take that version out of service, and publish it under a lower number"
+        )
+    return highest + 1
 
 
 def _first(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seq2sum_serving.rollout import intents, journal
+from seq2sum_serving.rollout import disk, intents, journal
 from seq2sum_serving.rollout import plan as plans
 from seq2sum_serving.rollout.state import Current
 from seq2sum_serving.rollout.task import Task
@@ -37,4 +37,4 @@ def next_number(task: Task, current: Current) -> int:
     """The number after all that there are, that were used up, and that runs have begun with."""
     told = ("publishing", "published")
     begun = [event.version or 0 for event in task.deployment.events() if event.what in told]
-    return max([plans.unused(current) - 1, *begun]) + 1
+    return disk.next_number([plans.unused(current) - 1, *begun])

@@ -58,6 +58,9 @@ def _run(run: Run) -> Iterable[Row]:
         return
     about = run.about()
     yield "took", f"{about['cpu_seconds']:.0f} CPU-seconds, {about['steps']:,} steps in all"
+    if (check := about["check"]) and not check["clean"]:
+        counts = f"{check['wrong']:,} wrong, {check['failed']:,} hard of {check['asked']:,}"
+        yield "check", f"training ended without a clean check: {counts} training pairs"
     yield "made with", f"TensorFlow {about['tensorflow']}, revision {about['revision']}"
     figures = run.evaluation()
     if figures is None:

@@ -93,9 +93,14 @@ class Trainer:
             right[part], loss[part] = (g.numpy()[:rows] for g in graded)
         return Grades(right, loss)
 
-    def begin_again(self) -> None:
-        """Goes on from the averaged weights with an optimiser that remembers nothing."""
-        self._model.set_weights(self.model.get_weights())
+    def weights(self) -> list[NDArray[Any]]:
+        """Returns a copy of the averaged weights."""
+        return [_copied(variable) for variable in self.model.weights]
+
+    def begin_again(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Continues from these weights, averaged and not, with a fresh optimiser state."""
+        self.model.set_weights(weights)
+        self._model.set_weights(weights)
         for variable, value in zip(self._optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
 

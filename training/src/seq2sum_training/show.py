@@ -78,4 +78,10 @@ def _version(path: Path, described: dict[str, Any]) -> Iterable[Row]:
             for output, tensor in signature["outputs"].items()
         )
         yield name, outputs
+    if figures := described.get("evaluation"):  # versions of an older package have none
+        yield "errors", f"{figures['errors']:,} of {figures['questions']:,}"
+    if described.get("forced"):
+        golden = described["golden"]
+        right = f"{golden['right']:,} of {golden['questions']:,} golden questions right"
+        yield "golden", f"{right}; published by force"
     yield "run", f"{described['run']}, revision {described['revision']}"

@@ -105,8 +105,7 @@ def report(options: argparse.Namespace) -> None:
 def export(options: argparse.Namespace) -> None:
     """Publishes a run as the next version below a base path, evaluating it if need be."""
     run = Run.finished(options.run)
-    if options.version is not None:
-        versions.refuse_existing(options.to, options.version)
+    versions.number_for(options.to, options.version)  # refused before any work
     quiet.import_tensorflow()
     from seq2sum_training import evaluating
     from seq2sum_training.export import export as publish
@@ -114,8 +113,7 @@ def export(options: argparse.Namespace) -> None:
     if run.evaluation() is None:
         print("this model is not evaluated yet: its card needs exact figures")
         evaluating.evaluate(run)
-    path, right, asked = publish(run, options.to, version=options.version, tell=print)
-    print(f"published {path}: {right:,} of {asked:,} golden questions answered right")
+    publish(run, options.to, version=options.version, force=options.force, tell=print)
 
 
 def show(options: argparse.Namespace) -> None:

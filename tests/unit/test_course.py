@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from seq2sum_training import recipe
@@ -143,12 +145,12 @@ class Scripted:
 
     def __init__(self, *wrong):
         self.wrong = list(wrong)
-        self.steps, self.started_from, self.rates = 0, [], []
+        self.steps, self.started_from, self.rates, self.losses = 0, [], [], {}
 
     def train(self, batches, rates):
         self.steps += len(batches)
         self.rates.append(rates.max())
-        return 1.0
+        return self.losses.get(self.steps, 1.0)
 
     def grade(self, first, _second):
         right = np.ones(len(first), np.bool_)
@@ -198,6 +200,14 @@ def test_rounds_slow_down_after_each_that_improved_nothing_and_then_start_over()
     peaks = np.array(trainer.rates[6::2])  # the first block of a round holds its peak
     slower = [0, 0, 1, 1, *range(2, SLOWEST), 0, 1, 1]
     assert peaks / peaks[0] == pytest.approx([0.5**n for n in slower])
+
+
+def test_a_round_that_diverges_costs_no_more_than_that_round():
+    trainer = Scripted(9, 80, 0)
+    trainer.losses = {350: math.nan, 400: math.nan}
+    ended = followed(trainer, "polish.rounds=5")
+    assert trainer.started_from == [0, 0, 2]
+    assert ended.check.clean
 
 
 def test_the_best_weights_survive_a_state():

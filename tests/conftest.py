@@ -166,7 +166,7 @@ def shuffled_version(
 
     folder = tmp_path_factory.mktemp("shuffled")
     wrong = shuffled(evaluated[0], folder / "run")
-    done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum")
+    done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum", "--force")
     assert done.returncode == 0, done.stderr
     return folder / "seq2sum" / "1"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from seq2sum_training.errors import UserError
-from seq2sum_training.versions import existing, publishing
+from seq2sum_training.versions import existing, number_for, publishing
+
+HIGHEST = 2**63 - 1
 
 
 def publish(base, version=None, content="model"):
@@ -49,6 +51,24 @@ def test_an_existing_version_is_refused_before_any_work(tmp_path):
     with pytest.raises(UserError, match="version 3 exists"):
         publish(tmp_path, 3, "second")
     assert (tmp_path / "3" / "saved_model.pb").read_text() == "first"
+
+
+@pytest.mark.parametrize("name", [str(HIGHEST), f"000{HIGHEST}"])
+def test_there_is_no_next_version_after_the_highest_that_a_server_can_load(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match="there is no next one: pass a free number with --version"):
+        publish(tmp_path)
+    with pytest.raises(UserError, match=f"version {HIGHEST} exists .* there is no next one"):
+        publish(tmp_path, HIGHEST)
+    assert publish(tmp_path, 12) == 12
+    with pytest.raises(UserError, match="version 12 exists"):
+        publish(tmp_path, 12)
+    assert existing(tmp_path) == [12, HIGHEST]
+
+
+def test_the_highest_version_can_be_published(tmp_path):
+    (tmp_path / str(HIGHEST - 1)).mkdir()
+    assert number_for(tmp_path, None) == publish(tmp_path) == HIGHEST
 
 
 def test_the_loser_of_a_race_loses_cleanly(tmp_path):

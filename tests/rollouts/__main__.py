@@ -62,9 +62,13 @@ def exported(runs: Path, folder: Path) -> dict[str, Path]:
     recipes = (SEED, DEFAULT, FAST)
     for _ in trials.outcomes([Trial(name, name) for name in recipes], runs, jobs=1):
         pass  # it tells by itself
-    cast = {name: client.exported(runs / name, runs / "models" / name) / "1" for name in recipes}
+
+    def version(run: Path, models: Path) -> Path:  # of networks with wrong answers, too
+        return client.exported(run, models / run.name, force=True) / "1"
+
+    cast = {name: version(runs / name, runs / "models") for name in recipes}
     wrong = shuffled(runs / FAST, folder / SHUFFLED)
-    return cast | {SHUFFLED: client.exported(wrong, folder / "models" / SHUFFLED) / "1"}
+    return cast | {SHUFFLED: version(wrong, folder / "models")}
 
 
 def tell(line: str) -> None:

@@ -156,3 +156,34 @@ def test_what_is_no_contract_is_refused(base, text, said):
     (folder / contract.FILE_NAME).write_text(text)
     with pytest.raises(Refused, match=said):
         contract_of(base.folder(1))
+
+
+def test_a_published_model_card_names_its_own_version(base, source):
+    card = source / "assets.extra" / "model_card.md"
+    card.parent.mkdir()
+    card.write_bytes(b"# seq2sum, version 1\r\n\nversion 1 of 2\n")
+    card.chmod(0o444)
+    assert base.publish(source, 12) == 12
+    published = base.path / "12" / "assets.extra" / "model_card.md"
+    assert published.read_bytes() == b"# seq2sum, version 12\r\n\nversion 1 of 2\n"
+    assert published.stat().st_mode & 0o777 == 0o444
+    assert [entry.name for entry in published.parent.iterdir()] == ["model_card.md"]
+    assert card.read_bytes().startswith(b"# seq2sum, version 1\r")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "about it\n\n# seq2sum, version 1\n", "# seq2sum, version 1.5\n", "\ufeff# m\n"]
+)
+def test_a_model_card_with_another_title_is_published_as_it_is(base, source, text):
+    (source / "assets.extra").mkdir()
+    (source / "assets.extra" / "model_card.md").write_text(text)
+    base.publish(source, 2)
+    assert (base.path / "2" / "assets.extra" / "model_card.md").read_text() == text
+
+
+def test_there_is_no_next_version_after_the_highest_that_a_server_can_load(base, source):
+    (base.path / str(contract.LARGEST_VERSION)).mkdir()
+    with pytest.raises(Refused, match=r"9223372036854775807 exists, the highest .* no next number"):
+        base.publish(source, None)
+    assert base.publish(source, 3) == 3
+    assert names(base) == ["3", str(contract.LARGEST_VERSION)]

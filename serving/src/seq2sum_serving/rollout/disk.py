@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from seq2sum import contract
 
-from seq2sum_serving.rollout import files
+from seq2sum_serving.rollout import files, model_card
 from seq2sum_serving.rollout.errors import Failed, Mistake, Refused
 
 SAVED_MODEL = "saved_model.pb"
@@ -61,12 +62,13 @@ class Base:
             Refused: The number is taken.
             Failed: It cannot be read or written; nothing of it is left.
         """
-        number = max([0, *self.versions()]) + 1 if version is None else version
+        number = next_number(self.versions()) if version is None else version
         self.check(source, number)
         staging = self.path / f"{STAGING}{number}-{uuid.uuid4().hex}"
         try:
             try:
                 shutil.copytree(source, staging)
+                model_card.renumber(staging / model_card.PLACE, number)
                 for parent, _, names in os.walk(staging):
                     for name in (*names, "."):
                         files.sync(Path(parent, name))
@@ -95,12 +97,7 @@ class Base:
         if number in there:
             raise Refused(
                 f"version {number} exists in {self.path}: versions are never overwritten; the "
-                f"next free one is {max([0, *there]) + 1}"
-            )
-        if number > contract.LARGEST_VERSION:
-            raise Refused(
-                f"version {number} would be too large for a server to see: the largest one is "
-                f"{contract.LARGEST_VERSION}. Choose a free number with --version"
+                f"next free one is {next_number(there)}"
             )
         try:
             files.check_access(self.path, os.W_OK | os.X_OK)
@@ -136,6 +133,21 @@ def contract_of(folder: Path) -> dict[str, Any] | None:
     if not isinstance(told, dict):
         raise Refused(f"{path} is no contract: export the version anew")
     return told
+
+
+def next_number(used: Iterable[int]) -> int:
+    """Returns the number after all that are used.
+
+    Raises:
+        Refused: A server could not load it: version numbers are int64.
+    """
+    highest = max([0, *used])  # a negative number is a version, too
+    if highest >= contract.LARGEST_VERSION:
+        raise Refused(
+            f"version {highest} exists, the highest that a server can load: there is no next "
+            "number. Take that version out of service, and publish it under a lower number"
+        )
+    return highest + 1
 
 
 def _first(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from seq2sum_serving.rollout import intents, journal
+from seq2sum_serving.rollout import disk, intents, journal
 from seq2sum_serving.rollout import plan as plans
 from seq2sum_serving.rollout.errors import Failed
 from seq2sum_serving.rollout.task import Task
@@ -52,4 +52,4 @@ def next_number(task: Task) -> int:
     current = task.deployment.on_file()
     told = ("publishing", "published")
     begun = [event.version or 0 for event in task.deployment.events() if event.what in told]
-    return max([plans.unused(current) - 1, *begun]) + 1
+    return disk.next_number([plans.unused(current) - 1, *begun])

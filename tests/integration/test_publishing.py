@@ -22,9 +22,17 @@ def test_versions_are_numbered_from_one_upwards(tmp_path):
 
 
 def test_what_no_server_takes_for_a_version_does_not_count(tmp_path):
-    for name in ("٣", "9" * 20, "7.tmp", "v8", "-9"):
+    for name in ("٣", "9" * 20, "7.tmp", "v8"):
         (tmp_path / name).mkdir()
     assert publish(tmp_path) == 1
+
+
+@pytest.mark.parametrize(("name", "following"), [("+3", 4), (" 4", 5), ("005", 6), ("-9", 1)])
+def test_a_version_counts_however_its_directory_is_spelled(tmp_path, name, following):
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=f"version {int(name)} exists"):
+        number_for(tmp_path, int(name))
+    assert publish(tmp_path) == following
 
 
 def test_while_it_is_prepared_no_child_has_a_number(tmp_path):

@@ -70,7 +70,7 @@ def number_for(base: Path, version: int | None) -> int:
         UserError: It is taken, or there is no higher one.
     """
     numbers = existing(base)
-    highest = max(numbers, default=0)
+    highest = max([0, *numbers])  # a negative number is a version, too
     if version is not None and version not in numbers:
         return version
     if highest < contract.LARGEST_VERSION:

@@ -24,7 +24,7 @@ from rollouts import story, world
 from rollouts.callers import Callers
 from rollouts.picture import picture
 from rollouts.report import Report, table
-from rollouts.shuffled import shuffled
+from rollouts.shuffled import shuffled, untold
 from rollouts.story import DEFAULT, FAST, SEED, SHUFFLED, Tempo
 from trials import Trial
 
@@ -68,7 +68,7 @@ def exported(runs: Path, folder: Path) -> dict[str, Path]:
 
     cast = {name: version(runs / name, runs / "models") for name in recipes}
     wrong = shuffled(runs / FAST, folder / SHUFFLED)
-    return cast | {SHUFFLED: version(wrong, folder / "models")}
+    return cast | {SHUFFLED: untold(version(wrong, folder / "models"))}
 
 
 def tell(line: str) -> None:

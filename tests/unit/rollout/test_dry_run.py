@@ -63,11 +63,21 @@ def projected(file):
     file.symlink_to(folder / file.name)
 
 
-def no_contract(bench):
+def with_golden(bench):
     sums = [(a, b) for a in range(10) for b in range(10)]
     golden = {"questions": [f"{a}+{b}" for a, b in sums], "answers": [str(a + b) for a, b in sums]}
     (bench.base / "2" / "assets.extra" / "golden.json").write_text(json.dumps(golden))
+
+
+def no_contract(bench):
+    with_golden(bench)
     (bench.base / "2" / "assets.extra" / contract.FILE_NAME).unlink()
+
+
+def forced(bench):
+    with_golden(bench)
+    file = bench.base / "2" / "assets.extra" / contract.FILE_NAME
+    file.write_text(json.dumps(json.loads(file.read_bytes()) | {"forced": True}))
 
 
 def folder_without_golden(bench):
@@ -105,6 +115,9 @@ ENDS = {
     "missing golden questions by hand": (None, "canary 2", "there are no golden questions at"),
     "missing golden questions of all": (None, "promote 2", "there are no golden questions at"),
     "missing contract": (no_contract, "run 2", "has no assets.extra/contract.json"),
+    "an export by force": (forced, "run 2", "golden: Exported by force"),
+    "an export by force by hand": (forced, "canary 2", "golden: Exported by force"),
+    "an export by force for all": (forced, "promote 2", "golden: Exported by force"),
     "missing version": (None, "run 9", "version 9 is not on disk"),
     "missing folder": (None, "run {folder}/gone", "is no version to publish"),
     "dangling link": (dangling, "run {folder}/exports/9", "No such file or directory"),

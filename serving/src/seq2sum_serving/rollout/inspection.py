@@ -14,7 +14,7 @@ from seq2sum_serving.rollout.deployment import Deployment
 from seq2sum_serving.rollout.disk import contract_of
 from seq2sum_serving.rollout.errors import Failed
 from seq2sum_serving.rollout.fleet import said
-from seq2sum_serving.rollout.gates import contract, golden, latency, live, memory
+from seq2sum_serving.rollout.gates import contract, exported, golden, latency, live, memory
 from seq2sum_serving.rollout.gates.golden import Golden
 from seq2sum_serving.rollout.gates.live import LiveMetrics, Seen
 from seq2sum_serving.rollout.gates.policy import GatePolicy
@@ -57,10 +57,11 @@ class Inspection:
 
     def on_disk(self) -> list[Result]:
         """Before it is loaded: what its files say."""
-        stable = self._deployment.base.folder(self._stable)
-        found = contract.judge(contract_of(self._folder), contract_of(stable))
+        told = contract_of(self._folder)
+        stable = contract_of(self._deployment.base.folder(self._stable))
         self._golden  # noqa: B018 what could not be asked later is told now
-        return [found]
+        # The contract comes last: when it is in the history, the run has passed all of these.
+        return [exported.judge(told, stable, self._policy.golden), contract.judge(told, stable)]
 
     def without_changes(self) -> list[Result]:
         """Asks the gates that need no change: those of the files, and the others if it is loaded.

@@ -97,7 +97,7 @@ def _shared() -> argparse.ArgumentParser:
     encryption.add_options(shared)
     shared.add_argument("--json", action="store_true", help="one JSON object on standard output")
     shared.add_argument(
-        "--dry-run", action="store_true", help="show the plan, touch nothing; some verbs only look"
+        "--dry-run", action="store_true", help="check and show the plan; change nothing"
     )
     return shared
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
+from functools import partial
 
 import pytest
 from rollout_bench import STOCK, WITH_PREVIOUS, Bench
 from seq2sum import contract
 from seq2sum_serving.rollout import command, course, files, rehearsal, verbs
-from seq2sum_serving.rollout.errors import Exit
+from seq2sum_serving.rollout.errors import Exit, Failed
 from seq2sum_serving.rollout.inspection import Inspection
 
 
@@ -199,6 +201,26 @@ def test_what_cannot_be_written_is_told(bench, called, monkeypatch, name):
     assert dry[0] == Exit.FAILED
     assert name in dry[1]
     assert "Permission denied" in dry[1]
+
+
+def test_a_rollback_needs_no_history(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, monkeypatch, config=WITH_PREVIOUS, on_disk=(1, 2))
+    (bench.folder / "rollouts.jsonl").touch()
+    access, opened = os.access, os.open
+
+    def refused(path, *how, real):
+        if os.fspath(path).endswith("rollouts.jsonl") and how[0] & (os.W_OK | os.O_RDWR):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(path, *how)
+
+    monkeypatch.setattr(os, "access", partial(refused, real=access))
+    monkeypatch.setattr(os, "open", partial(refused, real=opened))
+    with pytest.raises(Failed, match=r"cannot write the history .*: Permission denied"):
+        bench.do("retire", version=1, dry_run=True)
+    assert bench.do("rollback", dry_run=True) is Exit.DONE
+    assert bench.recorded.labels["stable"] == 2
+    assert bench.do("rollback") is Exit.DONE
+    assert bench.recorded.labels["stable"] == 1
 
 
 def test_a_run_that_was_begun_shows_what_is_left(bench, monkeypatch, capsys):

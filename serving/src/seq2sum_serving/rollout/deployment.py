@@ -106,7 +106,8 @@ class Deployment:
         """
         self.record.check_writable()
         self.traffic.check_writable()
-        self.history.check_writable()
+        if self.insists:
+            self.history.check_writable()
 
     def events(self) -> list[Event]:
         """The model's history."""

@@ -102,9 +102,9 @@ def rollback(task: Task) -> Exit:
     current = deployment.observe()
     wanted = intents.rollback(current)
     steps = plans.plan(current, wanted, down_too=True)
+    deployment.insists = False
     if task.dry([*steps, "all traffic to stable"], lock=False):
         return Exit.DONE
-    deployment.insists = False
     deployment.record.check_writable()
     left = current.canary if current.canary is not None else current.stable
     deployment.note("rolled back", left, task.why or "by hand")

@@ -76,6 +76,12 @@ def test_values_in_messages_take_a_line_for_each_member():
         (1e300, "1e300"),
         (-0.00001, "-0.00001"),
         (-0.0, "-0.0"),
+        (0.1 + 0.2, "0.30000000000000007"),
+        (123456789012345667584.0, "123456789012345670000.0"),
+        (1.7976931348623157e308, "1.7976931348623157e308"),
+        (2.2250738585072014e-308, "2.2250738585072014e-308"),
+        (4.35, "4.35"),
+        (1e22, "1e22"),
         (float("nan"), ""),
         (float("-inf"), ""),
     ],
@@ -108,3 +114,11 @@ def test_a_deep_value_is_cut_as_well():
     for _ in range(100_000):
         value = {"": value}
     assert len(value_text(value)) < 300
+
+
+def test_decimals_in_messages_read_back_as_the_same_numbers():
+    some = np.random.default_rng(3)
+    values = (some.random(5000) - 0.5) * 10.0 ** some.integers(-300, 300, 5000)
+    values = [*values.tolist(), *(2.0**power for power in range(-1022, 1024))]
+    for value in values:
+        assert float(value_text(value)) == value

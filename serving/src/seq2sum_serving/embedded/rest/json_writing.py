@@ -10,13 +10,13 @@ import contextlib
 import math
 import re
 from array import array
-from decimal import Decimal
 from json import encoder
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2sum_serving.embedded.rest.json_digits import digits_of
 from seq2sum_serving.embedded.rest.json_objects import members
 
 ENCODING_ERRORS = "surrogateescape"
@@ -151,23 +151,23 @@ def _scalar(value: Any) -> str:
 
 
 def _double(number: float) -> str:
-    """A double as RapidJSON writes it: shortest digits, few zeros."""
+    """A double as RapidJSON writes it, with few zeros."""
     if not math.isfinite(number):
         raise _Stopped
-    sign, parts, power = Decimal(repr(number)).normalize().as_tuple()
-    digits = "".join(map(str, parts))
-    point = len(digits) + int(power)  # digits before the decimal point
+    sign = "-" if math.copysign(1, number) < 0 else ""
     if number == 0:
-        text = "0.0"
-    elif len(digits) <= point <= _PLAIN_DIGITS:
-        text = digits + "0" * (point - len(digits)) + ".0"
+        return f"{sign}0.0"
+    digits, power = digits_of(abs(number))
+    point = len(digits) + power  # digits before the decimal point
+    if len(digits) <= point <= _PLAIN_DIGITS:
+        text = digits + "0" * power + ".0"
     elif 0 < point <= _PLAIN_DIGITS:
         text = f"{digits[:point]}.{digits[point:]}"
     elif _PLAIN_ZEROS < point <= 0:
         text = f"0.{'0' * -point}{digits}"
     else:
         text = f"{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{point - 1}"
-    return "-" + text if sign else text
+    return sign + text
 
 
 def error_text(message: str) -> str:

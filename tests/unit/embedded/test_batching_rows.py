@@ -115,6 +115,15 @@ def test_strings_are_filled_up_as_well():
     assert merged["x"].tolist() == [[b"a", b"a"], [b"b", b"c"], [b"b", b"c"]]
 
 
+def test_padding_keeps_the_nul_bytes_of_strings():
+    merged = rows.merge(
+        [{"x": np.array([[b"a\0"]], object)}, {"x": np.array([[b"\0", b"c\0\0"]], object)}],
+        0,
+        fill=True,
+    )
+    assert merged["x"].tolist() == [[b"a\0", b"a\0"], [b"\0", b"c\0\0"]]
+
+
 def test_no_rows_fit_any_shape():
     merged = rows.merge([{"x": floats(0, 2)}, {"x": floats(1, 3)}], 0, fill=True)
     assert merged["x"].shape == (1, 3)

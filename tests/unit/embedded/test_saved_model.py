@@ -28,6 +28,13 @@ def version(good, tmp_path):
     return Path(shutil.copytree(good, tmp_path / "1"))
 
 
+@pytest.fixture(scope="module")
+def odd():
+    model = saved_model.load(str(exported.FIXTURE2))
+    yield model
+    model.close()
+
+
 def load_error(path, **options):
     with pytest.raises(ServingError) as caught:
         saved_model.load(str(path), **options)
@@ -55,6 +62,13 @@ def test_variables_assets_and_tables_are_there_after_loading(good):
     assert run(model, "multiply", "y", np.array([1.5, 2], np.float32)) == [4.5, 6]
     assert run(model, "look_up", "line", texts(b"two", b"none")) == [2, -1]
     model.close()
+
+
+@pytest.mark.parametrize("text", [b"a\0", b"\0\0", b"\0a\0\0", b"\xff\0", b""])
+def test_scalar_strings_keep_their_nul_bytes(odd, text):
+    fed = np.array(text, object)
+    assert run(odd, "scalar_string", "out_bytes", fed) == text
+    assert run(odd, "first_string", "first", texts(text, b"b")) == text
 
 
 def test_a_load_is_counted_with_its_stages(good):

@@ -54,6 +54,12 @@ def proto_of(dtype, shape, **fields):
     return proto
 
 
+@pytest.mark.parametrize("text", [b"a\0", "a"])
+def test_encode_refuses_numpy_strings_of_fixed_width(text):
+    with pytest.raises(TypeError, match="expected bytes of dtype object"):
+        tensors.encode(np.array([text]))
+
+
 @pytest.mark.parametrize("dtype", NUMERIC, ids=types_pb2.DataType.Name)
 def test_every_dtype_survives_both_forms(dtype):
     array = np.array([[0, 1], [3, 2]]).astype(tf.as_dtype(dtype).as_numpy_dtype)

@@ -156,7 +156,8 @@ def _filled(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
         return np.empty(wanted, array.dtype)
     if not array.size:
         raise _invalid("Got empty tensor in batch of non-empty tensors.")
-    filled = np.full(wanted, array.flat[0], array.dtype)
+    filled = np.empty(wanted, array.dtype)
+    filled[...] = array.flat[0]  # np.full would drop the NUL bytes at the end of a string
     filled[tuple(map(slice, array.shape))] = array
     return filled
 

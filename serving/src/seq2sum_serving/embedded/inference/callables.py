@@ -19,7 +19,9 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
@@ -132,10 +134,20 @@ def session_run(
     Raises:
         tf.errors.OpError: It went wrong.
     """
-    arrays: Arrays = pywrap_tf_session.TF_SessionRun_wrapper(
+    arrays = pywrap_tf_session.TF_SessionRun_wrapper(
         session._session, run_options(*where), feeds, fetches, [], None
     )
-    return arrays
+    return [_string(array) if isinstance(array, bytes) else array for array in arrays]
+
+
+def _string(text: bytes) -> NDArray[Any]:
+    """The array of a scalar string, which TensorFlow's wrapper returns as plain bytes.
+
+    numpy would infer a dtype of fixed width for them, which drops NUL bytes from the end.
+    """
+    array = np.empty((), object)
+    array[()] = text
+    return array
 
 
 @cache

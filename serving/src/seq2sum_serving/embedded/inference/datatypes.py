@@ -74,9 +74,15 @@ def numpy_dtype(datatype: int) -> np.dtype[Any]:
 
 
 def datatype(array: NDArray[Any]) -> int:
-    """The DataType of an array; objects are strings."""
+    """The DataType of an array; objects are strings.
+
+    Raises:
+        TypeError: numpy's own strings, which have lost the NUL bytes at their ends.
+    """
     found = _DATATYPES.get(array.dtype)
     if found is None:
+        if array.dtype.kind in "SU":
+            raise TypeError(f"strings of dtype {array.dtype}: expected bytes of dtype object")
         found = tf.as_dtype(tf.string if array.dtype == object else array.dtype).as_datatype_enum
         _DATATYPES[array.dtype] = found
     return found

@@ -91,7 +91,6 @@ def write(
         dtype: DataType of the tensor in its graph, if known; it counts where arrays cannot
             tell, which is for quantized numbers.
     """
-    array = np.asarray(array)
     found = dtype if dtype in QUANTIZED else datatype(array)
     tensor.dtype = found
     shape = tensor.tensor_shape

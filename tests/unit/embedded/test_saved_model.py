@@ -12,8 +12,9 @@ import pytest
 import tensorflow as tf
 from google.protobuf import text_format
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import flat_tensor, saved_model
+from seq2sum_serving.embedded.inference import flat_tensor, saved_model, tensors
 from seq2sum_serving.embedded.monitoring import metrics
+from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
 
@@ -36,11 +37,15 @@ def odd():
 
 
 @pytest.fixture(scope="module")
-def good_wide(tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("wide") / "1")
+def rare(tmp_path_factory):
+    """Outputs, and one input, that numpy cannot represent."""
+    path = str(tmp_path_factory.mktemp("rare") / "1")
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         x = tf.compat.v1.placeholder(tf.float32, [None], name="x")
         tf.reshape(x, [-1] + [1] * 99, name="wide")
+        tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[], name="resource")
+        v = tf.compat.v1.placeholder(tf.variant, [], name="v")
+        tf.identity(v, name="variant")
         builder = tf.compat.v1.saved_model.Builder(path)
         builder.add_meta_graph_and_variables(session, ["serve"])
         builder.save()
@@ -178,11 +183,38 @@ def nuls(count):
     return array
 
 
-def test_output_shapes_that_numpy_cannot_represent_are_returned(good_wide):
+def test_output_shapes_that_numpy_cannot_represent_are_returned(rare):
     for _ in range(2):
-        [y] = good_wide.run({"x:0": np.ones(3, np.float32)}, ["wide:0"])
+        [y] = rare.run({"x:0": np.ones(3, np.float32)}, ["wide:0"])
         assert y.shape == (3,) + (1,) * 99
         assert y.ravel().tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["resource", "variant"])
+def test_resources_and_variants_are_refused_in_a_word(rare, kind):
+    opaque = tensors.decode(tensor_pb2.TensorProto(dtype=f"DT_{kind.upper()}"))
+    one = np.ones(1, np.float32)
+    assert run_error(rare, {}, [f"{kind}:0"]) == (
+        Code.UNIMPLEMENTED,
+        f"{kind}:0: a {kind} cannot be fetched",
+    )
+    assert run_error(rare, {"x:0": opaque}, ["wide:0"]) == (
+        Code.INVALID_ARGUMENT,
+        f"Expects arg[0] to be float but {kind} is provided",
+    )
+    assert run_error(rare, {"v:0": one, "x:0": one}, ["wide:0"]) == (
+        Code.INVALID_ARGUMENT,
+        "Expects arg[0] to be variant but float is provided",
+    )
+
+
+def test_a_variant_is_not_fed(rare):
+    variant = tensors.decode(tensor_pb2.TensorProto(dtype="DT_VARIANT"))
+    feeds = {"v:0": variant, "x:0": np.ones(1, np.float32)}
+    assert run_error(rare, feeds, ["wide:0"]) == (
+        Code.UNIMPLEMENTED,
+        "arg[0]: a variant cannot be fed",
+    )
 
 
 def test_errors_of_runs_with_such_shapes_are_tensorflows(odd):
@@ -190,6 +222,12 @@ def test_errors_of_runs_with_such_shapes_are_tensorflows(odd):
     code, message = run_error(odd, {"parse_s:0": fed}, found(odd, "parse")[1])
     assert code is Code.INVALID_ARGUMENT
     assert "scalar" in message
+
+
+def test_errors_that_quote_bytes_of_an_input_keep_them(odd):
+    code, message = run_error(odd, {"examples:0": texts(b"\xffab")}, found(odd, "regress")[1])
+    assert code is Code.INVALID_ARGUMENT
+    assert message.startswith("Could not parse example input, value: '\udcffab'")
 
 
 def test_a_load_is_counted_with_its_stages(good):

@@ -76,6 +76,11 @@ class Callables:
             return run(arrays, timeout)
         except tf.errors.OpError as error:
             raise serving_error(error) from error
+        except UnicodeDecodeError as error:
+            # TensorFlow quotes bytes of an input in its message, which Python takes for text; its
+            # code is lost as well, and an operation that quotes its input complains about it.
+            message = error.object.decode(errors="surrogateescape")
+            raise ServingError(Code.INVALID_ARGUMENT, message) from error
 
     def close(self) -> None:
         """Gives back what the session holds for them."""
@@ -93,6 +98,10 @@ class _Run:
         except (KeyError, ValueError):
             refuse(session, feeds, fetches)
             raise
+        for name, fetched in zip(fetches, self._fetched, strict=True):
+            if fetched.dtype.base_dtype.as_datatype_enum in datatypes.OPAQUE:
+                kind = datatypes.name(fetched.dtype.base_dtype.as_datatype_enum)
+                raise ServingError(Code.UNIMPLEMENTED, f"{name}: a {kind} cannot be fetched")
         self._feeds = [output(fed) for fed in self._fed]
         self._fetches = [output(fetched) for fetched in self._fetched]
         self._quick_runs = 0

@@ -6,10 +6,12 @@ refused that (recorded case classify-regress/multi-inputs-differ).
 
 from __future__ import annotations
 
+from typing import Any
+
 from tensorflow_serving.apis import inference_pb2, model_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import examples, signatures
+from seq2sum_serving.embedded.inference import byte_labels, examples, signatures
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.examples_method import INPUTS
 from seq2sum_serving.embedded.inference.options import InferenceOptions
@@ -33,8 +35,8 @@ def multi_inference(
     *,
     options: InferenceOptions,
     timeout: float | None,
-) -> inference_pb2.MultiInferenceResponse:
-    """Runs the signatures of all tasks at once.
+) -> Any:
+    """Returns a MultiInferenceResponse with byte labels: the signatures of all tasks, run at once.
 
     Raises:
         ServingError: A task does not fit, there is no example, or the graph raised.
@@ -47,7 +49,7 @@ def multi_inference(
     metrics.REQUEST_EXAMPLE_COUNT_TOTAL.labels(model).inc(len(inputs))
 
     arrays = dict(zip(fetches, fetched, strict=True))
-    response = inference_pb2.MultiInferenceResponse()
+    response = byte_labels.MultiInferenceResponse()
     for task in request.tasks:
         result = response.results.add()
         signature = servable.signatures[signatures.name_of(task.model_spec)]

@@ -139,7 +139,9 @@ class Core:
             row.status.SetInParent()
             if entry.error:
                 row.status.error_code = entry.error.code.value
-                row.status.error_message = entry.error.message
+                # The field is text, and a message may quote bytes of a request that are none.
+                raw = entry.error.message.encode(errors="surrogateescape")
+                row.status.error_message = raw.decode(errors="replace")
         return response
 
     def reload(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import index
 from typing import Any
 
 CONTRACT_VERSION = 1
@@ -136,6 +137,7 @@ def describe(*, digits: int, steps: int, vocabulary: int) -> dict[str, Any]:
         steps: The encoder's steps for a question.
         vocabulary: The distinct tokens the encoder can read at a step.
     """
+    digits, steps, vocabulary = map(index, (digits, steps, vocabulary))  # numpy's are not JSON
     sizes = {
         "rows": -1,
         "answer_length": answer_length(digits),

@@ -121,6 +121,13 @@ def test_a_negative_number_of_grpc_threads_is_no_limit():
     assert configured("--grpc_max_threads=3").grpc_max_threads == 3
 
 
+def test_a_base_path_may_be_a_file_uri_and_not_one_of_an_object_store(tmp_path):
+    [model] = configured(f"--model_base_path=file://{tmp_path}").models.model_config_list.config
+    assert model.base_path == f"file://{tmp_path}"
+    with pytest.raises(ServingError, match="gs:// is not supported: copy or mount the model"):
+        configured("--model_base_path=gs://bucket/m")
+
+
 def test_a_base_path_that_is_not_utf_8_is_an_error_not_a_traceback():
     with pytest.raises(StartupError, match="not valid UTF-8: rename it"):
         configured("--model_base_path=/models/\udce9")

@@ -81,14 +81,14 @@ def predict_loop(subject: Subject, step: Step) -> Seen:
 
 
 def expect_exit(subject: Subject, step: Step) -> Seen:
-    """The exit code, and the last line of the log without time and place."""
+    """The exit code, the last line of the log without time and place, and the whole log."""
     try:
         code = subject.process.wait(max(step.get("timeout_s", 0), EXIT_SECONDS))
     except subprocess.TimeoutExpired:
-        return {"exit_code": None, "last_line": ""}
+        return {"exit_code": None, "last_line": "", "printed": ""}
     text = subject.folder.blanked(subject.log.read_text(errors="replace"))
     lines = [line for line in text.splitlines() if line.strip()] or [""]
-    return {"exit_code": code, "last_line": LOG_PREFIX.sub("", lines[-1])}
+    return {"exit_code": code, "last_line": LOG_PREFIX.sub("", lines[-1]), "printed": text}
 
 
 def expect_port(subject: Subject, step: Step) -> Seen:
@@ -146,6 +146,7 @@ DEEDS: dict[str, Callable[[Subject, Step], object]] = {
     "move": lambda subject, step: subject.folder.move(step["from"], step["to"]),
     "copy_file": lambda subject, step: subject.folder.copy(step["from"], step["to"]),
     "write_file": lambda subject, step: subject.folder.write(step["path"], step["text"]),
+    "symlink": lambda subject, step: subject.folder.link(step["path"], step["to"]),
     "write_model_config": lambda subject, step: subject.folder.write(MODEL_CONFIG, step["text"]),
     "sleep": lambda _, step: time.sleep(step["seconds"]),
     "signal": lambda subject, step: subject.signal(getattr(signal, step["signal"])),

@@ -1,4 +1,4 @@
-"""The recorded cases: what was asked of the real server, and what it answered."""
+"""The recorded cases: requests to the real server, and its answers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 
 HERE = Path(__file__).parent
 CASES = HERE / "cases.jsonl"
-FIXTURE = HERE / "fixture"
+FIXTURE, FIXTURE2 = HERE / "fixture", HERE / "fixture2"
 
 Step = dict[str, Any]
 """One exchange or action with what was recorded of it, as README.md describes it."""
+
+Content = str | dict[str, str]
+"""Of a file: a text, or `{"b64": ...}` for bytes that are not text."""
 
 BASE_CONFIG = """
 model_config_list {
@@ -27,23 +30,26 @@ model_config_list {
     name: "solo" base_path: "{fixture}" model_platform: "tensorflow"
     model_version_policy { specific { versions: 3 } }
   }
+  config { name: "odd" base_path: "{fixture2}" model_platform: "tensorflow" }
 }
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSpec:
-    """What a server is started with; `{dir}` and `{fixture}` stand for folders of the run."""
+    """How a server is started; `{dir}`, `{fixture}`, `{fixture2}` stand for folders of the run."""
 
     models: dict[str, dict[str, str]]
-    """Model folder to version directory to version of the fixture."""
+    """Model folder to version directory to its source: a version of the fixture, or a path."""
     model_name: str
     model_base_path: str
     config: str | None
     """Text of the model config file; None: the flags of a single model."""
     flags: tuple[str, ...]
-    files: dict[str, str]
+    files: dict[str, Content]
     """Further files of the case's folder, by name."""
+    links: dict[str, str]
+    """Symbolic links in the case's folder, name to target; made after models and files."""
 
     @classmethod
     def read(cls, recorded: dict[str, Any]) -> ServerSpec:
@@ -54,6 +60,7 @@ class ServerSpec:
             config=recorded.get("config"),
             flags=tuple(recorded.get("flags", ())),
             files=recorded.get("files", {}),
+            links=recorded.get("links", {}),
         )
 
 
@@ -76,6 +83,8 @@ class Case:
 
     group: str
     name: str
+    recorded_on: str
+    """The version of tensorflow_model_server that gave the answers."""
     own: ServerSpec | None
     """A server of the case's own; None: the base server."""
     steps: tuple[Step, ...]
@@ -112,4 +121,6 @@ def cases() -> list[Case]:
 def read(recorded: dict[str, Any]) -> Case:
     server = recorded["server"]
     own = None if server["profile"] == "base" else ServerSpec.read(server)
-    return Case(recorded["group"], recorded["id"], own, tuple(recorded["steps"]))
+    return Case(
+        recorded["group"], recorded["id"], recorded["recorded_on"], own, tuple(recorded["steps"])
+    )

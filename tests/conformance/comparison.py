@@ -38,9 +38,11 @@ def differences(step: Step, seen: Seen) -> list[str]:
         return of_rpc(recorded, found)
     if "rest" in step:
         return of_rest(recorded, found)
+    if "http_raw" in step:
+        return of_http(recorded, found)
     if step["action"] == "metrics":
         return of_metrics(recorded, found)
-    return of_fields(recorded, found, [field for field in LOOKED_AT if field in step])
+    return of_action(recorded, found)
 
 
 def in_order(branches: Sequence[Sequence[Step]], seen: Sequence[Sequence[Seen]]) -> list[str]:
@@ -88,8 +90,34 @@ def of_rest(recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
     sentences = of_fields(recorded, seen, ["http_code", "content_type"])
     if "reply_regex" in recorded:
         return sentences + unlike(recorded["reply_regex"], seen, "reply")
-    if as_json(recorded["reply"]) is None or as_json(recorded["reply"]) != as_json(seen["reply"]):
+    digits = recorded.get("numbers_as_written", False)
+    wanted = as_json(recorded["reply"], digits=digits)
+    if wanted is None or wanted != as_json(seen["reply"], digits=digits):
         sentences += of_fields(recorded, seen, ["reply"])
+    return sentences
+
+
+def of_http(recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
+    """Of the replies on one connection: JSON bodies as JSON, everything else to the letter."""
+    sentences = of_fields(recorded, seen, ["end"])
+    if len(recorded["replies"]) != len(seen["replies"]):
+        return sentences + of_fields(recorded, seen, ["replies"])
+    for number, (wanted, found) in enumerate(
+        zip(recorded["replies"], seen["replies"], strict=True)
+    ):
+        fields = ["status", "headers"]
+        body = as_json(wanted["body"])
+        if body is None or body != as_json(found["body"]):
+            fields.append("body")
+        sentences += [f"reply {number}: {line}" for line in of_fields(wanted, found, fields)]
+    return sentences
+
+
+def of_action(recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
+    sentences = of_fields(recorded, seen, [field for field in LOOKED_AT if field in recorded])
+    pattern = recorded.get("printed_regex")
+    if pattern and not re.search(pattern, seen["printed"], re.DOTALL):
+        sentences.append(f"printed: {short(seen['printed'])} contains nothing like {pattern!r}")
     return sentences
 
 
@@ -148,10 +176,17 @@ def replace(value: Any, path: Sequence[str], by: Any) -> None:
         value[key] = by(inner)
 
 
-def as_json(text: str) -> str | None:
-    """One spelling for each JSON value, 1 and 1.0 apart; None if it is no JSON."""
+def as_json(text: str, *, digits: bool = False) -> str | None:
+    """One spelling for each JSON value, 1 and 1.0 apart; None if it is not valid JSON.
+
+    Args:
+        text: The JSON text.
+        digits: Whether decimals must have the same digits too: `1.7e+09` is not `1700000000.0`.
+    """
     try:
-        return spelt(json.loads(text))
+        return spelt(
+            json.loads(text, parse_float=(lambda number: f"number {number}") if digits else None)
+        )
     except ValueError:
         return None
 

@@ -40,6 +40,11 @@ def listed() -> tuple[Difference, ...]:
     )
 
 
+def of_case(case: str) -> list[str]:
+    """Names of the differences that list a case."""
+    return [difference.name for difference in listed() if case in difference.cases]
+
+
 def instead(case: str) -> Instead:
     """What is seen in a case instead of what was recorded, by place; empty: nothing."""
     found: Instead = {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.case import FIXTURE, ServerSpec
+from conformance.case import FIXTURE, FIXTURE2, Content, ServerSpec
 
 MODEL_CONFIG = "models.config"
 
@@ -27,29 +28,59 @@ class Folder:
             (path / "models" / model).mkdir()
             for version, source in versions.items():
                 folder.publish(model, version, source)
-        for name, text in spec.files.items():
-            folder.write(name, text)
+        for name, content in spec.files.items():
+            folder.write(name, content)
+        for name, target in spec.links.items():
+            folder.link(name, target)
         if spec.config is not None:
             folder.write(MODEL_CONFIG, spec.config)
         return folder
 
     def filled(self, text: str) -> str:
         """A recorded text with the folders of this run in it."""
-        return text.replace("{dir}", str(self.path)).replace("{fixture}", str(FIXTURE))
+        for field, folder in self._fields():
+            text = text.replace(field, folder)
+        return text
 
     def blanked(self, text: str) -> str:
         """A text of the server without the folders of this run."""
-        return text.replace(str(self.path), "{dir}").replace(str(FIXTURE), "{fixture}")
+        for field, folder in self._fields():
+            text = text.replace(folder, field)
+        return text
 
-    def write(self, name: str, text: str) -> None:
-        staged = self.path / f"{name}.tmp"
-        staged.write_text(self.filled(text))
+    def _fields(self) -> list[tuple[str, str]]:
+        # fixture2 comes before fixture, whose path is a prefix of it.
+        return [
+            ("{dir}", str(self.path)),
+            ("{fixture2}", str(FIXTURE2)),
+            ("{fixture}", str(FIXTURE)),
+        ]
+
+    def write(self, name: str, content: Content) -> None:
+        data = (
+            self.filled(content).encode()
+            if isinstance(content, str)
+            else base64.b64decode(content["b64"])
+        )
+        staged = self._staged(name)
+        staged.write_bytes(data)
         staged.rename(self.path / name)
 
+    def link(self, name: str, target: str) -> None:
+        """A symbolic link, in one move also where one exists already."""
+        staged = self._staged(name)
+        staged.symlink_to(self.filled(target))
+        staged.rename(self.path / name)
+
+    def _staged(self, name: str) -> Path:
+        path = self.path / f"{name}.tmp"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
     def publish(self, model: str, version: str, source: str) -> None:
-        """A version of the fixture as a version of a model."""
+        """A version of a fixture as a version of a model."""
         staged = self.path / f"staged-{model}-{version}"
-        shutil.copytree(FIXTURE / source, staged)
+        shutil.copytree(FIXTURE / self.filled(source), staged)
         staged.rename(self.path / "models" / model / version)
 
     def remove(self, model: str, version: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conformance import actions, comparison, exchange
+from conformance import actions, comparison, exchange, raw_http
 from conformance.case import Case, Step
 from conformance.differences import Instead
 from conformance.exchange import Seen
@@ -21,6 +21,8 @@ def observed(subject: Subject, step: Step) -> Seen:
         return exchange.rpc(subject, step)
     if "rest" in step:
         return exchange.rest(subject, step)
+    if "http_raw" in step:
+        return raw_http.exchange(subject, step)
     if "parallel" in step:
         return {"parallel": at_once(subject, step["parallel"])}
     return actions.act(subject, step)

@@ -8,6 +8,9 @@ from conformance.replay import departures
 
 STATUS = {"rest": "GET", "http_code": 200, "content_type": "application/json"}
 REFUSED = {"rpc": "Predict", "code": "INVALID_ARGUMENT"}
+RAW = {"http_raw": ["GET / HTTP/1.1\r\n\r\n"], "end": "open"}
+FOUND = {"status": "HTTP/1.1 200 OK", "headers": {"content-length": "(right)"}}
+EXIT = {"action": "expect_exit", "exit_code": 1, "last_line": ""}
 
 
 @pytest.mark.parametrize(
@@ -36,9 +39,28 @@ REFUSED = {"rpc": "Predict", "code": "INVALID_ARGUMENT"}
             {"code": "OK", "message": "", "response": {"rows": [1, 3], "at": "y"}},
         ),
         ({"action": "wait_state", "states": {"1": "END"}}, {"states": {"1": "END"}}),
+        (
+            {**RAW, "replies": [{**FOUND, "body": '{"a": 1, "b": 2}'}]},
+            {"end": "open", "replies": [{**FOUND, "body": '{"b":2,"a":1}'}]},
+        ),
+        (
+            {**EXIT, "printed_regex": "port .* taken"},
+            {"exit_code": 1, "last_line": "", "printed": "at once\nport 1 is taken\n"},
+        ),
         ({"action": "sleep", "seconds": 1}, {}),
     ],
-    ids=["order of keys", "no JSON", "pattern", "node", "ignored", "unordered", "states", "deed"],
+    ids=[
+        "order of keys",
+        "no JSON",
+        "pattern",
+        "node",
+        "ignored",
+        "unordered",
+        "states",
+        "JSON in raw HTTP",
+        "printed",
+        "deed",
+    ],
 )
 def test_what_may_differ_does_not_count(step, seen):
     assert not differences(step, seen)
@@ -85,8 +107,50 @@ def test_what_may_differ_does_not_count(step, seen):
             "no series b",
         ),
         ({"action": "restart"}, {"error": "AssertionError()"}, "AssertionError"),
+        (
+            {**STATUS, "reply": "[1.7e+09]", "numbers_as_written": True},
+            {**STATUS, "reply": "[1700000000.0]"},
+            "reply: ",
+        ),
+        (
+            {**RAW, "replies": [{**FOUND, "body": "x"}]},
+            {"end": "closed", "replies": [{**FOUND, "body": "x"}]},
+            "end: recorded 'open', seen 'closed'",
+        ),
+        ({**RAW, "replies": []}, {"end": "open", "replies": [{**FOUND, "body": ""}]}, "replies: "),
+        (
+            {**RAW, "replies": [{**FOUND, "body": "x"}]},
+            {"end": "open", "replies": [{**FOUND, "headers": {}, "body": "x"}]},
+            "reply 0: headers",
+        ),
+        (
+            {**RAW, "replies": [{**FOUND, "body": "x"}]},
+            {"end": "open", "replies": [{**FOUND, "body": "y"}]},
+            "reply 0: body",
+        ),
+        (
+            {**EXIT, "printed_regex": "taken"},
+            {"exit_code": 1, "last_line": "", "printed": "free"},
+            "contains nothing like 'taken'",
+        ),
     ],
-    ids=["number", "HTTP", "pattern", "code", "bytes", "long", "ports", "metrics", "error"],
+    ids=[
+        "number",
+        "HTTP",
+        "pattern",
+        "code",
+        "bytes",
+        "long",
+        "ports",
+        "metrics",
+        "error",
+        "digits",
+        "end of connection",
+        "number of replies",
+        "raw headers",
+        "raw body",
+        "printed",
+    ],
 )
 def test_what_matters_is_told(step, seen, said):
     [sentence, *_] = differences(step, seen)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
+import pytest
 from conformance import case, differences
 
 README = case.HERE.parent.parent / "serving" / "README.md"
@@ -21,3 +23,12 @@ def test_the_readme_names_the_same_differences_and_cases():
 def test_every_listed_case_is_recorded():
     known = {one.id for one in case.cases()}
     assert all(known.issuperset(one.cases) for one in differences.listed())
+
+
+@pytest.mark.parametrize("page", ["README.md", "serving/README.md", "tests/conformance/README.md"])
+def test_the_documents_give_the_number_of_cases_by_version(page):
+    text = (case.HERE.parents[1] / page).read_text()
+    by_version = Counter(one.recorded_on for one in case.cases())
+    assert f" {by_version.total()} " in text
+    for version, number in by_version.items():
+        assert re.search(rf"\b{number}\s+(were\s+)?(recorded\s+)?on\s+{re.escape(version)}", text)

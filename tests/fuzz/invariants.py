@@ -25,6 +25,9 @@ LONGEST_ERROR = 2048
 """Bytes of a REST error, besides the one string that may come whole at its end."""
 ESCAPED = 14
 """Most bytes that one byte of a string takes in an error: `\\u0001`, escaped once more, doubled."""
+BYTES_OF_A_SIZE = 8
+"""In a shape, as an error names it."""
+BRACKETS = re.compile(rb"[][]")
 PYTHON = re.compile(
     r"Traceback|\b[A-Z]\w+(Error|Exception|Warning)\b(?!:? error)|NoneType|<class '|object at 0x"
     r"|\bnumpy\b|dtype\(|<tf\.|codec can't|list index|not subscriptable|has no attribute"
@@ -93,7 +96,7 @@ def unreadable(question: Call) -> bool:
 
 def of_rest(question: Rest, reply: HttpReply) -> list[Fault]:
     body = question.body or b""
-    faults = of_http(reply, body, room=len(question.path) + ESCAPED * longest_string(body))
+    faults = of_http(reply, body, room=len(question.path) + room_of(body))
     expectation = rest_echoes.expected(question)
     if expectation is None:
         return faults
@@ -159,6 +162,15 @@ def is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def room_of(body: bytes) -> int:
+    """Bytes of an error that a body may ask for: its longest string, and the shape of its lists."""
+    depth = deepest = 0
+    for bracket in BRACKETS.findall(body):
+        depth += 1 if bracket == b"[" else -1
+        deepest = max(depth, deepest)
+    return ESCAPED * longest_string(body) + BYTES_OF_A_SIZE * deepest
 
 
 def longest_string(body: bytes) -> int:

@@ -12,8 +12,8 @@ from pathlib import Path
 import grpc
 import processes
 import servers
+from conformance.case import FIXTURE, FIXTURE2
 from fuzz import sending
-from fuzz.generators.models import FIXTURE, FIXTURE2
 from fuzz.inputs import Call, Conversation, Input, Rest
 from fuzz.replies import GrpcReply, NoReply, Reply
 

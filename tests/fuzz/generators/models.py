@@ -5,17 +5,16 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from conformance.case import FIXTURE, HERE
+from conformance.case import FIXTURE, FIXTURE2
 from tensorflow.core.protobuf import saved_model_pb2
 
-FIXTURE2 = HERE / "fixture2"
 FOLDERS = {"fixture": FIXTURE / "1", "solo": FIXTURE / "3", "odd": FIXTURE2 / "1"}
 """Model to the folder of a version; all versions of a fixture have the same signatures."""
 VERSIONS = {"fixture": (1, 2), "solo": (3,), "odd": (1,)}
 LABELS = {"fixture": ("stable", "canary", "ghost")}
 
-SLOW = "slow"
-"""Computes as long as its input says, which can be days: no random input for it."""
+LEFT_OUT = ("slow", "sparse_parts")
+"""Their inputs say how long they compute and how much memory they take: days, and terabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def signatures() -> tuple[Signature, ...]:
         data = (folder / "saved_model.pb").read_bytes()
         graph = saved_model_pb2.SavedModel.FromString(data).meta_graphs[0]
         for name, signature in sorted(graph.signature_def.items()):
-            if name != SLOW:
+            if name not in LEFT_OUT:
                 sides = (tensors(side) for side in (signature.inputs, signature.outputs))
                 found.append(Signature(model, name, signature.method_name, *sides))
     return tuple(found)

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from fuzz import comparison
 from fuzz.inputs import Call, Conversation, Input, Rest
+from fuzz.json_text import Pairs, Tree, read
 from fuzz.replies import GrpcReply, HttpReply, Replies, Reply
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import predict_pb2
 
 PARSE_ERROR = "JSON Parse error"
 GIGABYTES = "tensor parsing error"
@@ -53,6 +56,42 @@ def parser_tolerance(question: Input, first: Reply, second: Reply) -> bool:
     return isinstance(first, Replies) and isinstance(second, Replies)
 
 
+def other_input_named(question: Input, first: Reply, second: Reply) -> bool:
+    """Both refuse alike; which of several inputs they look at first is chance."""
+    match first, second:
+        case GrpcReply(), GrpcReply():
+            refused = first.code == second.code != "OK"
+        case HttpReply(), HttpReply():
+            refused = first.status == second.status != 200
+        case _:
+            return False
+    return refused and inputs(question) > 1
+
+
+def inputs(question: Input) -> int:
+    """How many inputs a request names, at most in one row."""
+    match question:
+        case Call(method="Predict"):
+            try:
+                return len(predict_pb2.PredictRequest.FromString(question.data).inputs)
+            except DecodeError:
+                return 0
+        case Rest(body=bytes()):
+            return most_pairs(read(question.body), depth=3)
+    return 0
+
+
+def most_pairs(tree: Tree, depth: int) -> int:
+    """Members of the largest object below the outermost one."""
+    if isinstance(tree, Pairs):
+        parts = [value for _, value in tree.items]
+        own = len(parts) if depth < 3 else 0
+    else:
+        parts, own = tree if isinstance(tree, list) else [], 0
+    inner = (most_pairs(part, depth - 1) for part in parts) if depth else ()
+    return max(own, max(inner, default=0))
+
+
 INTENDED = (
     Intended(
         "the wording of JSON parse errors",
@@ -68,6 +107,11 @@ INTENDED = (
         "a request for a tensor of gigabytes in a few bytes",
         "one caller must not end the process for all of them",
         gigabytes,
+    ),
+    Intended(
+        "which of several wrong inputs an error names",
+        "the order of a map's entries is not defined, and differs between two processes",
+        other_input_named,
     ),
     Intended(
         "noise after a request on an HTTP connection",

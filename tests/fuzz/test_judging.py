@@ -216,6 +216,21 @@ def test_intended_differences_are_recognized(first, second, name):
 
 
 @pytest.mark.parametrize(
+    ("body", "recognized"),
+    [
+        (b'{"inputs": {"a": 1, "b": 2}}', True),
+        (b'{"instances": [{"a": 1}, {"a": 1, "b": 2}]}', True),
+        (b'{"inputs": {"a": 1}, "signature_name": "s"}', False),
+        (b'{"inputs": [1, 2]}', False),
+    ],
+)
+def test_another_wrong_input_is_named_only_if_there_are_several(body, recognized):
+    question = Rest("POST", "/v1/models/odd:predict", body)
+    replies = http(400, b'{"error": "a"}'), http(400, b'{"error": "b"}')
+    assert bool(intended.recognized(question, *replies)) == recognized
+
+
+@pytest.mark.parametrize(
     ("first", "second", "differs"),
     [
         (b'{"a": 1.0, "b": [2]}', b'{"b":[2],"a":1.0}', False),

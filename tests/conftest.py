@@ -175,13 +175,13 @@ def shuffled_version(
     command: Command, evaluated: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The same with its weights shuffled: whole, quick, and wrong. Read it, do not change it."""
-    from rollouts.shuffled import shuffled
+    from rollouts.shuffled import shuffled, untold
 
     folder = tmp_path_factory.mktemp("shuffled")
     wrong = shuffled(evaluated[0], folder / "run")
-    done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum")
+    done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum", "--force")
     assert done.returncode == 0, done.stderr
-    return folder / "seq2sum" / "1"
+    return untold(folder / "seq2sum" / "1")
 
 
 @pytest.fixture

@@ -91,10 +91,10 @@ def main() -> int:
     return 0
 
 
-def exported(run: Path, base: Path) -> Path:
+def exported(run: Path, base: Path, *, force: bool = False) -> Path:
     """A base path with a version of the run; what is there already is served as it is."""
     if not base.is_dir():
-        trials.command("export", str(run), "--to", str(base))
+        trials.command("export", str(run), "--to", str(base), *(["--force"] if force else []))
     return base.resolve()  # a server takes nothing else
 
 

@@ -7,14 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from seq2sum_training import quiet, recipe
 from seq2sum_training.errors import UserError
-from seq2sum_training.recipe import Recipe
 from seq2sum_training.run import Run
 
 COMMAND = Path(sys.executable).parent / "seq2sum-train"
@@ -76,14 +75,22 @@ def outcomes(trials: Iterable[Trial], folder: Path, *, jobs: int) -> Iterator[Ou
 
 
 def outcome(trial: Trial, folder: Path) -> Outcome:
-    """Trains and evaluates one, unless this very recipe is in the folder already."""
+    """Trains and evaluates one, as far as this very recipe is not in the folder already.
+
+    A training that ends without a clean check has an outcome too, with its errors.
+    """
     path = folder / trial.name
     wanted = recipe.load(trial.recipe, trial.settings)
-    if not is_done(path, wanted):
+    found = opened(path)
+    if found is None or found.recipe != wanted:
         shutil.rmtree(path, ignore_errors=True)
         settings = [part for setting in trial.settings for part in ("--set", setting)]
-        command("fit", trial.recipe, "--out", str(path), *settings)
-        command("evaluate", str(path))
+        command("fit", trial.recipe, "--out", str(path), *settings, allowed=(0, 1))
+    elif not found.is_finished:
+        command("resume", str(path), allowed=(0, 1))
+    trained = opened(path)
+    if trained is None or trained.evaluation() is None:
+        command("evaluate", "--allow-errors", str(path))  # ends the program if there is no model
     from seq2sum_training import network
 
     done = Run.finished(path)
@@ -103,13 +110,12 @@ def outcome(trial: Trial, folder: Path) -> Outcome:
     )
 
 
-def is_done(path: Path, wanted: Recipe) -> bool:
-    """Whether this very recipe was trained and evaluated in this folder."""
+def opened(path: Path) -> Run | None:
+    """Returns the run in this folder; None if it is not a run folder."""
     try:
-        found = Run.finished(path)
-        return found.recipe == wanted and found.evaluation() is not None
+        return Run.open(path)
     except UserError:
-        return False
+        return None
 
 
 def write(path: Path, values: object) -> None:
@@ -119,8 +125,8 @@ def write(path: Path, values: object) -> None:
     print(f"written: {path}", file=sys.stderr)
 
 
-def command(*line: str) -> None:
-    """Runs `seq2sum-train` with these arguments; ends the program if that fails."""
+def command(*line: str, allowed: Collection[int] = (0,)) -> None:
+    """Runs `seq2sum-train` with these arguments; ends the program on any other exit code."""
     done = subprocess.run(
         [COMMAND, *line],
         capture_output=True,
@@ -129,5 +135,5 @@ def command(*line: str) -> None:
         timeout=MOST_SECONDS,
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
     )
-    if done.returncode != 0:
+    if done.returncode not in allowed:
         sys.exit(f"{' '.join(line)} failed:\n{done.stderr}")

@@ -20,6 +20,7 @@ GENERATORS: dict[str, Callable[[Chance], Input]] = {
     "json-texts": rest.texts,
     "rest-paths": rest.paths,
     "http": http.conversations,
+    "grpc-noise": http.grpc_noise,
 }
 WEIGHTS = {
     "predict": 6,
@@ -33,6 +34,7 @@ WEIGHTS = {
     "json-texts": 4,
     "rest-paths": 1,
     "http": 3,
+    "grpc-noise": 1,
 }
 
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
-UNFINISHED = -1
-"""Instead of a number of replies: the input is incomplete, so none is due for its end."""
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -46,7 +43,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Bytes on one connection to the REST port."""
+    """Bytes on one connection."""
 
     messages: tuple[Message, ...]
     cut: int | None = None
@@ -57,6 +54,8 @@ class Conversation:
     """Bytes sent at a time; 0 for all at once."""
     half_close: bool = False
     """Whether the sending side is shut down after the last byte."""
+    port: str = "rest"
+    """Or "grpc", where no reply is due: such bytes must only harm nobody."""
 
 
 Input = Call | Rest | Conversation

@@ -47,7 +47,9 @@ class Fault:
 
 def due(question: Input) -> int | None:
     """Replies that a conversation must get; None: not known."""
-    return len(http_rules.due(question).statuses) if isinstance(question, Conversation) else None
+    if not isinstance(question, Conversation) or question.port == "grpc":
+        return None
+    return len(http_rules.due(question).statuses)
 
 
 def judge(question: Input, reply: Reply) -> list[Fault]:
@@ -126,6 +128,8 @@ def of_http(reply: HttpReply, sent: bytes, room: int) -> list[Fault]:
 
 
 def of_conversation(question: Conversation, reply: Replies) -> list[Fault]:
+    if question.port == "grpc":
+        return []
     longest = max((len(part.path) + len(part.body) for part in question.messages), default=0)
     room = ESCAPED * (longest + len(question.noise))
     faults = [fault for one in reply.replies for fault in of_http(one, b"", room)]

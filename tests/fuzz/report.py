@@ -17,7 +17,7 @@ LEAST_ACCEPTED = 0.1
 """Share of a kind's inputs that a server must do something with: rejected rubbish shows nothing."""
 ENOUGH = 200
 """Inputs of a kind before its share is judged."""
-FREE = {"wire-bytes", "json-texts"}
+FREE = {"wire-bytes", "json-texts", "grpc-noise"}
 """Kinds that are mostly refused by design."""
 
 

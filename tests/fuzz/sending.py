@@ -57,7 +57,7 @@ def exchange(
         with raw:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # A server may refuse a request, and close, before it has read all of it.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            with contextlib.suppress(OSError):
                 for piece in pieces:
                     raw.sendall(piece)
                 if half_close:

@@ -119,7 +119,8 @@ class Server:
             case Rest():
                 return sending.rest(self.rest_port, question, SECONDS)
             case Conversation():
-                return sending.converse(self.rest_port, question, due, SECONDS)
+                port = self.grpc_port if question.port == "grpc" else self.rest_port
+                return sending.converse(port, question, due, SECONDS)
 
     def call(self, question: Call) -> Reply:
         service = MODEL if question.method == "GetModelStatus" else PREDICTION

@@ -24,7 +24,7 @@ from rollouts import story, world
 from rollouts.callers import Callers
 from rollouts.picture import picture
 from rollouts.report import Report, table
-from rollouts.shuffled import shuffled
+from rollouts.shuffled import shuffled, untold
 from rollouts.story import DEFAULT, FAST, SEED, SHUFFLED, Tempo
 from trials import Trial
 
@@ -62,9 +62,13 @@ def exported(runs: Path, folder: Path) -> dict[str, Path]:
     recipes = (SEED, DEFAULT, FAST)
     for _ in trials.outcomes([Trial(name, name) for name in recipes], runs, jobs=1):
         pass  # it tells by itself
-    cast = {name: client.exported(runs / name, runs / "models" / name) / "1" for name in recipes}
+
+    def version(run: Path, models: Path) -> Path:  # of networks with wrong answers, too
+        return client.exported(run, models / run.name, force=True) / "1"
+
+    cast = {name: version(runs / name, runs / "models") for name in recipes}
     wrong = shuffled(runs / FAST, folder / SHUFFLED)
-    return cast | {SHUFFLED: client.exported(wrong, folder / "models" / SHUFFLED) / "1"}
+    return cast | {SHUFFLED: untold(version(wrong, folder / "models"))}
 
 
 def tell(line: str) -> None:

@@ -7,6 +7,7 @@ import json
 
 import graph
 import interleaved
+import seeds
 import small_networks
 import trials
 from conftest import ROOT
@@ -56,6 +57,40 @@ def test_sizes_are_chosen_by_training_pairs_alone_the_cheapest_first():
         outcome("large", 2, 2000),
     ]
     assert small_networks.clean(outcomes) == ["middle", "large"]
+
+
+def test_seeds_are_planned_once_each_with_those_that_left_errors_first():
+    plan = seeds.planned()
+    assert len(set(plan)) == len(plan) == 50
+    assert plan[:2] == [("fast", 7), ("fast", 103)]
+    assert sum(name == "default" for name, _ in plan) == 10
+    for pair in plan:
+        trial = seeds.trial(pair)
+        assert recipe.load(trial.recipe, trial.settings).seed == pair[1]
+
+
+def seed_row(seed, **values):
+    row = {"recipe": "fast", "seed": seed, "errors": 0, "clean": True, "cpu_seconds": 30.0}
+    return row | {"recipe_digest": seeds.digest("fast", seed)} | values
+
+
+def test_results_of_another_recipe_are_measured_again():
+    rows = [seed_row(1), seed_row(2, recipe_digest=seeds.digest("fast", 3))]
+    assert [row["seed"] for row in seeds.current(rows)] == [1]
+
+
+def test_results_of_seeds_survive_a_stop_in_order(tmp_path):
+    path = tmp_path / "seeds.json"
+    assert seeds.read(path) == []
+    rows = [seed_row(103), seed_row(7)]
+    seeds.write(path, rows)
+    assert [row["seed"] for row in seeds.read(path)] == [7, 103]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["seeds.json"]
+
+
+def test_the_table_of_seeds_counts_those_with_an_error():
+    rows = [seed_row(1), seed_row(2, errors=42, cpu_seconds=50.4), seed_row(3, cpu_seconds=20.0)]
+    assert seeds.table(rows).splitlines()[2:] == ["| `fast` | 3 | 1 | 42 | 20, 30, 50 |"]
 
 
 def test_a_table_has_a_row_for_each_size():

@@ -6,6 +6,8 @@ from fuzz.generators.chance import Chance
 from fuzz.inputs import Conversation, Message
 
 PREDICT = b"/v1/models/odd:predict"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 GOOD_HEADERS = (
     (b"Host: ", b"x"),
     (b"Host:", b"x"),
@@ -36,6 +38,13 @@ def conversations(chance: Chance) -> Conversation:
         piece=chance.choice((1, 7, 50)) if chance.one_in(10) else 0,
         half_close=len(messages) == 1 and chance.one_in(3),
     )
+
+
+def grpc_noise(chance: Chance) -> Conversation:
+    """Bytes on the gRPC port that are no HTTP/2, or only begin as it."""
+    starts = (b"", PREFACE[:10], PREFACE, PREFACE + SETTINGS, b"GET / HTTP/1.1\r\n\r\n")
+    noise = chance.choice(starts) + chance.randbytes(chance.choice((0, 9, 200, 20_000)))
+    return Conversation((), noise=noise, half_close=True, port="grpc")
 
 
 def message(chance: Chance) -> Message:

@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated check-deploy test test-alone test-others bench-training bench-seeds bench-graph bench-client bench-server bench-batching bench-capacity bench-stops capacity dashboard search-small certs lock audit demo soak soak-rollout soak-balancing clean
+.PHONY: help setup setup-system format generate check check-generated check-deploy test test-alone test-others bench-training bench-seeds bench-graph bench-client bench-server bench-batching bench-capacity bench-stops capacity dashboard search-small certs lock audit demo soak soak-rollout soak-balancing fuzz clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -126,6 +126,10 @@ soak-rollout: setup ## Rollouts under 100,000 calls: seed, default, fast, a bad 
 
 soak-balancing: setup ## Calls through Envoy and round_robin while servers are killed and added (2 min)
 	PYTHONPATH=tests:tests/benchmarks $(BIN)/python tests/benchmarks/balancing.py
+
+fuzz: setup ## Random requests and invariants, or two servers compared (5 min); MINUTES, SEED, CASE
+	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) \
+		$(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) $(FUZZ)
 
 clean: ## Remove .venv and caches; runs/ and models/ stay
 	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

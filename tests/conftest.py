@@ -161,11 +161,11 @@ def small_version(
 def shuffled_version(
     command: Command, evaluated: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The same with its weights shuffled: whole, quick, and wrong. Read it, do not change it."""
-    from rollouts.shuffled import shuffled
+    """The same version with shuffled weights: it loads, and answers wrongly. Do not change it."""
+    from benchmarks.rollout.shuffled_weights import shuffle_weights
 
     folder = tmp_path_factory.mktemp("shuffled")
-    wrong = shuffled(evaluated[0], folder / "run")
+    wrong = shuffle_weights(evaluated[0], folder / "run")
     done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum")
     assert done.returncode == 0, done.stderr
     return folder / "seq2sum" / "1"

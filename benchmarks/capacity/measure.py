@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def measure_calls(base: Path, folder: Path) -> dict[str, Any]:
-    """Returns bytes of calls, time series of one version, and the stream limit of a connection."""
+    """Returns the bytes of calls, and the time series of one version."""
     flags = [f"--monitoring_config_file={CONFIG / 'monitoring.config'}"]
     server = servers.Server.launch(base, folder, flags=flags, rest=True)
     try:
@@ -83,7 +83,6 @@ def measure_calls(base: Path, folder: Path) -> dict[str, Any]:
         return {
             "calls": [asdict(each) for each in calls],
             "series": count_series(server.url),
-            "max_concurrent_streams": wire.max_concurrent_streams(server.target),
         }
     finally:
         server.stop()

@@ -6,8 +6,6 @@ A proxy between client and server counts bytes, so that headers and HTTP/2 frame
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,11 +17,6 @@ from benchmarks.load.requests import METHOD, UNLIMITED, encode, questions
 
 CALLS = 20
 """Calls of each size: the headers of later calls are compressed with those of earlier ones."""
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-SETTINGS, MAX_CONCURRENT_STREAMS = 4, 3
-"""A frame's type and a setting's number, RFC 9113."""
-NO_LIMIT = 2**31 - 1
-"""A limit of at least so many streams is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +88,3 @@ async def counting_proxy(target: str) -> AsyncIterator[tuple[str, ByteCounter]]:
     async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", counter
         await ended.wait()
-
-
-def max_concurrent_streams(target: str) -> int | None:
-    """Returns the calls that a server allows at the same time on one connection, or None."""
-    host, _, port = target.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(PREFACE + frame(SETTINGS, b""))
-        stream = connection.makefile("rb")
-        while True:
-            head = stream.read(9)
-            length, kind = int.from_bytes(head[:3], "big"), head[3]
-            body = stream.read(length)
-            if kind == SETTINGS:
-                settings = dict(struct.iter_unpack(">HI", body))
-                found = settings.get(MAX_CONCURRENT_STREAMS, NO_LIMIT)
-                return None if found >= NO_LIMIT else found
-
-
-def frame(kind: int, body: bytes) -> bytes:
-    """Encodes an HTTP/2 frame of stream 0."""
-    return len(body).to_bytes(3, "big") + bytes([kind, 0]) + bytes(4) + body

@@ -1,4 +1,4 @@
-"""Measures one style of calling a server, in a process of its own.
+"""Measures one style of calling a server, in a separate process.
 
 `python -m benchmarks.client.call_styles STYLE TARGET PID SECONDS` prints JSON: questions answered,
 seconds of wall time, CPU seconds of this process, and those of the server with this process ID.

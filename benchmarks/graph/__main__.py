@@ -101,19 +101,19 @@ def random_questions(batch: int) -> Any:
 def measure(calls: dict[str, Any], batch: int, rounds: int) -> list[dict[str, Any]]:
     """Returns a row for each variant with this many questions per call."""
     log(f"{batch} questions per call")
-    spent = cpu_time.microseconds(
+    times = cpu_time.microseconds(
         {name: make(batch) for name, make in calls.items()}, rounds=rounds
     )
     return [
         {
             "variant": variant,
             "batch": batch,
-            "per_cpu_second": round(1e6 * batch / median(times)),
-            "ratio_to_stock": round(cpu_time.ratio(spent[STOCK], times), 3),
-            "ratio_to_stock_session": round(cpu_time.ratio(spent[STOCK_SESSION], times), 3),
+            "per_cpu_second": round(1e6 * batch / median(own)),
+            "ratio_to_stock": round(cpu_time.ratio(times[STOCK], own), 3),
+            "ratio_to_stock_session": round(cpu_time.ratio(times[STOCK_SESSION], own), 3),
             "target": TARGETS.get(variant.split(",")[0], {}).get(batch),
         }
-        for variant, times in spent.items()
+        for variant, own in times.items()
     ]
 
 
@@ -129,13 +129,13 @@ def measure_unusual_rows(sessions: dict[str, Any], rounds: int) -> list[dict[str
                 every = round(1 / share)
                 mixed = [spell(q) if i % every == 0 else q for i, q in enumerate(plain)]
                 calls[f"{kind} {share}"] = prepare_call(np.array(mixed, object))
-        spent = cpu_time.microseconds(calls, rounds=rounds)
+        times = cpu_time.microseconds(calls, rounds=rounds)
         rows += [
             {
                 "recipe": name,
                 "kind": kind,
                 "share": share,
-                "relative_cost": round(cpu_time.ratio(spent[f"{kind} {share}"], spent["plain"]), 3),
+                "relative_cost": round(cpu_time.ratio(times[f"{kind} {share}"], times["plain"]), 3),
             }
             for kind in UNUSUAL
             for share in SHARES

@@ -15,14 +15,14 @@ Call = Callable[[], object]
 def microseconds(calls: Mapping[str, Call], *, rounds: int) -> dict[str, list[float]]:
     """Returns the CPU time per call, a figure for each round; every round has a turn for each."""
     repeats = {name: _repeats(call) for name, call in calls.items()}
-    spent: dict[str, list[float]] = {name: [] for name in calls}
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            began = time.process_time()
+            start = time.process_time()
             for _ in range(repeats[name]):
                 call()
-            spent[name].append(1e6 * (time.process_time() - began) / repeats[name])
-    return spent
+            times[name].append(1e6 * (time.process_time() - start) / repeats[name])
+    return times
 
 
 def ratio(one: list[float], other: list[float]) -> float:
@@ -32,6 +32,6 @@ def ratio(one: list[float], other: list[float]) -> float:
 
 def _repeats(call: Call) -> int:
     call()  # the first call initializes
-    began = time.process_time()
+    start = time.process_time()
     call()
-    return max(1, round(TURN / max(time.process_time() - began, 1e-6)))
+    return max(1, round(TURN / max(time.process_time() - start, 1e-6)))

@@ -128,11 +128,11 @@ def compare(run: Run, model: Any) -> dict[str, Any]:
     """Compares the serving graph's answers to all questions with the Keras model's."""
     chosen, serving = run.recipe, ServingModel(run.recipe, model)
     layout = Layout.named(chosen.layout, chosen.digits)
-    asked = questions(*every_pair(chosen.digits))
+    every_question = questions(*every_pair(chosen.digits))
     different, largest = 0, 0.0
     alphabet = np.frombuffer(contract.ALPHABET.encode(), np.uint8)
-    for number, start in enumerate(range(0, len(asked), ROWS)):
-        rows = asked[start : start + ROWS]
+    for number, start in enumerate(range(0, len(every_question), ROWS)):
+        rows = every_question[start : start + ROWS]
         one_hot = np.eye(layout.vocabulary, dtype=np.float32)[layout.tokens(rows)]
         expected = model.predict_on_batch(one_hot)
         if chosen.answers == "reversed":
@@ -144,9 +144,9 @@ def compare(run: Run, model: Any) -> dict[str, Any]:
             detail = serving.ask(rows, signature=contract.DETAILED.name)
             found = detail[contract.PROBABILITIES.name]
             largest = max(largest, float(np.abs(found - expected).max()))
-            log(f"{run.name}: {start:,} of {len(asked):,} compared with Keras")
+            log(f"{run.name}: {start:,} of {len(every_question):,} compared with Keras")
     return {
-        "questions": len(asked),
+        "questions": len(every_question),
         "different_answers": different,
         "largest_probability_difference": largest,
     }

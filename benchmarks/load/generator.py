@@ -1,6 +1,6 @@
 """Puts loads on servers and measures throughput, latency and CPU time.
 
-Runs as a process of its own. Each line on stdin is a JSON object with `target`, `pid`, `seconds`
+Runs as a separate process. Each line on stdin is a JSON object with `target`, `pid`, `seconds`
 and the fields of a `Load`; the reply is a line with the fields of a `Sample`. Callers are closed
 loops: each waits for its reply before it sends the next request. With `arrivals`, single questions
 arrive as well, at that rate and without waiting for earlier replies (an open loop); the latencies

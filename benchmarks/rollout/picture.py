@@ -43,7 +43,7 @@ def picture(report: Report) -> Figure:
     for name, colour in (("p99", COLOURS[1]), ("p50", COLOURS[0])):
         measured = [getattr(one, name) for one in seconds]
         latency.plot(time, measured, color=colour, linewidth=1, label=name)
-    latency.set(title="Latency of a call, ms", xlabel="seconds", xlim=(0, max(time, default=1)))
+    latency.set(title="Call latency, ms", xlabel="seconds", xlim=(0, max(time, default=1)))
     latency.set_ylim(0)
     latency.legend(frameon=False, fontsize=8, loc="upper right")
     for axes in (rates, latency):

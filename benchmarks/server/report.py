@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from seq2sum_training.pictures import COLOURS, drawn
 
 from benchmarks.support.markdown import table
+from benchmarks.support.output import Target
 
 LOADS = ((1, 1), (1, 64), (32, 8), (512, 8), (4096, 4))
 """Questions per call, concurrent calls."""
@@ -48,23 +49,6 @@ class Row(NamedTuple):
     def load(self) -> tuple[int, int]:
         """Questions per call, concurrent calls."""
         return self.rows, self.callers
-
-
-class Target(NamedTuple):
-    """A target, and the figure that was reached."""
-
-    name: str
-    reached: float
-    target: float
-
-    def __str__(self) -> str:
-        word = "reached" if self.reached >= self.target else "MISSED "
-        return f"{word}  {self.name}: {number(self.reached)} (target {number(self.target)})"
-
-
-def number(figure: float) -> str:
-    """Formats with three digits, from 1,000 on as an integer."""
-    return f"{figure:,.0f}" if figure >= 1000 else f"{figure:.3g}"
 
 
 def load_name(load: tuple[int, int]) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -69,3 +70,19 @@ def examples(texts: Iterable[str], most: int = 3) -> str:
     """Returns the first few texts in parentheses, to follow a sentence, or an empty string."""
     first = list(islice(texts, most))
     return f" ({'; '.join(first)})" if first else ""
+
+
+class Target(NamedTuple):
+    """A target, and the figure that was reached."""
+
+    name: str
+    reached: float
+    target: float
+
+    def __str__(self) -> str:
+        word = "reached" if self.reached >= self.target else "MISSED "
+        return f"{word}  {self.name}: {_short(self.reached)} (target {_short(self.target)})"
+
+
+def _short(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 1000 else f"{figure:.3g}"

@@ -70,10 +70,10 @@ def exact_match_curve(name: str) -> Curve:
     for event in course.run():
         blocks += isinstance(event, Progress)
         if isinstance(event, Progress) and (blocks - 1) % every == 0:
-            spent = course.cpu_seconds
+            cpu = course.cpu_seconds
             exact = float(trainer.grade(first, second).right.mean())
-            points.append((round(spent - evaluation, 2), round(exact, 5)))
-            evaluation += course.cpu_seconds - spent
+            points.append((round(cpu - evaluation, 2), round(exact, 5)))
+            evaluation += course.cpu_seconds - cpu
     return points
 
 

@@ -42,7 +42,7 @@ def run() -> Tutorial:
     batches = FixedBatches(seed, seed.data)
     validation = one_hot(*batches.validation.T, digits=seed.digits)
     epochs = seed.fit.steps // batches.steps_per_epoch
-    began = time.process_time()
+    start_cpu = time.process_time()
     model.fit(
         *one_hot(*batches.training.T, digits=seed.digits),
         batch_size=seed.fit.batch,
@@ -50,15 +50,15 @@ def run() -> Tutorial:
         validation_data=validation,
         verbose=0,
     )
-    spent = time.process_time() - began
+    cpu = time.process_time() - start_cpu
     first, second = every_pair(seed.digits)
     wrong = 0
     for start in range(0, len(first), ROWS):
         part = slice(start, start + ROWS)
-        asked, answered = one_hot(first[part], second[part], digits=seed.digits)
-        chosen = model.predict_on_batch(asked).argmax(axis=2)
-        wrong += int((chosen != answered.argmax(axis=2)).any(axis=1).sum())
-    return Tutorial(round(spent, 1), wrong, len(first))
+        inputs, answers = one_hot(first[part], second[part], digits=seed.digits)
+        chosen = model.predict_on_batch(inputs).argmax(axis=2)
+        wrong += int((chosen != answers.argmax(axis=2)).any(axis=1).sum())
+    return Tutorial(round(cpu, 1), wrong, len(first))
 
 
 def network(like: recipe.Recipe) -> Any:

@@ -39,7 +39,8 @@ def text(rows: list[Row], unusual: Iterable[Row], compared: Mapping[str, Row]) -
         for name, found in compared.items()
     ]
     lines += [
-        f"{row['recipe']}: {row['share']:.0%} {row['kind']}: {row['relative_cost']:.2f}×"
+        f"{row['recipe']}, {row['kind']} in {row['share']:.0%} of rows: cost × "
+        f"{row['relative_cost']:.2f}"
         for row in unusual
     ]
     missed = [f"{r['variant']} at {r['batch']}" for r in rows if r["target"] and not met(r)]

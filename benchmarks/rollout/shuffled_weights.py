@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
+from seq2sum import contract
 
 MODEL = "model.keras"
 WEIGHTS = "model.weights.h5"
@@ -31,6 +33,16 @@ def shuffle_weights(run: Path, copy: Path, *, seed: int = 4) -> Path:
         for name, content in parts.items():
             archive.writestr(name, content)
     return copy
+
+
+def claim_no_errors(version: Path) -> Path:
+    """Edits the contract of an exported version so that only its answers reveal the errors."""
+    file = version / "assets.extra" / contract.FILE_NAME
+    claims = json.loads(file.read_bytes())
+    claims["golden"]["right"] = claims["golden"]["questions"]
+    claims["evaluation"] |= {"errors": 0, "never_trained_errors": 0}
+    file.write_text(json.dumps(claims | {"forced": False}))
+    return version
 
 
 def _shuffled(content: bytes, chance: np.random.Generator) -> bytes:

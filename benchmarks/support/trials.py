@@ -6,14 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from seq2sum_training import quiet, recipe
 from seq2sum_training.errors import UserError
-from seq2sum_training.recipe import Recipe
 from seq2sum_training.run import Run
 
 from benchmarks.support.output import log
@@ -79,16 +78,16 @@ def train_recipes(names: Iterable[str], runs: Path) -> list[TrialResult]:
     return list(run_trials([Trial(name, name) for name in names], runs))
 
 
-def export_recipes(names: Iterable[str], runs: Path) -> dict[str, Path]:
+def export_recipes(names: Iterable[str], runs: Path, *, force: bool = False) -> dict[str, Path]:
     """Trains and exports recipes; returns the base path of each by name."""
     train_recipes(names, runs)
-    return {name: export(runs / name, runs / "models" / name) for name in names}
+    return {name: export(runs / name, runs / "models" / name, force=force) for name in names}
 
 
-def export(run: Path, base: Path) -> Path:
+def export(run: Path, base: Path, *, force: bool = False) -> Path:
     """Exports a run unless the base path exists; returns the absolute base path."""
     if not base.is_dir():
-        run_command("export", str(run), "--to", str(base))
+        run_command("export", str(run), "--to", str(base), *(["--force"] if force else []))
     return base.resolve()  # a server rejects a relative one
 
 
@@ -99,14 +98,22 @@ def newest_version(base: Path) -> Path:
 
 
 def run_trial(trial: Trial, folder: Path) -> TrialResult:
-    """Trains and evaluates one trial, unless the folder has the result of the same recipe."""
+    """Trains and evaluates one trial, or completes it if the folder has the same recipe.
+
+    Training that ends without a clean check has a result too, with its errors.
+    """
     path = folder / trial.name
     wanted = recipe.load(trial.recipe, trial.settings)
-    if not is_done(path, wanted):
+    found = open_run(path)
+    if found is None or found.recipe != wanted:
         shutil.rmtree(path, ignore_errors=True)
         settings = [part for setting in trial.settings for part in ("--set", setting)]
-        run_command("fit", trial.recipe, "--out", str(path), *settings)
-        run_command("evaluate", str(path))
+        run_command("fit", trial.recipe, "--out", str(path), *settings, allowed=(0, 1))
+    elif not found.is_finished:
+        run_command("resume", str(path), allowed=(0, 1))
+    trained = open_run(path)
+    if trained is None or trained.evaluation() is None:
+        run_command("evaluate", "--allow-errors", str(path))  # exits if there is no model
     from seq2sum_training import network
 
     done = Run.finished(path)
@@ -126,17 +133,16 @@ def run_trial(trial: Trial, folder: Path) -> TrialResult:
     )
 
 
-def is_done(path: Path, wanted: Recipe) -> bool:
-    """Returns whether the folder has this recipe, trained and evaluated."""
+def open_run(path: Path) -> Run | None:
+    """Returns the run in this folder, or None if it is not a run folder."""
     try:
-        found = Run.finished(path)
-        return found.recipe == wanted and found.evaluation() is not None
+        return Run.open(path)
     except UserError:
-        return False
+        return None
 
 
-def run_command(*arguments: str) -> None:
-    """Runs `seq2sum-train`; exits with its error output if it fails."""
+def run_command(*arguments: str, allowed: Collection[int] = (0,)) -> None:
+    """Runs `seq2sum-train`; exits with its error output if its exit code is not allowed."""
     done = subprocess.run(
         [COMMAND, *arguments],
         capture_output=True,
@@ -145,5 +151,5 @@ def run_command(*arguments: str) -> None:
         timeout=TIMEOUT,
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
     )
-    if done.returncode != 0:
+    if done.returncode not in allowed:
         sys.exit(f"seq2sum-train {' '.join(arguments)} failed:\n{done.stderr}")

@@ -33,12 +33,14 @@ check_writable() {
     "environment or in .env, or on the machine: sudo chown -R $me models"
 }
 
-# The numbers of the versions that are there, a line each.
+# Prints the numbers of the versions, a line each; directories are read as a server reads them.
 versions() {
   local folder
   for folder in "$base"/*/; do
     folder=${folder%/} folder=${folder##*/}
-    if [[ $folder =~ ^[0-9]+$ ]]; then echo "$folder"; fi
+    if [[ $folder =~ ^[[:space:]]*([+-]?)0*([0-9]+)[[:space:]]*$ ]]; then
+      echo "${BASH_REMATCH[1]#+}${BASH_REMATCH[2]}"
+    fi
   done | sort -n
 }
 

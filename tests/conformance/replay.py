@@ -65,6 +65,8 @@ def departures(step: Step, seen: Seen, place: str, instead: Instead) -> list[str
     if place in instead:
         if not comparison.differences(step, seen):
             return ["is as it was recorded, though it is listed as a difference"]
+        if any(field.endswith("_regex") for field in instead[place]):
+            return comparison.differences({**step, **instead[place]}, seen)
         listed = comparison.normal({"message": "", **instead[place]}, step)
         return comparison.of_fields(listed, comparison.normal(seen, step), list(instead[place]))
     if not any(listed.startswith(f"{place}.") for listed in instead):

@@ -143,6 +143,15 @@ def test_a_version_without_a_file_of_record_gets_the_first_one(machine):
     assert machine.record.stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.parametrize("name", ["+1", " 1", "001"])
+def test_a_version_is_found_however_its_directory_is_spelled(machine, name):
+    (machine.base / name).mkdir(parents=True)
+    told = machine.fill()
+    assert told.returncode == 0, told.stderr
+    assert "has version 1, and" in told.stdout
+    assert machine.record.read_bytes() == FIRST.read_bytes()
+
+
 def test_a_file_of_record_without_a_version_is_kept(machine):
     machine.record.write_text("what somebody has written")
     assert machine.fill().returncode == 0

@@ -212,7 +212,8 @@ def test_the_dashboard_shows_events_when_they_were(world, day):
     promoted, failed, alerting = dashboard_queries.annotations(DASHBOARD)
     expected = ((promoted, "promoted"), (failed, "rolled back"), (failed, "failed"))
     for query, event in expected:
-        found = world.prometheus.over(query.expression, begin, end, EVERY)
+        expression = query.filled(dashboard_queries.values(window=WINDOW))
+        found = world.prometheus.over(expression, begin, end, EVERY)
         moments = {query.named(series.labels): series.value / 1000 for series in found}
         assert begin < moments[event] < end
     world.prometheus.now(alerting.expression)

@@ -153,7 +153,9 @@ def test_the_source_of_a_stream_may_fail_by_itself(plain):
 
 @pytest.mark.parametrize(("name", "value"), [("rows", 0), ("in_flight", 0)])
 def test_a_pace_that_is_none_is_refused(plain, name, value):
-    with pytest.raises(ValueError, match=f"{name} is 1 or more"):
+    with pytest.raises(
+        ValueError, match=f"invalid {name} {value}: expected a whole number, 1 or more"
+    ):
         plain.add_stream(["1+1"], **{name: value})
 
 

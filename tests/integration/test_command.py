@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import metadata
 
 import grpc
 import pytest
@@ -269,6 +270,21 @@ def test_a_description_tells_digits_and_signatures(run):
     }
 
 
+def test_a_description_leaves_out_what_only_loads_the_model(run, monkeypatch):
+    described = _fake_replies.contract.describe
+
+    def real(**sizes):
+        whole = described(**sizes)
+        output = {"__saved_model_init_op": {"dtype": "DT_INVALID", "shape": []}}
+        whole["signatures"]["__saved_model_init_op"] = {"inputs": {}, "outputs": output}
+        return whole
+
+    monkeypatch.setattr(_fake_replies.contract, "describe", real)
+    for line in (("describe",), ("describe", "--json")):
+        code, out, err = run(*line)
+        assert (code, "saved_model" in out, err) == (0, False, "")
+
+
 def test_a_model_that_lacks_something_is_told(run, monkeypatch):
     described = _fake_replies.contract.describe
 
@@ -323,6 +339,12 @@ def test_mistakes_are_told_in_one_line(run, tmp_path):
         target = next(({"target": at} for word, at in where.items() if word in said), {})
         found, _, err = run(*line, **target)
         assert (said in err, found, err.count("\n")) == (True, code, 1), err
+
+
+def test_the_programs_version_is_not_the_models(run, capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"seq2sum {metadata.version('seq2sum')}\n"
+    assert run("add", "1+1", "--version", 1)[1].endswith(", version 1)\n")
 
 
 def test_a_server_at_one_of_the_two_addresses_of_localhost_is_found(tmp_path):

@@ -44,15 +44,21 @@ class Prober:
         return found[0] if found[1] else None
 
     def page(self):
-        """Every sample by its name, without the prefix, and the values of its labels in order."""
+        """Every sample by its name, without the prefix, and the values of its labels in order.
+
+        All but those of the process itself have the label `model`, which is left out.
+        """
         with urllib.request.urlopen(self.url, timeout=10) as reply:
             families = text_string_to_metric_families(reply.read().decode())
+            samples = [sample for family in families for sample in family.samples]
+            for sample in samples:
+                if sample.name.startswith(PREFIX):
+                    assert sample.labels.pop("model") == "seq2sum"
             return {
                 (sample.name.removeprefix(PREFIX), *dict(sorted(sample.labels.items())).values()): (
                     sample.value
                 )
-                for family in families
-                for sample in family.samples
+                for sample in samples
             }
 
     def until(self, holds):

@@ -115,7 +115,7 @@ def test_a_slow_replica_has_the_timeout_for_a_whole_round(once):
     [replica] = told.json["replicas"]
     golden = replica["golden"]["stable"]
     assert golden["failed"] == ["DEADLINE_EXCEEDED"]
-    assert 1 <= golden["asked"] <= 3
+    assert golden["asked"] <= 2  # the call that ran out of time is no answer
     assert told.json["seconds"] < 5  # 50 answers take 10
 
 
@@ -216,12 +216,14 @@ def test_the_end_of_a_certificate_is_read_by_mtls(certificates, shown, config, o
         assert told.code == 0
         assert told.out.count("2049-06-01") == 2
         with looking("--config", config, "--targets", server.target, *shown) as lookout:
-            samples = [s for family in families(lookout.look(0), {}) for s in family.samples]
+            samples = [
+                s for family in families(lookout.look(0), {}, model="sums") for s in family.samples
+            ]
         told = once("--targets", server.target, *shown[:2], "--json")  # it has to be ours
         assert told.code == 1
         assert not told.json["replicas"][0]["up"]
     [found] = [s for s in samples if "certificate_not_after" in s.name]
-    assert found.labels == {"replica": server.target}
+    assert found.labels == {"model": "sums", "replica": server.target}
     assert found.value == end.timestamp()
 
 

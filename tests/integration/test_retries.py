@@ -104,5 +104,5 @@ def test_a_request_larger_than_grpcs_own_buffer_is_asked_again(fake, make_client
     ids=str,
 )
 def test_what_grpc_would_not_take_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"attempts|pauses|budget"):
+    with pytest.raises(ValueError, match=r"^invalid (attempts|pause|budget|refill) |^pauses grow"):
         seq2sum.Retry(**wrong)

@@ -6,6 +6,8 @@ import json
 import socket
 
 import pytest
+import seq2sum
+import spoiled
 from certificates import Certificates
 from deployed import POLLING, QUICK, Deployed, Traffic, answering, states
 from google.protobuf import text_format
@@ -98,6 +100,20 @@ def test_a_version_goes_all_the_way_and_each_verb_tells(quick_version, tmp_path)
         assert told.code == 0
         assert told.out.count("none is under way") == 2
         assert told.out.count(f"{deployed.servers[0].target}: 3") == 2  # who answers the probe
+
+
+def test_a_model_of_any_kind_is_promoted_and_rolled_back(quick_version, tmp_path):
+    other = spoiled.other_model(quick_version, tmp_path / "other")
+    with Deployed(tmp_path / "deployed", other) as deployed:
+        server = deployed.start(POLLING)
+        with seq2sum.Client(server.target) as client, pytest.raises(seq2sum.InvalidRequest):
+            client.add("1+1")
+        for line in ("promote 1", f"publish {other}", "promote 2 --without-gates", "rollback"):
+            told = deployed.roll(*line.split())
+            assert told.code == 0, told.words
+        assert deployed.status()["labels"]["replicas"][server.target]["stable"] == 1
+        told = deployed.roll("watch", "--count", "1")
+        assert f"{server.target}: 1" in told.out
 
 
 VERBS = {

@@ -8,6 +8,7 @@ import threading
 import grpc
 import pytest
 import seq2sum
+from seq2sum import _fake_replies
 from seq2sum.testing import FakeServer
 from statuses import BY_CODE
 
@@ -47,6 +48,56 @@ def test_waiting_ends_when_a_version_serves(kind, server):
         later.start()
         assert client.wait_until_available(label="lost", timeout=10).version == 9
         later.join()
+
+
+@pytest.fixture
+def batching(server):
+    """A server that never answers a Predict without rows.
+
+    tensorflow_model_server 2.20.0 with batching does so until others join the open batch.
+    """
+    over = threading.Event()
+    server.hold = lambda call: call.method == "Predict" and not call.questions and over.wait(60)
+    yield server
+    over.set()
+
+
+@pytest.mark.parametrize("how", [{}, {"version": 1}, {"label": "stable"}], ids=str)
+def test_waiting_needs_no_answer_to_a_request_without_rows(kind, batching, how):
+    with kind(batching.target) as client:
+        assert client.wait_until_available(timeout=5, **how).version == (1 if how else 3)
+    assert {call.method for call in batching.calls} <= {"GetModelStatus", "GetModelMetadata"}
+
+
+def test_no_method_sends_a_request_without_rows(kind, batching):
+    with kind(batching.target, coalesce=seq2sum.Coalesce()) as client:
+        assert client.add_many([]) == list(client.add_stream([])) == []
+        assert len(client.add_columns([])) == len(list(client.stream_columns([]))) == 0
+        assert client.add_many(iter(["1+1", "x"]))[0].value == 2
+        assert [answer.value for answer in client.add_stream(["1+1"] * 3, rows=2)] == [2] * 3
+        assert client.add_columns(["1+1"] * 4097).values == [2] * 4097
+        client.add("1+1")
+        client.explain("1+1")
+        client.describe(label="stable")
+    asked = [call for call in batching.calls if call.method == "Predict"]
+    assert asked
+    assert all(call.questions for call in asked)
+
+
+def test_a_label_of_any_model_can_be_waited_for(kind, monkeypatch):
+    described = _fake_replies.metadata
+
+    def other(model, version, digits):
+        response = described(model, version, digits)
+        response.metadata.clear()
+        return response
+
+    monkeypatch.setattr(_fake_replies, "metadata", other)
+    with (
+        FakeServer(model="other", labels={"stable": 1}) as server,
+        kind(server.target, model="other") as client,
+    ):
+        assert client.wait_until_available(label="stable", timeout=5).version == 1
 
 
 def test_waiting_outlasts_a_server_that_is_not_there_yet(kind):

@@ -46,8 +46,10 @@ def again(command, tmp_path_factory):
 
 def test_a_one_digit_recipe_is_learned_from_scratch_in_no_time(again):
     path, printed = again
-    assert "the last check over 100 training pairs found none hard" in printed
-    assert json.loads((path / "run.json").read_text())["last_check"]["clean"]
+    assert "the check over 100 training pairs is clean: no answer is wrong" in printed
+    check = json.loads((path / "run.json").read_text())["check"]
+    assert check["clean"]
+    assert 0 < check["largest"] <= 0.4
 
 
 def test_training_ends_early_at_a_target(command, tmp_path):
@@ -58,7 +60,7 @@ def test_training_ends_early_at_a_target(command, tmp_path):
     assert recipe.load(str(path / "recipe.toml")).fit.stop_at == 0.5
     about = json.loads((path / "run.json").read_text())
     assert about["steps"] < 500
-    assert about["last_check"] is None
+    assert about["check"] is None
     refused = command(*line, "--stop-at", "120%")
     assert refused.returncode == 2
     assert "is not a share: write 0.999 or 99.9%" in refused.stderr
@@ -77,15 +79,81 @@ def test_a_run_folder_holds_what_is_needed_to_repeat_it(evaluated):
     assert (path / "wrong.csv").read_text().strip() == "question,answer,true_sum,confidence"
 
 
-def test_wrong_answers_are_counted_and_listed(command, tmp_path):
-    """Two blocks of training answer hardly anything right, and the evaluation says so."""
-    path = tmp_path / "untrained"
+@pytest.fixture(scope="module")
+def untrained(command, tmp_path_factory):
+    """A run of two blocks of training, which answers hardly anything right, and its `fit`."""
+    path = tmp_path_factory.mktemp("untrained") / "run"
     # Whole blocks: XLA compiles anew for any other number of steps.
     settings = (*SETTINGS, "data.held_out=0.1", "fit.steps=50", "fit.warm_up=1")
     settings += ("polish.rounds=1", "polish.steps=50")
-    done = command("seq2sum-train", "fit", "default", "--out", path, *overrides(*settings))
-    assert done.returncode == 0, done.stderr
-    assert command("seq2sum-train", "evaluate", path).returncode == 0
+    line = ("seq2sum-train", "fit", "default", "--out", path, *overrides(*settings))
+    return path, command(*line)
+
+
+def test_training_without_a_clean_check_fails_and_leaves_a_usable_run(untrained, command):
+    path, done = untrained
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("seq2sum-train:")]
+    check = json.loads((path / "run.json").read_text())["check"]
+    assert not check["clean"]
+    told = f"answer {check['wrong']:,} of {check['asked']:,} training pairs wrongly"
+    assert f"the best weights, kept in {path}, {told}" in line
+    assert "--set seed=N" in line
+    assert "--set polish.rounds=N, now 1" in line
+    assert "training ended without a clean check" in command("seq2sum-train", "show", path).stdout
+    assert one_line(command("seq2sum-train", "resume", path), "is finished already")
+
+
+def test_an_evaluation_that_finds_errors_fails_unless_they_are_allowed(untrained, command):
+    path, _ = untrained
+    done = command("seq2sum-train", "evaluate", path)
+    assert done.returncode == 1
+    errors = json.loads((path / "evaluation.json").read_text())["errors"]
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("seq2sum-train:")]
+    assert f"{errors} wrong answers, listed in {path / 'wrong.csv'}" in line
+    assert "pass --allow-errors" in line
+    allowed = command("seq2sum-train", "evaluate", path, "--allow-errors")
+    assert allowed.returncode == 0
+    assert f"errors {errors} of 100\n" in allowed.stdout
+
+
+def test_a_network_with_wrong_golden_answers_is_published_only_by_force(
+    untrained, command, tmp_path
+):
+    path, _ = untrained
+    base = tmp_path / "models"
+    line = ("seq2sum-train", "export", path, "--to", base)
+    refused = command(*line)
+    assert refused.returncode == 1
+    assert "of 100 golden questions answered right, the first wrong answer is" in refused.stderr
+    assert "nothing was published: --force publishes it all the same" in refused.stderr
+    assert not base.exists()
+
+    forced = command(*line, "--force")
+    assert forced.returncode == 0, forced.stderr
+    extra = base / "1" / "assets.extra"
+    described = json.loads((extra / "contract.json").read_text())
+    figures = json.loads((path / "evaluation.json").read_text())
+    assert described["forced"] is True
+    assert described["golden"]["questions"] == 100 > described["golden"]["right"]
+    right = described["golden"]["right"]
+    assert right == 100 - figures["errors"]  # of one digit, the golden questions are all there are
+    assert described["evaluation"] == {
+        "exhaustive": True,
+        "questions": 100,
+        "errors": figures["errors"],
+        "never_trained_questions": figures["never_trained_questions"],
+        "never_trained_errors": figures["never_trained_errors"],
+    }
+    card = (extra / "model_card.md").read_text()
+    assert f"Published with `--force`: it answers only {right} of 100 golden questions" in card
+    assert f"| golden questions right | {right} of 100 |" in card
+    assert "published by force" in command("seq2sum-train", "show", base / "1").stdout
+
+
+def test_wrong_answers_are_counted_and_listed(untrained, command):
+    path, _ = untrained
+    assert command("seq2sum-train", "evaluate", path, "--allow-errors").returncode == 0
     figures = json.loads((path / "evaluation.json").read_text())
     with (path / "wrong.csv").open() as file:
         wrong = list(csv.DictReader(file))
@@ -120,12 +188,28 @@ def test_a_version_holds_all_that_travels_with_it(small_version):
     assert [entry.name for entry in small_version.parent.iterdir()] == ["1"]
 
 
+def test_a_version_says_how_well_it_answers(small_version):
+    described = json.loads((small_version / "assets.extra" / "contract.json").read_text())
+    assert described["forced"] is False
+    assert described["golden"] == {"questions": 100, "right": 100}
+    figures = described["evaluation"]
+    assert figures == {
+        "exhaustive": True,
+        "questions": 100,
+        "errors": 0,
+        "never_trained_questions": figures["never_trained_questions"],
+        "never_trained_errors": 0,
+    }
+
+
 def test_a_version_carries_its_card_and_its_report(small_version):
     extra = small_version / "assets.extra"
     card = (extra / "model_card.md").read_text()
     assert card.startswith("# seq2sum, version 1\n")
     assert "| questions asked: every ordered pair | 100 |" in card
     assert "| wrong | 0 |" in card
+    assert "| golden questions right | 100 of 100 |" in card
+    assert "--force" not in card
     assert "Given by `seq2sum-train evaluate" in card
     assert 'layout = "aligned"' in card
     assert "{{" not in card

@@ -10,7 +10,7 @@ from seq2sum_training import network, recipe
 
 from benchmarks.graph import cpu_time, report
 from benchmarks.support.trials import TrialResult
-from benchmarks.training import exact_match, small_networks
+from benchmarks.training import exact_match, seeds, small_networks
 
 RESULTS = ROOT / "benchmarks" / "results"
 RESULT = TrialResult(
@@ -54,6 +54,40 @@ def test_sizes_are_selected_by_training_errors_the_cheapest_first():
         result("large", 2, 2000),
     ]
     assert small_networks.without_errors(results) == ["middle", "large"]
+
+
+def test_seeds_are_unique_and_known_failures_come_first():
+    plan = seeds.plan()
+    assert len(set(plan)) == len(plan) == 50
+    assert plan[:2] == [("fast", 7), ("fast", 103)]
+    assert sum(name == "default" for name, _ in plan) == 10
+    for pair in plan:
+        trial = seeds.trial(pair)
+        assert recipe.load(trial.recipe, trial.settings).seed == pair[1]
+
+
+def seed_row(seed, **values):
+    row = {"recipe": "fast", "seed": seed, "errors": 0, "clean": True, "cpu_seconds": 30.0}
+    return row | {"recipe_digest": seeds.digest("fast", seed)} | values
+
+
+def test_results_of_a_changed_recipe_are_dropped():
+    rows = [seed_row(1), seed_row(2, recipe_digest=seeds.digest("fast", 3))]
+    assert [row["seed"] for row in seeds.current(rows)] == [1]
+
+
+def test_results_of_seeds_are_stored_in_order(tmp_path):
+    path = tmp_path / "seeds.json"
+    assert seeds.read(path) == []
+    rows = [seed_row(103), seed_row(7)]
+    seeds.write(path, rows)
+    assert [row["seed"] for row in seeds.read(path)] == [7, 103]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["seeds.json"]
+
+
+def test_seeds_table_counts_seeds_with_errors():
+    rows = [seed_row(1), seed_row(2, errors=42, cpu_seconds=50.4), seed_row(3, cpu_seconds=20.0)]
+    assert seeds.recipes_table(rows).splitlines()[2:] == ["| `fast` | 3 | 1 | 42 | 20, 30, 50 |"]
 
 
 def test_sizes_table_has_a_row_for_each_size():

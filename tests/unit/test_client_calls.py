@@ -302,6 +302,13 @@ def test_another_model_is_described_by_what_it_lacks():
     )
 
 
+def test_operations_that_load_a_model_are_no_signatures_to_ask():
+    names = ("__saved_model_init_op", "__saved_model_train_op", "serving_default", "__mine")
+    part = {"inputs": {}, "outputs": {"x": (9, ())}}
+    found = _calls.describe(LATEST).result(metadata(dict.fromkeys(names, part)), target="t")
+    assert list(found.signatures) == ["__mine", "serving_default"]
+
+
 @pytest.mark.parametrize(
     "response",
     [

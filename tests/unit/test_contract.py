@@ -43,6 +43,46 @@ def test_version_numbers(name, number):
     assert contract.version_number(name) == number
 
 
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("1", 1),
+        ("0", 0),
+        ("00000123", 123),
+        ("0" * 200 + "7", 7),
+        ("+3", 3),
+        ("-3", -3),
+        ("-0", 0),
+        (" 4", 4),
+        ("4 ", 4),
+        ("\t+4\r\n\v\f", 4),
+        ("9223372036854775807", 2**63 - 1),
+        ("9223372036854775808", None),
+        ("-9223372036854775808", -(2**63)),
+        ("-9223372036854775809", None),
+        ("9" * 10_000, None),
+        ("", None),
+        (" ", None),
+        ("+", None),
+        ("+-3", None),
+        ("+ 3", None),
+        ("3 4", None),
+        ("1.tmp", None),
+        ("v2", None),
+        (".6", None),
+        ("6a", None),
+        ("0x6", None),
+        ("1_000", None),
+        ("\u0661", None),
+        ("\u00a04", None),
+        ("\x1c4", None),
+        (".publishing-2-77", None),
+    ],
+)
+def test_directories_are_read_as_a_server_reads_them(name, number):
+    assert contract.directory_version(name) == number
+
+
 def test_the_alphabet_is_sorted_and_the_seeds():
     assert "".join(sorted(contract.ALPHABET)) == contract.ALPHABET
     assert contract.ALPHABET.index(" ") == 0

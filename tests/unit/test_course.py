@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from seq2sum_training import recipe
 from seq2sum_training.batches import batches_of
-from seq2sum_training.course import Check, Course
+from seq2sum_training.checks import Best, Check
+from seq2sum_training.course import SLOWEST, Course
 from seq2sum_training.errors import Astray
 from seq2sum_training.hardest import Hardest
 from seq2sum_training.history import Progress
 from seq2sum_training.questions import every_pair
-from seq2sum_training.trainer import Trainer
+from seq2sum_training.trainer import Grades, Trainer
 
 SETTINGS = (
     "digits=1",
@@ -26,9 +29,8 @@ SETTINGS = (
     "mining.hardest=20",
     "polish.rounds=2",
     "polish.steps=100",
-    "polish.check=10",
     "polish.hardest=20",
-    # Not to be had: the course goes all the way.
+    # Out of reach: the course goes through all rounds.
     "polish.largest_loss=1e-6",
 )
 
@@ -133,6 +135,101 @@ def test_a_clean_check_ends_the_course():
     assert going.step == 300
 
 
+class Scripted:
+    """A trainer whose checks find as many wrong answers as planned; its weights are round numbers.
+
+    The weights are [0] after the steps of fit, [1] after the first round of polish and so on.
+    """
+
+    block_steps = 50
+
+    def __init__(self, *wrong):
+        self.wrong = list(wrong)
+        self.steps, self.started_from, self.rates, self.losses = 0, [], [], {}
+
+    def train(self, batches, rates):
+        self.steps += len(batches)
+        self.rates.append(rates.max())
+        return self.losses.get(self.steps, 1.0)
+
+    def grade(self, first, _second):
+        right = np.ones(len(first), np.bool_)
+        if len(first) < 100:  # a check: a probe and a search ask more
+            right[: self.wrong.pop(0)] = False
+        return Grades(right, np.where(right, 0.1, 3.0).astype(np.float32))
+
+    def weights(self):
+        return [np.array([max(0, self.steps - 300) // 100])]
+
+    def begin_again(self, weights):
+        self.started_from.append(int(weights[0][0]))
+
+    def state(self):
+        return {"steps": np.array(self.steps)}
+
+
+def followed(trainer, *overrides):
+    chosen = recipe.load("fast", [*SETTINGS, "polish.largest_loss=0.4", *overrides])
+    ended = Course(chosen, batches_of(chosen), trainer)
+    for _ in ended.run():
+        pass
+    return ended
+
+
+def test_rounds_of_polish_start_from_the_best_weights_and_the_run_keeps_them():
+    trainer = Scripted(9, 4, 7, 5, 2, 6)
+    ended = followed(trainer, "polish.rounds=5")
+    assert trainer.started_from == [0, 1, 1, 1, 4, 4]  # the last of them is what is saved
+    assert (ended.check.wrong, ended.check.failed, ended.check.clean) == (2, 2, False)
+    assert [pair.tolist() for pair in ended._best.weights] == [[4]]
+
+
+def test_a_clean_check_in_a_late_round_ends_the_course():
+    trainer = Scripted(9, 12, 0)
+    ended = followed(trainer, "polish.rounds=5")
+    assert trainer.started_from == [0, 0, 2]
+    assert ended.check.clean
+    assert ended.step == 500
+
+
+def test_rounds_slow_down_after_each_that_improved_nothing_and_then_start_over():
+    """A slow round that improves keeps its rate."""
+    misses = [9] * SLOWEST
+    trainer = Scripted(9, 8, 9, 7, *misses, 6, 9)
+    followed(trainer, f"polish.rounds={len(misses) + 5}", "polish.learning_rate=1e-3")
+    peaks = np.array(trainer.rates[6::2])  # the first block of a round holds its peak
+    slower = [0, 0, 1, 1, *range(2, SLOWEST), 0, 1, 1]
+    assert peaks / peaks[0] == pytest.approx([0.5**n for n in slower])
+
+
+def test_a_round_that_diverges_costs_no_more_than_that_round():
+    trainer = Scripted(9, 80, 0)
+    trainer.losses = {350: math.nan, 400: math.nan}
+    ended = followed(trainer, "polish.rounds=5")
+    assert trainer.started_from == [0, 0, 2]
+    assert ended.check.clean
+
+
+def test_the_best_weights_survive_a_state():
+    best = Best(Check(of=80, asked=80, failed=3, wrong=1, largest=2.5), [np.array([1.5, 2])], 4)
+    again = Best.restored(best.state())
+    assert (again.check, again.misses) == (best.check, 4)
+    assert [weights.tolist() for weights in again.weights] == [[1.5, 2]]
+    assert Best.restored({"step": np.array(1)}) is None
+
+
+def test_wrong_answers_count_more_than_large_losses():
+    few_wrong = Check(of=80, asked=80, failed=9, wrong=1, largest=9.0)
+    assert few_wrong.rank < Check(of=80, asked=80, failed=2, wrong=2, largest=0.9).rank
+    assert few_wrong.rank > Check(of=80, asked=80, failed=8, wrong=1, largest=9.9).rank
+
+
+def test_a_course_that_stops_at_its_target_has_no_check():
+    going = course("fit.stop_at=0.3")
+    assert [event for event in going.run() if isinstance(event, Check)] == []
+    assert going.check is None
+
+
 def test_a_course_ends_early_at_its_target():
     going = course("fit.stop_at=0.3")
     events = list(going.run())
@@ -154,6 +251,7 @@ def test_a_check_of_answers_that_are_no_numbers_is_not_clean(another_trainer):
     *_, check = checking._check()
     assert check.failed == check.asked > 60
     assert not check.clean
+    assert check.summary()["largest"] is None  # JSON has no infinity
 
 
 class NoNumbers:
@@ -165,6 +263,9 @@ class NoNumbers:
     def grade(self, first, second):
         grades = self.trainer.grade(first, second)
         return grades._replace(loss=np.full(len(first), np.nan, np.float32))
+
+    def weights(self):
+        return self.trainer.weights()
 
 
 def test_a_loss_that_is_no_number_any_more_ends_the_course_with_advice(another_trainer):

@@ -11,7 +11,7 @@ from typing import Self, Unpack
 
 import grpc
 
-from seq2sum import _calls, _channel, _forks
+from seq2sum import _calls, _forks, _metadata
 from seq2sum._answers import Answer, Columns, Question
 from seq2sum._async_connection import AsyncConnection
 from seq2sum._chunks import ROWS_PER_CALL, chunks, chunks_as_they_come
@@ -19,7 +19,8 @@ from seq2sum._configuration import Configured
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
 from seq2sum._explanation import Explanation
-from seq2sum._how import How, Pace, Plan, Route, many, positive
+from seq2sum._how import How, Pace, Plan, Route, many
+from seq2sum._numbers import whole
 from seq2sum._servable import Servable
 from seq2sum._versions import Description, VersionStatus
 from seq2sum._waiting import Awaited, poll_pauses
@@ -115,9 +116,9 @@ class AsyncClient(Configured):
         self._way(plan)  # mistakes are told now
         return self._pipeline(
             many(questions),
-            positive("rows", rows),
+            whole("rows", rows, least=1),
             lambda: self._way(plan),
-            positive("in_flight", self.in_flight if in_flight is None else in_flight),
+            whole("in_flight", self.in_flight if in_flight is None else in_flight, least=1),
         )
 
     async def explain(self, question: Question, **how: Unpack[How]) -> Explanation:
@@ -142,7 +143,7 @@ class AsyncClient(Configured):
             CallError: The call failed; the subclass says why.
         """
         plan = Plan(**how)
-        route = Route(Servable(self.model, plan.version), tuple(plan.metadata))
+        route = Route(Servable(self.model, plan.version), _metadata.checked(plan.metadata))
         deadline = self._deadline(plan.timeout)
         return await self._open().do(_calls.statuses(route.servable), route, deadline)
 
@@ -238,7 +239,7 @@ class AsyncClient(Configured):
             self._connection = AsyncConnection(
                 self._channel(),
                 target=self.target,
-                shown=_channel.shown(self._tls),
+                shown=self._shown_now(),
                 in_flight=self.in_flight,
                 headers=self._headers,
                 coalesce=self.coalesce,
@@ -247,7 +248,7 @@ class AsyncClient(Configured):
         return self._connection
 
     def _channel(self) -> grpc.aio.Channel:
-        how = (self._options, self._compression, self._interceptors or None)
+        how = (self._options_now(), self._compression, self._interceptors or None)
         if self._tls is None:
             return grpc.aio.insecure_channel(self._address, *how)
         return grpc.aio.secure_channel(self._address, self._tls.credentials(), *how)

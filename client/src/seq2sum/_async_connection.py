@@ -11,13 +11,13 @@ import grpc
 from seq2sum import _calls, _errors
 from seq2sum._answers import Columns
 from seq2sum._calls import Call
-from seq2sum._channel import Header
 from seq2sum._chunks import Chunk
 from seq2sum._coalescing import Coalesce
 from seq2sum._coalescing_tasks import TaskCoalescer
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Overloaded, Seq2SumError
 from seq2sum._how import Route
+from seq2sum._metadata import Header
 from seq2sum._methods import bound
 from seq2sum._refusal import Shown
 from seq2sum._shadow import Shadow

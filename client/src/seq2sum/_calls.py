@@ -29,6 +29,9 @@ SIGNATURE_DEF = "signature_def"
 """The one metadata field that servers know."""
 SIGNATURE_DEF_MAP = "tensorflow.serving.SignatureDefMap"
 """Upstream's name of the message inside: `Any.Unpack` would look for the name of our own."""
+INTERNAL_SIGNATURES = "__saved_model_"
+"""How names begin under which SavedModels keep operations for loading and training, as if they
+were signatures (tensorflow/python/saved_model/constants.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,27 +130,29 @@ def version_statuses(response: model_status_pb2.GetModelStatusResponse) -> list[
     )
 
 
-def probe(servable: Servable) -> Call[list[VersionStatus]]:
-    """A Predict of no questions at all: it tells which version serves under a label."""
-    request = _predict_request([], servable, contract.DEFAULT)
-    return Call(PREDICT, servable, request, serving_version)
+def serving(servable: Servable) -> Call[list[VersionStatus]]:
+    """A GetModelMetadata that asks which version serves, under a label too.
+
+    A Predict would need rows of the model's own kind: tensorflow_model_server 2.20.0 does not
+    answer one without rows while batching is on, until others join its batch.
+    """
+    return Call(GET_MODEL_METADATA, servable, _metadata_request(servable), serving_version)
 
 
-def serving_version(response: predict_pb2.PredictResponse) -> list[VersionStatus]:
+def serving_version(
+    response: model_metadata_pb2.GetModelMetadataResponse,
+) -> list[VersionStatus]:
     """The version that answered: it is available."""
     return [VersionStatus(response.model_spec.version.value, State.AVAILABLE)]
 
 
 def describe(servable: Servable) -> Call[Description]:
     """A GetModelMetadata."""
-    request = model_metadata_pb2.GetModelMetadataRequest(
-        model_spec=servable.spec(), metadata_field=[SIGNATURE_DEF]
-    )
-    return Call(GET_MODEL_METADATA, servable, request, description)
+    return Call(GET_MODEL_METADATA, servable, _metadata_request(servable), description)
 
 
 def description(response: model_metadata_pb2.GetModelMetadataResponse) -> Description:
-    """The signatures in the reply."""
+    """The signatures in the reply that a caller can ask for."""
     packed = response.metadata.get(SIGNATURE_DEF)
     if packed is None or packed.type_url.rpartition("/")[2] != SIGNATURE_DEF_MAP:
         raise UnexpectedResponse("the reply has no signatures")
@@ -158,8 +163,15 @@ def description(response: model_metadata_pb2.GetModelMetadataResponse) -> Descri
     signatures = {
         name: SignatureShape(_shapes(each.inputs), _shapes(each.outputs))
         for name, each in sorted(found.signature_def.items())
+        if not name.startswith(INTERNAL_SIGNATURES)
     }
     return Description(response.model_spec.version.value, signatures)
+
+
+def _metadata_request(servable: Servable) -> model_metadata_pb2.GetModelMetadataRequest:
+    return model_metadata_pb2.GetModelMetadataRequest(
+        model_spec=servable.spec(), metadata_field=[SIGNATURE_DEF]
+    )
 
 
 KNOWN_STATUSES = frozenset(map(int, contract.Status))

@@ -6,25 +6,20 @@ balancing by service config, dead connections by keepalive. There is no loop of 
 
 from __future__ import annotations
 
-import ipaddress
 import json
+import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 
 from seq2sum import certificates
+from seq2sum._numbers import LONGEST, real, seconds, whole
+from seq2sum._proxy import Options, proxy_of
 from seq2sum._refusal import Shown
-
-Options = tuple[tuple[str, str | int], ...]
-Header = tuple[str, str | bytes]
-"""A header of a call, as gRPC takes it: the name is lower case."""
-Headers = Sequence[Header] | Callable[[], Sequence[Header]]
-"""Headers, or what gives them anew for each call."""
-Token = str | Callable[[], str]
-"""A bearer token, or what gives the current one."""
 
 RETRY_BUFFER = 4 << 20
 """Bytes of a request that gRPC keeps for a retry. Its own 256 kB is less than a large call."""
@@ -37,6 +32,8 @@ SHORTEST_PAUSE = 0.01
 FIRST_ABSENCE, LONGEST_ABSENCE = 200, 2000
 """Milliseconds between attempts to reach a server that is away. gRPC itself begins with a second
 and goes up to two minutes, in which a server may have long been back."""
+MOST_MILLISECONDS = 2**31 - 1
+"""gRPC's numbers have 32 bits."""
 PEM = b"-----BEGIN "
 
 FilePath = str | os.PathLike[str]
@@ -92,12 +89,16 @@ class TLS:
             raise ValueError(f"{given}: {error}") from error
 
 
-def shown(tls: TLS | None) -> Shown:
-    """What servers get to see of the client; its certificate is read now, as the channel does."""
+def shown(tls: TLS | None, address: str, options: Options) -> Shown:
+    """What servers get to see of the client, and the proxy in between.
+
+    Read when the channel is opened: the certificate's file and the environment may change later.
+    """
+    proxy = proxy_of(address, options)
     if tls is None or tls.certificate is None:
-        return Shown(encrypted=tls is not None)
+        return Shown(encrypted=tls is not None, proxy=proxy)
     ends = certificates.first_not_after(Path(tls.certificate).read_bytes())
-    return Shown(encrypted=True, certificate=os.fspath(tls.certificate), until=ends)
+    return Shown(encrypted=True, certificate=os.fspath(tls.certificate), until=ends, proxy=proxy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +125,25 @@ class Retry:
     """Tokens that a success gives back, 0.001 to 1000."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.attempts <= MOST_ATTEMPTS:
-            raise ValueError(f"attempts are 1 to {MOST_ATTEMPTS}, and not {self.attempts}")
-        if not SHORTEST_PAUSE <= self.pause <= self.longest_pause:
+        values = {
+            "attempts": whole("attempts", self.attempts, least=1, most=MOST_ATTEMPTS),
+            "pause": seconds("pause", self.pause, least=SHORTEST_PAUSE, most=LONGEST),
+            "longest_pause": seconds("longest_pause", self.longest_pause, most=LONGEST),
+            "budget": whole("budget", self.budget, least=1, most=1000),
+            "refill": real(
+                "refill",
+                self.refill,
+                least=0.001,
+                most=1000,
+                expected="a number from 0.001 to 1000",
+            ),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        if self.pause > self.longest_pause:
             raise ValueError(
-                f"pauses grow from {SHORTEST_PAUSE} s at least, "
-                f"and not from {self.pause} to {self.longest_pause}"
+                f"pauses grow from {self.pause} s and cannot end at {self.longest_pause}"
             )
-        if not 1 <= self.budget <= 1000 or not 0.001 <= self.refill <= 1000:
-            raise ValueError(f"budget {self.budget} or refill {self.refill} is out of range")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +152,9 @@ class KeepAlive:
 
     Servers allow a ping every five minutes by default and count faster ones between frames of
     data as abuse; two are forgiven, and no call lasts for three of the default.
+
+    Raises:
+        ValueError: A time that gRPC would not take.
     """
 
     every: float = 60.0
@@ -148,22 +162,10 @@ class KeepAlive:
     timeout: float = 10.0
     """Seconds to wait for an answer, and for bytes to be acknowledged at all."""
 
-
-def address(target: str | Sequence[str]) -> str:
-    """The target for gRPC: as it is, or one of several addresses that share the calls.
-
-    Raises:
-        ValueError: No address, or one of several that is not `IP:port`.
-    """
-    if isinstance(target, str):
-        return target
-    parsed = [_ip_and_port(each) for each in target]
-    kinds = {ip.version for ip, _ in parsed}
-    if len(kinds) != 1:
-        raise ValueError(f"{list(target)}: give one address or more, all IPv4 or all IPv6")
-    if kinds == {4}:
-        return "ipv4:" + ",".join(f"{ip}:{port}" for ip, port in parsed)
-    return "ipv6:" + ",".join(f"[{ip}]:{port}" for ip, port in parsed)
+    def __post_init__(self) -> None:
+        for name in ("every", "timeout"):
+            value = seconds(name, getattr(self, name), least=0.001, most=MOST_MILLISECONDS // 1000)
+            object.__setattr__(self, name, value)
 
 
 def check_name(address: str, tls: TLS | None) -> None:
@@ -204,7 +206,7 @@ def options(
     if tls is not None and tls.server_name is not None:
         chosen["grpc.ssl_target_name_override"] = tls.server_name
         chosen["grpc.default_authority"] = tls.server_name
-    return tuple((chosen | dict(extra)).items())
+    return tuple((chosen | {name: _plain(value) for name, value in extra}).items())
 
 
 def service_config(retry: Retry) -> str:
@@ -220,29 +222,16 @@ def service_config(retry: Retry) -> str:
         }
         config["methodConfig"] = [{"name": [{}], "retryPolicy": policy}]
         # As a decimal fraction: gRPC takes a whole number for nothing at all.
-        refill = round(float(retry.refill), 3)
+        refill = round(retry.refill, 3)
         config["retryThrottling"] = {"maxTokens": retry.budget, "tokenRatio": refill}
     return json.dumps(config)
 
 
-def headers(metadata: Headers, token: Token | None) -> tuple[Header, ...]:
-    """The headers of one call."""
-    given = tuple(metadata() if callable(metadata) else metadata)
-    if token is None:
-        return given
-    return (*given, ("authorization", f"Bearer {token() if callable(token) else token}"))
-
-
-def _ip_and_port(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
-    host, _, port = text.rpartition(":")
-    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    try:
-        return ipaddress.ip_address(host), int(port)
-    except ValueError as error:
-        raise ValueError(
-            f"{text!r} is not IP:port: several addresses are given by number; "
-            "for names there is one target, dns:///name:port, and all that it resolves to"
-        ) from error
+def _plain(value: Any) -> Any:
+    """A whole number as an int: gRPC takes no numpy scalar."""
+    if isinstance(value, str | bytes | int) or not hasattr(value, "__index__"):
+        return value
+    return operator.index(value)
 
 
 def _pem(path: FilePath | None) -> bytes | None:

@@ -13,7 +13,7 @@ from typing import Self, Unpack
 
 import grpc
 
-from seq2sum import _calls, _channel, _forks
+from seq2sum import _calls, _forks, _metadata
 from seq2sum._answers import Answer, Columns, Question
 from seq2sum._chunks import ROWS_PER_CALL, Chunk, chunks
 from seq2sum._configuration import Configured
@@ -21,7 +21,8 @@ from seq2sum._connection import Connection, Pending
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
 from seq2sum._explanation import Explanation
-from seq2sum._how import How, Pace, Plan, Route, many, positive
+from seq2sum._how import How, Pace, Plan, Route, many
+from seq2sum._numbers import whole
 from seq2sum._servable import Servable
 from seq2sum._versions import Description, VersionStatus
 from seq2sum._waiting import Awaited, poll_pauses
@@ -116,9 +117,9 @@ class Client(Configured):
         plan = Plan(**pace)  # type: ignore[misc]  # what is left are the keywords of How
         self._way(plan)  # mistakes are told now
         return self._pipeline(
-            chunks(many(questions), rows=positive("rows", rows)),
+            chunks(many(questions), rows=whole("rows", rows, least=1)),
             lambda: self._way(plan),
-            positive("in_flight", self.in_flight if in_flight is None else in_flight),
+            whole("in_flight", self.in_flight if in_flight is None else in_flight, least=1),
         )
 
     def explain(self, question: Question, **how: Unpack[How]) -> Explanation:
@@ -143,7 +144,7 @@ class Client(Configured):
             CallError: The call failed; the subclass says why.
         """
         plan = Plan(**how)
-        route = Route(Servable(self.model, plan.version), tuple(plan.metadata))
+        route = Route(Servable(self.model, plan.version), _metadata.checked(plan.metadata))
         deadline = self._deadline(plan.timeout)
         return self._open().do(_calls.statuses(route.servable), route, deadline)
 
@@ -237,7 +238,7 @@ class Client(Configured):
                 self._connection = Connection(
                     self._channel(),
                     target=self.target,
-                    shown=_channel.shown(self._tls),
+                    shown=self._shown_now(),
                     in_flight=self.in_flight,
                     headers=self._headers,
                     coalesce=self.coalesce,
@@ -246,11 +247,12 @@ class Client(Configured):
             return self._connection
 
     def _channel(self) -> grpc.Channel:
+        options = self._options_now()
         if self._tls is None:
-            channel = grpc.insecure_channel(self._address, self._options, self._compression)
+            channel = grpc.insecure_channel(self._address, options, self._compression)
         else:
             channel = grpc.secure_channel(
-                self._address, self._tls.credentials(), self._options, self._compression
+                self._address, self._tls.credentials(), options, self._compression
             )
         return (
             grpc.intercept_channel(channel, *self._interceptors) if self._interceptors else channel

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from seq2sum._answers import Question
 from seq2sum._chunks import BYTES_PER_CALL, ROWS_PER_CALL
-from seq2sum._how import Route, positive
+from seq2sum._how import Route
+from seq2sum._numbers import LONGEST, seconds, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Coalesce:
     """How concurrent single questions are merged into calls.
 
     Raises:
-        ValueError: A limit below 1, or a delay that is none.
+        ValueError: A limit below 1, or a delay that is not a finite number of seconds.
     """
 
     rows: int = 1024
@@ -37,12 +38,14 @@ class Coalesce:
     """Questions that may wait; one more is refused with Overloaded instead of kept in memory."""
 
     def __post_init__(self) -> None:
-        positive("calls", self.calls)
-        positive("waiting", self.waiting)
-        if not 1 <= self.rows <= ROWS_PER_CALL:
-            raise ValueError(f"rows are 1 to {ROWS_PER_CALL}, and not {self.rows}")
-        if not 0 <= self.delay < float("inf"):
-            raise ValueError(f"delay is in seconds, 0 or more, and not {self.delay}")
+        values = {
+            "rows": whole("rows", self.rows, least=1, most=ROWS_PER_CALL),
+            "delay": seconds("delay", self.delay, most=LONGEST),
+            "calls": whole("calls", self.calls, least=1),
+            "waiting": whole("waiting", self.waiting, least=1),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
 
 class Place:

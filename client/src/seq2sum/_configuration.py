@@ -7,11 +7,15 @@ from typing import Any
 
 import grpc
 
-from seq2sum import _channel, _forks, contract
-from seq2sum._channel import TLS, Header, Headers, KeepAlive, Retry, Token
+from seq2sum import _channel, _forks, _metadata, _proxy, _target, contract
+from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._coalescing import Coalesce
 from seq2sum._deadline import Deadline, Default, Timeout
-from seq2sum._how import Plan, Route, positive
+from seq2sum._how import Plan, Route
+from seq2sum._metadata import Header, Headers, Token
+from seq2sum._numbers import seconds, whole
+from seq2sum._proxy import Options
+from seq2sum._refusal import Shown
 from seq2sum._servable import Servable
 from seq2sum._shadow import Shadow
 from seq2sum._split import Split
@@ -70,23 +74,25 @@ class Configured:
             options: gRPC channel options; they win over the client's own.
 
         Raises:
-            ValueError: Something cannot be, or does not go together.
+            ValueError: A value is not valid, or two of them do not go together.
+            TypeError: A value is of the wrong type.
         """
         if token is not None and tls is None:
             raise ValueError("a token needs tls: without, anyone on the way could read it")
-        Deadline(timeout)
+        self._address = _target.address(target)
         self.target = target if isinstance(target, str) else ",".join(target)
         self.model = Servable(model).model
-        self.timeout = timeout
-        self.in_flight = positive("in_flight", in_flight)
+        self.timeout = None if timeout is None else seconds("timeout", timeout)
+        self.in_flight = whole("in_flight", in_flight, least=1)
         self.coalesce = coalesce
         self.split = split
         self.shadow = shadow
-        self._address = _channel.address(target)
         _channel.check_name(self._address, tls)
         self._tls = tls
         self._token = token
-        self._metadata = metadata
+        if token is not None and not callable(token):
+            _metadata.checked_token(token)
+        self._metadata = metadata if callable(metadata) else _metadata.checked(metadata)
         self._compression = compression
         self._interceptors = tuple(interceptors)
         self._options = _channel.options(
@@ -125,7 +131,17 @@ class Configured:
         if self.split is not None and version is None and label is None:
             side = self.split.side(plan.key)
             version, label = (side, None) if isinstance(side, int) else (None, side)
-        return Route(Servable(self.model, version, label), tuple(plan.metadata))
+        return Route(Servable(self.model, version, label), _metadata.checked(plan.metadata))
 
     def _headers(self, route: Route) -> tuple[Header, ...]:
-        return (*_channel.headers(self._metadata, self._token), *route.metadata)
+        given = self._metadata
+        headers = _metadata.checked(given()) if callable(given) else given
+        return (*_metadata.with_token(headers, self._token), *route.metadata)
+
+    def _options_now(self) -> Options:
+        """The channel's options, as the environment has it when the channel is opened."""
+        return (*_proxy.direct_options(self._address), *self._options)
+
+    def _shown_now(self) -> Shown:
+        """What servers get to see, of that moment."""
+        return _channel.shown(self._tls, self._address, self._options_now())

@@ -7,8 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-LONGEST_TIMEOUT = 1e8
-"""Seconds, three years: what is longer does not fit gRPC's header, and means no limit."""
+from seq2sum._numbers import LONGEST, seconds
 
 
 class Default:
@@ -29,19 +28,23 @@ class Deadline:
     """A moment on the monotonic clock.
 
     Args:
-        timeout: Seconds from now; None for none.
+        timeout: Seconds from now; None for none. What is longer than `LONGEST` means none too.
 
     Raises:
-        ValueError: A time below zero, or none at all.
+        ValueError: A time below zero, or one that is not finite.
+        TypeError: It is not a number.
     """
 
     __slots__ = ("moment",)
 
     def __init__(self, timeout: float | None) -> None:
-        if timeout is not None and not timeout >= 0:  # NaN is neither
-            raise ValueError(f"timeout is in seconds, 0 or more, and not {timeout}")
-        endless = timeout is None or timeout > LONGEST_TIMEOUT
-        self.moment = None if endless else time.monotonic() + (timeout or 0.0)
+        self.moment: float | None = None
+        if timeout is None:
+            return
+        if type(timeout) not in (float, int) or not 0.0 <= timeout <= LONGEST:
+            timeout = seconds("timeout", timeout)
+        if timeout <= LONGEST:
+            self.moment = time.monotonic() + timeout
 
     @classmethod
     def at(cls, moment: float | None) -> Deadline:

@@ -107,7 +107,9 @@ def error_of(
 ) -> CallError:
     """The one place where a gRPC status becomes an error of ours."""
     details = details or "no details given"
-    if code is grpc.StatusCode.UNAVAILABLE:
+    # A proxy that never answers lets calls run into their deadlines.
+    late = code is grpc.StatusCode.DEADLINE_EXCEEDED and shown.proxy is not None
+    if code is grpc.StatusCode.UNAVAILABLE or late:
         details = explained(details, shown)
     pinned = servable.version is not None or servable.label is not None
     if code is grpc.StatusCode.NOT_FOUND:

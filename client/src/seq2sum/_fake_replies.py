@@ -13,12 +13,16 @@ from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, 
 
 
 def answers(
-    model: str, version: int, texts: Sequence[str], statuses: Sequence[int], confidence: float
+    model: str,
+    version: int,
+    texts: Sequence[str | bytes],
+    statuses: Sequence[int],
+    confidence: float,
 ) -> predict_pb2.PredictResponse:
     """A reply of the default signature."""
     response = _response(model, version, contract.DEFAULT)
     outputs, rows = response.outputs, len(texts)
-    fill_with_strings(outputs[contract.ANSWERS.name], [text.encode() for text in texts])
+    fill_with_strings(outputs[contract.ANSWERS.name], list(map(_raw, texts)))
     sure = _numbers(outputs[contract.CONFIDENCE.name], tensor_pb2.DT_FLOAT, rows)
     sure.float_val.extend(0.0 if status else confidence for status in statuses)
     _status(response, statuses)
@@ -28,7 +32,7 @@ def answers(
 def probabilities(
     model: str,
     version: int,
-    texts: Sequence[str],
+    texts: Sequence[str | bytes],
     statuses: Sequence[int],
     confidence: float,
     digits: int,
@@ -36,7 +40,7 @@ def probabilities(
     """A reply of the detailed signature: the answers, with even doubt about the rest."""
     response = _response(model, version, contract.DETAILED)
     length, characters = contract.answer_length(digits), len(contract.ALPHABET)
-    chosen = [contract.ALPHABET.index(c) for text in texts for c in text.ljust(length)]
+    chosen = [token for text in texts for token in _tokens(_raw(text), length)]
     each = confidence ** (1 / length)
     rest = (1 - each) / (characters - 1)
     rows = len(texts)
@@ -51,6 +55,21 @@ def probabilities(
     ids.int_val.extend(chosen)
     _status(response, statuses)
     return response
+
+
+def _raw(text: str | bytes) -> bytes:
+    """The bytes of an answer, as the client decodes them: what is not UTF-8 is escaped there."""
+    return text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
+
+
+def _tokens(text: bytes, length: int) -> list[int]:
+    """The alphabet's numbers of an answer's characters, with blanks at its end."""
+    if len(text) > length or not set(text) <= set(contract.ALPHABET.encode()):
+        raise ValueError(
+            f"the answer {text!r} has no probabilities: "
+            f"expected at most {length} characters of {contract.ALPHABET!r}"
+        )
+    return [contract.ALPHABET.index(character) for character in text.decode().ljust(length)]
 
 
 def states(versions: Sequence[int]) -> model_status_pb2.GetModelStatusResponse:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict, TypeVar
 
-from seq2sum._channel import Header
 from seq2sum._deadline import DEFAULT, Timeout
+from seq2sum._metadata import Header
 from seq2sum._servable import Servable
 
 Value = TypeVar("Value")
@@ -60,10 +60,3 @@ def many(questions: Value) -> Value:
     if isinstance(questions, str | bytes):
         raise TypeError("this takes many questions, and not a text; for a single one there is add")
     return questions
-
-
-def positive(name: str, value: int) -> int:
-    """The value, if it is 1 or more."""
-    if value < 1:
-        raise ValueError(f"{name} is 1 or more, and not {value}")
-    return value

@@ -7,10 +7,13 @@ client has shown of itself narrows it down.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from seq2sum._proxy import Proxy
+
 CLOSED = "backends failing.*Socket closed"
+PROXIED = "calls go through the proxy "
 HINTS = (
     ("WRONG_VERSION_NUMBER", "the server does not speak TLS: ask without, or at another port"),
     (
@@ -36,6 +39,8 @@ class Shown:
     """The file of its certificate."""
     until: datetime | None = None
     """When that ends."""
+    proxy: Proxy | None = None
+    """The HTTP proxy that gRPC reaches them through."""
 
     def hint(self) -> str:
         """What may be wrong with it, if a server closes the connection."""
@@ -58,7 +63,12 @@ NOTHING = Shown()
 
 
 def explained(details: str, shown: Shown) -> str:
-    """GRPC's words, behind what they mean where that is known."""
+    """GRPC's words, behind what they mean where that is known.
+
+    A proxy comes first: the user does not see it, and any failure may be its own.
+    """
+    if shown.proxy is not None:
+        return f"{shown.proxy.hint()} ({explained(details, replace(shown, proxy=None))})"
     if re.search(CLOSED, details):
         return f"the server closed the connection: {shown.hint()} ({details})"
     for pattern, hint in HINTS:
@@ -68,5 +78,5 @@ def explained(details: str, shown: Shown) -> str:
 
 
 def is_one(details: str) -> bool:
-    """Whether these words, explained or not, tell of a server that is there."""
-    return any(re.search(pattern, details) for pattern in (CLOSED, *dict(HINTS)))
+    """Whether these words, explained or not, tell of a server or a proxy that is there."""
+    return any(re.search(pattern, details) for pattern in (PROXIED, CLOSED, *dict(HINTS)))

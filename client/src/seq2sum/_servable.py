@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seq2sum import contract
+from seq2sum._numbers import whole
 from seq2sum.protocol import predict_pb2
 
 
@@ -13,8 +14,8 @@ class Servable:
     """A model, and at most one of a version and a label; neither means the latest version.
 
     Raises:
-        ValueError: Both are given, or the version cannot be one.
-        TypeError: The version is no number, or a name is no text.
+        ValueError: Both are given, the version does not fit 64 bits, or a name has no encoding.
+        TypeError: The version is not a whole number, or a name is not a text.
     """
 
     model: str
@@ -27,14 +28,17 @@ class Servable:
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not isinstance(self.label, str | None):
             raise TypeError(f"model and label are text, and not {self.model!r} and {self.label!r}")
+        for name in (self.model, self.label or ""):
+            if not name.isascii() and not _is_encodable(name):
+                raise ValueError(f"invalid name {name!r}: UTF-8 has no bytes for it")
         if self.version is None:
             return
         if self.label is not None:
             raise ValueError(f"version {self.version} and label {self.label!r}: give one of them")
-        if not isinstance(self.version, int) or isinstance(self.version, bool):
-            raise TypeError(f"a version is a whole number, and not {self.version!r}")
-        if abs(self.version) > contract.LARGEST_VERSION:
-            raise ValueError(f"{self.version} is not a version: it does not fit into 64 bits")
+        largest = contract.LARGEST_VERSION
+        if type(self.version) is not int or abs(self.version) > largest:
+            plain = whole("version", self.version, least=-largest, most=largest)
+            object.__setattr__(self, "version", plain)
 
     def __str__(self) -> str:
         """For messages."""
@@ -51,3 +55,11 @@ class Servable:
         elif self.label is not None:
             spec.version_label = self.label
         return spec
+
+
+def _is_encodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

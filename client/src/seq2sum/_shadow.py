@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from seq2sum._answers import Columns
 from seq2sum._errors import Seq2SumError
+from seq2sum._numbers import LONGEST, real, seconds, whole
 from seq2sum._servable import Servable
 
 log = logging.getLogger("seq2sum")
@@ -26,7 +27,7 @@ class Shadow:
     should be quick. What it raises is logged.
 
     Raises:
-        ValueError: Not exactly one of label and version, or a share that is none.
+        ValueError: Not exactly one of label and version, or a number out of range.
     """
 
     seen: Seen
@@ -45,10 +46,14 @@ class Shadow:
     def __post_init__(self) -> None:
         if (self.label is None) is (self.version is None):
             raise ValueError("a shadow needs a label or a version, and not both")
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"share is 0 to 1, and not {self.share}")
-        if self.in_flight < 1:
-            raise ValueError(f"in_flight is 1 or more, and not {self.in_flight}")
+        values = {
+            "share": real("share", self.share, most=1, expected="a number from 0 to 1"),
+            "in_flight": whole("in_flight", self.in_flight, least=1),
+            "timeout": seconds("timeout", self.timeout, most=LONGEST),
+            "version": self.servable("").version,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def servable(self, model: str) -> Servable:
         """What is asked."""

@@ -8,6 +8,7 @@ import random
 from collections.abc import Collection, Mapping
 
 from seq2sum import contract
+from seq2sum._numbers import plain, whole
 
 
 class Split:
@@ -35,8 +36,11 @@ class Split:
     def __init__(
         self, weights: Mapping[str | int, float] | None = None, /, **labels: float
     ) -> None:
-        self.weights: dict[str | int, float] = dict(weights or {})
-        self.weights.update(labels)
+        given = dict(weights or {}) | labels
+        self.weights: dict[str | int, float] = {
+            _side(side): plain(f"weight of {side!r}", weight, "a number")
+            for side, weight in given.items()
+        }
         if not _sound(self.weights.values()):
             raise ValueError(f"weights are 0 or more, finite, and not {dict(self.weights)}")
         if not any(self.weights.values()):
@@ -49,6 +53,8 @@ class Split:
 
     def side(self, key: str | bytes | None = None) -> str | int:
         """The label or version for this key; without a key, one at random."""
+        if key is not None and not isinstance(key, str | bytes):
+            raise TypeError(f"invalid key {key!r}: expected str or bytes")
         if key is None:
             return random.choices(self._order, [self.weights[side] for side in self._order])[0]
         return max(self._order, key=lambda side: self._draw(side, key))
@@ -59,6 +65,12 @@ class Split:
         digest = hashlib.blake2b(raw, digest_size=8, person=_person(side)).digest()
         uniform = (int.from_bytes(digest, "big") + 0.5) / 2**64
         return self.weights[side] / -math.log(uniform)
+
+
+def _side(side: str | int) -> str | int:
+    if isinstance(side, str):
+        return side
+    return whole("version", side, least=0, most=contract.LARGEST_VERSION)
 
 
 def side_named(name: str) -> str | int:

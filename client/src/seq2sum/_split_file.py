@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 
 from seq2sum import _forks
+from seq2sum._numbers import LONGEST, seconds
 from seq2sum._split import Split, side_named
 
 log = logging.getLogger("seq2sum")
@@ -51,8 +52,7 @@ class SplitFile:
     )  # fmt: skip
 
     def __init__(self, path: str | os.PathLike[str], *, every: float = 1.0) -> None:
-        if not every >= 0:
-            raise ValueError(f"every is 0 seconds or more, and not {every}")
+        every = seconds("every", every, most=LONGEST)
         self.path = Path(path).absolute()  # the program may change its folder
         self._every = every
         self._seen: Signature | None = None

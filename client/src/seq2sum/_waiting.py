@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import grpc
 
-from seq2sum._calls import Call, probe, statuses
+from seq2sum._calls import Call, serving, statuses
 from seq2sum._deadline import Deadline, patience, pauses
 from seq2sum._errors import (
     CallError,
@@ -43,7 +43,9 @@ class Awaited:
         """The call to make, and the seconds for it."""
         # GetModelStatus knows no labels, on any server: a label is asked by its own call.
         call = (
-            probe(self._servable) if self._servable.label is not None else statuses(self._servable)
+            serving(self._servable)
+            if self._servable.label is not None
+            else statuses(self._servable)
         )
         remaining = self._deadline.remaining()
         return call, LONGEST_POLL if remaining is None else min(remaining, LONGEST_POLL)

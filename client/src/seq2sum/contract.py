@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import index
 from typing import Any
 
 CONTRACT_VERSION = 1
@@ -25,6 +26,9 @@ QUESTION = re.compile(rb"([0-9]+)\+([0-9]+) *")
 
 VERSION = re.compile(r"[0-9]{1,40}")
 """What a version may look like; no longer than leading zeros make sense."""
+
+VERSION_DIRECTORY = re.compile(r"\s*([+-]?)0*([0-9]{1,19})\s*", re.ASCII)
+"""What a server takes for a version below a base path, as long as it fits int64."""
 
 LARGEST_VERSION = 2**63 - 1
 """Versions are int64 on the wire."""
@@ -91,15 +95,29 @@ SIGNATURES = (DEFAULT, DETAILED, PREPROCESSED)
 
 
 def version_number(name: str) -> int | None:
-    """The model version that a name stands for, or None.
+    """Returns the model version that a user names by this text, or None.
 
-    The whole name must be ASCII digits of a number that fits int64, as TensorFlow Serving
-    reads the children of a base path: `00000123` is 123, and 0 is a version.
+    The whole text must be ASCII digits of a number that fits int64. `directory_version` reads
+    the names of directories.
     """
     if not VERSION.fullmatch(name):
         return None
     number = int(name)
     return number if number <= LARGEST_VERSION else None
+
+
+def directory_version(name: str) -> int | None:
+    """Returns the model version that a child of a base path stands for, or None.
+
+    A server reads the whole name as an int64, as absl::SimpleAtoi does (ParseVersionNumber in
+    tensorflow/serving's file_system_storage_path_source.cc): `00000123` is 123, `+3` is 3, ` 4` is
+    4 and `-3` is -3; `1.tmp` and `v1` are not versions.
+    """
+    found = VERSION_DIRECTORY.fullmatch(name)
+    if found is None:
+        return None
+    number = int("".join(found.groups()))
+    return number if -LARGEST_VERSION - 1 <= number <= LARGEST_VERSION else None
 
 
 def operands(question: bytes) -> tuple[bytes, bytes] | None:
@@ -136,6 +154,7 @@ def describe(*, digits: int, steps: int, vocabulary: int) -> dict[str, Any]:
         steps: The encoder's steps for a question.
         vocabulary: The distinct tokens the encoder can read at a step.
     """
+    digits, steps, vocabulary = map(index, (digits, steps, vocabulary))  # numpy's are not JSON
     sizes = {
         "rows": -1,
         "answer_length": answer_length(digits),

@@ -24,6 +24,7 @@ from google.protobuf.message import Message
 from seq2sum import _fake_replies, contract
 from seq2sum._errors import UNKNOWN_LABEL
 from seq2sum._methods import METHODS, Method
+from seq2sum._numbers import LONGEST, real, seconds, whole
 from seq2sum.protocol import predict_pb2
 
 __all__ = ["FakeServer", "Seen"]
@@ -60,7 +61,7 @@ class FakeServer:
         labels: Version by label.
         model: The name of the model that it serves.
         digits: Most digits of an operand.
-        answer: What a version answers to two operands; the true sum if left out.
+        answer: What a version answers to two operands, as text or bytes; the true sum if left out.
         confidence: The probability that it gives to every answer.
         delay: Seconds before each reply.
         host: Address to listen on.
@@ -74,26 +75,28 @@ class FakeServer:
         labels: Mapping[str, int] | None = None,
         model: str = contract.MODEL_NAME,
         digits: int = 3,
-        answer: Callable[[int, int, int], str] | None = None,
+        answer: Callable[[int, int, int], str | bytes] | None = None,
         confidence: float = 0.99,
         delay: float = 0.0,
         host: str = "127.0.0.1",
         port: int = 0,
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
-        self.versions = list(versions)
-        self.labels = dict(labels or {})
+        self.versions = [_version(each) for each in versions]
+        self.labels = {label: _version(each) for label, each in (labels or {}).items()}
         self.model = model
-        self.digits = digits
-        self.delay = delay
+        self.digits = whole("digits", digits, least=1)
+        self.delay = seconds("delay", delay, most=LONGEST)
         self.calls: deque[Seen] = deque(maxlen=MOST_SEEN)
         """Every call that came, the last ones if there were very many."""
         self.hold: Callable[[Seen], object] = lambda _: None
         """Called with each call before it is answered; what it waits for, the call waits for."""
+        self._answer: Callable[[int, int, int], str | bytes]
         self._answer = answer or (lambda _, a, b: str(a + b))
-        self._confidence = confidence
+        self._confidence = real("confidence", confidence, most=1, expected="a number from 0 to 1")
         self._failures: deque[tuple[grpc.StatusCode, str]] = deque()
-        self._address, self._credentials = (host, port), credentials
+        self._address = host, whole("port", port, least=0, most=65535)
+        self._credentials = credentials
         self._server: grpc.Server | None = None
         self._stopped = threading.Event()
 
@@ -104,7 +107,7 @@ class FakeServer:
 
     def fail(self, code: grpc.StatusCode, details: str = "made to fail", *, times: int = 1) -> None:
         """Makes the next calls fail with this status."""
-        self._failures.extend([(code, details)] * times)
+        self._failures.extend([(code, details)] * whole("times", times, least=0))
 
     def start(self) -> Self:
         """Listens. A server that was stopped can be started again, on the same port."""
@@ -151,7 +154,7 @@ class FakeServer:
         seen = _seen(method, questions, spec, context)
         self.calls.append(seen)
         if self.delay:
-            self._stopped.wait(self.delay)
+            self._stopped.wait(seconds("delay", self.delay, most=LONGEST))
         self.hold(seen)
         if self._failures:
             context.abort(*self._failures.popleft())
@@ -197,15 +200,22 @@ class FakeServer:
         assert version is not None  # it is one of the versions
         return version
 
-    def _answers(self, version: int, questions: Iterable[bytes]) -> tuple[list[str], list[int]]:
+    def _answers(
+        self, version: int, questions: Iterable[bytes]
+    ) -> tuple[list[str | bytes], list[int]]:
         """A text and a status for each question."""
-        texts, statuses = [], []
+        texts: list[str | bytes] = []
+        statuses = []
         for question in questions:
             pair = contract.operands(question)
             status = contract.status_of_operands(pair, digits=self.digits)
             statuses.append(int(status))
             texts.append(self._answer(version, *map(int, pair)) if pair and not status else "")
         return texts, statuses
+
+
+def _version(number: int) -> int:
+    return whole("version", number, least=0, most=contract.LARGEST_VERSION)
 
 
 def _questions(method: str, request: Any) -> tuple[bytes, ...]:

@@ -48,32 +48,77 @@ def test_strings_are_escaped_with_capital_digits():
     assert json.loads(error_text('say "no"\n')) == {"error": 'say "no"\n'}
 
 
+def test_subnormal_numbers_are_written_as_zeros():
+    singles = np.array([1e-45, -1e-39, np.finfo(np.float32).tiny], np.float32)
+    assert decimal_texts(singles) == ["0.0", "-0.0", "1.17549435e-38"]
+    assert decimal_texts(np.array([5e-324, -1e-310])) == ["0.0", "-0.0"]
+
+
 def test_values_in_messages_take_a_line_for_each_member():
     value = {"a": [1.0, "x", None, True], "b": {}, "c": {"d": [[]]}}
     assert value_text(value) == (
         '{\n    "a": [1.0, "x", null, true],\n    "b": {},\n    "c": {\n        "d": [[]]\n    }\n}'
     )
+    assert value_text([[{"a": 1}]]) == '[[{\n            "a": 1\n        }]]'
 
 
 @pytest.mark.parametrize(
-    ("number", "alone", "nested"),
+    ("number", "text"),
     [
-        (1.5, "1.5", "1.5"),
-        (0.1, "0.1", "0.1"),
-        (3.14159265, "3.14159274", "3.14159265"),  # alone it is a float first
-        (1e21, "1e+21", "1e21"),
-        (1e-7, "1e-07", "1e-7"),
-        (1.25e-9, "1.25e-09", "1.25e-9"),
-        (123456789.0, "123456792.0", "123456789.0"),
-        (1e39, "1e+39", "1e39"),
-        (-0.00001, "-1e-05", "-0.00001"),
+        (1.5, "1.5"),
+        (0.1, "0.1"),
+        (1.23456789012, "1.23456789012"),
+        (1e21, "1e21"),
+        (1e20, "100000000000000000000.0"),
+        (1e-7, "1e-7"),
+        (1.25e-9, "1.25e-9"),
+        (123456789.0, "123456789.0"),
+        (1e300, "1e300"),
+        (-0.00001, "-0.00001"),
+        (-0.0, "-0.0"),
+        (0.1 + 0.2, "0.30000000000000007"),
+        (123456789012345667584.0, "123456789012345670000.0"),
+        (1.7976931348623157e308, "1.7976931348623157e308"),
+        (2.2250738585072014e-308, "2.2250738585072014e-308"),
+        (4.35, "4.35"),
+        (1e22, "1e22"),
+        (float("nan"), ""),
+        (float("-inf"), ""),
     ],
 )
-def test_decimals_look_different_alone_and_within_a_value(number, alone, nested):
-    assert value_text(number) == alone
-    assert value_text([number]) == f"[{nested}]"
+def test_decimals_in_messages(number, text):
+    assert value_text(number) == text
+    assert value_text([number]) == (f"[{text}]" if text else "[")
 
 
 def test_a_value_with_nan_inside_is_cut_there():
-    assert value_text(float("nan")) == "NaN"
-    assert value_text({"a": [1, float("nan"), 2]}) == '{\n    "a": [1, '
+    assert value_text({"a": [1, float("nan"), 2]}) == '{\n    "a": [1'
+
+
+def test_a_long_value_is_cut_in_front_of_the_token_after_256_bytes():
+    assert value_text(list(range(66))).endswith(", 64, 65]")
+    assert value_text(list(range(67))) == f"[{', '.join(map(str, range(67)))}"
+    assert value_text(list(range(10**6))) == value_text(list(range(67)))
+    assert value_text({"a": "x" * 300, "b": 1}) == '{\n    "a": "' + "x" * 300 + '"'
+    assert value_text({"k" * 300: 1}) == '{\n    "' + "k" * 300 + '"'
+    # Bytes count, not characters.
+    assert value_text(["\u00e9" * 127, 1]) == '["' + "\u00e9" * 127 + '"'
+
+
+def test_a_deep_value_is_cut_as_well():
+    value = 1
+    for _ in range(100_000):
+        value = [value]
+    assert value_text(value) == "[" * 256
+    value = 1
+    for _ in range(100_000):
+        value = {"": value}
+    assert len(value_text(value)) < 300
+
+
+def test_decimals_in_messages_read_back_as_the_same_numbers():
+    some = np.random.default_rng(3)
+    values = (some.random(5000) - 0.5) * 10.0 ** some.integers(-300, 300, 5000)
+    values = [*values.tolist(), *(2.0**power for power in range(-1022, 1024))]
+    for value in values:
+        assert float(value_text(value)) == value

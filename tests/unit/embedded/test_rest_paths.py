@@ -84,3 +84,9 @@ def test_targets_are_split_as_uris(raw, path, full, is_api):
 @pytest.mark.parametrize("raw", [b"/v1/models/a%zz", b"/a%2", b"/a b", b'/"', b"/\xc3\xa9", b"/{}"])
 def test_what_is_no_uri_is_no_target(raw):
     assert target(raw) is None
+
+
+@pytest.mark.parametrize("rest", ["?", "?x", "#", "?#y", ""])
+def test_a_query_belongs_to_the_path_even_if_it_is_empty(rest):
+    found = target(b"/v1/models/m" + rest.encode())
+    assert (found.path, found.full) == ("/v1/models/m", f"/v1/models/m{rest}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ INT8, INT32 = types_pb2.DT_INT8, types_pb2.DT_INT32
 INT64, UINT64 = types_pb2.DT_INT64, types_pb2.DT_UINT64
 BOOL, HALF = types_pb2.DT_BOOL, types_pb2.DT_HALF
 
+INFINITY = float("inf")
 IN_ROW_1 = "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
 
 
@@ -27,6 +29,20 @@ def read(document, **inputs):
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     layout = tensors_from_json.fill(request, body, lambda _: infos)
     return {name: tensors.decode(tensor) for name, tensor in request.inputs.items()}, layout
+
+
+def every_form(values, dtype):
+    """The tensor that values come to as rows, as a column, and next to a value of another kind."""
+    yield read({"instances": values}, x=dtype)[0]["x"]
+    yield read({"inputs": values}, x=dtype)[0]["x"]
+    alone = [read({"inputs": value}, x=dtype)[0]["x"][()] for value in values]
+    yield np.array(alone, object if dtype == STRING else None)
+    request = predict_pb2.PredictRequest()
+    infos = {"x": meta_graph_pb2.TensorInfo(dtype=dtype)}
+    body = json.dumps({"inputs": values}).encode()
+    with mock.patch.object(tensors_from_json, "_at_once", return_value=False):
+        tensors_from_json.fill(request, body, lambda _: infos)
+    yield tensors.decode(request.inputs["x"])
 
 
 def refusal(document, **inputs):
@@ -67,6 +83,103 @@ def test_strings_may_be_text_or_base64_side_by_side():
     assert found["x"].tolist() == [b"\xff"]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "values", "floats"),
+    [
+        (FLOAT, [16777216, 16777217, -16777219], [16777216.0, 16777216.0, -16777220.0]),
+        (FLOAT, [1700000001, 2**63, 2**64 - 1], [1.7e9, 2.0**63, 2.0**64]),
+        (FLOAT, [1e39, -1e39, 3.4028235677973366e38], [INFINITY, -INFINITY, INFINITY]),
+        (FLOAT, [0.1, 1500000000], [float(np.float32(0.1)), 1.5e9]),
+        (FLOAT, [1e-50, 1e-45, 1.2e-38], [0.0, 0.0, float(np.float32(1.2e-38))]),
+        (DOUBLE, [2**53 + 1, -(2**63), 2**64 - 1], [2.0**53, -(2.0**63), 2.0**64]),
+        (DOUBLE, [1e308, 5e-324, 0.1], [1e308, 0.0, 0.1]),
+    ],
+)
+def test_any_number_is_a_float(dtype, values, floats):
+    for found in every_form(values, dtype):
+        assert found.tolist() == floats
+
+
+def test_small_negative_numbers_keep_their_sign():
+    for found in every_form([-1e-50, -1e-45, -0.0], FLOAT):
+        assert np.signbit(found).all()
+
+
+def test_numbers_that_are_not_finite_pass():
+    for found in every_form([INFINITY, float("nan"), -INFINITY], DOUBLE):
+        assert np.array_equal(found, [INFINITY, np.nan, -INFINITY], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("", b""),
+        ("YQ", b"a"),
+        ("YQ==", b"a"),
+        ("YQ..", b"a"),
+        ("YQ=.", b"a"),
+        ("aGk", b"hi"),
+        ("aGk=", b"hi"),
+        ("aGk.", b"hi"),
+        (" a\tG\n\x0b\x0c\rk = ", b"hi"),
+        ("YR==", b"a"),  # with bits left over
+        ("+/+/", b"\xfb\xff\xbf"),
+        ("AAA=", b"\0\0"),
+    ],
+)
+def test_base64_is_read(text, content):
+    for found in every_form([{"b64": text}], STRING):
+        assert found.tolist() == [content]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a", "YQ=", "YQ===", "aGk==", "YWJj=", "=", "====", "=aGk", "a=Gk", "aGk=aGk=", "-_-_"),
+        *("aGk!", "aG\u00a0k=", "\u00e9Gk=", "aGk\0", "\udcffGk="),
+    ],
+)
+def test_what_is_almost_base64_is_refused(text):
+    body = json.dumps({"inputs": [{"b64": text}]}).encode()
+    if "\udcff" in text:  # a byte that is not UTF-8
+        body = body.replace(b"\\udcff", b"\xff")
+    assert refusal(body, x=STRING).message == "Unable to base64 decode"
+
+
+def test_a_doubled_b64_key_is_not_base64():
+    body = b'{"inputs": [{"b64": "YQ==", "b64": "YQ=="}]}'
+    assert refusal(body, x=STRING).message == (
+        'JSON Value: {\n    "b64": "YQ==",\n    "b64": "YQ=="\n} '
+        "not formatted correctly for base64 data"
+    )
+    body = b'{"instances": [{"b64": "YQ==", "b64": "YQ=="}]}'
+    assert refusal(body, x=STRING).message.endswith("does not have named input: b64")
+
+
+@pytest.mark.parametrize("depth", [300, 5000])
+def test_lists_may_be_nested_in_thousands(depth):
+    request = predict_pb2.PredictRequest()
+    infos = {"x": meta_graph_pb2.TensorInfo(dtype=FLOAT)}
+    nested = b"[" * depth + b"1" + b"]" * depth
+    tensors_from_json.fill(request, b'{"inputs":' + nested + b"}", lambda _: infos)
+    assert len(request.inputs["x"].tensor_shape.dim) == depth
+    wrong = nested.replace(b"1", b'"a"')
+    assert refusal(b'{"inputs":' + wrong + b"}", x=FLOAT).message == (
+        'JSON Value: "a" Type: String is not of expected type: float'
+    )
+    assert "unexpected level" in refusal(b'{"inputs":[1,' + nested + b"]}", x=FLOAT).message
+
+
+def test_errors_do_not_grow_with_the_request():
+    for document in (
+        {"inputs": [{"a": list(range(10**5))}]},
+        {"instances": [1], "inputs": list(range(10**5))},
+        {"instances": [], "x": ["\u0001"] * 10**5},
+        {"signature_name": list(range(10**5))},
+    ):
+        assert len(refusal(document, x=FLOAT).message) < 600
+
+
 def test_small_integers_keep_their_lowest_bits():
     found, _ = read({"inputs": [300, -1]}, x=INT8)
     assert found["x"].tolist() == [44, -1]
@@ -89,16 +202,6 @@ def test_no_rows_are_an_empty_column_but_no_instances():
             {"inputs": [2**31]},
             INT8,
             "JSON Value: 2147483648 Type: Number is not of expected type: int8",
-        ),
-        (
-            {"inputs": [16777216]},
-            FLOAT,
-            "Cannot convert JSON value: 16777216 to float without loss of precision.",
-        ),
-        (
-            {"inputs": [1e39]},
-            FLOAT,
-            "Cannot convert JSON value: 1e+39 to float without loss of precision.",
         ),
         (
             {"inputs": [[1], [1, 2]]},
@@ -187,6 +290,17 @@ def test_columns_are_written_an_element_a_line():
     assert json.loads(tensors_to_json.predict_text(empty, Format.COLUMNAR)) == {"outputs": []}
 
 
+@pytest.mark.parametrize("layout", Format)
+def test_a_tensor_may_have_254_dimensions(layout):
+    found = outputs(y=[1.0])
+    found["y"].tensor_shape.Clear()
+    for _ in range(254):
+        found["y"].tensor_shape.dim.add(size=1)
+    text = tensors_to_json.predict_text(found, layout)
+    assert text.count("[") == text.count("]") == 254
+    assert "1.0" in text
+
+
 def test_bytes_are_written_as_base64_by_the_name_of_the_output():
     found = outputs(x_bytes=[[b"\xff"]], x=[b"a"])
     for layout, name in ((Format.ROW, "predictions"), (Format.COLUMNAR, "outputs")):
@@ -223,6 +337,20 @@ def examples(document):
     return request.input
 
 
+def test_the_last_feature_of_a_name_counts():
+    request = classification_pb2.ClassificationRequest()
+    body = b'{"examples": [{"x": 0.5, "x": [1, 2]}]}'
+    examples_from_json.fill(request, body)
+    feature = request.input.example_list.examples[0].features.feature["x"]
+    assert list(feature.int64_list.value) == [1, 2]
+
+
+def test_large_decimals_are_infinite_features():
+    feature = examples({"examples": [{"f": [1e39, -1e39, 1e-45]}]})
+    feature = feature.example_list.examples[0].features.feature["f"]
+    assert list(feature.float_list.value) == [INFINITY, -INFINITY, 0.0]
+
+
 def test_features_take_the_type_of_their_values():
     found = examples(
         {"examples": [{"f": 0.5, "i": [1, True], "b": ["a", {"b64": "/w=="}], "e": []}]}
@@ -247,7 +375,10 @@ def test_features_take_the_type_of_their_values():
         ),
         ({"examples": [{"f": [[1]]}]}, "Feature: f has element with unexpected JSON type: Array"),
         ({"examples": [{"f": None}]}, "Feature: f has element with unexpected JSON type: Null"),
-        ({"examples": [{"f": 2**63}]}, "Feature: f has uint64 element. Only int64 is supported."),
+        (
+            {"examples": [{"f": 2**63}]},
+            "Feature: f has uint64_t element. Only int64_t is supported.",
+        ),
     ],
 )
 def test_examples_that_do_not_fit_are_refused(document, said):

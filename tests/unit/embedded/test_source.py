@@ -4,39 +4,13 @@ from __future__ import annotations
 
 import logging
 
-import pytest
 from seq2sum_serving.embedded.lifecycle.source import FileSystemSource, Monitored
 from seq2sum_serving.embedded.lifecycle.versions import (
     All,
     Latest,
     Specific,
     aspired,
-    version_number,
 )
-
-
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        ("1", 1),
-        ("00000123", 123),
-        ("0", 0),
-        ("-3", -3),
-        ("+6", 6),
-        (" 6", 6),
-        (str(2**63 - 1), 2**63 - 1),
-        (str(2**63), None),
-        ("1.tmp", None),
-        ("v1", None),
-        (".6", None),
-        ("6a", None),
-        ("+6x", None),
-        ("\u0661", None),
-        ("", None),
-    ],
-)
-def test_a_whole_name_that_is_a_number_is_a_version(name, number):
-    assert version_number(name) == number
 
 
 def test_the_latest_versions_are_aspired():
@@ -54,6 +28,12 @@ def test_all_versions_are_aspired():
 def test_specific_versions_are_aspired_as_far_as_they_are_there():
     assert aspired(["1", "2", "3"], Specific(frozenset({1, 2, 5}))) == {2: "2", 1: "1"}
     assert aspired(["1"], Specific(frozenset())) == {}
+
+
+def test_names_are_read_as_the_real_server_reads_them():
+    names = ["00000123", "+6", " 7", "8\n", "-3", "1.tmp", "v1", "+9x"]
+    wanted = {123: "00000123", 8: "8\n", 7: " 7", 6: "+6", -3: "-3"}
+    assert aspired(names, All()) == wanted
 
 
 def test_of_two_spellings_of_a_number_the_last_one_counts():

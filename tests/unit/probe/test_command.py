@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from importlib import metadata
 
 import pytest
 from seq2sum_serving.probe import command
@@ -18,6 +19,13 @@ def test_help_teaches_by_examples_and_tells_the_exit_codes(capsys):
     for code in (0, 1, 2):
         assert f"\n  {code}  " in out
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"seq2sum-probe {metadata.version('seq2sum-serving')}\n"
 
 
 @pytest.mark.parametrize(

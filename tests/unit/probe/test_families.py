@@ -47,9 +47,12 @@ FULL = sight(
 def series(seen, totals=None):
     """Every sample by its name, without the prefix, and the values of its labels."""
     found = {}
-    for family in families(seen, added({}, seen) if totals is None else totals):
+    totals = added({}, seen) if totals is None else totals
+    for family in families(seen, totals, model="sums"):
         for sample in family.samples:
-            key = (sample.name.removeprefix("seq2sum_probe_"), *sample.labels.values())
+            labels = dict(sample.labels)
+            assert labels.pop("model") == "sums"
+            key = (sample.name.removeprefix("seq2sum_probe_"), *labels.values())
             assert key not in found
             found[key] = float(sample.value)
     return found
@@ -57,8 +60,9 @@ def series(seen, totals=None):
 
 def test_names_kinds_and_labels_are_what_dashboards_are_written_with():
     found = {}
-    for family in families(FULL, added({}, FULL)):
-        labels = {name for sample in family.samples for name in sample.labels} - {"le"}
+    for family in families(FULL, added({}, FULL), model="sums"):
+        assert all(sample.labels["model"] == "sums" for sample in family.samples)
+        labels = {name for sample in family.samples for name in sample.labels} - {"le", "model"}
         found[family.name.removeprefix("seq2sum_probe_")] = (family.type, labels)
         assert family.documentation.endswith(".")
     assert found == NAMES
@@ -105,7 +109,22 @@ def test_a_replica_that_is_down_has_calls_that_failed_and_nothing_else():
         ("calls_total", B, "stable", "UNAVAILABLE"),
     }
     assert found["calls_total", B, "stable", "UNAVAILABLE"] == 1
+    assert (
+        found["golden_asked_total", B, "stable"] == 0
+    )  # nothing was answered, so nothing is right
     assert found["call_seconds_count", B, "stable"] == 0
+
+
+def test_two_models_share_no_series():
+    pages = [
+        {
+            (sample.name, *sorted(sample.labels.items()))
+            for family in families(FULL, added({}, FULL), model=model)
+            for sample in family.samples
+        }
+        for model in ("seq2sum", "other")
+    ]
+    assert not pages[0] & pages[1]
 
 
 def test_what_is_not_known_has_no_series():
@@ -164,7 +183,7 @@ def test_buckets_count_everything_up_to_their_limit():
 
 
 def test_the_page_is_one_that_prometheus_reads():
-    registry, published = CollectorRegistry(), Published()
+    registry, published = CollectorRegistry(), Published("sums")
     registry.register(published)
     empty = list(text_string_to_metric_families(generate_latest(registry).decode()))
     told = {sample.name: sample.value for family in empty for sample in family.samples}
@@ -179,7 +198,7 @@ def test_the_page_is_one_that_prometheus_reads():
 
 
 def test_series_of_who_is_gone_go_too():
-    published = Published()
+    published = Published("sums")
     published.publish(sight())
     published.publish(sight(replica("2A", {"stable": 2, "canary": 2}, A)))
     assert not any(B in key for key in series(*published.last))

@@ -45,6 +45,13 @@ SAID = {
         sight(calls={(A, "stable"): [right(), wrong("8"), wrong("")], (B, "stable"): [right()]}),
         ["a:1 answers 2 of 3 golden questions by label stable wrongly: 1+2 = 8, not 3"],
     ),
+    "answers are wrong before a call fails": (
+        sight(calls={(A, "stable"): [right(), wrong("8"), failed()]}),
+        [
+            "a:1 does not answer by label stable: UNAVAILABLE gone",
+            "a:1 answers 1 of 2 golden questions by label stable wrongly: 1+2 = 8, not 3",
+        ],
+    ),
     "a question is refused by the version that brought it": (
         sight(calls={(A, "stable"): [refused()]}),
         ["a:1 answers 1 of 1 golden questions by label stable wrongly: 12+2 = too long, not 14"],

@@ -15,7 +15,7 @@ def test_rounds_add_up():
     for calls in ([right(0.002), right(0.02)], [right(0.2), wrong("5")], [failed()]):
         totals = added(totals, sight(calls={KEY: calls}))
     [tally] = totals.values()
-    assert (tally.asked, tally.wrong) == (5, 1)
+    assert (tally.answered, tally.wrong) == (4, 1)
     assert tally.codes == {"OK": 4, "UNAVAILABLE": 1}
     assert sum(tally.within) == 4
     assert tally.seconds == pytest.approx(0.224)
@@ -35,15 +35,16 @@ def test_what_failed_has_no_time():
     tally = Tally().plus([failed("DEADLINE_EXCEEDED")], 0)
     assert (sum(tally.within), tally.seconds) == (0, 0.0)
     assert tally.codes == {"OK": 0, "DEADLINE_EXCEEDED": 1}
+    assert (tally.answered, tally.wrong) == (0, 0)
 
 
 def test_who_is_not_asked_any_more_is_not_counted_any_more():
     both = added({}, sight(calls={KEY: [right()], (B, "stable"): [right()]}))
     one = added(both, sight(calls={KEY: [right()]}))
     assert one.keys() == {KEY}
-    assert one[KEY].asked == 2
+    assert one[KEY].answered == 2
     again = added(one, sight(calls={KEY: [right()], (B, "stable"): [right()]}))
-    assert again[B, "stable"].asked == 1
+    assert again[B, "stable"].answered == 1
 
 
 @pytest.mark.parametrize(

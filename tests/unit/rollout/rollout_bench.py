@@ -9,7 +9,7 @@ from functools import cache
 from fake_fleet import MODEL, FakeFleet
 from rich.console import Console
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
-from seq2sum_serving.rollout import config_text, course, deployment, verbs
+from seq2sum_serving.rollout import config_text, course, deployment, rehearsal, verbs
 from seq2sum_serving.rollout.deployment import Deployment, Pace
 from seq2sum_serving.rollout.disk import SAVED_MODEL, Base
 from seq2sum_serving.rollout.gates import policy
@@ -76,12 +76,15 @@ class Gates:
         self.script = {key.replace("_", " "): value for key, value in script.items()}
         self.asked = []
 
-    def __call__(self, deployment, version, stable, *_):
+    def __call__(self, deployment, version, stable, *_, **__):
         self.deployment, self.version, self.stable = deployment, version, stable
         return self
 
     def on_disk(self):
         return [self._found("contract")]
+
+    def without_changes(self):
+        return self.on_disk()
 
     def memory(self):
         return None
@@ -133,7 +136,8 @@ class Bench:
         clock = Clock(self.fleet)
         monkeypatch.setattr(deployment, "time", clock)
         monkeypatch.setattr(course, "time", clock)
-        monkeypatch.setattr(course, "Inspection", self.gates)
+        for module in (course, rehearsal, verbs):
+            monkeypatch.setattr(module, "Inspection", self.gates)
         monkeypatch.setattr("os.fsync", lambda _: None)  # nothing here outlives a power cut
         self.policy = policy.default()
         self.policy = replace(self.policy, traffic=replace(self.policy.traffic, steps=STEPS))
@@ -199,6 +203,12 @@ class Bench:
         self.fleet.settle()
         [found] = {frozenset(one.available) for one in self.fleet.replicas_}
         return set(found)
+
+    def loaded_on(self, target):
+        """The versions that one replica serves when all has come to rest."""
+        self.fleet.settle()
+        [found] = [one for one in self.fleet.replicas_ if one.target == target]
+        return set(found.available)
 
     def contents(self):
         """What is in each version's folder."""

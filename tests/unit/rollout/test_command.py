@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 
 import pytest
 from rollout_bench import ADOPTED, PLAIN, Bench
@@ -44,6 +45,30 @@ def test_help_tells_every_verb_with_examples_and_exit_codes(capsys):
     verbs = ["status", "publish", "canary", "promote", "rollback"]
     verbs += ["retire", "repair", "run", "history", "watch"]
     assert all(f"\n    {verb} " in out for verb in verbs)
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"seq2sum-rollout {metadata.version('seq2sum-serving')}\n"
+
+
+@pytest.mark.parametrize("verb", ["status", "history", "watch --count 1"])
+def test_in_a_pipe_no_line_is_broken_and_none_is_padded(called, bench, monkeypatch, verb):
+    monkeypatch.delenv("COLUMNS")
+    bench.export(2, bench.base / "2")
+    why = "a reason that is longer than eighty columns, " * 4
+    bench.deployment().note("failed", 3, why)
+    bench.export(3, bench.base / "3")
+    bench.fleet.replicas_[0].target = f"{'a' * 60}.example.org:8500"
+    bench.fleet.replicas_[1].error = "UNAVAILABLE " + "gone " * 40
+    _, out, _ = called(*verb.split())
+    lines = out.splitlines()
+    assert max(map(len, lines)) < 1000
+    assert any(" ".join(why.split()) in line for line in lines)
+    if verb != "history":
+        assert any(bench.fleet.replicas_[1].error.strip() in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -199,8 +224,7 @@ def test_control_c_ends_it_with_a_word_and_what_was_begun_goes_on(called, bench)
     assert "going on with the run of version 2: it has passed the gates without traffic" in err
 
 
-def test_by_hand_a_version_gets_a_trial_and_all_of_it_and_goes_back(called, bench, monkeypatch):
-    monkeypatch.setattr("seq2sum_serving.rollout.verbs.Inspection", bench.gates)
+def test_by_hand_a_version_gets_a_trial_and_all_of_it_and_goes_back(called, bench):
     assert called("publish", bench.export(2))[0] == Exit.DONE
     assert called("canary", 2, "--percent", 10)[0] == Exit.DONE
     assert bench.weights == {"stable": 90, "canary": 10}
@@ -213,8 +237,7 @@ def test_by_hand_a_version_gets_a_trial_and_all_of_it_and_goes_back(called, benc
     assert bench.loaded() == {1}
 
 
-def test_a_trial_that_fails_its_gates_by_hand_is_unloaded(called, bench, monkeypatch):
-    monkeypatch.setattr("seq2sum_serving.rollout.verbs.Inspection", bench.gates)
+def test_a_trial_that_fails_its_gates_by_hand_is_unloaded(called, bench):
     bench.gates.script["golden"] = "failed"
     bench.export(2, bench.base / "2")
     assert called("canary", 2)[0] == Exit.FAILED

@@ -105,8 +105,27 @@ def test_only_what_changes_changes(text, after, expected):
     assert config_text.changed(text, "seq2sum", after) == expected
 
 
+def windows(text):
+    return text.replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize(("text", "after", "expected"), CHANGES.values(), ids=CHANGES)
+def test_ends_of_lines_stay_as_they_are(text, after, expected):
+    assert config_text.changed(windows(text), "seq2sum", after) == windows(expected)
+
+
+def test_a_line_ends_as_the_line_before_it():
+    top, model = PLAIN.split('  config {\n    name: "seq2sum"')
+    text = f'{windows(top)}  config {{\n    name: "seq2sum"{model}'
+    changed = config_text.changed(text, "seq2sum", recorded("1", stable=1, canary=1))
+    assert changed.count("\r\n") == windows(top).count("\r\n")
+    assert changed.replace("\r\n", "\n") == ADOPTED
+
+
 @given(
-    st.sampled_from([PLAIN, ADOPTED, BY_HAND, IN_ONE_LINE, "\n\n" + BY_HAND + "\n# the end"]),
+    st.sampled_from(
+        [PLAIN, ADOPTED, windows(BY_HAND), BY_HAND, IN_ONE_LINE, "\n\n" + BY_HAND + "\n# the end"]
+    ),
     st.sets(st.integers(0, 2**63 - 1), max_size=4),
     st.dictionaries(st.sampled_from(["stable", "canary", "x"]), st.integers(0, 9)),
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from rollout_bench import STOCK, Bench
 from seq2sum import State
-from seq2sum_serving.rollout import intents
+from seq2sum_serving.rollout import intents, journal
 from seq2sum_serving.rollout.errors import Exit, Failed, Inconclusive, Refused
+from seq2sum_serving.rollout.history import now
 from seq2sum_serving.rollout.traffic import ALL_STABLE
+from seq2sum_serving.rollout.views.underway import underway
 
 AT_REST = {"stable": 1, "canary": 1}
 GATES = ["contract", "golden", "errors 5", "errors 50"]
@@ -141,6 +143,24 @@ def test_a_version_that_one_replica_cannot_load_leaves_all(bench):
     with pytest.raises(Failed, match="version 2 could not be loaded by b:1"):
         bench.run(bench.export(2))
     untouched(bench)
+
+
+@pytest.mark.parametrize("end", ["rollback", "promote", "retire"])
+def test_a_run_that_was_killed_is_over_when_an_operator_ends_it(bench, end):
+    class Killed(BaseException):
+        """The process is gone."""
+
+    def killed():
+        raise Killed
+
+    moment = "golden" if end == "retire" else "errors 5"
+    bench.gates.script[moment] = killed
+    with pytest.raises(Killed):
+        bench.run(bench.export(2))
+    assert underway(bench.events, now=now()).began.version == 2
+    bench.do(end, version=2)
+    assert underway(bench.events, now=now()) is None
+    assert journal.open_run(bench.events) is None
 
 
 def test_a_rollback_by_somebody_else_in_the_bake_ends_the_run(bench):

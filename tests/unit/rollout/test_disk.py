@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from seq2sum import contract
-from seq2sum_serving.rollout.disk import SAVED_MODEL, Base
+from seq2sum_serving.rollout.disk import SAVED_MODEL, Base, contract_of
 from seq2sum_serving.rollout.errors import Failed, Mistake, Refused
 
 
@@ -36,10 +36,10 @@ def names(base):
 
 
 def test_versions_are_the_folders_that_a_server_takes_for_versions(base):
-    for name in ("1", "007", "20", "0", "v3", "4.tmp", ".publishing-5-x"):
+    for name in ("1", "007", "20", "0", "+3", " 4", "-2", "v3", "4.tmp", ".publishing-5-x"):
         (base.path / name).mkdir()
-    assert base.versions() == [0, 1, 7, 20]
-    assert base.folder(7).name == "007"
+    assert base.versions() == [-2, 0, 1, 3, 4, 7, 20]
+    assert [base.folder(number).name for number in (7, 3, 4)] == ["007", "+3", " 4"]
     assert base.folder(8) == base.path / "8"
 
 
@@ -56,6 +56,20 @@ def test_the_next_number_is_one_more_than_the_largest(base, source):
     assert names(base) == ["12", "13", "7", "8"]
     assert (base.path / "8" / "variables" / "variables.index").read_text() == "weights"
     assert source.is_dir()
+
+
+@pytest.mark.parametrize("name", ["+3", " 3", "003", "3"])
+def test_a_number_is_taken_however_its_directory_is_spelled(base, source, name):
+    (base.path / name).mkdir()
+    with pytest.raises(Refused, match=r"version 3 exists"):
+        base.publish(source, 3)
+    assert base.publish(source, None) == 4
+
+
+def test_of_several_names_the_last_one_is_the_version(base):
+    for name in ("+3", "003", "3"):
+        (base.path / name).mkdir()
+    assert base.folder(3).name == "3"
 
 
 def test_what_is_no_version_is_not_published(base, tmp_path):
@@ -128,9 +142,9 @@ def test_many_at_once_never_mix(base, tmp_path):
 def test_a_contract_is_read_from_the_version(base):
     folder = base.path / "1" / "assets.extra"
     folder.mkdir(parents=True)
-    assert base.contract(1) is None
+    assert contract_of(base.folder(1)) is None
     (folder / contract.FILE_NAME).write_text('{"digits": 3}')
-    assert base.contract(1) == {"digits": 3}
+    assert contract_of(base.folder(1)) == {"digits": 3}
 
 
 @pytest.mark.parametrize(
@@ -141,4 +155,35 @@ def test_what_is_no_contract_is_refused(base, text, said):
     folder.mkdir(parents=True)
     (folder / contract.FILE_NAME).write_text(text)
     with pytest.raises(Refused, match=said):
-        base.contract(1)
+        contract_of(base.folder(1))
+
+
+def test_a_published_model_card_names_its_own_version(base, source):
+    card = source / "assets.extra" / "model_card.md"
+    card.parent.mkdir()
+    card.write_bytes(b"# seq2sum, version 1\r\n\nversion 1 of 2\n")
+    card.chmod(0o444)
+    assert base.publish(source, 12) == 12
+    published = base.path / "12" / "assets.extra" / "model_card.md"
+    assert published.read_bytes() == b"# seq2sum, version 12\r\n\nversion 1 of 2\n"
+    assert published.stat().st_mode & 0o777 == 0o444
+    assert [entry.name for entry in published.parent.iterdir()] == ["model_card.md"]
+    assert card.read_bytes().startswith(b"# seq2sum, version 1\r")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "about it\n\n# seq2sum, version 1\n", "# seq2sum, version 1.5\n", "\ufeff# m\n"]
+)
+def test_a_model_card_with_another_title_is_published_as_it_is(base, source, text):
+    (source / "assets.extra").mkdir()
+    (source / "assets.extra" / "model_card.md").write_text(text)
+    base.publish(source, 2)
+    assert (base.path / "2" / "assets.extra" / "model_card.md").read_text() == text
+
+
+def test_there_is_no_next_version_after_the_highest_that_a_server_can_load(base, source):
+    (base.path / str(contract.LARGEST_VERSION)).mkdir()
+    with pytest.raises(Refused, match=r"9223372036854775807 exists, the highest .* no next number"):
+        base.publish(source, None)
+    assert base.publish(source, 3) == 3
+    assert names(base) == ["3", str(contract.LARGEST_VERSION)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
 from seq2sum_serving.rollout import files
+from seq2sum_serving.rollout.errors import Refused
 
 
 def test_a_new_file_can_be_read_by_servers_of_other_users(tmp_path):
@@ -35,6 +37,78 @@ def test_what_cannot_be_written_leaves_the_old_file_and_nothing_beside(tmp_path,
             files.replace(path, "after")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "before"
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_stays_and_the_file_behind_it_changes(tmp_path, steps, exists):
+    file = tmp_path / "far" / "file"
+    file.parent.mkdir()
+    if exists:
+        file.write_text("before")
+        file.chmod(0o640)
+    path = file
+    for step in range(steps):
+        link = tmp_path / f"link{step}"
+        link.symlink_to(os.path.relpath(path, tmp_path))
+        path = link
+    files.check_replaceable(path)
+    files.replace(path, "after")
+    assert path.is_symlink()
+    assert (file.read_text(), path.read_text()) == ("after", "after")
+    assert not exists or file.stat().st_mode & 0o777 == 0o640
+    assert [entry.name for entry in file.parent.iterdir()] == ["file"]
+
+
+def volume(folder, link):
+    """A folder as the kubelet projects it, and a path into it."""
+    (folder / "..2026_07_14_09_30_00.1").mkdir(parents=True)
+    (folder / "..2026_07_14_09_30_00.1" / "file").write_text("before")
+    (folder / "..data").symlink_to("..2026_07_14_09_30_00.1")
+    (folder / "file").symlink_to("..data/file")
+    return {
+        "file": folder / "file",
+        "data": folder / "..data" / "file",
+        "link": link,
+    }
+
+
+@pytest.mark.parametrize("through", ["file", "data", "link"])
+def test_a_file_that_kubernetes_projects_is_refused(tmp_path, through):
+    (tmp_path / "link").symlink_to("volume/file")
+    path = volume(tmp_path / "volume", tmp_path / "link")[through]
+    for attempt in (lambda: files.replace(path, "after"), lambda: files.check_replaceable(path)):
+        with pytest.raises(Refused, match="part of a Kubernetes volume"):
+            attempt()
+    assert path.read_text() == "before"
+    assert sorted(entry.name for entry in (tmp_path / "volume").iterdir()) == [
+        "..2026_07_14_09_30_00.1",
+        "..data",
+        "file",
+    ]
+
+
+def test_a_loop_of_links_is_an_error(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        files.replace(tmp_path / "a", "after")
+    assert (tmp_path / "a").is_symlink()
+
+
+def test_a_file_that_is_a_mount_says_so(tmp_path, monkeypatch):
+    def busy(*_):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr(os, "replace", busy)
+    with pytest.raises(OSError, match="mount its folder instead"):
+        files.replace(tmp_path / "file", "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ends_of_lines_stay(tmp_path):
+    files.replace(tmp_path / "file", "a\r\nb\n")
+    assert (tmp_path / "file").read_bytes() == b"a\r\nb\n"
 
 
 def test_a_lock_is_free_again_when_its_holder_fails(tmp_path):

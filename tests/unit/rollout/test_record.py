@@ -32,6 +32,21 @@ def test_a_change_is_read_back_and_nothing_is_left_beside(record):
     ]
 
 
+def test_a_change_goes_through_a_link_with_the_ends_of_lines_that_are_there(record, tmp_path):
+    record.path.write_bytes(ADOPTED.replace("\n", "\r\n").encode())
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "models.config"
+    link.symlink_to(record.path)
+    linked = Record(link, "seq2sum")
+    linked.change(linked.read(), recorded("1 2", stable=2, canary=2))
+    assert link.is_symlink()
+    assert record.read() == recorded("1 2", stable=2, canary=2)
+    text = record.path.read_bytes()
+    assert text.count(b"\n") == text.count(b"\r\n") == ADOPTED.count("\n")
+    assert linked.beside("lock") == record.beside("lock")  # who comes by a link waits, too
+    assert [entry.name for entry in link.parent.iterdir()] == ["models.config"]
+
+
 def test_a_change_of_what_somebody_else_changed_is_refused(record):
     before = record.read()
     record.change(before, recorded("1 2", stable=1, canary=1))
@@ -83,6 +98,12 @@ def test_nonsense_written_by_hand_is_told_with_its_line(record):
     ) as told:
         record.read()
     assert "Servers go on with what they have" in str(told.value)
+
+
+def test_a_base_path_may_be_a_file_uri(record):
+    assert record.base_path() == "/models/seq2sum"
+    record.path.write_text(ADOPTED.replace('"/models/seq2sum"', '"file:///models/seq2sum"'))
+    assert record.base_path() == "/models/seq2sum"
 
 
 def test_a_missing_file_is_told_with_one_to_begin_with(tmp_path):

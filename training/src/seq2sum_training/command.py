@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 
 from seq2sum import contract
@@ -47,10 +48,26 @@ def parser() -> argparse.ArgumentParser:
             "seq2sum-train export runs/mine --to models/seq2sum"
         ),
     )
+    command.add_argument(
+        "--version", action="version", version=f"%(prog)s {metadata.version('seq2sum-training')}"
+    )
     add = command.add_subparsers(required=True, metavar="VERB").add_parser
 
-    fit = add("fit", help="train a recipe into a run folder")
-    fit.set_defaults(do=verbs.fit)
+    def verb(
+        name: str, do: Callable[[argparse.Namespace], None], help_: str, description: str
+    ) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = add(name, help=help_, description=description)
+        made.set_defaults(do=do)
+        return made
+
+    fit = verb(
+        "fit",
+        verbs.fit,
+        "train a recipe into a run folder",
+        "Train a recipe into a new run folder. A recipe with rounds of polish ends with a check "
+        "over training pairs: exit code 0 if it is clean; otherwise 1, and the run folder holds "
+        "the best weights that a check has seen. `resume` continues an interrupted run.",
+    )
     fit.add_argument(
         "recipe", metavar="RECIPE", help=f"a TOML file, or one of: {', '.join(recipes.names())}"
     )
@@ -75,24 +92,48 @@ def parser() -> argparse.ArgumentParser:
 
     _checkpoints(fit)
 
-    resume = add("resume", help="go on with a run that was ended: the same weights come of it")
-    resume.set_defaults(do=verbs.resume)
+    resume = verb(
+        "resume",
+        verbs.resume,
+        "continue an interrupted run",
+        "Continue a run that was interrupted or killed, from its last checkpoint. It ends in the "
+        "same weights, bit for bit, as a run that was not.",
+    )
     _run(resume)
     _checkpoints(resume)
 
-    evaluate = add("evaluate", help="ask a trained run every question there is")
-    evaluate.set_defaults(do=verbs.evaluate)
+    evaluate = verb(
+        "evaluate",
+        verbs.evaluate,
+        "ask a trained run every question there is",
+        "Ask a trained run every question with up to 3 digits, or a million random ones above, "
+        "and write evaluation.json, wrong.csv and report.html into its folder. Exit code 0 if "
+        "every answer is right, 1 if not.",
+    )
     _run(evaluate)
+    evaluate.add_argument(
+        "--allow-errors", action="store_true", help="exit with 0 even if answers are wrong"
+    )
 
-    report = add("report", help="write the report of an evaluated run again, beside others")
-    report.set_defaults(do=verbs.report)
+    report = verb(
+        "report",
+        verbs.report,
+        "write the report of an evaluated run again",
+        "Write report.html of an evaluated run again, optionally compared with other runs.",
+    )
     _run(report)
     report.add_argument(
         "--against", type=Path, nargs="+", default=[], metavar="RUN", help="runs to compare with"
     )
 
-    export = add("export", help="publish a trained run as a model version")
-    export.set_defaults(do=verbs.export)
+    export = verb(
+        "export",
+        verbs.export,
+        "publish a trained run as a model version",
+        "Publish a trained run as a version below a model's base path: a SavedModel with its "
+        "golden questions, contract and model card. The version appears only after the golden "
+        "questions were answered right, in memory and from disk.",
+    )
     _run(export)
     export.add_argument(
         "--to",
@@ -104,9 +145,20 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--version", type=version, metavar="N", help="its number (default: the next free one)"
     )
+    export.add_argument(
+        "--force",
+        action="store_true",
+        help="publish even if golden questions are answered wrongly; the model card and "
+        "contract.json then say so",
+    )
 
-    show = add("show", help="tell what a run folder or a version directory holds")
-    show.set_defaults(do=verbs.show)
+    show = verb(
+        "show",
+        verbs.show,
+        "show what a run folder or a version directory holds",
+        "Show what a run folder or a version directory holds: network, training, errors, "
+        "signatures.",
+    )
     show.add_argument("path", type=Path, metavar="RUN_OR_VERSION")
     return command
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2sum_training.batches import Batches
+from seq2sum_training.checks import Best, Check
 from seq2sum_training.errors import Astray
 from seq2sum_training.hardest import Hardest
 from seq2sum_training.history import Progress
@@ -31,33 +32,9 @@ from seq2sum_training.trainer import GRADED_ROWS, Pairs, Trainer
 PROBE_STEP, CHECK_STEP, HARDEST_STEP = 2**31, 2**32, 2**33
 """Draws for other purposes than a step's batch; no run trains that long."""
 CHECK_PART = 16 * GRADED_ROWS
-"""Questions that a check grades before it looks at what it found."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What a check over training pairs found so far."""
-
-    asked: int
-    """Questions graded."""
-    of: int
-    """Questions to be graded, if the check does not end early."""
-    failed: int
-    """Those with a larger loss than the recipe allows."""
-    wrong: int
-    """Those answered wrongly."""
-    finished: bool
-    """Whether the check is over."""
-
-    @property
-    def clean(self) -> bool:
-        """Whether all were graded and none failed."""
-        return self.finished and self.failed == self.wrong == 0
-
-    def summary(self) -> dict[str, int | bool]:
-        """The figures, ready for JSON."""
-        figures = {"asked": self.asked, "of": self.of, "failed": self.failed, "wrong": self.wrong}
-        return figures | {"clean": self.clean}
+"""Questions that a check grades between two reports of its progress."""
+SLOWEST = 6
+"""Misses after which rounds start from the full rate again: slower ones would not move."""
 
 
 class Course:
@@ -69,6 +46,7 @@ class Course:
         """Steps done."""
         self._exact = 0.0
         self._hardest = Hardest.none()
+        self._best: Best | None = None
         self._probe = self._draw(PROBE_STEP, GRADED_ROWS)
         self._cpu, self._wall = time.process_time(), time.perf_counter()
 
@@ -78,26 +56,26 @@ class Course:
         Raises:
             Astray: The loss is not finite any more.
         """
-        target = self._recipe.fit.stop_at or math.inf
-        if self._exact >= target:  # resumed after its last block
+        if self._is_at_target():  # resumed after its last block
             return
         for stage in stages(self._recipe):
             if self.step >= stage.end:
                 continue
             if stage.polishes and self.step == stage.start:
-                check = yield from self._check()
-                if check.clean:
+                best = yield from self._check()
+                self._trainer.begin_again(best.weights)
+                if best.check.clean:
                     return
-                self._trainer.begin_again()
             for start in range(self.step, stage.end, self._trainer.block_steps):
                 if not stage.polishes and self._is_search_due(start):
                     self._search()
                 stop = min(start + self._trainer.block_steps, stage.end)
                 yield self._block(stage, range(start, stop))
-                if self._exact >= target:
+                if self._is_at_target():
                     return
         if self._recipe.polish:
-            yield from self._check()
+            best = yield from self._check()
+            self._trainer.begin_again(best.weights)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that the next block depends on, and the time spent."""
@@ -108,6 +86,7 @@ class Course:
             "hardest_losses": self._hardest.losses,
             "cpu_seconds": np.array(self.cpu_seconds),
             "wall_seconds": np.array(self.wall_seconds),
+            **(self._best.state() if self._best else {}),
             **self._trainer.state(),
         }
 
@@ -116,8 +95,14 @@ class Course:
         self._trainer.restore(state)
         self.step, self._exact = int(state["step"]), float(state["exact"])
         self._hardest = Hardest(state["hardest_pairs"], state["hardest_losses"])
+        self._best = Best.restored(state)
         self._cpu -= float(state["cpu_seconds"])
         self._wall -= float(state["wall_seconds"])
+
+    @property
+    def check(self) -> Check | None:
+        """The check of the weights that the run keeps; None if nothing checked them."""
+        return None if self._best is None or self._is_at_target() else self._best.check
 
     @property
     def model(self) -> Any:
@@ -134,13 +119,18 @@ class Course:
         """The same by the clock on the wall."""
         return time.perf_counter() - self._wall
 
+    def _is_at_target(self) -> bool:
+        """Whether the probe has reached `fit.stop_at`, if the recipe has one."""
+        return self._exact >= (self._recipe.fit.stop_at or math.inf)
+
     def _block(self, stage: Stage, steps: range) -> Progress:
         began = time.perf_counter()
-        rates = stage.rates(steps)
+        rates = stage.rates(steps) * np.float32(self._slowdown)
         batches = [self._batch(stage, step) for step in steps]
         loss = self._trainer.train(batches, rates)
         seconds = time.perf_counter() - began
-        if not math.isfinite(loss):
+        # A round of polish may diverge: the check after it returns to the best weights.
+        if not stage.polishes and not math.isfinite(loss):
             raise Astray(f"the loss is {loss} after step {steps.stop}: lower the learning rate")
         self.step = steps.stop
         self._exact = float(self._trainer.grade(*self._probe).right.mean())
@@ -176,29 +166,38 @@ class Course:
         losses = self._trainer.grade(*pairs).loss
         self._hardest = Hardest.none().with_more(pairs, losses, keep=mining.hardest)
 
-    def _check(self) -> Generator[Check, None, Check]:
-        """Grades training pairs in random order and keeps the hardest of them."""
+    @property
+    def _slowdown(self) -> float:
+        """What the misses so far make of a round's learning rate."""
+        if self._best is None or self._recipe.polish is None:
+            return 1.0
+        return self._recipe.polish.factor ** (self._best.misses % SLOWEST)
+
+    def _check(self) -> Generator[Check, None, Best]:
+        """Grades training pairs; returns the best weights seen, these or those of an earlier check.
+
+        Their hardest pairs are what the next round trains on.
+        """
         polish = self._recipe.polish
         assert polish is not None  # only polishing recipes check
         hardest = Hardest.none()
-        asked = failed = wrong = 0
         everything = self._to_check(polish)
-        while True:
-            part = everything[:, asked : asked + CHECK_PART]
+        check = Check(of=everything.shape[1])
+        while not check.finished:
+            part = everything[:, check.asked : check.asked + CHECK_PART]
             grades = self._trainer.grade(*part)
             hardest = hardest.with_more(part, grades.loss, keep=polish.hardest)
-            asked += part.shape[1]
-            failed += int((~(grades.loss <= polish.largest_loss)).sum())  # NaN fails too
-            wrong += int((~grades.right).sum())
-            finished = asked == everything.shape[1] or (failed > 0 and asked >= polish.check)
-            check = Check(asked, everything.shape[1], failed, wrong, finished)
+            check = check.with_more(grades, largest_loss=polish.largest_loss)
             yield check
-            if finished:
-                self._hardest = hardest
-                return check
+        if self._best is None or check.rank < self._best.check.rank:
+            misses = self._best.misses if self._best else 0
+            self._best, self._hardest = Best(check, self._trainer.weights(), misses), hardest
+        else:
+            self._best = replace(self._best, misses=self._best.misses + 1)
+        return self._best
 
     def _to_check(self, polish: Polish) -> Numbers:
-        """Training pairs in the order of a check, [2, n]: every one, if they can be enumerated."""
+        """Training pairs, [2, n]: every one in random order, if they can be enumerated."""
         if self._recipe.digits > ENUMERATED_DIGITS:
             return np.stack(self._draw(CHECK_STEP + self.step * polish.check, polish.check))
         pairs = np.stack(every_pair(self._recipe.digits))

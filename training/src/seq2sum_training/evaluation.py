@@ -11,7 +11,7 @@ chains in operands of every length, never seen either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,18 @@ class Score:
 
         true = characters(sums(self.first, self.second))
         return float((characters(self.answers) == true).mean())
+
+
+def published(figures: Mapping[str, Any], *, digits: int) -> dict[str, Any]:
+    """What a version says of its evaluation, for programs; the model card has it for people.
+
+    Args:
+        figures: A run's figures.
+        digits: Its recipe's digits.
+    """
+    counted = ("questions", "errors", "never_trained_questions", "never_trained_errors")
+    exhaustive = digits <= ENUMERATED_DIGITS
+    return {"exhaustive": exhaustive, **{name: figures[name] for name in counted}}
 
 
 def evaluate(

@@ -1,7 +1,7 @@
 """Export: from a finished run to a published version, proven on the way.
 
 Nothing appears under a version's number before the graph was found equal to the Keras model,
-written, loaded again in a fresh process and asked there.
+its golden answers right, and the files written, loaded again in a fresh process and asked there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from seq2sum import contract
 
-from seq2sum_training import golden, reload, report, warmup
+from seq2sum_training import evaluation, golden, reload, report, warmup
 from seq2sum_training.errors import UserError
 from seq2sum_training.provenance import provenance
 from seq2sum_training.run import REPORT, Run
@@ -30,21 +30,23 @@ TOLERANCE = 1e-5
 
 
 def export(
-    run: Run, base: Path, *, version: int | None, tell: Callable[[str], None]
-) -> tuple[Path, int, int]:
+    run: Run, base: Path, *, version: int | None, force: bool, tell: Callable[[str], None]
+) -> Path:
     """Publishes the run's model as `<base>/<version>`.
 
     Args:
         run: A finished and evaluated run.
         base: The model's base path, the folder that a server watches.
         version: Its number; None for the next free one.
+        force: Whether to publish a network with wrong golden answers; the version then says so.
         tell: Called with a line about each station.
 
     Returns:
-        The version directory, the golden questions answered right, and all golden questions.
+        The version directory.
 
     Raises:
-        UserError: The version exists, cannot be written, or is not what was trained.
+        UserError: The version exists, cannot be written, is not what was trained, or has wrong
+            golden answers.
     """
     if not (run.path / REPORT).is_file():
         report.write(run)
@@ -53,6 +55,13 @@ def export(
     serving = ServingModel(run.recipe, model)
     questions = golden.golden(run.recipe.digits)
     _check_equal(model, serving, questions["questions"])
+    asked = serving.ask(questions["questions"])[contract.ANSWERS.name]
+    answers = [text.decode("ascii", "replace") for text in asked]
+    results = golden.results(questions, answers)
+    if not results.all_right and not force:
+        raise UserError(f"{results}; nothing was published: --force publishes it all the same")
+    facts = report.facts(run)
+    figures = evaluation.published(facts["figures"], digits=run.recipe.digits)
 
     with publishing(base, version) as (staging, number), told_by_tensorflow(base):
         tell(f"writing version {number}")
@@ -60,16 +69,32 @@ def export(
         extra = staging / "assets.extra"
         extra.mkdir()
         warmup.write(extra / warmup.FILE_NAME)
-        described = serving.describe() | {"run": run.name, **provenance()}
+        described = serving.describe() | {
+            "run": run.name,
+            **provenance(),
+            "evaluation": figures,
+            "golden": {"questions": results.questions, "right": results.right},
+            "forced": not results.all_right,
+        }
         (extra / contract.FILE_NAME).write_text(json.dumps(described, indent=2) + "\n")
-        page = report.template("model_card.md.j2").render(**report.facts(run), version=number)
+        card = report.template("model_card.md.j2")
+        page = card.render(**facts, version=number, golden=results)
         (extra / MODEL_CARD).write_text(page)
         shutil.copyfile(run.path / REPORT, extra / REPORT)
         (extra / golden.FILE_NAME).write_text(json.dumps(questions, indent=1) + "\n")
 
         tell("loading it again in a fresh process and asking the golden questions")
-        right = _check_reloaded(reload.answers_of(staging), serving, questions)
-    return base / str(number), right, len(questions["questions"])
+        reloaded = reload.answers_of(staging)
+        if reloaded["answers"] != answers or reloaded["refused"] != questions["refused"]:
+            raise UserError(
+                "the version on disk answers otherwise than the model in memory; "
+                "nothing was published"
+            )
+    tell(
+        f"published {base / str(number)}: {results}; errors {figures['errors']:,} of "
+        f"{figures['questions']:,} in the evaluation"
+    )
+    return base / str(number)
 
 
 def _check_equal(model: Any, serving: ServingModel, questions: list[str]) -> None:
@@ -86,16 +111,3 @@ def _check_equal(model: Any, serving: ServingModel, questions: list[str]) -> Non
             f"the serving graph differs from the Keras model by {difference:.1e} "
             f"(allowed: {TOLERANCE:.0e}); nothing was published"
         )
-
-
-def _check_reloaded(
-    reloaded: dict[str, Any], serving: ServingModel, questions: dict[str, Any]
-) -> int:
-    """Holds what is on disk against what was trained; gives back how many answers are true."""
-    answered = serving.ask(questions["questions"])[contract.ANSWERS.name]
-    in_memory = [text.decode("ascii", "replace") for text in answered]
-    if reloaded["answers"] != in_memory or reloaded["refused"] != questions["refused"]:
-        raise UserError(
-            "the version on disk answers otherwise than the model in memory; nothing was published"
-        )
-    return sum(a == b for a, b in zip(reloaded["answers"], questions["answers"], strict=True))

@@ -28,7 +28,7 @@ def fit(run: Run, *, checkpoint_every: float) -> dict[str, Any]:
         checkpoint_every: Least seconds between two checkpoints.
 
     Returns:
-        What it took, and the last check: what `run.json` then holds.
+        What it took, and the check of the weights that it keeps: what `run.json` then holds.
 
     Raises:
         UserError: The checkpoint is of no use, training went astray, or the disk is full.
@@ -61,13 +61,13 @@ def _fit(run: Run, checkpoint_every: float) -> dict[str, Any]:
             ) from error
     try:
         with board() as show:
-            last_check = _follow(run, course, show, checkpoint_every)
+            _follow(run, course, show, checkpoint_every)
         spent = {
             "steps": course.step,
             "wall_seconds": round(course.wall_seconds, 1),
             "cpu_seconds": round(course.cpu_seconds, 1),
             "parameters": course.model.count_params(),
-            "last_check": last_check,
+            "check": course.check.summary() if course.check else None,
             "recipe": run.recipe_digest(),
         }
         run.write(ABOUT, run.read(ABOUT) | spent)
@@ -82,15 +82,12 @@ def _fit(run: Run, checkpoint_every: float) -> dict[str, Any]:
     return spent
 
 
-def _follow(
-    run: Run, course: Any, show: Show, checkpoint_every: float
-) -> dict[str, int | bool] | None:
-    """Lets the course run, keeping its history and checkpoints; gives back its last check."""
+def _follow(run: Run, course: Any, show: Show, checkpoint_every: float) -> None:
+    """Lets the course run, keeping its history and checkpoints."""
     rows = history.read(run.path / HISTORY, last_step=course.step)
     history.write(run.path / HISTORY, rows)
     events = Events(run.path / EVENTS, rows)
     saved = time.monotonic()
-    last_check = None
     for event in course.run():
         if isinstance(event, Progress):
             history.append(run.path / HISTORY, event)
@@ -102,9 +99,7 @@ def _follow(
         else:
             remark = f"{event.failed:,} hard, {event.wrong:,} wrong"
             show(f"check at step {course.step:,}", event.asked, event.of, "questions", remark)
-            last_check = event.summary()
     events.close()
-    return last_check
 
 
 def _show_block(run: Run, block: Progress, show: Show) -> None:

@@ -5,6 +5,8 @@ They travel with the version, so that whoever moves traffic to it can ask them t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,34 @@ from seq2sum_training.questions import every_pair
 RANDOM_QUESTIONS = 1000
 SEED = 95
 FILE_NAME = "golden.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """How a network answers the golden questions."""
+
+    questions: int
+    """Questions asked."""
+    right: int
+    """Those answered with the true sum."""
+    first_wrong: str
+    """The first of the others with its answer, `53+42 = 96 (not 95)`; empty if there is none."""
+
+    @property
+    def all_right(self) -> bool:
+        """Whether no answer is wrong."""
+        return self.right == self.questions
+
+    def __str__(self) -> str:
+        text = f"{self.right:,} of {self.questions:,} golden questions answered right"
+        return text if self.all_right else f"{text}, the first wrong answer is {self.first_wrong}"
+
+
+def results(golden: dict[str, Any], answers: Sequence[str]) -> Results:
+    """Compares answers with the true sums of `golden(...)`."""
+    rows = zip(golden["questions"], answers, golden["answers"], strict=True)
+    wrong = [f"{question} = {text} (not {true})" for question, text, true in rows if text != true]
+    return Results(len(answers), len(answers) - len(wrong), wrong[0] if wrong else "")
 
 
 def golden(digits: int) -> dict[str, Any]:

@@ -97,22 +97,21 @@ class Mining(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Polish(Struct, frozen=True, forbid_unknown_fields=True):
-    """Rounds of a check over training pairs and of training on the hardest that it found.
+    """Rounds of training on the hardest training pairs, with a check before and after each.
 
-    They begin when the steps of `fit` are done, and end when a check finds nothing.
+    They start when the steps of `fit` are done and end with the first clean check. Each round
+    starts from the best weights that a check has seen; if none was clean, the run keeps the best
+    weights and fails.
     """
 
     rounds: Positive
-    """At most so many; the check before the first one may find nothing already."""
+    """Largest number of rounds; the check before the first one may be clean already."""
     steps: Positive
-    """Optimiser steps a round."""
+    """Optimiser steps per round."""
     learning_rate: Rate
     """Peak learning rate of a round, which warms up and falls to 0 as a cosine."""
-    check: Positive
-    """Questions that a check grades at least. If one of them fails it ends there; if none does,
-    it goes on until one fails, up to 3 digits through every training pair."""
     hardest: Positive
-    """Questions that are kept of them for the round: those with the largest loss."""
+    """Questions with the largest loss that a check keeps for the next round."""
     share: Share
     """Share of each batch that is drawn from the hardest."""
     largest_loss: Rate
@@ -121,6 +120,11 @@ class Polish(Struct, frozen=True, forbid_unknown_fields=True):
     Below ln 2 no character can be wrong. How far below leaves room for questions that were
     never trained on.
     """
+    factor: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    """Multiplies the peak of all later rounds after each round without an improvement."""
+    check: Positive = 1_000_000
+    """Training questions that a check draws and grades, above 3 digits. Up to 3 digits a check
+    grades every training pair."""
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):

@@ -31,7 +31,7 @@ from seq2sum_training.recipe import Recipe
 from seq2sum_training.whole import whole
 
 RECIPE, MODEL, HISTORY, EVENTS = "recipe.toml", "model.keras", "history.csv", "tensorboard"
-SPENT = ("steps", "wall_seconds", "cpu_seconds", "parameters", "last_check")
+SPENT = ("steps", "wall_seconds", "cpu_seconds", "parameters", "check")
 """What `run.json` says of a run that has finished."""
 FIGURES = (
     *("digits", "questions", "errors", "never_trained_questions", "never_trained_errors"),

@@ -34,7 +34,7 @@ class Stage:
     """Share of each batch that is drawn from the hardest questions known."""
 
     polishes: bool
-    """Whether it begins with a check."""
+    """Whether it starts with a check, from the best weights so far."""
 
     @property
     def end(self) -> int:

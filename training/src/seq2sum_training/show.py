@@ -58,6 +58,9 @@ def _run(run: Run) -> Iterable[Row]:
         return
     about = run.about()
     yield "took", f"{about['cpu_seconds']:.0f} CPU-seconds, {about['steps']:,} steps in all"
+    if (check := about["check"]) and not check["clean"]:
+        counts = f"{check['wrong']:,} wrong, {check['failed']:,} hard of {check['asked']:,}"
+        yield "check", f"training ended without a clean check: {counts} training pairs"
     yield "made with", f"TensorFlow {about['tensorflow']}, revision {about['revision']}"
     figures = run.evaluation()
     if figures is None:
@@ -75,4 +78,10 @@ def _version(path: Path, described: dict[str, Any]) -> Iterable[Row]:
             for output, tensor in signature["outputs"].items()
         )
         yield name, outputs
+    if figures := described.get("evaluation"):  # versions of an older package have none
+        yield "errors", f"{figures['errors']:,} of {figures['questions']:,}"
+    if described.get("forced"):
+        golden = described["golden"]
+        right = f"{golden['right']:,} of {golden['questions']:,} golden questions right"
+        yield "golden", f"{right}; published by force"
     yield "run", f"{described['run']}, revision {described['revision']}"

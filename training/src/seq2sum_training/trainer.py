@@ -58,8 +58,8 @@ class Trainer:
         self._optimizer = _optimizer(recipe.fit)
         self._optimizer.build(self._model.trainable_variables)
         self._fresh_optimizer = [_copied(v) for v in self._optimizer.variables]
-        self._train = tf.function(self._train_block, jit_compile=True)
-        self._grade = tf.function(self._grade_rows, jit_compile=True)
+        self._train = tf.function(self._train_block, jit_compile=True, autograph=False)
+        self._grade = tf.function(self._grade_rows, jit_compile=True, autograph=False)
 
     def train(self, batches: Sequence[Pairs], rates: NDArray[np.float32]) -> float:
         """One optimiser step a batch, at these learning rates.
@@ -93,9 +93,14 @@ class Trainer:
             right[part], loss[part] = (g.numpy()[:rows] for g in graded)
         return Grades(right, loss)
 
-    def begin_again(self) -> None:
-        """Goes on from the averaged weights with an optimiser that remembers nothing."""
-        self._model.set_weights(self.model.get_weights())
+    def weights(self) -> list[NDArray[Any]]:
+        """Returns a copy of the averaged weights."""
+        return [_copied(variable) for variable in self.model.weights]
+
+    def begin_again(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Continues from these weights, averaged and not, with a fresh optimiser state."""
+        self.model.set_weights(weights)
+        self._model.set_weights(weights)
         for variable, value in zip(self._optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
 
@@ -127,10 +132,15 @@ class Trainer:
         return asked, answered
 
     def _train_block(self, asked: Any, answered: Any, weights: Any, rates: Any, count: Any) -> Any:
-        total = tf.constant(0.0)
-        for step in tf.range(count):
-            self._optimizer.learning_rate.assign(rates[step])
-            total += self._train_step(asked[step], answered[step], weights[step])
+        # Written as while_loop: AutoGraph does not convert `for step in tf.range(...)` on every
+        # version of Python (not on 3.13 with TensorFlow 2.21).
+        def step(number: Any, total: Any) -> tuple[Any, Any]:
+            self._optimizer.learning_rate.assign(rates[number])
+            loss = self._train_step(asked[number], answered[number], weights[number])
+            return number + 1, total + loss
+
+        start = (tf.constant(0), tf.constant(0.0))
+        _, total = tf.while_loop(lambda number, _: number < count, step, start)
         return total / tf.cast(count, tf.float32)
 
     def _train_step(self, asked: Any, answered: Any, weights: Any) -> Any:

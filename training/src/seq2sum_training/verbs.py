@@ -42,17 +42,25 @@ def _train(run: Run, options: argparse.Namespace) -> None:
         f"trained {run.path} in {spent['wall_seconds']:.0f} s "
         f"({spent['cpu_seconds']:.0f} CPU-seconds, compilation included)"
     )
-    if check := spent["last_check"]:
-        print(_told(check))
+    check = spent["check"]
+    if check is None:
+        return
+    if not check["clean"]:
+        raise UserError(_not_clean(run, check))
+    print(
+        f"the check over {check['asked']:,} training pairs is clean: no answer is wrong, "
+        f"the largest loss is {check['largest']:.2f}"
+    )
 
 
-def _told(check: dict[str, Any]) -> str:
-    asked = f"{check['asked']:,} training pairs"
-    if check["clean"]:
-        return f"the last check over {asked} found none hard: training is done"
+def _not_clean(run: Run, check: dict[str, Any]) -> str:
+    polish = run.recipe.polish
+    assert polish is not None  # nothing else checks
     return (
-        f"the last check over {asked} found {check['failed']:,} hard, "
-        f"{check['wrong']:,} of them wrong"
+        f"training ended without a clean check: the best weights, kept in {run.path}, answer "
+        f"{check['wrong']:,} of {check['asked']:,} training pairs wrongly, and {check['failed']:,} "
+        f"have a loss above {polish.largest_loss}; train again with another seed (--set seed=N) or "
+        f"with more rounds (--set polish.rounds=N, now {polish.rounds})"
     )
 
 
@@ -76,6 +84,12 @@ def evaluate(options: argparse.Namespace) -> None:
         f"written to {run.path} in {figures['seconds']:.0f} s: {EVALUATION}, {WRONG}, {REPORT}",
     ]
     print("\n".join(lines))
+    wrong = figures["errors"] + sum(row["errors"] for row in figures["by_chain"])
+    if wrong and not options.allow_errors:
+        raise UserError(
+            f"{wrong:,} wrong answers, listed in {run.path / WRONG}; "
+            f"if they are expected, pass --allow-errors"
+        )
 
 
 def report(options: argparse.Namespace) -> None:
@@ -91,8 +105,7 @@ def report(options: argparse.Namespace) -> None:
 def export(options: argparse.Namespace) -> None:
     """Publishes a run as the next version below a base path, evaluating it if need be."""
     run = Run.finished(options.run)
-    if options.version is not None:
-        versions.refuse_existing(options.to, options.version)
+    versions.number_for(options.to, options.version)  # refused before any work
     quiet.import_tensorflow()
     from seq2sum_training import evaluating
     from seq2sum_training.export import export as publish
@@ -100,8 +113,7 @@ def export(options: argparse.Namespace) -> None:
     if run.evaluation() is None:
         print("this model is not evaluated yet: its card needs exact figures")
         evaluating.evaluate(run)
-    path, right, asked = publish(run, options.to, version=options.version, tell=print)
-    print(f"published {path}: {right:,} of {asked:,} golden questions answered right")
+    publish(run, options.to, version=options.version, force=options.force, tell=print)
 
 
 def show(options: argparse.Namespace) -> None:

@@ -24,7 +24,7 @@ def existing(base: Path) -> list[int]:
     """Numbers of the versions below `base`, in order; empty if there is no such folder."""
     if not base.is_dir():
         return []
-    numbers = (contract.version_number(entry.name) for entry in base.iterdir())
+    numbers = (contract.directory_version(entry.name) for entry in base.iterdir())
     return sorted(number for number in numbers if number is not None)
 
 
@@ -39,9 +39,8 @@ def publishing(base: Path, version: int | None) -> Iterator[tuple[Path, int]]:
     Raises:
         UserError: The version exists, or the base path cannot be written.
     """
-    number = max(existing(base), default=0) + 1 if version is None else version
+    number = number_for(base, version)
     staging = base / f".publishing-{number}-{uuid.uuid4().hex}"
-    refuse_existing(base, number)
     made_base = not base.exists()
     try:
         staging.mkdir(parents=True)
@@ -49,7 +48,7 @@ def publishing(base: Path, version: int | None) -> Iterator[tuple[Path, int]]:
         raise UserError(f"cannot write below {base}: {error.strerror}") from error
     try:
         yield staging, number
-        refuse_existing(base, number)
+        number_for(base, number)  # another process may have taken it meanwhile
         try:
             _to_disk(staging)
             # Fails on a directory that is not empty: the loser of a race loses cleanly.
@@ -64,13 +63,28 @@ def publishing(base: Path, version: int | None) -> Iterator[tuple[Path, int]]:
                 base.rmdir()
 
 
-def refuse_existing(base: Path, number: int) -> None:
-    """Raises UserError if `<base>/<number>` is there."""
-    if number in existing(base):
-        raise UserError(
-            f"version {number} exists in {base}: versions are never overwritten; "
-            f"the next free one is {max(existing(base)) + 1}"
+def number_for(base: Path, version: int | None) -> int:
+    """Returns the number to publish under: `version`, or one more than the highest.
+
+    Raises:
+        UserError: It is taken, or there is no higher one.
+    """
+    numbers = existing(base)
+    highest = max([0, *numbers])  # a negative number is a version, too
+    if version is not None and version not in numbers:
+        return version
+    if highest < contract.LARGEST_VERSION:
+        if version is None:
+            return highest + 1
+        advice = f"the next free one is {highest + 1}"
+    else:
+        advice = (
+            f"version {highest} is the highest that a server can load, so there is no next one: "
+            "pass a free number with --version"
         )
+    if version is None:
+        raise UserError(f"cannot number the next version in {base}: {advice}")
+    raise UserError(f"version {version} exists in {base}: versions are never overwritten; {advice}")
 
 
 def _to_disk(folder: Path) -> None:

@@ -15,6 +15,21 @@ from seq2sum._configuration import DEFAULT_IN_FLIGHT, DEFAULT_TARGET, DEFAULT_TI
 TARGET_VARIABLE = "SEQ2SUM_TARGET"
 
 
+class PackageVersion(argparse.Action):
+    """Prints the version of the installed package and ends the process."""
+
+    def __call__(self, command: argparse.ArgumentParser, *_: object) -> None:
+        """Looks the version up: nothing else needs it."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("seq2sum")
+        except PackageNotFoundError:
+            number = "(not installed)"
+        print(f"{command.prog} {number}")
+        command.exit()
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with mistakes told in one line, and texts that stay as they are written."""
 
@@ -39,6 +54,14 @@ def parser(environment: Mapping[str, str] = os.environ) -> Parser:
         prog="seq2sum",
         description="Ask a seq2sum model that TensorFlow Serving or seq2sum-serve serves.",
         epilog=COMMAND,
+    )
+    command.add_argument(
+        "--version",
+        action=PackageVersion,
+        nargs=0,
+        dest=argparse.SUPPRESS,  # verbs have an option of this name
+        default=argparse.SUPPRESS,
+        help="show the version of this program",
     )
     verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
 

@@ -45,9 +45,9 @@ def complaint(error: Exception) -> str:
 
 def advice(error: Exception) -> str:
     """What to do about it, where that is known."""
+    if isinstance(error, Unavailable | DeadlineExceeded) and _refusal.is_one(error.details):
+        return ""  # it says itself what to look at
     if isinstance(error, Unavailable):
-        if _refusal.is_one(error.details):  # it says itself what to look at
-            return ""
         if (there := open_half(error.target)) is not None:
             return f"; {there} is open, though: name that as --target to see what is wrong there"
         return f"; is a server running at {error.target}? Start one, or name another with --target"

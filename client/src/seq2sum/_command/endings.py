@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -73,6 +74,8 @@ def end_quietly() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as standard error is: no encoding has them all
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.unraisablehook = _unraisable
     if sys.stderr is not None and not any(name in os.environ for name in GRPC_LOGGING):
         _leave_out_grpc()

@@ -32,7 +32,7 @@ class Row(NamedTuple):
     question: str
     """As it was asked; bytes that are no text are escaped."""
     answer: str | None
-    """The network's answer, or None."""
+    """The network's answer, or None; bytes that are no text are escaped."""
     confidence: float | None
     """The probability of the whole answer, or None."""
     version: int | None
@@ -47,7 +47,8 @@ class Row(NamedTuple):
             error = one_line(str(answer.error))
             return cls(shown(answer.question), None, None, answer.version, error)
         known = answer.confidence if math.isfinite(answer.confidence) else None
-        return cls(shown(answer.question), answer.text, known, answer.version, None)
+        text = shown(answer.text.encode(errors="surrogateescape"))
+        return cls(shown(answer.question), text, known, answer.version, None)
 
 
 class Format(Protocol):
@@ -179,11 +180,11 @@ def part(columns: Columns, start: int, stop: int) -> Columns:
 
 
 def decoded(texts: Sequence[bytes]) -> list[str]:
-    """Answers as text, all of them at once."""
-    found = b"\n".join(texts).decode("ascii", "replace").split("\n")
+    """Answers as text, all of them at once; bytes that are no UTF-8 are written as escapes."""
+    found = b"\n".join(texts).decode("utf-8", "backslashreplace").split("\n")
     if len(found) == len(texts):
         return found
-    return [text.decode("ascii", "replace") for text in texts]  # there is a newline in one
+    return list(map(shown, texts))  # there is a newline in one
 
 
 def _csv(made: Iterable[Iterable[object]], quoting: int = csv.QUOTE_MINIMAL) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from seq2sum import contract
 from seq2sum._answers import Question
+from seq2sum._numbers import LONGEST
 from seq2sum._split import Split, side_named
 
 
@@ -20,10 +21,10 @@ def version(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """A time."""
+    """A time. One of three years stands for no limit; sleeps of the system end somewhere too."""
     value = _number(text)
-    if value is None or not value >= 0:  # NaN is neither
-        raise ArgumentTypeError(f"{text!r} is not a time: seconds, 0 or more")
+    if value is None or not 0 <= value <= LONGEST:  # NaN is neither
+        raise ArgumentTypeError(f"{text!r} is not a time: seconds, 0 or more, at most {LONGEST:g}")
     return value
 
 
@@ -81,6 +82,8 @@ def question(text: str) -> Question:
 
 
 def _number(text: str) -> float | None:
+    if not text.isascii() or "_" in text:  # Python's own way to write numbers
+        return None
     try:
         return float(text)
     except ValueError:

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from rich.console import Console
-
 from seq2sum_serving.probe import exporter, options, report
 from seq2sum_serving.probe.exporter import Published
 from seq2sum_serving.probe.ledger import Ledger
@@ -25,6 +23,7 @@ from seq2sum_serving.rollout.fleet import Fleet
 from seq2sum_serving.rollout.options import HISTORY, TRAFFIC
 from seq2sum_serving.rollout.record import Record
 from seq2sum_serving.rollout.traffic import Traffic
+from seq2sum_serving.rollout.views import output
 
 NAME = "seq2sum-probe"
 INTERRUPTED = 130
@@ -83,7 +82,7 @@ def once(lookout: Lookout, chosen: argparse.Namespace) -> int:
     if chosen.json:
         print(json.dumps(report.as_json(sight, found, model=lookout.model) | {"exit": code}))
     else:
-        Console().print(report.table(sight))
+        output.console().print(report.table(sight))
     return code
 
 
@@ -96,7 +95,7 @@ def export(lookout: Lookout, chosen: argparse.Namespace) -> int:
     """
     # As Ctrl-C: whatever is under way is left, and every context on the way out closes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    published = Published()
+    published = Published(lookout.model)
     with exporter.page(published, host=chosen.host, port=chosen.port) as address:
         _tell(f"metrics at {address}, a round every {chosen.every:g} s")
         exporter.watch(lookout, published, every=chosen.every, tell=_tell)

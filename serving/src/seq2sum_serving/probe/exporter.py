@@ -22,9 +22,10 @@ Tell = Callable[[str], None]
 
 
 class Published(Collector):
-    """What a scrape finds: the last whole round."""
+    """What a scrape finds: the last whole round, of one model."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str) -> None:
+        self._model = model
         # Until a round has ended, the beginning of the prober stands for the end of one: so one
         # that hangs in its first round is told from one that has just begun.
         self.last: tuple[Sight, Totals] = (Sight(ended=time.time()), {})
@@ -35,7 +36,7 @@ class Published(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The metrics."""
-        return families(*self.last)
+        return families(*self.last, model=self._model)
 
 
 @contextmanager

@@ -16,13 +16,21 @@ from seq2sum_serving.probe.totals import LIMITS, Tally, Totals
 PREFIX = "seq2sum_probe_"
 
 
-def families(sight: Sight, totals: Totals) -> Iterator[Metric]:
-    """All metrics. What is not known has no series."""
-    yield from _replicas(sight)
-    yield from _labels(sight)
-    yield from _calls(totals)
-    yield from _rollouts(sight)
-    yield from _prober(sight)
+def families(sight: Sight, totals: Totals, *, model: str) -> Iterator[Metric]:
+    """Yields all metrics, each sample with the label `model`. What is not known has no series."""
+    for part in (
+        _replicas(sight),
+        _labels(sight),
+        _calls(totals),
+        _rollouts(sight),
+        _prober(sight),
+    ):
+        for family in part:
+            family.samples = [
+                sample._replace(labels={"model": model, **sample.labels})
+                for sample in family.samples
+            ]
+            yield family
 
 
 def _replicas(sight: Sight) -> Iterator[Metric]:
@@ -64,14 +72,14 @@ def _labels(sight: Sight) -> Iterator[Metric]:
 
 def _calls(totals: Totals) -> Iterator[Metric]:
     by = ("replica", "label")
-    asked = _counter("golden_asked", "Golden questions that were asked.", *by)
+    asked = _counter("golden_asked", "Golden questions that were answered.", *by)
     wrong = _counter("golden_wrong", "Golden questions that were answered wrongly.", *by)
     calls = _counter("calls", "Calls with a golden question, by gRPC status.", *by, "code")
     took = HistogramMetricFamily(
         f"{PREFIX}call_seconds", "How long the calls took that were answered.", labels=by
     )
     for key, tally in sorted(totals.items()):
-        asked.add_metric(key, tally.asked)
+        asked.add_metric(key, tally.answered)
         wrong.add_metric(key, tally.wrong)
         for code, count in sorted(tally.codes.items()):
             calls.add_metric((*key, code), count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from seq2sum_serving.rollout import encryption
-from seq2sum_serving.rollout.options import add_deployment, count, seconds
+from seq2sum_serving.rollout.options import add_deployment, add_version, count, seconds
 from seq2sum_serving.rollout.state import CANARY, STABLE
 
 DESCRIPTION = """\
@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_version(top)
     add_deployment(top.add_argument_group("the deployment"))
     asking = top.add_argument_group("what is asked")
     asking.add_argument(

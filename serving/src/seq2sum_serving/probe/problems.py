@@ -91,9 +91,9 @@ def _answers(sight: Sight) -> Iterator[Problem]:
                 f"{target} {label} fails", f"{target} does not answer by label {label}: {told}"
             )
         if wrong := sight.wrong(target, label):
-            first = wrong[0]
+            first, answered = wrong[0], len(calls) - len(failed)
             yield Problem(
                 f"{target} {label} wrong",
-                f"{target} answers {len(wrong)} of {len(calls)} golden questions by label {label} "
+                f"{target} answers {len(wrong)} of {answered} golden questions by label {label} "
                 f"wrongly: {first.question} = {one_line(first.said)}, not {first.expected}",
             )

@@ -101,7 +101,7 @@ def _replica(sight: Sight, replica: Replica) -> dict[str, Any]:
         "labels": dict(replica.labels),
         "golden": {
             label: {
-                "asked": len(calls),
+                "asked": sum(call.code == ANSWERED for call in calls),
                 "wrong": len(sight.wrong(target, label)),
                 "failed": [call.code for call in calls if call.code != ANSWERED],
                 "seconds": _took(calls),

@@ -22,8 +22,8 @@ waits for more than a few seconds has given up."""
 class Tally:
     """Of one label on one replica."""
 
-    asked: int = 0
-    """Golden questions."""
+    answered: int = 0
+    """Golden questions that were answered, rightly or wrongly. A call that failed is none."""
     wrong: int = 0
     """Those that were answered wrongly."""
     codes: Mapping[str, int] = field(default_factory=lambda: {ANSWERED: 0})
@@ -40,7 +40,7 @@ class Tally:
         answered = [call.seconds for call in calls if call.code == ANSWERED]
         places = Counter(bisect_left(LIMITS, seconds) for seconds in answered)
         return Tally(
-            self.asked + len(calls),
+            self.answered + len(answered),
             self.wrong + wrong,
             dict(codes),
             tuple(count + places[place] for place, count in enumerate(self.within)),

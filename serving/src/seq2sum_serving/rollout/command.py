@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
 from seq2sum_serving.rollout import options
 from seq2sum_serving.rollout.deployment import Deployment, Pace
 from seq2sum_serving.rollout.disk import Base
@@ -26,6 +24,7 @@ from seq2sum_serving.rollout.record import Record
 from seq2sum_serving.rollout.task import Task
 from seq2sum_serving.rollout.traffic import Traffic
 from seq2sum_serving.rollout.verbs import VERBS
+from seq2sum_serving.rollout.views import output
 
 INTERRUPTED = 130
 """What a shell takes a command for that was ended by Ctrl-C."""
@@ -82,7 +81,7 @@ def prepared(chosen: argparse.Namespace) -> Iterator[Task]:
             tell=_tell,
         )
         prometheus = Prometheus(chosen.prometheus) if chosen.prometheus else None
-        yield Task(chosen, deployment, limits, prometheus, Console(quiet=chosen.json))
+        yield Task(chosen, deployment, limits, prometheus, output.console(quiet=chosen.json))
 
 
 def _tell(line: str) -> None:

@@ -182,4 +182,6 @@ def _added(text: str, block: Field, lines: list[str]) -> Edit:
     place = text.find("\n", last.end if last else begin, end)
     if place < 0:
         return Edit(end, end, " " + " ".join(lines) + " ")
-    return Edit(place, place, "".join(f"\n{before}{line}" for line in lines))
+    end_of_line = "\r\n" if text[place - 1] == "\r" else "\n"
+    place += 1 - len(end_of_line)
+    return Edit(place, place, "".join(f"{end_of_line}{before}{line}" for line in lines))

@@ -11,10 +11,11 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from seq2sum_serving.rollout import intents, journal
 from seq2sum_serving.rollout import plan as plans
-from seq2sum_serving.rollout.deployment import Deployment, unavailable
+from seq2sum_serving.rollout.deployment import Deployment
 from seq2sum_serving.rollout.errors import (
     Failed,
     Inconclusive,
@@ -28,8 +29,9 @@ from seq2sum_serving.rollout.gates.prometheus import Prometheus
 from seq2sum_serving.rollout.gates.result import Result, Verdict, overall
 from seq2sum_serving.rollout.inspection import Inspection
 from seq2sum_serving.rollout.journal import OpenRun
-from seq2sum_serving.rollout.state import CANARY, STABLE
+from seq2sum_serving.rollout.state import CANARY, STABLE, Current
 from seq2sum_serving.rollout.traffic import ALL_STABLE, to_canary
+from seq2sum_serving.rollout.waiting import unavailable
 
 
 class Interrupted(Failed):
@@ -79,20 +81,59 @@ class Course:
             ) from error
         self._note("run ended", outcome="done")
 
+    def rehearse(self, current: Current, folder: Path | None = None) -> None:
+        """Makes the checks of a run that change nothing, from wherever it is.
+
+        Args:
+            current: Where things are; with the version on disk, if a folder is to become it.
+            folder: Its files, if they are not below the base path yet.
+
+        Raises:
+            RolloutError: The run would end with this.
+        """
+        begun = self._open(current)
+        if begun is not None and begun.failed:
+            raise Failed(begun.failed)
+        adopted = intents.adopt(current)
+        plans.plan(current, adopted)
+        if begun is not None and begun.promoted and current.stable == self.version:
+            return
+        for replica in current.replicas:
+            unavailable(replica, (self.version,))
+        stable = adopted.labels[STABLE]
+        look = Inspection(
+            self.deployment, self.version, stable, self.policy, self.prometheus, folder=folder
+        )
+        if begun is None or not begun.loaded:
+            self._refuse(look.without_changes())
+
     def _begin(self) -> OpenRun:
         """Goes on with the run that is under way, or begins one."""
         deployment = self.deployment
-        begun = journal.open_run(deployment.events())
+        begun = self._open()
+        if begun is not None:
+            deployment.run = begun.run
+            deployment.tell(f"going on with the run of version {self.version}: {begun.told}")
+            return begun
+        deployment.run = uuid.uuid4().hex[:8]
+        self._note("run began", self.why)
+        return OpenRun(deployment.run, self.version)
+
+    def _open(self, current: Current | None = None) -> OpenRun | None:
+        """Returns the run to go on with; None if one may begin.
+
+        Raises:
+            Refused: Neither is possible.
+        """
+        begun = journal.open_run(self.deployment.events())
         if begun is not None and begun.version != self.version:
             raise Refused(
                 f"the run of version {begun.version} has not ended: `run {begun.version}` goes on "
                 f"with it; `rollback` ends its trial, and `retire {begun.version}` ends it before"
             )
         if begun is not None:
-            deployment.run = begun.run
-            deployment.tell(f"going on with the run of version {self.version}: {begun.told}")
             return begun
-        current = deployment.observe()
+        current = current or self.deployment.observe()
         if spent := current.spent.get(self.version):
             loaded = ""
             if current.available_everywhere(self.version):
@@ -102,9 +143,7 @@ class Course:
                 f"mended as version {plans.unused(current)}{loaded}"
             )
         plans.plan(current, intents.beside(current, self.version))  # what speaks against it is told
-        deployment.run = uuid.uuid4().hex[:8]
-        self._note("run began", self.why)
-        return OpenRun(deployment.run, self.version)
+        return None
 
     def _phases(self, begun: OpenRun) -> None:
         deployment, version = self.deployment, self.version
@@ -180,6 +219,10 @@ class Course:
             self.deployment.tell(line(result))
             judged = {"gate": result.gate, "verdict": str(result.verdict), "text": result.text}
             self.deployment.note("gate", self.version, figures={**result.figures, **judged})
+        self._refuse(results)
+
+    def _refuse(self, results: Sequence[Result]) -> None:
+        """Stops at a gate that failed, or that nobody could judge."""
         refuse_failed(results)
         if overall(list(results)) is Verdict.INCONCLUSIVE:
             open_ones = [one for one in results if one.verdict is Verdict.INCONCLUSIVE]

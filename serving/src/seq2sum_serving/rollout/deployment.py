@@ -8,23 +8,22 @@ step is done, never what it answered to a reload.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from seq2sum import State
 
 from seq2sum_serving.rollout import intents
 from seq2sum_serving.rollout import plan as plans
 from seq2sum_serving.rollout.disk import Base
-from seq2sum_serving.rollout.errors import Failed, VersionFailed
+from seq2sum_serving.rollout.errors import Failed
 from seq2sum_serving.rollout.fleet import Fleet
 from seq2sum_serving.rollout.history import Event, History, spent
 from seq2sum_serving.rollout.plan import Step
 from seq2sum_serving.rollout.record import Record
 from seq2sum_serving.rollout.state import LABELS, Current, Policy, Recorded, Replica, Wanted
 from seq2sum_serving.rollout.traffic import ALL_STABLE, Traffic
+from seq2sum_serving.rollout.waiting import still_there, unavailable, unlabelled
 
 LOOK_SECONDS = 0.1
 """Between two looks at the replicas while something is waited for: a server acts as often."""
@@ -35,13 +34,7 @@ LABEL_SECONDS = 60.0
 
 DOWN = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 """What the answer of a replica that is down begins with."""
-SERVING = (State.AVAILABLE, State.UNLOADING)
-"""States of a version that a call may still be in."""
 
-NOT_TAKEN_UP = "not taken up"
-STUCK = (
-    " (it may be stuck on a version that it was told to leave when another one failed: restart it)"
-)
 
 Tell = Callable[[str], None]
 """Told what is done, a line at a time."""
@@ -87,18 +80,34 @@ class Deployment:
         """Who did not take the last configuration, and why."""
 
     def observe(self) -> Current:
-        """Everything as it is now.
+        """Returns everything as it is now.
+
+        Raises:
+            Mistake: The file of record, the base path or the history cannot be read.
+            Failed: The name of the replicas does not resolve.
+        """
+        known = self.on_file()
+        return replace(known, replicas=self.fleet.replicas((*LABELS, *known.recorded.labels)))
+
+    def on_file(self) -> Current:
+        """Returns what files say, as if there were no replicas: none is asked.
 
         Raises:
             Mistake: The file of record, the base path or the history cannot be read.
         """
-        recorded = self.record.read()
-        return Current(
-            self.base.versions(),
-            recorded,
-            self.fleet.replicas((*LABELS, *recorded.labels)),
-            spent(self.events()),
-        )
+        return Current(self.base.versions(), self.record.read(), (), spent(self.events()))
+
+    def check_writable(self) -> None:
+        """Checks that the files of a rollout can be written, and writes nothing.
+
+        Raises:
+            Refused: The file of record is part of a volume that cannot be changed.
+            Failed: A file cannot be written.
+        """
+        self.record.check_writable()
+        self.traffic.check_writable()
+        if self.insists:
+            self.history.check_writable()
 
     def events(self) -> list[Event]:
         """The model's history."""
@@ -138,12 +147,19 @@ class Deployment:
             self.shift(ALL_STABLE, why)
 
     def hold(self, why: str = "") -> None:
-        """Names the versions that are aspired to, so that what appears on disk moves nothing."""
-        current = self.observe()
-        if current.recorded.policy.kind != "specific":
-            named = Policy("specific", current.aspired)
-            after = Recorded(named, current.recorded.labels)
-            self._write(current.recorded, after, why)
+        """Names the versions that are aspired to, so that what appears on disk moves nothing.
+
+        It needs no replica: one that cannot be told reads the file.
+        """
+        current = self.on_file()
+        if current.recorded.policy.kind == "specific":
+            return
+        named = Policy("specific", current.aspired)
+        self._record(current.recorded, Recorded(named, current.recorded.labels), why)
+        try:
+            self._push()
+        except Failed as error:
+            self.tell(f"  no replica was told: {error}; they read it from {self.record.path}")
 
     def reach(self, wanted: Wanted, why: str = "", *, down_too: bool = False) -> None:
         """Brings everything where it should be.
@@ -167,7 +183,7 @@ class Deployment:
             self.traffic.write(weights)
 
     def verify(self, label: str, version: int, *, down_too: bool = False) -> None:
-        """Asks every replica a question with a label.
+        """Checks on every replica that a label leads to a version.
 
         Raises:
             Failed: Another version answers, or none.
@@ -201,13 +217,16 @@ class Deployment:
                 time.sleep(self.pace.settle)
 
     def _write(self, before: Recorded, after: Recorded, why: str) -> None:
+        self._record(before, after, why)
+        self._push()
+
+    def _record(self, before: Recorded, after: Recorded, why: str) -> None:
         if after.policy != before.policy:
             versions = sorted(after.policy.versions)
             self.note("aspired", figures={"versions": versions}, why=why)
         if after.labels != before.labels:
             self.note("labels", figures=dict(after.labels), why=why)
         self.record.change(before, after)
-        self._push()
 
     def _push(self) -> None:
         self._refused = self.fleet.push(self.record.message())
@@ -256,42 +275,3 @@ class Deployment:
             "Do the servers read this very file, and poll it "
             "(--model_config_file_poll_wait_seconds)?"
         )
-
-
-def unavailable(replica: Replica, versions: Iterable[int]) -> str:
-    """Which of the versions a replica does not serve yet; empty if none.
-
-    Raises:
-        VersionFailed: One never will: its load failed.
-    """
-    waiting = []
-    for version in versions:
-        if failure := replica.failure(version):
-            raise VersionFailed(
-                f"version {version} could not be loaded by {replica.target}: {failure}. A server "
-                "does not try the same number again: publish what is mended under a new one"
-            )
-        if version not in replica.available:
-            entry = replica.versions.get(version)
-            waiting.append(f"version {version} is {entry.state.name if entry else NOT_TAKEN_UP}")
-            if entry is None and any(map(replica.failure, replica.versions)):
-                waiting[-1] += STUCK
-    return ", ".join(waiting)
-
-
-def unlabelled(replica: Replica, labels: Mapping[str, int]) -> str:
-    """Which labels a replica answers by another version; empty if none."""
-    return ", ".join(
-        f"label {label!r} means {'no version' if found is None else found}, not {version}"
-        for label, version in labels.items()
-        if (found := replica.labels.get(label)) != version
-    )
-
-
-def still_there(replica: Replica, versions: Iterable[int]) -> str:
-    """Which of the versions a replica still serves; empty if none."""
-    return ", ".join(
-        f"version {version} is {entry.state.name}"
-        for version in versions
-        if (entry := replica.versions.get(version)) is not None and entry.state in SERVING
-    )

@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from seq2sum import contract
 
-from seq2sum_serving.rollout import files
+from seq2sum_serving.rollout import files, model_card
 from seq2sum_serving.rollout.errors import Failed, Mistake, Refused
 
 SAVED_MODEL = "saved_model.pb"
@@ -39,32 +40,19 @@ class Base:
                 f"cannot look at the base path {self.path}: {error.strerror}. If the servers see "
                 "it under another name than this machine, name it with --base-path"
             ) from error
-        numbers = (contract.version_number(name) for name in names)
+        numbers = (contract.directory_version(name) for name in names)
         return sorted({number for number in numbers if number is not None})
 
     def folder(self, version: int) -> Path:
-        """The folder of a version; several zeros may stand before its number."""
+        """Returns the folder of a version; of several names for one number, the one servers use.
+
+        That is the last one in order: IndexChildrenByVersion in tensorflow/serving's
+        file_system_storage_path_source.cc.
+        """
         for entry in sorted(self.path.iterdir(), reverse=True):
-            if contract.version_number(entry.name) == version:
+            if contract.directory_version(entry.name) == version:
                 return entry
         return self.path / str(version)
-
-    def contract(self, version: int) -> dict[str, Any] | None:
-        """What a version says that it can do; None if it says nothing.
-
-        Raises:
-            Refused: What it says is no JSON object.
-        """
-        path = self.folder(version) / "assets.extra" / contract.FILE_NAME
-        try:
-            told = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise Refused(f"cannot read {path}: {error}. Export the version anew") from error
-        if not isinstance(told, dict):
-            raise Refused(f"{path} is no contract: export the version anew")
-        return told
 
     def publish(self, source: Path, version: int | None) -> int:
         """Copies a version folder to the next number, or to `version`; gives back the number.
@@ -72,21 +60,15 @@ class Base:
         Raises:
             Mistake: The source is no version folder.
             Refused: The number is taken.
-            Failed: It cannot be written; nothing of it is left.
+            Failed: It cannot be read or written; nothing of it is left.
         """
-        if not (source / SAVED_MODEL).is_file():
-            raise Mistake(f"{source} is no version to publish: it has no {SAVED_MODEL}")
-        there = self.versions()
-        number = max(there, default=0) + 1 if version is None else version
-        if number in there:
-            raise Refused(
-                f"version {number} exists in {self.path}: versions are never overwritten; the "
-                f"next free one is {max(there) + 1}"
-            )
+        number = next_number(self.versions()) if version is None else version
+        self.check(source, number)
         staging = self.path / f"{STAGING}{number}-{uuid.uuid4().hex}"
         try:
             try:
                 shutil.copytree(source, staging)
+                model_card.renumber(staging / model_card.PLACE, number)
                 for parent, _, names in os.walk(staging):
                     for name in (*names, "."):
                         files.sync(Path(parent, name))
@@ -98,11 +80,74 @@ class Base:
                     shutil.rmtree(staging)
         except (OSError, shutil.Error) as error:
             reason = getattr(error, "strerror", None) or _first(error)
-            raise Failed(
-                f"cannot publish {source} as {self.path / str(number)}: {reason}. Nothing of it is "
-                "left there"
-            ) from error
+            raise self._unpublished(source, number, reason) from error
         return number
+
+    def check(self, source: Path, number: int) -> None:
+        """Checks that a folder can be published under a number; writes nothing.
+
+        Raises:
+            Mistake: The source is no version folder.
+            Refused: The number is taken.
+            Failed: A file cannot be read, or the base path cannot be written.
+        """
+        if not (source / SAVED_MODEL).is_file():
+            raise Mistake(f"{source} is no version to publish: it has no {SAVED_MODEL}")
+        there = self.versions()
+        if number in there:
+            raise Refused(
+                f"version {number} exists in {self.path}: versions are never overwritten; the "
+                f"next free one is {next_number(there)}"
+            )
+        try:
+            files.check_access(self.path, os.W_OK | os.X_OK)
+        except OSError as error:
+            raise self._unpublished(source, number, str(error.strerror)) from error
+        try:
+            for parent, _, names in os.walk(source):
+                for name in names:
+                    files.check_access(Path(parent, name), os.R_OK)
+        except OSError as error:
+            raise self._unpublished(source, number, str(error)) from error
+
+    def _unpublished(self, source: Path, number: int, reason: str) -> Failed:
+        return Failed(
+            f"cannot publish {source} as {self.path / str(number)}: {reason}. Nothing of it is "
+            "left there"
+        )
+
+
+def contract_of(folder: Path) -> dict[str, Any] | None:
+    """Returns what a version says of itself; None if it says nothing.
+
+    Raises:
+        Refused: What it says is not a JSON object.
+    """
+    path = folder / "assets.extra" / contract.FILE_NAME
+    try:
+        told = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise Refused(f"cannot read {path}: {error}. Export the version anew") from error
+    if not isinstance(told, dict):
+        raise Refused(f"{path} is no contract: export the version anew")
+    return told
+
+
+def next_number(used: Iterable[int]) -> int:
+    """Returns the number after all that are used.
+
+    Raises:
+        Refused: A server could not load it: version numbers are int64.
+    """
+    highest = max([0, *used])  # a negative number is a version, too
+    if highest >= contract.LARGEST_VERSION:
+        raise Refused(
+            f"version {highest} exists, the highest that a server can load: there is no next "
+            "number. Take that version out of service, and publish it under a lower number"
+        )
+    return highest + 1
 
 
 def _first(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tempfile
@@ -9,18 +10,66 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from seq2sum_serving.rollout.errors import Refused
 
-def replace(path: Path, text: str) -> None:
-    """Writes a file beside, through to the disk, and puts it in the place of the old one.
+PROJECTION = ".."
+"""How the kubelet begins the names of the folders that it projects volumes into: `..data` is a
+link to `..2026_07_14_09_30_00.123456789`, and each file is a link into `..data`."""
+MOUNTED = "it is mounted as a single file, which cannot be replaced: mount its folder instead"
 
-    Mode and owner stay those of the old file, where the system lets them.
+
+def target(path: Path) -> Path:
+    """Returns the file that a path leads to through links: that one changes, and the link stays.
 
     Raises:
-        OSError: It cannot be done; the old file is as it was, and nothing is left beside it.
+        Refused: The file is part of a volume that Kubernetes writes.
     """
+    found = Path(os.path.realpath(path))
+    if any(part.startswith(PROJECTION) for part in found.parts):
+        raise Refused(
+            f"{path} is part of a Kubernetes volume (a ConfigMap, a Secret or a projected one), "
+            "which cannot be changed through its files: keep the file on a volume that can be "
+            "written, and name that one to servers and callers"
+        )
+    return found
+
+
+def check_replaceable(path: Path) -> None:
+    """Checks that `replace` may write a file; writes nothing.
+
+    Raises:
+        Refused: See `target`.
+        OSError: The folder of the file is missing or cannot be written.
+    """
+    check_access(target(path).parent, os.W_OK | os.X_OK)
+
+
+def check_access(path: Path, mode: int) -> None:
+    """Checks what this process may do with a file or a folder.
+
+    Raises:
+        OSError: It is missing, or this is not allowed.
+    """
+    path.stat()
+    if not os.access(path, mode):
+        read_only = mode & os.W_OK and os.statvfs(path).f_flag & os.ST_RDONLY
+        code = errno.EROFS if read_only else errno.EACCES
+        raise OSError(code, os.strerror(code), str(path))
+
+
+def replace(path: Path, text: str) -> None:
+    """Writes a new file next to the old one, through to the disk, and renames it to the old name.
+
+    Mode and owner stay those of the old file, where the system lets them. A link stays a link.
+
+    Raises:
+        Refused: See `target`.
+        OSError: It cannot be done; the old file is as it was, and nothing is left next to it.
+    """
+    path = target(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             try:
                 old = path.stat()
             except FileNotFoundError:
@@ -32,12 +81,21 @@ def replace(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        _rename(name, path)
     except BaseException:
         with suppress(FileNotFoundError):
             Path(name).unlink()
         raise
     sync(path.parent)
+
+
+def _rename(name: str, path: Path) -> None:
+    try:
+        os.replace(name, path)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        raise OSError(errno.EBUSY, MOUNTED, str(path)) from error
 
 
 def sync(path: Path) -> None:
@@ -47,6 +105,21 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def holder(path: Path) -> str | None:
+    """Returns what the holder of a lock says; None if nobody holds it. The file stays as it is."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _told(handle)
+    finally:
+        os.close(handle)
+    return None
 
 
 @contextmanager
@@ -67,11 +140,14 @@ def locked(path: Path, told: str = "", *, wait: bool = True) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
-            holder = os.pread(handle, 1000, 0).decode(errors="replace").strip()
-            raise BlockingIOError(error.errno, error.strerror, holder) from error
+            raise BlockingIOError(error.errno, error.strerror, _told(handle)) from error
         os.ftruncate(handle, 0)
         os.pwrite(handle, told.encode(), 0)
         yield
         os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _told(handle: int) -> str:
+    return os.pread(handle, 1000, 0).decode(errors="replace").strip()

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from seq2sum_serving.rollout import files
 from seq2sum_serving.rollout.errors import Failed, Mistake
 
 
@@ -72,6 +73,20 @@ class History:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def check_writable(self) -> None:
+        """Checks that a line could be added; writes nothing.
+
+        Raises:
+            Failed: It could not.
+        """
+        path = self.path
+        while not path.exists() and path != path.parent:
+            path = path.parent
+        try:
+            files.check_access(path, os.W_OK)
+        except OSError as error:
+            raise self._unwritten(error.strerror) from error
+
     def add(self, event: Event) -> Event:
         """Writes a line through to the disk; gives back the event with time and person.
 
@@ -92,10 +107,7 @@ class History:
                     os.ftruncate(handle, end)
                     raise
         except OSError as error:
-            raise Failed(
-                f"cannot write the history {self.path}: {error.strerror}. Nothing is done that "
-                "would not be in it: make room or name another file with --history"
-            ) from error
+            raise self._unwritten(error.strerror) from error
         return told
 
     def events(self, model: str | None = None) -> list[Event]:
@@ -122,6 +134,12 @@ class History:
             if model is None or event.model == model:
                 found.append(event)
         return found
+
+    def _unwritten(self, reason: str | None) -> Failed:
+        return Failed(
+            f"cannot write the history {self.path}: {reason}. Nothing is done that would not be "
+            "in it: make room or name another file with --history"
+        )
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

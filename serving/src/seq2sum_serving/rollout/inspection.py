@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 
 import seq2sum
 
 from seq2sum_serving.rollout.deployment import Deployment
+from seq2sum_serving.rollout.disk import contract_of
 from seq2sum_serving.rollout.errors import Failed
 from seq2sum_serving.rollout.fleet import said
-from seq2sum_serving.rollout.gates import contract, golden, latency, live, memory
+from seq2sum_serving.rollout.gates import contract, exported, golden, latency, live, memory
 from seq2sum_serving.rollout.gates.golden import Golden
 from seq2sum_serving.rollout.gates.live import LiveMetrics, Seen
 from seq2sum_serving.rollout.gates.policy import GatePolicy
@@ -25,7 +27,16 @@ Ended = Callable[[], bool]
 
 
 class Inspection:
-    """The gates of one version of a deployment."""
+    """The gates of one version of a deployment.
+
+    Args:
+        deployment: Where the version is, or is to be.
+        version: The version that is judged.
+        stable: The one that it is compared with.
+        policy: The limits.
+        prometheus: Whom to ask for live figures; None if nobody is.
+        folder: The files of a version that is not below the base path yet.
+    """
 
     def __init__(
         self,
@@ -34,19 +45,36 @@ class Inspection:
         stable: int,
         policy: GatePolicy,
         prometheus: Prometheus | None = None,
+        *,
+        folder: Path | None = None,
     ) -> None:
         self._deployment = deployment
         self._version = version
         self._stable = stable
         self._policy = policy
         self._prometheus = prometheus
+        self._folder = folder or deployment.base.folder(version)
 
     def on_disk(self) -> list[Result]:
         """Before it is loaded: what its files say."""
-        base = self._deployment.base
-        told = contract.judge(base.contract(self._version), base.contract(self._stable))
+        told = contract_of(self._folder)
+        stable = contract_of(self._deployment.base.folder(self._stable))
         self._golden  # noqa: B018 what could not be asked later is told now
-        return [told]
+        # The contract comes last: when it is in the history, the run has passed all of these.
+        return [exported.judge(told, stable, self._policy.golden), contract.judge(told, stable)]
+
+    def without_changes(self) -> list[Result]:
+        """Asks the gates that need no change: those of the files, and the others if it is loaded.
+
+        Raises:
+            RolloutError: A gate cannot be asked.
+        """
+        results, memory = self.on_disk(), self.memory()
+        if overall(results) is Verdict.FAILED:
+            return results
+        if self._deployment.observe().available_everywhere(self._version):
+            results += self.loaded(memory)
+        return results
 
     def memory(self) -> float | None:
         """Bytes of the servers, where the policy says how to ask."""
@@ -108,7 +136,7 @@ class Inspection:
     @cached_property
     def _golden(self) -> Golden:
         """Read once: raises Failed if the version has none that can be used."""
-        return golden.read(self._deployment.base.folder(self._version))
+        return golden.read(self._folder)
 
     def _answers(self, client: seq2sum.Client) -> list[Result]:
         questions = self._golden

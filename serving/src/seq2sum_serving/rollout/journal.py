@@ -1,4 +1,7 @@
-"""What the history says about a run that has not ended: what is behind it."""
+"""The run that is open by the history, and how far it has come.
+
+`run` goes on with it and `watch` shows it: both by `open_run` alone.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ class OpenRun:
     run: str
     """Its name in the history."""
     version: int
+    events: Sequence[Event] = ()
+    """Its own, from its beginning on."""
     source: str = ""
     """The folder that it publishes; empty for a version that was on disk."""
     checked: bool = False
@@ -44,22 +49,24 @@ class OpenRun:
 
 
 def open_run(events: Sequence[Event]) -> OpenRun | None:
-    """The run that began last, unless it has ended."""
+    """Returns the run that began last, unless it has ended."""
     began = [number for number, event in enumerate(events) if event.what == "run began"]
     if not began:
         return None
     first = events[began[-1]]
-    own = [event for event in events[began[-1] :] if event.run == first.run]
-    if first.version is None or any(_ends(event, first) for event in events[began[-1] :]):
+    later = events[began[-1] :]
+    if first.version is None or any(_ends(event, first) for event in later):
         return None
+    own = [event for event in (events if first.run else later) if event.run == first.run]
     failures = [event.why for event in own if event.what in ("failed", "rolled back", "given up")]
     return OpenRun(
         first.run,
         first.version,
+        own,
         str(first.figures.get("from", "")),
         checked=any(_passed(event, "contract") for event in own),
         loaded=any(event.what == "loaded" for event in own),
-        baked=frozenset(int(e.figures["weight"]) for e in own if e.what == "bake ended"),
+        baked=frozenset(e.figures.get("weight", 0) for e in own if e.what == "bake ended"),
         promoted=any(event.what == "promoted" for event in own),
         failed=failures[0] if failures else "",
     )

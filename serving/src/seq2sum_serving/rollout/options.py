@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib import metadata
 from pathlib import Path
 
 from seq2sum import contract
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_version(top)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     shared = _shared()
     changing = _changing()
@@ -79,6 +81,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def add_version(top: argparse.ArgumentParser) -> None:
+    """Adds `--version`, which prints the program's name and the version of its package."""
+    top.add_argument(
+        "--version", action="version", version=f"%(prog)s {metadata.version('seq2sum-serving')}"
+    )
+
+
 def _shared() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     group = shared.add_argument_group("the deployment")
@@ -88,7 +97,7 @@ def _shared() -> argparse.ArgumentParser:
     encryption.add_options(shared)
     shared.add_argument("--json", action="store_true", help="one JSON object on standard output")
     shared.add_argument(
-        "--dry-run", action="store_true", help="show the plan, touch nothing; some verbs only look"
+        "--dry-run", action="store_true", help="check and show the plan; change nothing"
     )
     return shared
 

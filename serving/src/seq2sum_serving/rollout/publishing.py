@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-from seq2sum_serving.rollout import intents, journal
+from seq2sum_serving.rollout import disk, intents, journal
 from seq2sum_serving.rollout import plan as plans
-from seq2sum_serving.rollout.state import Current
+from seq2sum_serving.rollout.errors import Failed
 from seq2sum_serving.rollout.task import Task
 
 
-def held(task: Task, current: Current) -> None:
-    """Sees that what appears on disk is not taken up by itself, where something serves already."""
-    if intents.falls_back(current):
-        task.deployment.hold(task.why)  # nothing can be adopted before another one is published
-    elif current.aspired:
-        task.deployment.adopt(task.why)
+def held(task: Task) -> None:
+    """Makes sure that no server takes up a new folder by itself, where something serves already.
+
+    Replicas that answer are waited for; if one does not, the file has to do.
+    """
+    deployment, current = task.deployment, task.deployment.on_file()
+    if intents.adopted(current) or not current.aspired:
+        return
+    with suppress(Failed):  # their name does not resolve
+        current = deployment.observe()
+    if current.up and not current.down and not intents.falls_back(current):
+        deployment.adopt(task.why)
+    else:  # nothing can be adopted before another one is published
+        deployment.hold(task.why)
 
 
 def begun_with(task: Task, source: Path) -> int:
     """The number of a folder that is run: that of its run under way, or the next one."""
     deployment, folder = task.deployment, str(source.resolve())
-    begun = journal.published(deployment.events(), folder)
-    if begun is None:
-        current = deployment.observe()
-        held(task, current)
-        begun = next_number(task, current)
+    begun = number_of(task, source)
+    if journal.published(deployment.events(), folder) is None:
+        deployment.base.check(source, begun)
+        held(task)
         deployment.note("publishing", begun, task.why, {"from": folder})
     if begun not in deployment.base.versions():
         deployment.base.publish(source, begun)
@@ -33,8 +41,15 @@ def begun_with(task: Task, source: Path) -> int:
     return begun
 
 
-def next_number(task: Task, current: Current) -> int:
+def number_of(task: Task, source: Path) -> int:
+    """Returns the number of a folder that is run: that of its run under way, or the next one."""
+    begun = journal.published(task.deployment.events(), str(source.resolve()))
+    return next_number(task) if begun is None else begun
+
+
+def next_number(task: Task) -> int:
     """The number after all that there are, that were used up, and that runs have begun with."""
+    current = task.deployment.on_file()
     told = ("publishing", "published")
     begun = [event.version or 0 for event in task.deployment.events() if event.what in told]
-    return max([plans.unused(current) - 1, *begun]) + 1
+    return disk.next_number([plans.unused(current) - 1, *begun])

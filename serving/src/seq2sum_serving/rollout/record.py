@@ -14,6 +14,9 @@ from seq2sum_serving.rollout import config_text, files
 from seq2sum_serving.rollout.errors import Failed, Mistake
 from seq2sum_serving.rollout.state import Recorded
 
+LOCAL = "file://"
+"""May stand before a path on a server's disk, as in TensorFlow's file systems."""
+
 
 class Record:
     """One model's entry in a model config file."""
@@ -29,7 +32,7 @@ class Record:
             Mistake: It cannot be read.
         """
         try:
-            return self.path.read_text(encoding="utf-8")
+            return self.path.read_bytes().decode()  # with the ends of lines as they are
         except FileNotFoundError as error:
             raise Mistake(
                 f"there is no model config file {self.path}. Name it with --config, or write it "
@@ -38,6 +41,27 @@ class Record:
             ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise Mistake(f"cannot read the model config file {self.path}: {error}") from error
+
+    def beside(self, suffix: str) -> Path:
+        """Returns the path of a lock: one for all the links that lead to the file.
+
+        Raises:
+            Refused: The file cannot be changed.
+        """
+        file = files.target(self.path)
+        return file.with_name(f".{file.name}.{suffix}")
+
+    def check_writable(self) -> None:
+        """Checks that a change could be written; writes nothing.
+
+        Raises:
+            Refused: The file cannot be changed.
+            Failed: Its folder cannot be written.
+        """
+        try:
+            files.check_replaceable(self.path)
+        except OSError as error:
+            raise self._unwritten(error) from error
 
     def message(self) -> ModelServerConfig:
         """All of it, as servers take it in a reload.
@@ -56,12 +80,12 @@ class Record:
         return config_text.recorded(self._told(self.text())[1])
 
     def base_path(self) -> str:
-        """Where the servers look for versions.
+        """Returns the path where the servers look for versions; they take `file://` before it, too.
 
         Raises:
             Mistake: As `read`.
         """
-        return self._told(self.text())[1].base_path
+        return self._told(self.text())[1].base_path.removeprefix(LOCAL)
 
     def change(self, before: Recorded, after: Recorded) -> None:
         """Puts other versions and labels in place.
@@ -71,11 +95,12 @@ class Record:
             after: What shall stand there.
 
         Raises:
-            Mistake: It is missing, or cannot be changed safely.
+            Mistake: It is missing, or is written in a way that cannot be changed safely.
+            Refused: It is part of a volume that cannot be changed.
             Failed: Somebody else has changed it meanwhile, or it cannot be written.
         """
         try:
-            with files.locked(self.path.with_name(f".{self.path.name}.lock")):
+            with files.locked(self.beside("lock")):
                 text = self.text()
                 if config_text.recorded(self._told(text)[1]) != before:
                     raise Failed(
@@ -89,9 +114,12 @@ class Record:
                 if new != text:
                     files.replace(self.path, new)
         except OSError as error:
-            raise Failed(
-                f"cannot write {self.path}: {error.strerror}. It is as it was, and so is traffic"
-            ) from error
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> Failed:
+        return Failed(
+            f"cannot write {self.path}: {error.strerror}. It is as it was, and so is traffic"
+        )
 
     def _told(self, text: str) -> tuple[ModelServerConfig, ModelConfig]:
         try:

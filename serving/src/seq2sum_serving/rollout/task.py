@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,9 @@ from seq2sum_serving.rollout.errors import Mistake, Refused
 from seq2sum_serving.rollout.gates.policy import GatePolicy
 from seq2sum_serving.rollout.gates.prometheus import Prometheus
 from seq2sum_serving.rollout.views import steps as steps_view
+
+LOCK = "rollout"
+"""The end of the lock's name."""
 
 
 @dataclass(slots=True)
@@ -40,33 +43,71 @@ class Task:
         """Prints for a person."""
         self.console.print(what)
 
-    def dry(self, sentences: Sequence[object]) -> bool:
-        """Shows a plan; whether that is all that was asked for."""
+    def dry(
+        self, steps: Sequence[object], *checks: Callable[[], object], lock: bool = True
+    ) -> bool:
+        """Makes a dry run, if one was asked for: it checks and shows, and changes nothing.
+
+        Args:
+            steps: The plan.
+            checks: Further checks of the verb; each raises what the real run would raise.
+            lock: Whether the verb needs the lock of `alone`.
+
+        Returns:
+            Whether a dry run was asked for.
+
+        Raises:
+            RolloutError: The real run would end with this.
+        """
         if not self.options.dry_run:
             return False
-        self.answer["plan"] = [str(sentence) for sentence in sentences]
-        self.show(steps_view.steps([str(sentence) for sentence in sentences]))
+        self.check_alone(lock=lock)
+        for check in checks:
+            check()
+        self.show_plan(steps)
         return True
+
+    def check_alone(self, *, lock: bool = True) -> None:
+        """Checks that `alone` would let the verb in, and that its files can be written.
+
+        Raises:
+            Refused: Another process holds the lock, or the file of record cannot be changed.
+            Failed: A file cannot be written.
+        """
+        self.deployment.check_writable()
+        holder = files.holder(self.deployment.record.beside(LOCK)) if lock else None
+        if holder is not None:
+            raise _busy(holder)
+
+    def show_plan(self, steps: Sequence[object]) -> None:
+        """Prints the steps of a dry run."""
+        self.answer["plan"] = [str(step) for step in steps]
+        self.show(steps_view.steps([str(step) for step in steps]))
 
 
 @contextmanager
 def alone(task: Task) -> Iterator[None]:
-    """Nobody else changes anything at the same time, but for a rollback.
+    """Holds the lock of the verbs that change anything; a rollback goes without it.
 
     Raises:
-        Refused: Somebody does.
+        Refused: Another process holds it, or the file of record cannot be changed.
+        Failed: A file that the verb may write cannot be written.
     """
-    record = task.deployment.record
-    path = record.path.with_name(f".{record.path.name}.rollout")
+    task.deployment.check_writable()
+    path = task.deployment.record.beside(LOCK)
     told = f"{task.options.verb} by {history.who()} since {history.now()}"
     with ExitStack() as held:
         try:
             held.enter_context(files.locked(path, told, wait=False))
         except BlockingIOError as error:
-            raise Refused(
-                f"another rollout is under way: {error.filename}. Wait for its end, or look on "
-                "with `watch`; `rollback` works at any time"
-            ) from error
+            raise _busy(str(error.filename)) from error
         except OSError as error:
             raise Mistake(f"cannot write {path}: {error.strerror}") from error
         yield
+
+
+def _busy(holder: str) -> Refused:
+    return Refused(
+        f"another rollout is under way: {holder}. Wait for its end, or look on with `watch`; "
+        "`rollback` works at any time"
+    )

@@ -46,15 +46,31 @@ class Traffic:
             )
         return {label: float(weight) for label, weight in weights.items()}
 
+    def check_writable(self) -> None:
+        """Checks that other weights could be put in place; writes nothing.
+
+        Raises:
+            Refused: The file is part of a volume that cannot be changed.
+            Failed: Its folder cannot be written.
+        """
+        try:
+            files.check_replaceable(self.path)
+        except OSError as error:
+            raise self._unwritten(error) from error
+
     def write(self, weights: Mapping[str, float]) -> None:
         """Puts other weights in place.
 
         Raises:
+            Refused: The file is part of a volume that cannot be changed.
             Failed: It cannot be written; the old weights stay.
         """
         try:
             files.replace(self.path, json.dumps(dict(weights)) + "\n")
         except OSError as error:
-            raise Failed(
-                f"cannot write the weights {self.path}: {error.strerror}. They are as they were"
-            ) from error
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> Failed:
+        return Failed(
+            f"cannot write the weights {self.path}: {error.strerror}. They are as they were"
+        )

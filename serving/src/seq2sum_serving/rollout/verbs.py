@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import RenderableType
+from seq2sum import contract
 
-from seq2sum_serving.rollout import history, intents, journal
+from seq2sum_serving.rollout import history, intents, journal, rehearsal
 from seq2sum_serving.rollout import plan as plans
 from seq2sum_serving.rollout.course import Course, event_of, line, refuse_failed
 from seq2sum_serving.rollout.drift import drift
@@ -17,7 +19,7 @@ from seq2sum_serving.rollout.errors import Exit, Failed, Refused
 from seq2sum_serving.rollout.gates.result import Verdict, overall
 from seq2sum_serving.rollout.inspection import Inspection
 from seq2sum_serving.rollout.publishing import begun_with, held, next_number
-from seq2sum_serving.rollout.state import STABLE, Current, Wanted
+from seq2sum_serving.rollout.state import STABLE, Wanted
 from seq2sum_serving.rollout.task import Task, alone
 from seq2sum_serving.rollout.traffic import ALL_STABLE, to_canary
 from seq2sum_serving.rollout.views import history as history_view
@@ -36,20 +38,19 @@ def status(task: Task) -> Exit:
 
 def publish(task: Task) -> Exit:
     """A version folder gets the next number below the base path; it gets no traffic by that."""
-    base, source, current = (
-        task.deployment.base,
-        Path(task.options.folder),
-        task.deployment.observe(),
-    )
+    base, source = task.deployment.base, Path(task.options.folder)
+    current = task.deployment.on_file()
     number = task.options.version
     if number is None:
-        number = next_number(task, current)
+        number = next_number(task)
     if number in current.spent:
         raise Refused(f"version {number} {current.spent[number]}. A number is never used again")
+    base.check(source, number)
     if task.dry([f"copy {source} to {base.path / str(number)}, by one rename"]):
         return Exit.DONE
     with alone(task):
-        held(task, current)
+        if current.recorded.policy.kind != "specific":
+            held(task)
         base.publish(source, number)
         task.deployment.note("published", number, task.why, {"from": str(source.resolve())})
     task.answer["version"] = number
@@ -63,7 +64,8 @@ def canary(task: Task) -> Exit:
     current = task.deployment.observe()
     before = plans.plan(current, intents.beside(current, version))
     judging = [] if task.options.without_gates else ["judge it without traffic"]
-    if task.dry([*before, *judging, f"label canary = {version}", f"{percent:g} % of traffic"]):
+    steps = [*before, *judging, f"label canary = {version}", f"{percent:g} % of traffic"]
+    if task.dry(steps, partial(rehearsal.bring, task, version)):
         return Exit.DONE
     with alone(task):
         bring(task, version)
@@ -78,10 +80,13 @@ def promote(task: Task) -> Exit:
     """A version gets all of the traffic; the one before stays loaded."""
     version, current = task.options.version, task.deployment.observe()
     steps = plans.plan(current, intents.promote(current, version))
-    if task.dry([*steps, "all traffic to stable"]):
+    new = current.stable not in (None, version) and current.canary != version
+    if task.dry(
+        [*steps, "all traffic to stable"], *([partial(rehearsal.bring, task, version)] * new)
+    ):
         return Exit.DONE
     with alone(task):
-        if current.stable not in (None, version) and current.canary != version:
+        if new:
             bring(task, version)
         task.deployment.note("promoted", version, task.why)
         task.deployment.reach(intents.promote(task.deployment.observe(), version), task.why)
@@ -97,9 +102,10 @@ def rollback(task: Task) -> Exit:
     current = deployment.observe()
     wanted = intents.rollback(current)
     steps = plans.plan(current, wanted, down_too=True)
-    if task.dry([*steps, "all traffic to stable"]):
-        return Exit.DONE
     deployment.insists = False
+    if task.dry([*steps, "all traffic to stable"], lock=False):
+        return Exit.DONE
+    deployment.record.check_writable()
     left = current.canary if current.canary is not None else current.stable
     deployment.note("rolled back", left, task.why or "by hand")
     deployment.reach(wanted, task.why, down_too=True)
@@ -149,14 +155,13 @@ def repair(task: Task) -> Exit:
 def run(task: Task) -> Exit:
     """The whole way of a version, or of a folder that becomes one."""
     deployment, given = task.deployment, str(task.options.what)
-    source = None if given.isdecimal() else Path(given)
+    number = contract.version_number(given)
+    source = Path(given) if number is None else None
     if task.options.dry_run:
-        current = deployment.observe()
-        version = int(given) if source is None else next_number(task, current)
-        task.dry(phases(task, version, current, source))
+        rehearsal.run(task, number, source)
         return Exit.DONE
     with alone(task):
-        version = int(given) if source is None else begun_with(task, source)
+        version = begun_with(task, source) if source else int(given)
         task.answer["version"] = version
         open_run = journal.open_run(deployment.events())
         if open_run is None and deployment.observe().stable == version:
@@ -211,12 +216,13 @@ def bring(task: Task, version: int) -> None:
     stable = deployment.observe().stable
     assert stable is not None  # it was adopted
     look = Inspection(deployment, version, stable, task.policy, task.prometheus)
-    memory = look.memory()
+    gates = not task.options.without_gates
+    memory = look.memory() if gates else None
     try:
-        results = [] if task.options.without_gates else look.on_disk()
+        results = look.on_disk() if gates else []
         if overall(results) is not Verdict.FAILED:
             deployment.reach(intents.beside(deployment.observe(), version), task.why)
-            results += [] if task.options.without_gates else look.loaded(memory)
+            results += look.loaded(memory) if gates else []
         for one in results:
             deployment.tell(line(one))
         refuse_failed(results)
@@ -224,29 +230,6 @@ def bring(task: Task, version: int) -> None:
         deployment.note(event_of(error, with_traffic=False), version, str(error))
         deployment.reach(intents.retire(deployment.observe(), version), down_too=True)
         raise
-
-
-def phases(task: Task, version: int, current: Current, source: Path | None) -> list[str]:
-    """What a run would do."""
-    traffic, stable = task.policy.traffic, intents.adopt(current).labels[STABLE]
-    first = [f"publish {source} as version {version}"] if source is not None else []
-    beside = (
-        [] if source else [str(s) for s in plans.plan(current, intents.beside(current, version))]
-    )
-    return [
-        *first,
-        f"look at the files of version {version}",
-        *beside,
-        "judge it without traffic: signatures, golden, disagreement, latency, memory",
-        f"label canary = {version} on every replica",
-        *(
-            f"{percent} % of the traffic for {traffic.bake:g} s, judged"
-            for percent in traffic.steps
-        ),
-        f"label stable = {version}, previous = {stable} on every replica",
-        "all of the traffic to stable",
-        f"unload all but {version} and {stable}",
-    ]
 
 
 VERBS: dict[str, Callable[[Task], Exit]] = {

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-"""What TensorFlow Serving reads as a number: the whole name, so neither `1.tmp` nor `v1`."""
-SMALLEST, LARGEST = -(2**63), 2**63 - 1
+from seq2sum import contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +32,6 @@ class Specific:
 VersionPolicy = Latest | All | Specific
 
 
-def version_number(name: str) -> int | None:
-    """The version that a directory entry stands for, or None; `00000123` is version 123."""
-    if not NUMBER.fullmatch(name):
-        return None
-    number = int(name)
-    return number if SMALLEST <= number <= LARGEST else None
-
-
 def aspired(names: Iterable[str], policy: VersionPolicy) -> dict[int, str]:
     """The aspired versions among the children of a base path, with their names.
 
@@ -51,7 +40,7 @@ def aspired(names: Iterable[str], policy: VersionPolicy) -> dict[int, str]:
     """
     found: dict[int, str] = {}
     for name in sorted(names):  # of two spellings of one number the last one counts
-        number = version_number(name)
+        number = contract.directory_version(name)
         if number is not None:
             found[number] = name
     match policy:

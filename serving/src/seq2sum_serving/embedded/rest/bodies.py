@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 INFLATED_LIMIT = 100 * 1024 * 1024
 """Bytes that a compressed body may grow to."""
 
 _GZIP = 16 + zlib.MAX_WBITS
+_FLAGS_AT = 3
+_RESERVED_FLAGS = 0xE0
+"""zlib refuses them, the real server ignores them (recorded case gzip/with-reserved-flags)."""
 
 
-def is_compressed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a body is to be inflated. Any encoding that has gzip in its name will do."""
-    return any(name == b"content-encoding" and b"gzip" in value for name, value in headers)
+def is_compressed(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a body is to be inflated: any encoding that has gzip in its name will do."""
+    return b"gzip" in headers.get(b"content-encoding", b"")
 
 
 def inflated(body: bytes) -> bytes:
-    """The content of a gzip body; empty if it is none, or too large."""
+    """Returns the content of a gzip body; nothing if it is not exactly one member, or too large."""
+    flags = body[_FLAGS_AT : _FLAGS_AT + 1]
+    if flags and flags[0] & _RESERVED_FLAGS:
+        known = bytes([flags[0] & ~_RESERVED_FLAGS])
+        body = body[:_FLAGS_AT] + known + body[_FLAGS_AT + 1 :]
     inflater = zlib.decompressobj(_GZIP)
     try:
         content = inflater.decompress(body, INFLATED_LIMIT)
     except zlib.error:
         return b""
-    return content if inflater.eof else b""
+    # ZLib::Uncompress in TensorFlow Serving's gzip_zlib.cc takes nothing after the footer.
+    return content if inflater.eof and not inflater.unused_data else b""

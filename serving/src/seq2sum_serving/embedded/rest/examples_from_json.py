@@ -14,9 +14,10 @@ from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.rest.json_objects import members
 from seq2sum_serving.embedded.rest.json_reading import read_object
 from seq2sum_serving.embedded.rest.json_values import (
-    check_lossless,
+    as_floats,
     decoded_base64,
     encoded,
     is_base64,
@@ -62,8 +63,11 @@ def fill(
 def _fill_example(example: example_pb2.Example, value: Any) -> None:
     if not isinstance(value, dict):
         raise _invalid(f"Example must be JSON object but got JSON {json_type(value)}")
-    for name, content in value.items():
+    for name, content in members(value):
         feature = example.features.feature[encoded(name).decode("utf-8", "replace")]
+        # Of several features with one name the last counts (recorded case
+        # classify-regress/rest-doubled-feature).
+        feature.Clear()
         for element in content if isinstance(content, list) else [content]:
             _add(feature, name, element)
 
@@ -96,9 +100,9 @@ def _converted(name: str, value: Any) -> Any:
     if isinstance(value, str):
         return encoded(value)
     if isinstance(value, float):
-        check_lossless(value, types_pb2.DT_FLOAT)
-    elif value > _LARGEST_INT64:
-        raise _invalid(f"Feature: {name} has uint64 element. Only int64 is supported.")
+        return as_floats([value], types_pb2.DT_FLOAT)[0]
+    if value > _LARGEST_INT64:
+        raise _invalid(f"Feature: {name} has uint64_t element. Only int64_t is supported.")
     return int(value) if isinstance(value, bool) else value
 
 

@@ -1,21 +1,28 @@
 """JSON values to tensors' values, by dtype, with TensorFlow Serving's rules of conversion.
 
-Whole numbers are good for floats as far as they are exact, decimals never for integers; integers
-that fit 32 bits are good for narrower types too, which keep the lowest bits.
+Any number is good for floats, which take the nearest value, or an infinity; decimals are never
+good for integers; integers that fit 32 bits are good for narrower types too, which keep the lowest
+bits.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import math
+import string
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.rest.json_writing import ENCODING_ERRORS, value_text
+from seq2sum_serving.embedded.rest.json_writing import (
+    ENCODING_ERRORS,
+    value_text,
+    without_subnormals,
+)
 
 _STRING, _BOOL = types_pb2.DT_STRING, types_pb2.DT_BOOL
 
@@ -34,11 +41,8 @@ FIELDS: dict[int, str] = {
 }
 """Where a tensor keeps its values, by dtype; the dtypes that JSON has no form for are missing."""
 
-_FLOATS: dict[int, tuple[Any, int, float]] = {
-    types_pb2.DT_FLOAT: (np.float32, 2**24 - 1, float(np.finfo(np.float32).max)),
-    types_pb2.DT_DOUBLE: (np.float64, 2**53 - 1, float(np.finfo(np.float64).max)),
-}
-"""By dtype: numpy type, largest whole number, largest number."""
+_FLOATS: dict[int, Any] = {types_pb2.DT_FLOAT: np.float32, types_pb2.DT_DOUBLE: np.float64}
+"""numpy type by dtype."""
 
 _INT32 = (-(2**31), 2**31 - 1)
 _INTEGERS: dict[int, tuple[Any, tuple[int, int]]] = {
@@ -55,24 +59,36 @@ _INTEGERS: dict[int, tuple[Any, tuple[int, int]]] = {
 
 def is_base64(value: Any) -> bool:
     """Whether a value is an object with nothing in it but the string `b64`."""
-    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
+    # An object that has the name twice is of another type.
+    return type(value) is dict and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
 def decoded_base64(value: Any) -> bytes:
-    """The bytes that such an object stands for.
+    """Returns the bytes that such an object stands for.
+
+    As absl::Base64Unescape, which TensorFlow Serving calls: white space may be anywhere; padding,
+    of `=` or `.`, has the right length or is missing; bits that are left over may be anything.
 
     Raises:
         ServingError: It is another object, or the text is not base64.
     """
     if not is_base64(value):
         raise _invalid(f"JSON Value: {value_text(value)} not formatted correctly for base64 data")
-    text: str = "".join(value["b64"].split()).rstrip("=.")
-    # With or without the padding.
-    padded = text + "=" * (-len(text) % 4)
     try:
-        return base64.b64decode(padded.encode("ascii"), validate=True)
+        text = value["b64"].encode("ascii").translate(None, string.whitespace.encode("ascii"))
+        digits = text.rstrip(b"=.")
+        padding = b"=" * (-len(digits) % 4)
+        if len(text) not in (len(digits), len(digits) + len(padding)):
+            raise binascii.Error
+        return base64.b64decode(digits + padding, validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise _invalid("Unable to base64 decode") from error
+
+
+def as_floats(values: Sequence[float], dtype: int) -> NDArray[Any]:
+    """Returns numbers as floats of a dtype: the nearest ones, or infinities."""
+    with np.errstate(over="ignore"):
+        return without_subnormals(np.array(values, np.float64).astype(_FLOATS[dtype]))
 
 
 def encoded(text: str) -> bytes:
@@ -99,7 +115,7 @@ def add_value(tensor: tensor_pb2.TensorProto, value: Any, dtype: int) -> None:
     if not _fits(value, dtype):
         raise type_error(value, dtype)
     if dtype in _FLOATS:
-        check_lossless(value, dtype)
+        value = as_floats([value], dtype)[0]
     getattr(tensor, FIELDS[dtype]).append(encoded(value) if dtype == _STRING else value)
 
 
@@ -121,15 +137,7 @@ def add_array(tensor: tensor_pb2.TensorProto, values: list[Any], dtype: int) -> 
     if dtype == _BOOL and kinds <= {bool}:
         array = np.array(values, np.bool_)
     elif dtype in _FLOATS and kinds <= {int, float}:
-        numpy_type, largest_whole, largest = _FLOATS[dtype]
-        if int in kinds and any(
-            type(value) is int and not -largest_whole <= value <= largest_whole for value in values
-        ):
-            return False
-        array = np.array(values, np.float64)
-        if np.any(np.isfinite(array) & (np.abs(array) > largest)):
-            return False
-        array = array.astype(numpy_type)
+        array = as_floats(values, dtype)
     elif dtype in _INTEGERS and kinds <= {int}:
         numpy_type, (smallest, largest_integer) = _INTEGERS[dtype]
         if values and not (smallest <= min(values) and max(values) <= largest_integer):
@@ -140,17 +148,6 @@ def add_array(tensor: tensor_pb2.TensorProto, values: list[Any], dtype: int) -> 
         return False
     tensor.tensor_content = array.tobytes()
     return True
-
-
-def check_lossless(value: float, dtype: int) -> None:
-    """Raises ServingError for a number that a float type cannot hold."""
-    _, largest_whole, largest = _FLOATS[dtype]
-    limit = largest_whole if isinstance(value, int) else largest
-    if math.isfinite(value) and abs(value) > limit:
-        raise _invalid(
-            f"Cannot convert JSON value: {value_text(value)} to {type_name(dtype)} "
-            "without loss of precision."
-        )
 
 
 def json_type(value: Any) -> str:

@@ -7,32 +7,37 @@ are not UTF-8 come out as they are. Numpy does the work for whole arrays.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from array import array
-from decimal import Decimal
 from json import encoder
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2sum_serving.embedded.rest.json_digits import digits_of
+from seq2sum_serving.embedded.rest.json_objects import members
+
 ENCODING_ERRORS = "surrogateescape"
 """How strings carry bytes that are not UTF-8."""
 
 INDENT = "    "
 
+ECHO_BYTES = 256
+"""Of a JSON value in a message; the token that reaches it is written whole."""
+
 _quoted = encoder.c_encode_basestring or encoder.py_encode_basestring  # type: ignore[attr-defined]
 
 _FLOAT32_DIGITS, _FLOAT64_DIGITS = 9, 17
-_LARGEST_FLOAT32 = 3.4028234e38
 _WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 _PLAIN_DIGITS = 21
 _PLAIN_ZEROS = -6
 
 
-class _NotWritable(Exception):
-    """A number in the middle of a value that the real writer stops at."""
+class _Stopped(Exception):
+    """The writer has stopped; what is written stays."""
 
 
 def string_text(text: str) -> str:
@@ -54,12 +59,23 @@ def string_texts(values: list[bytes]) -> list[str]:
     return [string_text(value.decode("utf-8", ENCODING_ERRORS)) for value in values]
 
 
+def without_subnormals(values: NDArray[Any]) -> NDArray[Any]:
+    """Returns the floats with zeros for subnormal numbers, as TensorFlow's threads compute.
+
+    They run with denormals flushed to zero, tensorflow_model_server's REST threads among them
+    (recorded cases rest-numbers/float32-too-small, float64-smallest).
+    """
+    small = np.abs(values) < np.finfo(values.dtype).tiny
+    return np.where(small, np.copysign(values.dtype.type(0), values), values)
+
+
 def decimal_texts(values: NDArray[Any]) -> list[str]:
     """Floats as text: six digits if that is enough to read the same back, else all of them.
 
     Args:
         values: float32 or float64, of any shape.
     """
+    values = without_subnormals(values)
     numbers: list[float] = values.ravel().tolist()
     texts = [f"{number:.6g}" for number in numbers]
     double = values.dtype == np.float64
@@ -73,39 +89,55 @@ def decimal_texts(values: NDArray[Any]) -> list[str]:
     ]
 
 
-def decimal_text(number: float, *, double: bool = False) -> str:
-    """One float as text."""
-    dtype = np.float64 if double else np.float32
-    return decimal_texts(np.array([number], dtype))[0]
-
-
 def value_text(value: Any) -> str:
-    """A JSON value as it stands in error messages."""
-    if isinstance(value, float):
-        single = -_LARGEST_FLOAT32 <= value <= _LARGEST_FLOAT32
-        return decimal_text(value, double=not single)
-    pieces: list[str] = []
-    with contextlib.suppress(_NotWritable):  # the message goes on after half a value, as there
-        _append(value, "\n", pieces)
-    return "".join(pieces)
+    """Returns a JSON value as error messages show it.
+
+    That is no more than its beginning: TensorFlow Serving stops in front of the next token once
+    256 bytes are written (recorded cases rest-echo), and at a number that is not finite.
+    """
+    writer = _EchoWriter()
+    with contextlib.suppress(_Stopped):
+        writer.write(value, "\n")
+    return "".join(writer.pieces)
 
 
-def _append(value: Any, newline: str, pieces: list[str]) -> None:
-    """Objects take a line for each member, lists are on one line."""
-    if isinstance(value, dict):
+class _EchoWriter:
+    """RapidJSON's PrettyWriter with kFormatSingleLineArray, and a limit."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self._size = 0
+
+    def write(self, value: Any, newline: str, before: str = "") -> None:
+        """Writes a value; the limit bounds the depth of the recursion, too.
+
+        Objects take a line for each member and lists are on one line, but both indent.
+
+        Args:
+            value: What to write.
+            newline: A line end, and the indent of the line where the value ends.
+            before: What stands between this value and the one before; a part of its first token.
+        """
         inner = newline + INDENT
-        for index, (name, member) in enumerate(value.items()):
-            pieces.append(f"{',' if index else '{'}{inner}{string_text(name)}: ")
-            _append(member, inner, pieces)
-        pieces.append(newline + "}" if value else "{}")
-    elif isinstance(value, list):
-        pieces.append("[")
-        for index, element in enumerate(value):
-            pieces.append(", " if index else "")
-            _append(element, newline, pieces)
-        pieces.append("]")
-    else:
-        pieces.append(_scalar(value))
+        if isinstance(value, dict):
+            self._token(before + "{")
+            for index, (name, member) in enumerate(members(value)):
+                self._token(f"{',' if index else ''}{inner}{string_text(name)}")
+                self.write(member, inner, ": ")
+            self._token(newline + "}" if value else "}")
+        elif isinstance(value, list):
+            self._token(before + "[")
+            for index, element in enumerate(value):
+                self.write(element, inner, ", " if index else "")
+            self._token("]")
+        else:
+            self._token(before + _scalar(value))
+
+    def _token(self, text: str) -> None:
+        if self._size >= ECHO_BYTES:
+            raise _Stopped
+        self.pieces.append(text)
+        self._size += len(text.encode("utf-8", ENCODING_ERRORS))
 
 
 def _scalar(value: Any) -> str:
@@ -115,27 +147,27 @@ def _scalar(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return string_text(value)
-    return _nested(value) if isinstance(value, float) else str(value)
+    return _double(value) if isinstance(value, float) else str(value)
 
 
-def _nested(number: float) -> str:
-    """A float within an object or a list: shortest digits, few zeros."""
-    if number - number != 0:  # NaN and infinities
-        raise _NotWritable
-    sign, parts, power = Decimal(repr(number)).normalize().as_tuple()
-    digits = "".join(map(str, parts))
-    point = len(digits) + int(power)  # digits before the decimal point
+def _double(number: float) -> str:
+    """A double as RapidJSON writes it, with few zeros."""
+    if not math.isfinite(number):
+        raise _Stopped
+    sign = "-" if math.copysign(1, number) < 0 else ""
     if number == 0:
-        text = "0.0"
-    elif len(digits) <= point <= _PLAIN_DIGITS:
-        text = digits + "0" * (point - len(digits)) + ".0"
+        return f"{sign}0.0"
+    digits, power = digits_of(abs(number))
+    point = len(digits) + power  # digits before the decimal point
+    if len(digits) <= point <= _PLAIN_DIGITS:
+        text = digits + "0" * power + ".0"
     elif 0 < point <= _PLAIN_DIGITS:
         text = f"{digits[:point]}.{digits[point:]}"
     elif _PLAIN_ZEROS < point <= 0:
         text = f"0.{'0' * -point}{digits}"
     else:
         text = f"{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{point - 1}"
-    return "-" + text if sign else text
+    return sign + text
 
 
 def error_text(message: str) -> str:

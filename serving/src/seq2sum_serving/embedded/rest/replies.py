@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.rest.json_writing import ENCODING_ERRORS
@@ -14,6 +13,7 @@ NOTHING = "text/html; charset=ISO-8859-1"
 """What the real HTTP layer says where nobody chose a type."""
 
 CLIENT_CLOSED_REQUEST = 499
+INTERNAL_SERVER_ERROR = 500
 
 STATUSES: dict[Code, int] = {
     Code.OK: 200,
@@ -36,6 +36,23 @@ STATUSES: dict[Code, int] = {
 }
 """HTTP status by code of an error."""
 
+_REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+    413: "Request Entity Too Large",
+    417: "Expectation Failed",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+    504: "Gateway Time-out",
+}
+_OTHER_REASON = "Client Error"
+"""Of 429 and 499: evhttp's table ends at 417."""
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -51,6 +68,8 @@ class Reply:
     """The Content-Type header."""
     headers: Headers = ()
     """Further headers."""
+    is_error_page: bool = False
+    """Whether it is one of the HTTP layer itself; the connection ends with it."""
 
 
 def text(body: str, code: Code = Code.OK) -> Reply:
@@ -58,10 +77,15 @@ def text(body: str, code: Code = Code.OK) -> Reply:
     return Reply(STATUSES[code], body.encode("utf-8", ENCODING_ERRORS))
 
 
-def error_page(status: HTTPStatus) -> Reply:
-    """What the HTTP layer answers by itself; the connection ends with it."""
+def reason(status: int) -> str:
+    """Returns the reason phrase of an HTTP status, in evhttp's words."""
+    return _REASONS.get(status, _OTHER_REASON)
+
+
+def error_page(status: int) -> Reply:
+    """Returns what the HTTP layer answers by itself."""
     page = (
-        f"<HTML><HEAD>\n<TITLE>{status.value} {status.phrase}</TITLE>\n</HEAD><BODY>\n"
-        f"<H1>{status.phrase}</H1>\n</BODY></HTML>\n"
+        f"<HTML><HEAD>\n<TITLE>{status} {reason(status)}</TITLE>\n</HEAD><BODY>\n"
+        f"<H1>{reason(status)}</H1>\n</BODY></HTML>\n"
     )
-    return Reply(status.value, page.encode(), HTML, (("Connection", "close"),))
+    return Reply(status, page.encode(), HTML, is_error_page=True)

@@ -1,28 +1,24 @@
-"""The HTTP server of the REST API: uvicorn on a thread and an event loop of its own.
+"""The HTTP server of the REST API, on its own thread and event loop.
 
-Of its own, so that neither a large body nor a slow reader here holds up the loop that serves gRPC.
+Neither a large body nor a slow reader here holds up the loop that serves gRPC.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http import HTTPStatus
-
-import h11
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.errors import Code, StartupError
 from seq2sum_serving.embedded.plane import DataPlane
 from seq2sum_serving.embedded.ports import address
-from seq2sum_serving.embedded.rest import replies
 from seq2sum_serving.embedded.rest.app import App, AppOptions
 from seq2sum_serving.embedded.rest.calls import Calls
+from seq2sum_serving.embedded.rest.http_connection import Connection
 from seq2sum_serving.embedded.rest.page import Page
 
 log = logging.getLogger(__name__)
@@ -33,10 +29,6 @@ EVERYWHERE = ("", "::", "0.0.0.0")
 EVENT_LOOP_THREADS = 1
 """Of `--rest_api_num_threads`, those that answer nothing."""
 BACKLOG = 2048
-IDLE_SECONDS = 50
-"""How long a connection may rest between two requests, as with the real HTTP layer."""
-LARGEST_HEAD_BYTES = 1 << 20
-"""Request line and headers; the real one has no limit, but nothing longer is meant."""
 STOP_MARGIN_SECONDS = 5
 
 
@@ -58,26 +50,12 @@ class RestServer:
     def __init__(self, plane: DataPlane, core: Core, options: RestOptions) -> None:
         count = options.threads - EVENT_LOOP_THREADS
         self._workers = ThreadPoolExecutor(count, "rest") if count > 0 else None
-        app = App(
+        self._app = App(
             Calls(plane, core, options.timeout), Page(core.models), self._workers, options.app
         )
-        config = uvicorn.Config(
-            app,
-            http=_Protocol,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            log_level=logging.WARNING,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=IDLE_SECONDS,
-            h11_max_incomplete_event_size=LARGEST_HEAD_BYTES,
-        )
-        self._server = uvicorn.Server(config)
+        self._connections: set[Connection] = set()
+        self._stop = asyncio.Event()
+        self._grace = 0.0
         self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> None:
@@ -94,8 +72,9 @@ class RestServer:
                 f"cannot listen on {address(host, port)} for REST: {error.strerror}; stop what "
                 "uses the port, or choose another with --rest_api_port",
             ) from error
+        self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listener]}, name="rest", daemon=True
+            target=self._run, args=(listener,), name="rest", daemon=True
         )
         self._thread.start()
         log.info("Exporting HTTP/REST API at:%s:%d ...", host or "localhost", port)
@@ -107,13 +86,39 @@ class RestServer:
             grace: Seconds that they may take.
         """
         # Without workers no call will ever finish.
-        patience = grace if self._workers else 0
-        self._server.config.timeout_graceful_shutdown = patience  # type: ignore[assignment]
-        self._server.should_exit = True
+        self._grace = grace if self._workers else 0
         if self._thread:
-            self._thread.join(patience + STOP_MARGIN_SECONDS)
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(self._grace + STOP_MARGIN_SECONDS)
         if self._workers:
             self._workers.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, listener: socket.socket) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve(listener))
+        finally:
+            self._loop.close()
+
+    async def _serve(self, listener: socket.socket) -> None:
+        """Serves until the server is to stop, and then until all connections are closed."""
+        server = await self._loop.create_server(
+            lambda: Connection(self._app.answer, self._connections),
+            sock=listener,
+            backlog=BACKLOG,
+        )
+        await self._stop.wait()
+        server.close()
+        for connection in tuple(self._connections):
+            connection.stop()
+        await self._until_closed(self._grace)
+        for connection in tuple(self._connections):
+            connection.abort()
+        await self._until_closed(STOP_MARGIN_SECONDS)
+
+    async def _until_closed(self, seconds: float) -> None:
+        if self._connections:
+            await asyncio.wait([one.closed for one in self._connections], timeout=seconds)
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -131,18 +136,3 @@ def _listener(host: str, port: int) -> socket.socket:
     # and the body of a reply would wait 40 ms for the client to acknowledge the head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-class _Protocol(H11Protocol):
-    """HTTP/1.1 whose answer to what is no HTTP looks like the real one's."""
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        page = replies.error_page(HTTPStatus.BAD_REQUEST)
-        head = h11.Response(
-            status_code=page.status,
-            headers=[("Content-Type", page.content_type), *page.headers],
-            reason=HTTPStatus.BAD_REQUEST.phrase.encode(),
-        )
-        for event in (head, h11.Data(data=page.body), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()

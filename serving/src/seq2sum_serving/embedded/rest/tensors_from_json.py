@@ -194,26 +194,35 @@ def _at_once(
     return add_array(tensor, list(level), dtype)
 
 
-def _one_by_one(
-    tensor: tensor_pb2.TensorProto, value: Any, shape: list[int], dtype: int, level: int = 0
-) -> int:
-    """Adds one value to a tensor; gives back how many numbers or strings it had."""
-    if not isinstance(value, list):
+def _one_by_one(tensor: tensor_pb2.TensorProto, value: Any, shape: list[int], dtype: int) -> int:
+    """Adds one value to a tensor; returns how many numbers or strings it has."""
+    count = 0
+    # No recursion: lists may be nested in thousands.
+    pending = [(value, 0)]
+    while pending:
+        value, level = pending.pop()
+        if isinstance(value, list):
+            _check_list(value, level, shape)
+            pending += ((element, level + 1) for element in reversed(value))
+            continue
         if level != len(shape):
             raise _invalid(
                 f"JSON Value: {value_text(value)} found at incorrect level: {level + 1} "
                 f"in the JSON DOM. Expected at level: {len(shape)}"
             )
         add_value(tensor, value, dtype)
-        return 1
+        count += 1
+    return count
+
+
+def _check_list(values: list[Any], level: int, shape: list[int]) -> None:
     if level >= len(shape):
         raise _invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
-    if len(value) != shape[level]:
+    if len(values) != shape[level]:
         raise _invalid(
-            f"Encountered list at unexpected size: {len(value)} at level: {level} "
+            f"Encountered list at unexpected size: {len(values)} at level: {level} "
             f"expected size: {shape[level]}"
         )
-    return sum(_one_by_one(tensor, element, shape, dtype, level + 1) for element in value)
 
 
 def _finish(tensor: tensor_pb2.TensorProto, shape: list[int], dtype: int) -> None:

@@ -7,6 +7,7 @@ rows is a few passes over lists.
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,9 @@ Tensors = Mapping[str, tensor_pb2.TensorProto]
 
 BYTES_SUFFIX = "_bytes"
 """String tensors whose alias ends so are bytes, and are written as base64."""
+
+NUMPY_RANKS = 64
+"""The dimensions that an array may have; a tensor may have 254."""
 
 _DECIMAL = (types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE)
 
@@ -79,9 +83,9 @@ def _columns(outputs: Tensors) -> str:
     level = 1 if alone else 2
     columns = {}
     for alias, tensor in outputs.items():
-        array = tensors.decode(tensor)
-        words = _words(alias, tensor.dtype, array, level + array.ndim)
-        columns[alias] = _nested(words, array.shape, level)
+        shape = _shape(tensor)
+        words = _words(alias, tensor, level + len(shape))
+        columns[alias] = _nested(words, shape, level)
     if alone:
         return _named("outputs", *columns.values())
     lines = f",\n{INDENT * 2}".join(
@@ -95,10 +99,9 @@ def _rows(outputs: Tensors) -> str:
     alone = len(outputs) == 1
     columns = {}
     for alias, tensor in outputs.items():
-        array = tensors.decode(tensor)
-        level = (1 if alone else 2) + array.ndim
-        words = _words(alias, tensor.dtype, array, level)
-        columns[alias] = _on_one_line(words, array.shape)
+        shape = _shape(tensor)
+        words = _words(alias, tensor, (1 if alone else 2) + len(shape))
+        columns[alias] = _on_one_line(words, shape)
     if alone:
         ((_, words),) = columns.items()
         return _named("predictions", f"[{', '.join(words)}\n{INDENT}]" if words else "[]")
@@ -124,13 +127,30 @@ def _check_rows(outputs: Tensors) -> None:
         expected = size
 
 
-def _words(alias: str, dtype: int, array: NDArray[Any], level: int) -> list[str]:
-    """The elements of a tensor one after the other, `level` objects and lists deep."""
+def _shape(tensor: tensor_pb2.TensorProto) -> list[int]:
+    return [dim.size for dim in tensor.tensor_shape.dim]
+
+
+def _values(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
+    """The elements of a tensor one after the other."""
+    shape = _shape(tensor)
+    if len(shape) > NUMPY_RANKS:
+        flat = tensor_pb2.TensorProto()
+        flat.CopyFrom(tensor)
+        flat.tensor_shape.Clear()
+        flat.tensor_shape.dim.add(size=math.prod(shape))
+        tensor = flat
+    return tensors.decode(tensor).ravel()
+
+
+def _words(alias: str, tensor: tensor_pb2.TensorProto, level: int) -> list[str]:
+    """The elements of a tensor as text, `level` objects and lists deep."""
+    dtype, array = tensor.dtype, _values(tensor)
     if dtype not in FIELDS and array.size:
         raise _invalid(f"Failed to write JSON value for tensor type: {type_name(dtype)}")
     if dtype in _DECIMAL:
         return decimal_texts(array)
-    flat = array.ravel().tolist()
+    flat = array.tolist()
     if dtype == types_pb2.DT_BOOL:
         return ["true" if value else "false" for value in flat]
     if dtype != types_pb2.DT_STRING:
@@ -165,7 +185,7 @@ def _on_one_line(words: list[str], shape: Sequence[int]) -> list[str]:
 def _groups(words: list[str], shape: Sequence[int], depth: int) -> list[list[str]]:
     """Cuts the words into lists of as many as dimension `depth` has."""
     size = shape[depth]
-    count = int(np.prod(shape[:depth], dtype=np.int64))
+    count = math.prod(shape[:depth])
     return [words[index * size : (index + 1) * size] for index in range(count)]
 
 

@@ -39,10 +39,10 @@ Seconds = Annotated[float, Allowed(0, 7 * DAY)]
 
 @dataclass(frozen=True, slots=True)
 class GoldenPolicy:
-    """Of the gate `golden`: answers against true sums."""
+    """Of the gate `golden`: answers against true sums, now and when the version was exported."""
 
     floor: Share
-    """Share of the golden questions that has to be answered right."""
+    """Share of the questions that has to be answered right."""
     drop: Share
     """How much smaller that share may be than the stable version's."""
 

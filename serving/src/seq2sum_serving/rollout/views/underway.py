@@ -1,4 +1,4 @@
-"""The run that is under way, as far as the history tells. Pure."""
+"""The open run as `watch` shows it: its gates, and the bake that it is in. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seq2sum_serving.rollout.history import Event
+from seq2sum_serving.rollout.journal import open_run
 from seq2sum_serving.rollout.views.figures import measured
 from seq2sum_serving.rollout.views.moments import seconds_between
 
@@ -36,35 +37,23 @@ class Underway:
 
 
 def underway(events: Sequence[Event], *, now: str) -> Underway | None:
-    """The last run that has not ended; None if there is none.
-
-    A run that was killed and taken up again goes on under its name, gates included.
-    """
-    ended = set()
-    for index in range(len(events) - 1, -1, -1):
-        event = events[index]
-        if event.what == "run ended":
-            ended.add(event.run)
-        elif event.what == "run began" and event.run not in ended:
-            own = [each for each in events if event.run and each.run == event.run]
-            return _told(own or events[index:], now)
-    return None
-
-
-def _told(events: Sequence[Event], now: str) -> Underway:
+    """Returns the open run; None if no run is open."""
+    run = open_run(events)
+    if run is None:
+        return None
     gates = {
         str(event.figures.get("gate")): (
             str(event.figures.get("gate")),
             str(event.figures.get("verdict")),
             measured(event.figures),
         )
-        for event in events
+        for event in run.events
         if event.what == "gate"
     }
     # Gates that look at live traffic report in the middle of a bake.
-    last = next(event for event in reversed(events) if event.what != "gate")
+    last = next(event for event in reversed(run.events) if event.what != "gate")
     bake = _bake(last, now) if last.what == "bake began" else None
-    began = next(event for event in events if event.what == "run began")
+    began = next(event for event in run.events if event.what == "run began")
     return Underway(began, list(gates.values()), bake)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.table import Table
 
@@ -21,6 +22,7 @@ from seq2sum_serving.rollout.views import weights as traffic
 from seq2sum_serving.rollout.views.figures import weight
 from seq2sum_serving.rollout.views.history import PRESSING, style, summary
 from seq2sum_serving.rollout.views.moments import clock, local
+from seq2sum_serving.rollout.views.output import UNBOUNDED
 from seq2sum_serving.rollout.views.status import differences
 from seq2sum_serving.rollout.views.underway import Bake, Underway, underway
 from seq2sum_serving.rollout.views.versions import Versions
@@ -52,7 +54,7 @@ def screen(
     """
     run = underway(events, now=when)
     return Group(
-        _title(model, when),
+        _Title(model, when),
         "",
         Versions(current, most=MOST_ROWS),
         "",
@@ -112,18 +114,25 @@ def watching(
     return failed
 
 
-def _title(model: str, when: str) -> RenderableType:
-    title = Table.grid(expand=True)
-    title.add_column(ratio=1)
-    title.add_column(justify="right", no_wrap=True)
-    title.add_row(said(model, "bold"), said(local(when), "dim"))
-    return title
+@dataclass(frozen=True, slots=True)
+class _Title:
+    """The model at the left, and the time of the look at the right, where there is an edge."""
+
+    model: str
+    when: str
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        title = Table.grid(padding=(0, 2, 0, 0), expand=options.max_width < UNBOUNDED)
+        title.add_column(ratio=1)
+        title.add_column(justify="right", no_wrap=True)
+        title.add_row(said(self.model, "bold"), said(local(self.when), "dim"))
+        yield title
 
 
 def _run(run: Underway, when: str) -> RenderableType:
     began = run.began
-    subject = "a version" if began.version is None else f"version {began.version}"
-    begun = said(f"{subject}, began {clock(began.when, now=when)} by {began.who or 'somebody'}")
+    moment, who = clock(began.when, now=when), began.who or "somebody"
+    begun = said(f"version {began.version}, began {moment} by {who}")
     found = gates.filled(Table.grid(padding=(0, 2, 0, 0)), run.gates)
     return Group(
         begun,

@@ -51,9 +51,9 @@ def listed(sentences: Sequence[str], marks: Sequence[str], *, style: str = "") -
 
 def sections(parts: Sequence[tuple[str, RenderableType]]) -> RenderableType:
     """Parts with their names at the left."""
-    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
-    table.add_column(ratio=1, overflow="fold")
+    table.add_column(overflow="fold")
     for name, part in parts:
         table.add_row(name, part)
     return table

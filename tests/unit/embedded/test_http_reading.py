@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from seq2sum_serving.embedded.rest import http_reading
+from seq2sum_serving.embedded.rest.http_reading import HttpError, Request, RequestReader
+
+BODY = b'{"instances":[1.0]}'
+LENGTH = b"Content-Length: 19\r\n"
+
+
+def parse(*pieces):
+    """All requests that are complete once the pieces have come."""
+    reader = RequestReader()
+    found = []
+    for piece in pieces:
+        reader.feed(piece)
+        while request := reader.next_request():
+            found.append(request)
+    return found
+
+
+def only(data):
+    (request,) = parse(data)
+    return request
+
+
+def refusal(data):
+    with pytest.raises(HttpError) as refused:
+        parse(data)
+    return refused.value.status
+
+
+def post(headers=LENGTH, body=BODY, version=b"1.1"):
+    return b"POST /p HTTP/" + version + b"\r\n" + headers + b"\r\n" + body
+
+
+def test_a_request_needs_no_header():
+    assert only(b"GET /v1 HTTP/1.1\r\n\r\n") == Request("GET", b"/v1")
+    assert only(b"GET /v1 HTTP/1.0\n\n") == Request("GET", b"/v1", (1, 0))
+
+
+def test_headers_are_found_by_name_in_any_case():
+    request = only(b"GET / HTTP/1.1\r\nA:1\r\nhOST:  x \t\r\nB : 2\r\nA: 3\r\nC:\r\nD: a:b\r\n\r\n")
+    assert request.headers == {
+        b"a": b"1",
+        b"host": b"x",
+        b"b ": b"2",
+        b"c": b"",
+        b"d": b"a:b",
+    }
+
+
+def test_a_folded_header_is_one_line():
+    request = only(b"GET / HTTP/1.1\r\nA: 1\r\n 2 \r\n\t3\r\nB: \xe9\x01\r\n\r\n")
+    assert request.headers == {b"a": b"1 2 3", b"b": b"\xe9\x01"}
+
+
+def test_the_body_has_the_length_that_is_said():
+    assert only(post()).body == BODY
+    assert only(post(b"")[: -len(BODY)]).body == b""
+    assert only(post(b"content-length:0\r\n", b"")).body == b""
+    assert only(post(b"Content-Length: 5\r\n", BODY[:5])).body == BODY[:5]
+
+
+def test_requests_may_follow_each_other_at_once():
+    data = post() + b"GET /x HTTP/1.1\r\n\r\n" + post(version=b"1.0")
+    requests = parse(data)
+    assert [(one.verb, one.body) for one in requests] == [
+        ("POST", BODY),
+        ("GET", b""),
+        ("POST", BODY),
+    ]
+
+
+def test_a_body_is_read_whatever_the_verb():
+    data = b"DELETE /x HTTP/1.1\r\n" + LENGTH + b"\r\n" + BODY + b"GET /y HTTP/1.1\r\n\r\n"
+    assert [one.target for one in parse(data)] == [b"/x", b"/y"]
+
+
+@pytest.mark.parametrize(
+    "coding", [b"chunked", b"Chunked", b"gzip, chunked", b" chunked ", b"gzip,chunked"]
+)
+def test_chunks_are_joined(coding):
+    chunks = b"5\r\n" + BODY[:5] + b"\r\nE ignored\r\n" + BODY[5:] + b"\r\n0\r\nT: 1\r\n\r\n"
+    data = post(b"Transfer-Encoding:" + coding + b"\r\n", chunks)
+    assert [one.body for one in parse(data + post())] == [BODY, BODY]
+    assert [one.body for one in parse(data.replace(b"\r\n", b"\n"))] == [BODY]
+
+
+def test_bytes_may_come_in_any_pieces():
+    chunked = post(b"Transfer-Encoding: chunked\r\n", b"13\r\n" + BODY + b"\r\n0\r\n\r\n")
+    data = post() + chunked + b"GET /x HTTP/1.1\r\nA: 1\r\n 2\r\n\r\n"
+    whole = parse(data)
+    assert len(whole) == 3
+    for size in (1, 2, 3, 7, 50):
+        pieces = [data[at : at + size] for at in range(0, len(data), size)]
+        assert parse(*pieces) == whole
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\nGET / HTTP/1.1\r\n\r\n",
+        b"GET /\r\n",
+        b"GET /a b HTTP/1.1\r\n",
+        b"GET / HTTP/2.0\r\n",
+        b"GET / HTTP/1.1 \r\n",
+        b"GET / HTTP/1\r\n",
+        b"GET / http/1.1\r\n",
+        b"\x16\x03\x01\x02\n",
+        b"GET /\0 HTTP/1.1\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: \0\r\n\r\n",
+        post(b"Content-Length: -1\r\n"),
+        post(b"Content-Length: 1x\r\n"),
+        post(b"Content-Length: 0x1\r\n"),
+        post(b"Content-Length:\r\n"),
+        post(b"Content-Length: 19, 19\r\n"),
+        post(b"Content-Length: " + b"9" * 5000 + b"\r\n"),
+    ],
+)
+def test_what_is_not_a_request_is_refused(data):
+    assert refusal(data) == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        LENGTH + b"Transfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: gzip\r\n",
+        b"Transfer-Encoding: chunked, gzip\r\n",
+        b"Transfer-Encoding: xchunked\r\n",
+        b"Transfer-Encoding:\r\n",
+        b"Content-Length : 19\r\n",
+        b"Transfer-Encoding : chunked\r\n",
+        LENGTH + b"Content-Length: 5\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n",
+    ],
+)
+def test_a_length_in_doubt_is_refused(headers):
+    assert refusal(post(headers)) == 400
+
+
+def test_the_same_length_twice_is_not_in_doubt():
+    assert only(post(LENGTH * 2)).body == BODY
+
+
+@pytest.mark.parametrize(
+    "chunks", [b"zz\r\n", b"-5\r\n", b"5;a=b\r\n", b"0x5\r\n", b" 5\r\n", b"f" * 16 + b"\r\n"]
+)
+def test_a_broken_chunk_is_too_large(chunks):
+    assert refusal(post(b"Transfer-Encoding: chunked\r\n", chunks)) == 413
+
+
+def test_the_head_has_a_limit(monkeypatch):
+    monkeypatch.setattr(http_reading, "LARGEST_HEAD_BYTES", 100)
+    assert only(b"GET / HTTP/1.1\r\nA: " + b"a" * 90 + b"\r\n\r\n")
+    assert refusal(b"GET /" + b"a" * 100) == 400
+    assert refusal(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 30) == 400
+    chunked = post(b"Transfer-Encoding: chunked\r\n", b"")
+    assert refusal(chunked + b"1" * 101) == 413
+    assert refusal(chunked + b"0\r\n" + b"A: b\r\n" * 30) == 413
+
+
+def expect(value, version=b"1.1", body=b""):
+    reader = RequestReader()
+    reader.feed(post(LENGTH + b"Expect: " + value + b"\r\n", body, version))
+    reader.next_request()
+    return reader.wants_continue
+
+
+def test_a_client_may_wait_before_it_sends_the_body():
+    assert expect(b"100-Continue")
+    assert not expect(b"100-continue", version=b"1.0")
+    assert not expect(b"100-continue", body=BODY)
+    assert not expect(b"100-continue", body=BODY[:1])
+    assert refusal(post(LENGTH + b"Expect: magic\r\n")) == 417
+    reader = RequestReader()
+    reader.feed(b"GET / HTTP/1.1\r\nExpect: 100-continue\r\n\r\n")
+    assert reader.next_request()
+    assert not reader.wants_continue
+
+
+def test_a_target_may_be_meant_for_a_proxy():
+    assert only(b"GET http://x/v1 HTTP/1.1\r\n\r\n").via_proxy
+    assert not only(b"GET /http://x HTTP/1.1\r\n\r\n").via_proxy
+    assert not only(b"GET http:/v1 HTTP/1.1\r\n\r\n").via_proxy
+
+
+def test_a_reader_is_idle_between_requests():
+    reader = RequestReader()
+    assert reader.idle
+    for piece in (b"P", b"OST / HTTP/1.1\r\n", LENGTH, b"\r\n", BODY[:5]):
+        reader.feed(piece)
+        assert reader.next_request() is None
+        assert not reader.idle
+    reader.feed(BODY[5:])
+    assert reader.next_request()
+    assert reader.next_request() is None
+    assert reader.idle
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\nA: 1\r\n" + b" 2\r\n" * 200_000 + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + b"A:\r\n" * 200_000 + b"\r\n",
+        post(b"Transfer-Encoding: chunked\r\n", b"1\r\nx\r\n" * 200_000 + b"0\r\n\r\n"),
+        b"a" * (1 << 20),
+    ],
+    ids=["folds", "headers", "chunks", "line"],
+)
+def test_time_grows_with_the_bytes_and_no_faster(data):
+    started = time.process_time()
+    parse(*(data[at : at + 4096] for at in range(0, len(data), 4096)))
+    assert time.process_time() - started < 5

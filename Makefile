@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated check-deploy test test-alone test-others bench-training bench-seeds bench-graph bench-client bench-server bench-batching bench-capacity capacity search-small certs lock audit demo soak soak-rollout soak-balancing clean
+.PHONY: help setup setup-system format generate check check-generated check-deploy test test-alone test-others bench-training bench-seeds bench-graph bench-client bench-server bench-batching bench-capacity bench-stops capacity search-small certs lock audit demo soak soak-rollout soak-balancing fuzz clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -115,6 +115,9 @@ audit: setup ## Known vulnerabilities of what the locks pin; asks an advisory se
 demo: setup ## Train, export, serve and ask, with every command shown
 	@$(BIN)/python tools/demo.py
 
+bench-stops: setup ## Stop servers 50 times under load; fails if a call fails (6 min)
+	$(BENCH).stops
+
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
 	$(BENCH).soak --minutes $(or $(MINUTES),10)
 
@@ -123,6 +126,10 @@ soak-rollout: setup ## Rollouts under 100,000 calls (10 min); CALLS=10000 for fe
 
 soak-balancing: setup ## Envoy and round_robin while servers are killed and added (2 min)
 	$(BENCH).balancing
+
+fuzz: setup ## Random requests and invariants, or two servers compared (5 min); MINUTES, SEED, CASE
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) \
+		$(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) $(FUZZ)
 
 clean: ## Remove .venv and caches; runs/ and models/ stay
 	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

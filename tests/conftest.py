@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not item.get_closest_marker("embedded")]
 
 
+FAILED = pytest.StashKey[bool]()
+"""Of a test: whether a part of it has failed."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
 def needs_demo(item: pytest.Item) -> bool:
     """Whether a test looks at the demo, which takes minutes."""
     return "demo" in getattr(item, "fixturenames", ())
@@ -80,8 +91,10 @@ def own_results(
     if not cases:
         yield {}
         return
-    from conformance import beside
+    from conformance import beside, differences
 
+    if not processes.OF_THE_PROJECT:  # the tests of listed differences are skipped
+        cases = [one for one in cases if not differences.of_case(one.id)]
     with beside.playing(cases, tmp_path_factory.mktemp("own")) as results:
         yield results
 

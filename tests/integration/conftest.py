@@ -7,6 +7,7 @@ import shutil
 import pytest
 import spoiled
 from both import KINDS
+from conftest import FAILED
 from fake_processes import FakeProcess
 from seq2sum.testing import FakeServer
 
@@ -30,6 +31,20 @@ def make_client(request):
     yield make
     for client in made:
         client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def undo(request):
+    """Registers a deployment that tests share: it is put back if this test fails."""
+    registered = []
+
+    def register(deployed):
+        registered.append((deployed, deployed.files()))
+
+    yield register
+    for deployed, files in registered:
+        if request.node.stash.get(FAILED, False):
+            deployed.restore(files)
 
 
 @pytest.fixture

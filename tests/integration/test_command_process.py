@@ -17,6 +17,9 @@ from seq2sum._command.connection import connected
 from seq2sum.testing import FakeServer
 from shell import NO_QUESTION, Instant, at_a_terminal, start, wait_for
 
+LONGEST = 90
+"""Seconds that a command may take to end; it takes one or two where nothing else runs."""
+
 
 @pytest.fixture(scope="module")
 def server():
@@ -42,7 +45,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path):
         process = start("add", "--input", questions, target=server.target)
         assert process.stdout.readline() == "1+1 = 7  (confidence 0.5000, version 1)\n"
         process.stdout.close()
-        assert process.wait(timeout=20) == 128 + signal.SIGPIPE
+        assert process.wait(timeout=LONGEST) == 128 + signal.SIGPIPE
     assert process.stderr.read() == ""
     process.stderr.close()
 
@@ -68,7 +71,7 @@ def test_interrupted_it_leaves_nothing_half_written(tmp_path, number):
         process = start(*line, target=slow.target)
         wait_for(lambda: len(slow.calls) > 1)
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=LONGEST)
     assert (process.returncode, out, err) == (128 + number, "", "")
     assert [path.name for path in tmp_path.iterdir()] == ["questions.txt"]
 
@@ -89,7 +92,7 @@ def test_a_watch_is_ended_by_an_interrupt_and_that_is_no_failure(server):
     first = process.stdout.readline()
     assert "53+42 = 95" in first
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=LONGEST)
     assert (process.returncode, err) == (0, "")
 
 
@@ -99,7 +102,7 @@ def test_line_buffered_each_line_is_answered_before_the_next_comes(server):
         process.stdin.write(f"{question}\n")
         process.stdin.flush()
         assert process.stdout.readline().startswith(f"{question} = {answer}")
-    assert process.communicate(timeout=20) == ("", "")
+    assert process.communicate(timeout=LONGEST) == ("", "")
     assert process.returncode == 0
 
 
@@ -113,7 +116,7 @@ def test_at_a_terminal_it_is_a_conversation(server):
     os.write(ours, b"x\n")
     assert process.stderr.readline() == f"seq2sum: 'x' {NO_QUESTION}\n"
     os.write(ours, b"\x04")
-    assert process.communicate(timeout=20) == ("", "")
+    assert process.communicate(timeout=LONGEST) == ("", "")
     assert process.returncode == 1
     os.close(ours)
 

@@ -42,7 +42,7 @@ class Explorer:
         )
         response = self.channel.unary_unary(
             f"/{service}/{name}", question.SerializeToString, answer.FromString
-        )(json_format.ParseDict(content, question()), timeout=30)
+        )(json_format.ParseDict(content, question()), timeout=60)
         return json_format.MessageToDict(response, preserving_proto_field_name=True)
 
     def _learn(self, response):
@@ -57,7 +57,7 @@ class Explorer:
 
     def _ask(self, **what):
         request = reflection_pb2.ServerReflectionRequest(**what)
-        [response] = self.stub.ServerReflectionInfo(iter([request]), timeout=30)
+        [response] = self.stub.ServerReflectionInfo(iter([request]), timeout=60)
         assert not response.HasField("error_response"), response
         return response
 
@@ -96,7 +96,7 @@ def test_a_client_that_knows_nothing_finds_its_way_by_reflection(channel):
 
 def test_without_the_flag_there_is_no_health(channel):
     with pytest.raises(grpc.RpcError) as caught:
-        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=60)
     assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.UNIMPLEMENTED, "")
 
 
@@ -125,19 +125,19 @@ def test_a_unix_socket_serves_beside_the_port_and_health_is_there_by_flag(on_a_s
     for target in (address, server.target):
         with grpc.insecure_channel(target) as channel:
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-            response = stub.Predict(predict_request("3+4"), timeout=30)
+            response = stub.Predict(predict_request("3+4"), timeout=60)
             assert tf.make_ndarray(response.outputs["answers"]).tolist() == [b"7"]
     with grpc.insecure_channel(address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         for name in ("", "ModelService", "PredictionService"):
-            reply = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
+            reply = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=60)
             assert reply.status == reply.SERVING
         for name in (PREDICTION_SERVICE, "seq2sum"):
             with pytest.raises(grpc.RpcError) as caught:
-                health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
+                health.Check(health_pb2.HealthCheckRequest(service=name), timeout=60)
             assert caught.value.code() is grpc.StatusCode.NOT_FOUND
             assert caught.value.details() == "service name unknown"
-        [first] = [next(iter(health.Watch(health_pb2.HealthCheckRequest(), timeout=10)))]
+        [first] = [next(iter(health.Watch(health_pb2.HealthCheckRequest(), timeout=60)))]
         assert first.status == first.SERVING
 
 
@@ -154,7 +154,7 @@ def test_the_stock_model_service_reloads_and_tells_states(on_a_socket, small_ver
         assert response.status.error_code == 0
         status = get_model_status_pb2.GetModelStatusRequest()
         status.model_spec.name = "other"
-        [row] = models.GetModelStatus(status, timeout=10).model_version_status
+        [row] = models.GetModelStatus(status, timeout=60).model_version_status
         assert (row.version, row.state) == (1, row.AVAILABLE)
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        assert stub.Predict(predict_request("1+1", name="other"), timeout=30).outputs
+        assert stub.Predict(predict_request("1+1", name="other"), timeout=60).outputs

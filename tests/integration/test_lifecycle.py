@@ -19,6 +19,12 @@ PAUSE = 0.005
 """Between two calls, in seconds: without one they would take half of what the machine can do."""
 
 
+LONGEST = 90
+"""Seconds that anything may take here; it takes one or two where nothing else runs."""
+SECONDS_CLOSED = 4.0
+"""In which a port that must not open is looked at: a start, and some polls of a second."""
+
+
 class Caller:
     """Asks all the time from a thread, and keeps what came of it."""
 
@@ -61,21 +67,21 @@ def test_a_second_export_answers_soon_after_it_is_published(
 ):
     server = start_server(base_path)
     with Caller(server.target) as caller:
-        assert caller.wait_for(1, 20)
+        assert caller.wait_for(1, LONGEST)
         done = command("seq2sum-train", "export", evaluated[0], "--to", base_path)
         assert done.returncode == 0, done.stderr
         # The rename set the time of the directory that it went into.
         published = time.monotonic() - (time.time() - base_path.stat().st_mtime)
-        seen = caller.wait_for(2, 20)
+        seen = caller.wait_for(2, LONGEST)
         with seq2sum.Client(server.target) as client:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + LONGEST
             while client.versions()[1].state is not seq2sum.State.END:
                 assert time.monotonic() < deadline, client.versions()
                 time.sleep(0.05)
     assert not caller.failures
     assert caller.calls > 100
     assert seen is not None
-    assert seen - published < 10  # it took about one second where nothing else ran
+    assert seen - published < 30  # about one second where nothing else runs
 
 
 def test_a_half_copied_version_never_serves_and_the_old_one_goes_on(base_path, start_server):
@@ -86,7 +92,7 @@ def test_a_half_copied_version_never_serves_and_the_old_one_goes_on(base_path, s
     shutil.copytree(base_path / "1", base_path / "cut")
     os.truncate(base_path / "cut" / "saved_model.pb", 50_000)
     with Caller(server.target) as caller, seq2sum.Client(server.target) as client:
-        assert caller.wait_for(1, 20)
+        assert caller.wait_for(1, LONGEST)
         assert wait_for_end(client, 2) == (
             "Specified file path does not appear to contain a SavedModel bundle (should have a "
             f"file called `saved_model.pb`)\nSpecified file path: {base_path / '2'}"
@@ -99,7 +105,7 @@ def test_a_half_copied_version_never_serves_and_the_old_one_goes_on(base_path, s
 
 def wait_for_end(client, version):
     """The load error of a version that ends."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LONGEST
     while time.monotonic() < deadline:
         for entry in client.versions():
             if entry.version == version and entry.state is seq2sum.State.END:
@@ -194,18 +200,26 @@ def test_the_port_opens_only_when_a_version_serves(base_path, start_server):
     aside = base_path.parent / "aside"
     base_path.rename(aside)
     server = start_server(base_path, wait=False)
-    wait_for_log(server, "Could not find base path")
+    stays_closed(server)
     base_path.mkdir()
-    wait_for_log(server, "No versions of servable")
-    assert not server.is_open()
+    stays_closed(server)
     (aside / "1").rename(base_path / "1")
     server.wait_until_open()
     with seq2sum.Client(server.target) as client:
         assert client.add("1+1").value == 2
 
 
+def stays_closed(server):
+    """Looks for as long as a server takes to start and to poll the disk."""
+    deadline = time.monotonic() + SECONDS_CLOSED
+    while time.monotonic() < deadline:
+        assert not server.is_open()
+        assert server.process.poll() is None, server.log.read_text()
+        time.sleep(0.05)
+
+
 def wait_for_log(server, words):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LONGEST
     while words not in server.log.read_text():
         assert time.monotonic() < deadline, server.log.read_text()
         time.sleep(0.002)

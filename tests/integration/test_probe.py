@@ -101,6 +101,12 @@ def deployed(quick_version, tmp_path_factory):
             server.process.kill()  # nobody is left who asks them
 
 
+@pytest.fixture(autouse=True)
+def restored(deployed, undo):
+    """A test that fails leaves the files to the next one as it found them."""
+    undo(deployed)
+
+
 @pytest.fixture(scope="module")
 def options(deployed):
     return ("--config", deployed.config, "--targets", deployed.targets)

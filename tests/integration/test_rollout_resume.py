@@ -33,8 +33,9 @@ def traffic(deployed):
 
 @pytest.mark.parametrize("moment", ["aspired", "labels", "bake began", "promoted"])
 def test_killed_and_run_again_it_comes_to_its_end_and_no_call_fails(
-    deployed, traffic, small_version, moment
+    deployed, traffic, small_version, moment, undo
 ):
+    undo(deployed)
     before = deployed.status()["stable"]
     traffic.seen()
     known = len(deployed.events())

@@ -39,7 +39,7 @@ def ask(target, root, *, key=None, certificate=None):
     files = [path.read_bytes() if path else None for path in (root, key, certificate)]
     with grpc.secure_channel(target, grpc.ssl_channel_credentials(*files)) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        return stub.Predict(predict_request("3+4"), timeout=10)
+        return stub.Predict(predict_request("3+4"), timeout=60)
 
 
 def test_a_server_with_tls_is_asked_with_tls_only(
@@ -55,7 +55,7 @@ def test_a_server_with_tls_is_asked_with_tls_only(
     with grpc.insecure_channel(server.target) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         with pytest.raises(grpc.RpcError):
-            stub.Predict(predict_request("3+4"), timeout=10)
+            stub.Predict(predict_request("3+4"), timeout=60)
 
 
 def test_it_may_want_a_certificate_of_the_client(
@@ -73,7 +73,7 @@ def test_it_may_want_a_certificate_of_the_client(
     with grpc.insecure_channel(f"unix:{socket}") as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         with pytest.raises(grpc.RpcError):
-            stub.Predict(predict_request("3+4"), timeout=10)
+            stub.Predict(predict_request("3+4"), timeout=60)
 
 
 @pytest.mark.embedded

@@ -1,0 +1,72 @@
+"""What the fuzzer sends: plain values, so that they can be compared, printed and made smaller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A unary gRPC call."""
+
+    method: str
+    """Short name, such as Predict."""
+    data: bytes
+    """The serialized request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """One HTTP request to the REST port, well formed as HTTP."""
+
+    verb: str
+    path: str
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One HTTP request of a conversation, with the details of how it is written."""
+
+    verb: bytes
+    path: bytes
+    body: bytes = b""
+    framing: str = "length"
+    """One of `generators.http.FRAMINGS`."""
+    version: bytes = b"HTTP/1.1"
+    headers: Headers = ((b"Host: ", b"x"),)
+    """Names with their separators, and values."""
+    line_end: bytes = b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Bytes on one connection."""
+
+    messages: tuple[Message, ...]
+    cut: int | None = None
+    """How many of the bytes are sent; None for all."""
+    noise: bytes = b""
+    """Sent after them."""
+    piece: int = 0
+    """Bytes sent at a time; 0 for all at once."""
+    half_close: bool = False
+    """Whether the sending side is shut down after the last byte."""
+    port: str = "rest"
+    """Or "grpc", where no reply is due: such bytes must only harm nobody."""
+
+
+Input = Call | Rest | Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One numbered input of a seed."""
+
+    seed: int
+    number: int
+    kind: str
+    """The generator that made it."""
+    input: Input

@@ -1,0 +1,113 @@
+"""What a server sent back, as plain values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+STATUS_LINE = re.compile(rb"HTTP/(\d\.\d) (\d{3})")
+NO_BODY = re.compile(r"1\d\d|204|304")
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcReply:
+    """The end of a call."""
+
+    code: str
+    message: str
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """One HTTP response."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """Names in small letters, without the date; a content-length that fits is "(right)"."""
+    body: bytes
+    version: str = "1.1"
+
+    def header(self, name: str) -> str:
+        return dict(self.headers).get(name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """Everything that came on one connection."""
+
+    replies: tuple[HttpReply, ...]
+    rest: bytes
+    """What was no complete response."""
+    end: str
+    """"closed", "reset" or "open", as the server left it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """No answer came where one had to."""
+
+    reason: str
+
+
+Reply = GrpcReply | HttpReply | Replies | NoReply
+
+
+def outcome(reply: Reply) -> str:
+    """The class that a summary counts a reply under."""
+    match reply:
+        case GrpcReply():
+            return reply.code
+        case HttpReply():
+            return str(reply.status)
+        case Replies():
+            statuses = sorted({str(one.status) for one in reply.replies})
+            return "+".join(statuses) or "no reply"
+        case NoReply():
+            return "broken"
+
+
+def is_accepted(reply: Reply) -> bool:
+    """Whether the server did what was asked, in whole or in part."""
+    match reply:
+        case GrpcReply():
+            return reply.code == "OK"
+        case HttpReply():
+            return reply.status == 200
+        case Replies():
+            return any(one.status == 200 for one in reply.replies)
+    return False
+
+
+def split(data: bytes) -> tuple[tuple[HttpReply, ...], bytes]:
+    """The complete responses in what a connection brought, and what is left."""
+    replies: list[HttpReply] = []
+    while True:
+        head, found, rest = data.partition(b"\r\n\r\n")
+        line = STATUS_LINE.match(head)
+        if not found or line is None:
+            return tuple(replies), data
+        headers, length = _headers(head)
+        status = line[2].decode()
+        if NO_BODY.fullmatch(status):
+            length = 0
+        elif length is None:  # until the connection is closed
+            length = len(rest)
+        if length > len(rest):
+            return tuple(replies), data
+        replies.append(HttpReply(int(status), headers, rest[:length], line[1].decode()))
+        data = rest[length:]
+
+
+def _headers(head: bytes) -> tuple[tuple[tuple[str, str], ...], int | None]:
+    """Those to compare, and the length of the body."""
+    found = {}
+    for line in head.decode("latin-1").split("\r\n")[1:]:
+        name, _, value = line.partition(":")
+        found[name.strip().lower()] = value.strip()
+    found.pop("date", None)
+    length = found.get("content-length", "")
+    if not length.isdigit():
+        return tuple(sorted(found.items())), None
+    found["content-length"] = "(right)"
+    return tuple(sorted(found.items())), int(length)

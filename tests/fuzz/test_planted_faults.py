@@ -1,0 +1,156 @@
+"""The fuzzer finds faults that were planted in a small server, and finds none without them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from fuzz import server as server_module
+from fuzz.__main__ import main
+from fuzz.books import Books
+from fuzz.campaign import Campaign
+from fuzz.inputs import Call, Case, Rest
+from fuzz.server import Server
+from tensorflow.core.framework import tensor_pb2, types_pb2
+from tensorflow_serving.apis import predict_pb2
+
+PROGRAM = Path(__file__).parent / "faulty_server.py"
+
+
+def command(fault):
+    flags = "--port={port} --rest_api_port={rest_port} {extra_flags}"
+    return f"{shlex.join([sys.executable, str(PROGRAM), f'--fault={fault}'])} {flags}"
+
+
+def echo(text, number=0):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = "odd", "echo_string"
+    tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=text)
+    tensor.tensor_shape.dim.add(size=len(text))
+    request.inputs["x"].CopyFrom(tensor)
+    return Case(1, number, "predict-echo", Call("Predict", request.SerializeToString()))
+
+
+def rest(body, number=0):
+    return Case(1, number, "rest-echo", Rest("POST", "/v1/models/odd:predict", body))
+
+
+CASES = [
+    echo([b"plain"], 0),
+    echo([b"other", b"trigger", b"a\0\0"], 1),
+    echo([b"\0", b""], 2),
+    rest(b'{"signature_name": "echo_string", "instances": ["a", "trigger"]}', 3),
+    rest(b'{"instances": [1.5, 2.5]}', 4),
+]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Sends the cases to one server, or to two, and returns the books and what was reported."""
+    started = []
+
+    def run(*faults, cases=CASES):
+        for fault in faults:
+            started.append(Server(command(fault), tmp_path / str(len(started))))
+        reported = []
+        books = Books(reported.append)
+        Campaign(started, books, workers=2).run(iter(cases))
+        return books, reported
+
+    yield run
+    for server in started:
+        server.stop()
+
+
+def kinds(reported):
+    return [finding.fault.kind for finding in reported]
+
+
+def test_a_server_without_faults_has_no_finding(run):
+    books, reported = run("none")
+    assert not reported
+    assert books.sent == sum(books.accepted.values()) == len(CASES)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("loses trailing NULs", "changed value"),
+        ("answers INTERNAL", "code INTERNAL"),
+        ("shows an exception", "Python in an error"),
+        ("answers 500", "status 500"),
+        ("echoes everything", "long error"),
+        ("logs a traceback", "a traceback in the log: ValueError"),
+    ],
+)
+def test_a_planted_fault_is_found(run, fault, kind):
+    _, reported = run(fault)
+    assert kinds(reported) == [kind]
+
+
+def test_a_lost_byte_is_shown_with_the_smallest_input(run):
+    _, [finding] = run("loses trailing NULs")
+    assert finding.case == CASES[1]
+    request = predict_pb2.PredictRequest.FromString(finding.minimal.data)
+    assert [one[-1:] for one in request.inputs["x"].string_val if one != b"trigger"] == [b"\0"]
+    assert len(finding.minimal.data) < len(CASES[1].input.data)
+
+
+def test_an_ended_server_is_found_by_its_case_and_started_again(run):
+    books, [finding] = run("dies")
+    assert finding.case == CASES[1]
+    assert finding.fault.text.startswith("exit code 3")
+    assert books.sent >= len(CASES) - 2  # those under way when it ended count for nothing
+
+
+def test_a_harmed_caller_beside_the_fuzzing_is_found(run):
+    _, reported = run("mixes up callers")
+    assert kinds(reported)[0] in ("another caller was affected", "no good answer afterwards")
+
+
+def test_a_call_that_is_never_answered_is_found(run, monkeypatch):
+    monkeypatch.setattr(server_module, "SECONDS", 0.3)
+    _, reported = run("never answers", cases=CASES[1:2])
+    assert kinds(reported) == ["no reply"]
+
+
+def test_two_servers_alike_have_no_finding(run):
+    _, reported = run("none", "none")
+    assert not reported
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("loses trailing NULs", "differs in response"),
+        ("shows an exception", "differs in code"),
+        ("answers 500", "differs in status"),
+        ("dies", "the server ended"),
+    ],
+)
+def test_a_server_unlike_the_other_is_found(run, fault, kind):
+    _, reported = run("none", fault)
+    assert kinds(reported) == [kind]
+
+
+def test_the_command_reports_a_finding_and_repeats_it(capsys):
+    options = ["--server", command("refuses everything"), "--kind", "predict-echo"]
+    assert main(["--seed", "4", "--minutes", "0.05", *options]) == 1
+    shown = capsys.readouterr().out
+    first = next(line for line in shown.splitlines() if line.startswith("FINDING 1:"))
+    number = first.rpartition("case ")[2].strip(")")
+    assert f"again: make fuzz SEED=4 CASE={number} FUZZ=" in shown
+    assert "INVALID_ARGUMENT: no" in shown
+    assert main(["--seed", "4", "--case", number, *options]) == 1
+    assert first in capsys.readouterr().out.splitlines()
+
+
+def test_the_command_fails_if_hardly_anything_is_accepted(capsys):
+    options = ["--server", command("refuses everything"), "--kind", "predict"]
+    assert main(["--seed", "4", "--minutes", "0.1", *options]) == 1
+    assert re.search(
+        r"WRONG only \d\.\d% of [\d,]+ inputs of kind predict", capsys.readouterr().out
+    )

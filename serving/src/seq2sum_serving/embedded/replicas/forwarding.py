@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from seq2sum_serving.embedded.rpc.service import MODEL_SERVICE, seconds_left
+from seq2sum_serving.embedded.rpc.statuses import sent
 
 OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -34,7 +35,8 @@ class Forwarding(grpc.GenericRpcHandler):
                 response: bytes = call(data, timeout=seconds_left(context))
             except grpc.RpcError as error:
                 status: Any = error
-                context.abort(status.code(), status.details())
+                details: Any = sent(status.details() or "")  # bytes, as in `abort`
+                context.abort(status.code(), details)
             return response
 
         return grpc.unary_unary_rpc_method_handler(handle)

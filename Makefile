@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated check-deploy test test-alone test-others bench-training bench-seeds bench-graph bench-client bench-server bench-batching bench-capacity capacity dashboard search-small certs lock audit demo soak soak-rollout soak-balancing fuzz clean
+.PHONY: help setup setup-system format generate check check-generated check-deploy test test-alone test-others bench-training bench-seeds bench-graph bench-client bench-server bench-batching bench-capacity bench-stops capacity dashboard search-small certs lock audit demo soak soak-rollout soak-balancing fuzz clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -114,6 +114,9 @@ audit: setup ## Known vulnerabilities of what the locks pin; asks an advisory se
 
 demo: setup ## Train, export, serve and ask, with every command shown
 	@$(BIN)/python tools/demo.py
+
+bench-stops: setup ## Servers stopped 50 times under load; fails if a call fails (6 min)
+	PYTHONPATH=tests $(BIN)/python tests/benchmarks/stops.py
 
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
 	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m soak --minutes $(or $(MINUTES),10)

@@ -9,6 +9,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 FIXTURE = Path(__file__).parents[2] / "conformance" / "fixture"
 """Versions of the model that the recorded conversations are about."""
+FIXTURE2 = FIXTURE.with_name("fixture2") / "1"
+"""The one version of the recorded model that has many small and odd signatures."""
 
 
 class Exported(tf.Module):

@@ -71,11 +71,39 @@ def test_a_request_that_does_not_fit_closes_the_batch_before_it():
     assert taken(waiting, now=LINGER) == [[2]]
 
 
-def test_requests_without_rows_wait_like_any_other():
+def test_requests_without_rows_wait_for_rows_to_join_them():
     waiting = queue(max_batch_size=4, batch_timeout=LINGER)
-    put(waiting, 0, 0)
-    assert taken(waiting) == []
-    assert taken(waiting, now=LINGER) == [[0, 0]]
+    put(waiting, 0, 0, now=1)
+    assert waiting.ready_at() == math.inf
+    assert taken(waiting, now=1000) == []
+    put(waiting, 1, now=2)
+    assert waiting.ready_at() == 1 + LINGER  # counted from the first one in it, rows or not
+    assert taken(waiting, now=1 + LINGER) == [[0, 0, 1]]
+
+
+def test_requests_without_rows_join_a_batch_that_has_rows():
+    waiting = queue(max_batch_size=4, batch_timeout=LINGER)
+    put(waiting, 1, 0)
+    assert taken(waiting, now=LINGER) == [[1, 0]]
+
+
+def test_a_closed_queue_runs_requests_without_rows():
+    waiting = queue(max_batch_size=4)
+    put(waiting, 0)
+    waiting.closed = True
+    assert taken(waiting) == [[0]]
+
+
+def test_a_request_without_rows_is_withdrawn_until_rows_join_it():
+    waiting = queue(max_batch_size=4)
+    first, second = task(0), task(0)
+    waiting.put(first, 0.0)
+    waiting.put(second, 0.0)
+    assert waiting.withdraw(first)
+    assert not waiting.withdraw(first)
+    put(waiting, 1)
+    assert not waiting.withdraw(second)
+    assert taken(waiting) == [[0, 1]]
 
 
 def test_a_queue_that_is_closed_waits_for_nothing():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seq2sum_serving.embedded.batching import rows
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference.flat_tensor import shaped
 
 CONCAT = "Tensor concat operation failed: INVALID_ARGUMENT: Cannot concatenate tensors"
 NOT_BATCH_MAJOR = (
@@ -113,6 +114,42 @@ def test_strings_are_filled_up_as_well():
         fill=True,
     )
     assert merged["x"].tolist() == [[b"a", b"a"], [b"b", b"c"], [b"b", b"c"]]
+
+
+def test_padding_keeps_the_nul_bytes_of_strings():
+    merged = rows.merge(
+        [{"x": np.array([[b"a\0"]], object)}, {"x": np.array([[b"\0", b"c\0\0"]], object)}],
+        0,
+        fill=True,
+    )
+    assert merged["x"].tolist() == [[b"a\0", b"a\0"], [b"\0", b"c\0\0"]]
+
+
+@pytest.mark.parametrize("rest", [(1,) * 100, (0,) * 100, (2,) + (1,) * 70])
+def test_shapes_that_numpy_cannot_represent_are_merged_and_shared_out(rest):
+    width = int(np.prod(rest))
+    requests = [
+        {"x": shaped(np.arange(start, start + size * width), (size, *rest))}
+        for start, size in ((0, 2), (10, 1))
+    ]
+    assert rows.count(requests[0]) == 2
+    merged = rows.merge(requests, 2, fill=False)
+    assert merged["x"].shape == (5, *rest)
+    first, second = rows.share_out([merged["x"]], [2, 1], 2)
+    for [share], request in zip((first, second), requests, strict=True):
+        assert share.shape == request["x"].shape
+        assert share.ravel().tolist() == request["x"].ravel().tolist()
+    [again] = rows.rejoin([list(piece.values()) for piece in rows.cut(merged, [2, 3])])
+    assert again.ravel().tolist() == merged["x"].ravel().tolist()
+    extra = merged["x"][3:].ravel().tolist()
+    assert extra == requests[1]["x"].ravel().tolist() * 2
+
+
+def test_padding_to_gigabytes_is_refused():
+    requests = [{"x": floats(0, 2**30)}, {"x": floats(1, 2)}]
+    code, message = refusal(rows.merge, requests, 0, fill=True)
+    assert code is Code.INVALID_ARGUMENT
+    assert message == "Cannot pad a tensor to shape [1,1073741824]: too large"
 
 
 def test_no_rows_fit_any_shape():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from doubling import Doubling, answer, failure
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
+from seq2sum_serving.embedded.batching import batched
 from seq2sum_serving.embedded.batching.batched import wrapper
 from seq2sum_serving.embedded.batching.scheduler import THREADS
 from seq2sum_serving.embedded.errors import Code, ServingError
@@ -46,6 +47,47 @@ def test_a_batch_for_which_nobody_waits_any_more_does_not_run(setting):
     text = "Run() timeout exceeded while waiting in batching queue"
     assert [failure(future) for future in futures] == [(Code.RESOURCE_EXHAUSTED, text)] * 2
     assert here.servable.runs == [[0]]
+
+
+def test_a_request_without_rows_is_answered_when_rows_join_it(setting):
+    here = setting()
+    waiting = [here.submit() for _ in range(2)]
+    assert not here.servable.begun.acquire(timeout=0.05)  # nothing runs, though a thread is free
+    assert answer(here.submit(3)) == [[6]]
+    assert [answer(future) for future in waiting] == [[[]]] * 2
+    assert here.servable.runs == [[3]]
+
+
+def test_a_request_without_rows_shares_the_error_of_those_that_join_it(setting):
+    here = setting()
+    waiting = here.submit()
+    assert failure(here.submit(-1)) == failure(waiting)
+
+
+def test_a_request_without_rows_ends_at_its_deadline_and_leaves_nothing_behind(setting):
+    here = setting()
+    feeds = {"x": np.array([], np.int64)}
+    for _ in range(3):
+        with pytest.raises(ServingError, match="DEADLINE_EXCEEDED: A request without rows"):
+            here.batched.run(feeds, ("y",), timeout=0.01)
+    assert answer(here.submit(1)) == [[2]]
+    assert here.servable.runs == [[1]]
+    here.batched.close()  # there is nothing left to wait for
+
+
+@pytest.mark.parametrize("timeout", [None, 0.0, -1.0])
+def test_a_request_without_rows_or_deadline_does_not_wait_for_ever(setting, monkeypatch, timeout):
+    monkeypatch.setattr(batched, "LONGEST_WAIT_FOR_ROWS", 0.01)
+    here = setting()
+    with pytest.raises(ServingError, match="DEADLINE_EXCEEDED"):
+        here.batched.run({"x": np.array([], np.int64)}, ("y",), timeout=timeout)
+
+
+def test_closing_answers_requests_without_rows(setting):
+    here = setting()
+    future = here.submit()
+    here.batched.close()
+    assert answer(future) == [[]]
 
 
 def test_closing_answers_what_waits_and_leaves_no_thread(setting):

@@ -209,6 +209,19 @@ def test_version_zero_is_a_version(bench):
     )
 
 
+def test_the_status_of_an_unknown_model_names_the_version_if_the_request_does(bench):
+    def status(**spec):
+        request = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": "nope", **spec})
+        return refusal(bench.core.status, request)
+
+    assert status() == (Code.NOT_FOUND, "Could not find any versions of model nope")
+    for version in (2, 0, -1):
+        assert status(version={"value": version}) == (
+            Code.NOT_FOUND,
+            f"Could not find version {version} of model nope",
+        )
+
+
 def test_a_request_needs_a_model_and_a_name(bench):
     assert refusal(model_of, predict_pb2.PredictRequest()) == (
         Code.INVALID_ARGUMENT,

@@ -48,12 +48,19 @@ def test_a_flag_has_its_value_behind_an_equals_sign_and_the_last_one_counts():
         ("--port 8500", "--port has no value: write --port=8500"),
         ("--port --version", "--port has no value: write --port=VALUE"),
         ("--enable_batching true", "write --enable_batching=true"),
-        ("--enable_batching=1", "--enable_batching=1: not true or false"),
-        ("--port=two", "--port=two: not an integer of 32 bits"),
-        ("--port=", "--port=: not an integer"),
-        ("--port=1_0", "not an integer"),
-        ("--port=4294967296", "not an integer of 32 bits"),
-        ("--shutdown_grace_seconds=nan", "not a finite number"),
+        ("--enable_batching TRUE", "write --enable_batching=TRUE"),
+        ("--enable_batching=yes", "--enable_batching=yes: expected true or false"),
+        ("--enable_batching=", "--enable_batching=: expected true or false"),
+        ("--enable_batching=2", "expected true or false"),
+        ("--port=two", "--port=two: expected an integer of 32 bits"),
+        ("--port=", "--port=: expected an integer"),
+        ("--port=1_0", "expected an integer"),
+        ("--port=0x1", "expected an integer"),
+        ("--port=\u0661", "expected an integer"),
+        ("--port=4294967296", "expected an integer of 32 bits"),
+        ("--shutdown_grace_seconds=nan", "expected a finite decimal number"),
+        ("--shutdown_grace_seconds=1_0", "expected a finite decimal number"),
+        ("--shutdown_grace_seconds=", "expected a finite decimal number"),
         ("--", "unknown argument: --"),
     ],
 )
@@ -61,6 +68,69 @@ def test_anything_else_is_an_error_that_says_what_is_near(line, said):
     with pytest.raises(StartupError) as caught:
         flags.parse(line.split(" "))
     assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("True", True),
+        ("tRuE", True),
+        ("1", True),
+        ("False", False),
+        ("FALSE", False),
+        ("0", False),
+    ],
+)
+def test_a_boolean_may_have_capitals_or_be_a_digit(text, value):
+    assert flags.parse([f"--enable_batching={text}"]).enable_batching is value
+
+
+@pytest.mark.parametrize("text", ["true ", " true", "t", '"true"'])
+def test_no_other_spelling_is_a_boolean(text):
+    with pytest.raises(StartupError, match="expected true or false"):
+        flags.parse([f"--enable_batching={text}"])
+
+
+@pytest.mark.parametrize("text", [" 1", "\t\n 1", "+1", "001"])
+def test_blanks_may_come_before_an_integer(text):
+    assert flags.parse([f"--port={text}"]).port == 1
+
+
+def test_blanks_may_come_before_a_decimal():
+    assert flags.parse(["--shutdown_grace_seconds= 1.5e1"]).shutdown_grace_seconds == 15
+    for text in ("1 ", "1.5 ", "--1"):
+        with pytest.raises(StartupError):
+            flags.parse([f"--port={text}"])
+
+
+def test_an_empty_value_as_an_unset_shell_variable_leaves_it():
+    config = configured(
+        "--saved_model_tags=", "--host=", "--mixed_precision=", "--ssl_config_file="
+    )
+    assert (config.tags, config.host, config.ssl) == (("serve",), "127.0.0.1", None)
+
+
+def test_an_empty_model_name_is_warned_of(caplog):
+    [model] = configured("--model_name=").models.model_config_list.config
+    assert model.name == ""
+    assert "--model_name is empty" in caplog.text
+
+
+def test_a_negative_number_of_grpc_threads_is_no_limit():
+    assert configured("--grpc_max_threads=-1").grpc_max_threads == 4096
+    assert configured("--grpc_max_threads=3").grpc_max_threads == 3
+
+
+def test_a_base_path_may_be_a_file_uri_and_not_one_of_an_object_store(tmp_path):
+    [model] = configured(f"--model_base_path=file://{tmp_path}").models.model_config_list.config
+    assert model.base_path == f"file://{tmp_path}"
+    with pytest.raises(ServingError, match="gs:// is not supported: copy or mount the model"):
+        configured("--model_base_path=gs://bucket/m")
+
+
+def test_a_base_path_that_is_not_utf_8_is_an_error_not_a_traceback():
+    with pytest.raises(StartupError, match="not valid UTF-8: rename it"):
+        configured("--model_base_path=/models/\udce9")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +159,14 @@ def test_anything_else_is_an_error_that_says_what_is_near(line, said):
             "Expected model default to have an absolute path or URI; got base_path()=models",
         ),
         (["--port=65536"], "--port=65536: not a port, 0 to 65535"),
-        (["--grpc_max_threads=0"], "--grpc_max_threads=0: at least 1"),
+        (
+            ["--grpc_max_threads=0"],
+            "invalid --grpc_max_threads=0: expected at least 1, or a negative number for no limit",
+        ),
+        (
+            ["--rest_api_num_threads=-1"],
+            "invalid --rest_api_num_threads=-1: expected at least 1",
+        ),
         (
             ["--grpc_channel_arguments=a=1,b"],
             "--grpc_channel_arguments: b is not of the form name=value",

@@ -129,6 +129,25 @@ def test_a_failed_load_is_tried_again_as_often_as_asked():
     assert (bench.loader.attempts, pauses) == (3, ["pause", "pause"])
 
 
+def test_a_load_that_failed_for_good_is_not_tried_again():
+    bench = Bench(retries=2, pause=lambda: pytest.fail("there is nothing to wait for"))
+    bench.loader.final = True
+    bench.aspire(1, broken=[1])
+    bench.settle()
+    assert (bench.states(), bench.loader.attempts) == ({1: "END"}, 1)
+
+
+def test_the_same_error_of_many_attempts_is_logged_a_few_times(caplog):
+    bench = Bench(retries=500, pause=lambda: False)
+    bench.aspire(1, broken=[1])
+    bench.settle()
+    failed = [record for record in caplog.records if "failed" in record.message]
+    assert bench.loader.attempts == 501
+    assert len(failed) < 5
+    assert "500 attempts left" in failed[0].message
+    assert "publish it under a new number" in failed[-1].message
+
+
 def test_a_version_that_a_newer_one_replaced_is_not_tried_again():
     pauses = []
 

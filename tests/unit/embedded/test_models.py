@@ -31,7 +31,14 @@ def test_a_name_may_stand_in_a_list_once():
     )
 
 
-@pytest.mark.parametrize("path", ["/models/m", "gs://bucket/m", "s3://b/m"])
+@pytest.mark.parametrize("path", ["gs://bucket/m", "s3://b/m", "hdfs://h/m"])
+def test_a_base_path_in_an_object_store_is_refused(path):
+    with pytest.raises(ServingError, match="is not supported: copy or mount") as caught:
+        models.check_list([Model("m", path)])
+    assert caught.value.code is Code.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("path", ["/models/m", "file:///models/m", "nope://a/b"])
 def test_a_base_path_may_be_absolute_or_a_uri(path):
     models.check_list([Model("m", path)])
 

@@ -49,6 +49,12 @@ def test_every_task_gets_its_result_from_one_run():
     assert servable.fetched == [["outputs:0", "scores:0"]]
 
 
+def test_examples_are_fed_to_the_input_of_every_signature():
+    servable = Scripted(SIGNATURES, outputs=floats(8))
+    ask(("other", REGRESS), ("regress", REGRESS), servable=servable)
+    assert servable.asked == [{"inputs:0": [b""], "other:0": [b""]}]
+
+
 def test_the_examples_are_counted_once():
     def total():
         return metrics.REQUEST_EXAMPLE_COUNT_TOTAL.labels("m")._value.get()
@@ -92,12 +98,6 @@ def test_the_first_task_says_which_model():
             "Unsupported signature method_name: tensorflow/serving/predict",
         ),
         ([("regress", "")], {}, "UNIMPLEMENTED", "Unsupported signature method_name: "),
-        (
-            [("regress", REGRESS), ("other", REGRESS)],
-            {},
-            "INVALID_ARGUMENT",
-            "Input tensor must be the same for all Signatures.",
-        ),
         (BOTH, {"examples": 0}, "INVALID_ARGUMENT", "Input is empty."),
     ],
 )

@@ -13,10 +13,13 @@ from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2
 
 SCALED = signature({"a": FLOAT, "k": FLOAT}, {"y": FLOAT}, k=tensors.encode(floats(2)))
+ONE_TWICE = signature({"a": FLOAT, "b": FLOAT}, {"z": FLOAT})
+ONE_TWICE.inputs["b"].name = "a:0"
 SIGNATURES = {
     "serving_default": signature({"q": STRING}, {"answer": STRING, "sure": FLOAT}),
     "two": signature({"x": FLOAT, "y": FLOAT}, {"z": FLOAT}),
     "scaled": SCALED,
+    "one_twice": ONE_TWICE,
     "odd": signature({"x": FLOAT}, {"z": FLOAT}, method="something/else"),
     "examples": signature({"inputs": STRING}, {"z": FLOAT}, method="tensorflow/serving/classify"),
 }
@@ -129,6 +132,21 @@ ONE = floats(1)
             {"x": ONE, "y": ONE},
             "INVALID_ARGUMENT",
             "duplicate output tensor alias: z",
+        ),
+        (
+            ("one_twice",),
+            {"a": ONE, "b": ONE},
+            "INVALID_ARGUMENT",
+            'Endpoint "a:0" fed more than once.',
+        ),
+        (
+            ("one_twice", ["none"]),
+            {"a": ONE, "b": ONE},
+            "INVALID_ARGUMENT",
+            (
+                "output tensor alias not found in signature: none "
+                "Outputs expected to be in the set {z}."
+            ),
         ),
     ],
 )

@@ -16,7 +16,7 @@ from seq2sum_serving.embedded.monitoring.exposition import sums
 from seq2sum_serving.embedded.monitoring.sampler import Distribution
 from seq2sum_serving.embedded.replicas.line import Line, answer
 from seq2sum_serving.embedded.replicas.loader import ReplicatedLoader
-from seq2sum_serving.embedded.replicas.reservation import Reservation
+from seq2sum_serving.embedded.reservation import Reservation
 from seq2sum_serving.embedded.startup import configuration
 
 SECONDS = 30

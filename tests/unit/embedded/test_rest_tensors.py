@@ -264,8 +264,12 @@ def test_a_type_without_a_json_form_is_unimplemented_in_columns_and_invalid_in_r
     )
 
 
-def outputs(**arrays):
-    return {name: tensors.encode(np.array(value)) for name, value in arrays.items()}
+def outputs(**values):
+    arrays = {name: np.array(value) for name, value in values.items()}
+    return {
+        name: tensors.encode(np.array(values[name], object) if array.dtype.kind == "S" else array)
+        for name, array in arrays.items()
+    }
 
 
 def test_rows_are_written_an_object_each_with_lists_on_one_line():

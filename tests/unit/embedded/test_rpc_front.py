@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack, contextmanager
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
 from seq2sum_serving.embedded.monitoring import metrics
+from seq2sum_serving.embedded.rpc import front as front_module
+from seq2sum_serving.embedded.rpc.connections import end_writing
 from seq2sum_serving.embedded.rpc.front import GrpcFront
 from servers import free_port
 from tensorflow_serving.apis import predict_pb2
@@ -173,6 +178,113 @@ def test_stopping_lets_calls_in_flight_finish_and_refuses_new_ones():
         assert running.result(timeout=10)
         stopping.join(30)
         assert not stopping.is_alive()
+
+
+@contextmanager
+def stopping(made, *, grace=30):
+    """Stops a front meanwhile; at the end of the block it may go on for a while."""
+    thread = threading.Thread(target=lambda: asyncio.run(made.stop(grace)))
+    thread.start()
+    while not made._gate._closed:
+        time.sleep(0.001)
+    yield
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+class Blocking:
+    """An answer that takes until the test says so."""
+
+    def __init__(self):
+        self.begun = threading.Semaphore(0)
+        self.go_on = threading.Event()
+        self.calls = 0
+
+    def __call__(self, _timeout):
+        self.calls += 1
+        self.begun.release()
+        assert self.go_on.wait(30)
+
+
+def test_a_call_that_comes_while_the_server_stops_is_unavailable_and_not_begun():
+    answer = Blocking()
+    with front(answer) as (channel, made):
+        call = channel.unary_unary(PREDICT)
+        running = call.future(request())
+        assert answer.begun.acquire(timeout=30)
+        with stopping(made):
+            late = [call.future(request(), timeout=30) for _ in range(20)]
+            answer.go_on.set()
+            assert running.result(timeout=30)
+            codes = {future.exception(timeout=30).code().name for future in late}
+    assert codes == {"UNAVAILABLE"}
+    assert answer.calls == 1
+
+
+def test_other_calls_of_a_stopping_server_do_not_wait_for_a_long_one(monkeypatch):
+    monkeypatch.setattr(front_module, "SECONDS_TO_HOLD", 0.1)
+    answer = Blocking()
+    with front(answer) as (channel, made):
+        call = channel.unary_unary(PREDICT)
+        running = call.future(request())
+        assert answer.begun.acquire(timeout=30)
+        with stopping(made):
+            late = call.future(request(), timeout=30)
+            assert late.exception(timeout=30).code().name == "UNAVAILABLE"
+            assert not running.done()
+            answer.go_on.set()
+            assert running.result(timeout=30)
+    assert answer.calls == 1
+
+
+def test_a_stopping_server_says_that_it_is_not_serving():
+    answer = Blocking()
+    check = health_pb2.HealthCheckRequest().SerializeToString()
+    with front(answer, health=True) as (channel, made):
+        ask = channel.unary_unary("/grpc.health.v1.Health/Check")
+        serving, not_serving = (
+            health_pb2.HealthCheckResponse(status=status).SerializeToString() for status in (1, 2)
+        )
+        assert ask(check, timeout=10) == serving
+        running = channel.unary_unary(PREDICT).future(request())
+        assert answer.begun.acquire(timeout=30)
+        with stopping(made):
+            while ask(check, timeout=10) == serving:
+                pass
+            assert ask(check, timeout=10) == not_serving
+            answer.go_on.set()
+            assert running.result(timeout=30)
+
+
+def test_a_health_watch_does_not_hold_up_the_end():
+    with front(health=True) as (channel, made):
+        watch = channel.unary_stream("/grpc.health.v1.Health/Watch")
+        replies = watch(health_pb2.HealthCheckRequest().SerializeToString(), timeout=60)
+        assert next(replies)
+        begin = time.monotonic()
+        asyncio.run(made.stop(30))
+        assert time.monotonic() - begin < 10
+
+
+def test_the_end_of_writing_ends_the_connections_of_a_port_and_no_others():
+    with ExitStack() as stack:
+        ours, other = (
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)
+        )
+
+        def connected(server):
+            client = stack.enter_context(socket.create_connection(server.getsockname()))
+            stack.enter_context(server.accept()[0])
+            client.settimeout(0.1)
+            return client
+
+        ended, going_on = connected(ours), connected(other)
+        end_writing(ours.getsockname()[1], "")
+        assert ended.recv(1) == b""
+        with pytest.raises(TimeoutError):
+            going_on.recv(1)
+        with pytest.raises(TimeoutError):  # and the port still listens
+            connected(ours).recv(1)
 
 
 def test_a_port_that_is_taken_is_an_error():

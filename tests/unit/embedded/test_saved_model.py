@@ -12,8 +12,9 @@ import pytest
 import tensorflow as tf
 from google.protobuf import text_format
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import saved_model
+from seq2sum_serving.embedded.inference import flat_tensor, saved_model, tensors
 from seq2sum_serving.embedded.monitoring import metrics
+from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
 
@@ -26,6 +27,31 @@ def good(tmp_path_factory):
 def version(good, tmp_path):
     """A copy that a test may break."""
     return Path(shutil.copytree(good, tmp_path / "1"))
+
+
+@pytest.fixture(scope="module")
+def odd():
+    model = saved_model.load(str(exported.FIXTURE2))
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory):
+    """Outputs, and one input, that numpy cannot represent."""
+    path = str(tmp_path_factory.mktemp("rare") / "1")
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        x = tf.compat.v1.placeholder(tf.float32, [None], name="x")
+        tf.reshape(x, [-1] + [1] * 99, name="wide")
+        tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[], name="resource")
+        v = tf.compat.v1.placeholder(tf.variant, [], name="v")
+        tf.identity(v, name="variant")
+        builder = tf.compat.v1.saved_model.Builder(path)
+        builder.add_meta_graph_and_variables(session, ["serve"])
+        builder.save()
+    model = saved_model.load(path)
+    yield model
+    model.close()
 
 
 def load_error(path, **options):
@@ -55,6 +81,153 @@ def test_variables_assets_and_tables_are_there_after_loading(good):
     assert run(model, "multiply", "y", np.array([1.5, 2], np.float32)) == [4.5, 6]
     assert run(model, "look_up", "line", texts(b"two", b"none")) == [2, -1]
     model.close()
+
+
+@pytest.mark.parametrize("text", [b"a\0", b"\0\0", b"\0a\0\0", b"\xff\0", b""])
+def test_scalar_strings_keep_their_nul_bytes(odd, text):
+    fed = np.array(text, object)
+    assert run(odd, "scalar_string", "out_bytes", fed) == text
+    assert run(odd, "first_string", "first", texts(text, b"b")) == text
+
+
+def found(model, signature):
+    """Names of the tensors of a signature: inputs, outputs."""
+    sides = model.signatures[signature].inputs, model.signatures[signature].outputs
+    return [[info.name for info in side.values()] for side in sides]
+
+
+def run_error(model, feeds, fetches):
+    with pytest.raises(ServingError) as caught:
+        model.run(feeds, fetches)
+    return caught.value.code, caught.value.message
+
+
+def lost(name):
+    return Code.INVALID_ARGUMENT, (
+        f"Tensor {name}, specified in either feed_devices or fetch_devices was not found in the "
+        "Graph"
+    )
+
+
+@pytest.mark.parametrize(
+    ("signature", "error"),
+    [
+        ("lost_input", lost("nothere:0")),
+        ("lost_output", lost("nothere:0")),
+        ("lost_output_of_two", lost("nothere:0")),
+        ("empty_name", lost(":0")),
+        ("empty_input_name", lost(":0")),
+        ("odd_name", lost("here y:0:0")),
+        ("ragged_out", lost(":0")),
+        ("sparse_in", lost(":0")),
+        (
+            "lost_port",
+            (
+                Code.OUT_OF_RANGE,
+                "Node 'here_y' (type: 'Identity', num of outputs: 1) does not have output 7",
+            ),
+        ),
+        (
+            "lost_input_port",
+            (
+                Code.OUT_OF_RANGE,
+                "Node 'here_x' (type: 'Placeholder', num of outputs: 1) does not have output 3",
+            ),
+        ),
+        (
+            "control_name",
+            (
+                Code.OUT_OF_RANGE,
+                "Node 'here_y' (type: 'Identity', num of outputs: 1) does not have output -1",
+            ),
+        ),
+    ],
+)
+def test_names_that_the_graph_lacks_are_errors_in_tensorflows_words(odd, signature, error):
+    feeds, fetches = found(odd, signature)
+    for _ in range(2):  # a failure is not kept
+        assert run_error(odd, dict.fromkeys(feeds, np.zeros(1, np.float32)), fetches) == error
+
+
+def test_one_tensor_under_two_names_is_fed_more_than_once(odd):
+    array = np.zeros(1, np.float32)
+    assert run_error(odd, {"here_x": array, "here_x:0": array}, ["here_y:0"]) == (
+        Code.INVALID_ARGUMENT,
+        'Endpoint "here_x:0" fed more than once.',
+    )
+
+
+def test_names_without_a_port_mean_the_first_output(odd):
+    [y] = odd.run({"here_x": np.array([2], np.float32)}, ["here_y"])
+    assert y.tolist() == [2]
+
+
+@pytest.mark.parametrize("shape", [(1,) * 65, (2,) + (1,) * 253, (0, 2**40, 2**40)])
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("float32", 1.5), ("string", b"a\0"), ("half", 2.5), ("int8", -3)]
+)
+def test_shapes_that_numpy_cannot_represent_go_through_the_graph(odd, shape, dtype, value):
+    count = 0 if 0 in shape else shape[0]
+    kind = {"string": object, "half": np.float16}.get(dtype, dtype)
+    fed = flat_tensor.shaped(np.full(count, value, kind) if value != b"a\0" else nuls(count), shape)
+    for _ in range(2):
+        [y] = odd.run({f"{dtype}_x:0": fed}, [f"{dtype}_y:0"])
+        assert y.shape == shape
+        assert y.dtype == kind
+        assert y.ravel().tolist() == [value] * count
+
+
+def nuls(count):
+    array = np.empty(count, object)
+    array[:] = b"a\0"
+    return array
+
+
+def test_output_shapes_that_numpy_cannot_represent_are_returned(rare):
+    for _ in range(2):
+        [y] = rare.run({"x:0": np.ones(3, np.float32)}, ["wide:0"])
+        assert y.shape == (3,) + (1,) * 99
+        assert y.ravel().tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["resource", "variant"])
+def test_resources_and_variants_are_refused_in_a_word(rare, kind):
+    opaque = tensors.decode(tensor_pb2.TensorProto(dtype=f"DT_{kind.upper()}"))
+    one = np.ones(1, np.float32)
+    assert run_error(rare, {}, [f"{kind}:0"]) == (
+        Code.UNIMPLEMENTED,
+        f"{kind}:0: a {kind} cannot be fetched",
+    )
+    assert run_error(rare, {"x:0": opaque}, ["wide:0"]) == (
+        Code.INVALID_ARGUMENT,
+        f"Expects arg[0] to be float but {kind} is provided",
+    )
+    assert run_error(rare, {"v:0": one, "x:0": one}, ["wide:0"]) == (
+        Code.INVALID_ARGUMENT,
+        "Expects arg[0] to be variant but float is provided",
+    )
+
+
+def test_a_variant_is_not_fed(rare):
+    variant = tensors.decode(tensor_pb2.TensorProto(dtype="DT_VARIANT"))
+    feeds = {"v:0": variant, "x:0": np.ones(1, np.float32)}
+    assert run_error(rare, feeds, ["wide:0"]) == (
+        Code.UNIMPLEMENTED,
+        "arg[0]: a variant cannot be fed",
+    )
+
+
+def test_errors_of_runs_with_such_shapes_are_tensorflows(odd):
+    fed = flat_tensor.shaped(texts(b"x"), (1,) * 65)
+    code, message = run_error(odd, {"parse_s:0": fed}, found(odd, "parse")[1])
+    assert code is Code.INVALID_ARGUMENT
+    assert "scalar" in message
+
+
+def test_errors_that_quote_bytes_of_an_input_keep_them(odd):
+    code, message = run_error(odd, {"examples:0": texts(b"\xffab")}, found(odd, "regress")[1])
+    assert code is Code.INVALID_ARGUMENT
+    assert message.startswith("Could not parse example input, value: '\udcffab'")
 
 
 def test_a_load_is_counted_with_its_stages(good):

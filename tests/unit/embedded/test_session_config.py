@@ -24,6 +24,13 @@ def test_parallelism_is_both_kinds_unless_they_are_said_apart():
     assert threads(parallelism=2) == (2, 2)
     assert threads(intra_op=3) == (3, 0)
     assert threads(parallelism=2, inter_op=4) == (0, 4)
+    assert threads(intra_op=2, inter_op=-1) == (2, -1)  # operations run in the caller's thread
+
+
+@pytest.mark.parametrize("flags", [{"parallelism": -1}, {"intra_op": -2, "inter_op": 1}])
+def test_negative_threads_within_an_operation_are_refused(flags):
+    with pytest.raises(StartupError, match="expected at least 0"):
+        session_config(**flags)
 
 
 def test_all_three_are_a_contradiction():

@@ -88,6 +88,35 @@ def test_a_missing_base_path_ends_the_look_for_all_models(tmp_path, caplog):
     assert set(said) == {"good", "gone"}
 
 
+def test_the_same_error_is_not_logged_at_every_poll(tmp_path, caplog):
+    _, polled = source(gone=tmp_path / "gone")
+    for _ in range(50):
+        polled.poll()
+    assert len(caplog.records) == 1
+    (tmp_path / "gone").mkdir()  # another message
+    for _ in range(50):
+        polled.poll()
+    assert len(caplog.records) == 2
+    (tmp_path / "gone").rmdir()  # the first one again, which has become news
+    polled.poll()
+    assert len(caplog.records) == 3
+
+
+def test_a_file_uri_is_a_local_folder_and_stays_a_uri(tmp_path):
+    (tmp_path / "1").mkdir()
+    said, polled = source(m=f"file://{tmp_path}")
+    polled.poll()
+    assert said == {"m": {1: f"file://{tmp_path}/1"}}
+
+
+@pytest.mark.parametrize("scheme", ["FILE", "nope"])
+def test_another_scheme_is_an_error_that_names_it(scheme, tmp_path, caplog):
+    said, polled = source(m=f"{scheme}://{tmp_path}")
+    polled.poll()
+    assert said == {}
+    assert f"File system scheme '{scheme}' not implemented" in caplog.text
+
+
 def test_models_that_are_left_out_lose_their_versions_without_a_look(tmp_path):
     said, polled = source(stays=tmp_path, goes=tmp_path)
     polled.update({"stays": Monitored(str(tmp_path), Latest())})

@@ -54,6 +54,12 @@ def proto_of(dtype, shape, **fields):
     return proto
 
 
+@pytest.mark.parametrize("text", [b"a\0", "a"])
+def test_encode_refuses_numpy_strings_of_fixed_width(text):
+    with pytest.raises(TypeError, match="expected bytes of dtype object"):
+        tensors.encode(np.array([text]))
+
+
 @pytest.mark.parametrize("dtype", NUMERIC, ids=types_pb2.DataType.Name)
 def test_every_dtype_survives_both_forms(dtype):
     array = np.array([[0, 1], [3, 2]]).astype(tf.as_dtype(dtype).as_numpy_dtype)
@@ -111,7 +117,53 @@ def test_an_unknown_rank_is_a_scalar():
     assert tensors.decode(proto) == np.float32(4)
 
 
-@pytest.mark.parametrize("dtype", [0, types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT, 9999])
+@pytest.mark.parametrize("dtype", [types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT])
+def test_decode_keeps_dtype_and_shape_of_what_has_no_values(dtype):
+    array = tensors.decode(proto_of(dtype, [2, 3]))
+    assert datatypes.datatype(array) == dtype
+    assert array.shape == (2, 3)
+    with pytest.raises(ValueError, match="too large"):
+        tensors.decode(proto_of(dtype, [2**30]))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        [1] * 64,
+        [1] * 65,
+        [1] * 253 + [2],
+        [0] * 254,
+        [0, 2**40, 2**40],
+        [0, 2**63 - 1],
+        [2**63 - 1, 0],
+    ],
+)
+def test_shapes_that_numpy_cannot_represent_survive(shape):
+    count = np.prod(shape) if len(shape) > 3 else 0
+    for proto in (
+        proto_of(types_pb2.DT_FLOAT, shape, float_val=[1.5] * count),
+        proto_of(types_pb2.DT_STRING, shape, string_val=[b"a\0"] * count),
+        proto_of(types_pb2.DT_QINT8, shape, tensor_content=b"\7" * count),
+    ):
+        array = tensors.decode(proto)
+        assert array.ndim == len(shape)
+        assert array.shape == tuple(shape)
+        assert len(array) == shape[0]
+        again = tensors.encode(array)
+        assert again.tensor_shape == proto.tensor_shape
+        assert tensors.decode(again).ravel().tolist() == array.ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    "shape", [[1] * 255, [0] * 255, [2**40, 2**40, 0], [2**62, 2, 0], [2**62, 2]]
+)
+@pytest.mark.parametrize("dtype", [types_pb2.DT_FLOAT, types_pb2.DT_STRING, types_pb2.DT_VARIANT])
+def test_shapes_that_tensorflow_does_not_have_are_refused(shape, dtype):
+    with pytest.raises(ValueError, match="shape"):
+        tensors.decode(proto_of(dtype, shape))
+
+
+@pytest.mark.parametrize("dtype", [0, types_pb2.DT_FLOAT_REF, 9999])
 def test_what_is_no_value_is_refused(dtype):
     with pytest.raises(ValueError, match="is not one of a value"):
         tensors.decode(tensor_pb2.TensorProto(dtype=dtype))

@@ -10,11 +10,16 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from seq2sum_serving.embedded import flag_help, memory
+from seq2sum_serving.embedded import environment, flag_help, memory
 from seq2sum_serving.embedded import flags as command_line
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.flags import Flags
+
+if TYPE_CHECKING:
+    from seq2sum_serving.embedded.config import ServerConfig
+    from seq2sum_serving.embedded.server import Server
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(flag_help.versions(), end="")
         return 0
     if arguments is None:  # else this process has another purpose, too
-        memory.restart_without_caches()
+        environment.restart_if_needed()
     try:
         return leave(serve(flags))
     except ServingError as error:
@@ -63,14 +68,20 @@ def serve(flags: Flags) -> int:
     if names := command_line.ineffective(flags):
         log.warning("Without effect here: %s", ", ".join(f"--{name}" for name in names))
     memory.limit()
-    from seq2sum_serving.embedded.ports import check_addresses
+    from seq2sum_serving.embedded.reservation import reserved
     from seq2sum_serving.embedded.rpc.credentials import credentials
     from seq2sum_serving.embedded.startup import configuration
 
     config = configuration(flags)
-    check_addresses(config)
-    if config.ssl is not None:
-        credentials(config.ssl)
+    with reserved(config):
+        if config.ssl is not None:
+            credentials(config.ssl)
+        server = _loaded(flags, config)
+    return asyncio.run(server.serve())
+
+
+def _loaded(flags: Flags, config: ServerConfig) -> Server:
+    """Loads TensorFlow and the models."""
     # TensorFlow tells of CPU features and deprecations on every start; errors still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # The kernels that the stock container takes on current processors. They are quicker for
@@ -92,7 +103,7 @@ def serve(flags: Flags) -> int:
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
     server = Server(replace(config, session_config=session))
     server.load()
-    return asyncio.run(server.serve())
+    return server
 
 
 def leave(code: int, last_words: str = "") -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-from pathlib import Path
 from typing import TypeVar
 
 from google.protobuf import text_format
@@ -12,19 +10,9 @@ from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.files import io_error, local_path, printable
 
 M = TypeVar("M", bound=Message)
-
-CODES = {
-    errno.ENOENT: Code.NOT_FOUND,
-    errno.ENODEV: Code.NOT_FOUND,
-    errno.EACCES: Code.PERMISSION_DENIED,
-    errno.EPERM: Code.PERMISSION_DENIED,
-    errno.ENOTDIR: Code.FAILED_PRECONDITION,
-    errno.EINVAL: Code.INVALID_ARGUMENT,
-    errno.ENAMETOOLONG: Code.INVALID_ARGUMENT,
-}
-"""TensorFlow's codes for what a file system says; anything else is UNKNOWN."""
 
 
 def read(path: str) -> model_server_config_pb2.ModelServerConfig:
@@ -43,18 +31,16 @@ def read_into(path: str, message: M) -> M:
         ServingError: The file cannot be read, or is no text of such a message.
     """
     try:
-        content = Path(path).read_bytes()
+        content = local_path(path).read_bytes()
     except IsADirectoryError as error:  # it can be opened there, but not mapped into memory
-        raise _unreadable(path, errno.ENODEV) from error
+        raise io_error(path, errno.ENODEV) from error
     except OSError as error:
-        raise _unreadable(path, error.errno or 0) from error
+        raise io_error(path, error.errno or 0) from error
     if not content:  # nor can nothing; a file of a comment alone is fine
-        raise _unreadable(path, errno.EINVAL)
+        raise io_error(path, errno.EINVAL)
     try:
         return text_format.Parse(content, message)
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise ServingError(Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{path}'") from error
-
-
-def _unreadable(path: str, number: int) -> ServingError:
-    return ServingError(CODES.get(number, Code.UNKNOWN), f"{path}; {os.strerror(number)}")
+        raise ServingError(
+            Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{printable(path)}'"
+        ) from error

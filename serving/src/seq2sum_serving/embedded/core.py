@@ -124,8 +124,6 @@ class Core:
         """
         spec = model_of(request)
         versions = self._monitor.versions(spec.name)
-        if not versions:
-            raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {spec.name}")
         if spec.HasField("version"):
             wanted = spec.version.value
             if wanted not in versions:
@@ -133,13 +131,17 @@ class Core:
                     Code.NOT_FOUND, f"Could not find version {wanted} of model {spec.name}"
                 )
             versions = {wanted: versions[wanted]}
+        elif not versions:
+            raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {spec.name}")
         response = get_model_status_pb2.GetModelStatusResponse()
         for number, entry in versions.items():
             row = response.model_version_status.add(version=number, state=entry.state.value)
             row.status.SetInParent()
             if entry.error:
                 row.status.error_code = entry.error.code.value
-                row.status.error_message = entry.error.message
+                # The field is text, and a message may quote bytes of a request that are none.
+                raw = entry.error.message.encode(errors="surrogateescape")
+                row.status.error_message = raw.decode(errors="replace")
         return response
 
     def reload(
@@ -175,11 +177,13 @@ class Core:
         """
         with self._changing:
             if config.WhichOneof("config") is None:
-                log.info("Taking no action for empty config.")
+                log.debug("Taking no action for empty config.")
                 return
             wanted = models_of(config)
             models.check_list(wanted)
             models.check_transition(self._models or (), wanted)
+            if wanted != self._models:
+                log.info("Adding/updating models.")
             self._models = wanted
             self._labels = labels.assigned(
                 {model.name: model.labels for model in wanted},
@@ -189,7 +193,6 @@ class Core:
             )
             if self._on_labels:
                 self._on_labels(self._labels)
-            log.info("Adding/updating models.")
             monitored = models.monitored(wanted)
             if not self._running:
                 self._load_first(monitored)

@@ -1,7 +1,7 @@
 """The flags of `tensorflow_model_server`, as a value: each field is a flag, in the real syntax.
 
-Names, defaults and meanings are the real server's. What it reads leniently is an error here,
-since whoever mistypes a flag would go without it, and not know.
+Names, defaults, meanings and the spelling of values are the real server's. An argument that is
+not a flag, which it ignores, is an error here: a mistyped flag would have no effect, silently.
 """
 
 from __future__ import annotations
@@ -20,17 +20,32 @@ from seq2sum_serving.embedded.errors import Code, StartupError
 
 THREADS_PER_CPU = 4
 INT32, INT64 = 32, 64
-NUMBER = re.compile(r"[-+]?\d+")
-"""What is an integer to a flag; Python's own `int` takes `1_000` too."""
-TRUE, FALSE = "true", "false"
+BLANKS = r"[ \t\n\v\f\r]*"
+INTEGER = re.compile(BLANKS + r"[-+]?[0-9]+")
+DECIMAL = re.compile(BLANKS + r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+"""What `sscanf` reads as a number: blanks may come before it, and nothing after it
+(tsl/util/command_line_flags.cc)."""
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+"""Spellings of a boolean, in small letters; capitals are fine."""
 
 SERVES, IGNORED, REFUSED = "", "accepted, without effect here", "refused: not built here"
 """What is done with a flag."""
 
 
-def _flag(default: Any, text: str, *, effect: str = SERVES, bits: int = INT32) -> Any:
+def _flag(
+    default: Any, text: str, *, effect: str = SERVES, bits: int = INT32, unset: bool = False
+) -> Any:
+    """Declares a flag.
+
+    Args:
+        default: Its value if it is not given.
+        text: Its line in `--help`.
+        effect: What is done with it.
+        bits: Size of an integer.
+        unset: Whether an empty value, as an unset shell variable leaves it, means the default.
+    """
     return dataclasses.field(
-        default=default, metadata={"text": text, "effect": effect, "bits": bits}
+        default=default, metadata={"text": text, "effect": effect, "bits": bits, "unset": unset}
     )
 
 
@@ -64,7 +79,9 @@ class Flags:
         60_000_000, "pause before each of them; negative: none", bits=INT64
     )
     flush_filesystem_caches: bool = _flag(True, "forget files after loading", effect=IGNORED)
-    saved_model_tags: str = _flag("serve", "tags of the graph in a SavedModel, comma-separated")
+    saved_model_tags: str = _flag(
+        "serve", "tags of the graph in a SavedModel, comma-separated", unset=True
+    )
     remove_unused_fields_from_bundle_metagraph: bool = _flag(
         True, "keep only signatures in memory", effect=IGNORED
     )
@@ -73,10 +90,13 @@ class Flags:
     host: str = _flag(
         "127.0.0.1",
         "address to listen on; 0.0.0.0 for all (ours: the real server listens on all)",
+        unset=True,
     )
     grpc_socket_path: str = _flag("", "UNIX socket for gRPC, beside the port")
     grpc_max_threads: int = _flag(
-        _threads(), "threads for calls; one waits for the next call, and others are refused"
+        _threads(),
+        "threads for calls; one waits for the next call, and others are refused; "
+        "negative: no limit",
     )
     server_processes: int = _flag(
         1,
@@ -175,7 +195,7 @@ def _pair(argument: str, follower: str) -> tuple[str, Any]:
         raise _wrong(f"unknown argument: {argument}{_nearest(given)}")
     if not equals:
         if field.type == "bool":
-            if follower in (TRUE, FALSE):
+            if follower.lower() in BOOLEANS:
                 raise _wrong(f"--{name} {follower}: write --{name}={follower}")
             return name, True
         example = follower if follower and not follower.startswith("-") else "VALUE"
@@ -189,19 +209,20 @@ def _pair(argument: str, follower: str) -> tuple[str, Any]:
 def _value(field: dataclasses.Field[Any], text: str) -> bool | int | float | str:
     """The value that is written; ValueError says what it should have been."""
     if field.type == "bool":
-        if text not in (TRUE, FALSE):
-            raise ValueError(f"not {TRUE} or {FALSE}")
-        return text == TRUE
+        if text.lower() not in BOOLEANS:
+            raise ValueError("expected true or false")
+        return BOOLEANS[text.lower()]
     if field.type == "int":
         limit = 1 << (field.metadata["bits"] - 1)
-        if not NUMBER.fullmatch(text) or not -limit <= int(text) < limit:
-            raise ValueError(f"not an integer of {field.metadata['bits']} bits")
+        if not INTEGER.fullmatch(text) or not -limit <= int(text) < limit:
+            raise ValueError(f"expected an integer of {field.metadata['bits']} bits")
         return int(text)
     if field.type == "float":
-        number = float(text)  # says itself what is wrong
-        if not isfinite(number):
-            raise ValueError("not a finite number")
-        return number
+        if not DECIMAL.fullmatch(text) or not isfinite(float(text)):
+            raise ValueError("expected a finite decimal number")
+        return float(text)
+    if not text and field.metadata["unset"]:
+        return str(field.default)
     return text
 
 

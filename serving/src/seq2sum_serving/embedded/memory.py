@@ -36,26 +36,14 @@ LARGE_BYTES = 1 << 20
 ARENAS = max(4, os.cpu_count() or 1)
 """Without caches each piece takes the lock of an arena; there is one for each core at least."""
 
-TUNABLES = "GLIBC_TUNABLES"
 CACHE = "glibc.malloc.tcache_count"
 """How many pieces of each size a thread keeps aside."""
 
 
-def restart_without_caches() -> None:
-    """Begins this program anew, as the same process, unless threads keep no pieces aside already.
-
-    For the main thread of a program that has done nothing yet. Whoever set the number of pieces
-    keeps it; processes that this one starts inherit it.
-    """
-    before = os.environ.get(TUNABLES, "")
-    after = without_caches(before)
-    if after != before and _function("mallopt"):
-        os.environ[TUNABLES] = after
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-
-
 def without_caches(tunables: str) -> str:
     """GLIBC_TUNABLES with no pieces aside, or as they are if they say how many."""
+    if not _function("mallopt"):
+        return tunables
     given = [setting for setting in tunables.split(":") if setting]
     if any(setting.split("=")[0] == CACHE for setting in given):
         return tunables

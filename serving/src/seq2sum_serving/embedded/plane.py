@@ -5,6 +5,8 @@ The fronts parse and write; what a request means is here, once for gRPC and REST
 
 from __future__ import annotations
 
+from typing import Any
+
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -41,8 +43,8 @@ class DataPlane:
 
     def classify(
         self, request: classification_pb2.ClassificationRequest, *, timeout: float | None = None
-    ) -> classification_pb2.ClassificationResponse:
-        """Answers Classify."""
+    ) -> Any:
+        """Answers Classify, with a reply of `byte_labels`."""
         with self._core.handle(model_of(request)) as (version, servable):
             return classify(servable, version, request, options=self._options, timeout=timeout)
 
@@ -55,8 +57,8 @@ class DataPlane:
 
     def multi_inference(
         self, request: inference_pb2.MultiInferenceRequest, *, timeout: float | None = None
-    ) -> inference_pb2.MultiInferenceResponse:
-        """Answers MultiInference; the first task says which version."""
+    ) -> Any:
+        """Answers MultiInference, with a `byte_labels` reply; the first task sets the version."""
         with self._core.handle(multi.model_of(request)) as (version, servable):
             return multi.multi_inference(
                 servable, version, request, options=self._options, timeout=timeout

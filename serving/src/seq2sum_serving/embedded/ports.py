@@ -7,7 +7,6 @@ import socket
 import stat
 from pathlib import Path
 
-from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.errors import Code, StartupError
 
 
@@ -16,24 +15,14 @@ def address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def check_addresses(config: ServerConfig) -> None:
-    """Raises StartupError for a port or a socket that cannot be opened."""
-    if config.port:
-        check_port(config.host, config.port)
-    if config.rest_port and not config.monitoring_broken:
-        check_port(config.host, config.rest_port, flag="rest_api_port")
-    if config.socket_path:
-        check_socket(config.socket_path)
-
-
-def check_port(host: str, port: int, *, flag: str = "port") -> None:
+def check_port(host: str, port: int) -> None:
     """Raises StartupError if the port cannot be opened."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.create_server((host, port), family=family, backlog=1):
             pass
     except OSError as error:
-        raise cannot_listen(address(host, port), error, flag=flag) from error
+        raise cannot_listen(address(host, port), error, flag="port") from error
 
 
 def check_socket(path: str) -> None:

@@ -22,6 +22,7 @@ from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.inference.loader import Loader, LoaderOptions
 from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.plane import DataPlane
+from seq2sum_serving.embedded.repeated import Repeated
 from seq2sum_serving.embedded.replicas.fleet import Fleet
 from seq2sum_serving.embedded.replicas.loader import Load, ReplicatedLoader
 from seq2sum_serving.embedded.rest.app import AppOptions
@@ -108,7 +109,7 @@ class Server:
             if self._broken.is_set():
                 return BROKEN
             await stopping.wait()
-            log.info("Stopping: new calls are refused, those in flight may finish")
+            log.info("Stopping: calls that have begun are answered, new calls are refused")
             ends = [front.stop(config.grace_seconds)]
             if rest:
                 ends.append(asyncio.to_thread(rest.stop, config.grace_seconds))
@@ -156,14 +157,15 @@ class Server:
 
     def _poll_config_file(self) -> None:
         """Applies the file again and again, changed or not, as there."""
+        repeated = Repeated()
         while not self._stop.wait(self._config.model_config_file_poll_seconds):
             try:
                 self._core.configure(config_file.read(self._config.model_config_file))
+                repeated.forget(None)
             except ServingError as error:
-                log.error(
-                    "PollFilesystemAndReloadConfig failed to ReloadConfig: %s",
-                    " ".join(str(error).split()),
-                )
+                text = " ".join(str(error).split())
+                if repeated.is_due(None, text):
+                    log.error("PollFilesystemAndReloadConfig failed to ReloadConfig: %s", text)
 
 
 def loader(config: ServerConfig) -> Loader:

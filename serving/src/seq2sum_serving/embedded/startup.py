@@ -16,7 +16,8 @@ from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
 from seq2sum_serving.embedded import config_file
 from seq2sum_serving.embedded.config import ChannelArgument, CoreOptions, ServerConfig
 from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
-from seq2sum_serving.embedded.flags import INT32, NUMBER, Flags
+from seq2sum_serving.embedded.files import utf8
+from seq2sum_serving.embedded.flags import INT32, INTEGER, Flags
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.lifecycle.models import check_list
 from seq2sum_serving.embedded.model_list import models_of, single_model
@@ -24,6 +25,8 @@ from seq2sum_serving.embedded.model_list import models_of, single_model
 log = logging.getLogger(__name__)
 
 LARGEST_PORT = 65535
+MOST_GRPC_THREADS = 4096
+"""Stands for no limit of `--grpc_max_threads`: a process cannot have any number of threads."""
 DEFAULT_POOL_NAME = "model_server_batch_threads"
 
 
@@ -46,7 +49,9 @@ def configuration(flags: Flags) -> ServerConfig:
     if flags.model_config_file:
         models = config_file.read(flags.model_config_file)
     else:
-        models = single_model(flags.model_name, flags.model_base_path)
+        if not flags.model_name:
+            log.warning("--model_name is empty: requests cannot name the model")
+        models = single_model(flags.model_name, utf8(flags.model_base_path))
     batching = _batching(flags)
     ssl = None
     if flags.ssl_config_file:
@@ -70,7 +75,9 @@ def configuration(flags: Flags) -> ServerConfig:
         host=flags.host,
         port=flags.port,
         socket_path=flags.grpc_socket_path,
-        grpc_max_threads=flags.grpc_max_threads,
+        grpc_max_threads=flags.grpc_max_threads
+        if flags.grpc_max_threads > 0
+        else MOST_GRPC_THREADS,
         processes=flags.server_processes,
         channel_arguments=tuple(_channel_arguments(flags.grpc_channel_arguments)),
         ssl=ssl,
@@ -94,13 +101,18 @@ def configuration(flags: Flags) -> ServerConfig:
 
 
 def _check_numbers(flags: Flags) -> None:
-    """Refuses numbers that are out of all reason; the real server fails on them later."""
+    """Refuses numbers that no server can run with; tensorflow_model_server aborts on most."""
     for name in ("port", "rest_api_port"):
         if not 0 <= getattr(flags, name) <= LARGEST_PORT:
             raise _invalid(f"--{name}={getattr(flags, name)}: not a port, 0 to {LARGEST_PORT}")
-    for name in ("grpc_max_threads", "rest_api_num_threads"):
-        if getattr(flags, name) < 1:
-            raise _invalid(f"--{name}={getattr(flags, name)}: at least 1")
+    if flags.rest_api_num_threads < 1:
+        raise _invalid(
+            f"invalid --rest_api_num_threads={flags.rest_api_num_threads}: expected at least 1"
+        )
+    if flags.grpc_max_threads == 0:
+        raise _invalid(
+            "invalid --grpc_max_threads=0: expected at least 1, or a negative number for no limit"
+        )
     _check_processes(flags)
     if flags.num_load_threads < 0 or flags.num_unload_threads < 0:
         raise _invalid("--num_load_threads and --num_unload_threads: at least 0")
@@ -162,7 +174,7 @@ def _channel_arguments(text: str) -> Iterator[ChannelArgument]:
         name, equals, value = item.partition("=")
         if not equals:
             raise _invalid(f"--grpc_channel_arguments: {item} is not of the form name=value")
-        fits = NUMBER.fullmatch(value) and abs(int(value)) < 1 << (INT32 - 1)
+        fits = INTEGER.fullmatch(value) and abs(int(value)) < 1 << (INT32 - 1)
         yield name, int(value) if fits else value
 
 

@@ -27,6 +27,13 @@ POOL = ""
 """What the name of the threads is in the metrics."""
 MICROS = 1e6
 
+LONGEST_WAIT_FOR_ROWS = 60.0
+"""Seconds for which a request without rows waits for others if its caller sets no deadline.
+
+The real server waits for ever, with a thread that is lost and a version that cannot be unloaded.
+"""
+NO_ROWS_CAME = "A request without rows is answered with one that has rows, and none came in time"
+
 Key = tuple[frozenset[str], frozenset[str]]
 """Names of the tensors fed and fetched: what a queue is for."""
 
@@ -67,7 +74,15 @@ class BatchedServable:
         Raises:
             ServingError: The request was refused, or the batch failed.
         """
-        return self.submit(feeds, fetches, timeout=timeout).result()
+        queue, task, future = self._enqueue(feeds, fetches, timeout)
+        if task.size:
+            return future.result()
+        try:
+            return future.result(LONGEST_WAIT_FOR_ROWS if math.isinf(task.timeout) else timeout)
+        except TimeoutError as error:
+            if self._scheduler.withdraw(queue, task):
+                raise ServingError(Code.DEADLINE_EXCEEDED, NO_ROWS_CAME) from error
+            return future.result()  # rows came at the last moment
 
     def submit(
         self, feeds: rows.Feeds, fetches: Sequence[str], *, timeout: float | None = None
@@ -77,14 +92,7 @@ class BatchedServable:
         Raises:
             ServingError: The request was refused.
         """
-        future: Future[Outputs] = Future()
-        future.set_running_or_notify_cancel()  # nothing takes a request out of its queue
-        size = rows.count(feeds)
-        for _ in feeds:  # one for each tensor, as there
-            metrics.INPUT_BATCH_SIZE.observe(size)
-        limit = timeout if timeout is not None and timeout > 0 else math.inf
-        task = Task(feeds, fetches, size, self._scheduler.clock(), future, limit)
-        self._scheduler.submit(self._queue(frozenset(feeds), frozenset(fetches)), task)
+        _, _, future = self._enqueue(feeds, fetches, timeout)
         return future
 
     def close(self) -> None:
@@ -94,6 +102,20 @@ class BatchedServable:
         for queue in queues:
             self._scheduler.close(queue)
         self._servable.close()
+
+    def _enqueue(
+        self, feeds: rows.Feeds, fetches: Sequence[str], timeout: float | None
+    ) -> tuple[Queue, Task, Future[Outputs]]:
+        future: Future[Outputs] = Future()
+        future.set_running_or_notify_cancel()  # no caller cancels one
+        size = rows.count(feeds)
+        for _ in feeds:  # one for each tensor, as there
+            metrics.INPUT_BATCH_SIZE.observe(size)
+        limit = timeout if timeout is not None and timeout > 0 else math.inf
+        task = Task(feeds, fetches, size, self._scheduler.clock(), future, limit)
+        queue = self._queue(frozenset(feeds), frozenset(fetches))
+        self._scheduler.submit(queue, task)
+        return queue, task, future
 
     def _queue(self, fed: frozenset[str], fetched: frozenset[str]) -> Queue:
         key = (fed, fetched)

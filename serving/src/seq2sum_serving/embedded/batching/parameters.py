@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from seq2sum_serving.configuration import batching_pb2
 from seq2sum_serving.embedded import config_file
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.files import local_path
 
 FILE_OF_A_MODEL = "batching_params.pbtxt"
 """In a version's folder, with `--enable_per_model_batching_parameters`."""
@@ -84,7 +84,7 @@ def of_version(path: str) -> BatchingParameters | None:
     Raises:
         ServingError: The file is no BatchingParameters.
     """
-    file = Path(path, FILE_OF_A_MODEL)
+    file = local_path(path, FILE_OF_A_MODEL)
     if not file.exists():
         return None
     return of_message(config_file.read_into(str(file), batching_pb2.BatchingParameters()))

@@ -77,13 +77,23 @@ class Queue:
         self.running += 1
         return batch
 
+    def withdraw(self, task: Task) -> bool:
+        """Takes a request out of the open batch while it has no rows; False if it is not there."""
+        batch = self._batches[-1]
+        if batch.size or task not in batch.tasks:
+            return False
+        batch.tasks.remove(task)
+        return True
+
     def ready_at(self) -> float:
-        """From when on a batch may run; never, if nothing waits."""
+        """From when on a batch may run; never, if nothing with rows waits."""
         first = self._batches[0]
         if not first.tasks:
             return math.inf
         if len(self._batches) > 1 or first.size >= self._limit or self.closed:
             return -math.inf
+        if not first.size:  # as in 2.20.0: batching/empty-batch-alone
+            return math.inf
         return first.started + self._parameters.batch_timeout
 
     @property

@@ -7,6 +7,7 @@ the graph answers is not copied at all, each request gets a view of its rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference import datatypes
+from seq2sum_serving.embedded.inference.flat_tensor import concatenated, repeated
+from seq2sum_serving.embedded.inference.tensors import LARGEST_BYTES
 
-Feeds = Mapping[str, NDArray[Any]]
+Feeds = Mapping[str, Any]
 """Arrays by tensor name."""
 
 RANKS = range(1, 7)
@@ -84,7 +87,7 @@ def share_out(outputs: Sequence[Any], rows: Sequence[int], extra: int) -> list[l
     """
     total = sum(rows) + extra
     for output in outputs:
-        shape = np.shape(output)
+        shape = output.shape
         if not shape:
             raise ServingError(Code.FAILED_PRECONDITION, "Batched output tensor has 0 dimensions")
         if shape[0] != total:
@@ -114,7 +117,7 @@ def cut(feeds: Feeds, sizes: Sequence[int]) -> list[Feeds]:
 
 def rejoin(pieces: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
     """The outputs of a request from those of its pieces."""
-    return [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]
+    return [concatenated(outputs) for outputs in zip(*pieces, strict=True)]
 
 
 def _check_shapes(requests: Sequence[Feeds]) -> None:
@@ -152,11 +155,14 @@ def _filled(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     wanted = (len(array), *shape[1:])
     if array.shape == wanted:
         return array
+    if math.prod(wanted) * array.dtype.itemsize > LARGEST_BYTES:
+        raise _invalid(f"Cannot pad a tensor to shape {datatypes.shape_text(wanted)}: too large")
     if 0 in wanted:
         return np.empty(wanted, array.dtype)
     if not array.size:
         raise _invalid("Got empty tensor in batch of non-empty tensors.")
-    filled = np.full(wanted, array.flat[0], array.dtype)
+    filled = np.empty(wanted, array.dtype)
+    filled[...] = array.flat[0]  # np.full would drop the NUL bytes at the end of a string
     filled[tuple(map(slice, array.shape))] = array
     return filled
 
@@ -172,8 +178,8 @@ def _concatenated(arrays: list[NDArray[Any]], extra: int) -> NDArray[Any]:
             )
     if extra:
         row = next(array[:1] for array in reversed(arrays) if len(array))
-        arrays = [*arrays, np.broadcast_to(row, (extra, *row.shape[1:]))]
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+        arrays = [*arrays, repeated(row, extra)]
+    return arrays[0] if len(arrays) == 1 else concatenated(arrays)
 
 
 def _dtype(array: NDArray[Any]) -> str:

@@ -8,6 +8,7 @@ are busy goes into one batch, without any pause being configured.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -67,6 +68,17 @@ class Scheduler:
             if queue.ready_at() < before:
                 self._changed.notify()
 
+    def withdraw(self, queue: Queue, task: Task) -> bool:
+        """Takes a request out of a batch that has no rows yet; False if it is in no such batch."""
+        with self._changed:
+            if not queue.withdraw(task):
+                return False
+            if queue.empty:
+                self._waiting.remove(queue)
+                if queue.idle:
+                    self._emptied.notify_all()
+            return True
+
     def close(self, queue: Queue) -> None:
         """Takes nothing more into a queue, and waits until what is in it was answered."""
         leaving: list[threading.Thread] = []
@@ -120,6 +132,6 @@ class Scheduler:
                     self._waiting.append(queue)
                 if batch is not None:
                     return queue, batch
-            earliest = min((queue.ready_at() for queue in self._waiting), default=None)
-            self._changed.wait(None if earliest is None else max(0.0, earliest - now))
+            earliest = min((queue.ready_at() for queue in self._waiting), default=math.inf)
+            self._changed.wait(None if math.isinf(earliest) else max(0.0, earliest - now))
         return None

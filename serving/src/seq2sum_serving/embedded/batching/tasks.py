@@ -60,7 +60,7 @@ Waiter = Future[Outputs] | Piece
 """Whoever gets the answer: a thread, or a request in pieces."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Task:
     """A request that waits, or a piece of one."""
 

@@ -19,12 +19,16 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference import datatypes
+from seq2sum_serving.embedded.inference.flat_tensor import FlatTensor
+from seq2sum_serving.embedded.inference.proto_run import ProtoRun
 from seq2sum_serving.embedded.inference.servable import Arrays
 
 CALLERS_THREAD = -1
@@ -42,6 +46,8 @@ SHORTEST_BITS, LONGEST_BITS = 4, 22
 are made once. Above, there is no timeout."""
 
 TIMED_OUT = "Timed out waiting for notification"
+TOO_LARGE_FOR_NUMPY = "Could not allocate ndarray"
+"""What TensorFlow's wrapper says where numpy has no array of the shape of an output."""
 
 
 class Callables:
@@ -70,6 +76,11 @@ class Callables:
             return run(arrays, timeout)
         except tf.errors.OpError as error:
             raise serving_error(error) from error
+        except UnicodeDecodeError as error:
+            # TensorFlow quotes bytes of an input in its message, which Python takes for text; its
+            # code is lost as well, and an operation that quotes its input complains about it.
+            message = error.object.decode(errors="surrogateescape")
+            raise ServingError(Code.INVALID_ARGUMENT, message) from error
 
     def close(self) -> None:
         """Gives back what the session holds for them."""
@@ -81,11 +92,26 @@ class _Run:
 
     def __init__(self, session: Any, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> None:
         self._session = session
-        self._feeds = [output(session.graph, name) for name in feeds]
-        self._fetches = [output(session.graph, name) for name in fetches]
+        try:
+            self._fed = [tensor(session.graph, name) for name in feeds]
+            self._fetched = [tensor(session.graph, name) for name in fetches]
+        except (KeyError, ValueError):
+            refuse(session, feeds, fetches)
+            raise
+        for name, fetched in zip(fetches, self._fetched, strict=True):
+            if fetched.dtype.base_dtype.as_datatype_enum in datatypes.OPAQUE:
+                kind = datatypes.name(fetched.dtype.base_dtype.as_datatype_enum)
+                raise ServingError(Code.UNIMPLEMENTED, f"{name}: a {kind} cannot be fetched")
+        self._feeds = [output(fed) for fed in self._fed]
+        self._fetches = [output(fetched) for fetched in self._fetched]
         self._quick_runs = 0
-        self._dtypes = [_dtype_of(session.graph, name) for name in feeds]
-        self._numpy = [datatypes.numpy_dtype(dtype) for dtype in self._dtypes]
+        self._dtypes = [fed.dtype.base_dtype.as_datatype_enum for fed in self._fed]
+        self._numpy = [
+            None if dtype in datatypes.OPAQUE else datatypes.numpy_dtype(dtype)
+            for dtype in self._dtypes
+        ]
+        self._proto_run: ProtoRun | None = None
+        self._large_outputs = False
 
     def check(self, arrays: Sequence[Any]) -> None:
         """Refuses another dtype than the graph's: none is ever cast."""
@@ -93,6 +119,10 @@ class _Run:
             if array.dtype != dtype:
                 wanted = datatypes.name(self._dtypes[place])
                 given = datatypes.name(datatypes.datatype(array))
+                if given == wanted:
+                    raise ServingError(
+                        Code.UNIMPLEMENTED, f"arg[{place}]: a {wanted} cannot be fed"
+                    )
                 raise ServingError(
                     Code.INVALID_ARGUMENT,
                     f"Expects arg[{place}] to be {wanted} but {given} is provided",
@@ -107,15 +137,27 @@ class _Run:
                 limit = timeout
                 if self._quick_runs < TRUSTED_RUNS or timeout < TIGHT_SECONDS:
                     where = 0, 1 << bits
-        fed = dict(zip(self._feeds, arrays, strict=True))
         started = perf_counter()
         try:
-            return session_run(self._session, where, fed, self._fetches)
+            return self._run(arrays, where)
         finally:
             elapsed = perf_counter() - started
             self._quick_runs = self._quick_runs + 1 if elapsed < QUICK_SECONDS else 0
             if limit is not None and elapsed > limit:
                 raise ServingError(Code.DEADLINE_EXCEEDED, TIMED_OUT)
+
+    def _run(self, arrays: Sequence[Any], where: tuple[int, int]) -> Arrays:
+        if not self._large_outputs and FlatTensor not in map(type, arrays):
+            try:
+                fed = dict(zip(self._feeds, arrays, strict=True))
+                return session_run(self._session, where, fed, self._fetches)
+            except tf.errors.InternalError as error:
+                if error.message != TOO_LARGE_FOR_NUMPY:
+                    raise
+                self._large_outputs = True
+        if self._proto_run is None:
+            self._proto_run = ProtoRun(self._session, self._fed, self._fetched)
+        return self._proto_run(arrays)
 
 
 def session_run(
@@ -132,10 +174,20 @@ def session_run(
     Raises:
         tf.errors.OpError: It went wrong.
     """
-    arrays: Arrays = pywrap_tf_session.TF_SessionRun_wrapper(
+    arrays = pywrap_tf_session.TF_SessionRun_wrapper(
         session._session, run_options(*where), feeds, fetches, [], None
     )
-    return arrays
+    return [_string(array) if isinstance(array, bytes) else array for array in arrays]
+
+
+def _string(text: bytes) -> NDArray[Any]:
+    """The array of a scalar string, which TensorFlow's wrapper returns as plain bytes.
+
+    numpy would infer a dtype of fixed width for them, which drops NUL bytes from the end.
+    """
+    array = np.empty((), object)
+    array[()] = text
+    return array
 
 
 @cache
@@ -145,22 +197,32 @@ def run_options(thread_pool: int, milliseconds: int) -> Any:
     return pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
 
 
-def output(graph: Any, name: str) -> Any:
-    """A tensor by its name, whether its operation has such an output or not: that a run tells."""
-    operation, _, port = name.partition(":")
+def tensor(graph: Any, name: str) -> Any:
+    """A tensor by its name; a name without a port means port 0, as in C++.
+
+    Raises:
+        KeyError, ValueError: The graph has no such tensor.
+    """
+    return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
+
+
+def output(tensor: Any) -> Any:
+    """A tensor as TensorFlow's C interface takes it."""
     found = pywrap_tf_session.TF_Output()
-    found.oper = graph.get_operation_by_name(operation)._c_op
-    found.index = int(port or 0)
+    found.oper = tensor.op._c_op
+    found.index = tensor.value_index
     return found
+
+
+def refuse(session: Any, feeds: Sequence[str], fetches: Sequence[str]) -> None:
+    """Has TensorFlow say what is wrong with names that its Python interface does not find.
+
+    Raises:
+        tf.errors.OpError: In the words of a run.
+    """
+    session._make_callable_from_options(config_pb2.CallableOptions(feed=feeds, fetch=fetches))
 
 
 def serving_error(error: Any) -> ServingError:
     """What TensorFlow's OpError says, in its own code and words."""
     return ServingError(Code(error.error_code), error.message)
-
-
-def _dtype_of(graph: Any, name: str) -> int:
-    """The DataType of a tensor; a name without a port means port 0, as in C++."""
-    dtype = graph.get_tensor_by_name(name if ":" in name else f"{name}:0").dtype
-    number: int = dtype.base_dtype.as_datatype_enum
-    return number

@@ -7,10 +7,9 @@ from typing import Any
 
 from google.protobuf import text_format
 from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import classification_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import datatypes, signatures
+from seq2sum_serving.embedded.inference import byte_labels, datatypes, signatures
 from seq2sum_serving.embedded.inference.examples_method import INPUTS, ExamplesMethod
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 
@@ -51,9 +50,9 @@ def write(
     fetched: Mapping[str, Any],
     signature: Any,
     count: int,
-    result: classification_pb2.ClassificationResult,
+    result: Any,
 ) -> None:
-    """Writes the outputs of `count` examples, arrays by tensor name, into a result.
+    """Writes the outputs of `count` examples, arrays by tensor name, into a ClassificationResult.
 
     Raises:
         ServingError: They have not the form of a classification.
@@ -72,8 +71,7 @@ def write(
         for place, value in enumerate(values):
             found = classes.add(score=value)
             if texts:
-                # The field is text: bytes that are none cannot be said in Python's messages.
-                found.label = texts[place].decode(errors="replace")
+                found.label = texts[place]
 
 
 def _output(fetched: Mapping[str, Any], signature: Any, alias: str, dtype: int, count: int) -> Any:
@@ -101,7 +99,7 @@ def _refused(message: str) -> ServingError:
 
 classify = ExamplesMethod(
     api="Classify",
-    response=classification_pb2.ClassificationResponse,
+    response=byte_labels.ClassificationResponse,
     task_result="classification_result",
     check=check,
     write=write,

@@ -46,24 +46,27 @@ QUANTIZED = {
     types_pb2.DT_QINT32: np.dtype(np.int32),
 }
 """They leave a session as the numbers they are made of."""
-NO_VALUES = {types_pb2.DT_INVALID, types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT}
-"""What no message can carry into a graph."""
+OPAQUE = {
+    types_pb2.DT_RESOURCE: np.dtype([("handle", np.void, 1)]),
+    types_pb2.DT_VARIANT: np.dtype([("variant", np.void, 1)]),
+}
+"""Arrays of these dtypes of our own hold no values: they have a shape and can be refused."""
 FIRST_REFERENCE = 101
 """From here on dtypes are those of references."""
 
-_DTYPES: dict[int, np.dtype[Any]] = {}
-_DATATYPES: dict[np.dtype[Any], int] = {}
+_DTYPES: dict[int, np.dtype[Any]] = dict(OPAQUE)
+_DATATYPES: dict[np.dtype[Any], int] = {dtype: datatype for datatype, dtype in OPAQUE.items()}
 
 
 def numpy_dtype(datatype: int) -> np.dtype[Any]:
     """The numpy dtype of a DataType; that of strings is object.
 
     Raises:
-        ValueError: It has no values, or is none.
+        ValueError: It is not the dtype of a value.
     """
     dtype = _DTYPES.get(datatype)
     if dtype is None:
-        if datatype in NO_VALUES or datatype >= FIRST_REFERENCE:
+        if datatype == types_pb2.DT_INVALID or datatype >= FIRST_REFERENCE:
             raise ValueError(f"dtype {datatype} is not one of a value")
         try:
             dtype = np.dtype(tf.as_dtype(datatype).as_numpy_dtype)
@@ -74,9 +77,15 @@ def numpy_dtype(datatype: int) -> np.dtype[Any]:
 
 
 def datatype(array: NDArray[Any]) -> int:
-    """The DataType of an array; objects are strings."""
+    """The DataType of an array; objects are strings.
+
+    Raises:
+        TypeError: numpy's own strings, which have lost the NUL bytes at their ends.
+    """
     found = _DATATYPES.get(array.dtype)
     if found is None:
+        if array.dtype.kind in "SU":
+            raise TypeError(f"strings of dtype {array.dtype}: expected bytes of dtype object")
         found = tf.as_dtype(tf.string if array.dtype == object else array.dtype).as_datatype_enum
         _DATATYPES[array.dtype] = found
     return found

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import saved_model
+from seq2sum_serving.embedded.inference import saved_model, version_files
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.saved_model import SERVING_TAGS, SavedModel
 from seq2sum_serving.embedded.inference.servable import Servable
@@ -55,7 +53,7 @@ class Loader:
             ServingError: It cannot serve; nothing of it is left in memory.
         """
         options = self._options
-        _check_directory(model, version, path)
+        version_files.check(model, version, path)
         loaded = saved_model.load(path, tags=options.tags, session_config=options.session_config)
         with ExitStack() as undo:
             undo.callback(loaded.close)
@@ -74,13 +72,3 @@ class Loader:
                 )
             undo.pop_all()
         return servable
-
-
-def _check_directory(model: str, version: int, path: str) -> None:
-    """Finds a file in place of a directory, before anything is loaded, as there."""
-    if Path(path).exists() and not Path(path).is_dir():
-        raise ServingError(
-            Code.FAILED_PRECONDITION,
-            "Error while attempting to reserve resources to load servable "
-            f"{{name: {model} version: {version}}}: {path}; Not a directory",
-        )

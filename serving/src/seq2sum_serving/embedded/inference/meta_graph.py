@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
@@ -11,6 +10,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.files import io_error, join, local_path
 
 BINARY_FILE = "saved_model.pb"
 TEXT_FILE = "saved_model.pbtxt"
@@ -25,7 +25,7 @@ ASSETS_COLLECTION = "saved_model_assets"
 
 def is_saved_model(path: str) -> bool:
     """Whether this directory may be a SavedModel at all."""
-    return any(Path(path, name).exists() for name in (BINARY_FILE, TEXT_FILE))
+    return any(local_path(path, name).exists() for name in (BINARY_FILE, TEXT_FILE))
 
 
 def read(path: str, tags: Sequence[str]) -> Any:
@@ -34,14 +34,14 @@ def read(path: str, tags: Sequence[str]) -> Any:
     Raises:
         ServingError: There is none, or the file cannot be read; words as in TensorFlow.
     """
-    file = Path(path, BINARY_FILE)
+    file = local_path(path, BINARY_FILE)
     parse: Callable[[bytes], Any] = _binary
     if not file.exists():
-        file, parse = Path(path, TEXT_FILE), _text
+        file, parse = local_path(path, TEXT_FILE), _text
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise ServingError(_file_code(error), f"{file}; {error.strerror}") from error
+        raise io_error(join(path, file.name), error.errno or 0) from error
     for graph in parse(content).meta_graphs:
         if set(graph.meta_info_def.tags) == set(tags):
             return graph
@@ -80,7 +80,8 @@ def assets(graph: Any, path: str) -> dict[str, str]:
             packed.Unpack(asset)
             found.append(asset)
     return {
-        asset.tensor_info.name: str(Path(path, ASSETS_FOLDER, asset.filename)) for asset in found
+        asset.tensor_info.name: str(local_path(path, ASSETS_FOLDER, asset.filename))
+        for asset in found
     }
 
 
@@ -97,14 +98,3 @@ def _text(content: bytes) -> Any:
         return text_format.Parse(content, saved_model_pb2.SavedModel())
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise ServingError(Code.DATA_LOSS, f"Can't parse {TEXT_FILE} as text proto") from error
-
-
-def _file_code(error: OSError) -> Code:
-    """TensorFlow's code for an error of the file system."""
-    if isinstance(error, FileNotFoundError):
-        return Code.NOT_FOUND
-    if isinstance(error, PermissionError):
-        return Code.PERMISSION_DENIED
-    if isinstance(error, NotADirectoryError | IsADirectoryError):
-        return Code.FAILED_PRECONDITION
-    return Code.UNKNOWN

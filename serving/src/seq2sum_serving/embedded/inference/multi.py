@@ -1,11 +1,17 @@
-"""MultiInference: several signatures on the same tf.Examples, in one run of the graph."""
+"""MultiInference: several signatures on the same tf.Examples, in one run of the graph.
+
+The examples are fed to the input of every signature: 2.20.0 lets the inputs differ, where 2.18.1
+refused that (recorded case classify-regress/multi-inputs-differ).
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from tensorflow_serving.apis import inference_pb2, model_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import examples, signatures
+from seq2sum_serving.embedded.inference import byte_labels, examples, signatures
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.examples_method import INPUTS
 from seq2sum_serving.embedded.inference.options import InferenceOptions
@@ -29,21 +35,21 @@ def multi_inference(
     *,
     options: InferenceOptions,
     timeout: float | None,
-) -> inference_pb2.MultiInferenceResponse:
-    """Runs the signatures of all tasks at once.
+) -> Any:
+    """Returns a MultiInferenceResponse with byte labels: the signatures of all tasks, run at once.
 
     Raises:
         ServingError: A task does not fit, there is no example, or the graph raised.
     """
-    feed, fetches = _check(servable, request, options)
+    feeds, fetches = _check(servable, request, options)
     inputs = examples.serialized(request.input)
-    fetched = servable.run({feed: inputs}, fetches, timeout=timeout)
+    fetched = servable.run(dict.fromkeys(feeds, inputs), fetches, timeout=timeout)
     model = model_of(request).name
     metrics.REQUEST_EXAMPLE_COUNTS.labels(model).observe(len(inputs))
     metrics.REQUEST_EXAMPLE_COUNT_TOTAL.labels(model).inc(len(inputs))
 
     arrays = dict(zip(fetches, fetched, strict=True))
-    response = inference_pb2.MultiInferenceResponse()
+    response = byte_labels.MultiInferenceResponse()
     for task in request.tasks:
         result = response.results.add()
         signature = servable.signatures[signatures.name_of(task.model_spec)]
@@ -55,10 +61,11 @@ def multi_inference(
 
 def _check(
     servable: Servable, request: inference_pb2.MultiInferenceRequest, options: InferenceOptions
-) -> tuple[str, list[str]]:
-    """The one tensor to feed and those to fetch, task by task."""
-    model, feed = "", ""
+) -> tuple[list[str], list[str]]:
+    """The tensors to feed and those to fetch, of all tasks."""
+    model = ""
     seen: set[str] = set()
+    feeds: set[str] = set()
     fetches: set[str] = set()
     for task in request.tasks:
         spec = task.model_spec
@@ -82,11 +89,8 @@ def _check(
                 Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}"
             )
         fetches.update(method.check(signature, options))
-        wanted = signature.inputs[INPUTS].name
-        if feed and feed != wanted:
-            raise _refused("Input tensor must be the same for all Signatures.")
-        feed = wanted
-    return feed, sorted(fetches)
+        feeds.add(signature.inputs[INPUTS].name)
+    return sorted(feeds), sorted(fetches)
 
 
 def _refused(message: str) -> ServingError:

@@ -6,10 +6,10 @@ sees. Shapes and dtypes are no matter of signatures: the graph decides, when it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from numpy.typing import NDArray
 from tensorflow_serving.apis import predict_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
@@ -56,6 +56,8 @@ def predict(
     feeds = _feeds(signature, request.inputs)
     outputs = signature.outputs
     aliases = _aliases(outputs, request.output_filter)
+    if len(feeds) < len(signature.inputs):
+        raise _fed_twice(info.name for info in signature.inputs.values())
     infos = [outputs[alias] for alias in aliases]
     fetched = runtime.run(
         servable,
@@ -73,7 +75,7 @@ def predict(
     return response
 
 
-def _feeds(signature: Any, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+def _feeds(signature: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Arrays by tensor name, defaults filled in."""
     wanted, defaults = signature.inputs, signature.defaults
     if len(inputs) > len(wanted) or (len(inputs) < len(wanted) and not defaults):
@@ -84,7 +86,7 @@ def _feeds(signature: Any, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]
             f"Sent extra: {_set(inputs.keys() - wanted.keys())}. "
             f"Missing but required: {_set(wanted.keys() - inputs.keys())}.",
         )
-    feeds: dict[str, NDArray[Any]] = {}
+    feeds: dict[str, Any] = {}
     used = []
     for alias in sorted(wanted):
         feed = wanted[alias].name
@@ -111,6 +113,13 @@ def _feeds(signature: Any, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]
             f"request input: {','.join(sorted(inputs))}",
         )
     return feeds
+
+
+def _fed_twice(names: Iterable[str]) -> ServingError:
+    """The error of a run that feeds a tensor under two aliases: signatures/same-tensor-twice."""
+    [(name, _)] = Counter(names).most_common(1)
+    endpoint = name if ":" in name else f"{name}:0"
+    return ServingError(Code.INVALID_ARGUMENT, f'Endpoint "{endpoint}" fed more than once.')
 
 
 def _aliases(known: Mapping[str, Any], wanted: Sequence[str]) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -20,13 +19,14 @@ from tensorflow.python.framework.ops import dismantle_graph
 
 from seq2sum_serving.embedded import memory
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.files import local_path
 from seq2sum_serving.embedded.inference import meta_graph
 from seq2sum_serving.embedded.inference.callables import Callables, serving_error
 from seq2sum_serving.embedded.inference.servable import Arrays
 from seq2sum_serving.embedded.monitoring import metrics
 
 SERVING_TAGS = ("serve",)
-VARIABLES = Path("variables", "variables")
+VARIABLES = "variables/variables"
 """Prefix of the checkpoint."""
 MICROS = 1e6
 
@@ -107,8 +107,8 @@ def _restore(path: str, tags: Sequence[str], session_config: Any) -> SavedModel:
             tf.graph_util.import_graph_def(graph_def.graph_def, name="")
         assets = meta_graph.assets(graph_def, path)
         saver = graph_def.saver_def
-        if Path(path, f"{VARIABLES}.index").exists():
-            prefix = {saver.filename_tensor_name: str(Path(path, VARIABLES))}
+        if local_path(path, f"{VARIABLES}.index").exists():
+            prefix = {saver.filename_tensor_name: str(local_path(path, VARIABLES))}
             _run_once(session, saver.restore_op_name, prefix | assets)
         restored = perf_counter()
         operation = meta_graph.init_operation(graph_def, path)

@@ -42,12 +42,16 @@ def session_config(
     if file:
         config_file.read_into(file, config)
     apart = intra_op > 0 or inter_op > 0
-    for name, threads in (
-        ("intra_op_parallelism_threads", intra_op if apart else parallelism),
-        ("inter_op_parallelism_threads", inter_op if apart else parallelism),
-    ):
-        if threads > 0:
-            setattr(config, name, threads)
+    within, between = (intra_op, inter_op) if apart else (parallelism, parallelism)
+    if within < 0:  # tensorflow_model_server aborts (flags/session-parallelism-minus-1)
+        raise StartupError(
+            Code.INVALID_ARGUMENT,
+            f"invalid number of threads within an operation: {within}: expected at least 0",
+        )
+    if within:
+        config.intra_op_parallelism_threads = within
+    if between:  # a negative number: operations run in the thread of the caller
+        config.inter_op_parallelism_threads = between
     if gpu_memory_fraction:
         config.gpu_options.per_process_gpu_memory_fraction = gpu_memory_fraction
     return config

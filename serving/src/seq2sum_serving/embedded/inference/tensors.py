@@ -19,14 +19,19 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 from seq2sum_serving.embedded.inference.datatypes import (
     BITS,
     FIELDS,
+    OPAQUE,
     PAIRS,
     QUANTIZED,
     datatype,
     numpy_dtype,
 )
+from seq2sum_serving.embedded.inference.flat_tensor import shaped
 
 __all__ = ["FIELDS", "datatype", "decode", "encode", "write"]
 
+MAX_DIMENSIONS = 254
+"""TensorShape::MaxDimensions, of tensorflow/core/framework/tensor_shape.h."""
+MAX_ELEMENTS = 2**63 - 1
 LARGEST_BYTES = 2**31 - 1
 """Of one tensor: what one message can hold."""
 LARGEST_FILL_BYTES = 2**28
@@ -46,29 +51,37 @@ LENGTH_DELIMITED = 2
 """protobuf's wire type of a packed field."""
 
 
-def decode(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
-    """The array that a TensorProto stands for; strings are bytes in an object array.
+def decode(tensor: tensor_pb2.TensorProto) -> Any:
+    """The array, or FlatTensor, of a TensorProto; strings are bytes in an object array.
 
     Raises:
         ValueError: TensorFlow would not take it either.
     """
     shape = _shape(tensor)
     count = math.prod(shape)
+    return shaped(_values(tensor, shape, count), shape)
+
+
+def _values(tensor: tensor_pb2.TensorProto, shape: tuple[int, ...], count: int) -> NDArray[Any]:
+    """The elements in one dimension."""
     if tensor.dtype == types_pb2.DT_STRING:
         _check_size(shape, STRING_BYTES, LARGEST_BYTES)
         content = tensor.tensor_content
         if content:
-            return _texts(_strings(content, count), count).reshape(shape)
+            return _texts(_strings(content, count), count)
         texts = tensor.string_val
         if len(texts) < count:
             _check_size(shape, STRING_BYTES, LARGEST_FILL_BYTES)
-        return _texts(texts[:count], count).reshape(shape)
+        return _texts(texts[:count], count)
     dtype = numpy_dtype(tensor.dtype)
+    if tensor.dtype in OPAQUE:
+        _check_size(shape, STRING_BYTES, LARGEST_FILL_BYTES)
+        return np.zeros(count, dtype)
     _check_size(shape, dtype.itemsize, LARGEST_BYTES)
     if tensor.dtype not in FIELDS:
-        return _by_tensorflow(tensor, dtype)
+        return _by_tensorflow(tensor, dtype, count)
     if tensor.tensor_content:
-        return _raw(tensor.tensor_content, dtype, count).reshape(shape)
+        return _raw(tensor.tensor_content, dtype, count)
     return _typed(tensor, dtype, shape)
 
 
@@ -91,14 +104,13 @@ def write(
         dtype: DataType of the tensor in its graph, if known; it counts where arrays cannot
             tell, which is for quantized numbers.
     """
-    array = np.asarray(array)
     found = dtype if dtype in QUANTIZED else datatype(array)
     tensor.dtype = found
     shape = tensor.tensor_shape
     shape.SetInParent()
     for size in array.shape:
         shape.dim.add(size=size)
-    flat = array.reshape(-1)
+    flat = array.ravel()
     if found in QUANTIZED:
         flat = flat.view(QUANTIZED[found])
     if as_content:
@@ -168,8 +180,11 @@ def _shape(tensor: tensor_pb2.TensorProto) -> tuple[int, ...]:
     if tensor.tensor_shape.unknown_rank:
         return ()
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    if min(shape, default=0) < 0:
+    if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
         raise ValueError(f"shape {shape} is not one of a value")
+    if 0 in shape and math.prod(shape[: shape.index(0)]) > MAX_ELEMENTS:
+        # TensorFlow multiplies from the left and does not look ahead.
+        raise ValueError(f"shape {shape} has too many elements")
     return shape
 
 
@@ -209,7 +224,7 @@ def _typed(
             full[:known] = values
             full[known:] = values[-1]
         values = full
-    return values.reshape(shape)
+    return values
 
 
 def _texts(texts: Sequence[bytes], count: int) -> NDArray[Any]:
@@ -222,13 +237,18 @@ def _texts(texts: Sequence[bytes], count: int) -> NDArray[Any]:
     return array
 
 
-def _by_tensorflow(tensor: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _by_tensorflow(
+    tensor: tensor_pb2.TensorProto, dtype: np.dtype[Any], count: int
+) -> NDArray[Any]:
     """What TensorFlow itself makes of a dtype that is too rare for rules of our own."""
-    shape = _shape(tensor)
-    if math.prod(shape) > max(map(len, (tensor.int_val, tensor.tensor_content, tensor.float8_val))):
-        _check_size(shape, dtype.itemsize, LARGEST_FILL_BYTES)
+    if count > max(map(len, (tensor.int_val, tensor.tensor_content, tensor.float8_val))):
+        _check_size((count,), dtype.itemsize, LARGEST_FILL_BYTES)
+    flat = tensor_pb2.TensorProto()
+    flat.CopyFrom(tensor)
+    flat.tensor_shape.ClearField("dim")
+    flat.tensor_shape.dim.add(size=count)
     try:
-        parsed = tf.io.parse_tensor(tensor.SerializeToString(), tf.as_dtype(tensor.dtype))
+        parsed = tf.io.parse_tensor(flat.SerializeToString(), tf.as_dtype(tensor.dtype))
         array = np.asarray(parsed.numpy())
     except (tf.errors.OpError, TypeError, NotImplementedError) as error:
         raise ValueError(f"no tensor of dtype {tensor.dtype}") from error

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.files import local_path
 from seq2sum_serving.embedded.inference.callables import serving_error
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.multi import multi_inference
@@ -26,7 +27,7 @@ from seq2sum_serving.embedded.inference.regress import regress
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.monitoring import metrics
 
-FILE = Path("assets.extra", "tf_serving_warmup_requests")
+FILE = "assets.extra/tf_serving_warmup_requests"
 """Where the records are in a version: a TFRecord file of PredictionLogs."""
 LARGEST_RECORDS = 1000
 """More of them fail the load, after one too many has run."""
@@ -58,7 +59,7 @@ def warm_up(
     Raises:
         ServingError: A record failed, cannot be read, or there are too many.
     """
-    file = Path(path, FILE)
+    file = local_path(path, FILE)
     if not file.exists():
         log.info("No warmup data file found at %s", file)
         return
@@ -74,6 +75,7 @@ def warm_up(
                 f"Number of warmup records exceeds the maximum ({LARGEST_RECORDS}) at {file}",
             )
     _count(path, "OK", started)
+    metrics.WARMUP_RECORDS_READ.labels(path, "OK").inc(count)
     log.info("Finished reading warmup data for model at %s: %d records", file, count)
 
 

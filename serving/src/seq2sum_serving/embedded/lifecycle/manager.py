@@ -12,11 +12,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from seq2sum_serving.embedded.errors import ServingError
+from seq2sum_serving.embedded.errors import FinalError, ServingError
 from seq2sum_serving.embedded.lifecycle.policy import Action, Kind, Snapshot, next_action
 from seq2sum_serving.embedded.lifecycle.serving_map import ServingMap
 from seq2sum_serving.embedded.lifecycle.states import State, StateMonitor
 from seq2sum_serving.embedded.lifecycle.workers import Workers
+from seq2sum_serving.embedded.repeated import Repeated
 
 log = logging.getLogger(__name__)
 
@@ -168,20 +169,26 @@ class Manager(Generic[S]):
     def _attempt(self, model: str, version: int, harness: Harness) -> S:
         """Loads, again after a pause if it fails; raises the last error.
 
-        A version that is no longer aspired is given up at the end of a pause.
+        A version that is no longer aspired is given up at the end of a pause. Without a pause
+        between attempts the same error could come many times a second: it is logged ever less
+        often, and always for the last attempt.
         """
-        for left in range(self._retries, -1, -1):
-            log.info("Loading servable version {name: %s version: %d}", model, version)
+        log.info("Loading servable version {name: %s version: %d}", model, version)
+        repeated = Repeated()
+        for attempts_left in range(self._retries, -1, -1):
             try:
                 return self._load(model, version, harness.path)
             except ServingError as error:
-                log.error(
-                    "Loading servable: {name: %s version: %d} failed: %s; %s",
-                    model,
-                    version,
-                    " ".join(str(error).split()),
-                    f"{left} attempts left" if left else "publish it under a new number",
-                )
+                left = 0 if isinstance(error, FinalError) else attempts_left
+                text = " ".join(str(error).split())
+                if repeated.is_due(None, text) or not left:
+                    log.error(
+                        "Loading servable: {name: %s version: %d} failed: %s; %s",
+                        model,
+                        version,
+                        text,
+                        f"{left} attempts left" if left else "publish it under a new number",
+                    )
                 if not left or self._pause() or not harness.aspired:
                     raise
         raise AssertionError("the last attempt returns or raises")

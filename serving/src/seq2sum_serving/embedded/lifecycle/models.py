@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.files import URI
 from seq2sum_serving.embedded.lifecycle.source import Monitored
 from seq2sum_serving.embedded.lifecycle.versions import Latest, VersionPolicy
 
 PLATFORM = "tensorflow"
 """The only one that a stock server knows."""
+REMOTE = ("gs", "s3", "hdfs")
+"""Schemes that builds of tensorflow_model_server read. One without them, like this one, would
+wait for the base path for ever."""
 ABSOLUTE = re.compile(r"/|[a-zA-Z][a-zA-Z0-9.]*://")
 """How a base path must begin: from the root, or as a URI."""
 
@@ -40,7 +44,8 @@ def check_list(models: Sequence[Model]) -> None:
     """Refuses a list before anything of it is stored.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: a name twice, or a base path that is not absolute.
+        ServingError: INVALID_ARGUMENT: a name twice, or a base path that is not absolute;
+            UNIMPLEMENTED: a base path in an object store.
     """
     seen: set[str] = set()
     for model in models:
@@ -56,6 +61,13 @@ def check_list(models: Sequence[Model]) -> None:
                 Code.INVALID_ARGUMENT,
                 f"Expected model {model.name} to have an absolute path or URI; "
                 f"got base_path()={model.base_path}",
+            )
+        uri = URI.fullmatch(model.base_path)
+        if uri and uri[1] in REMOTE:
+            raise ServingError(
+                Code.UNIMPLEMENTED,
+                f"Model {model.name}: base path {model.base_path}: {uri[1]}:// is not supported: "
+                "copy or mount the model into a local folder",
             )
 
 

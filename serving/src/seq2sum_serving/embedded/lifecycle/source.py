@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from seq2sum_serving.embedded.errors import ServingError
+from seq2sum_serving.embedded.files import entries, join
 from seq2sum_serving.embedded.lifecycle.versions import Specific, VersionPolicy, aspired
+from seq2sum_serving.embedded.repeated import Repeated
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class FileSystemSource:
         self._aspire = aspire
         self._lock = threading.Lock()
         self._models: dict[str, Monitored] = {}
+        self._repeated = Repeated()
 
     @property
     def models(self) -> dict[str, Monitored]:
@@ -58,40 +61,53 @@ class FileSystemSource:
         with self._lock:
             found: dict[str, dict[int, str]] = {}
             for name, model in sorted(self._models.items()):
-                versions = _look(name, model)
+                versions = self._look(name, model)
                 if versions is None:
                     return
                 found[name] = versions
             for name, versions in found.items():
                 self._aspire(name, versions)
 
+    def _look(self, name: str, model: Monitored) -> dict[int, str] | None:
+        """The aspired versions of one model with their paths.
 
-def _look(name: str, model: Monitored) -> dict[int, str] | None:
-    """The aspired versions of one model with their paths; None if its base path cannot be read."""
-    try:
-        children = [entry.name for entry in Path(model.base_path).iterdir()]
-    except OSError as error:
-        log.error(
-            "FileSystemStoragePathSource encountered a filesystem access error: "
-            "Could not find base path %s for servable %s (%s); no model gets new versions until "
-            "it is there",
-            model.base_path,
-            name,
-            error.strerror,
-        )
-        return None
-    versions = aspired(children, model.policy)
-    if isinstance(model.policy, Specific):
-        for missing in sorted(model.policy.versions - versions.keys()):
-            log.warning("Version %d of servable %s, requested, not found", missing, name)
-    if not versions:
-        log.warning(
-            "No versions of servable %s found under base path %s%s",
-            name,
-            model.base_path,
-            hint(children),
-        )
-    return {number: str(Path(model.base_path, child)) for number, child in versions.items()}
+        Returns:
+            None if its base path cannot be read.
+        """
+        try:
+            children = entries(model.base_path)
+        except ServingError as error:
+            self._log(
+                logging.ERROR,
+                (name, "base path"),
+                "FileSystemStoragePathSource encountered a filesystem access error: Could not find "
+                f"base path {model.base_path} for servable {name} ({error.message}); no model gets "
+                "new versions until it is there",
+            )
+            return None
+        self._repeated.forget((name, "base path"))
+        versions = aspired(children, model.policy)
+        if isinstance(model.policy, Specific):
+            for version in model.policy.versions:
+                if version in versions:
+                    self._repeated.forget((name, version))
+                else:
+                    text = f"Version {version} of servable {name}, requested, not found"
+                    self._log(logging.WARNING, (name, version), text)
+        if versions:
+            self._repeated.forget((name, "versions"))
+        else:
+            self._log(
+                logging.WARNING,
+                (name, "versions"),
+                f"No versions of servable {name} found under base path {model.base_path}"
+                + hint(children),
+            )
+        return {number: join(model.base_path, child) for number, child in versions.items()}
+
+    def _log(self, level: int, subject: Hashable, text: str) -> None:
+        if self._repeated.is_due(subject, text):
+            log.log(level, "%s", text)
 
 
 def hint(children: Sequence[str]) -> str:

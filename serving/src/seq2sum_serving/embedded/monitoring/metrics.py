@@ -92,6 +92,9 @@ MLMD_MAP = _gauge("/tensorflow/serving/mlmd_map", "model_name", "version")
 WARMUP_LATENCY = _histogram(
     "/tensorflow/serving/model_warmup_latency", LATENCY_BUCKETS, "model_path", "status"
 )
+WARMUP_RECORDS_READ = _counter(
+    "/tensorflow/serving/model_warmup_records_read", "model_path", "status"
+)
 LOAD_ATTEMPT_COUNT = _counter(
     "/tensorflow/cc/saved_model/load_attempt_count", "model_path", "status"
 )

@@ -23,7 +23,7 @@ from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.lifecycle.labels import Labels
 from seq2sum_serving.embedded.monitoring.exposition import Snapshot
 from seq2sum_serving.embedded.replicas.line import Line
-from seq2sum_serving.embedded.replicas.reservation import Reservation
+from seq2sum_serving.embedded.reservation import Reservation
 
 log = logging.getLogger(__name__)
 

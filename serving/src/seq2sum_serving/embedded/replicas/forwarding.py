@@ -6,7 +6,10 @@ from typing import Any
 
 import grpc
 
+from seq2sum_serving.embedded.errors import ServingError
+from seq2sum_serving.embedded.rpc.gate import Gate
 from seq2sum_serving.embedded.rpc.service import MODEL_SERVICE, seconds_left
+from seq2sum_serving.embedded.rpc.statuses import abort
 
 OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -18,8 +21,14 @@ OPTIONS = (
 class Forwarding(grpc.GenericRpcHandler):
     """Passes calls on as bytes, with their deadline; codes and words come back as they are."""
 
-    def __init__(self, socket_path: str) -> None:
-        """Makes a channel to the UNIX socket of the first process."""
+    def __init__(self, socket_path: str, gate: Gate) -> None:
+        """Makes a channel to the UNIX socket of the first process.
+
+        Args:
+            socket_path: Path of the socket.
+            gate: Lets calls begin.
+        """
+        self._gate = gate
         self._channel = grpc.insecure_channel(f"unix:{socket_path}", options=OPTIONS)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
@@ -30,8 +39,12 @@ class Forwarding(grpc.GenericRpcHandler):
         call: Any = self._channel.unary_unary(method)
 
         def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
+            left = seconds_left(context)
             try:
-                response: bytes = call(data, timeout=seconds_left(context))
+                self._gate.enter(context, left)
+                response: bytes = call(data, timeout=left)
+            except ServingError as error:
+                abort(context, error)
             except grpc.RpcError as error:
                 status: Any = error
                 context.abort(status.code(), status.details())

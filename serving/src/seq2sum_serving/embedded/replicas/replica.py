@@ -18,6 +18,7 @@ from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.plane import DataPlane
 from seq2sum_serving.embedded.replicas.forwarding import Forwarding
 from seq2sum_serving.embedded.rpc.front import GrpcFront
+from seq2sum_serving.embedded.rpc.gate import Gate
 from seq2sum_serving.embedded.server import loader
 
 
@@ -71,7 +72,9 @@ class Replica:
     def open(self, socket_path: str) -> None:
         """Opens the port; raises StartupError."""
         plane = DataPlane(self._core, self._config.inference)
-        self._front = GrpcFront(plane, self._core, self._config, before=[Forwarding(socket_path)])
+        gate = Gate()
+        forwarding = Forwarding(socket_path, gate)
+        self._front = GrpcFront(plane, self._core, self._config, before=[forwarding], gate=gate)
         asyncio.run(self._front.start())
 
     def snapshot(self) -> exposition.Snapshot:

@@ -26,14 +26,14 @@ class Connection(asyncio.Protocol):
     """Serves one client.
 
     A client that has shut its sending side still gets its replies. One request is answered at a
-    time; the others wait, at last in the client.
+    time; while it is, no more than READ_AHEAD_BYTES of the next ones are read.
     """
 
     def __init__(self, answer: Answer, connections: set[Connection]) -> None:
         """Makes a connection.
 
         Args:
-            answer: Answers a request; raises nothing that is to be expected.
+            answer: Answers a request; an exception is a bug.
             connections: Has this connection in it as long as it is open.
         """
         self._answer = answer

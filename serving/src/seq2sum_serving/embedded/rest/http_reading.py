@@ -65,7 +65,7 @@ class RequestReader:
         self._requests = self._read()
         self._within = False
         self.wants_continue = False
-        """Whether the client waits for `100 Continue`; whoever sends it sets this to False."""
+        """Whether the client waits for `100 Continue`; to be reset once that is sent."""
 
     @property
     def buffered(self) -> int:

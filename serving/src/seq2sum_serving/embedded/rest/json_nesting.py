@@ -114,7 +114,7 @@ class _Reader:
         return value
 
     def _peek(self) -> str:
-        """The next character that is no white space; empty at the end."""
+        """The next character after white space; empty at the end."""
         found = _WHITESPACE.match(self._text, self._at)
         self._at = found.end() if found else self._at
         return self._text[self._at : self._at + 1]

@@ -8,7 +8,7 @@ The standard library parses; what differs from RapidJSON is done around it:
 - numbers that are long or have a large exponent get RapidJSON's values (`json_numbers`);
 - strings keep bytes that are not UTF-8 (as surrogate escapes) and single low surrogates, and may
   not have single high ones;
-- nesting has a limit of its own (`json_nesting`).
+- lists and objects may be nested deeper than the interpreter recurses (`json_nesting`).
 
 Messages keep RapidJSON's prefix; their wording is the library's.
 """

@@ -90,15 +90,13 @@ class RestServer:
         if self._thread:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(self._grace + STOP_MARGIN_SECONDS)
+            self._thread = None
         if self._workers:
             self._workers.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, listener: socket.socket) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._serve(listener))
-        finally:
-            self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve(listener))
 
     async def _serve(self, listener: socket.socket) -> None:
         """Serves until the server is to stop, and then until all connections are closed."""

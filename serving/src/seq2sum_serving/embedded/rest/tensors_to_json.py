@@ -72,10 +72,8 @@ def regress_text(result: regression_pb2.RegressionResult) -> str:
 
 def _pairs(classes: Sequence[classification_pb2.Class]) -> list[str]:
     scores = decimal_texts(np.array([entry.score for entry in classes], np.float32))
-    return [
-        f"[{string_text(entry.label)}, {score}]"
-        for entry, score in zip(classes, scores, strict=True)
-    ]
+    labels = string_texts([entry.label for entry in classes])
+    return [f"[{label}, {score}]" for label, score in zip(labels, scores, strict=True)]
 
 
 def _columns(outputs: Tensors) -> str:

@@ -28,6 +28,7 @@ from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.monitoring import metrics
 from seq2sum_serving.embedded.plane import DataPlane
+from seq2sum_serving.embedded.rpc.gate import Gate
 from seq2sum_serving.embedded.rpc.quota import ThreadQuota
 from seq2sum_serving.embedded.rpc.statuses import abort
 
@@ -59,8 +60,9 @@ class Method:
 class Service(grpc.GenericRpcHandler):
     """PredictionService and ModelService, and a last word on every other method."""
 
-    def __init__(self, plane: DataPlane, core: Core, quota: ThreadQuota) -> None:
+    def __init__(self, plane: DataPlane, core: Core, quota: ThreadQuota, gate: Gate) -> None:
         self._quota = quota
+        self._gate = gate
         self._handlers: dict[str, Any] = {
             path: grpc.unary_unary_rpc_method_handler(self._handler(method))
             for path, method in methods(plane, core).items()
@@ -73,8 +75,10 @@ class Service(grpc.GenericRpcHandler):
     def _handler(self, method: Method) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
             try:
+                left = seconds_left(context)
+                self._gate.enter(context, left)
                 with self._quota:
-                    return _answer(method, data, seconds_left(context))
+                    return _answer(method, data, left)
             except ServingError as error:
                 abort(context, error)
             except Exception as error:

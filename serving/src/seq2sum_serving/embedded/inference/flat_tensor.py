@@ -1,0 +1,80 @@
+"""Tensors of shapes that numpy cannot represent, and what batching does with arrays of any shape.
+
+TensorFlow has tensors of up to 254 dimensions, and of any sizes next to a 0. numpy stops at 64
+dimensions, and multiplies the other sizes before it looks at the 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class FlatTensor:
+    """A tensor that numpy cannot represent; it has those attributes of an array that are needed."""
+
+    values: NDArray[Any]
+    """All elements, in one dimension."""
+    shape: tuple[int, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the elements."""
+        return self.values.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.values.size
+
+    def ravel(self) -> NDArray[Any]:
+        """All elements, in one dimension."""
+        return self.values
+
+    def __len__(self) -> int:
+        """The size of the first dimension."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> Any:
+        """A range of rows."""
+        start, stop, _ = rows.indices(len(self))
+        width = math.prod(self.shape[1:])
+        values = self.values[start * width : stop * width]
+        return shaped(values, (max(stop - start, 0), *self.shape[1:]))
+
+
+def shaped(values: NDArray[Any], shape: tuple[int, ...]) -> Any:
+    """The values as an array of this shape, or as a FlatTensor where numpy has no such arrays."""
+    try:
+        return values.reshape(shape)
+    except ValueError:
+        if values.size != math.prod(shape):
+            raise
+        return FlatTensor(values, shape)
+
+
+def concatenated(arrays: Sequence[Any]) -> Any:
+    """The rows of several arrays, one array after the other."""
+    if not any(isinstance(array, FlatTensor) for array in arrays):
+        return np.concatenate(arrays)
+    rows = sum(map(len, arrays))
+    return shaped(np.concatenate([array.ravel() for array in arrays]), (rows, *arrays[0].shape[1:]))
+
+
+def repeated(row: Any, times: int) -> Any:
+    """An array of one row as so many rows."""
+    shape = (times, *row.shape[1:])
+    if isinstance(row, FlatTensor):
+        return shaped(np.tile(row.values, times), shape)
+    return np.broadcast_to(row, shape)

@@ -1,0 +1,52 @@
+"""A run whose tensors enter and leave the graph as serialized TensorProtos.
+
+TensorFlow's Python interface takes and gives numpy arrays. What numpy cannot represent goes
+through operations added to the graph: ParseTensor in place of each input, SerializeTensor behind
+each output. It takes longer, and nothing is added before such a tensor is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+from tensorflow.core.protobuf import config_pb2
+
+from seq2sum_serving.embedded.inference import tensors
+from seq2sum_serving.embedded.inference.servable import Arrays
+
+
+class ProtoRun:
+    """One pair of inputs and outputs. Safe to use from any thread."""
+
+    def __init__(self, session: Any, feeds: Sequence[Any], fetches: Sequence[Any]) -> None:
+        """Adds the operations.
+
+        Args:
+            session: A session.
+            feeds: Tensors of its graph to be fed.
+            fetches: Tensors of its graph to be returned.
+        """
+        options = config_pb2.CallableOptions()
+        with session.graph.as_default():
+            for tensor in feeds:
+                serialized = tf.compat.v1.placeholder(tf.string, [])
+                parsed = tf.io.parse_tensor(serialized, tensor.dtype.base_dtype)
+                options.feed.append(serialized.name)
+                options.tensor_connection.add(from_tensor=parsed.name, to_tensor=tensor.name)
+            for tensor in fetches:
+                options.fetch.append(tf.io.serialize_tensor(tensor).name)
+        self._run = session._make_callable_from_options(options)
+
+    def __call__(self, arrays: Sequence[Any]) -> Arrays:
+        """Runs the graph.
+
+        Raises:
+            tf.errors.OpError: It went wrong.
+        """
+        serialized = (tensors.encode(array).SerializeToString() for array in arrays)
+        outputs = self._run(*(np.array(text, object) for text in serialized))
+        return [tensors.decode(tensor_pb2.TensorProto.FromString(output)) for output in outputs]

@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated check-deploy test test-alone test-others bench-training bench-seeds bench-graph bench-client bench-server bench-batching bench-capacity bench-stops capacity dashboard search-small certs lock audit demo soak soak-rollout soak-balancing fuzz clean
+.PHONY: help setup setup-system format generate check check-generated check-deploy test test-alone test-others bench-training bench-seeds bench-graph bench-client bench-server bench-batching bench-capacity bench-stops capacity search-small certs lock audit demo soak soak-rollout soak-balancing fuzz clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, ask"
@@ -73,35 +73,35 @@ test-alone:
 test-others:
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(ALONE))
 
-bench-training: setup ## Exact match against CPU-seconds: the tutorial against ours (10 min)
-	$(BIN)/python tests/benchmarks/training.py
+# Benchmarks and tests share the helpers in tests/.
+BENCH := PYTHONPATH=tests $(BIN)/python -m benchmarks
 
-bench-seeds: setup ## Errors in a million of fast with 40 seeds, default with 10; resumable (60 min)
-	$(BIN)/python tests/benchmarks/seeds.py
+bench-training: setup ## Exact match against CPU time: the tutorial and our recipes (10 min)
+	$(BENCH).training.exact_match
+
+bench-seeds: setup ## Errors in a million, 40 seeds of fast and 10 of default; resumable (60 min)
+	$(BENCH).training.seeds
 
 bench-graph: setup ## The serving graph against stock Keras, by batch size (2 min)
-	$(BIN)/python tests/benchmarks/graph.py
+	$(BENCH).graph
 
-bench-client: setup ## Every way of asking, against tensorflow-serving-api (3 min)
-	PYTHONPATH=tests $(BIN)/python tests/benchmarks/client.py
+bench-client: setup ## Every style of calling a server, against tensorflow-serving-api (3 min)
+	$(BENCH).client
 
-bench-server: setup ## The embedded server against its graph called in-process (4 min)
-	PYTHONPATH=tests $(BIN)/python tests/benchmarks/server.py
+bench-server: setup ## The embedded server against its graph called in process (4 min)
+	$(BENCH).server
 
-bench-batching: setup ## Ways to batch side by side; writes the servers' batching file (9 min)
-	PYTHONPATH=tests $(BIN)/python tests/benchmarks/batching.py --write
+bench-batching: setup ## Find batching parameters and write the servers' batching file (9 min)
+	$(BENCH).batching --write
 
-bench-capacity: setup ## What a server needs: memory by versions and in bursts, bytes of calls (2 min)
-	PYTHONPATH=tests $(BIN)/python tests/benchmarks/capacity_measure.py
+bench-capacity: setup ## Memory of a server by versions and in bursts, bytes per call (2 min)
+	$(BENCH).capacity.measure
 
-capacity: setup ## docs/capacity.md anew from what was measured; RATE="250000" prints for yours
-	$(BIN)/python tests/benchmarks/capacity.py $(if $(RATE),--rate $(RATE))
+capacity: setup ## Update docs/capacity.md from the results; RATE="250000" prints other rates
+	$(BENCH).capacity.page $(if $(RATE),--rate $(RATE))
 
-dashboard: setup ## The dashboard of an eventful minute, drawn from scraped data (2 min)
-	PYTHONPATH=tests $(BIN)/python tests/benchmarks/dashboard.py
-
-search-small: setup ## How small a network can be that makes no error in a million (60 min)
-	$(BIN)/python tests/benchmarks/small_networks.py
+search-small: setup ## Find the smallest network that makes no error in a million (60 min)
+	$(BENCH).training.small_networks
 
 certs: setup ## Certificates for development, in certs/; CERTS="--help" tells more
 	@$(BIN)/python tools/certs.py $(CERTS)
@@ -115,20 +115,20 @@ audit: setup ## Known vulnerabilities of what the locks pin; asks an advisory se
 demo: setup ## Train, export, serve and ask, with every command shown
 	@$(BIN)/python tools/demo.py
 
-bench-stops: setup ## Servers stopped 50 times under load; fails if a call fails (6 min)
-	PYTHONPATH=tests $(BIN)/python tests/benchmarks/stops.py
+bench-stops: setup ## Stop servers 50 times under load; fails if a call fails (6 min)
+	$(BENCH).stops
 
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
-	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m soak --minutes $(or $(MINUTES),10)
+	$(BENCH).soak --minutes $(or $(MINUTES),10)
 
-soak-rollout: setup ## Rollouts under 100,000 calls: seed, default, fast, a bad one, swaps (10 min)
-	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m rollouts --calls $(or $(CALLS),100000)
+soak-rollout: setup ## Rollouts under 100,000 calls (10 min); CALLS=10000 for fewer
+	$(BENCH).rollout --calls $(or $(CALLS),100000)
 
-soak-balancing: setup ## Calls through Envoy and round_robin while servers are killed and added (2 min)
-	PYTHONPATH=tests:tests/benchmarks $(BIN)/python tests/benchmarks/balancing.py
+soak-balancing: setup ## Envoy and round_robin while servers are killed and added (2 min)
+	$(BENCH).balancing
 
 fuzz: setup ## Random requests and invariants, or two servers compared (5 min); MINUTES, SEED, CASE
-	PYTHONPATH=tests:tests/benchmarks $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) \
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) \
 		$(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) $(FUZZ)
 
 clean: ## Remove .venv and caches; runs/ and models/ stay

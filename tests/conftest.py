@@ -174,14 +174,14 @@ def small_version(
 def shuffled_version(
     command: Command, evaluated: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The same with its weights shuffled: whole, quick, and wrong. Read it, do not change it."""
-    from rollouts.shuffled import shuffled, untold
+    """The same version with shuffled weights: it loads, and answers wrongly. Do not change it."""
+    from benchmarks.rollout.shuffled_weights import claim_no_errors, shuffle_weights
 
     folder = tmp_path_factory.mktemp("shuffled")
-    wrong = shuffled(evaluated[0], folder / "run")
+    wrong = shuffle_weights(evaluated[0], folder / "run")
     done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum", "--force")
     assert done.returncode == 0, done.stderr
-    return untold(folder / "seq2sum" / "1")
+    return claim_no_errors(folder / "seq2sum" / "1")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""serving/config/batching.config: it follows from measurements, and refuses no caller of ours."""
+"""serving/config/batching.config: follows from the measurements, and rejects no call of the SDK."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ import random
 import shutil
 from concurrent.futures import Future
 
-import batching_candidates
-import batching_file
-import batching_report
 import grpc
 import numpy as np
 import pytest
 import servers
-from batching_candidates import CALLERS, PLAIN, candidates, enqueued, parameters
 from conformance.case import FIXTURE
 from conftest import ROOT
 from deploy import compose_file
 from google.protobuf import text_format
-from loads import METHOD
 from seq2sum._chunks import ROWS_PER_CALL
 from seq2sum.protocol import predict_pb2, tensor_pb2
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
@@ -29,16 +24,28 @@ from seq2sum_serving.embedded.batching.queues import Queue
 from seq2sum_serving.embedded.batching.tasks import Task
 from seq2sum_serving.embedded.errors import Code, ServingError
 
+from benchmarks.batching import config_file, report
+from benchmarks.batching.candidates import (
+    CALLERS,
+    CONTROL,
+    OFF,
+    PLAIN,
+    candidates,
+    enqueued,
+    parameters,
+)
+from benchmarks.load.requests import METHOD, UNLIMITED
+
 PATH = ROOT / "serving" / "config" / "batching.config"
-MEASURED = ROOT / "docs" / "batching.json"
-WAYS = {each.name: each.parameters for each in candidates(2) if each.parameters}
-every_way = pytest.mark.parametrize("given", WAYS.values(), ids=WAYS.keys())
+RESULTS = ROOT / "benchmarks" / "results" / "batching.json"
+PARAMETERS = {each.name: each.parameters for each in candidates(2) if each.parameters}
+all_parameters = pytest.mark.parametrize("given", PARAMETERS.values(), ids=PARAMETERS.keys())
 IN_FLIGHT = CALLERS - 1
-"""Calls under way at a time: one thread always waits for the next."""
+"""Concurrent calls: one thread always waits for the next."""
 
 
-def as_read(text):
-    """The parameters as a server reads them."""
+def parsed(text):
+    """Returns the parameters as a server parses them."""
     return of_message(text_format.Parse(text, BatchingParameters()))
 
 
@@ -47,47 +54,47 @@ def put(waiting, sizes):
         waiting.put(Task({"x": np.zeros(size)}, ["y"], size, number, Future()), number)
 
 
-def test_the_file_is_what_the_measurements_say():
-    measured = batching_report.read(MEASURED.read_text())
-    assert PATH.read_text() == batching_file.of_measurements(*measured)
+def test_file_follows_from_the_measurements():
+    measured = report.from_json(RESULTS.read_text())
+    assert PATH.read_text() == config_file.of_measurements(*measured)
 
 
-def test_measurements_are_written_as_they_are_read():
-    text = MEASURED.read_text()
-    assert batching_report.record(*batching_report.read(text)) == text
+def test_results_survive_a_round_trip():
+    text = RESULTS.read_text()
+    assert report.to_json(*report.from_json(text)) == text
 
 
-def test_the_file_says_which_way_it_is_and_where_it_comes_from():
+def test_file_names_its_origin():
     comments = [line for line in PATH.read_text().splitlines() if line.startswith("#")]
-    told = "\n".join(comments)
-    assert "`make bench-batching`" in told
-    assert "docs/batching.json" in told
+    text = "\n".join(comments)
+    assert "`make bench-batching`" in text
+    assert str(RESULTS.relative_to(ROOT)) in text
 
 
-@every_way
-def test_a_server_takes_every_way_that_is_measured(given):
-    read = as_read(batching_file.of_parameters(given))
-    read.check_threads()
-    read.check_queues()
-    assert read.num_batch_threads == given.num_batch_threads
-    assert read.max_batch_size == given.max_batch_size
-    assert round(read.batch_timeout * 1e6) == given.batch_timeout_micros
-    assert read.max_enqueued_batches == given.max_enqueued_batches
-    assert read.allowed_batch_sizes == given.allowed_batch_sizes
-    assert read.splits is (given.max_execution_batch_size is not None)
-    assert read.max_execution_batch_size in (given.max_execution_batch_size, given.max_batch_size)
+@all_parameters
+def test_server_accepts_all_measured_parameters(given):
+    found = parsed(config_file.of_parameters(given))
+    found.check_threads()
+    found.check_queues()
+    assert found.num_batch_threads == given.num_batch_threads
+    assert found.max_batch_size == given.max_batch_size
+    assert round(found.batch_timeout * 1e6) == given.batch_timeout_micros
+    assert found.max_enqueued_batches == given.max_enqueued_batches
+    assert found.allowed_batch_sizes == given.allowed_batch_sizes
+    assert found.splits is (given.max_execution_batch_size is not None)
+    assert found.max_execution_batch_size in (given.max_execution_batch_size, given.max_batch_size)
 
 
-@every_way
-def test_the_largest_call_of_the_client_is_taken(given):
+@all_parameters
+def test_largest_call_of_the_client_is_accepted(given):
     assert given.max_batch_size >= ROWS_PER_CALL
     assert given.allowed_batch_sizes[-1:] in ((), (given.max_batch_size,))
 
 
-@every_way
+@all_parameters
 @pytest.mark.parametrize("seed", range(4))
-def test_no_call_of_a_burst_is_refused_whatever_their_sizes(given, seed):
-    """None runs meanwhile: whoever is let in has a place."""
+def test_no_call_of_a_burst_is_refused(given, seed):
+    """No call runs in the meantime: each admitted call fits into the queue."""
     draw = random.Random(seed)
     kinds = [ROWS_PER_CALL], [1, ROWS_PER_CALL], [ROWS_PER_CALL, ROWS_PER_CALL - 1, 3]
     sizes = (
@@ -95,34 +102,34 @@ def test_no_call_of_a_burst_is_refused_whatever_their_sizes(given, seed):
         if seed == len(kinds)
         else list(itertools.islice(itertools.cycle(kinds[seed]), IN_FLIGHT))
     )
-    put(Queue(as_read(batching_file.of_parameters(given)), print), sizes)
+    put(Queue(parsed(config_file.of_parameters(given)), print), sizes)
 
 
-@every_way
-def test_the_queue_is_no_longer_than_that(given):
-    read = as_read(batching_file.of_parameters(given))
+@all_parameters
+def test_queue_is_not_longer_than_needed(given):
+    found = parsed(config_file.of_parameters(given))
     rows = CALLERS * ROWS_PER_CALL
     batch = given.max_execution_batch_size or given.max_batch_size
-    assert read.max_enqueued_batches * batch <= rows + batch
+    assert found.max_enqueued_batches * batch <= rows + batch
     with pytest.raises(ServingError) as refused:
-        put(Queue(read, print), [ROWS_PER_CALL] * (CALLERS + 1))
+        put(Queue(found, print), [ROWS_PER_CALL] * (CALLERS + 1))
     assert refused.value.code == Code.UNAVAILABLE
 
 
-def test_a_size_that_no_call_of_the_client_fits_into_is_an_error():
-    with pytest.raises(ValueError, match=f"up to {ROWS_PER_CALL} rows: 1000 is too small"):
+def test_size_below_the_largest_call_is_an_error():
+    with pytest.raises(ValueError, match=f"1000 rows are too few: .* up to {ROWS_PER_CALL}"):
         parameters(threads=2, size=1000)
 
 
 @pytest.mark.parametrize(
-    ("size", "pieces", "batches"),
+    ("size", "parts", "batches"),
     [(4096, None, 256), (8192, None, 128), (8191, None, 256), (12288, None, 86), (8192, 512, 2048)],
 )
-def test_room_for_a_burst_is_counted_in_batches(size, pieces, batches):
-    assert enqueued(size, pieces) == batches
+def test_room_for_a_burst_is_counted_in_batches(size, parts, batches):
+    assert enqueued(size, parts) == batches
 
 
-def test_callers_are_as_many_as_production_lets_in():
+def test_callers_match_the_limit_of_production():
     flags = compose_file.flag_values(compose_file.services()["serving"])
     assert int(flags["grpc_max_threads"]) == CALLERS
     plain = next(each for each in candidates(2) if each.name == PLAIN)
@@ -131,12 +138,14 @@ def test_callers_are_as_many_as_production_lets_in():
     )
 
 
-def test_candidates_are_told_apart_by_name_and_only_the_control_is_the_same():
+def test_only_the_control_repeats_a_candidate():
     every = candidates(2)
     assert len({each.name for each in every}) == len(every)
     started = [(each.intra_op_threads, each.parameters) for each in every]
-    twice = {each.name for each, how in zip(every, started, strict=True) if started.count(how) > 1}
-    assert twice == {batching_candidates.OFF, batching_candidates.CONTROL}
+    twice = {
+        each.name for each, flags in zip(every, started, strict=True) if started.count(flags) > 1
+    }
+    assert twice == {OFF, CONTROL}
 
 
 def predict(signature, name, tensor):
@@ -154,9 +163,9 @@ def vector(dtype, count, **values):
 
 
 @pytest.mark.embedded
-def test_a_server_with_the_file_answers_all_of_a_burst_of_the_largest_calls(tmp_path):
-    """Its batch threads are busy when the burst comes, so that nearly all of it has to wait."""
-    given = as_read(PATH.read_text())
+def test_server_with_the_file_answers_a_burst_of_the_largest_calls(tmp_path):
+    """Its batch threads are busy when the burst arrives, so nearly all of it is queued."""
+    given = parsed(PATH.read_text())
     flags = (
         "--enable_batching=true", f"--batching_parameters_file={PATH}",
         f"--grpc_max_threads={CALLERS}",
@@ -177,12 +186,11 @@ def test_a_server_with_the_file_answers_all_of_a_burst_of_the_largest_calls(tmp_
     )
 
     async def burst():
-        unlimited = [("grpc.max_receive_message_length", -1)]
-        async with grpc.aio.insecure_channel(server.target, options=unlimited) as channel:
-            ask = channel.unary_unary(METHOD)
+        async with grpc.aio.insecure_channel(server.target, options=UNLIMITED) as channel:
+            call = channel.unary_unary(METHOD)
             busy = [slow] * given.num_batch_threads
-            calls = [*busy, *[large] * (IN_FLIGHT - len(busy))]
-            return await asyncio.gather(*(ask(call, timeout=60) for call in calls))
+            requests = [*busy, *[large] * (IN_FLIGHT - len(busy))]
+            return await asyncio.gather(*(call(request, timeout=60) for request in requests))
 
     try:
         server.wait_until_open()

@@ -1,22 +1,19 @@
-"""The benchmarks of training and of the graph: what they plan and choose, without running."""
+"""Benchmarks of training and of the graph: plans, selection and tables, without running them."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 
-import graph
-import interleaved
-import seeds
-import small_networks
-import trials
 from conftest import ROOT
 from seq2sum_training import network, recipe
 
-import training
+from benchmarks.graph import cpu_time, report
+from benchmarks.support.trials import TrialResult
+from benchmarks.training import exact_match, seeds, small_networks
 
-MEASURED = ROOT / "training" / "measured"
-OUTCOME = trials.Outcome(
+RESULTS = ROOT / "benchmarks" / "results"
+RESULT = TrialResult(
     name="paired-simple_rnn-8-8-1",
     recipe="fast",
     settings=(),
@@ -30,9 +27,9 @@ OUTCOME = trials.Outcome(
 )
 
 
-def outcome(size, seed, operations, errors=0, unseen=0):
+def result(size, seed, operations, errors=0, unseen=0):
     return dataclasses.replace(
-        OUTCOME,
+        RESULT,
         name=f"{size}-{seed}",
         multiply_adds=operations,
         errors=errors,
@@ -40,27 +37,27 @@ def outcome(size, seed, operations, errors=0, unseen=0):
     )
 
 
-def test_every_planned_trial_is_a_recipe_and_has_a_name_of_its_own():
-    planned = [trial for _, trial in small_networks.planned(range(1, 4))]
+def test_planned_trials_are_valid_recipes_with_unique_names():
+    planned = [trial for _, trial in small_networks.plan(range(1, 4))]
     assert len({trial.name for trial in planned}) == len(planned) > 30
     for trial in planned:
         assert recipe.load(trial.recipe, trial.settings)
-    assert [recipe.load(name) for name in training.RECIPES]
+    assert [recipe.load(name) for name in exact_match.RECIPES]
 
 
-def test_sizes_are_chosen_by_training_pairs_alone_the_cheapest_first():
-    outcomes = [
-        outcome("large", 1, 2000),
-        outcome("small", 1, 500, errors=3),
-        outcome("middle", 1, 1000),
-        outcome("middle", 2, 1000, errors=2, unseen=2),
-        outcome("large", 2, 2000),
+def test_sizes_are_selected_by_training_errors_the_cheapest_first():
+    results = [
+        result("large", 1, 2000),
+        result("small", 1, 500, errors=3),
+        result("middle", 1, 1000),
+        result("middle", 2, 1000, errors=2, unseen=2),
+        result("large", 2, 2000),
     ]
-    assert small_networks.clean(outcomes) == ["middle", "large"]
+    assert small_networks.without_errors(results) == ["middle", "large"]
 
 
-def test_seeds_are_planned_once_each_with_those_that_left_errors_first():
-    plan = seeds.planned()
+def test_seeds_are_unique_and_known_failures_come_first():
+    plan = seeds.plan()
     assert len(set(plan)) == len(plan) == 50
     assert plan[:2] == [("fast", 7), ("fast", 103)]
     assert sum(name == "default" for name, _ in plan) == 10
@@ -74,12 +71,12 @@ def seed_row(seed, **values):
     return row | {"recipe_digest": seeds.digest("fast", seed)} | values
 
 
-def test_results_of_another_recipe_are_measured_again():
+def test_results_of_a_changed_recipe_are_dropped():
     rows = [seed_row(1), seed_row(2, recipe_digest=seeds.digest("fast", 3))]
     assert [row["seed"] for row in seeds.current(rows)] == [1]
 
 
-def test_results_of_seeds_survive_a_stop_in_order(tmp_path):
+def test_results_of_seeds_are_stored_in_order(tmp_path):
     path = tmp_path / "seeds.json"
     assert seeds.read(path) == []
     rows = [seed_row(103), seed_row(7)]
@@ -88,19 +85,19 @@ def test_results_of_seeds_survive_a_stop_in_order(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["seeds.json"]
 
 
-def test_the_table_of_seeds_counts_those_with_an_error():
+def test_seeds_table_counts_seeds_with_errors():
     rows = [seed_row(1), seed_row(2, errors=42, cpu_seconds=50.4), seed_row(3, cpu_seconds=20.0)]
-    assert seeds.table(rows).splitlines()[2:] == ["| `fast` | 3 | 1 | 42 | 20, 30, 50 |"]
+    assert seeds.recipes_table(rows).splitlines()[2:] == ["| `fast` | 3 | 1 | 42 | 20, 30, 50 |"]
 
 
-def test_a_table_has_a_row_for_each_size():
-    lines = small_networks.table([outcome("a-b", 1, 500, errors=1234), outcome("a-b", 2, 500)])
+def test_sizes_table_has_a_row_for_each_size():
+    results = [result("a-b", 1, 500, errors=1234), result("a-b", 2, 500)]
+    lines = small_networks.sizes_table(results)
     assert lines.splitlines()[2:] == ["| a b | 1,284 | 500 | 10-10 | 1,234, 0 |"]
 
 
-def test_what_was_measured_is_what_the_recipe_says():
-    """`fast` is the size that the search found; its figures are of this very recipe."""
-    rows = json.loads((MEASURED / "small-networks.json").read_text())
+def test_fast_recipe_is_the_smallest_measured_network_without_errors():
+    rows = json.loads((RESULTS / "small-networks.json").read_text())
     fast = recipe.load("fast")
     ours = [row for row in rows if recipe.load("fast", [*row["settings"], "seed=1"]) == fast]
     assert len(ours) >= 5
@@ -115,31 +112,35 @@ def test_what_was_measured_is_what_the_recipe_says():
         assert any(row["errors"] for row in rows if small_networks.size_of(row["name"]) == size)
 
 
-def test_a_ratio_is_the_median_over_rounds():
-    assert interleaved.ratio([4, 9, 2], [2, 3, 2]) == 2
+def test_ratio_is_the_median_over_rounds():
+    assert cpu_time.ratio([4, 9, 2], [2, 3, 2]) == 2
 
 
-def test_each_call_has_a_turn_in_every_round():
+def test_every_call_has_a_turn_in_each_round():
     turns = []
     calls = {name: lambda name=name: turns.append(name) for name in ("a", "b")}
-    spent = interleaved.microseconds(calls, rounds=3)
+    spent = cpu_time.microseconds(calls, rounds=3)
     assert [len(times) for times in spent.values()] == [3, 3]
     last_of_a = len(turns) - 1 - turns[::-1].index("a")
     assert set(turns[last_of_a + 1 :]) == {"b"}
 
 
-def test_the_graph_was_measured_to_reach_its_targets_as_a_server_runs_it():
-    measured = json.loads((ROOT / "docs" / "graph.json").read_text())
-    rows = [row for row in measured["rows"] if row["form"].endswith(", session")]
-    assert {row["batch"] for row in rows} == set(graph.BATCHES)
-    assert all(graph.met(row) for row in rows if row["target"])
-    assert [found["different"] for found in measured["against_keras"].values()] == [0, 0]
-    # Where reading is a part of the cost that one can see.
-    odd = [row for row in measured["odd_rows"] if row["recipe"] == "fast"]
-    assert max(row["cost"] for row in odd if row["odd"] in ("malformed", "too long")) < 1.1
+def test_measured_graph_reaches_its_targets_in_a_session():
+    measured = json.loads((RESULTS / "graph.json").read_text())
+    rows = [row for row in measured["rows"] if row["variant"].endswith(", session")]
+    assert {row["batch"] for row in rows} == set(report.BATCHES)
+    assert all(report.met(row) for row in rows if row["target"])
+    compared = measured["compared_with_keras"].values()
+    assert [found["different_answers"] for found in compared] == [0, 0]
+    # `fast`, where parsing is a visible part of the cost.
+    unusual = [row for row in measured["unusual_rows"] if row["recipe"] == "fast"]
+    assert {row["kind"] for row in unusual} >= {"malformed", "too long"}
+    assert all(
+        row["relative_cost"] < 1.1 for row in unusual if row["kind"] in ("malformed", "too long")
+    )
 
 
-def test_a_table_of_graphs_has_a_row_for_each_form():
-    row = {"per_cpu_second": 1_234_567, "times_stock": 59.94}
-    rows = [row | {"form": "fast, session", "batch": batch} for batch in graph.BATCHES]
-    assert graph.table(rows).splitlines()[2].startswith("| fast, session | 1.23M (59.9×) |")
+def test_variants_table_has_a_row_for_each_variant():
+    row = {"per_cpu_second": 1_234_567, "ratio_to_stock": 59.94}
+    rows = [row | {"variant": "fast, session", "batch": batch} for batch in report.BATCHES]
+    assert report.variants_table(rows).splitlines()[2].startswith("| fast, session | 1.23M (59.9×)")

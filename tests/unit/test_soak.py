@@ -1,34 +1,35 @@
-"""What the soak makes of its samples."""
+"""Evaluation of the samples and counts of a soak."""
 
 from __future__ import annotations
 
 import pytest
-from soak.ledger import Entry, Ledger
-from soak.report import Soak, picture, table
-from soak.vitals import Vitals, floor, slope
+
+from benchmarks.soak.call_counter import CallCounter, Count
+from benchmarks.soak.report import Soak, calls_table, floor, picture, slope
+from benchmarks.support.process_stats import ProcessStats
 
 
-def look(second, resident, *, threads=40, handles=50):
-    return Vitals(float(second), float(resident), threads, handles)
+def sample(second, resident, *, threads=40, file_descriptors=50):
+    return ProcessStats(float(second), float(resident), threads, file_descriptors)
 
 
-def soak(samples, *, wrong=0, after=None, exit_code=0):
-    entries = [Entry("gRPC Predict", 1000, wrong)]
-    at_rest = look(0, 500)
-    return Soak(10, entries, [], samples, at_rest, after or at_rest, exit_code)
+def soak(samples, *, failed=0, after=None, exit_code=0):
+    counts = [Count("gRPC Predict", 1000, failed)]
+    idle = sample(0, 500)
+    return Soak(10, counts, [], samples, idle, after or idle, exit_code)
 
 
-LEVEL = [look(second, 700 + 200 * (second % 10 == 3)) for second in range(600)]
-"""Every ten seconds a large message, and nothing stays."""
-LEAK = [look(second, 700 + second / 10) for second in range(600)]
+LEVEL = [sample(second, 700 + 200 * (second % 10 == 3)) for second in range(600)]
+"""A large message every ten seconds, and no growth."""
+LEAK = [sample(second, 700 + second / 10) for second in range(600)]
 
 
-def test_messages_that_come_and_go_are_no_growth():
-    assert {sample.resident for sample in floor(LEVEL, seconds=10)} == {700}
+def test_floor_leaves_out_transient_messages():
+    assert {one.resident for one in floor(LEVEL, seconds=10)} == {700}
     assert soak(LEVEL).passed
 
 
-def test_the_slope_is_megabytes_a_minute():
+def test_slope_is_in_megabytes_per_minute():
     assert slope(LEAK) == pytest.approx(6)
     assert soak(LEAK).slope == pytest.approx(6)
 
@@ -37,24 +38,28 @@ def test_the_slope_is_megabytes_a_minute():
     "found",
     [
         soak(LEAK),
-        soak(LEVEL, wrong=1),
-        soak(LEVEL, after=look(600, 500, threads=60)),
-        soak(LEVEL, after=look(600, 500, handles=60)),
+        soak(LEVEL, failed=1),
+        soak(LEVEL, after=sample(600, 500, threads=60)),
+        soak(LEVEL, after=sample(600, 500, file_descriptors=60)),
         soak(LEVEL, exit_code=-9),
     ],
-    ids=["memory", "a call", "threads", "handles", "the end"],
+    ids=["memory", "a call", "threads", "file descriptors", "exit code"],
 )
-def test_any_one_fault_fails_it(found):
+def test_any_single_fault_fails_the_soak(found):
     assert not found.passed
-    assert [good for good, _ in found.verdicts()].count(False) == 1
+    assert [ok for ok, _ in found.checks()].count(False) == 1
 
 
-def test_the_report_shows_every_kind():
-    ledger = Ledger()
-    ledger.fine("swap")
-    ledger.wrong("reload", "too late")
-    assert ledger.examples() == ["reload: too late"]
+def test_call_counter_keeps_examples_of_failures():
+    counter = CallCounter()
+    counter.ok("swap")
+    counter.failed("reload", "too late")
+    assert counter.examples() == ["reload: too late"]
+    assert counter.counts() == [Count("reload", 0, 1), Count("swap", 1, 0)]
+
+
+def test_report_shows_every_kind_of_call():
     found = soak(LEVEL)
-    assert "| gRPC Predict | 1,000 | 0 |" in table(found)
-    assert found.row()["passed"]
-    assert "file handles" in picture(found)
+    assert "| gRPC Predict | 1,000 | 0 |" in calls_table(found)
+    assert found.to_json()["passed"]
+    assert "file descriptors" in picture(found)

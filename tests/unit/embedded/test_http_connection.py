@@ -25,11 +25,14 @@ async def echo(request):
 
 
 @contextlib.asynccontextmanager
-async def serving(answer=echo):
+async def serving(answer=echo, stopping=None):
     """A server on a free port; gives a function that connects, and the open connections."""
+    stopping = stopping or asyncio.Event()
     loop = asyncio.get_running_loop()
     connections = set()
-    server = await loop.create_server(lambda: Connection(answer, connections), "127.0.0.1", 0)
+    server = await loop.create_server(
+        lambda: Connection(answer, connections, stopping), "127.0.0.1", 0
+    )
     port = server.sockets[0].getsockname()[1]
     writers = []
 
@@ -373,7 +376,8 @@ def test_a_stop_closes_what_is_idle_and_lets_calls_finish():
                 await go_on.wait()
             return await echo(request)
 
-        async with serving(slow) as (connect, connections):
+        stopping = asyncio.Event()
+        async with serving(slow, stopping) as (connect, connections):
             idle, writer = await connect()
             writer.write(GET)
             await read_reply(idle)
@@ -384,9 +388,12 @@ def test_a_stop_closes_what_is_idle_and_lets_calls_finish():
             await begun.wait()
             while all(one._reader.idle or one._task for one in connections):
                 await asyncio.sleep(0)
+            stopping.set()
             for connection in tuple(connections):
-                connection.stop()
+                connection.close_if_idle()
             assert await is_closed(idle)
+            late, _ = await connect()
+            assert await is_closed(late)
             go_on.set()
             half_writer.write(BODY[3:])
             for reader, body in ((busy, b"/slow"), (half, b"/p" + BODY)):

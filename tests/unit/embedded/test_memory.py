@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from seq2sum_serving.embedded import memory
 from servers import Server
-from soak.vitals import vitals
+
+from benchmarks.support.process_stats import process_stats
 
 FIXTURE = Path(__file__).parents[2] / "conformance" / "fixture"
 CONFIG = (
@@ -50,7 +51,7 @@ def break_off(server, count):
 @pytest.mark.embedded
 def test_calls_that_run_out_of_time_in_a_graph_leave_no_holes_in_memory(server):
     def resident():
-        return vitals(server.process.pid, 0).resident
+        return process_stats(server.process.pid).resident
 
     break_off(server, 20)  # by now all threads are there, and the graph is prepared
     before = resident()

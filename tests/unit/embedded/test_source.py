@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import pytest
 from seq2sum_serving.embedded.lifecycle.source import FileSystemSource, Monitored
 from seq2sum_serving.embedded.lifecycle.versions import (
     All,

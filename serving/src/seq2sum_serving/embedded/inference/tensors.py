@@ -27,7 +27,7 @@ from seq2sum_serving.embedded.inference.datatypes import (
 )
 from seq2sum_serving.embedded.inference.flat_tensor import shaped
 
-__all__ = ["FIELDS", "datatype", "decode", "encode", "write"]
+__all__ = ["FIELDS", "datatype", "decode", "elements", "encode", "write"]
 
 MAX_DIMENSIONS = 254
 """TensorShape::MaxDimensions, of tensorflow/core/framework/tensor_shape.h."""
@@ -58,8 +58,17 @@ def decode(tensor: tensor_pb2.TensorProto) -> Any:
         ValueError: TensorFlow would not take it either.
     """
     shape = _shape(tensor)
-    count = math.prod(shape)
-    return shaped(_values(tensor, shape, count), shape)
+    return shaped(_values(tensor, shape, math.prod(shape)), shape)
+
+
+def elements(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
+    """The elements of a TensorProto in one dimension, whatever its rank.
+
+    Raises:
+        ValueError: As in `decode`.
+    """
+    shape = _shape(tensor)
+    return _values(tensor, shape, math.prod(shape))
 
 
 def _values(tensor: tensor_pb2.TensorProto, shape: tuple[int, ...], count: int) -> NDArray[Any]:

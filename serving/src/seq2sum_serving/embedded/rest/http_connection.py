@@ -29,15 +29,19 @@ class Connection(asyncio.Protocol):
     time; while it is, no more than READ_AHEAD_BYTES of the next ones are read.
     """
 
-    def __init__(self, answer: Answer, connections: set[Connection]) -> None:
+    def __init__(
+        self, answer: Answer, connections: set[Connection], stopping: asyncio.Event
+    ) -> None:
         """Makes a connection.
 
         Args:
             answer: Answers a request; an exception is a bug.
             connections: Has this connection in it as long as it is open.
+            stopping: Set once no further request is to be taken.
         """
         self._answer = answer
         self._connections = connections
+        self._stopping = stopping
         self._loop = asyncio.get_running_loop()
         self._reader = RequestReader()
         self._task: asyncio.Task[None] | None = None
@@ -48,7 +52,6 @@ class Connection(asyncio.Protocol):
         """Bytes of replies that the client had not taken when that was last looked at."""
         self._at_end = False
         """Whether the client has shut its sending side."""
-        self._stopping = False
         self._heard = self._loop.time()
         """When the client last did something, or when its turn began."""
         self.closed = self._loop.create_future()
@@ -60,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._connections.add(self)
         self._timer = self._loop.call_later(IDLE_SECONDS, self._check_idle)
+        self.close_if_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Forgets the client; a call that has not begun is dropped."""
@@ -95,10 +99,9 @@ class Connection(asyncio.Protocol):
         if self._drained and not self._drained.done():
             self._drained.set_result(None)
 
-    def stop(self) -> None:
-        """Takes no further request; closes at once if none is on its way."""
-        self._stopping = True
-        if self._task is None and self._reader.idle:
+    def close_if_idle(self) -> None:
+        """Closes when the server stops, unless a request is on its way."""
+        if self._stopping.is_set() and self._task is None and self._reader.idle:
             self._transport.close()
 
     def abort(self) -> None:
@@ -116,11 +119,12 @@ class Connection(asyncio.Protocol):
             return
         if request:
             self._task = self._loop.create_task(self._serve(request))
-        elif self._at_end or (self._stopping and self._reader.idle):
+        elif self._at_end:
             self._transport.close()
         elif self._reader.wants_continue:
             self._reader.wants_continue = False
             self._transport.write(CONTINUE)
+        self.close_if_idle()
 
     async def _serve(self, request: Request) -> None:
         try:
@@ -128,7 +132,8 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("%s %r failed", request.verb, request.target)
             reply = replies.error_page(replies.INTERNAL_SERVER_ERROR)
-        stays = keeps_connection(request) and not (reply.is_error_page or self._stopping)
+        ends = reply.is_error_page or self._stopping.is_set()
+        stays = keeps_connection(request) and not ends
         self._transport.writelines(reply_bytes(reply, request, stays=stays))
         self._heard = self._loop.time()
         self._unsent = self._transport.get_write_buffer_size()

@@ -101,14 +101,18 @@ class RestServer:
     async def _serve(self, listener: socket.socket) -> None:
         """Serves until the server is to stop, and then until all connections are closed."""
         server = await self._loop.create_server(
-            lambda: Connection(self._app.answer, self._connections),
+            lambda: Connection(self._app.answer, self._connections, self._stop),
             sock=listener,
             backlog=BACKLOG,
         )
         await self._stop.wait()
+        # Clients that are accepted already become connections first: asyncio forgets their sockets
+        # when the server closes before that, and they wait for ever.
+        self._loop.remove_reader(listener)
+        await asyncio.sleep(0)
         server.close()
         for connection in tuple(self._connections):
-            connection.stop()
+            connection.close_if_idle()
         await self._until_closed(self._grace)
         for connection in tuple(self._connections):
             connection.abort()

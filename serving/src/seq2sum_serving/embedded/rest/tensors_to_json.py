@@ -9,10 +9,8 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import classification_pb2, regression_pb2
 
@@ -32,9 +30,6 @@ Tensors = Mapping[str, tensor_pb2.TensorProto]
 
 BYTES_SUFFIX = "_bytes"
 """String tensors whose alias ends so are bytes, and are written as base64."""
-
-NUMPY_RANKS = 64
-"""The dimensions that an array may have; a tensor may have 254."""
 
 _DECIMAL = (types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE)
 
@@ -129,21 +124,9 @@ def _shape(tensor: tensor_pb2.TensorProto) -> list[int]:
     return [dim.size for dim in tensor.tensor_shape.dim]
 
 
-def _values(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
-    """The elements of a tensor one after the other."""
-    shape = _shape(tensor)
-    if len(shape) > NUMPY_RANKS:
-        flat = tensor_pb2.TensorProto()
-        flat.CopyFrom(tensor)
-        flat.tensor_shape.Clear()
-        flat.tensor_shape.dim.add(size=math.prod(shape))
-        tensor = flat
-    return tensors.decode(tensor).ravel()
-
-
 def _words(alias: str, tensor: tensor_pb2.TensorProto, level: int) -> list[str]:
     """The elements of a tensor as text, `level` objects and lists deep."""
-    dtype, array = tensor.dtype, _values(tensor)
+    dtype, array = tensor.dtype, tensors.elements(tensor)
     if dtype not in FIELDS and array.size:
         raise _invalid(f"Failed to write JSON value for tensor type: {type_name(dtype)}")
     if dtype in _DECIMAL:

@@ -1,0 +1,1 @@
+"""Load balancing by Envoy and by round_robin while replicas are killed and added."""

@@ -1,0 +1,1 @@
+"""Throughput and CPU time of the Python client, compared with tensorflow-serving-api."""

@@ -1,0 +1,198 @@
+"""Measures each style of calling a server, and the cost of the client: `make bench-client`.
+
+A server process serves `fast`. The styles run in turns, each in a fresh process, for several
+rounds; medians are compared. CPU time is measured in the client and in the server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from typing import NamedTuple
+
+import servers
+from matplotlib.figure import Figure
+from seq2sum_training.pictures import COLOURS, drawn
+
+from benchmarks.client import call_styles
+from benchmarks.client.footprint import IMPORTS, Footprint, footprint
+from benchmarks.support.markdown import table
+from benchmarks.support.output import ROOT, Target, argument_parser, log, write, write_json
+from benchmarks.support.trials import export_recipes
+
+RECIPE = "fast"
+NAMES = {
+    "upstream_single": "tensorflow-serving-api, one per call",
+    "add": "add, in a loop",
+    "threads": "add, 64 threads",
+    "threads_coalesced": "add, 64 threads, coalesced",
+    "tasks": "add, 64 tasks",
+    "tasks_coalesced": "add, 64 tasks, coalesced",
+    "upstream_bulk": "tensorflow-serving-api, 4,096 per call",
+    "add_many": "add_many",
+    "add_stream": "add_stream",
+    "add_columns": "add_columns",
+    "stream_columns": "stream_columns",
+}
+MIN_RATIOS = {
+    ("tasks_coalesced", "tasks"): 10,
+    ("threads_coalesced", "threads"): 10,
+}
+"""Target for the throughput of the first style relative to the second."""
+FASTEST = ("add_many", "add_stream", "add_columns", "stream_columns")
+QUESTIONS_PER_SECOND = 500_000
+"""Target for the styles for many questions, with the server on the same two cores."""
+SIZE_RATIO, IMPORT_RATIO = 80, 20
+"""Targets for the upstream package's installed size and import time relative to the client's."""
+
+
+class Measured(NamedTuple):
+    """One style, medians over the rounds."""
+
+    style: str
+    questions_per_second: float
+    client_cpu_microseconds: float
+    """Per question."""
+    server_cpu_microseconds: float
+    """Per question."""
+
+
+def main() -> int:
+    """Runs the benchmark; returns the exit code."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.5, help="per style and round")
+    options = parser.parse_args()
+    base = export_recipes([RECIPE], options.runs)[RECIPE]
+    server = servers.Server.launch(base, options.runs)
+    try:
+        server.wait_until_open()
+        found = measure(server, rounds=options.rounds, seconds=options.seconds)
+    finally:
+        server.stop()
+    costs = {package: footprint(package) for package in IMPORTS}
+    result = {
+        "recipe": RECIPE,
+        "command": "make bench-client",
+        "styles": [row._asdict() for row in found],
+        "footprint": {package: cost._asdict() for package, cost in costs.items()},
+    }
+    write_json(options.out / "client.json", result)
+    write(options.out / "client.svg", picture(found))
+    print(styles_table(found), end="\n\n")
+    print(footprints_table(costs), end="\n\n")
+    print("\n".join(map(str, targets(found, costs))))
+    return 0
+
+
+def measure(server: servers.Server, *, rounds: int, seconds: float) -> list[Measured]:
+    """Runs all styles in turns, so that other load on the machine affects all of them."""
+    samples: dict[str, list[Measured]] = {style: [] for style in call_styles.STYLES}
+    for number in range(rounds):
+        for style, group in samples.items():
+            log(f"round {number + 1}/{rounds}: {NAMES[style]}")
+            group.append(measure_style(server, style, seconds))
+    return [
+        Measured(style, *(statistics.median(each[i] for each in group) for i in (1, 2, 3)))
+        for style, group in samples.items()
+    ]
+
+
+def measure_style(server: servers.Server, style: str, seconds: float) -> Measured:
+    """Runs one style once, in a fresh process."""
+    arguments = style, server.target, str(server.process.pid), str(seconds)
+    done = subprocess.run(
+        [sys.executable, "-m", call_styles.__name__, *arguments],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=300,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    questions, wall, cpu, server_cpu = json.loads(done.stdout.splitlines()[-1])
+    return Measured(style, questions / wall, cpu / questions * 1e6, server_cpu / questions * 1e6)
+
+
+def ratio(found: list[Measured], style: str, other: str) -> float:
+    """Returns the throughput of a style relative to another."""
+    rates = {row.style: row.questions_per_second for row in found}
+    return rates[style] / rates[other]
+
+
+def styles_table(found: list[Measured]) -> str:
+    """Returns a Markdown table with a row for each style."""
+    return table(
+        ("call style", "questions/s", "× upstream", "client CPU, µs", "server CPU, µs"),
+        (
+            (
+                NAMES[row.style],
+                f"{row.questions_per_second:,.0f}",
+                f"{ratio(found, row.style, 'upstream_single'):,.1f}",
+                f"{row.client_cpu_microseconds:,.2f}",
+                f"{row.server_cpu_microseconds:,.2f}",
+            )
+            for row in found
+        ),
+    )
+
+
+def footprints_table(costs: dict[str, Footprint]) -> str:
+    """Returns a Markdown table with a row for each package."""
+    return table(
+        ("package", "installed", "import", "memory"),
+        (
+            (
+                package,
+                f"{cost.megabytes:,.0f} MB",
+                f"{cost.cpu_seconds:.2f} CPU-s",
+                f"{cost.resident:,.0f} MB",
+            )
+            for package, cost in costs.items()
+        ),
+    )
+
+
+def targets(found: list[Measured], costs: dict[str, Footprint]) -> list[Target]:
+    """Returns all targets."""
+    ours, upstream = (costs[name] for name in IMPORTS)
+    rates = {row.style: row.questions_per_second for row in found}
+    return [
+        *(
+            Target(f"{NAMES[style]}, relative to {NAMES[other]}", ratio(found, style, other), least)
+            for (style, other), least in MIN_RATIOS.items()
+        ),
+        *(
+            Target(f"{NAMES[style]}, questions per second", rates[style], QUESTIONS_PER_SECOND)
+            for style in FASTEST
+        ),
+        Target("times smaller when installed", upstream.megabytes / ours.megabytes, SIZE_RATIO),
+        Target("times less CPU to import", upstream.cpu_seconds / ours.cpu_seconds, IMPORT_RATIO),
+    ]
+
+
+@drawn
+def picture(found: list[Measured]) -> Figure:
+    """Draws throughput and CPU time per question, a dot for each style."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    rates, costs = figure.subplots(1, 2, sharey=True)
+    names = [NAMES[row.style] for row in found]
+    rates.plot([row.questions_per_second for row in found], names, "o", color=COLOURS[0])
+    rates.set(xscale="log", title="Questions per second")
+    rates.invert_yaxis()
+    for side, colour in zip(("client", "server"), COLOURS, strict=False):
+        times = [getattr(row, f"{side}_cpu_microseconds") for row in found]
+        costs.plot(times, names, "o", color=colour, label=side)
+    costs.set(xscale="log", title="CPU time per question, µs")
+    costs.legend(frameon=False, fontsize=8)
+    for axes in (rates, costs):
+        axes.tick_params(labelsize=8)
+        axes.grid(axis="both", alpha=0.2)
+    return figure
+
+
+if __name__ == "__main__":
+    sys.exit(main())

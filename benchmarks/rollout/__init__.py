@@ -1,0 +1,1 @@
+"""Rollouts on three servers while eight callers send requests."""

@@ -1,0 +1,73 @@
+"""Threads that call the servers as an application does: by the SDK, which splits the traffic.
+
+Each call asks one question with one of a thousand users as its key, and is recorded. The client
+does not retry, so that every failure shows.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import seq2sum
+from asking_threads import AskingThreads
+
+from benchmarks.rollout.calls import Call
+from benchmarks.rollout.deployment import Deployment
+
+THREADS = 8
+USERS = 1000
+RELOAD_SECONDS = 0.25
+"""Interval at which the traffic split is reloaded: a rollout step takes seconds here."""
+
+
+class Callers(AskingThreads):
+    """Eight threads that share a client, and send calls while the `with` block is open.
+
+    Args:
+        deployment: The servers to call.
+        version: A version's folder; its golden questions are asked.
+    """
+
+    def __init__(self, deployment: Deployment, version: Path) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+        """Finished calls in order of their ends; appending needs no lock."""
+        self.start = time.time()
+        golden = json.loads((version / "assets.extra" / "golden.json").read_bytes())
+        self._questions = list(zip(golden["questions"], golden["answers"], strict=True))
+        self._client = seq2sum.Client(
+            list(deployment.targets),
+            split=seq2sum.SplitFile(deployment.traffic, every=RELOAD_SECONDS),
+            retry=seq2sum.Retry(attempts=1),
+        )
+
+    def works(self) -> Sequence[Callable[[], object]]:
+        """Returns the function of each thread."""
+        return [partial(self._call, random.Random(number)) for number in range(THREADS)]
+
+    def close(self) -> None:
+        """Closes the client."""
+        self._client.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether calls are still being sent."""
+        return not self.over.is_set()
+
+    def _call(self, chance: random.Random) -> None:
+        while self.running:
+            question, expected = chance.choice(self._questions)
+            user = f"user {chance.randrange(USERS)}"
+            start = time.time()
+            try:
+                answer = self._client.add(question, key=user)
+            except Exception as error:  # noqa: BLE001 any error is a failed call
+                self.calls.append(Call(start, time.time(), error=repr(error)))
+            else:
+                correct = answer.text == expected
+                self.calls.append(Call(start, time.time(), answer.version, correct))

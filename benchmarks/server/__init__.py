@@ -1,0 +1,1 @@
+"""Throughput of the embedded server, compared with its graph called in process."""

@@ -1,0 +1,1 @@
+"""One server under load, version swaps and abuse for minutes."""

@@ -1,0 +1,1 @@
+"""Servers stopped under load, again and again."""

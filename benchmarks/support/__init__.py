@@ -1,0 +1,1 @@
+"""Shared by all benchmarks: trained models, output, Markdown, and process statistics."""

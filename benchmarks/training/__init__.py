@@ -1,0 +1,1 @@
+"""Exact match against training cost, and the search for the smallest network."""

@@ -1,0 +1,98 @@
+"""Measures exact match against CPU time, for the tutorial and our recipes: `make bench-training`.
+
+Trains `seed`, `default` and `fast`, evaluates each on all 1,000,000 questions, and writes a report
+that compares them; trains the tutorial's network in stock Keras in the same way. Each recipe is
+then trained again (the same seed gives the same weights) and evaluated at intervals on a fixed
+random sample of all questions; evaluation time does not count.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from seq2sum_training import quiet, recipe
+from seq2sum_training.batches import batches_of
+from seq2sum_training.pictures import COLOURS, drawn
+
+from benchmarks.support import trials
+from benchmarks.support.output import argument_parser, write, write_json
+
+RECIPES = ("seed", "default", "fast")
+SAMPLE = 20_480
+"""Random questions of each evaluation during training."""
+POINTS = 60
+"""Evaluations during training, at most."""
+
+Curve = list[tuple[float, float]]
+"""CPU-seconds of training, and exact match after them."""
+
+
+def main() -> int:
+    """Runs the benchmark; returns the exit code."""
+    options = argument_parser(__doc__).parse_args()
+    results = trials.train_recipes(RECIPES, options.runs)
+    quiet.import_tensorflow()
+    from benchmarks.training import tutorial
+
+    stock = tutorial.run()
+    curves = {name: exact_match_curve(name) for name in RECIPES}
+    rows = [result.to_json() | {"exact_match": curves[result.name]} for result in results]
+    write_json(options.out / "training.json", {"tutorial": stock._asdict(), "recipes": rows})
+    write(options.out / "training.svg", picture(curves))
+    trials.run_command(
+        "report", str(options.runs / "default"),
+        "--against", str(options.runs / "fast"), str(options.runs / "seed"),
+    )  # fmt: skip
+    for name, result in [("tutorial", stock), *((one.name, one) for one in results)]:
+        print(
+            f"{name:8}  {result.cpu_seconds:6.0f} CPU-seconds  "
+            f"{result.errors:9,} errors of {result.questions:,}"
+        )
+    print(f"comparison: {options.runs / 'default' / 'report.html'}")
+    return 0
+
+
+def exact_match_curve(name: str) -> Curve:
+    """Trains a recipe and evaluates it at intervals."""
+    from seq2sum_training.course import Course
+    from seq2sum_training.history import Progress
+    from seq2sum_training.trainer import Trainer
+
+    chosen = recipe.load(name)
+    trainer = Trainer(chosen)
+    course = Course(chosen, batches_of(chosen), trainer)
+    first, second = np.random.default_rng(1).integers(0, 10**chosen.digits, (2, SAMPLE))
+    every = max(1, chosen.fit.steps // trainer.block_steps // POINTS)
+    points, blocks, evaluation = [], 0, 0.0
+    for event in course.run():
+        blocks += isinstance(event, Progress)
+        if isinstance(event, Progress) and (blocks - 1) % every == 0:
+            cpu = course.cpu_seconds
+            exact = float(trainer.grade(first, second).right.mean())
+            points.append((round(cpu - evaluation, 2), round(exact, 5)))
+            evaluation += course.cpu_seconds - cpu
+    return points
+
+
+@drawn
+def picture(curves: dict[str, Curve]) -> Figure:
+    """Draws exact match, and the error rate on a log scale, against CPU-seconds."""
+    figure = Figure(figsize=(9.5, 3.6), layout="constrained")
+    matches, errors = figure.subplots(1, 2)
+    for colour, (name, points) in zip(COLOURS, curves.items(), strict=False):
+        seconds, exact = zip(*points, strict=True)
+        matches.plot(seconds, exact, color=colour, label=name)
+        errors.plot(seconds, [max(1 - e, 1 / SAMPLE) for e in exact], color=colour)
+    matches.set(title="Exact match", xlabel="CPU-seconds of training")
+    matches.yaxis.set_major_formatter(PercentFormatter(1))
+    matches.legend(frameon=False)
+    errors.set(title=f"Error rate (on {SAMPLE:,} questions)", xlabel="CPU-seconds of training")
+    errors.set_yscale("log")
+    return figure
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -333,7 +333,7 @@ def test_mistakes_are_told_in_one_line(run, tmp_path):
         (("add", "1+1", "--token-file", tmp_path / "nope"), "cannot read --token-file", 2),
         (("add", "1+1", "--token-file", token), "it should be one word", 2),
         (("status",), f"is a server running at {nobody}? Start one", 1),
-        (("status",), "'a:1' is not IP:port", 2),
+        (("status",), "invalid address 'a:1'", 2),
     ]:
         where = {"Start one": nobody, "a:1": "a:1,b:2"}
         target = next(({"target": at} for word, at in where.items() if word in said), {})

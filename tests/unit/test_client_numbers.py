@@ -236,3 +236,8 @@ def test_bounds_are_named():
 def test_flags_take_numbers_only(convert, text):
     with pytest.raises(argparse.ArgumentTypeError):
         convert(text)
+
+
+def test_more_rows_than_fit_a_call_are_refused_by_the_streaming_method():
+    with client() as one, pytest.raises(ValueError, match="invalid rows"):
+        one.add_stream(["1+1"], rows=10**400)

@@ -34,6 +34,19 @@ def test_help_of_a_verb_starts_with_what_it_does(capsys, verb):
     assert description.endswith(".")  # a sentence, where a list of options stands without one
 
 
+def test_help_shows_a_command_in_a_line(capsys):
+    lines = printed(capsys, "--help").splitlines()
+    assert "  seq2sum-train export runs/mine --to models/seq2sum" in lines
+
+
+@pytest.mark.parametrize("text", ["nan", "-1", "inf", "soon", ""])
+def test_a_time_that_is_not_one_is_refused(capsys, text):
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(["resume", "run", f"--checkpoint-every={text}"])
+    assert ended.value.code == 2
+    assert "expected seconds, 0 or more" in capsys.readouterr().err
+
+
 def test_an_export_can_be_forced_and_errors_can_be_allowed():
     parse = parser().parse_args
     assert parse(["export", "run", "--to", "base", "--force"]).force

@@ -14,7 +14,7 @@ import grpc
 from seq2sum import _calls, _forks, _metadata
 from seq2sum._answers import Answer, Columns, Question
 from seq2sum._async_connection import AsyncConnection
-from seq2sum._chunks import ROWS_PER_CALL, chunks, chunks_as_they_come
+from seq2sum._chunks import MOST_ROWS, ROWS_PER_CALL, chunks, chunks_as_they_come
 from seq2sum._configuration import Configured
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
@@ -116,7 +116,7 @@ class AsyncClient(Configured):
         self._way(plan)  # mistakes are told now
         return self._pipeline(
             many(questions),
-            whole("rows", rows, least=1),
+            whole("rows", rows, least=1, most=MOST_ROWS),
             lambda: self._way(plan),
             whole("in_flight", self.in_flight if in_flight is None else in_flight, least=1),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
@@ -10,6 +11,9 @@ from seq2sum._answers import Question
 
 ROWS_PER_CALL = 4096
 """Questions in one Predict. More brings no throughput and holds a server's batch for longer."""
+
+MOST_ROWS = sys.maxsize
+"""`islice` does not take more."""
 
 BYTES_PER_CALL = 1 << 20
 """Bytes of questions in one Predict: proxies on the way may have gRPC's limit of 4 MB. A single

@@ -15,7 +15,7 @@ import grpc
 
 from seq2sum import _calls, _forks, _metadata
 from seq2sum._answers import Answer, Columns, Question
-from seq2sum._chunks import ROWS_PER_CALL, Chunk, chunks
+from seq2sum._chunks import MOST_ROWS, ROWS_PER_CALL, Chunk, chunks
 from seq2sum._configuration import Configured
 from seq2sum._connection import Connection, Pending
 from seq2sum._deadline import Deadline
@@ -117,7 +117,7 @@ class Client(Configured):
         plan = Plan(**pace)  # type: ignore[misc]  # what is left are the keywords of How
         self._way(plan)  # mistakes are told now
         return self._pipeline(
-            chunks(many(questions), rows=whole("rows", rows, least=1)),
+            chunks(many(questions), rows=whole("rows", rows, least=1, most=MOST_ROWS)),
             lambda: self._way(plan),
             whole("in_flight", self.in_flight if in_flight is None else in_flight, least=1),
         )

@@ -20,8 +20,8 @@ ADDRESSES = {"ipv4": 4, "ipv6": 6}
 SOCKETS = ("unix", "unix-abstract")
 OTHERS = ("vsock", "xds", "google-c2p", "google-c2p-experimental")
 """Schemes whose targets gRPC alone understands."""
-NOT_A_NAME = re.compile(r"[\[\]/?#@,:\\]")
-"""Characters that no host name has."""
+HOST_NAME = re.compile(r"[\w.-]+")
+"""Letters of any script: resolvers take international names."""
 
 
 def address(target: str | Sequence[str]) -> str:
@@ -114,7 +114,7 @@ def _host_and_port(text: str, *, whole: str) -> tuple[str, int | None]:
     if bracketed is not None:
         if _ip(host) is None or ":" not in host:
             _refuse(whole, f"{host!r} is not an IPv6 address")
-    elif NOT_A_NAME.search(host) or host.isdigit() or not host.isprintable():
+    elif HOST_NAME.fullmatch(host) is None or host.isdigit():
         _refuse(whole, f"{host!r} is not a host name; expected {SINGLE}")
     if port is None:
         return host, None
@@ -136,8 +136,8 @@ def _ip_and_port(
     ip = _ip("127.0.0.1" if host == "localhost" and version is None else host)
     if ip is None or port is None or version not in (None, ip.version):
         raise ValueError(
-            f"{text!r} is not IP:port: several addresses are given by number; "
-            "for names there is one target, dns:///name:port, and all that it resolves to"
+            f"invalid address {text!r}: expected IP:PORT; a host name is a target by itself, "
+            "dns:///NAME:PORT, and stands for all addresses that it resolves to"
         )
     return ip, port
 

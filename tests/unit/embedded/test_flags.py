@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from seq2sum_serving.embedded import config_file, flag_help, flags
@@ -309,3 +310,10 @@ def test_versions_and_errors_need_no_tensorflow():
     assert done.stdout.startswith("TensorFlow ModelServer: ")
     assert done.stdout.splitlines()[1].startswith("TensorFlow Library: 2.")
     assert done.stdout.endswith("[0, 255, 255, 255] False\n")
+
+
+@pytest.mark.parametrize(("option", "code"), [("--help", 255), ("--version", 0)])
+def test_output_that_nobody_takes_is_no_traceback(monkeypatch, option, code):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main([option]) == code

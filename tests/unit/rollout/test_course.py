@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rollout_bench import STOCK, Bench
+from rollout_bench import STOCK, WITH_PREVIOUS, Bench
 from seq2sum import State
 from seq2sum_serving.rollout import intents, journal
 from seq2sum_serving.rollout.errors import Exit, Failed, Inconclusive, Refused
@@ -110,11 +110,12 @@ def test_what_fails_a_gate_is_taken_back_and_its_number_is_spent(bench, gate):
 def test_what_nobody_can_judge_stays_where_it_is_and_goes_on_when_asked_again(bench, gate):
     bench.gates.script[gate] = "inconclusive"
     folder = bench.export(2)
-    with pytest.raises(Inconclusive, match=r"`run 2` judges it again, .* `rollback`") as told:
+    with pytest.raises(Inconclusive, match=r"`run 2` judges it again, ") as told:
         bench.run(folder)
     assert told.value.code is Exit.INCONCLUSIVE
     assert bench.outcomes() == [(2, "inconclusive")]
     on_trial = gate.startswith("errors")
+    assert str(told.value).endswith(f"{'`rollback`' if on_trial else '`retire 2`'} ends it")
     assert bench.recorded.labels == {"stable": 1, "canary": 2 if on_trial else 1}
     assert bench.loaded() == ({1} if gate == "contract" else {1, 2})
     bench.gates.script.clear()
@@ -228,10 +229,22 @@ def test_a_run_that_has_not_ended_comes_first(bench):
         bench.run(2)
     assert bench.outcomes() == []
     bench.fleet.replicas_[0].error = ""
-    with pytest.raises(Refused, match="the run of version 2 has not ended: `run 2` goes on"):
+    with pytest.raises(Refused, match=r"run of version 2 has not ended: .* `rollback` ends it"):
         bench.run(3)
     assert bench.run(2) is Exit.DONE
     assert bench.recorded.labels == {"stable": 2, "canary": 2, "previous": 1}
+
+
+def test_what_ends_a_run_before_its_trial_leaves_the_stable_version(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, monkeypatch, config=WITH_PREVIOUS, on_disk=(1, 2, 3, 4))
+    killed = bench.deployment()
+    killed.run = "killed"
+    killed.note("run began", 3)
+    with pytest.raises(Refused, match=r"`retire 3` ends it"):  # `rollback` would go back to 1
+        bench.run(4)
+    assert bench.do("retire", version=3) is Exit.DONE
+    assert bench.recorded.labels["stable"] == 2
+    assert bench.run(4) is Exit.DONE
 
 
 def test_a_run_of_what_is_stable_has_nothing_to_do(bench):

@@ -112,6 +112,15 @@ def weights_in_a_volume(bench):
     projected(bench.folder / "traffic.json")
 
 
+def pipe(bench):
+    os.mkfifo(bench.export(9) / "pipe")
+
+
+def nonsense_weights(bench):
+    with_golden(bench)
+    (bench.folder / "traffic.json").write_text("nonsense")
+
+
 ENDS = {
     "missing golden questions": (None, "run 2", "there are no golden questions at"),
     "missing golden questions by hand": (None, "canary 2", "there are no golden questions at"),
@@ -134,6 +143,9 @@ ENDS = {
         "run 2",
         "part of a Kubernetes volume",
     ),
+    "a pipe to publish": (pipe, "publish {folder}/exports/9", "Not a regular file"),
+    "a pipe to run": (pipe, "run {folder}/exports/9", "Not a regular file"),
+    "nonsense in the place of weights": (nonsense_weights, "run 2", "cannot read the weights"),
     "weights in a volume": (weights_in_a_volume, "run 2", "part of a Kubernetes volume"),
 }
 
@@ -221,6 +233,15 @@ def test_a_rollback_needs_no_history(tmp_path, monkeypatch):
     assert bench.recorded.labels["stable"] == 2
     assert bench.do("rollback") is Exit.DONE
     assert bench.recorded.labels["stable"] == 1
+
+
+def test_a_rollback_writes_weights_anew_that_cannot_be_read(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, monkeypatch, config=WITH_PREVIOUS, on_disk=(1, 2))
+    (bench.folder / "traffic.json").write_text("nonsense")
+    assert bench.do("rollback", dry_run=True) is Exit.DONE
+    assert bench.do("rollback") is Exit.DONE
+    assert bench.recorded.labels["stable"] == 1
+    assert bench.weights == {"stable": 100}
 
 
 def test_a_run_that_was_begun_shows_what_is_left(bench, monkeypatch, capsys):

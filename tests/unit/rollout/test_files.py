@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 
 import pytest
 from seq2sum_serving.rollout import files
@@ -117,3 +118,45 @@ def test_a_lock_is_free_again_when_its_holder_fails(tmp_path):
     with files.locked(tmp_path / "lock", "bob", wait=False):
         assert (tmp_path / "lock").read_text() == "bob"
     assert (tmp_path / "lock").read_text() == ""
+
+
+def linked(folder):
+    """A folder whose files are behind links, also a folder of them."""
+    (folder / "far").mkdir()
+    (folder / "far" / "file").touch()
+    (folder / "version").mkdir()
+    (folder / "version" / "file").symlink_to(folder / "far" / "file")
+    (folder / "version" / "folder").symlink_to(folder / "far")
+    return folder / "version"
+
+
+def test_folders_behind_links_can_be_copied(tmp_path):
+    version = linked(tmp_path)
+    files.check_copyable(version)
+    shutil.copytree(version, tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: os.mkfifo(folder / "pipe"), "Not a regular file"),
+        (lambda folder: (folder / "up").symlink_to(".."), "Too many levels of symbolic links"),
+        (lambda folder: (folder / "gone").symlink_to("nowhere"), "No such file or directory"),
+        (lambda folder: (folder / "self").symlink_to("self"), "Too many levels of symbolic links"),
+    ],
+    ids=["pipe", "loop of folders", "dangling link", "loop"],
+)
+def test_what_cannot_be_copied_is_found_before_anything_is_copied(tmp_path, spoil, words):
+    version = linked(tmp_path)
+    spoil(version / "folder")
+    with pytest.raises(OSError, match=words):
+        files.check_copyable(version)
+
+
+def test_a_folder_that_cannot_be_read_cannot_be_copied(tmp_path, monkeypatch):
+    version, access = linked(tmp_path), os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: os.fspath(path)[-6:] != "folder" and access(path, mode)
+    )
+    with pytest.raises(PermissionError, match=r"Permission denied: .*version/folder"):
+        files.check_copyable(version)

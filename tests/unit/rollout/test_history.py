@@ -91,9 +91,22 @@ def test_lines_of_many_at_once_are_all_whole(file):
     assert {event.version for event in events} == set(range(5))
 
 
-def test_a_line_that_somebody_edited_is_told(file):
+@pytest.mark.parametrize(
+    "line",
+    [
+        "by hand",
+        "[]",
+        '{"what": 5}',
+        '{"what": "failed", "why": null}',
+        '{"what": "failed", "version": "2"}',
+        '{"what": "failed", "version": true}',
+        '{"what": "run began", "version": 2, "figures": null}',
+        pytest.param("[" * 100_000, id="too deep"),
+    ],
+)
+def test_an_edited_line_is_refused(file, line):
     file.add(Event("published", 1))
-    file.path.write_text(file.path.read_text() + "by hand\n")
+    file.path.write_text(f"{file.path.read_text()}{line}\n")
     with pytest.raises(Mistake, match=r"line 2 of the history .* is no event: it was edited"):
         file.events()
 

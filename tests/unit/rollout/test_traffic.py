@@ -47,6 +47,11 @@ def test_weights_are_read_back_and_the_sdk_reads_them_too(traffic, percent):
         ("{", "cannot read the weights"),
         ("[]", "holds no weights"),
         ('{"stable": "all"}', "holds no weights"),
+        ('{"stable": NaN}', "holds no weights"),
+        ('{"stable": -1}', "holds no weights"),
+        ('{"stable": true}', "holds no weights"),
+        pytest.param(f'{{"stable": 1{"0" * 400}}}', "holds no weights", id="too large"),
+        pytest.param("[" * 100_000, "cannot read the weights", id="too deep"),
     ],
 )
 def test_what_is_no_weights_is_a_mistake(traffic, text, said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +17,16 @@ from seq2sum_training import verbs
 from seq2sum_training.errors import Interrupted, UserError
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
+EXAMPLES = """\
+examples:
+  seq2sum-train fit default --out runs/mine
+  seq2sum-train evaluate runs/mine
+  seq2sum-train export runs/mine --to models/seq2sum
+
+exit codes:
+  0  done, and nothing is wrong          2    the command line is wrong
+  1  failed, or answers are wrong        130  interrupted
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,11 +53,8 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="seq2sum-train",
         description="Train a seq2sum network, prove it, and export it for TensorFlow Serving.",
-        epilog=(
-            "Example: seq2sum-train fit default --out runs/mine && "
-            "seq2sum-train evaluate runs/mine && "
-            "seq2sum-train export runs/mine --to models/seq2sum"
-        ),
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument(
         "--version", action="version", version=f"%(prog)s {metadata.version('seq2sum-training')}"
@@ -170,11 +178,22 @@ def _run(verb: argparse.ArgumentParser) -> None:
 def _checkpoints(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--checkpoint-every",
-        type=float,
+        type=seconds,
         default=10.0,
         metavar="SECONDS",
         help="how often a state is kept from which `resume` goes on (default: 10; 0: each block)",
     )
+
+
+def seconds(text: str) -> float:
+    """A time from the command line."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"invalid time {text!r}: expected seconds, 0 or more")
+    return number
 
 
 def share(text: str) -> float:

@@ -7,9 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from seq2sum import contract
 
 from seq2sum_training import history, versions
@@ -20,7 +17,7 @@ Row = tuple[str, str]
 
 
 def show(path: Path) -> None:
-    """Prints it as a table.
+    """Prints a line for each fact, however long: `grep` and `awk` want them whole.
 
     Raises:
         UserError: The folder is neither.
@@ -38,10 +35,9 @@ def show(path: Path) -> None:
         raise UserError(f"{path} is a base path: show one of its versions ({listed})")
     else:
         raise UserError(f"{path} is neither a run folder nor a version directory")
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*map(Text, row))  # as it is: a path may look like markup
-    Console(highlight=False, soft_wrap=True).print(table)
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        print(f"{name:<{width}}  {text}")
 
 
 def _run(run: Run) -> Iterable[Row]:

@@ -61,7 +61,7 @@ def parser(environment: Mapping[str, str] = os.environ) -> Parser:
         nargs=0,
         dest=argparse.SUPPRESS,  # verbs have an option of this name
         default=argparse.SUPPRESS,
-        help="show the version of this program",
+        help="show program's version number and exit",
     )
     verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
 

@@ -31,6 +31,14 @@ THREADS = ("source", "config", "manager", "load", "unload", "batch", "request", 
 """Names of the server's threads begin so."""
 
 
+def show(text: str) -> None:
+    """Prints a text, as much of it as the reader of standard output takes."""
+    try:
+        print(text, end="", flush=True)
+    except OSError:  # a closed pipe, a full disk; the flush at exit must not meet it again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a server; gives back the exit code."""
     logging.basicConfig(
@@ -43,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: {error.message}; see {name} --help", file=sys.stderr, flush=True)
         return FAILED
     if flags.help:
-        print(flag_help.text(), end="")
+        show(flag_help.text())
         return FAILED
     if flags.version:
-        print(flag_help.versions(), end="")
+        show(flag_help.versions())
         return 0
     if arguments is None:  # else this process has another purpose, too
         environment.restart_if_needed()

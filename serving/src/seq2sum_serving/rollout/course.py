@@ -129,7 +129,7 @@ class Course:
         if begun is not None and begun.version != self.version:
             raise Refused(
                 f"the run of version {begun.version} has not ended: `run {begun.version}` goes on "
-                f"with it; `rollback` ends its trial, and `retire {begun.version}` ends it before"
+                f"with it, and {self._end_of(begun.version)} ends it"
             )
         if begun is not None:
             return begun
@@ -229,9 +229,14 @@ class Course:
             raise Inconclusive(
                 f"{'; '.join(f'{one.gate}: {one.text}' for one in open_ones)}. Version "
                 f"{self.version} stays where it is: `run {self.version}` judges it again, "
-                f"`promote {self.version}` goes on by your own decision, `rollback` and "
-                f"`retire {self.version}` end it"
+                f"`promote {self.version}` goes on by your own decision, and "
+                f"{self._end_of(self.version)} ends it"
             )
+
+    def _end_of(self, version: int) -> str:
+        """Returns the verb that ends a run: before its trial, a rollback would move `stable`."""
+        on_trial = self.deployment.record.read().labels.get(CANARY) == version
+        return "`rollback`" if on_trial else f"`retire {version}`"
 
     def _take_back(self, why: Failed, *, again: bool = False) -> None:
         """Traffic goes back to the stable version, and the version is unloaded.

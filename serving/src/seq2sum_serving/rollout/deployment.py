@@ -16,7 +16,7 @@ from typing import Any
 from seq2sum_serving.rollout import intents
 from seq2sum_serving.rollout import plan as plans
 from seq2sum_serving.rollout.disk import Base
-from seq2sum_serving.rollout.errors import Failed
+from seq2sum_serving.rollout.errors import Failed, Mistake
 from seq2sum_serving.rollout.fleet import Fleet
 from seq2sum_serving.rollout.history import Event, History, spent
 from seq2sum_serving.rollout.plan import Step
@@ -97,17 +97,19 @@ class Deployment:
         """
         return Current(self.base.versions(), self.record.read(), (), spent(self.events()))
 
-    def check_writable(self) -> None:
-        """Checks that the files of a rollout can be written, and writes nothing.
+    def check_files(self) -> None:
+        """Checks that the files of a rollout can be written and read, and writes nothing.
 
         Raises:
             Refused: The file of record is part of a volume that cannot be changed.
             Failed: A file cannot be written.
+            Mistake: The weights cannot be read; a rollback does without, and writes new ones.
         """
         self.record.check_writable()
         self.traffic.check_writable()
         if self.insists:
             self.history.check_writable()
+            self.traffic.read()
 
     def events(self) -> list[Event]:
         """The model's history."""
@@ -177,10 +179,19 @@ class Deployment:
                 recorded = step.recorded
 
     def shift(self, weights: Mapping[str, float], why: str = "") -> None:
-        """Shares traffic out by other weights, where they are other or nowhere yet."""
-        if not self.traffic.path.exists() or self.traffic.read() != weights:
+        """Puts weights in place, unless the file has them already."""
+        if not self._has_weights(weights):
             self.note("traffic", figures=dict(weights), why=why)
             self.traffic.write(weights)
+
+    def _has_weights(self, weights: Mapping[str, float]) -> bool:
+        try:
+            return self.traffic.path.exists() and self.traffic.read() == weights
+        except Mistake as error:
+            if self.insists:
+                raise
+            self.tell(f"  {error}; it is written anew")
+            return False
 
     def verify(self, label: str, version: int, *, down_too: bool = False) -> None:
         """Checks on every replica that a label leads to a version.

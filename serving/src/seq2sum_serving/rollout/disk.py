@@ -89,7 +89,7 @@ class Base:
         Raises:
             Mistake: The source is no version folder.
             Refused: The number is taken.
-            Failed: A file cannot be read, or the base path cannot be written.
+            Failed: A file cannot be copied, or the base path cannot be written.
         """
         if not (source / SAVED_MODEL).is_file():
             raise Mistake(f"{source} is no version to publish: it has no {SAVED_MODEL}")
@@ -104,9 +104,7 @@ class Base:
         except OSError as error:
             raise self._unpublished(source, number, str(error.strerror)) from error
         try:
-            for parent, _, names in os.walk(source):
-                for name in names:
-                    files.check_access(Path(parent, name), os.R_OK)
+            files.check_copyable(source)
         except OSError as error:
             raise self._unpublished(source, number, str(error)) from error
 

@@ -57,6 +57,27 @@ def check_access(path: Path, mode: int) -> None:
         raise OSError(code, os.strerror(code), str(path))
 
 
+def check_copyable(folder: Path, above: tuple[Path, ...] = ()) -> None:
+    """Checks that `shutil.copytree` can copy a folder, which follows links; copies nothing.
+
+    Args:
+        folder: The folder.
+        above: Folders that contain it, without links: one that leads to them has no end.
+
+    Raises:
+        OSError: A file is missing behind a link, cannot be read, or is a pipe or a device.
+    """
+    above = (*above, folder.resolve())
+    for entry in sorted(folder.iterdir()):
+        check_access(entry, os.R_OK)
+        if entry.is_dir():
+            if entry.resolve() in above:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(entry))
+            check_copyable(entry, above)
+        elif not entry.is_file():
+            raise OSError(errno.EINVAL, "Not a regular file", str(entry))
+
+
 def replace(path: Path, text: str) -> None:
     """Writes a new file next to the old one, through to the disk, and renames it to the old name.
 

@@ -59,12 +59,20 @@ def parsed(line: bytes) -> Event:
     """The event in a line.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The line is not a valid event.
     """
     try:
-        return Event(**json.loads(line))
-    except TypeError as error:
-        raise ValueError(f"it is no event: {error}") from error
+        event = Event(**json.loads(line))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not a valid event: {error}") from error
+    texts = (event.what, event.why, event.run, event.model, event.when, event.who)
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("not a valid event: a field that holds text holds something else")
+    if event.version is not None and type(event.version) is not int:
+        raise ValueError(f"not a valid event: version {event.version!r}")
+    if not isinstance(event.figures, dict):
+        raise ValueError("not a valid event: figures are not an object")
+    return event
 
 
 class History:

@@ -74,7 +74,7 @@ class Task:
             Refused: Another process holds the lock, or the file of record cannot be changed.
             Failed: A file cannot be written.
         """
-        self.deployment.check_writable()
+        self.deployment.check_files()
         holder = files.holder(self.deployment.record.beside(LOCK)) if lock else None
         if holder is not None:
             raise _busy(holder)
@@ -93,7 +93,7 @@ def alone(task: Task) -> Iterator[None]:
         Refused: Another process holds it, or the file of record cannot be changed.
         Failed: A file that the verb may write cannot be written.
     """
-    task.deployment.check_writable()
+    task.deployment.check_files()
     path = task.deployment.record.beside(LOCK)
     told = f"{task.options.verb} by {history.who()} since {history.now()}"
     with ExitStack() as held:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from seq2sum_serving.rollout import files
 from seq2sum_serving.rollout.errors import Failed, Mistake
@@ -36,11 +38,9 @@ class Traffic:
             weights = json.loads(self.path.read_bytes())
         except FileNotFoundError:
             return dict(ALL_STABLE)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise Mistake(f"cannot read the weights in {self.path}: {error}") from error
-        if not isinstance(weights, dict) or not all(
-            isinstance(weight, int | float) for weight in weights.values()
-        ):
+        if not isinstance(weights, dict) or not all(map(_is_weight, weights.values())):
             raise Mistake(
                 f'{self.path} holds no weights: it should be like {{"stable": 95, "canary": 5}}'
             )
@@ -74,3 +74,13 @@ class Traffic:
         return Failed(
             f"cannot write the weights {self.path}: {error.strerror}. They are as they were"
         )
+
+
+def _is_weight(value: Any) -> bool:
+    """Whether callers that read the file would take it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return value >= 0 and math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False

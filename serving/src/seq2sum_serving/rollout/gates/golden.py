@@ -54,10 +54,10 @@ def read(folder: Path) -> Golden:
     except OSError as error:
         raise Failed(f"cannot read the golden questions {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise Failed(f"{path} is not JSON: {one_line(str(error))}. {ANOTHER}") from error
+        raise Failed(f"{path} is not JSON: {one_line(str(error))}; {ANOTHER}") from error
     problem = _problem(parsed)
     if problem:
-        raise Failed(f"the golden questions {path}: {problem}. {ANOTHER}")
+        raise Failed(f"the golden questions {path}: {problem}; {ANOTHER}")
     questions = tuple(question.encode() for question in parsed["questions"])
     return Golden(questions, tuple(parsed["answers"]))
 

@@ -171,7 +171,9 @@ def test_whatever_the_mix_everyone_gets_what_the_servable_alone_would_answer(
 def test_what_waited_what_ran_and_what_was_added_is_counted(setting):
     def counts():
         page = exposition.page().splitlines()
-        return {line.split()[0]: float(line.split()[1]) for line in page if line[0] == ":"}
+        # A blank may be part of a label: models may have any name.
+        rows = (line.rsplit(" ", 1) for line in page if line[0] == ":")
+        return {name: float(value) for name, value in rows}
 
     here = setting(max_batch_size=8, allowed_batch_sizes=(4, 8))
     metrics.WRAPPED_RUN_COUNT.inc()

@@ -16,12 +16,11 @@ import asyncio
 import dataclasses
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from seq2sum_serving.embedded import command
 from seq2sum_serving.embedded.flags import Flags
-from seq2sum_serving.embedded.rest.page import Page
 
 OWN_FLAGS = {"host", "shutdown_grace_seconds", "server_processes"}
 PREFIX = "2026-01-01 00:00:00.000000: I external/other_server/main.cc:1] "
@@ -31,9 +30,21 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the server; returns the exit code."""
     logging.basicConfig(level=logging.CRITICAL + 1)  # the first call counts: our lines are gone
     print(f"{PREFIX}Building single TensorFlow model file config", file=sys.stderr, flush=True)
-    Page.reply = lambda *_: None  # `/` is the plain 404 page then
+    command.serve = without_page(command.serve)
     asyncio.SelectorEventLoop.add_signal_handler = unhandled
     return command.main([one for one in arguments if is_known(one)])
+
+
+def without_page(serve: Callable[[Flags], int]) -> Callable[[Flags], int]:
+    """Leaves the plain 404 page at `/`."""
+
+    def served(flags: Flags) -> int:
+        from seq2sum_serving.embedded.rest.page import Page  # imports TensorFlow
+
+        Page.reply = lambda *_: None
+        return serve(flags)
+
+    return served
 
 
 def unhandled(*_: Any) -> None:

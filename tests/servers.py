@@ -7,7 +7,8 @@ for example a real tensorflow_model_server:
         --model_name={model_name} --model_base_path={model_base_path}
         --model_config_file={model_config_file} {extra_flags}" make test
 
-Tests of what only the embedded server does are marked `embedded` and left out then.
+Tests of what only the embedded server does are marked `embedded` and left out then. Where no real
+server is at hand, `other_server.py` shows which tests rest on what only the embedded one does.
 """
 
 from __future__ import annotations

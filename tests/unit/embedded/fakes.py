@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seq2sum_serving.embedded.errors import Code, FinalError, ServingError
+from seq2sum_serving.embedded.errors import Code, ServingError
 
 
 class FakeServable:
@@ -23,14 +23,12 @@ class FakeLoader:
         self.loaded: list[FakeServable] = []
         self.attempts = 0
         self.failures_to_come = 0
-        self.final = False
 
     def __call__(self, model: str, version: int, path: str) -> FakeServable:  # noqa: ARG002
         self.attempts += 1
         self.failures_to_come -= 1
         if "broken" in path or self.failures_to_come >= 0:
-            kind = FinalError if self.final else ServingError
-            raise kind(Code.NOT_FOUND, f"no model in {path}")
+            raise ServingError(Code.NOT_FOUND, f"no model in {path}")
         servable = FakeServable(path)
         self.loaded.append(servable)
         return servable

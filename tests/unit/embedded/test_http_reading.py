@@ -144,6 +144,18 @@ def test_a_length_in_doubt_is_refused(headers):
     assert refusal(post(headers)) == 400
 
 
+@pytest.mark.parametrize("verb", [b"POST", b"PUT", b"PATCH"])
+def test_a_body_without_length_cannot_keep_the_connection(verb):
+    def request(headers):
+        return verb + b" / HTTP/1.1\r\n" + headers + b"\r\n"
+
+    assert refusal(request(b"Connection: keep-alive\r\n")) == 400
+    assert refusal(request(b"Connection: Upgrade\r\n")) == 400
+    assert only(request(b"Connection: Close\r\n")).body == b""
+    assert only(request(b"")).body == b""
+    assert only(b"GET / HTTP/1.1\r\nConnection: keep-alive\r\n\r\n").body == b""
+
+
 def test_the_same_length_twice_is_not_in_doubt():
     assert only(post(LENGTH * 2)).body == BODY
 

@@ -125,6 +125,27 @@ def test_subnormal_doubles_are_zeros():
     assert read_value(b"0." + b"0" * 400 + b"1") == 0
 
 
+@pytest.mark.parametrize(
+    ("token", "value"),
+    [
+        ("1e-" + "9" * 5000, 0),
+        ("1e" + "0" * 5000 + "2", 100),
+        ("1E+002", 100),
+        ("0." + "1" * 5000, 0.11111111111111112),
+        ("0.1e309", 1e308),
+        ("1.8e308", math.inf),  # RapidJSON 1.1.0 looks at the exponent only
+    ],
+)
+def test_numbers_of_any_length_are_read(token, value):
+    assert read_value(token.encode()) == value
+
+
+@pytest.mark.parametrize("token", ["1" * 5000, "1" * 5000 + ".5", "1e" + "9" * 5000, "0e309"])
+def test_numbers_beyond_a_double_are_refused(token):
+    with pytest.raises(ServingError, match="JSON Parse error: number too large for a double"):
+        read_value(token.encode())
+
+
 def test_doubles_are_near_the_nearest():
     pick = random.Random(7)
     for _ in range(2000):

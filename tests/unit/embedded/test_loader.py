@@ -70,14 +70,3 @@ def test_what_cannot_be_put_before_a_version_closes_it(monkeypatch):
     with pytest.raises(ServingError, match="no such batch size"):
         load(8, wrap=wrap)
     assert bare.closed
-
-
-def test_a_file_in_place_of_a_version_reserves_no_resources(tmp_path):
-    (tmp_path / "1").touch()
-    with pytest.raises(ServingError) as caught:
-        Loader(LoaderOptions())("m", 1, str(tmp_path / "1"))
-    assert caught.value.code is Code.FAILED_PRECONDITION
-    assert caught.value.message == (
-        "Error while attempting to reserve resources to load servable "
-        f"{{name: m version: 1}}: {tmp_path / '1'}; Not a directory"
-    )

@@ -129,12 +129,31 @@ def test_a_failed_load_is_tried_again_as_often_as_asked():
     assert (bench.loader.attempts, pauses) == (3, ["pause", "pause"])
 
 
-def test_a_load_that_failed_for_good_is_not_tried_again():
-    bench = Bench(retries=2, pause=lambda: pytest.fail("there is nothing to wait for"))
-    bench.loader.final = True
+def test_a_version_that_fails_the_check_ends_without_an_attempt_to_load_it():
+    def check(model, version, path):
+        checked.append((model, version, path))
+        if version == 2:
+            raise ServingError(Code.NOT_FOUND, f"{path} not found")
+
+    checked = []
+    bench = Bench(retries=2, pause=lambda: pytest.fail("there is nothing to wait for"), check=check)
+    bench.aspire(1)
+    bench.settle()
+    bench.aspire(2)
+    bench.settle()
+    assert bench.states() == {1: "AVAILABLE", 2: "END"}
+    assert bench.monitor.versions(MODEL)[2].error.message == "/models/good/2 not found"
+    assert bench.loader.attempts == 1
+    assert checked == [(MODEL, 1, "/models/good/1"), (MODEL, 2, "/models/good/2")]
+
+
+def test_the_check_is_not_repeated_with_the_attempts():
+    """A version whose folder is gone meanwhile stays LOADING until its retries are over."""
+    checked = []
+    bench = Bench(retries=2, pause=lambda: False, check=lambda *_: checked.append(1))
     bench.aspire(1, broken=[1])
     bench.settle()
-    assert (bench.states(), bench.loader.attempts) == ({1: "END"}, 1)
+    assert (bench.loader.attempts, len(checked)) == (3, 1)
 
 
 def test_the_same_error_of_many_attempts_is_logged_a_few_times(caplog):

@@ -16,7 +16,7 @@ from tensorflow_serving.apis import classification_pb2, predict_pb2
 FLOAT, DOUBLE, STRING = types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_STRING
 INT8, INT32 = types_pb2.DT_INT8, types_pb2.DT_INT32
 INT64, UINT64 = types_pb2.DT_INT64, types_pb2.DT_UINT64
-BOOL, HALF = types_pb2.DT_BOOL, types_pb2.DT_HALF
+BOOL, HALF, INVALID = types_pb2.DT_BOOL, types_pb2.DT_HALF, types_pb2.DT_INVALID
 
 INFINITY = float("inf")
 IN_ROW_1 = "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
@@ -196,6 +196,7 @@ def test_no_rows_are_an_empty_column_but_no_instances():
     [
         ({}, FLOAT, "Missing 'inputs' or 'instances' key"),
         ({"inputs": ["a"]}, FLOAT, 'JSON Value: "a" Type: String is not of expected type: float'),
+        ({"inputs": [{}]}, INVALID, "JSON Value: {} Type: Object is not of expected type: INVALID"),
         ({"inputs": [1.5]}, INT32, "JSON Value: 1.5 Type: Number is not of expected type: int32"),
         ({"inputs": [True]}, INT32, "JSON Value: true Type: True is not of expected type: int32"),
         (
@@ -257,6 +258,9 @@ def test_several_inputs_need_names():
 
 def test_a_type_without_a_json_form_is_unimplemented_in_columns_and_invalid_in_rows():
     assert refusal({"inputs": [1.0]}, x=HALF).code is Code.UNIMPLEMENTED
+    # Composite tensors have no type in signatures.
+    none = refusal({"inputs": [1.0]}, x=INVALID)
+    assert none.message == "Conversion of JSON Value: 1.0 to type: INVALID"
     refused = refusal({"instances": [1.0]}, x=HALF)
     assert refused.code is Code.INVALID_ARGUMENT
     assert refused.message.endswith(

@@ -157,6 +157,14 @@ def test_one_tensor_under_two_names_is_fed_more_than_once(odd):
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_a_run_without_outputs_is_refused_before_its_values_are_looked_at(odd, dtype):
+    assert run_error(odd, {"twice_x:0": np.zeros(1, dtype)}, []) == (
+        Code.INVALID_ARGUMENT,
+        "Must specify at least one target to fetch or execute.",
+    )
+
+
 def test_names_without_a_port_mean_the_first_output(odd):
     [y] = odd.run({"here_x": np.array([2], np.float32)}, ["here_y"])
     assert y.tolist() == [2]

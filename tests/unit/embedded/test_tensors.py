@@ -54,6 +54,11 @@ def proto_of(dtype, shape, **fields):
     return proto
 
 
+def unknown_rank(proto):
+    proto.tensor_shape.unknown_rank = True
+    return proto
+
+
 @pytest.mark.parametrize("text", [b"a\0", "a"])
 def test_encode_refuses_numpy_strings_of_fixed_width(text):
     with pytest.raises(TypeError, match="expected bytes of dtype object"):
@@ -104,6 +109,14 @@ def test_no_values_are_zeros_or_empty_strings(dtype):
         proto_of(types_pb2.DT_STRING, [2], tensor_content=b"\1"),
         proto_of(types_pb2.DT_STRING, [1], tensor_content=b"\xff" * 12),
         tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[4, 5]),
+        unknown_rank(proto_of(types_pb2.DT_FLOAT, [], float_val=[4, 5])),
+        unknown_rank(proto_of(types_pb2.DT_FLOAT, [3], float_val=[5])),
+        unknown_rank(proto_of(types_pb2.DT_UINT64, [0])),
+        unknown_rank(proto_of(types_pb2.DT_STRING, [2, 1], string_val=[b"a", b"b"])),
+        unknown_rank(proto_of(types_pb2.DT_BFLOAT16, [4], tensor_content=b"12345678")),
+        unknown_rank(proto_of(types_pb2.DT_FLOAT, [-1], float_val=[1])),
+        unknown_rank(proto_of(types_pb2.DT_FLOAT, [2**62, 2**62])),
+        unknown_rank(proto_of(types_pb2.DT_FLOAT, [1] * 255)),
     ],
     ids=lambda proto: " ".join(str(proto).split())[:60],
 )
@@ -111,10 +124,32 @@ def test_odd_tensors_are_read_as_tensorflow_reads_them(proto):
     assert_same(by_us(proto), by_tensorflow(proto))
 
 
-def test_an_unknown_rank_is_a_scalar():
-    proto = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[4, 5])
-    proto.tensor_shape.unknown_rank = True
-    assert tensors.decode(proto) == np.float32(4)
+SIGNALLING_NANS = {
+    types_pb2.DT_FLOAT: "360b827f010080ff",
+    types_pb2.DT_COMPLEX64: "360b827f010080ff",
+    types_pb2.DT_DOUBLE: "360b82000000f07f",
+    types_pb2.DT_HALF: "017d01fd",
+    types_pb2.DT_BFLOAT16: "817f81ff",
+}
+"""Content in hexadecimal, by dtype."""
+
+
+@pytest.mark.parametrize("count", [1, 100])
+@pytest.mark.parametrize("dtype", SIGNALLING_NANS)
+def test_signalling_nans_keep_their_bits(dtype, count):
+    content = bytes.fromhex(SIGNALLING_NANS[dtype]) * count
+    size = len(content) // tensors.numpy_dtype(dtype).itemsize
+    array = tensors.decode(proto_of(dtype, [size], tensor_content=content))
+    typed = tensors.encode(array)
+    assert not typed.tensor_content
+    assert by_tensorflow(typed).tobytes() == content
+    assert tensors.decode(typed).tobytes() == content
+
+
+def test_a_signalling_nan_is_repeated_bit_by_bit():
+    typed = tensors.encode(np.frombuffer(bytes.fromhex("0000803f360b827f"), np.float32))
+    typed.tensor_shape.dim[0].size = 4
+    assert_same(by_us(typed), by_tensorflow(typed))
 
 
 @pytest.mark.parametrize("dtype", [types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT])
@@ -252,8 +287,7 @@ def test_any_tensor_is_an_array_or_refused(proto):
     except ValueError:
         return
     assert datatypes.numpy_dtype(proto.dtype) == array.dtype
-    if not proto.tensor_shape.unknown_rank:
-        assert array.shape == tuple(dim.size for dim in proto.tensor_shape.dim)
+    assert array.shape == tuple(dim.size for dim in proto.tensor_shape.dim)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from seq2sum_serving.embedded.errors import Code, FinalError
+from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference import version_files
 
 RESERVING = "Error while attempting to reserve resources to load servable {name: m version: 1}: "
@@ -20,7 +20,7 @@ def version(tmp_path):
 
 
 def failure(version):
-    with pytest.raises(FinalError) as caught:
+    with pytest.raises(ServingError) as caught:
         version_files.check("m", 1, str(version))
     assert caught.value.message.startswith(RESERVING)
     return caught.value.code, caught.value.message.removeprefix(RESERVING)

@@ -23,7 +23,7 @@ from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.lifecycle import labels, models
 from seq2sum_serving.embedded.lifecycle.labels import Labels
-from seq2sum_serving.embedded.lifecycle.manager import Manager
+from seq2sum_serving.embedded.lifecycle.manager import Check, Manager
 from seq2sum_serving.embedded.lifecycle.source import FileSystemSource
 from seq2sum_serving.embedded.lifecycle.states import (
     Settled,
@@ -65,6 +65,7 @@ class Core:
         options: CoreOptions,
         stop: threading.Event,
         *,
+        check: Check = lambda *_: None,
         on_labels: Callable[[Labels], None] | None = None,
     ) -> None:
         """Makes a core without models.
@@ -73,6 +74,7 @@ class Core:
             load: The loader.
             options: What flags say.
             stop: Set when the server stops; whoever waits here for loads gives up then.
+            check: Looks at a version before the first attempt to load it.
             on_labels: Told of the labels whenever they are set, before anything else goes on.
         """
         self._options = options
@@ -82,6 +84,7 @@ class Core:
         self.manager: Manager[Servable] = Manager(
             load,
             self._monitor,
+            check=check,
             retries=options.load_retries,
             pause=lambda: stop.wait(options.retry_seconds),
             load_threads=options.load_threads,

@@ -40,9 +40,5 @@ class ServingError(Exception):
         return f"{self.code.name}: {self.message}"
 
 
-class FinalError(ServingError):
-    """A load that failed and is not tried again, since nothing was loaded yet."""
-
-
 class StartupError(ServingError):
     """The server cannot start; the message says what to do where that is known."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
 
-URI = re.compile(r"([a-zA-Z][a-zA-Z0-9.]*)://[^/]*(.*)", re.DOTALL)
+URI = re.compile(r"([a-zA-Z][a-zA-Z0-9.]+)://[^/]*(.*)", re.DOTALL)
 """Scheme, host, path: `ParseURI` in tensorflow/core/platform/path.cc."""
 LOCAL = "file"
 """The one scheme of the local file system, in small letters only; its host is ignored."""

@@ -19,6 +19,7 @@ from seq2sum_serving.embedded.batching.batched import wrapper
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.errors import ServingError, StartupError
+from seq2sum_serving.embedded.inference import version_files
 from seq2sum_serving.embedded.inference.loader import Loader, LoaderOptions
 from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.plane import DataPlane
@@ -57,7 +58,9 @@ class Server:
             load = ReplicatedLoader(load, self._fleet)
             on_labels = self._fleet.label
             exposition.add_up(self._fleet.snapshots)
-        self._core = Core(load, config.core, self._stop, on_labels=on_labels)
+        self._core = Core(
+            load, config.core, self._stop, check=version_files.check, on_labels=on_labels
+        )
 
     def load(self) -> None:
         """Loads the first configuration; returns when every model of it serves.

@@ -92,6 +92,8 @@ class _Run:
 
     def __init__(self, session: Any, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> None:
         self._session = session
+        if not fetches:  # an error that comes before those of the values fed
+            refuse(session, feeds, fetches)
         try:
             self._fed = [tensor(session.graph, name) for name in feeds]
             self._fetched = [tensor(session.graph, name) for name in fetches]
@@ -215,7 +217,7 @@ def output(tensor: Any) -> Any:
 
 
 def refuse(session: Any, feeds: Sequence[str], fetches: Sequence[str]) -> None:
-    """Has TensorFlow say what is wrong with names that its Python interface does not find.
+    """Has TensorFlow say what is wrong with inputs and outputs that no run can have.
 
     Raises:
         tf.errors.OpError: In the words of a run.

@@ -92,9 +92,14 @@ def datatype(array: NDArray[Any]) -> int:
 
 
 def name(datatype: int) -> str:
-    """What TensorFlow calls a DataType in its messages: `float`."""
+    """What TensorFlow calls a DataType in its messages: `float`.
+
+    Only the name of no type is in capitals (`DataTypeString` in
+    tensorflow/core/framework/types.cc): composite tensors in signatures have none.
+    """
     full: str = types_pb2.DataType.Name(datatype)
-    return full.removeprefix("DT_").lower()
+    short = full.removeprefix("DT_")
+    return short.lower() if datatype else short
 
 
 def shape_text(shape: Sequence[int]) -> str:

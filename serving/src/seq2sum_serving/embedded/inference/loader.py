@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from seq2sum_serving.embedded.inference import saved_model, version_files
+from seq2sum_serving.embedded.inference import saved_model
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.saved_model import SERVING_TAGS, SavedModel
 from seq2sum_serving.embedded.inference.servable import Servable
@@ -53,7 +53,6 @@ class Loader:
             ServingError: It cannot serve; nothing of it is left in memory.
         """
         options = self._options
-        version_files.check(model, version, path)
         loaded = saved_model.load(path, tags=options.tags, session_config=options.session_config)
         with ExitStack() as undo:
             undo.callback(loaded.close)

@@ -6,6 +6,7 @@ the variables, run the initialization; what the Python loaders add is not needed
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -127,7 +128,7 @@ def _run_once(session: Any, target: str, texts: Mapping[str, str]) -> None:
     """Runs an operation, and keeps nothing of what the session prepared for it."""
     options = config_pb2.CallableOptions(feed=sorted(texts), target=[target])
     run = session._make_callable_from_options(options)
-    run(*(np.array(texts[name].encode(), object) for name in options.feed))
+    run(*(np.array(os.fsencode(texts[name]), object) for name in options.feed))
 
 
 def _load_error(error: Exception) -> ServingError:

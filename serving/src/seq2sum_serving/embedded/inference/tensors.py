@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,15 @@ LARGEST_FILL_BYTES = 2**28
 STRING_BYTES = 24
 """What TensorFlow holds for each string, an empty one too."""
 
-PACKED = {types_pb2.DT_FLOAT: 5, types_pb2.DT_DOUBLE: 6}
+PACKED = {
+    types_pb2.DT_FLOAT: 5,
+    types_pb2.DT_DOUBLE: 6,
+    types_pb2.DT_COMPLEX64: 9,
+    types_pb2.DT_COMPLEX128: 12,
+}
 """Numbers of the fields that hold values of a fixed width."""
+SINGLES = (types_pb2.DT_FLOAT, types_pb2.DT_COMPLEX64)
+"""Their values do not pass through Python floats, which set a bit of a signalling NaN."""
 VARINTS = {types_pb2.DT_INT32: 7, types_pb2.DT_INT64: 10}
 """The same of fields whose values are as wide as they need to be."""
 FEW = 64
@@ -132,13 +140,13 @@ def write(
 
 def _write_numbers(flat: NDArray[Any], found: int, tensor: tensor_pb2.TensorProto) -> None:
     """Puts numbers into the repeated field of their type, each as it is."""
-    if flat.size > FEW:
-        if found in PACKED:
-            tensor.MergeFromString(_packed(PACKED[found], flat))
-            return
-        if found in VARINTS and flat.min() >= 0 and flat.max() < LARGEST_ONE_BYTE:
-            tensor.MergeFromString(_packed(VARINTS[found], flat.astype(np.uint8)))
-            return
+    many = flat.size > FEW
+    if found in SINGLES or (many and found in PACKED):
+        tensor.MergeFromString(_packed(PACKED[found], flat))
+        return
+    if many and found in VARINTS and flat.min() >= 0 and flat.max() < LARGEST_ONE_BYTE:
+        tensor.MergeFromString(_packed(VARINTS[found], flat.astype(np.uint8)))
+        return
     if found not in FIELDS:
         _write_rare(flat, tensor)
         return
@@ -186,8 +194,7 @@ def _varint(number: int) -> bytes:
 
 
 def _shape(tensor: tensor_pb2.TensorProto) -> tuple[int, ...]:
-    if tensor.tensor_shape.unknown_rank:
-        return ()
+    # `unknown_rank` counts in partial shapes only (tensorflow/core/framework/tensor_shape.cc).
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
         raise ValueError(f"shape {shape} is not one of a value")
@@ -233,6 +240,8 @@ def _typed(
             full[:known] = values
             full[known:] = values[-1]
         values = full
+    if tensor.dtype in SINGLES and np.isnan(values).any():
+        return _parsed(tensor, count)
     return values
 
 
@@ -252,16 +261,20 @@ def _by_tensorflow(
     """What TensorFlow itself makes of a dtype that is too rare for rules of our own."""
     if count > max(map(len, (tensor.int_val, tensor.tensor_content, tensor.float8_val))):
         _check_size((count,), dtype.itemsize, LARGEST_FILL_BYTES)
+    try:
+        array = _parsed(tensor, count)
+    except (tf.errors.OpError, TypeError, NotImplementedError) as error:
+        raise ValueError(f"no tensor of dtype {tensor.dtype}") from error
+    return array if array.dtype == dtype else array.view(dtype)
+
+
+def _parsed(tensor: tensor_pb2.TensorProto, count: int) -> NDArray[Any]:
+    """Returns the elements in one dimension, as TensorFlow's own parser finds them."""
     flat = tensor_pb2.TensorProto()
     flat.CopyFrom(tensor)
     flat.tensor_shape.ClearField("dim")
     flat.tensor_shape.dim.add(size=count)
-    try:
-        parsed = tf.io.parse_tensor(flat.SerializeToString(), tf.as_dtype(tensor.dtype))
-        array = np.asarray(parsed.numpy())
-    except (tf.errors.OpError, TypeError, NotImplementedError) as error:
-        raise ValueError(f"no tensor of dtype {tensor.dtype}") from error
-    return array if array.dtype == dtype else array.view(dtype)
+    return np.asarray(tf.io.parse_tensor(flat.SerializeToString(), tf.as_dtype(tensor.dtype)))
 
 
 def _strings(content: bytes, count: int) -> list[bytes]:
@@ -283,8 +296,5 @@ def _strings(content: bytes, count: int) -> list[bytes]:
         lengths.append(length)
     if position + sum(lengths) != len(content):
         raise ValueError("the strings are not as long as they claim")
-    texts = []
-    for length in lengths:
-        texts.append(content[position : position + length])
-        position += length
-    return texts
+    ends = list(accumulate(lengths, initial=position))
+    return [content[start:end] for start, end in pairwise(ends)]

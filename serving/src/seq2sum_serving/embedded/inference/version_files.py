@@ -10,7 +10,7 @@ from __future__ import annotations
 import stat
 from collections import deque
 
-from seq2sum_serving.embedded.errors import Code, FinalError, ServingError
+from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.files import entries, io_error, join, local_path, printable
 
 MOST_FILES = 100_000
@@ -26,12 +26,12 @@ def check(model: str, version: int, path: str) -> None:
         path: Its folder.
 
     Raises:
-        FinalError: A file is missing behind its link, or cannot be read; or it is no folder.
+        ServingError: A file is missing behind its link, or cannot be read; or it is no folder.
     """
     try:
         _look(path)
     except ServingError as error:
-        raise FinalError(
+        raise ServingError(
             error.code,
             "Error while attempting to reserve resources to load servable "
             f"{{name: {model} version: {version}}}: {error.message}",

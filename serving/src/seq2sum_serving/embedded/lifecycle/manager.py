@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from seq2sum_serving.embedded.errors import FinalError, ServingError
+from seq2sum_serving.embedded.errors import ServingError
 from seq2sum_serving.embedded.lifecycle.policy import Action, Kind, Snapshot, next_action
 from seq2sum_serving.embedded.lifecycle.serving_map import ServingMap
 from seq2sum_serving.embedded.lifecycle.states import State, StateMonitor
@@ -33,6 +33,8 @@ class Servable(Protocol):
 S = TypeVar("S", bound=Servable)
 Load = Callable[[str, int, str], S]
 """A loader: model, version and directory to a servable; raises ServingError."""
+Check = Callable[[str, int, str], None]
+"""Takes the same; raises ServingError."""
 
 
 @dataclass
@@ -59,6 +61,7 @@ class Manager(Generic[S]):
         load: Load[S],
         monitor: StateMonitor,
         *,
+        check: Check = lambda *_: None,
         retries: int = 0,
         pause: Callable[[], bool] = lambda: False,
         load_threads: int = 0,
@@ -69,12 +72,14 @@ class Manager(Generic[S]):
         Args:
             load: The loader.
             monitor: Who is told of states.
+            check: Called once before the attempts to load a version; if it fails there are none.
             retries: Further attempts after a failed load.
             pause: Waits before each of them; True means to give up, since the server stops.
             load_threads: Threads that load; 0: `step` does.
             unload_threads: Threads that unload; 0: `step` does.
         """
         self._load = load
+        self._check = check
         self._monitor = monitor
         self._retries = retries
         self._pause = pause
@@ -153,8 +158,9 @@ class Manager(Generic[S]):
                     del versions[number]
 
     def _load_version(self, model: str, version: int, harness: Harness) -> None:
-        self._set(model, version, harness, State.LOADING)
         try:
+            self._check(model, version, harness.path)
+            self._set(model, version, harness, State.LOADING)
             servable = self._attempt(model, version, harness)
         except ServingError as error:
             # Without its traceback: this state is kept for ever, and the frames of the load with
@@ -175,11 +181,10 @@ class Manager(Generic[S]):
         """
         log.info("Loading servable version {name: %s version: %d}", model, version)
         repeated = Repeated()
-        for attempts_left in range(self._retries, -1, -1):
+        for left in range(self._retries, -1, -1):
             try:
                 return self._load(model, version, harness.path)
             except ServingError as error:
-                left = 0 if isinstance(error, FinalError) else attempts_left
                 text = " ".join(str(error).split())
                 if repeated.is_due(None, text) or not left:
                     log.error(

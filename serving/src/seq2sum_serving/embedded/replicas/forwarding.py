@@ -9,7 +9,7 @@ import grpc
 from seq2sum_serving.embedded.errors import ServingError
 from seq2sum_serving.embedded.rpc.gate import Gate
 from seq2sum_serving.embedded.rpc.service import MODEL_SERVICE, seconds_left
-from seq2sum_serving.embedded.rpc.statuses import abort
+from seq2sum_serving.embedded.rpc.statuses import abort, sent
 
 OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -47,7 +47,8 @@ class Forwarding(grpc.GenericRpcHandler):
                 abort(context, error)
             except grpc.RpcError as error:
                 status: Any = error
-                context.abort(status.code(), status.details())
+                details: Any = sent(status.details() or "")  # bytes, as in `abort`
+                context.abort(status.code(), details)
             return response
 
         return grpc.unary_unary_rpc_method_handler(handle)

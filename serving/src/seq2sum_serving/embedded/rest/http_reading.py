@@ -24,6 +24,7 @@ _PROXY_TARGET = re.compile(rb"https?://[^/?#]", re.IGNORECASE)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})(?: .*)?", re.DOTALL)
 _BLANKS = b" \t"
+_VERBS_WITH_BODY = (b"POST", b"PUT", b"PATCH")
 _FRAMING = (b"content-length", b"transfer-encoding")
 
 
@@ -100,7 +101,7 @@ class RequestReader:
             verb, target, major, minor = found.groups()
             version = int(major), int(minor)
             headers = _headers((yield from self._block(_BAD_REQUEST)))
-            body = yield from self._body(version, headers)
+            body = yield from self._body(verb, version, headers)
             yield Request(verb.decode("latin-1"), target, version, headers, body)
 
     def _line(self, status: int) -> Generator[None, None, bytes]:
@@ -128,9 +129,9 @@ class RequestReader:
         return lines
 
     def _body(
-        self, version: tuple[int, int], headers: Mapping[bytes, bytes]
+        self, verb: bytes, version: tuple[int, int], headers: Mapping[bytes, bytes]
     ) -> Generator[None, None, bytes]:
-        size = _body_size(headers)
+        size = _body_size(verb, headers)
         if size == 0:
             return b""
         if version >= _HTTP_1_1 and (expected := headers.get(b"expect")):
@@ -187,7 +188,7 @@ def _headers(lines: Iterable[bytes]) -> dict[bytes, bytes]:
     return headers
 
 
-def _body_size(headers: Mapping[bytes, bytes]) -> int | None:
+def _body_size(verb: bytes, headers: Mapping[bytes, bytes]) -> int | None:
     """Bytes of the body; None for chunks."""
     coding, length = headers.get(b"transfer-encoding"), headers.get(b"content-length")
     if coding is not None:
@@ -196,6 +197,10 @@ def _body_size(headers: Mapping[bytes, bytes]) -> int | None:
             raise HttpError(_BAD_REQUEST)
         return None
     if length is None:
+        # evhttp expects a body that lasts until the connection is closed, and refuses to keep
+        # the connection then (evhttp_get_body_length in libevent's http.c).
+        if verb in _VERBS_WITH_BODY and headers.get(b"connection", b"close").lower() != b"close":
+            raise HttpError(_BAD_REQUEST)
         return 0
     if not _LENGTH.fullmatch(length):
         raise HttpError(_BAD_REQUEST)

@@ -28,7 +28,7 @@ def number(token: str) -> int | float:
     mantissa, _, power = token.lower().partition("e")
     minus = mantissa.startswith("-")
     whole, point, fraction = mantissa[minus:].partition(".")
-    if point and not power and len(fraction) <= _LARGEST_EXPONENT:
+    if point and not power and len(mantissa) <= _LARGEST_EXPONENT:
         # Nearly always: all digits make one integer, or all but the last.
         digits = int(whole + fraction)
         if digits // 10 <= _EXACT:
@@ -36,7 +36,13 @@ def number(token: str) -> int | float:
     limit = 2**63 if minus else 2**64 - 1
     if not point and not power and len(whole) <= _INTEGER_DIGITS and int(whole) <= limit:
         return -int(whole) if minus else int(whole)
-    return _signed(_scaled(whole, fraction, int(power or 0), limit), minus=minus)
+    return _signed(_scaled(whole, fraction, _exponent(power), limit), minus=minus)
+
+
+def _exponent(power: str) -> int:
+    """The value of an exponent, or one that is too large as well."""
+    digits = power.lstrip("+-").lstrip("0")[:_INTEGER_DIGITS] or "0"
+    return -int(digits) if power.startswith("-") else int(digits)
 
 
 def _signed(size: float, *, minus: bool) -> float:

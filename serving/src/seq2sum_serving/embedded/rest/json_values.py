@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference import datatypes
 from seq2sum_serving.embedded.rest.json_writing import (
     ENCODING_ERRORS,
     value_text,
@@ -110,7 +111,7 @@ def add_value(tensor: tensor_pb2.TensorProto, value: Any, dtype: int) -> None:
     if dtype not in FIELDS:
         raise ServingError(
             Code.UNIMPLEMENTED,
-            f"Conversion of JSON Value: {value_text(value)} to type: {type_name(dtype)}",
+            f"Conversion of JSON Value: {value_text(value)} to type: {datatypes.name(dtype)}",
         )
     if not _fits(value, dtype):
         raise type_error(value, dtype)
@@ -158,17 +159,11 @@ def json_type(value: Any) -> str:
     return names.get(type(value), "Number")
 
 
-def type_name(dtype: int) -> str:
-    """What TensorFlow calls a type."""
-    name: str = types_pb2.DataType.Name(dtype)
-    return name.removeprefix("DT_").lower()
-
-
 def type_error(value: Any, dtype: int) -> ServingError:
     """A value of the wrong type."""
     return _invalid(
         f"JSON Value: {value_text(value)} Type: {json_type(value)} "
-        f"is not of expected type: {type_name(dtype)}"
+        f"is not of expected type: {datatypes.name(dtype)}"
     )
 
 

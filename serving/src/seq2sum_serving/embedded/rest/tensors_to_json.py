@@ -15,8 +15,8 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import tensors
-from seq2sum_serving.embedded.rest.json_values import FIELDS, type_name
+from seq2sum_serving.embedded.inference import datatypes, tensors
+from seq2sum_serving.embedded.rest.json_values import FIELDS
 from seq2sum_serving.embedded.rest.json_writing import (
     INDENT,
     decimal_texts,
@@ -128,7 +128,7 @@ def _words(alias: str, tensor: tensor_pb2.TensorProto, level: int) -> list[str]:
     """The elements of a tensor as text, `level` objects and lists deep."""
     dtype, array = tensor.dtype, tensors.elements(tensor)
     if dtype not in FIELDS and array.size:
-        raise _invalid(f"Failed to write JSON value for tensor type: {type_name(dtype)}")
+        raise _invalid(f"Failed to write JSON value for tensor type: {datatypes.name(dtype)}")
     if dtype in _DECIMAL:
         return decimal_texts(array)
     flat = array.tolist()

@@ -25,3 +25,14 @@ def cut(message: str) -> bytes:
     """What is sent of a message: bytes, since the cut may fall inside a character, as there."""
     raw = message.encode(errors="surrogateescape")
     return raw if len(raw) <= LONGEST_MESSAGE else raw[:LONGEST_MESSAGE] + CUT
+
+
+def sent(details: str) -> bytes:
+    """The bytes of a message that `cut` made and a client of grpcio has decoded.
+
+    grpcio decodes UTF-8, and what is not UTF-8 because the cut fell inside a character, as
+    Latin-1: it then has as many characters as a cut message has bytes.
+    """
+    if len(details) == LONGEST_MESSAGE + len(CUT) and details.endswith(CUT.decode()):
+        return details.encode("latin-1")
+    return details.encode()

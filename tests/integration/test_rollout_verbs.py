@@ -187,7 +187,7 @@ def test_a_run_that_saw_too_little_ends_with_3_and_a_person_decides(quick_versio
         told = deployed.roll("run", quick_version, "--json")
         assert told.code == 3
         assert "live.fewest is 10,000" in told.json["error"]
-        for advice in ("`run 2`", "`promote 2`", "`rollback`", "`retire 2`"):
+        for advice in ("`run 2` judges it again", "`promote 2`", "`rollback` ends it"):
             assert advice in told.json["error"]
         status = deployed.status()
         assert (status["stable"], status["canary"]) == (1, 2)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from rollout_bench import ADOPTED, PLAIN, Bench
 from seq2sum_serving.rollout import command
 from seq2sum_serving.rollout.errors import Exit
+from seq2sum_serving.rollout.verbs import VERBS
 
 
 @pytest.fixture
@@ -45,6 +49,37 @@ def test_help_tells_every_verb_with_examples_and_exit_codes(capsys):
     verbs = ["status", "publish", "canary", "promote", "rollback"]
     verbs += ["retire", "repair", "run", "history", "watch"]
     assert all(f"\n    {verb} " in out for verb in verbs)
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_help_of_a_verb_says_in_a_sentence_what_it_does(capsys, verb):
+    with pytest.raises(SystemExit):
+        command.main([verb, "--help"])
+    description = capsys.readouterr().out.split("\n\n")[1]
+    assert description[0].isupper()
+    assert description.endswith(".")
+
+
+@pytest.mark.parametrize("line", [["retire", "2"], ["retire", "2", "--json"]])
+def test_a_disk_that_is_full_does_not_change_what_was_done(bench, monkeypatch, capsys, line):
+    bench.export(2, bench.base / "2")
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert command.main([*line, "--config", str(bench.file)]) == Exit.DONE
+    assert "cannot write to standard output: No space left" in capsys.readouterr().err
+    assert "retired" in bench.done
+
+
+@pytest.mark.parametrize(
+    "line", [["history"], ["status", "--json"], ["watch"], ["watch", "--json"]]
+)
+def test_a_reader_that_goes_away_is_no_traceback(bench, monkeypatch, capsys, line):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert command.main([*line, "--config", str(bench.file)]) in (Exit.DONE, Exit.FAILED)
+    assert capsys.readouterr().err == ""
 
 
 def test_the_version_is_that_of_the_package(capsys):

@@ -160,3 +160,21 @@ def test_a_folder_that_cannot_be_read_cannot_be_copied(tmp_path, monkeypatch):
     )
     with pytest.raises(PermissionError, match=r"Permission denied: .*version/folder"):
         files.check_copyable(version)
+
+
+def test_a_file_that_is_a_mount_point_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    file = tmp_path / "the models.config"
+    file.touch()
+    (tmp_path / "link").symlink_to(file)
+    point = str(file).replace(" ", "\\040")
+    (tmp_path / "mountinfo").write_text(
+        "22 1 0:21 / / rw,relatime - ext4 /dev/sda1 rw\n"
+        f"40 22 8:1 /home/models.config {point} rw,relatime - ext4 /dev/sdb1 rw\n"
+    )
+    files.check_replaceable(file)
+    monkeypatch.setattr(files, "MOUNTS", tmp_path / "mountinfo")
+    for path in (file, tmp_path / "link"):
+        with pytest.raises(OSError, match="mounted as a single file"):
+            files.check_replaceable(path)
+    monkeypatch.setattr(files, "MOUNTS", tmp_path / "gone")
+    files.check_replaceable(file)

@@ -79,10 +79,11 @@ def once(lookout: Lookout, chosen: argparse.Namespace) -> int:
     for problem in found:
         print(f"{NAME}: {'note: ' if problem.note else ''}{problem.text}", file=sys.stderr)
     code = int(Exit.FAILED if any(not problem.note for problem in found) else Exit.DONE)
-    if chosen.json:
-        print(json.dumps(report.as_json(sight, found, model=lookout.model) | {"exit": code}))
-    else:
-        output.console().print(report.table(sight))
+    with output.optional():
+        if chosen.json:
+            print(json.dumps(report.as_json(sight, found, model=lookout.model) | {"exit": code}))
+        else:
+            output.console().print(report.table(sight))
     return code
 
 

@@ -36,7 +36,7 @@ exit codes:
   0  ended by SIGTERM or Ctrl-C; with --once: every replica is up, labels are where the file of
      record says, golden answers are right
   1  it cannot listen on its port; with --once: something is wrong, a line each on standard error
-  2  the command line makes no sense
+  2  the command line is not valid
 """
 PORT = 9851
 

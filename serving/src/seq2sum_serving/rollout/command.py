@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     if chosen.json:
         told = answer | (task.answer if task else {}) | {"exit": code}
-        print(json.dumps(told | {"seconds": round(time.monotonic() - began, 3)}))
+        with output.optional():
+            print(json.dumps(told | {"seconds": round(time.monotonic() - began, 3)}))
     return code
 
 

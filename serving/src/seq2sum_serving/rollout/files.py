@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from seq2sum_serving.rollout.errors import Refused
 PROJECTION = ".."
 """How the kubelet begins the names of the folders that it projects volumes into: `..data` is a
 link to `..2026_07_14_09_30_00.123456789`, and each file is a link into `..data`."""
+MOUNTS = Path("/proc/self/mountinfo")
 MOUNTED = "it is mounted as a single file, which cannot be replaced: mount its folder instead"
 
 
@@ -39,9 +41,23 @@ def check_replaceable(path: Path) -> None:
 
     Raises:
         Refused: See `target`.
-        OSError: The folder of the file is missing or cannot be written.
+        OSError: The folder of the file is missing or cannot be written, or it is a mount point.
     """
-    check_access(target(path).parent, os.W_OK | os.X_OK)
+    found = target(path)
+    check_access(found.parent, os.W_OK | os.X_OK)
+    if str(found) in _mount_points():
+        raise OSError(errno.EBUSY, MOUNTED, str(path))
+
+
+def _mount_points() -> set[str]:
+    """Returns where this process sees file systems mounted; empty where the kernel does not say."""
+    try:
+        lines = MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return set()
+    # The fifth field (man 5 proc), in which blanks and the like are octal: \040.
+    fields = (os.fsdecode(line.split(b" ")[4]) for line in lines)
+    return {re.sub(r"\\(\d{3})", lambda found: chr(int(found[1], 8)), field) for field in fields}
 
 
 def check_access(path: Path, mode: int) -> None:

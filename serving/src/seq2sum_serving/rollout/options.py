@@ -27,8 +27,11 @@ examples:
   seq2sum-rollout watch                    live, Ctrl-C ends it
 
 exit codes:
-  0  done, and seen on every replica      2  the command line or a file makes no sense
-  1  failed; traffic is where it was      3  inconclusive: too little was seen to judge
+    0  done, and seen on every replica
+    1  failed; traffic is where it was
+    2  the command line or a file is not valid
+    3  inconclusive: too little was seen to judge
+  130  interrupted
 """
 HISTORY = "rollouts.jsonl"
 TRAFFIC = "traffic.json"
@@ -48,9 +51,15 @@ def parser() -> argparse.ArgumentParser:
     changing = _changing()
 
     def verb(name: str, told: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        return verbs.add_parser(name, help=told, description=told, parents=[shared, *parents])
+        description = f"{told[0].upper()}{told[1:]}."
+        return verbs.add_parser(
+            name, help=told, description=description, parents=[shared, *parents]
+        )
 
-    verb("status", "what is on disk, in the file of record and on each replica, and what differs")
+    verb(
+        "status",
+        "show what is on disk, in the file of record and on each replica, and what differs",
+    )
     one = verb("publish", "copy an exported version to the base path, by one rename", changing)
     one.add_argument("folder", metavar="DIR", help="the version's folder, with saved_model.pb")
     one.add_argument("--version", type=version, metavar="N", help="its number (default: the next)")
@@ -71,11 +80,11 @@ def parser() -> argparse.ArgumentParser:
     one = verb("retire", "unload a version that no label points at; its folder stays", changing)
     one.add_argument("version", type=version, metavar="V")
     verb("repair", "bring every replica to what the file of record says", changing)
-    one = verb("run", "all of it: load, judge, trial step by step, promote, retire", changing)
+    one = verb("run", "do all of it: load, judge, trial step by step, promote, retire", changing)
     one.add_argument("what", metavar="V|DIR", help="a version on disk, or a folder to publish")
-    one = verb("history", "what was done, by whom and why")
+    one = verb("history", "show what was done, by whom and why")
     one.add_argument("--last", type=count, default=30, metavar="N", help="lines (default: 30)")
-    one = verb("watch", "versions, labels, replicas, traffic and gates, live")
+    one = verb("watch", "show versions, labels, replicas, traffic and gates, live")
     one.add_argument("--every", type=seconds, default=1.0, metavar="SECONDS", help="(default: 1)")
     one.add_argument("--count", type=count, metavar="N", help="end after so many looks")
     return top

@@ -15,6 +15,7 @@ from seq2sum_serving.rollout.deployment import Deployment
 from seq2sum_serving.rollout.errors import Mistake, Refused
 from seq2sum_serving.rollout.gates.policy import GatePolicy
 from seq2sum_serving.rollout.gates.prometheus import Prometheus
+from seq2sum_serving.rollout.views import output
 from seq2sum_serving.rollout.views import steps as steps_view
 
 LOCK = "rollout"
@@ -41,7 +42,8 @@ class Task:
 
     def show(self, what: RenderableType) -> None:
         """Prints for a person."""
-        self.console.print(what)
+        with output.optional():
+            self.console.print(what)
 
     def dry(
         self, steps: Sequence[object], *checks: Callable[[], object], lock: bool = True

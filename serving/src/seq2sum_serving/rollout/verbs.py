@@ -23,6 +23,7 @@ from seq2sum_serving.rollout.state import STABLE, Wanted
 from seq2sum_serving.rollout.task import Task, alone
 from seq2sum_serving.rollout.traffic import ALL_STABLE, to_canary
 from seq2sum_serving.rollout.views import history as history_view
+from seq2sum_serving.rollout.views import output
 from seq2sum_serving.rollout.views import status as status_view
 from seq2sum_serving.rollout.views import watch as watch_view
 
@@ -199,9 +200,13 @@ def watch(task: Task) -> Exit:
         )
 
     options = task.options
-    failed = watch_view.watching(
-        look, every=options.every, count=options.count, console=task.console
-    )
+    try:
+        failed = watch_view.watching(
+            look, every=options.every, count=options.count, console=task.console
+        )
+    except BrokenPipeError:  # nobody looks any more
+        output.discard()
+        return Exit.DONE
     return Exit.FAILED if failed else Exit.DONE
 
 

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import grpc
 import seq2sum
@@ -21,7 +22,7 @@ from asking_threads import AskingThreads
 from google.protobuf import text_format
 from seq2sum.protocol.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
-from seq2sum_serving.rollout import command
+from seq2sum_serving.rollout import command, fleet
 
 FLAGS = (
     "--max_num_load_retries=0",
@@ -157,7 +158,8 @@ class Deployed:
     def roll(self, *arguments: str | Path, targets: str | None = None) -> Told:
         """Runs a command of the tool to its end, in this process."""
         out, errors = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        patient = mock.patch.object(fleet, "CALL_SECONDS", LONGEST)
+        with patient, contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
             try:
                 code = command.main(self.line(*arguments, targets=targets))
             except SystemExit as ended:  # argparse has told what is wrong
@@ -175,6 +177,8 @@ class Deployed:
             "import resource, sys\n"
             f"limits = ({most_bytes}, resource.getrlimit(resource.RLIMIT_FSIZE)[1])\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, limits)\n"
+            f"import {fleet.__name__} as fleet\n"
+            f"fleet.CALL_SECONDS = {LONGEST}\n"
             f"from {command.__name__} import main\n"
             "sys.exit(main())"
         )

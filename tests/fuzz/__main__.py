@@ -25,9 +25,8 @@ import processes
 from fuzz import generation, report
 from fuzz.books import Books, Finding
 from fuzz.campaign import Campaign, numbered
-from fuzz.server import Server
+from fuzz.server import OURS, Server
 
-OURS = f"{shlex.join(processes.EMBEDDED)} {processes.FLAGS}"
 TELL_EVERY = 10.0
 """Seconds between two lines of progress."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 import processes
 import servers
+from conformance import exchange
 from conformance.case import FIXTURE, FIXTURE2
 from fuzz import sending
 from fuzz.inputs import Call, Conversation, Input, Rest
@@ -33,6 +34,8 @@ model_config_list {{
   config {{ name: "odd" base_path: "{FIXTURE2}" model_platform: "tensorflow" }}
 }}
 """
+OURS = f"{shlex.join(processes.EMBEDDED)} {processes.FLAGS}"
+"""The command of the embedded server."""
 FLAGS = ("--allow_version_labels_for_unavailable_models=true", "--grpc_max_threads=64")
 OPTIONS = [
     ("grpc.max_receive_message_length", -1),
@@ -41,7 +44,6 @@ OPTIONS = [
     # After a restart a channel must not wait for the back-off of another one.
     ("grpc.use_local_subchannel_pool", 1),
 ]
-PREDICTION, MODEL = "/tensorflow.serving.PredictionService/", "/tensorflow.serving.ModelService/"
 SECONDS = 20.0
 """In which every call must be answered; long, since other programs may use the machine."""
 SECONDS_TO_STOP = 20
@@ -123,7 +125,7 @@ class Server:
                 return sending.converse(port, question, due, SECONDS)
 
     def call(self, question: Call) -> Reply:
-        service = MODEL if question.method == "GetModelStatus" else PREDICTION
+        service = exchange.METHODS[question.method][0]
         call = self.channel.unary_unary(service + question.method)
         try:
             return GrpcReply("OK", "", call(question.data, timeout=SECONDS))

@@ -19,7 +19,10 @@ from tensorflow_serving.apis import (
 METHOD_NAMES = ("tensorflow/serving/classify", "tensorflow/serving/regress")
 FEATURES = ("x", "n", "s", "", "ä", "other")
 CHANGED = ("Predict", "Classify", "Regress", "MultiInference", "GetModelMetadata", "GetModelStatus")
-"""Methods that take random bytes. HandleReloadConfigRequest is none: it could unload the models."""
+"""Methods that take any bytes. HandleReloadConfigRequest is not one: it could unload the models."""
+RELOAD = "HandleReloadConfigRequest"
+NEVER_READABLE = b"\xff"
+"""At the start of bytes: a tag that no message has, so that they are no request."""
 
 
 def examples(chance: Chance) -> Call:
@@ -110,6 +113,8 @@ def lookups(chance: Chance) -> Call:
 
 def wire_bytes(chance: Chance) -> Call:
     """A request with some of its bytes changed, or random bytes."""
+    if chance.one_in(20):
+        return Call(RELOAD, NEVER_READABLE + chance.randbytes(chance.choice((0, 5, 60))))
     if chance.one_in(5):
         return Call(chance.choice(CHANGED), chance.randbytes(chance.choice((0, 1, 5, 60))))
     make = chance.choice((predict.any_signature, predict.echo, examples, lookups))

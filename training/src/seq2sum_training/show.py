@@ -18,6 +18,9 @@ from seq2sum_training.run import HISTORY, RECIPE, Run
 
 Row = tuple[str, str]
 
+PIPE_WIDTH = 10_000
+"""Columns where there is no terminal: lines are not wrapped for programs that read them."""
+
 
 def show(path: Path) -> None:
     """Prints it as a table.
@@ -41,7 +44,10 @@ def show(path: Path) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*map(Text, row))  # as it is: a path may look like markup
-    Console(highlight=False, soft_wrap=True).print(table)
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    console.print(table)
 
 
 def _run(run: Run) -> Iterable[Row]:

@@ -10,6 +10,7 @@ def blurred(text: str) -> list[str]:
     text = re.sub(r"demo-\d{8}-\d{6}", "demo-…", text)
     text = re.sub(r"confidence([ =])0\.\d+", r"confidence\g<1>…", text)
     text = re.sub(r"in \d+ s \(\d+ CPU-seconds", "in … s (… CPU-seconds", text)
+    text = re.sub(r"largest loss is 0\.\d+", "largest loss is …", text)
     text = re.sub(r"errors \d+ of", "errors … of", text)
     text = re.sub(r"1,0[56]\d of 1,060", "1,0… of 1,060", text)
     # Bars: the chosen characters stay, and how sure the network is of them does not.

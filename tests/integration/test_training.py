@@ -90,7 +90,7 @@ def untrained(command, tmp_path_factory):
     path = tmp_path_factory.mktemp("untrained") / "run"
     # Whole blocks: XLA compiles anew for any other number of steps.
     settings = (*SETTINGS, "data.held_out=0.1", "fit.steps=50", "fit.warm_up=1")
-    settings += ("polish.rounds=1", "polish.steps=50")
+    settings += ("polish.rounds=1", "polish.steps=50", "polish.attempts=1")
     line = ("seq2sum-train", "fit", "default", "--out", path, *overrides(*settings))
     return path, command(*line)
 
@@ -104,7 +104,7 @@ def test_training_without_a_clean_check_fails_and_leaves_a_usable_run(untrained,
     told = f"answer {check['wrong']:,} of {check['asked']:,} training pairs wrongly"
     assert f"the best weights, kept in {path}, {told}" in line
     assert "--set seed=N" in line
-    assert "--set polish.rounds=N, now 1" in line
+    assert "--set polish.attempts=N, now 1" in line
     assert "training ended without a clean check" in command("seq2sum-train", "show", path).stdout
     assert one_line(command("seq2sum-train", "resume", path), "is finished already")
 

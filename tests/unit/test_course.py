@@ -30,6 +30,7 @@ SETTINGS = (
     "polish.rounds=2",
     "polish.steps=100",
     "polish.hardest=20",
+    "polish.attempts=1",
     # Out of reach: the course goes through all rounds.
     "polish.largest_loss=1e-6",
 )
@@ -164,6 +165,9 @@ class Scripted:
     def begin_again(self, weights):
         self.started_from.append(int(weights[0][0]))
 
+    def initial_weights(self, attempt):
+        return [np.array([-attempt])]
+
     def state(self):
         return {"steps": np.array(self.steps)}
 
@@ -202,6 +206,49 @@ def test_rounds_slow_down_after_each_that_improved_nothing_and_then_start_over()
     assert peaks / peaks[0] == pytest.approx([0.5**n for n in slower])
 
 
+def test_an_attempt_without_a_clean_check_is_followed_by_one_from_other_weights():
+    """Its rounds start from its own best weights; the run keeps the best of all attempts."""
+    trainer = Scripted(9, 4, 7, 5, 8, 6)
+    ended = followed(trainer, "polish.rounds=1", "polish.attempts=3")
+    assert trainer.started_from == [0, -2, 4, -3, 8, 1]
+    assert ended.check.wrong == 4
+    assert ended.step == 1200
+
+
+def test_the_check_after_the_last_round_of_an_attempt_may_be_clean():
+    trainer = Scripted(9, 0)
+    ended = followed(trainer, "polish.rounds=1", "polish.attempts=3")
+    assert trainer.started_from == [0, 1]
+    assert ended.check.clean
+
+
+def test_attempts_start_from_weights_of_their_own(another_trainer):
+    """The same ones for the same seed and attempt, however often they are drawn."""
+    second, third = (another_trainer.initial_weights(attempt) for attempt in (2, 3))
+    again = another_trainer.initial_weights(2)
+    assert all((one == other).all() for one, other in zip(second, again, strict=True))
+    assert not (second[0] == third[0]).any()
+    assert [w.shape for w in second] == [w.shape for w in another_trainer.weights()]
+
+
+def test_a_course_goes_on_within_a_later_attempt(another_trainer):
+    overrides = ("fit.steps=150", "polish.rounds=1", "polish.attempts=2")
+    chosen = recipe.load("fast", [*SETTINGS, *overrides])
+    going, states = course(*overrides), {}
+    for event in going.run():
+        if isinstance(event, Progress):
+            states[event.step] = going.state()
+    assert max(states) == 500
+    for step in (250, 300, 450):
+        again = Course(chosen, batches_of(chosen), another_trainer)
+        again.restore(states[step])
+        for _ in again.run():
+            pass
+        assert again.check == going.check
+        for one, other in zip(weights(going), weights(again), strict=True):
+            assert (one == other).all()
+
+
 def test_a_round_that_diverges_costs_no_more_than_that_round():
     trainer = Scripted(9, 80, 0)
     trainer.losses = {350: math.nan, 400: math.nan}
@@ -212,10 +259,10 @@ def test_a_round_that_diverges_costs_no_more_than_that_round():
 
 def test_the_best_weights_survive_a_state():
     best = Best(Check(of=80, asked=80, failed=3, wrong=1, largest=2.5), [np.array([1.5, 2])], 4)
-    again = Best.restored(best.state())
+    again = Best.restored("best", best.state("best"))
     assert (again.check, again.misses) == (best.check, 4)
     assert [weights.tolist() for weights in again.weights] == [[1.5, 2]]
-    assert Best.restored({"step": np.array(1)}) is None
+    assert Best.restored("earlier", best.state("best")) is None
 
 
 def test_wrong_answers_count_more_than_large_losses():

@@ -10,7 +10,8 @@ from seq2sum_training.schedule import stages
 
 def course(*overrides):
     settings = ("fit.steps=100", "fit.warm_up=10", "fit.learning_rate=0.5", "polish.rounds=2")
-    return stages(recipe.load("default", [*settings, "polish.steps=60", *overrides]))
+    settings += ("polish.steps=60", "polish.attempts=1")
+    return stages(recipe.load("default", [*settings, *overrides]))
 
 
 def test_a_run_is_fitted_and_then_polished():
@@ -20,6 +21,21 @@ def test_a_run_is_fitted_and_then_polished():
         ("polish 2", 160, 220),
     ]
     assert [stage.polishes for stage in course()] == [False, True, True]
+
+
+def test_later_attempts_go_through_the_same_stages_again():
+    first, again = course(), course("polish.attempts=3")[3:6]
+    assert [(stage.name, stage.start, stage.end) for stage in again] == [
+        ("fit, attempt 2", 220, 320),
+        ("polish 1, attempt 2", 320, 380),
+        ("polish 2, attempt 2", 380, 440),
+    ]
+    assert {stage.attempt for stage in again} == {2}
+    for one, other in zip(first, again, strict=True):
+        rates = other.rates(range(other.start, other.end))
+        assert rates.tolist() == one.rates(range(one.start, one.end)).tolist()
+    names = [stage.name for stage in course("polish.attempts=3")]
+    assert len(set(names)) == len(names) == 9
 
 
 def test_the_seed_has_one_stage_at_one_rate():

@@ -70,22 +70,22 @@ class Best:
     misses: int = 0
     """Checks so far that found no improvement on the best weights of their time."""
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def state(self, name: str) -> dict[str, NDArray[Any]]:
         """Returns everything as arrays, from which `restored` makes it again."""
         check = self.check
         counts = [check.of, check.asked, check.failed, check.wrong, self.misses]
         return {
-            "best_counts": np.array(counts),
-            "best_largest": np.array(check.largest),
-            **{f"best/{i}": weights for i, weights in enumerate(self.weights)},
+            f"{name}_counts": np.array(counts),
+            f"{name}_largest": np.array(check.largest),
+            **{f"{name}/{i}": weights for i, weights in enumerate(self.weights)},
         }
 
     @classmethod
-    def restored(cls, state: Mapping[str, NDArray[Any]]) -> Best | None:
-        """Returns what `state` gave; None if there was no check yet."""
-        if "best_counts" not in state:
+    def restored(cls, name: str, state: Mapping[str, NDArray[Any]]) -> Best | None:
+        """Returns what `state` gave under this name; None if there was nothing."""
+        if f"{name}_counts" not in state:
             return None
-        of, asked, failed, wrong, misses = map(int, state["best_counts"])
-        check = Check(of, asked, failed, wrong, float(state["best_largest"]))
-        count = sum(name.startswith("best/") for name in state)
-        return cls(check, [state[f"best/{i}"] for i in range(count)], misses)
+        of, asked, failed, wrong, misses = map(int, state[f"{name}_counts"])
+        check = Check(of, asked, failed, wrong, float(state[f"{name}_largest"]))
+        count = sum(key.startswith(f"{name}/") for key in state)
+        return cls(check, [state[f"{name}/{i}"] for i in range(count)], misses)

@@ -47,6 +47,9 @@ class Course:
         self._exact = 0.0
         self._hardest = Hardest.none()
         self._best: Best | None = None
+        """Of this attempt."""
+        self._earlier: Best | None = None
+        """Of the attempts before."""
         self._probe = self._draw(PROBE_STEP, GRADED_ROWS)
         self._cpu, self._wall = time.process_time(), time.perf_counter()
 
@@ -58,24 +61,9 @@ class Course:
         """
         if self._is_at_target():  # resumed after its last block
             return
-        for stage in stages(self._recipe):
-            if self.step >= stage.end:
-                continue
-            if stage.polishes and self.step == stage.start:
-                best = yield from self._check()
-                self._trainer.begin_again(best.weights)
-                if best.check.clean:
-                    return
-            for start in range(self.step, stage.end, self._trainer.block_steps):
-                if not stage.polishes and self._is_search_due(start):
-                    self._search()
-                stop = min(start + self._trainer.block_steps, stage.end)
-                yield self._block(stage, range(start, stop))
-                if self._is_at_target():
-                    return
-        if self._recipe.polish:
-            best = yield from self._check()
-            self._trainer.begin_again(best.weights)
+        yield from self._stages()
+        if self._kept and not self._is_at_target():
+            self._trainer.begin_again(self._kept.weights)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that the next block depends on, and the time spent."""
@@ -86,7 +74,8 @@ class Course:
             "hardest_losses": self._hardest.losses,
             "cpu_seconds": np.array(self.cpu_seconds),
             "wall_seconds": np.array(self.wall_seconds),
-            **(self._best.state() if self._best else {}),
+            **(self._best.state("best") if self._best else {}),
+            **(self._earlier.state("earlier") if self._earlier else {}),
             **self._trainer.state(),
         }
 
@@ -95,14 +84,15 @@ class Course:
         self._trainer.restore(state)
         self.step, self._exact = int(state["step"]), float(state["exact"])
         self._hardest = Hardest(state["hardest_pairs"], state["hardest_losses"])
-        self._best = Best.restored(state)
+        self._best = Best.restored("best", state)
+        self._earlier = Best.restored("earlier", state)
         self._cpu -= float(state["cpu_seconds"])
         self._wall -= float(state["wall_seconds"])
 
     @property
     def check(self) -> Check | None:
         """The check of the weights that the run keeps; None if nothing checked them."""
-        return None if self._best is None or self._is_at_target() else self._best.check
+        return None if self._kept is None or self._is_at_target() else self._kept.check
 
     @property
     def model(self) -> Any:
@@ -123,14 +113,44 @@ class Course:
         """Whether the probe has reached `fit.stop_at`, if the recipe has one."""
         return self._exact >= (self._recipe.fit.stop_at or math.inf)
 
+    def _stages(self) -> Iterator[Progress | Check]:
+        """Goes through the stages until a check is clean, or none is left."""
+        for stage in stages(self._recipe):
+            if self.step >= stage.end:
+                continue
+            if self.step == stage.start > 0:
+                best = yield from self._check()
+                if best.check.clean:
+                    return
+                if stage.polishes:
+                    self._trainer.begin_again(best.weights)
+                else:
+                    self._start_over(stage.attempt)
+            yield from self._blocks(stage)
+            if self._is_at_target():
+                return
+        if self._recipe.polish:
+            yield from self._check()
+
+    def _blocks(self, stage: Stage) -> Iterator[Progress]:
+        """Trains what is left of a stage."""
+        for start in range(self.step, stage.end, self._trainer.block_steps):
+            if not stage.polishes and self._is_search_due(start - stage.start):
+                self._search()
+            yield self._block(
+                stage, range(start, min(start + self._trainer.block_steps, stage.end))
+            )
+            if self._is_at_target():
+                return
+
     def _block(self, stage: Stage, steps: range) -> Progress:
         began = time.perf_counter()
         rates = stage.rates(steps) * np.float32(self._slowdown)
         batches = [self._batch(stage, step) for step in steps]
         loss = self._trainer.train(batches, rates)
         seconds = time.perf_counter() - began
-        # A round of polish may diverge: the check after it returns to the best weights.
-        if not stage.polishes and not math.isfinite(loss):
+        # Later stages may diverge: the check after them returns to the best weights.
+        if self._kept is None and not math.isfinite(loss):
             raise Astray(f"the loss is {loss} after step {steps.stop}: lower the learning rate")
         self.step = steps.stop
         self._exact = float(self._trainer.grade(*self._probe).right.mean())
@@ -153,7 +173,7 @@ class Course:
         return first, second
 
     def _is_search_due(self, step: int) -> bool:
-        """Whether hard examples are searched before the block that begins at this step."""
+        """Whether hard examples are searched before the block that starts at this step of fit."""
         mining = self._recipe.mining
         if mining is None or step < mining.begin:
             return False
@@ -167,6 +187,17 @@ class Course:
         self._hardest = Hardest.none().with_more(pairs, losses, keep=mining.hardest)
 
     @property
+    def _kept(self) -> Best | None:
+        """The best weights of all attempts."""
+        found = [best for best in (self._earlier, self._best) if best is not None]
+        return min(found, key=lambda best: best.check.rank, default=None)
+
+    def _start_over(self, attempt: int) -> None:
+        """Starts an attempt from initial weights; the best of those before are kept."""
+        self._earlier, self._best, self._hardest = self._kept, None, Hardest.none()
+        self._trainer.begin_again(self._trainer.initial_weights(attempt))
+
+    @property
     def _slowdown(self) -> float:
         """What the misses so far make of a round's learning rate."""
         if self._best is None or self._recipe.polish is None:
@@ -174,7 +205,7 @@ class Course:
         return self._recipe.polish.factor ** (self._best.misses % SLOWEST)
 
     def _check(self) -> Generator[Check, None, Best]:
-        """Grades training pairs; returns the best weights seen, these or those of an earlier check.
+        """Grades training pairs; returns the best weights that this attempt has seen.
 
         Their hardest pairs are what the next round trains on.
         """

@@ -100,8 +100,9 @@ class Polish(Struct, frozen=True, forbid_unknown_fields=True):
     """Rounds of training on the hardest training pairs, with a check before and after each.
 
     They start when the steps of `fit` are done and end with the first clean check. Each round
-    starts from the best weights that a check has seen; if none was clean, the run keeps the best
-    weights and fails.
+    starts from the best weights that a check has seen in this attempt. If no check of an attempt
+    was clean, the next one starts over from other initial weights; after the last one, the run
+    keeps the best weights of all and fails.
     """
 
     rounds: Positive
@@ -120,6 +121,8 @@ class Polish(Struct, frozen=True, forbid_unknown_fields=True):
     Below ln 2 no character can be wrong. How far below leaves room for questions that were
     never trained on.
     """
+    attempts: Positive = 1
+    """Largest number of times that the steps of `fit` and the rounds of polish are gone through."""
     factor: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Multiplies the peak of all later rounds after each round without an improvement."""
     check: Positive = 1_000_000

@@ -19,7 +19,9 @@ class Stage:
     """A stretch of steps with a learning-rate schedule of its own."""
 
     name: str
-    """`fit`, `polish 1`, `polish 2` and so on."""
+    """`fit`, `polish 1`, `polish 2` and so on; later attempts have their number behind it."""
+    attempt: int
+    """The attempt that it belongs to, from 1."""
     start: int
     """Its first step, counted from the beginning of the run."""
     steps: int
@@ -32,9 +34,8 @@ class Stage:
     """Steps of linear rise to the peak."""
     share: float
     """Share of each batch that is drawn from the hardest questions known."""
-
     polishes: bool
-    """Whether it starts with a check, from the best weights so far."""
+    """Whether it starts from the best weights of its attempt; `fit` starts from initial ones."""
 
     @property
     def end(self) -> int:
@@ -54,31 +55,41 @@ class Stage:
 
 def stages(recipe: Recipe) -> list[Stage]:
     """All stages that a run of this recipe may go through, in order."""
-    fit, polish = recipe.fit, recipe.polish
-    course = [
-        Stage(
-            name="fit",
-            start=0,
-            steps=fit.steps,
-            peak=fit.learning_rate,
-            cosine=fit.schedule == "cosine",
-            warm_up=fit.warm_up,
-            share=recipe.mining.share if recipe.mining else 0.0,
-            polishes=False,
-        )
-    ]
-    for number in range(1, polish.rounds + 1) if polish else ():
-        assert polish is not None
-        course.append(
-            Stage(
-                name=f"polish {number}",
-                start=course[-1].end,
-                steps=polish.steps,
-                peak=polish.learning_rate,
-                cosine=True,
-                warm_up=int(polish.steps * POLISH_WARM_UP),
-                share=polish.share,
-                polishes=True,
-            )
-        )
+    course: list[Stage] = []
+    for attempt in range(1, recipe.polish.attempts + 1 if recipe.polish else 2):
+        course += _attempt(recipe, attempt, start=course[-1].end if course else 0)
     return course
+
+
+def _attempt(recipe: Recipe, attempt: int, *, start: int) -> list[Stage]:
+    """The stages from initial weights to the last round of polish."""
+    fit, polish = recipe.fit, recipe.polish
+    suffix = f", attempt {attempt}" if attempt > 1 else ""
+    first = Stage(
+        name=f"fit{suffix}",
+        attempt=attempt,
+        start=start,
+        steps=fit.steps,
+        peak=fit.learning_rate,
+        cosine=fit.schedule == "cosine",
+        warm_up=fit.warm_up,
+        share=recipe.mining.share if recipe.mining else 0.0,
+        polishes=False,
+    )
+    if polish is None:
+        return [first]
+    rounds = [
+        Stage(
+            name=f"polish {number}{suffix}",
+            attempt=attempt,
+            start=first.end + (number - 1) * polish.steps,
+            steps=polish.steps,
+            peak=polish.learning_rate,
+            cosine=True,
+            warm_up=int(polish.steps * POLISH_WARM_UP),
+            share=polish.share,
+            polishes=True,
+        )
+        for number in range(1, polish.rounds + 1)
+    ]
+    return [first, *rounds]

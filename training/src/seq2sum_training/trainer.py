@@ -93,6 +93,12 @@ class Trainer:
             right[part], loss[part] = (g.numpy()[:rows] for g in graded)
         return Grades(right, loss)
 
+    def initial_weights(self, attempt: int) -> list[NDArray[Any]]:
+        """Returns weights to start over from, another draw for each attempt from the second on."""
+        drawn = np.random.SeedSequence([self._recipe.seed, attempt]).generate_state(1)
+        keras.utils.set_random_seed(int(drawn[0]))
+        return [_copied(variable) for variable in network.build(self._recipe).weights]
+
     def weights(self) -> list[NDArray[Any]]:
         """Returns a copy of the averaged weights."""
         return [_copied(variable) for variable in self.model.weights]

@@ -60,7 +60,7 @@ def _not_clean(run: Run, check: dict[str, Any]) -> str:
         f"training ended without a clean check: the best weights, kept in {run.path}, answer "
         f"{check['wrong']:,} of {check['asked']:,} training pairs wrongly, and {check['failed']:,} "
         f"have a loss above {polish.largest_loss}; train again with another seed (--set seed=N) or "
-        f"with more rounds (--set polish.rounds=N, now {polish.rounds})"
+        f"with more attempts (--set polish.attempts=N, now {polish.attempts})"
     )
 
 

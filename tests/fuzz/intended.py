@@ -6,16 +6,21 @@ of the two servers shows which side does not matter here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from fuzz import comparison
+from fuzz.generators import models
 from fuzz.inputs import Call, Conversation, Input, Rest
 from fuzz.json_text import Pairs, Tree, read
 from fuzz.replies import GrpcReply, HttpReply, Replies, Reply
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import predict_pb2
 
+SIGNATURE_NAME = re.compile(rb'"signature_name": ?"([\x20-\x7e]*?)"')
+FRONT_PAGE = re.compile(r"(//[^/]*)?/")
+"""The path `/`, also behind an authority."""
 PARSE_ERROR = "JSON Parse error"
 GIGABYTES = "tensor parsing error"
 
@@ -37,7 +42,7 @@ def wording(_: Input, first: Reply, second: Reply) -> bool:
 
 
 def front_page(question: Input, *_: Reply) -> bool:
-    return isinstance(question, Rest) and question.path == "/"
+    return isinstance(question, Rest) and FRONT_PAGE.fullmatch(question.path) is not None
 
 
 def gigabytes(question: Input, first: Reply, second: Reply) -> bool:
@@ -57,27 +62,33 @@ def parser_tolerance(question: Input, first: Reply, second: Reply) -> bool:
 
 
 def other_input_named(question: Input, first: Reply, second: Reply) -> bool:
-    """Both refuse alike; which of several inputs they look at first is chance."""
+    """Both refuse; which of several inputs they look at first is chance."""
     match first, second:
         case GrpcReply(), GrpcReply():
-            refused = first.code == second.code != "OK"
+            refused = "OK" not in (first.code, second.code)
         case HttpReply(), HttpReply():
-            refused = first.status == second.status != 200
+            refused = 200 not in (first.status, second.status)
         case _:
             return False
     return refused and inputs(question) > 1
 
 
 def inputs(question: Input) -> int:
-    """How many inputs a request names, at most in one row."""
+    """How many inputs a request names, or its signature has."""
     match question:
         case Call(method="Predict"):
             try:
-                return len(predict_pb2.PredictRequest.FromString(question.data).inputs)
+                request = predict_pb2.PredictRequest.FromString(question.data)
             except DecodeError:
                 return 0
+            spec = request.model_spec
+            signature = models.named(spec.name, spec.signature_name)
+            return max(len(request.inputs), len(signature.inputs) if signature else 0)
         case Rest(body=bytes()):
-            return most_pairs(read(question.body), depth=3)
+            named = SIGNATURE_NAME.search(question.body)
+            known = (one for one in models.signatures() if named and one.name == named[1].decode())
+            wanted = max((len(one.inputs) for one in known), default=0)
+            return max(wanted, most_pairs(read(question.body), depth=3))
     return 0
 
 

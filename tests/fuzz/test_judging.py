@@ -222,6 +222,8 @@ def test_intended_differences_are_recognized(first, second, name):
         (b'{"inputs": {"a": 1, "b": 2}}', True),
         (b'{"instances": [{"a": 1}, {"a": 1, "b": 2}]}', True),
         (b'{"inputs": {"a": 1}, "signature_name": "s"}', False),
+        (b'{"inputs": {"s": 1}, "signature_name": "types"}x', True),
+        (b'{"inputs": {"s": 1}, "signature_name": "echo_int8"}', False),
         (b'{"inputs": [1, 2]}', False),
     ],
 )
@@ -239,6 +241,7 @@ def test_another_wrong_input_is_named_only_if_there_are_several(body, recognized
         (b'{"a": 1.7e+09}', b'{"a": 1700000000.0}', True),
         (b'{"error": "x\\n\\t [[{{node a}}]]"}', b'{"error": "x\\n\\t [[{{node b}}]]"}', False),
         (b"text", b"Text", True),
+        (b"from proto: goo.gle/debugstr  x", b"from proto: goo.gle/debugproto x", False),
     ],
 )
 def test_bodies_are_compared_as_json_with_their_digits(first, second, differs):

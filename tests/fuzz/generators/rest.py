@@ -154,7 +154,8 @@ def paths(chance: Chance) -> Rest:
     model = chance.choice((*models.FOLDERS, *models.FOLDERS, *SEGMENTS))
     path = chance.choice(("/v1/models/",) * 9 + ("/v1/", "/v1/models", "/V1/Models/", "/", "//"))
     path += model + chance.choice(
-        ("", "", "/metadata", "/versions/1", "/versions/3/metadata", "/labels/stable",
+        ("", "", "", "", "/metadata", "/metadata", "/metadata", "/versions/1",
+         "/versions/3/metadata", "/labels/stable",
          "/versions/99999999999999999999", "/versions/x", "/labels/", "/METADATA", "/")
     )  # fmt: skip
     verb = chance.choice(("GET",) * 8 + ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"))

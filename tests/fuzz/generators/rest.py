@@ -120,7 +120,7 @@ def body(chance: Chance, items: list[tuple[bytes, Tree]]) -> bytes:
         items.append(chance.choice(items))
     if chance.one_in(40):
         items.pop(chance.randrange(len(items)))
-    if chance.one_in(40):
+    if items and chance.one_in(40):
         items[0] = (items[0][0], json_values.scalar(chance, chance.choice(FEATURE_TYPES)))
     chance.shuffle(items)
     text = written(Pairs(tuple(items)))

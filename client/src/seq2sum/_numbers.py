@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from typing import Any, NoReturn
 
 LONGEST = 1e8
@@ -60,7 +61,7 @@ def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int:
         ValueError: It is not between `least` and `most`.
     """
     expected = f"a whole number, {least} or more"
-    if most is not None:
+    if most is not None and most < sys.maxsize:
         expected = f"a whole number from {least} to {most}"
     number = value
     if type(value) is not int:

@@ -159,7 +159,7 @@ class Manager(Generic[S]):
 
     def _load_version(self, model: str, version: int, harness: Harness) -> None:
         try:
-            self._check(model, version, harness.path)
+            self._admit(model, version, harness)
             self._set(model, version, harness, State.LOADING)
             servable = self._attempt(model, version, harness)
         except ServingError as error:
@@ -171,6 +171,14 @@ class Manager(Generic[S]):
         self._serving.add(model, version, servable)
         log.info("Successfully loaded servable version {name: %s version: %d}", model, version)
         self._set(model, version, harness, State.AVAILABLE)
+
+    def _admit(self, model: str, version: int, harness: Harness) -> None:
+        """Checks a version's files before the first attempt; logs why one is refused."""
+        try:
+            self._check(model, version, harness.path)
+        except ServingError as error:
+            _log_failure(model, version, error, "publish it under a new number")
+            raise
 
     def _attempt(self, model: str, version: int, harness: Harness) -> S:
         """Loads, again after a pause if it fails; raises the last error.
@@ -185,15 +193,9 @@ class Manager(Generic[S]):
             try:
                 return self._load(model, version, harness.path)
             except ServingError as error:
-                text = " ".join(str(error).split())
-                if repeated.is_due(None, text) or not left:
-                    log.error(
-                        "Loading servable: {name: %s version: %d} failed: %s; %s",
-                        model,
-                        version,
-                        text,
-                        f"{left} attempts left" if left else "publish it under a new number",
-                    )
+                if repeated.is_due(None, str(error)) or not left:
+                    advice = f"{left} attempts left" if left else "publish it under a new number"
+                    _log_failure(model, version, error, advice)
                 if not left or self._pause() or not harness.aspired:
                     raise
         raise AssertionError("the last attempt returns or raises")
@@ -224,3 +226,10 @@ def _seen(harness: Harness) -> State:
     """The state that the policy decides by: a version with an action under way is left alone."""
     begun = {State.START: State.LOADING, State.AVAILABLE: State.UNLOADING}
     return begun.get(harness.state, harness.state) if harness.busy else harness.state
+
+
+def _log_failure(model: str, version: int, error: ServingError, advice: str) -> None:
+    text = " ".join(str(error).split())
+    log.error(
+        "Loading servable: {name: %s version: %d} failed: %s; %s", model, version, text, advice
+    )

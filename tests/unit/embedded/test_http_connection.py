@@ -161,15 +161,21 @@ def test_half_a_request_is_not_answered(data):
     assert ask(data, half_close=True) == ([None], True)
 
 
+def held_handler():
+    """Returns a handler that waits, an event of its first call, and one that lets it go on."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(request):
+        begun.set()
+        await go_on.wait()
+        return await echo(request)
+
+    return slow, begun, go_on
+
+
 def test_a_half_closed_client_waits_for_a_slow_answer():
     async def exchange():
-        begun, go_on = asyncio.Event(), asyncio.Event()
-
-        async def slow(request):
-            begun.set()
-            await go_on.wait()
-            return await echo(request)
-
+        slow, begun, go_on = held_handler()
         async with serving(slow) as (connect, connections):
             reader, writer = await connect()
             writer.write(GET)
@@ -319,13 +325,7 @@ def test_a_slow_reader_gets_its_whole_reply_and_holds_back_the_next(monkeypatch)
 
 def test_what_a_client_sends_ahead_is_bounded():
     async def exchange():
-        begun, go_on = asyncio.Event(), asyncio.Event()
-
-        async def slow(request):
-            begun.set()
-            await go_on.wait()
-            return await echo(request)
-
+        slow, begun, go_on = held_handler()
         async with serving(slow) as (connect, connections):
             reader, writer = await connect()
             post = b"POST /p HTTP/1.1\r\nContent-Length: 8000000\r\n\r\n" + b"y" * 8_000_000

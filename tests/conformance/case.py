@@ -99,6 +99,12 @@ class Case:
         return sum(map(pauses, self.steps))
 
     @property
+    def races_the_clock(self) -> bool:
+        """Whether the server may give up on a request only because the machine is busy."""
+        flags = self.own.flags if self.own else ()
+        return any(flag.startswith("--rest_api_timeout_in_ms") for flag in flags)
+
+    @property
     def watches_start(self) -> bool:
         """Whether the case itself looks if and when the ports open."""
         looks = ("expect_exit", "expect_no_port", "expect_port")

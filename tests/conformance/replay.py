@@ -81,8 +81,21 @@ def departures(step: Step, seen: Seen, place: str, instead: Instead) -> list[str
     ]
 
 
+ATTEMPTS_AGAINST_THE_CLOCK = 3
+"""A server with a limit of 300 ms a request misses it now and then where other tests run, too."""
+
+
 def play_own(case: Case, path: Path, start: Start, instead: Instead) -> list[str]:
-    """The same with a server of the case's own, below `path`."""
+    """Plays a case that needs its own server, below `path`."""
+    attempts = ATTEMPTS_AGAINST_THE_CLOCK if case.races_the_clock else 1
+    for attempt in range(attempts):
+        differences = play_once(case, path / str(attempt), start, instead)
+        if not differences:
+            break
+    return differences
+
+
+def play_once(case: Case, path: Path, start: Start, instead: Instead) -> list[str]:
     assert case.own is not None
     subject = Subject(case.own, path, start)
     try:

@@ -15,12 +15,10 @@ from typing import Any
 # TensorFlow's own tools may use up to every core for each test process otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import commands
-import processes
 import pytest
-import servers
+from support import commands, processes, servers
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 BIN = commands.BIN
 
 SETTINGS = (

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from seq2sum_serving.embedded import command
+from seq2sum_serving.embedded import cli
 from seq2sum_serving.embedded.flags import Flags
 
 OWN_FLAGS = {"host", "shutdown_grace_seconds", "server_processes"}
@@ -30,9 +30,9 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the server; returns the exit code."""
     logging.basicConfig(level=logging.CRITICAL + 1)  # the first call counts: our lines are gone
     print(f"{PREFIX}Building single TensorFlow model file config", file=sys.stderr, flush=True)
-    command.serve = without_page(command.serve)
+    cli.serve = without_page(cli.serve)
     asyncio.SelectorEventLoop.add_signal_handler = unhandled
-    return command.main([one for one in arguments if is_known(one)])
+    return cli.main([one for one in arguments if is_known(one)])
 
 
 def without_page(serve: Callable[[Flags], int]) -> Callable[[Flags], int]:

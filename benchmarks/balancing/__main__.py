@@ -17,12 +17,12 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-import processes
 import seq2sum
 from deploy.balancing_load import Load
 from deploy.balancing_names import NameServer
 from deploy.balancing_replicas import Replicas
 from deploy.envoy_process import Envoy
+from support import processes
 
 from benchmarks.balancing.report import BalancerRun, picture
 from benchmarks.support.output import argument_parser, exit_code, log, write, write_json

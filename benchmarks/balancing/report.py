@@ -11,8 +11,8 @@ from deploy.balancing_load import Call
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from seq2sum_serving.rollout.gates.quantile import P99, quantile
-from seq2sum_training.pictures import COLOURS, INK, RED, drawn
+from seq2sum_serving.gates.quantile import P99, quantile
+from seq2sum_training.evaluate.pictures import COLOURS, INK, RED, drawn
 
 from benchmarks.support.output import examples
 

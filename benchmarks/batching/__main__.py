@@ -19,8 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import processes
-import servers
+from support import processes, servers
 
 from benchmarks.batching import config_file, report
 from benchmarks.batching.candidates import LOADS, Candidate, candidates

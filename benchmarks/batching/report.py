@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from matplotlib.figure import Figure
-from seq2sum_training.pictures import COLOURS, INK, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, INK, drawn
 
 from benchmarks.batching.candidates import Candidate, Parameters
 from benchmarks.batching.selection import (

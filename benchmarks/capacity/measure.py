@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import seq2sum
-import servers
 from seq2sum import contract
+from support import servers
 
 from benchmarks.capacity import memory, wire
 from benchmarks.support.machine import machine

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import grpc
 import seq2sum
-import servers
 from seq2sum import contract
+from support import servers
 
 from benchmarks.load.requests import METHOD, UNLIMITED, encode, questions
 from benchmarks.support.process_stats import memory_megabytes, peak_megabytes, reset_peak

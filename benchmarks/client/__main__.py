@@ -13,9 +13,9 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-import servers
 from matplotlib.figure import Figure
-from seq2sum_training.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, drawn
+from support import servers
 
 from benchmarks.client import call_styles
 from benchmarks.client.footprint import IMPORTS, Footprint, footprint

@@ -22,8 +22,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from seq2sum_training import quiet, recipe
-from seq2sum_training.questions import questions
+from seq2sum_training import recipe, tf_import
+from seq2sum_training.data.questions import questions
 from seq2sum_training.run import Run
 
 from benchmarks.graph import cpu_time, report, variants
@@ -49,7 +49,7 @@ def main() -> int:
     parser = argument_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (default: 5)")
     options = parser.parse_args()
-    quiet.import_tensorflow()
+    tf_import.import_tensorflow()
     variants.use_one_thread()
     trials.train_recipes(RECIPES, options.runs)
     runs = {name: Run.finished(options.runs / name) for name in RECIPES}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
-from seq2sum_training.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, drawn
 
 from benchmarks.support.markdown import table
 

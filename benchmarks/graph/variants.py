@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from seq2sum import contract
-from seq2sum_training import network
-from seq2sum_training.layouts import Layout
-from seq2sum_training.provenance import provenance
-from seq2sum_training.questions import every_pair, questions
+from seq2sum_training.data.layouts import Layout
+from seq2sum_training.data.questions import every_pair, questions
+from seq2sum_training.graph.serving import ServingModel
+from seq2sum_training.model import network
 from seq2sum_training.recipe import Recipe
 from seq2sum_training.run import Run
-from seq2sum_training.serving import ServingModel
+from seq2sum_training.run_metadata import provenance
 from tensorflow.core.protobuf import config_pb2
 
 from benchmarks.support.output import log

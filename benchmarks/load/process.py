@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any, Self
 
-import servers
+from support import servers
 
 from benchmarks.load.generator import Load, Sample
 from benchmarks.support.output import ROOT

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from seq2sum_serving.rollout.history import Event
-from seq2sum_serving.rollout.state import CANARY, STABLE
+from seq2sum_serving.deployment.event_log import Event
+from seq2sum_serving.deployment.state import CANARY, STABLE
 
 from benchmarks.rollout.calls import Call, Interval
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import seq2sum
-from asking_threads import AskingThreads
+from support.caller_threads import AskingThreads
 
 from benchmarks.rollout.calls import Call
 from benchmarks.rollout.deployment import Deployment

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seq2sum_serving.deployment.event_log import Event, History
 from seq2sum_serving.rollout import options
-from seq2sum_serving.rollout.history import Event, History
-from servers import Server
+from support.servers import Server
 
 REPLICAS = 3
 TIMEOUT = 300
 """Seconds; a command that takes longer hangs."""
-COMMAND = (sys.executable, "-m", "seq2sum_serving.rollout.command")
+COMMAND = (sys.executable, "-m", "seq2sum_serving.rollout.cli")
 FLAGS = (
     "--model_config_file_poll_wait_seconds=1",
     "--max_num_load_retries=0",

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from seq2sum_serving.rollout.state import CANARY, STABLE
-from seq2sum_training.pictures import COLOURS, INK, RED, drawn
+from seq2sum_serving.deployment.state import CANARY, STABLE
+from seq2sum_training.evaluate.pictures import COLOURS, INK, RED, drawn
 
 from benchmarks.rollout.allowed_versions import LABELS, timestamp
 from benchmarks.rollout.report import FAILURES, Report

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from seq2sum_serving.rollout.gates.quantile import MEDIAN, P99, quantile
+from seq2sum_serving.gates.quantile import MEDIAN, P99, quantile
 
 from benchmarks.rollout.allowed_versions import (
     ASPIRED,

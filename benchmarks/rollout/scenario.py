@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-from seq2sum_serving.rollout.errors import Exit
-from seq2sum_serving.rollout.history import Event
+from seq2sum_serving.deployment.errors import Exit
+from seq2sum_serving.deployment.event_log import Event
 
 from benchmarks.rollout.allowed_versions import swaps
 from benchmarks.rollout.callers import Callers

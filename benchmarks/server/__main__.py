@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import servers
+from support import servers
 
 from benchmarks.load.generator import Load
 from benchmarks.load.process import JsonProcess, LoadGenerator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
-from seq2sum_training.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, drawn
 
 from benchmarks.support.markdown import table
 from benchmarks.support.output import Target

@@ -20,8 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it reports every dropped connection
 
 
-import processes
 from conformance.subject import Subject
+from support import processes
 
 from benchmarks.soak import abuse, callers, changes
 from benchmarks.soak.context import SPEC, Context

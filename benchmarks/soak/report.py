@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from matplotlib.figure import Figure
-from seq2sum_training.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, drawn
 
 from benchmarks.soak.call_counter import Count
 from benchmarks.support.markdown import table

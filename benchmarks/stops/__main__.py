@@ -26,9 +26,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
-import processes
 import seq2sum
-from servers import Server
+from support import processes
+from support.servers import Server
 from tensorflow_serving.apis import predict_pb2
 
 from benchmarks.load.requests import METHOD

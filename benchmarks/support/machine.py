@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import processes
+from support import processes
 
 
 def machine(note: str | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from seq2sum_training import quiet, recipe
+from seq2sum_training import recipe, tf_import
 from seq2sum_training.errors import UserError
 from seq2sum_training.run import Run
 
@@ -57,7 +57,7 @@ class TrialResult:
 def run_trials(trials: Iterable[Trial], folder: Path, *, jobs: int = 1) -> Iterator[TrialResult]:
     """Runs trials, `jobs` at a time; skips training where the folder has the same recipe."""
     folder.mkdir(parents=True, exist_ok=True)
-    quiet.import_tensorflow()  # before threads start: it redirects stderr for a while
+    tf_import.import_tensorflow()  # before threads start: it redirects stderr for a while
     with ThreadPoolExecutor(jobs) as pool:
         pending = [pool.submit(run_trial, trial, folder) for trial in trials]
         for number, done in enumerate(as_completed(pending), start=1):
@@ -114,7 +114,7 @@ def run_trial(trial: Trial, folder: Path) -> TrialResult:
     trained = open_run(path)
     if trained is None or trained.evaluation() is None:
         run_command("evaluate", "--allow-errors", str(path))  # exits if there is no model
-    from seq2sum_training import network
+    from seq2sum_training.model import network
 
     done = Run.finished(path)
     about, evaluation = done.about(), done.evaluation()

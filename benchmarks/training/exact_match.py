@@ -13,9 +13,9 @@ import sys
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from seq2sum_training import quiet, recipe
-from seq2sum_training.batches import batches_of
-from seq2sum_training.pictures import COLOURS, drawn
+from seq2sum_training import recipe, tf_import
+from seq2sum_training.data.batches import batches_of
+from seq2sum_training.evaluate.pictures import COLOURS, drawn
 
 from benchmarks.support import trials
 from benchmarks.support.output import argument_parser, write, write_json
@@ -34,7 +34,7 @@ def main() -> int:
     """Runs the benchmark; returns the exit code."""
     options = argument_parser(__doc__).parse_args()
     results = trials.train_recipes(RECIPES, options.runs)
-    quiet.import_tensorflow()
+    tf_import.import_tensorflow()
     from benchmarks.training import tutorial
 
     stock = tutorial.run()
@@ -57,9 +57,9 @@ def main() -> int:
 
 def exact_match_curve(name: str) -> Curve:
     """Trains a recipe and evaluates it at intervals."""
-    from seq2sum_training.course import Course
-    from seq2sum_training.history import Progress
-    from seq2sum_training.trainer import Trainer
+    from seq2sum_training.fit.history import Progress
+    from seq2sum_training.fit.trainer import Trainer
+    from seq2sum_training.fit.training_loop import Course
 
     chosen = recipe.load(name)
     trainer = Trainer(chosen)

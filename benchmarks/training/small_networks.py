@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from seq2sum_training.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, drawn
 
 from benchmarks.support.markdown import table
 from benchmarks.support.output import argument_parser, write, write_json

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from seq2sum import contract
 from seq2sum_training import recipe
-from seq2sum_training.batches import FixedBatches
-from seq2sum_training.layouts import Layout, answer_tokens
-from seq2sum_training.questions import Numbers, every_pair, questions, sums
+from seq2sum_training.data.batches import FixedBatches
+from seq2sum_training.data.layouts import Layout, answer_tokens
+from seq2sum_training.data.questions import Numbers, every_pair, questions, sums
 
 ROWS = 8192
 """Questions per call to `predict`."""

@@ -9,12 +9,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 
-import servers
 from conformance import exchange
 from conformance.case import Step
 from conformance.exchange import Seen
 from conformance.folder import MODEL_CONFIG
 from conformance.subject import PORTS, Subject
+from support import servers
 from tensorflow_serving.apis import predict_pb2
 
 STATE_SECONDS, EXIT_SECONDS = 90.0, 180.0

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
-import processes
 from conformance import differences, replay
 from conformance.case import Case
+from support import processes
 
 AT_A_TIME = 4
 STARTED_PLAINLY = {"shutdown"}

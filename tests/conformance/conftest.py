@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 
-import processes
 import pytest
 from conformance import case
 from conformance.subject import Subject
+from support import processes
 
 # A case sends SIGHUP; whoever runs the tests may have told their children to ignore it.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc
-import processes
-import servers
 from conformance.case import ServerSpec
 from conformance.folder import MODEL_CONFIG, Folder
-from processes import Process
+from support import processes, servers
+from support.processes import Process
 from tensorflow_serving.apis import get_model_status_pb2
 
 Start = Callable[[Sequence[str], Path], Process]

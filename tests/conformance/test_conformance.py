@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import processes
 import pytest
 from conformance import case, differences, replay
+from support import processes
 
 CASES = case.cases()
 BASE = [one for one in CASES if one.own is None]

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import seq2sum
-from asking_threads import AskingThreads
+from support.caller_threads import AskingThreads
 
 THREADS, TASKS = 4, 4
 """Callers of a `Client`, and of an `AsyncClient`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import dns_server
+from support import dns_server
 
 SECONDS_TO_KEEP = 600
 """What Docker's resolver says; whoever believes it asks dead addresses for ten minutes."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import servers
+from support import servers
 
 FLAGS = (
     "--enable_grpc_healthcheck_service=true",

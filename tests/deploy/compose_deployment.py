@@ -11,10 +11,9 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import processes
-import servers
 from conftest import BIN, ROOT
 from deploy import compose_file
+from support import processes, servers
 
 DOCKER = ROOT / "serving" / "docker"
 

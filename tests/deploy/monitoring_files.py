@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "serving" / "monitoring"
 CONFIG = FOLDER / "prometheus.yml"
 RULES = sorted((FOLDER / "rules").glob("*.yml"))

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import seq2sum
-import servers
 from deploy import monitoring_files as files
 from deploy.balancing_names import NameServer
 from deploy.envoy_process import Envoy
 from deploy.prometheus_process import PrometheusProcess, Target
-from deployed import FLAGS, POLLING, Deployed
+from support import servers
+from support.deployed import FLAGS, POLLING, Deployed
 
-PROBE = (sys.executable, "-m", "seq2sum_serving.probe.command")
+PROBE = (sys.executable, "-m", "seq2sum_serving.probe.cli")
 SECONDS_TO_STOP = 10
 SEEN_BEFORE = 3000
 """Milliseconds that Prometheus has watched before anything happens: so it knows what is new."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import servers
 import yaml
 from deploy import monitoring_files as files
+from support import servers
 
 SECONDS_TO_START = 30
 SECONDS_TO_STOP = 20

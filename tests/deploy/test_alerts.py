@@ -8,12 +8,12 @@ import tomllib
 
 import pytest
 from deploy import monitoring_files as files
-from system import needs
+from support.system import needs
 
 ALERTS = files.alerts()
 SEVERITIES = {"critical", "warning", "info"}
 BOOK = "docs/operations.md"
-POLICY = files.ROOT / "serving/src/seq2sum_serving/rollout/gates/policy.toml"
+POLICY = files.ROOT / "serving/src/seq2sum_serving/gates/policy.toml"
 
 
 def promtool(*arguments):

@@ -11,7 +11,6 @@ from concurrent.futures import Future
 import grpc
 import numpy as np
 import pytest
-import servers
 from conformance.case import FIXTURE
 from conftest import ROOT
 from deploy import compose_file
@@ -23,6 +22,7 @@ from seq2sum_serving.embedded.batching.parameters import of_message
 from seq2sum_serving.embedded.batching.queues import Queue
 from seq2sum_serving.embedded.batching.tasks import Task
 from seq2sum_serving.embedded.errors import Code, ServingError
+from support import servers
 
 from benchmarks.batching import config_file, report
 from benchmarks.batching.candidates import (

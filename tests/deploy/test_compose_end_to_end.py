@@ -10,10 +10,10 @@ import urllib.request
 import grpc
 import pytest
 import seq2sum
-import spoiled
 from conftest import ROOT
 from deploy.compose_deployment import Deployment
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from support import broken_models
 
 pytestmark = pytest.mark.embedded
 
@@ -22,7 +22,9 @@ pytestmark = pytest.mark.embedded
 def version(small_version, tmp_path_factory):
     """A version without warm-up, which loads in half the time."""
     folder = tmp_path_factory.mktemp("quick") / "version"
-    return shutil.copytree(small_version, folder, ignore=shutil.ignore_patterns(spoiled.WARM_UP))
+    return shutil.copytree(
+        small_version, folder, ignore=shutil.ignore_patterns(broken_models.WARM_UP)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
 from seq2sum_serving.configuration.monitoring_pb2 import MonitoringConfig
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
-from seq2sum_serving.rollout.record import Record
-from seq2sum_serving.rollout.state import Policy
+from seq2sum_serving.deployment.model_config_file import Record
+from seq2sum_serving.deployment.state import Policy
 
 CONFIG = ROOT / "serving" / "config"
 MESSAGES = {

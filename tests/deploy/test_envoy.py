@@ -11,7 +11,6 @@ import urllib.error
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import deployed
 import grpc
 import pytest
 import seq2sum
@@ -28,6 +27,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from seq2sum import contract
 from seq2sum._methods import PREDICT, bound
 from seq2sum.protocol import tensor_pb2
+from support import deployed
 
 pytestmark = pytest.mark.embedded  # replicas on addresses of their own need --host
 

@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 from google.protobuf import text_format
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
-from seq2sum_training import command
+from seq2sum_training import cli
 
 SCRIPT = ROOT / "serving" / "docker" / "fill-models.sh"
 FIRST = ROOT / "serving" / "config" / "models.config"
@@ -63,7 +63,7 @@ class Machine:
         lines = self._calls.read_text().splitlines() if self._calls.exists() else []
         self._calls.unlink(missing_ok=True)
         for line in lines:
-            command.parser().parse_args(line.split())
+            cli.parser().parse_args(line.split())
         return [line.split()[0] for line in lines]
 
     def is_full(self) -> bool:

@@ -6,18 +6,18 @@ import re
 import shlex
 import shutil
 
-import documented
 import pytest
 import yaml
 from conftest import ROOT
 from deploy.kubernetes_manifests import KUBERNETES, named, of_kind, overlay, pods, rendered
 from seq2sum_serving.probe import options as probe_options
 from seq2sum_serving.rollout import options as rollout_options
+from support import doc_snippets
 
 PAGE = "serving/kubernetes/README.md"
 COMMANDS = [
     part.strip()
-    for line in documented.commands(documented.text(PAGE))
+    for line in doc_snippets.commands(doc_snippets.text(PAGE))
     for part in line.split(" | ")
 ]
 
@@ -51,7 +51,9 @@ def test_images_are_built_under_the_names_that_pods_have():
 
 def test_the_overlay_that_is_shown_can_be_rendered(tmp_path):
     (shown,) = (
-        text for language, text in documented.blocks(documented.text(PAGE)) if language == "yaml"
+        text
+        for language, text in doc_snippets.blocks(doc_snippets.text(PAGE))
+        if language == "yaml"
     )
     shutil.copytree(ROOT / "serving" / "config", tmp_path / "config")
     shutil.copytree(KUBERNETES, tmp_path / "kubernetes")

@@ -11,15 +11,14 @@ from dataclasses import replace
 import grpc
 import pytest
 import seq2sum
-import servers
-import spoiled
 from deploy.tls_callers import LONGEST, Callers
 from deploy.tls_refusals import REFUSALS
 from deploy.tls_sets import certs, expired, made, options, tls
-from deployed import POLLING, Deployed
 from seq2sum._command import main as seq2sum_command
 from seq2sum.testing import FakeServer
-from seq2sum_serving.probe.command import main as seq2sum_probe
+from seq2sum_serving.probe.cli import main as seq2sum_probe
+from support import broken_models, servers
+from support.deployed import POLLING, Deployed
 
 pytestmark = pytest.mark.embedded
 """The servers read ssl.config by a flag; another server's command may have none."""
@@ -42,7 +41,9 @@ def sets(tmp_path_factory):
 def version(small_version, tmp_path_factory):
     """A version without warm-up, which loads in half the time. Do not change it."""
     folder = tmp_path_factory.mktemp("quick") / "version"
-    return shutil.copytree(small_version, folder, ignore=shutil.ignore_patterns(spoiled.WARM_UP))
+    return shutil.copytree(
+        small_version, folder, ignore=shutil.ignore_patterns(broken_models.WARM_UP)
+    )
 
 
 def with_tls(folder):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 
-import documented
 import pytest
 import yaml
 from conftest import ROOT
 from deploy import compose_file
-from deployed import Deployed, answering
-from seq2sum_serving.probe import command as probe
+from seq2sum_serving.probe import cli as probe
+from support import doc_snippets
+from support.deployed import Deployed, answering
 
 PAGE = "docs/operations.md"
-TEXT = documented.text(PAGE)
+TEXT = doc_snippets.text(PAGE)
 RULES = ROOT / "serving" / "monitoring" / "rules" / "alerts.yml"
 ROLLOUT = "docker compose run --rm rollout "
 PROBE = "docker compose --profile monitoring run --rm probe "
@@ -28,9 +28,9 @@ def section(name):
     return text
 
 
-@pytest.mark.parametrize("line", dict.fromkeys(documented.commands(TEXT)))
+@pytest.mark.parametrize("line", dict.fromkeys(doc_snippets.commands(TEXT)))
 def test_every_command_exists_with_its_options(line):
-    documented.exists(line)
+    doc_snippets.exists(line)
 
 
 def test_every_alert_has_a_section_and_every_section_of_an_alert_is_one():
@@ -42,7 +42,7 @@ def test_every_alert_has_a_section_and_every_section_of_an_alert_is_one():
 def test_alerts_lead_to_their_sections():
     addresses = re.findall(r"runbook_url: (\S+)#(\S+)", RULES.read_text())
     assert {page for page, _ in addresses} == {PAGE}
-    assert {anchor for _, anchor in addresses} <= documented.headings(TEXT)
+    assert {anchor for _, anchor in addresses} <= doc_snippets.headings(TEXT)
 
 
 def test_what_an_alert_tells_to_look_at_is_another_alert():
@@ -67,7 +67,7 @@ def test_links_lead_to_files_and_to_their_headings():
         file, _, anchor = target.partition("#")
         path = (ROOT / PAGE).parent / file if file else ROOT / PAGE
         assert path.exists(), target
-        assert not anchor or anchor in documented.headings(path.read_text())
+        assert not anchor or anchor in doc_snippets.headings(path.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def night(small_version, tmp_path_factory):
 
 def test_the_commands_of_a_night_follow_one_another(night, capsys):
     """As they stand on the page, in order; each does what it is there for."""
-    typed = [line for name in STORY for line in documented.commands(section(name))]
+    typed = [line for name in STORY for line in doc_snippets.commands(section(name))]
     told = [line for line in typed if line.startswith((ROLLOUT, PROBE))]
     labels = []
     for line in told:

@@ -21,10 +21,10 @@ import seq2sum
 from deploy import dashboard_queries
 from deploy import monitoring_files as files
 from deploy.monitoring_world import MODEL, World
-from deployed import Traffic
-from seq2sum_serving.rollout.gates.prometheus import Prometheus
-from spoiled import truncated
-from system import needs
+from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
+from support.broken_models import truncated
+from support.deployed import Traffic
+from support.system import needs
 
 pytestmark = [needs("prometheus"), pytest.mark.embedded]
 
@@ -175,10 +175,7 @@ def test_the_memory_of_servers_can_be_asked_for(world, first):  # noqa: ARG001 i
     assert used > 1e6
     # The example in the policy; nobody scrapes containers here.
     example = 'max(container_memory_working_set_bytes{container="serving"})'
-    assert (
-        example
-        in (files.ROOT / "serving/src/seq2sum_serving/rollout/gates/policy.toml").read_text()
-    )
+    assert example in (files.ROOT / "serving/src/seq2sum_serving/gates/policy.toml").read_text()
     assert prometheus.value(example) is None
 
 

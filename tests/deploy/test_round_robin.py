@@ -1,6 +1,6 @@
 """The SDK balances by itself over all addresses of a name: three servers, under traffic, no Envoy.
 
-`tests/integration/test_balancing.py` shows it on fake servers. These are embedded ones, with the
+`tests/client/test_balancing.py` shows it on fake servers. These are embedded ones, with the
 flags that make it work in production: a server's connections end by themselves after a while, and
 that is when clients look for servers that were added.
 """

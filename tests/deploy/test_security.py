@@ -8,22 +8,20 @@ import shutil
 import urllib.error
 import urllib.request
 
-import deployed
-import documented
 import grpc
 import pytest
-import servers
 from conftest import ROOT
 from deploy import compose_file
 from deploy.kubernetes_manifests import named, of_kind, overlay
 from deploy.tls_refusals import REFUSALS
 from deploy.tls_sets import tool
-from wire import predict_request
+from support import deployed, doc_snippets, servers
+from support.raw_requests import predict_request
 
 PAGE = "docs/security.md"
 TEXT = (ROOT / PAGE).read_text()
 COMMANDS = [
-    part for line in documented.commands(documented.text(PAGE)) for part in line.split(" | ")
+    part for line in doc_snippets.commands(doc_snippets.text(PAGE)) for part in line.split(" | ")
 ]
 FIXTURE = ROOT / "tests" / "conformance" / "fixture"
 MONITORING = ROOT / "serving" / "config" / "monitoring.config"
@@ -144,7 +142,7 @@ def test_every_refusal_is_explained_in_the_words_of_its_message():
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if not line.startswith("kubectl")])
 def test_commands_of_the_page_exist(line):
-    documented.exists(line)
+    doc_snippets.exists(line)
     for option in shlex.split(line):
         if option.startswith("CERTS="):
             assert tool.parser().parse_args(shlex.split(option.removeprefix("CERTS=")))

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import seq2sum
-from asking_threads import AskingThreads
+from support.caller_threads import AskingThreads
 
 LONGEST = 90
 """Seconds that anything may take here, on a machine that is busy; it takes one or two."""

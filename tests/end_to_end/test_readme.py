@@ -9,26 +9,25 @@ import shlex
 import subprocess
 from itertools import pairwise
 
-import documented
 import pytest
-import servers
-from blur import blurred
 from conftest import BIN, ROOT
+from support import doc_snippets, servers
+from support.approx_json import blurred
 
 FILES = ("README.md", "client/README.md")
 
-README = documented.text("README.md")
-BLOCKS = documented.blocks(README)
+README = doc_snippets.text("README.md")
+BLOCKS = doc_snippets.blocks(README)
 PYTHON = {
     f"{file}, {number}": (code, output)
     for file in FILES
     for number, ((language, code), (_, output)) in enumerate(
-        pairwise(documented.blocks(documented.text(file)))
+        pairwise(doc_snippets.blocks(doc_snippets.text(file)))
     )
     if language == "python"
 }
 """Each Python block, and the block after it: what it prints."""
-COMMANDS = documented.commands(README)
+COMMANDS = doc_snippets.commands(README)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +66,7 @@ def test_the_client_commands_print_what_stands_below_them(server):
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_exists_with_its_options(line):
-    documented.exists(line)
+    doc_snippets.exists(line)
 
 
 def test_the_demo_prints_what_the_readme_says(demo):

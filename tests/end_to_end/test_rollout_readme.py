@@ -9,8 +9,8 @@ import shutil
 import subprocess
 
 import pytest
-import servers
 from conftest import BIN, ROOT
+from support import servers
 
 README = (ROOT / "serving" / "README.md").read_text()
 STORY = [

@@ -21,11 +21,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it logs every connection that breaks
 
-import processes
 from fuzz import generation, report
 from fuzz.books import Books, Finding
 from fuzz.campaign import Campaign, numbered
 from fuzz.server import OURS, Server
+from support import processes
 
 TELL_EVERY = 10.0
 """Seconds between two lines of progress."""

@@ -10,13 +10,12 @@ import time
 from pathlib import Path
 
 import grpc
-import processes
-import servers
 from conformance import exchange
 from conformance.case import FIXTURE, FIXTURE2
 from fuzz import sending
 from fuzz.inputs import Call, Conversation, Input, Rest
 from fuzz.replies import GrpcReply, NoReply, Reply
+from support import processes, servers
 
 MODELS = f"""
 model_config_list {{

@@ -17,11 +17,13 @@ import tomli_w
 from msgspec import Meta, Struct
 
 from seq2sum_training.errors import UserError
-from seq2sum_training.questions import ENUMERATED_DIGITS
 
 Positive = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
+
+ENUMERATED_DIGITS = 3
+"""Up to so many digits the whole problem space is gone through: a million ordered pairs."""
 
 HELD_OUT_OF_MANY = (0.05, 0.9)
 """Shares that leave enough to train on and to evaluate with, where pairs are not enumerated."""

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from seq2sum_training import recipe as recipes
+from seq2sum_training.atomic_file import whole
 from seq2sum_training.errors import UserError
-from seq2sum_training.provenance import PACKAGES
 from seq2sum_training.recipe import Recipe
-from seq2sum_training.whole import whole
+from seq2sum_training.run_metadata import PACKAGES
 
 RECIPE, MODEL, HISTORY, EVENTS = "recipe.toml", "model.keras", "history.csv", "tensorboard"
 SPENT = ("steps", "wall_seconds", "cpu_seconds", "parameters", "check")

@@ -9,8 +9,9 @@ from typing import Any
 
 from seq2sum import contract
 
-from seq2sum_training import history, versions
 from seq2sum_training.errors import UserError
+from seq2sum_training.export import versions
+from seq2sum_training.fit import history
 from seq2sum_training.run import HISTORY, RECIPE, Run
 
 Row = tuple[str, str]

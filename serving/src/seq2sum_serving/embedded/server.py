@@ -15,20 +15,19 @@ import threading
 from collections.abc import Callable
 
 from seq2sum_serving.embedded import config_file, memory
-from seq2sum_serving.embedded.batching.batched import wrapper
 from seq2sum_serving.embedded.config import ServerConfig
-from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.inference import version_files
-from seq2sum_serving.embedded.inference.loader import Loader, LoaderOptions
+from seq2sum_serving.embedded.inference.loader import loader_of
 from seq2sum_serving.embedded.monitoring import exposition
-from seq2sum_serving.embedded.plane import DataPlane
+from seq2sum_serving.embedded.prediction_service import DataPlane
 from seq2sum_serving.embedded.repeated import Repeated
-from seq2sum_serving.embedded.replicas.fleet import Fleet
-from seq2sum_serving.embedded.replicas.loader import Load, ReplicatedLoader
-from seq2sum_serving.embedded.rest.app import AppOptions
+from seq2sum_serving.embedded.rest.http_server import AppOptions
 from seq2sum_serving.embedded.rest.server import RestOptions, RestServer
-from seq2sum_serving.embedded.rpc.front import GrpcFront
+from seq2sum_serving.embedded.rpc.grpc_server import GrpcFront
+from seq2sum_serving.embedded.server_core import Core
+from seq2sum_serving.embedded.workers.loader import Load, ReplicatedLoader
+from seq2sum_serving.embedded.workers.pool import Fleet
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ class Server:
         self._loaded = threading.Event()
         self._broken = threading.Event()
         self._on_broken: Callable[[], object] = lambda: None
-        load: Load = loader(config)
+        load: Load = loader_of(config)
         self._fleet: Fleet | None = None
         on_labels = None
         if config.processes > 1:
@@ -169,23 +168,6 @@ class Server:
                 text = " ".join(str(error).split())
                 if repeated.is_due(None, text):
                     log.error("PollFilesystemAndReloadConfig failed to ReloadConfig: %s", text)
-
-
-def loader(config: ServerConfig) -> Loader:
-    """The loader of one process."""
-    wrap = None
-    if config.batching is not None:
-        wrap = wrapper(config.batching, per_model=config.per_model_batching)
-    return Loader(
-        LoaderOptions(
-            tags=config.tags,
-            session_config=config.session_config,
-            warm_up=config.warmup,
-            warm_up_iterations=config.warmup_iterations,
-            inference=config.inference,
-            wrap=wrap,
-        )
-    )
 
 
 def _has_rest(config: ServerConfig) -> bool:

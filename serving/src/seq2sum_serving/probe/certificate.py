@@ -13,8 +13,8 @@ from collections.abc import Callable
 import seq2sum
 from seq2sum import certificates
 
-from seq2sum_serving.probe.sight import Certificate
-from seq2sum_serving.rollout.targets import host_and_port
+from seq2sum_serving.deployment.targets import host_and_port
+from seq2sum_serving.probe.observation import Certificate
 
 HTTP2 = "h2"
 """What gRPC speaks: its servers end a handshake that does not offer it."""

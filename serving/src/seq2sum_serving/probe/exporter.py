@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry, ProcessCollector, start_http_se
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from seq2sum_serving.probe.families import families
-from seq2sum_serving.probe.lookout import Lookout
-from seq2sum_serving.probe.problems import Problem, problems
-from seq2sum_serving.probe.sight import Sight
-from seq2sum_serving.probe.totals import Totals, added
-from seq2sum_serving.rollout.errors import Failed
+from seq2sum_serving.deployment.errors import Failed
+from seq2sum_serving.probe.counters import Totals, added
+from seq2sum_serving.probe.findings import Problem, problems
+from seq2sum_serving.probe.metrics import families
+from seq2sum_serving.probe.observation import Sight
+from seq2sum_serving.probe.prober import Lookout
 
 Tell = Callable[[str], None]
 

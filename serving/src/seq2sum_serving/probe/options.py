@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from seq2sum_serving.rollout import encryption
-from seq2sum_serving.rollout.options import add_deployment, add_version, count, seconds
-from seq2sum_serving.rollout.state import CANARY, STABLE
+from seq2sum_serving.deployment import tls_options
+from seq2sum_serving.deployment.cli_options import add_deployment, add_version, count, seconds
+from seq2sum_serving.deployment.state import CANARY, STABLE
 
 DESCRIPTION = """\
 Stands beside the replicas of a model, asks them what a caller would, and exports for Prometheus
@@ -92,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
         default=PORT,
         help=f"of the metrics; 0 for any that is free (default: {PORT})",
     )
-    encryption.add_options(top)
+    tls_options.add_options(top)
     single = top.add_argument_group("a single round")
     single.add_argument("--once", action="store_true", help="look once, show a table, and end")
     single.add_argument("--json", action="store_true", help="one JSON object instead of the table")

@@ -10,12 +10,12 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from seq2sum_serving.probe.problems import Problem, drift_sentences
-from seq2sum_serving.probe.sight import ANSWERED, Call, Sight
-from seq2sum_serving.rollout.drift import first_line
-from seq2sum_serving.rollout.gates.wording import milliseconds
-from seq2sum_serving.rollout.state import Replica
-from seq2sum_serving.rollout.views.words import headed, said
+from seq2sum_serving.console.text import headed, said
+from seq2sum_serving.deployment.drift import first_line
+from seq2sum_serving.deployment.state import Replica
+from seq2sum_serving.gates.wording import milliseconds
+from seq2sum_serving.probe.findings import Problem, drift_sentences
+from seq2sum_serving.probe.observation import ANSWERED, Call, Sight
 
 NOTHING = "-"
 

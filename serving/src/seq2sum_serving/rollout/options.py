@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from importlib import metadata
 from pathlib import Path
 
 from seq2sum import contract
 
-from seq2sum_serving.rollout import encryption
+from seq2sum_serving.deployment import tls_options
+from seq2sum_serving.deployment.cli_options import (
+    add_deployment,
+    add_version,
+    count,
+    number_within,
+    seconds,
+)
 
 DESCRIPTION = """\
 Moves live traffic from one version of a model to the next without a failed call, on TensorFlow
@@ -33,8 +39,6 @@ exit codes:
     3  inconclusive: too little was seen to judge
   130  interrupted
 """
-HISTORY = "rollouts.jsonl"
-TRAFFIC = "traffic.json"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -90,20 +94,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def add_version(top: argparse.ArgumentParser) -> None:
-    """Adds `--version`, which prints the program's name and the version of its package."""
-    top.add_argument(
-        "--version", action="version", version=f"%(prog)s {metadata.version('seq2sum-serving')}"
-    )
-
-
 def _shared() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     group = shared.add_argument_group("the deployment")
     add_deployment(group)
     group.add_argument("--policy", type=Path, metavar="FILE", help="limits of the gates, as TOML")
     group.add_argument("--prometheus", metavar="URL", help="for live figures, as http://host:9090")
-    encryption.add_options(shared)
+    tls_options.add_options(shared)
     shared.add_argument("--json", action="store_true", help="one JSON object on standard output")
     shared.add_argument(
         "--dry-run", action="store_true", help="check and show the plan; change nothing"
@@ -123,41 +120,6 @@ def _without_gates(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def add_deployment(group: argparse._ArgumentGroup) -> None:
-    """Options that say where the replicas and the files of a model are."""
-    group.add_argument(
-        "--config",
-        type=Path,
-        default=Path("models.config"),
-        help="the file of record (default: models.config)",
-    )
-    group.add_argument(
-        "--targets",
-        default="localhost:8500",
-        metavar="HOST:PORT,...",
-        help="every replica's gRPC port, or dns:///name:port (default: localhost:8500)",
-    )
-    group.add_argument("--model", default=contract.MODEL_NAME, help="(default: seq2sum)")
-    group.add_argument(
-        "--base-path",
-        type=Path,
-        metavar="DIR",
-        help="the model's versions as this machine sees them (default: as the file of record says)",
-    )
-    group.add_argument(
-        "--traffic",
-        type=Path,
-        metavar="FILE",
-        help=f"the weights that callers read (default: {TRAFFIC} beside the file of record)",
-    )
-    group.add_argument(
-        "--history",
-        type=Path,
-        metavar="FILE",
-        help=f"what was done (default: {HISTORY} beside the file of record)",
-    )
-
-
 def version(text: str) -> int:
     """A version number."""
     number = contract.version_number(text)
@@ -168,26 +130,4 @@ def version(text: str) -> int:
 
 def percentage(text: str) -> float:
     """From 0 to 100."""
-    return _number(text, 0, 100)
-
-
-def seconds(text: str) -> float:
-    """A pause."""
-    return _number(text, 0.05, 3600)
-
-
-def count(text: str) -> int:
-    """From 1 on."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
-
-
-def _number(text: str, least: float, most: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
-    return number
+    return number_within(text, 0, 100)

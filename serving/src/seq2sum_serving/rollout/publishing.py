@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from seq2sum_serving.rollout import disk, intents, journal
-from seq2sum_serving.rollout import plan as plans
-from seq2sum_serving.rollout.errors import Failed
-from seq2sum_serving.rollout.task import Task
+from seq2sum_serving.deployment import model_store, run_state
+from seq2sum_serving.deployment.errors import Failed
+from seq2sum_serving.rollout import planner as plans
+from seq2sum_serving.rollout import transitions
+from seq2sum_serving.rollout.command_context import Task
 
 
 def held(task: Task) -> None:
@@ -17,11 +18,11 @@ def held(task: Task) -> None:
     Replicas that answer are waited for; if one does not, the file has to do.
     """
     deployment, current = task.deployment, task.deployment.on_file()
-    if intents.adopted(current) or not current.aspired:
+    if transitions.adopted(current) or not current.aspired:
         return
     with suppress(Failed):  # their name does not resolve
         current = deployment.observe()
-    if current.up and not current.down and not intents.falls_back(current):
+    if current.up and not current.down and not transitions.falls_back(current):
         deployment.adopt(task.why)
     else:  # nothing can be adopted before another one is published
         deployment.hold(task.why)
@@ -31,7 +32,7 @@ def begun_with(task: Task, source: Path) -> int:
     """The number of a folder that is run: that of its run under way, or the next one."""
     deployment, folder = task.deployment, str(source.resolve())
     begun = number_of(task, source)
-    if journal.published(deployment.events(), folder) is None:
+    if run_state.published(deployment.events(), folder) is None:
         deployment.base.check(source, begun)
         held(task)
         deployment.note("publishing", begun, task.why, {"from": folder})
@@ -43,7 +44,7 @@ def begun_with(task: Task, source: Path) -> int:
 
 def number_of(task: Task, source: Path) -> int:
     """Returns the number of a folder that is run: that of its run under way, or the next one."""
-    begun = journal.published(task.deployment.events(), str(source.resolve()))
+    begun = run_state.published(task.deployment.events(), str(source.resolve()))
     return next_number(task) if begun is None else begun
 
 
@@ -52,4 +53,4 @@ def next_number(task: Task) -> int:
     current = task.deployment.on_file()
     told = ("publishing", "published")
     begun = [event.version or 0 for event in task.deployment.events() if event.what in told]
-    return disk.next_number([plans.unused(current) - 1, *begun])
+    return model_store.next_number([plans.unused(current) - 1, *begun])

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from seq2sum_serving.rollout import intents, journal
-from seq2sum_serving.rollout import plan as plans
-from seq2sum_serving.rollout.course import Course, refuse_failed
-from seq2sum_serving.rollout.inspection import Inspection
-from seq2sum_serving.rollout.journal import OpenRun
+from seq2sum_serving.deployment import run_state
+from seq2sum_serving.deployment.run_state import OpenRun
+from seq2sum_serving.deployment.state import STABLE, Current
+from seq2sum_serving.rollout import planner as plans
+from seq2sum_serving.rollout import transitions
+from seq2sum_serving.rollout.analysis import Inspection
+from seq2sum_serving.rollout.command_context import Task
 from seq2sum_serving.rollout.publishing import number_of
-from seq2sum_serving.rollout.state import STABLE, Current
-from seq2sum_serving.rollout.task import Task
+from seq2sum_serving.rollout.runner import Course, refuse_failed
 
 
 def bring(task: Task, version: int) -> None:
@@ -22,7 +23,7 @@ def bring(task: Task, version: int) -> None:
         RolloutError: The real verb would end with this.
     """
     current = task.deployment.observe()
-    adopted = intents.adopt(current)
+    adopted = transitions.adopt(current)
     plans.plan(current, adopted)
     if not task.options.without_gates:
         stable = adopted.labels[STABLE]
@@ -49,7 +50,7 @@ def run(task: Task, number: int | None, source: Path | None) -> None:
     if source and version not in current.on_disk:
         deployment.base.check(source, version)
         current, folder = replace(current, on_disk=[*current.on_disk, version]), source
-    begun = journal.open_run(deployment.events())
+    begun = run_state.open_run(deployment.events())
     if begun is None and current.stable == version:
         task.show_plan([])
         return
@@ -62,12 +63,12 @@ def run(task: Task, number: int | None, source: Path | None) -> None:
 def phases(task: Task, current: Current, begun: OpenRun) -> list[str]:
     """Returns what is left to do of a run."""
     traffic, version = task.policy.traffic, begun.version
-    stable = intents.adopt(current).labels[STABLE]
+    stable = transitions.adopt(current).labels[STABLE]
     if begun.promoted and stable == version:
         return ["all of the traffic to stable"]
     files = [] if begun.checked else [f"look at the files of version {version}"]
     load = [
-        *map(str, plans.plan(current, intents.beside(current, version))),
+        *map(str, plans.plan(current, transitions.beside(current, version))),
         "judge it without traffic: signatures, golden, disagreement, latency, memory",
     ]
     return [

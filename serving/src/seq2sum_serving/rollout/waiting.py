@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from seq2sum import State
 
-from seq2sum_serving.rollout.errors import VersionFailed
-from seq2sum_serving.rollout.state import Replica
+from seq2sum_serving.deployment.errors import VersionFailed
+from seq2sum_serving.deployment.state import Replica
 
 SERVING = (State.AVAILABLE, State.UNLOADING)
 """States of a version that a call may still be in."""

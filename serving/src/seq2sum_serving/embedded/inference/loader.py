@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from seq2sum_serving.embedded.batching.batched import wrapper
+from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.inference import saved_model
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.saved_model import SERVING_TAGS, SavedModel
@@ -71,3 +73,20 @@ class Loader:
                 )
             undo.pop_all()
         return servable
+
+
+def loader_of(config: ServerConfig) -> Loader:
+    """The loader of one process."""
+    wrap = None
+    if config.batching is not None:
+        wrap = wrapper(config.batching, per_model=config.per_model_batching)
+    return Loader(
+        LoaderOptions(
+            tags=config.tags,
+            session_config=config.session_config,
+            warm_up=config.warmup,
+            warm_up_iterations=config.warmup_iterations,
+            inference=config.inference,
+            wrap=wrap,
+        )
+    )

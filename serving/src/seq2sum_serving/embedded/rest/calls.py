@@ -19,10 +19,9 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.monitoring import metrics
-from seq2sum_serving.embedded.plane import DataPlane
+from seq2sum_serving.embedded.prediction_service import DataPlane
 from seq2sum_serving.embedded.rest import (
     examples_from_json,
     messages_to_json,
@@ -33,6 +32,7 @@ from seq2sum_serving.embedded.rest import (
 from seq2sum_serving.embedded.rest.json_writing import error_text
 from seq2sum_serving.embedded.rest.paths import Action, NoRoute, Route, route
 from seq2sum_serving.embedded.rest.replies import Reply
+from seq2sum_serving.embedded.server_core import Core
 
 log = logging.getLogger(__name__)
 

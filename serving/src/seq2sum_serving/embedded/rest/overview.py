@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from seq2sum_serving.embedded.core import ModelView
 from seq2sum_serving.embedded.lifecycle.states import VersionState
 from seq2sum_serving.embedded.monitoring import metrics
+from seq2sum_serving.embedded.server_core import ModelView
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Sequence
 from importlib import resources
 
-from seq2sum_serving.embedded.core import ModelView
 from seq2sum_serving.embedded.rest.overview import overview_text
 from seq2sum_serving.embedded.rest.replies import Reply
+from seq2sum_serving.embedded.server_core import ModelView
 
 PATH = "/"
 DATA_PATH = "/models.json"

@@ -12,14 +12,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.errors import Code, StartupError
-from seq2sum_serving.embedded.plane import DataPlane
 from seq2sum_serving.embedded.ports import address
-from seq2sum_serving.embedded.rest.app import App, AppOptions
+from seq2sum_serving.embedded.prediction_service import DataPlane
 from seq2sum_serving.embedded.rest.calls import Calls
 from seq2sum_serving.embedded.rest.http_connection import Connection
+from seq2sum_serving.embedded.rest.http_server import App, AppOptions
 from seq2sum_serving.embedded.rest.page import Page
+from seq2sum_serving.embedded.server_core import Core
 
 log = logging.getLogger(__name__)
 

@@ -24,13 +24,13 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from seq2sum_serving.embedded.core import Core
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.monitoring import metrics
-from seq2sum_serving.embedded.plane import DataPlane
+from seq2sum_serving.embedded.prediction_service import DataPlane
 from seq2sum_serving.embedded.rpc.gate import Gate
 from seq2sum_serving.embedded.rpc.quota import ThreadQuota
 from seq2sum_serving.embedded.rpc.statuses import abort
+from seq2sum_serving.embedded.server_core import Core
 
 log = logging.getLogger(__name__)
 

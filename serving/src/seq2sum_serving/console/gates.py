@@ -1,0 +1,36 @@
+"""What the gates found, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from seq2sum_serving.console.text import headed, said
+from seq2sum_serving.gates.results import Result
+
+STYLES = {
+    "passed": "green",
+    "failed": "bold red",
+    "inconclusive": "yellow",
+    "unknown": "dim",
+}
+"""Colours of verdicts, by their words: the history has them as text."""
+
+
+def results(found: list[Result]) -> RenderableType:
+    """A row for each gate."""
+    if not found:
+        return said("no gate was asked")
+    return filled(headed(), ((each.gate, each.verdict, each.text) for each in found), head=True)
+
+
+def filled(table: Table, found: Iterable[tuple[str, str, str]], *, head: bool = False) -> Table:
+    """The table with gates, verdicts and texts in it."""
+    for heading in ("gate", "verdict"):
+        table.add_column(heading if head else "", no_wrap=True)
+    table.add_column("text" if head else "", overflow="fold")
+    for gate, verdict, text in found:
+        table.add_row(said(gate), said(verdict, STYLES.get(verdict, "")), said(text))
+    return table

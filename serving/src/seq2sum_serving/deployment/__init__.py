@@ -1,0 +1,1 @@
+"""A deployed model: its version folders, config file, replicas, weights and history."""

@@ -1,0 +1,1 @@
+"""Where gates read the servers' own metrics: one adapter a module."""

@@ -1,1 +1,0 @@
-"""What a version has to show before it gets traffic, and while it does."""

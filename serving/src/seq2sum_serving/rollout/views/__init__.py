@@ -1,1 +1,0 @@
-"""How what is known is shown in a terminal: values in, text out."""

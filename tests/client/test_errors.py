@@ -1,0 +1,78 @@
+"""Errors: one function from a gRPC status to one of ours, and what they carry."""
+
+from __future__ import annotations
+
+import pickle
+
+import grpc
+import pytest
+import seq2sum
+from seq2sum import _errors
+from seq2sum._servable import Servable
+from support.status_codes import BY_CODE
+
+
+def test_the_table_is_complete():
+    assert set(BY_CODE) == set(grpc.StatusCode) - {grpc.StatusCode.OK}
+
+
+@pytest.mark.parametrize(("code", "kind"), BY_CODE.items(), ids=lambda v: getattr(v, "name", ""))
+def test_each_code_has_its_error(code, kind):
+    error = _errors.error_of(code, "why", target="here:1", servable=Servable("adder"))
+    assert type(error) is kind
+    assert error.code is code
+    assert str(error) == f"why [{code.name} from here:1, model adder, latest version]"
+
+
+@pytest.mark.parametrize(
+    ("servable", "named"),
+    [(Servable("m", 0), "model m, version 0"), (Servable("m", label="x"), "model m, label x")],
+)
+def test_what_was_asked_for_is_named_and_missed(servable, named):
+    error = _errors.error_of(grpc.StatusCode.NOT_FOUND, None, target="t", servable=servable)
+    assert type(error) is seq2sum.VersionNotFound
+    assert named in str(error)
+    assert "no details given" in str(error)
+    assert (error.model, error.version, error.label) == ("m", servable.version, servable.label)
+
+
+def test_an_unknown_label_is_a_version_that_is_not_there():
+    error = _errors.error_of(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "Unrecognized servable version label: x",
+        target="t",
+        servable=Servable("m", label="x"),
+    )
+    assert type(error) is seq2sum.VersionNotFound
+
+
+def every_kind(kind):
+    return [kind, *(deeper for child in kind.__subclasses__() for deeper in every_kind(child))]
+
+
+@pytest.mark.parametrize("kind", every_kind(seq2sum.CallError))
+def test_errors_cross_process_boundaries(kind):
+    servable = Servable("m", label="canary")
+    error = kind("why", code=grpc.StatusCode.UNKNOWN, target="t", servable=servable)
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert vars(again) == vars(error)
+    assert str(again) == str(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        seq2sum.InvalidQuestion("why"),
+        seq2sum.UnexpectedResponse("why"),
+        seq2sum.Overloaded(
+            "why", code=grpc.StatusCode.RESOURCE_EXHAUSTED, target="t", servable=Servable("m")
+        ),
+    ],
+)
+def test_a_copy_for_another_caller_says_the_same_and_has_its_own_traceback(error):
+    copied = _errors.again(error)
+    assert type(copied) is type(error)
+    assert copied is not error
+    assert str(copied) == str(error)
+    assert copied.__cause__ is error

@@ -1,0 +1,107 @@
+"""MultiInference: all tasks or none, in one run."""
+
+from __future__ import annotations
+
+import pytest
+from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference.multi import model_of, multi_inference
+from seq2sum_serving.embedded.inference.options import InferenceOptions
+from seq2sum_serving.embedded.inference.signatures import CLASSIFY, PREDICT, REGRESS
+from seq2sum_serving.embedded.monitoring import metrics
+from support.scripted_servable import FLOAT, STRING, Scripted, floats, signature
+from tensorflow_serving.apis import inference_pb2
+
+INPUT = {"inputs": STRING}
+OTHER = signature(INPUT, {"outputs": FLOAT})
+OTHER.inputs["inputs"].name = "other:0"
+SIGNATURES = {
+    "serving_default": signature(INPUT, {"scores": FLOAT}),
+    "regress": signature(INPUT, {"outputs": FLOAT}),
+    "other": OTHER,
+}
+BOTH = [("", CLASSIFY), ("regress", REGRESS)]
+
+
+def request_of(*tasks, examples=1, models="mmmm"):
+    request = inference_pb2.MultiInferenceRequest()
+    for model, (name, method) in zip(models, tasks, strict=False):
+        task = request.tasks.add(method_name=method)
+        task.model_spec.name = model.strip()
+        task.model_spec.signature_name = name
+    for _ in range(examples):
+        request.input.example_list.examples.add()
+    return request
+
+
+def ask(*tasks, servable=None, **keywords):
+    servable = servable or Scripted(SIGNATURES, scores=floats([0.5]), outputs=floats(8))
+    request = request_of(*tasks, **keywords)
+    return multi_inference(servable, 7, request, options=InferenceOptions(), timeout=None)
+
+
+def test_every_task_gets_its_result_from_one_run():
+    servable = Scripted(SIGNATURES, scores=floats([0.5]), outputs=floats(8))
+    first, second = ask(*BOTH, servable=servable).results
+    assert first.classification_result.classifications[0].classes[0].score == 0.5
+    assert second.regression_result.regressions[0].value == 8
+    assert first.model_spec.signature_name == "serving_default"
+    assert second.model_spec.version.value == 7
+    assert servable.fetched == [["outputs:0", "scores:0"]]
+
+
+def test_examples_are_fed_to_the_input_of_every_signature():
+    servable = Scripted(SIGNATURES, outputs=floats(8))
+    ask(("other", REGRESS), ("regress", REGRESS), servable=servable)
+    assert servable.asked == [{"inputs:0": [b""], "other:0": [b""]}]
+
+
+def test_the_examples_are_counted_once():
+    def total():
+        return metrics.REQUEST_EXAMPLE_COUNT_TOTAL.labels("m")._value.get()
+
+    before = total()
+    ask(("regress", REGRESS), examples=1)
+    assert total() == before + 1
+
+
+def test_the_first_task_says_which_model():
+    assert model_of(request_of(*BOTH, models="ab")).name == "a"
+    assert model_of(request_of()).name == ""
+
+
+@pytest.mark.parametrize(
+    ("tasks", "keywords", "code", "message"),
+    [
+        (BOTH, {"models": "m "}, "INVALID_ARGUMENT", "Found ModelSpec with an empty model name."),
+        (
+            BOTH,
+            {"models": "mn"},
+            "INVALID_ARGUMENT",
+            "All ModelSpecs in a MultiInferenceRequest must access the same model name.",
+        ),
+        (
+            [("", CLASSIFY), ("serving_default", CLASSIFY)],
+            {},
+            "INVALID_ARGUMENT",
+            "Duplicate evaluation of signature: serving_default",
+        ),
+        (
+            [("none", CLASSIFY)],
+            {},
+            "INVALID_ARGUMENT",
+            "Requested signature not found in model graph: none",
+        ),
+        (
+            [("regress", PREDICT)],
+            {},
+            "UNIMPLEMENTED",
+            "Unsupported signature method_name: tensorflow/serving/predict",
+        ),
+        ([("regress", "")], {}, "UNIMPLEMENTED", "Unsupported signature method_name: "),
+        (BOTH, {"examples": 0}, "INVALID_ARGUMENT", "Input is empty."),
+    ],
+)
+def test_what_does_not_fit_is_refused(tasks, keywords, code, message):
+    with pytest.raises(ServingError) as caught:
+        ask(*tasks, **keywords)
+    assert (caught.value.code, caught.value.message) == (Code[code], message)

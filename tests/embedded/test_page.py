@@ -1,0 +1,123 @@
+"""The page at `/` of the REST port, in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support import browser, servers, system
+
+FIXTURE = Path(__file__).parents[1] / "conformance" / "fixture"
+
+pytestmark = [
+    pytest.mark.embedded,
+    system.needs("chromium"),
+]
+
+READY = "document.querySelector('.ask[data-ready]') !== null"
+ANSWERS = "[...document.querySelectorAll('.answer .said:not(.quiet)')].map(one => one.textContent)"
+ROWS = """[...document.querySelectorAll('.versions li')].map(row =>
+  [row.dataset.version, ...row.querySelectorAll('.state, .label, .error')].map(
+    part => part.textContent ?? part))"""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """The base path of two good versions."""
+    base = tmp_path_factory.mktemp("page") / "fixture"
+    for version in ("1", "2"):
+        shutil.copytree(FIXTURE / version, base / version)
+    return base
+
+
+@pytest.fixture(scope="module")
+def server(base):
+    config = base.parent / "models.config"
+    config.write_text(
+        f'model_config_list {{ config {{ name: "<i>one & only" base_path: "{base}" '
+        'model_platform: "tensorflow" model_version_policy { all {} } '
+        'version_labels { key: "stable" value: 1 } } }'
+    )
+    flags = ["--allow_version_labels_for_unavailable_models=true", "--max_num_load_retries=0"]
+    server = servers.Server.launch(
+        None, base.parent, config=config, flags=flags, rest=True, forked=True
+    )
+    try:
+        yield server.wait_until_open()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    assert browser.EXECUTABLE, f"Chromium is missing: {system.HOW_TO_GET}"
+    chromium = browser.Browser(tmp_path_factory.mktemp("browser"))
+    yield chromium
+    chromium.close()
+
+
+def focus(chromium, selector):
+    chromium.run(f"document.querySelector({selector!r}).focus()")
+
+
+def test_a_question_typed_is_answered_by_every_version(server, chromium):
+    chromium.open(server.url)
+    chromium.wait_for(READY)
+    assert chromium.run("document.querySelector('h2').textContent") == "<i>one & only"
+    focus(chromium, "input")
+    chromium.type("20+22")
+    chromium.press("Enter")
+    assert chromium.wait_for(f"({ANSWERS}).length == 2 && {ANSWERS}") == ["42", "42"]
+    chromium.wait_for("document.querySelector('tr[data-api=predict]') !== null")
+    assert chromium.messages == []
+
+
+def test_any_signature_can_be_tried_with_json(server, chromium):
+    chromium.open(server.url, width=390, dark=True)
+    chromium.wait_for(READY)
+    chromium.run("document.querySelector('select').value = 'scalar'")
+    chromium.run("document.querySelector('select').dispatchEvent(new Event('change'))")
+    focus(chromium, "textarea")
+    chromium.run("document.querySelector('textarea').select()")
+    chromium.type('{"text": "<b>"}')
+    for key in ("Tab", "Enter"):  # to the button, and on it
+        chromium.press(key)
+    replies = "[...document.querySelectorAll('.answer pre')].map(one => one.textContent)"
+    found = chromium.wait_for(f"({replies}).length == 2 && {replies}")
+    assert found == ['"v2:<B>"', '"v1:<B>"']
+    assert chromium.run("document.documentElement.scrollWidth") == 390
+
+
+def test_what_the_server_says_about_a_bad_question_is_shown(server, chromium):
+    chromium.open(server.url)
+    chromium.wait_for(READY)
+    chromium.run("document.querySelector('select').value = 'scalar'")
+    chromium.run("document.querySelector('select').dispatchEvent(new Event('change'))")
+    focus(chromium, "textarea")
+    chromium.run("document.querySelector('textarea').select()")
+    chromium.type("{nope")
+    chromium.run("document.querySelector('form').requestSubmit()")
+    said = chromium.wait_for("document.querySelector('.refused')?.textContent")
+    assert "JSON Parse error" in said
+
+
+def test_versions_come_and_fail_while_one_looks(server, chromium, base):
+    chromium.open(server.url)
+    chromium.wait_for(f"({ROWS}).length == 2")
+    assert chromium.run(ROWS) == [["2", "AVAILABLE"], ["1", "AVAILABLE", "stable"]]
+    shutil.copytree(FIXTURE / "7", base.parent / "staged")  # a broken one
+    (base.parent / "staged").rename(base / "7")
+    chromium.wait_for("document.querySelector('[data-version=\"7\"] .error') !== null")
+    number, state, error = chromium.run(ROWS)[0]
+    assert (number, state) == ("7", "END, failed")
+    assert "Read less bytes than requested" in error
+
+
+def test_the_page_says_when_it_gets_no_answer(server, chromium):
+    chromium.open(server.url)
+    chromium.wait_for("document.getElementById('live').textContent == 'live'")
+    chromium.go_offline()
+    chromium.wait_for("document.getElementById('live').className == 'live lost'")
+    chromium.go_offline(offline=False)
+    chromium.wait_for("document.getElementById('live').textContent == 'live'")

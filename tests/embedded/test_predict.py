@@ -1,0 +1,185 @@
+"""Predict: which error comes first, what is fed, and what is answered."""
+
+from __future__ import annotations
+
+import pytest
+from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference import tensors
+from seq2sum_serving.embedded.inference.options import InferenceOptions
+from seq2sum_serving.embedded.inference.predict import predict
+from seq2sum_serving.embedded.monitoring import metrics
+from support.scripted_servable import FLOAT, STRING, Scripted, floats, signature, texts
+from tensorflow.core.framework import tensor_pb2
+from tensorflow_serving.apis import predict_pb2
+
+SCALED = signature({"a": FLOAT, "k": FLOAT}, {"y": FLOAT}, k=tensors.encode(floats(2)))
+ONE_TWICE = signature({"a": FLOAT, "b": FLOAT}, {"z": FLOAT})
+ONE_TWICE.inputs["b"].name = "a:0"
+SIGNATURES = {
+    "serving_default": signature({"q": STRING}, {"answer": STRING, "sure": FLOAT}),
+    "two": signature({"x": FLOAT, "y": FLOAT}, {"z": FLOAT}),
+    "scaled": SCALED,
+    "one_twice": ONE_TWICE,
+    "odd": signature({"x": FLOAT}, {"z": FLOAT}, method="something/else"),
+    "examples": signature({"inputs": STRING}, {"z": FLOAT}, method="tensorflow/serving/classify"),
+}
+OUTPUTS = {"answer": texts(b"46"), "sure": floats(0.5), "z": floats(1), "y": floats(3)}
+UNDECODABLE = tensor_pb2.TensorProto(dtype=0)
+
+
+def ask(name="", filtered=(), servable=None, timeout=None, options=None, **inputs):
+    request = predict_pb2.PredictRequest(output_filter=filtered)
+    request.model_spec.name = "m"
+    request.model_spec.version_label = "stable"
+    request.model_spec.signature_name = name
+    for alias, array in inputs.items():
+        tensor = array if isinstance(array, tensor_pb2.TensorProto) else tensors.encode(array)
+        request.inputs[alias].CopyFrom(tensor)
+    servable = servable or Scripted(SIGNATURES, **OUTPUTS)
+    return predict(servable, 7, request, options=options or InferenceOptions(), timeout=timeout)
+
+
+def refusal(*arguments, **keywords):
+    with pytest.raises(ServingError) as caught:
+        ask(*arguments, **keywords)
+    return caught.value.code, caught.value.message
+
+
+def test_the_default_signature_answers_with_its_name_and_without_the_label():
+    response = ask(q=texts(b"12+34"))
+    assert response.model_spec.name == "m"
+    assert response.model_spec.WhichOneof("version_choice") == "version"
+    assert response.model_spec.version.value == 7
+    assert response.model_spec.signature_name == "serving_default"
+    assert set(response.outputs) == {"answer", "sure"}
+    assert response.outputs["answer"].string_val == [b"46"]
+    assert response.outputs["sure"].float_val == [0.5]
+
+
+def test_a_filter_is_all_that_is_fetched():
+    servable = Scripted(SIGNATURES, **OUTPUTS)
+    response = ask(q=texts(b"1"), filtered=["sure"], servable=servable, timeout=3.5)
+    assert set(response.outputs) == {"sure"}
+    assert servable.fetched == [["sure:0"]]
+    assert servable.timeouts == [3.5]
+
+
+def test_defaults_fill_what_is_not_sent():
+    servable = Scripted(SIGNATURES, **OUTPUTS)
+    ask("scaled", a=floats(5), servable=servable)
+    ask("scaled", a=floats(5), k=floats(9), servable=servable)
+    assert servable.asked == [{"a:0": [5], "k:0": [2]}, {"a:0": [5], "k:0": [9]}]
+
+
+ONE = floats(1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "inputs", "code", "message"),
+    [
+        (("none",), {}, "FAILED_PRECONDITION", 'Serving signature key "none" not found.'),
+        (
+            ("two",),
+            {"x": ONE},
+            "INVALID_ARGUMENT",
+            (
+                "input size does not match signature: 1!=2 len({x}) != len({x,y}). "
+                "Sent extra: {}. Missing but required: {y}."
+            ),
+        ),
+        (
+            ("scaled",),
+            {"a": ONE, "y": ONE, "z": ONE},
+            "INVALID_ARGUMENT",
+            (
+                "input size does not match signature: 3!=2 len({a,y,z}) != len({a,k}). "
+                "Sent extra: {y,z}. Missing but required: {k}."
+            ),
+        ),
+        (
+            ("two",),
+            {"x": UNDECODABLE, "w": ONE},
+            "INVALID_ARGUMENT",
+            "tensor parsing error: x",
+        ),
+        (
+            ("two",),
+            {"y": UNDECODABLE, "w": ONE},
+            "INVALID_ARGUMENT",
+            (
+                "Signature input alias: x(feed name: x:0) not found in request and no default "
+                "value provided. Inputs expected to be in the request {w,y}, or default input "
+                "alias set: "
+            ),
+        ),
+        (
+            ("scaled", ["none"]),
+            {"a": ONE, "b": ONE},
+            "INVALID_ARGUMENT",
+            "Inputs contains invalid name. Used request inputs: a, request input: a,b",
+        ),
+        (
+            ("two", ["z", "none", "z"]),
+            {"x": ONE, "y": ONE},
+            "INVALID_ARGUMENT",
+            (
+                "output tensor alias not found in signature: none "
+                "Outputs expected to be in the set {z}."
+            ),
+        ),
+        (
+            ("two", ["z", "z"]),
+            {"x": ONE, "y": ONE},
+            "INVALID_ARGUMENT",
+            "duplicate output tensor alias: z",
+        ),
+        (
+            ("one_twice",),
+            {"a": ONE, "b": ONE},
+            "INVALID_ARGUMENT",
+            'Endpoint "a:0" fed more than once.',
+        ),
+        (
+            ("one_twice", ["none"]),
+            {"a": ONE, "b": ONE},
+            "INVALID_ARGUMENT",
+            (
+                "output tensor alias not found in signature: none "
+                "Outputs expected to be in the set {z}."
+            ),
+        ),
+    ],
+)
+def test_the_first_check_that_fails_decides(arguments, inputs, code, message):
+    assert refusal(*arguments, **inputs) == (Code[code], message)
+
+
+def test_methods_are_looked_at_only_when_asked_to_and_examples_pass():
+    ask("odd", x=ONE)
+    checking = InferenceOptions(check_method_names=True)
+    assert refusal("odd", x=ONE, options=checking) == (
+        Code.INTERNAL,
+        (
+            "Expected prediction signature method_name to be one of {tensorflow/serving/predict, "
+            "tensorflow/serving/classify, tensorflow/serving/regress}. Was: something/else"
+        ),
+    )
+    ask("examples", inputs=texts(b""), options=checking)
+
+
+def test_replies_carry_raw_bytes_when_asked_to():
+    response = ask(q=texts(b"1"), options=InferenceOptions(as_tensor_content=True))
+    assert response.outputs["answer"].tensor_content == b"\x0246"
+    assert not response.outputs["answer"].string_val
+    assert response.outputs["sure"].tensor_content == floats(0.5).tobytes()
+
+
+def test_runs_that_succeed_are_counted():
+    def count():
+        cell = metrics.RUNTIME_LATENCY.labels("m", "Predict", "TF1")
+        return cell.count
+
+    before = count()
+    ask(q=texts(b"1"))
+    refusal("none")
+    assert count() == before + 1

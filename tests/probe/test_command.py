@@ -1,0 +1,86 @@
+"""The command line: what it teaches, and what it refuses."""
+
+from __future__ import annotations
+
+import socket
+from importlib import metadata
+
+import pytest
+from seq2sum_serving.probe import cli
+
+
+def test_help_teaches_by_examples_and_tells_the_exit_codes(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    out, errors = capsys.readouterr()
+    assert (ended.value.code, errors) == (0, "")
+    assert "seq2sum-probe --once --config /models/models.config" in out
+    assert "http://127.0.0.1:9851/metrics" in out
+    for code in (0, 1, 2):
+        assert f"\n  {code}  " in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"seq2sum-probe {metadata.version('seq2sum-serving')}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--port none", "'none' is no port: a whole number from 0 to 65535"),
+        ("--port 65536", "'65536' is no port"),
+        ("--every 0", "'0' is no number from 0.05 to 3600"),
+        ("--timeout soon", "'soon' is no number"),
+        ("--questions 0", "'0' is no whole number from 1 on"),
+        ("--labels stable,,canary", "'stable,,canary' is no list of labels"),
+        ("--labels stable,stable", "'stable,stable' is no list of labels, each once"),
+        ("--json", "--json shows a single round: give --once too"),
+        ("status", "unrecognized arguments: status"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_was_wrong(capsys, line, said):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(line.split())
+    out, errors = capsys.readouterr()
+    assert (ended.value.code, out) == (2, "")
+    assert said in errors.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--targets nowhere", "'nowhere' is no host:port"),
+        ("--targets dns:///nowhere", "'nowhere' is no host:port"),
+        ("--targets ,", "--targets names no server"),
+        ("--targets a:1,a:1", "--targets names a server twice"),
+        ("--ca gone.pem", "cannot read gone.pem: No such file or directory"),
+        (f"--cert {__file__}", "give both --cert and --key"),
+    ],
+)
+@pytest.mark.parametrize("form", ["", "--once"])
+def test_options_that_make_no_sense_end_with_2(capsys, line, said, form):
+    assert cli.main([*line.split(), *form.split()]) == 2
+    out, errors = capsys.readouterr()
+    assert out == ""
+    assert errors.startswith("seq2sum-probe: ")
+    assert said in errors
+
+
+def test_a_port_that_is_taken_is_told_and_ends_with_1(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["--port", str(port)]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == (
+        f"seq2sum-probe: cannot listen on port {port} of 127.0.0.1: Address already in use. "
+        "Choose another one with --port"
+    )
+
+
+def test_a_host_that_is_not_here_is_told_and_ends_with_1(capsys):
+    assert cli.main(["--host", "192.0.2.1", "--port", "0"]) == 1
+    assert "cannot listen on port 0 of 192.0.2.1: " in capsys.readouterr().err

@@ -1,0 +1,251 @@
+"""Questions to Prometheus, against a small server that answers as it does and keeps them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from seq2sum_serving.deployment.errors import Failed, Mistake
+from seq2sum_serving.gates.live import LiveMetrics
+from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, Unanswered, counted, p99
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@contextmanager
+def replying(reply):
+    """A server whose `reply(query)` gives status and body; the queries are kept."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            parts = urlsplit(self.path)
+            query = parse_qs(parts.query)["query"][0]
+            asked.append((parts.path, query))
+            status, body = reply(query)
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def vector(*values):
+    series = [{"metric": {}, "value": [1700000000.5, value]} for value in values]
+    return {"status": "success", "data": {"resultType": "vector", "result": series}}
+
+
+SCALAR = {"status": "success", "data": {"resultType": "scalar", "result": [1700000000.5, "2.5"]}}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (vector("12.5"), 12.5),
+        (vector("0"), 0.0),
+        (vector("1e+09"), 1e9),
+        (SCALAR, 2.5),
+        (vector(), None),
+        (vector("NaN"), None),
+        (vector("+Inf"), None),
+    ],
+)
+def test_a_query_gives_a_number_or_nothing(body, expected):
+    with replying(lambda _: (200, body)) as (url, asked):
+        assert Prometheus(url).value('sum(:a:b{c="d & é"}[60s])') == expected
+    assert asked == [("/api/v1/query", 'sum(:a:b{c="d & é"}[60s])')]
+
+
+def test_an_address_may_have_a_prefix_and_a_slash_at_its_end():
+    with replying(lambda _: (200, vector("1"))) as (url, asked):
+        assert Prometheus(f"{url}/metrics/").value("up") == 1.0
+    assert asked == [("/metrics/api/v1/query", "up")]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        pytest.param(
+            400,
+            {"status": "error", "errorType": "bad_data", "error": "1:4: parse\nerror"},
+            "refuses the query: 1:4: parse error, for up",
+            id="a query that it cannot read",
+        ),
+        pytest.param(
+            503,
+            {"status": "error", "errorType": "timeout"},
+            "refuses the query: timeout",
+            id="timeout",
+        ),
+        pytest.param(
+            404, b"<html>no</html>", "answers with HTTP 404 Not Found: see that", id="404"
+        ),
+        pytest.param(502, b"", "HTTP 502 Bad Gateway", id="a proxy"),
+        pytest.param(500, b"[]", "HTTP 500", id="JSON that is no answer of its"),
+        pytest.param(200, b"<html>hello</html>", "does not answer as Prometheus does", id="a page"),
+        pytest.param(200, b"\xff\xfe\x00", "does not answer as Prometheus does", id="bytes"),
+        pytest.param(200, [1], "does not answer as Prometheus does", id="a list"),
+        pytest.param(
+            200, {"status": "success"}, "does not answer as Prometheus does", id="no data"
+        ),
+        pytest.param(200, vector("many"), "does not answer as Prometheus does", id="no number"),
+        pytest.param(200, b" " * (2 << 20), "larger than 1,048,576 bytes", id="too large"),
+        pytest.param(
+            200, vector("1", "2"), "gives 2 series and no single number: take sum(...)", id="series"
+        ),
+        pytest.param(
+            200,
+            {"status": "success", "data": {"resultType": "matrix", "result": []}},
+            "gives a matrix and no number",
+            id="a matrix",
+        ),
+    ],
+)
+def test_anything_else_is_an_error_that_says_what_to_do(status, body, expected):
+    with replying(lambda _: (status, body)) as (url, _), pytest.raises(Unanswered) as caught:
+        Prometheus(url).value("up")
+    assert expected in str(caught.value)
+    assert url in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nobody_there_is_an_error():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(Failed, match=f"cannot ask Prometheus at {url}: Connection refused"):
+            Prometheus(url).value("up")
+
+
+def test_no_answer_in_time_is_an_error():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(Unanswered, match="timed out"):
+            Prometheus(url, timeout=0.05).value("up")
+
+
+def test_another_protocol_is_an_error():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def greet():
+            with other.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        url = f"http://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(Unanswered, match="cannot ask Prometheus"):
+            Prometheus(url).value("up")
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:9090",
+        "ftp://localhost",
+        "http://",
+        "http://host:port",
+        "http://host:0",
+        "http://me:secret@host",
+        "http://host/?query=up",
+        "file:///etc/passwd",
+        "http://[::1",
+    ],
+)
+def test_an_address_that_makes_no_sense_is_a_mistake(url):
+    with pytest.raises(Mistake, match="give an address like http://localhost:9090"):
+        Prometheus(url)
+
+
+ANY = ":tensorflow:serving:request_count"
+ALL = f'{ANY}{{model_name="seq2sum"}}'
+BAD = f'{ANY}{{model_name="seq2sum",status!="OK"}}'
+SLOW = ":tensorflow:serving:request_latency_bucket"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (
+            counted("seq2sum", 60),
+            (
+                f"sum((({ALL} unless {ALL} offset 60s) and on (job, instance) "
+                f"(up offset 60s == 1)) or increase({ALL}[60s]))"
+            ),
+        ),
+        (
+            counted("seq2sum", 60, ended=90, failed=True),
+            (
+                f"sum((({BAD} offset 90s unless {BAD} offset 150s) and on (job, instance) "
+                f"(up offset 150s == 1)) or increase({BAD}[60s] offset 90s))"
+            ),
+        ),
+        (
+            p99("seq2sum", 60),
+            (
+                f"histogram_quantile(0.99, sum by (le) (rate({SLOW}"
+                '{model_name="seq2sum",API=~"[Pp]redict"}[60s]))) / 1000'
+            ),
+        ),
+        (
+            p99('a"b\\c\nd', 5, ended=7),
+            (
+                f"histogram_quantile(0.99, sum by (le) (rate({SLOW}"
+                '{model_name="a\\"b\\\\c\\nd",API=~"[Pp]redict"}[5s] offset 7s))) / 1000'
+            ),
+        ),
+    ],
+)
+def test_queries_use_the_servers_names(query, expected):
+    assert query == expected
+
+
+def test_live_calls_are_put_together_from_both_times():
+    values = {
+        counted("seq2sum", 60): "1000",
+        counted("seq2sum", 60, failed=True): "3",
+        counted("seq2sum", 60, ended=180): "900",
+        counted("seq2sum", 60, ended=180, failed=True): "2",
+        p99("seq2sum", 60): "12.5",
+        p99("seq2sum", 60, ended=180): "NaN",
+    }
+    with replying(lambda query: (200, vector(values[query]))) as (url, asked):
+        found = Prometheus(url).live("seq2sum", 59.5, ago=179.2)
+    assert found == LiveMetrics(1000.0, 3.0, 900.0, 2.0, 12.5, None)
+    assert {query for _, query in asked} == set(values)
+
+
+def test_without_calls_before_nothing_is_known_of_them():
+    now = {counted("seq2sum", 1): "5"}
+    with replying(lambda query: (200, vector(*filter(None, [now.get(query)])))) as (url, _):
+        assert Prometheus(url).live("seq2sum", 0.2) == LiveMetrics(5.0, 0.0)
+
+
+def test_a_model_that_prometheus_has_not_seen_is_unknown():
+    with replying(lambda _: (200, vector())) as (url, asked):
+        assert Prometheus(url).live("seq2sum", 60) is None
+    assert len(asked) == 1

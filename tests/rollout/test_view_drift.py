@@ -1,0 +1,147 @@
+"""Every difference is a sentence that says where; what agrees is silent."""
+
+from __future__ import annotations
+
+import pytest
+from seq2sum import State, VersionStatus
+from seq2sum_serving.deployment.drift import drift, first_line
+from seq2sum_serving.deployment.state import Current, Policy, Recorded, Replica
+
+AVAILABLE, LOADING, END = State.AVAILABLE, State.LOADING, State.END
+
+
+def replica(target, states, labels=None, errors=None):
+    return Replica(
+        target,
+        {
+            version: VersionStatus(version, state, (errors or {}).get(version, ""))
+            for version, state in states.items()
+        },
+        labels or {},
+    )
+
+
+def current(*replicas, wanted=(1, 2), labels=None, on_disk=(1, 2), policy=None):
+    policy = policy or Policy("specific", frozenset(wanted))
+    return Current(on_disk, Recorded(policy, {"stable": 1} if labels is None else labels), replicas)
+
+
+BOTH = {1: AVAILABLE, 2: AVAILABLE}
+GONE = Replica("a:1", error="UNAVAILABLE: connection refused\ntrace")
+
+CASES = {
+    "all is as recorded": (
+        current(replica("a:1", BOTH, {"stable": 1}), replica("b:1", BOTH, {"stable": 1})),
+        [],
+    ),
+    "a version that nobody wants is gone or goes": (
+        current(replica("a:1", {**BOTH, 3: END, 4: State.UNLOADING})),
+        [],
+    ),
+    "a replica does not answer": (
+        current(GONE, replica("b:1", BOTH)),
+        ["a:1 does not answer: UNAVAILABLE: connection refused"],
+    ),
+    "a wanted version loads": (
+        current(replica("a:1", {1: AVAILABLE, 2: LOADING}), replica("b:1", BOTH)),
+        ["version 2 is wanted, and is LOADING on a:1"],
+    ),
+    "a wanted version is not known yet": (
+        current(replica("a:1", {1: AVAILABLE})),
+        ["version 2 is wanted, and is not known on a:1"],
+    ),
+    "a wanted version is unloaded": (
+        current(replica("a:1", {1: AVAILABLE, 2: END})),
+        ["version 2 is wanted, and is unloaded (END) on a:1"],
+    ),
+    "a wanted version failed to load": (
+        current(
+            replica("a:1", {1: AVAILABLE, 2: END}, errors={2: "NOT_FOUND: no model\nin /models"})
+        ),
+        ["version 2 is wanted, and failed to load (END) on a:1: NOT_FOUND: no model"],
+    ),
+    "replicas differ in their own ways": (
+        current(replica("a:1", {1: AVAILABLE, 2: LOADING}), replica("b:1", {1: AVAILABLE})),
+        [
+            "version 2 is wanted, and is LOADING on a:1",
+            "version 2 is wanted, and is not known on b:1",
+        ],
+    ),
+    "replicas that differ in the same way share a sentence": (
+        current(*(replica(f"{host}:1", {1: AVAILABLE, 2: LOADING}) for host in "abc")),
+        ["version 2 is wanted, and is LOADING on every replica"],
+    ),
+    "some of them do": (
+        current(
+            *(replica(f"{host}:1", {1: AVAILABLE, 2: LOADING}) for host in "abc"),
+            replica("d:1", BOTH),
+        ),
+        ["version 2 is wanted, and is LOADING on a:1, b:1 and c:1"],
+    ),
+    "a version is loaded that nobody wants": (
+        current(replica("a:1", {**BOTH, 3: AVAILABLE, 4: LOADING})),
+        [
+            "version 3 is not wanted, and is AVAILABLE on a:1",
+            "version 4 is not wanted, and is LOADING on a:1",
+        ],
+    ),
+    "a label is elsewhere": (
+        current(replica("a:1", BOTH, {"stable": 2})),
+        ["label stable should be version 1, and is version 2 on a:1"],
+    ),
+    "a label is nowhere": (
+        current(replica("a:1", BOTH, {"stable": None})),
+        ["label stable should be version 1, and is no version on a:1"],
+    ),
+    "a label is not recorded": (
+        current(replica("a:1", BOTH, {"blue": 2, "green": None})),
+        ["label blue is not in the file of record, and is version 2 on a:1"],
+    ),
+    "a label that a replica was not asked for": (
+        current(replica("a:1", BOTH), labels={"stable": 1, "blue": 2}),
+        [],
+    ),
+    "a wanted version is missing on disk": (
+        current(replica("a:1", BOTH), on_disk=(1,)),
+        ["version 2 is wanted, and is missing on disk"],
+    ),
+    "nothing is stable yet": (
+        current(replica("a:1", BOTH), labels={}),
+        ["no version is stable yet in the file of record"],
+    ),
+    "a label is on a version that the file itself does not want": (
+        current(replica("a:1", BOTH), labels={"stable": 1, "previous": 7}),
+        ["label previous is on version 7, which the file of record does not want"],
+    ),
+    "the folder decides": (
+        current(replica("a:1", {2: AVAILABLE}), labels={"stable": 2}, policy=Policy()),
+        [
+            (
+                "the policy in the file of record is latest 1, not specific: "
+                "the folder decides what is loaded"
+            )
+        ],
+    ),
+    "and so it does with all": (
+        current(replica("a:1", BOTH), policy=Policy("all")),
+        [
+            (
+                "the policy in the file of record is all, not specific: "
+                "the folder decides what is loaded"
+            )
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "sentences"), CASES.values(), ids=CASES.keys())
+def test_drift(found, sentences):
+    assert drift(found) == sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("one\ntwo", "one"), ("\n  two  \n", "two"), ("", "no reason is given")],
+)
+def test_an_error_is_told_by_its_first_line(text, line):
+    assert first_line(text) == line

@@ -1,0 +1,176 @@
+"""A real browser for tests of the page: Chromium, driven over a pipe by its own protocol.
+
+No driver program and no further package: commands are JSON texts that end with a zero byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from support import system
+
+EXECUTABLE = system.program("chromium")
+
+SECONDS_TO_ANSWER = 60
+
+# Chromium reads commands from file descriptor 3 and answers on 4.
+_START = "import os,sys; os.dup2(int(sys.argv[1]),3); os.dup2(int(sys.argv[2]),4); "
+_START += "os.execv(sys.argv[3], sys.argv[3:])"
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+
+
+class Browser:
+    """One browser with one page."""
+
+    def __init__(self, folder: Path) -> None:
+        assert EXECUTABLE
+        # Above 4, so that moving one does not overwrite the other.
+        theirs_in, self._out = _pipe()
+        self._in, theirs_out = _pipe()
+        with (folder / "browser.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-c", _START, str(theirs_in), str(theirs_out)),
+                    *(str(EXECUTABLE), *_FLAGS, f"--user-data-dir={folder / 'profile'}"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(theirs_in, theirs_out),
+                # What the desktop would tell a browser is none of a test's business.
+                env={**os.environ, "HOME": str(folder), "DBUS_SESSION_BUS_ADDRESS": "disabled:"},
+            )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._number = 0
+        self._unread = b""
+        self._session: str | None = None
+        self.messages: list[dict[str, Any]] = []
+        """What the page's console and the browser had to say."""
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def open(self, url: str, *, width: int = 1100, height: int = 900, dark: bool = False) -> None:
+        """Shows a page and waits until it is there; its script may still be at work."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Page.navigate", url="about:blank")
+        self.messages.clear()
+        self.call("Page.navigate", url=url)
+        self.wait_for("location.protocol != 'about:' && document.readyState == 'complete'")
+
+    def run(self, script: str) -> Any:
+        """The value of an expression in the page."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def wait_for(self, condition: str) -> Any:
+        """Waits until an expression in the page has a value that counts as true; gives it back."""
+        deadline = time.monotonic() + SECONDS_TO_ANSWER
+        while not (value := self.run(condition)):
+            assert time.monotonic() < deadline, f"never: {condition}\n{self.messages}"
+            time.sleep(0.05)
+        return value
+
+    def type(self, text: str) -> None:
+        """Types into whatever has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def press(self, key: str) -> None:
+        """Presses a key: `Enter` or `Tab`."""
+        code = {"Enter": 13, "Tab": 9}[key]
+        for kind, text in (("keyDown", "\r" if key == "Enter" else ""), ("keyUp", "")):
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                text=text,
+                windowsVirtualKeyCode=code,
+            )
+
+    def go_offline(self, *, offline: bool = True) -> None:
+        """Cuts the page off from the network, or puts it back on."""
+        self.call(
+            "Network.emulateNetworkConditions",
+            offline=offline,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
+    def screenshot(self, path: Path) -> None:
+        """Saves what the page shows, all of it."""
+        picture = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        path.write_bytes(base64.b64decode(picture))
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Sends one command of the protocol and gives back its result."""
+        self._number += 1
+        command = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            command["sessionId"] = self._session
+        os.write(self._out, json.dumps(command).encode() + b"\0")
+        while True:
+            message = self._next()
+            if message.get("id") == self._number:
+                assert "error" not in message, message["error"]
+                return message["result"]
+            if message.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown"):
+                self.messages.append(message["params"])
+
+    def close(self) -> None:
+        """Ends the browser."""
+        try:
+            self._session = None
+            self.call("Browser.close")
+        except (AssertionError, OSError):
+            self._process.kill()
+        self._process.wait()
+        os.close(self._in)
+        os.close(self._out)
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._unread:
+            ready, _, _ = select.select([self._in], [], [], SECONDS_TO_ANSWER)
+            piece = os.read(self._in, 1 << 20) if ready else b""
+            assert piece, "the browser does not answer"
+            self._unread += piece
+        text, self._unread = self._unread.split(b"\0", 1)
+        return json.loads(text)
+
+
+def _pipe() -> list[int]:
+    """A pipe's ends for reading and writing, both numbered above those that Chromium uses."""
+    return [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 5) if end < 5 else end for end in os.pipe()]

@@ -1,0 +1,111 @@
+"""What the pages of the project show: their blocks, and whether the commands in them exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import seq2sum._command.command_line
+import seq2sum_serving.embedded.flags
+import seq2sum_serving.embedded.startup
+import seq2sum_serving.probe.options
+import seq2sum_serving.rollout.options
+import seq2sum_training.cli
+import yaml
+from support import processes, servers
+
+ROOT = Path(__file__).parents[2]
+CONTINUED = re.compile(r"\\\n\s*")
+
+
+def text(page: str) -> str:
+    """A page, by its path below the project's."""
+    return (ROOT / page).read_text()
+
+
+def blocks(told: str) -> list[tuple[str, str]]:
+    """Language and text of every fenced block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)
+
+
+def commands(told: str) -> list[str]:
+    """Every command that somebody types, on one line each, without comments."""
+    consoles = "".join(block for language, block in blocks(told) if language == "console")
+    lines = CONTINUED.sub("", consoles).splitlines()
+    typed = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    return [line.partition("  # ")[0].rstrip() for line in typed]
+
+
+def headings(told: str) -> set[str]:
+    """The anchors of a page, as links name them."""
+    found = re.findall(r"^#+ (.*)$", told, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in found}
+
+
+def exists(line: str) -> None:
+    """Fails if a command does not exist as it is written: the program, its verbs, its options."""
+    program, *options = shlex.split(line.replace("$PWD", "/models"))
+    match program:
+        case "make":
+            subprocess.run(["make", "-n", *options], cwd=ROOT, check=True, capture_output=True)
+        case "seq2sum-train":
+            seq2sum_training.cli.parser().parse_args(options)
+        case "seq2sum-serve":
+            flags = seq2sum_serving.embedded.flags.parse(options)
+            assert seq2sum_serving.embedded.startup.configuration(flags).models
+        case "seq2sum-rollout":
+            seq2sum_serving.rollout.options.parser().parse_args(options)
+        case "seq2sum-probe":
+            seq2sum_serving.probe.options.parser().parse_args(options)
+        case "seq2sum":
+            seq2sum._command.command_line.parser().parse_args(options)
+        case "docker":
+            compose(options)
+        case "export":
+            name, _, template = options[0].partition("=")
+            assert name == processes.VARIABLE
+            fields = dict.fromkeys(re.findall(r"{(\w+)}", template), "x")
+            assert fields.keys() <= set(re.findall(r"{(\w+)}", servers.__doc__))
+        case _:
+            raise AssertionError(f"who runs {line}?")
+
+
+VALUED = ("--tail", "--scale", "--volume", "-v")
+"""Options of `docker compose` that are followed by a value."""
+TOOLS = {"rollout": "seq2sum-rollout", "probe": "seq2sum-probe"}
+"""Services whose arguments are those of a command of ours."""
+
+
+def compose(options: list[str]) -> None:
+    """Fails if `docker compose` is asked for a profile, a service or a verb that there is not."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    profiles = {name for service in services.values() for name in service.get("profiles", [])}
+    subcommand, *rest = options
+    assert subcommand == "compose"
+    while rest[0] == "--profile":
+        assert rest[1] in profiles, f"no profile {rest[1]}"
+        rest = rest[2:]
+    verb, *rest = rest
+    match verb:
+        case "up" | "down" | "ps" | "logs" | "restart" | "stop":
+            assert set(services_in(rest)) <= services.keys(), f"no such service: {rest}"
+        case "run":
+            service, *_ = services_in(rest)
+            inside = rest[rest.index(service) + 1 :]
+            assert service in services, f"no service {service}"
+            exists(shlex.join([TOOLS[service], *inside]))
+        case _:
+            raise AssertionError(f"is `docker compose {verb}` looked at here?")
+
+
+def services_in(words: list[str]) -> list[str]:
+    """What is neither an option nor an option's value, of which `--scale` names a service too."""
+    named = []
+    for word, before in zip(words, ["", *words], strict=False):
+        if before == "--scale":
+            named.append(word.partition("=")[0])
+        elif not word.startswith("-") and before not in VALUED:
+            named.append(word)
+    return named

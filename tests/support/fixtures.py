@@ -1,0 +1,96 @@
+"""Fixtures of what is shown through both clients, and of servers that can be killed."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from conftest import FAILED
+from seq2sum.testing import FakeServer
+from support import broken_models
+from support.both_clients import KINDS
+from support.fake_processes import FakeProcess
+
+
+@pytest.fixture(params=KINDS, ids=KINDS)
+def kind(request):
+    """What makes a client: the sync or the async one."""
+    return KINDS[request.param]
+
+
+@pytest.fixture(params=KINDS)
+def make_client(request):
+    """Makes a `Client`, or an `AsyncClient` with its face; all of them end with the test."""
+    made = []
+
+    def make(*args, **options):
+        client = KINDS[request.param](*args, **options)
+        made.append(client)
+        return client
+
+    yield make
+    for client in made:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def undo(request):
+    """Registers a deployment that tests share: it is put back if this test fails."""
+    registered = []
+
+    def register(deployed):
+        registered.append((deployed, deployed.files()))
+
+    yield register
+    for deployed, files in registered:
+        if request.node.stash.get(FAILED, False):
+            deployed.restore(files)
+
+
+@pytest.fixture
+def fake():
+    """A fake server in this process."""
+    with FakeServer() as server:
+        yield server
+
+
+@pytest.fixture
+def start_processes():
+    """Starts fake servers in processes of their own; all of them end with the test."""
+    started = []
+
+    def start(*processes):
+        started.extend(process.start() for process in processes)
+        for process in processes:
+            process.listening()
+        return processes
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture
+def start_process(start_processes):
+    """Starts one."""
+
+    def start(**how):
+        [process] = start_processes(FakeProcess(**how))
+        return process
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def quick_version(small_version, tmp_path_factory):
+    """A copy of `small_version` without warm-up, which loads in half the time. Do not change it."""
+    folder = tmp_path_factory.mktemp("quick") / "version"
+    return shutil.copytree(
+        small_version, folder, ignore=shutil.ignore_patterns(broken_models.WARM_UP)
+    )
+
+
+@pytest.fixture(scope="session")
+def bad_versions(quick_version, tmp_path_factory):
+    """Folders of versions that are bad, each in a way of its own, by name. Do not change them."""
+    return broken_models.folders(quick_version, tmp_path_factory.mktemp("bad"))

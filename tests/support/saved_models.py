@@ -1,0 +1,59 @@
+"""SavedModels for tests, written by plain TensorFlow, and the recorded one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+FIXTURE = Path(__file__).parents[1] / "conformance" / "fixture"
+"""Versions of the model that the recorded conversations are about."""
+FIXTURE2 = FIXTURE.with_name("fixture2") / "1"
+"""The one version of the recorded model that has many small and odd signatures."""
+
+
+class Exported(tf.Module):
+    """Has all that a loader has to bring back: a variable, a table from a file, constants."""
+
+    def __init__(self, words):
+        super().__init__()
+        self.factor = tf.Variable(3.0)
+        self.words = tf.lookup.StaticHashTable(
+            tf.lookup.TextFileInitializer(
+                str(words),
+                tf.string,
+                tf.lookup.TextFileIndex.WHOLE_LINE,
+                tf.int64,
+                tf.lookup.TextFileIndex.LINE_NUMBER,
+            ),
+            -1,
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def multiply(self, x):
+        return {"y": self.factor * x, "same": tf.identity(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="word")])
+    def look_up(self, word):
+        return {"line": self.words.lookup(word)}
+
+
+def export(path):
+    """Writes it to this directory."""
+    words = path.parent / "words.txt"
+    words.parent.mkdir(parents=True, exist_ok=True)
+    words.write_text("zero\none\ntwo\n")
+    model = Exported(words)
+    signatures = {"multiply": model.multiply, "look_up": model.look_up}
+    tf.saved_model.save(model, str(path), signatures=signatures)
+    words.unlink()
+    return path
+
+
+def edit(path, change):
+    """Changes the SavedModel message of a directory in place."""
+    file = path / "saved_model.pb"
+    message = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    change(message)
+    file.write_bytes(message.SerializeToString())

@@ -1,0 +1,52 @@
+"""Where things may be, in short: for tables of plans."""
+
+from __future__ import annotations
+
+from seq2sum import State, VersionStatus
+from seq2sum_serving.deployment.state import Current, Policy, Recorded, Replica
+
+STATES = {
+    "A": State.AVAILABLE,
+    "L": State.LOADING,
+    "S": State.START,
+    "U": State.UNLOADING,
+    "E": State.END,
+    "F": State.END,
+}
+"""F is E with an error."""
+
+
+def replica(text: str, labels: dict[str, int | None] | None = None, target: str = "a:1") -> Replica:
+    """A replica from `1A 2F`."""
+    states = {}
+    for entry in text.split():
+        number, letter = int(entry[:-1]), entry[-1]
+        error = "NOT_FOUND no bundle" if letter == "F" else ""
+        states[number] = VersionStatus(number, STATES[letter], error)
+    return Replica(target, states, labels or {})
+
+
+def recorded(versions: str | None, **labels: int) -> Recorded:
+    """A file of record; None for versions is no policy at all."""
+    if versions is None:
+        return Recorded(Policy(), labels)
+    if versions == "all":
+        return Recorded(Policy("all"), labels)
+    return Recorded(Policy("specific", frozenset(map(int, versions.split()))), labels)
+
+
+def current(
+    versions: str | None,
+    *replicas: str,
+    on_disk: str = "1 2 3 4",
+    spent: dict[int, str] | None = None,
+    down: int = 0,
+    answering: dict[str, int | None] | None = None,
+    **labels: int,
+) -> Current:
+    """Where things are; labels mean on each replica what the file says, unless told otherwise."""
+    meant: dict[str, int | None] = dict(labels) if answering is None else answering
+    there = [replica(text, meant, f"r{n}:1") for n, text in enumerate(replicas)]
+    there += [Replica(f"down{n}:1", error="UNAVAILABLE gone") for n in range(down)]
+    disk = [int(number) for number in on_disk.split()]
+    return Current(disk, recorded(versions, **labels), there, spent or {})

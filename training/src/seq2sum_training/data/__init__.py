@@ -1,0 +1,1 @@
+"""Questions, their layouts, and the batches drawn from them."""

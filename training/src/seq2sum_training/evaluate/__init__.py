@@ -1,0 +1,1 @@
+"""Evaluation over the whole problem space, and its report."""

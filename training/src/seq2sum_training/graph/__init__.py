@@ -1,0 +1,1 @@
+"""The serving graph: strings in, the network as constants, strings out."""

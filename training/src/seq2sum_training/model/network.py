@@ -1,0 +1,63 @@
+"""The network: an encoder's last state, repeated to a decoder, a character distribution a step.
+
+The architecture of the tutorial: what it reads is one-hot, and nothing of the sum is wired in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from seq2sum import contract
+
+from seq2sum_training.data.layouts import Layout
+from seq2sum_training.recipe import Recipe
+
+GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
+"""Matrices a step that each cell multiplies its state with."""
+
+
+def build(recipe: Recipe) -> Any:
+    """The recipe's Keras model with fresh weights.
+
+    It maps one-hot questions, float32 [n, steps, vocabulary], to probabilities, float32
+    [n, answer length, 12], in the order in which the recipe writes answers.
+    """
+    layout = Layout.named(recipe.layout, recipe.digits)
+    question = keras.Input((layout.steps, layout.vocabulary), name="question")
+    state = _recurrent(recipe.network.cell, recipe.network.encoder, name="encoder")(question)
+    repeated = keras.layers.RepeatVector(contract.answer_length(recipe.digits), name="bridge")(
+        state
+    )
+    states = _recurrent(
+        recipe.network.cell, recipe.network.decoder, name="decoder", return_sequences=True
+    )(repeated)
+    head = keras.layers.Dense(len(contract.ALPHABET), activation="softmax", name="characters")
+    answer = keras.layers.TimeDistributed(head, name="head")(states)
+    return keras.Model(question, answer, name=contract.MODEL_NAME)
+
+
+def multiply_adds(recipe: Recipe) -> int:
+    """Multiplications with an addition that a question costs, biases and gates aside.
+
+    As the serving graph does it: the first layer's product is a look-up, and so is the state
+    after the first characters; the decoder's input is multiplied once, and the first step of
+    each layer has no state to multiply.
+    """
+    gates, net = GATES[recipe.network.cell], recipe.network
+    places = contract.answer_length(recipe.digits)
+    layout = Layout.named(recipe.layout, recipe.digits)
+    encoder = (layout.steps - layout.folded - 1) * gates * net.encoder**2
+    decoder = gates * net.encoder * net.decoder + (places - 1) * gates * net.decoder**2
+    return encoder + decoder + places * net.decoder * len(contract.ALPHABET)
+
+
+def _recurrent(cell: str, units: int, **how: Any) -> Any:
+    # Unrolled and without cuDNN's kernel, so that XLA can compile the whole step.
+    match cell:
+        case "lstm":
+            return keras.layers.LSTM(units, unroll=True, use_cudnn=False, **how)
+        case "gru":
+            return keras.layers.GRU(units, unroll=True, use_cudnn=False, **how)
+        case _:
+            return keras.layers.SimpleRNN(units, unroll=True, **how)

@@ -12,14 +12,13 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+from support.paths import ROOT
+
 # TensorFlow's own tools may use up to every core for each test process otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 from support import commands, processes, servers
-
-ROOT = Path(__file__).parents[1]
-BIN = commands.BIN
 
 SETTINGS = (
     "digits=1",

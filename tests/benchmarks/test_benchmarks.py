@@ -6,9 +6,9 @@ import dataclasses
 import json
 
 import pytest
-from conftest import ROOT
 from seq2sum_training import recipe
 from seq2sum_training.model import network
+from support.paths import ROOT
 
 from benchmarks.graph import cpu_time, report
 from benchmarks.support.trials import TrialResult

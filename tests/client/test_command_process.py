@@ -11,10 +11,10 @@ import subprocess
 import sys
 
 import pytest
-from conftest import BIN
 from seq2sum._command.command_line import parser
 from seq2sum._command.connection import connected
 from seq2sum.testing import FakeServer
+from support.paths import BIN
 from support.shell import NO_QUESTION, Instant, at_a_terminal, start, wait_for
 
 LONGEST = 90

@@ -11,9 +11,9 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import BIN, ROOT
 from deploy import compose_file
 from support import processes, servers
+from support.paths import BIN, ROOT
 
 DOCKER = ROOT / "serving" / "docker"
 

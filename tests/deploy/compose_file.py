@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from conftest import ROOT
+from support.paths import ROOT
 
 PATH = ROOT / "docker-compose.yml"
 DEFAULTS = re.compile(r"\$\{\w+:-([^}]*)\}")

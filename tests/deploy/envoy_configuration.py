@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from conftest import ROOT
+from support.paths import ROOT
 
 SHIPPED = ROOT / "serving" / "envoy" / "envoy.yaml"
 GRPC, METRICS = "grpc", "metrics"

@@ -12,11 +12,11 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import ROOT
 from deploy import envoy_configuration
 from deploy.envoy_configuration import ADMIN, GRPC, METRICS, REPLICA
 from support import servers
 from support.commands import BIN
+from support.paths import ROOT
 
 START = ROOT / "serving" / "envoy" / "start.sh"
 PROGRAM = BIN / "envoy"

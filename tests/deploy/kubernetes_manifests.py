@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from conftest import ROOT
+from support.paths import ROOT
 
 KUBERNETES = ROOT / "serving" / "kubernetes"
 OVERLAYS = ("local", "production", "kserve")

@@ -12,11 +12,11 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import ROOT
 from deploy.kubernetes_manifests import Object, flags
 from deploy.kubernetes_times import Times
 from support import servers
 from support.dns_server import NameServer
+from support.paths import ROOT
 
 CONFIG = ROOT / "serving" / "config"
 LONGEST = 60

@@ -6,12 +6,11 @@ import re
 import tomllib
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "serving" / "docker"
 OURS = {"seq2sum": "client", "seq2sum-training": "training", "seq2sum-serving": "serving"}
 IMAGES = {

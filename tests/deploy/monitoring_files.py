@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "serving" / "monitoring"
 CONFIG = FOLDER / "prometheus.yml"
 RULES = sorted((FOLDER / "rules").glob("*.yml"))

@@ -12,7 +12,6 @@ import grpc
 import numpy as np
 import pytest
 from conformance.case import FIXTURE
-from conftest import ROOT
 from deploy import compose_file
 from google.protobuf import text_format
 from seq2sum._chunks import ROWS_PER_CALL
@@ -23,6 +22,7 @@ from seq2sum_serving.embedded.batching.queues import Queue
 from seq2sum_serving.embedded.batching.tasks import Task
 from seq2sum_serving.embedded.errors import Code, ServingError
 from support import servers
+from support.paths import ROOT
 
 from benchmarks.batching import config_file, report
 from benchmarks.batching.candidates import (

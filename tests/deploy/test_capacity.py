@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from conftest import ROOT
 from deploy import compose_file
 from dnslib import EDNS0, QTYPE, RR, A, DNSRecord
+from support.paths import ROOT
 
 from benchmarks.capacity import figures as capacity_figures
 from benchmarks.capacity import page as capacity_page

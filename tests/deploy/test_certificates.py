@@ -12,9 +12,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from deploy.tls_sets import NAMES, ROOT, certs, contents, made, made_of, tool
+from deploy.tls_sets import NAMES, certs, contents, made, made_of, tool
 from google.protobuf import text_format
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
+from support.paths import ROOT
 
 LEAVES = {
     "server": ExtendedKeyUsageOID.SERVER_AUTH,

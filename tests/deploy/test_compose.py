@@ -11,12 +11,12 @@ from itertools import combinations
 import compose_spec
 import pytest
 import yaml
-from conftest import ROOT
 from deploy import compose_file
 from seq2sum import contract
 from seq2sum_serving.embedded import flags as command_line
 from seq2sum_serving.probe import options as probe
 from support import system
+from support.paths import ROOT
 
 REAL_FLAGS = {
     "port",

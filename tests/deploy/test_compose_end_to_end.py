@@ -10,10 +10,10 @@ import urllib.request
 import grpc
 import pytest
 import seq2sum
-from conftest import ROOT
 from deploy.compose_deployment import Deployment
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support import broken_models
+from support.paths import ROOT
 
 pytestmark = pytest.mark.embedded
 

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT
 from deploy import compose_file
 from google.protobuf import text_format
 from seq2sum import contract
@@ -17,6 +16,7 @@ from seq2sum_serving.configuration.monitoring_pb2 import MonitoringConfig
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
 from seq2sum_serving.deployment.model_config_file import Record
 from seq2sum_serving.deployment.state import Policy
+from support.paths import ROOT
 
 CONFIG = ROOT / "serving" / "config"
 MESSAGES = {

@@ -7,9 +7,9 @@ import subprocess
 import tomllib
 
 import pytest
-from conftest import BIN, ROOT
 from deploy import compose_file
 from deploy.compose_dockerfile import Context, instructions, stages
+from support.paths import BIN, ROOT
 
 DOCKER = ROOT / "serving" / "docker"
 INSTALLED = {

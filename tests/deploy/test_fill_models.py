@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from google.protobuf import text_format
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 from seq2sum_training import cli
+from support.paths import ROOT
 
 SCRIPT = ROOT / "serving" / "docker" / "fill-models.sh"
 FIRST = ROOT / "serving" / "config" / "models.config"

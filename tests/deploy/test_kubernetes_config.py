@@ -8,8 +8,8 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import ROOT
 from deploy.kubernetes_manifests import KUBERNETES, overlay, pods, rendered
+from support.paths import ROOT
 
 
 @pytest.fixture

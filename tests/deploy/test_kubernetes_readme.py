@@ -8,11 +8,11 @@ import shutil
 
 import pytest
 import yaml
-from conftest import ROOT
 from deploy.kubernetes_manifests import KUBERNETES, named, of_kind, overlay, pods, rendered
 from seq2sum_serving.probe import options as probe_options
 from seq2sum_serving.rollout import options as rollout_options
 from support import doc_snippets
+from support.paths import ROOT
 
 PAGE = "serving/kubernetes/README.md"
 COMMANDS = [

@@ -7,11 +7,11 @@ import time
 
 import pytest
 import seq2sum
-from conftest import ROOT
 from deploy.balancing_load import Load
 from deploy.kubernetes_manifests import overlay, server
 from deploy.kubernetes_pods import Cluster
 from deploy.kubernetes_times import Times
+from support.paths import ROOT
 
 CONNECTION, CALL = 1.0, 2.0
 """Seconds that a connection lives here; all other times of the manifest are shortened with it. But

@@ -7,11 +7,11 @@ import shlex
 
 import pytest
 import yaml
-from conftest import ROOT
 from deploy import compose_file
 from seq2sum_serving.probe import cli as probe
 from support import doc_snippets
 from support.deployed import Deployed, answering
+from support.paths import ROOT
 
 PAGE = "docs/operations.md"
 TEXT = doc_snippets.text(PAGE)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import ROOT
 from support import servers
+from support.paths import ROOT
 
 SCRIPT = ROOT / "serving" / "config" / "ready.sh"
 RIGHT = b'{\n    "outputs": {\n        "answers": [\n            "17"\n        ]\n    }\n}'

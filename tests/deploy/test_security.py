@@ -10,12 +10,12 @@ import urllib.request
 
 import grpc
 import pytest
-from conftest import ROOT
 from deploy import compose_file
 from deploy.kubernetes_manifests import named, of_kind, overlay
 from deploy.tls_refusals import REFUSALS
 from deploy.tls_sets import tool
 from support import deployed, doc_snippets, servers
+from support.paths import ROOT
 from support.raw_requests import predict_request
 
 PAGE = "docs/security.md"

@@ -9,7 +9,6 @@ import certs as tool
 import seq2sum
 import tls_files as made_of
 
-ROOT = Path(__file__).parents[2]
 NAMES = ["ca.key", "ca.pem", "client.key", "client.pem", "server.key", "server.pem", "ssl.config"]
 
 

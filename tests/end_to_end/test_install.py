@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from support.paths import ROOT
 
 ALLOWED = {"seq2sum", "grpcio", "protobuf", "typing-extensions", "pip", "setuptools"}
 TABLES = {"rich", "markdown-it-py", "mdurl", "pygments"}

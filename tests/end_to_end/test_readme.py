@@ -10,9 +10,9 @@ import subprocess
 from itertools import pairwise
 
 import pytest
-from conftest import BIN, ROOT
 from support import doc_snippets, servers
 from support.approx_json import blurred
+from support.paths import BIN, ROOT
 
 FILES = ("README.md", "client/README.md")
 

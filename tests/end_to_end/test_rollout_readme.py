@@ -9,8 +9,8 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import BIN, ROOT
 from support import servers
+from support.paths import BIN, ROOT
 
 README = (ROOT / "serving" / "README.md").read_text()
 STORY = [

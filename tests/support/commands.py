@@ -12,8 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from support import processes
-
-BIN = Path(sys.executable).parent
+from support.paths import BIN
 
 _numbers = count()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from pathlib import Path
 
 import seq2sum._command.command_line
 import seq2sum_serving.embedded.flags
@@ -15,8 +14,8 @@ import seq2sum_serving.rollout.options
 import seq2sum_training.cli
 import yaml
 from support import processes, servers
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 CONTINUED = re.compile(r"\\\n\s*")
 
 

@@ -8,9 +8,9 @@ import pty
 import subprocess
 import time
 
-from conftest import BIN
 from seq2sum import _fake_replies
 from seq2sum.testing import FakeServer
+from support.paths import BIN
 
 NO_QUESTION = "is not a question: write two numbers like '53+42'"
 

@@ -11,8 +11,9 @@ import time
 
 import keras
 import pytest
-from conftest import BIN, overrides
+from conftest import overrides
 from support import commands
+from support.paths import BIN
 
 SETTINGS = (
     "digits=1",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
 from seq2sum import contract
 from seq2sum_training import recipe
 from seq2sum_training.data.layouts import Layout
 from seq2sum_training.data.questions import questions
 from seq2sum_training.graph.serving import ServingModel
 from seq2sum_training.model import network
+from support.paths import ROOT
 from tensorflow.core.protobuf import saved_model_pb2
 
 QUESTIONS = [b"53+42", b"999+1", b"0+0", b"7+123", b"123+456"]

@@ -11,8 +11,8 @@ from seq2sum_serving.deployment import atomic_file
 from seq2sum_serving.deployment.errors import Failed, Mistake
 from seq2sum_serving.deployment.model_config_file import Record
 from seq2sum_serving.deployment.state import Policy, Recorded
+from support.config_texts import ADOPTED, BY_HAND
 from support.situations import recorded
-from test_config_text import ADOPTED, BY_HAND
 
 
 @pytest.fixture

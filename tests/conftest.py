@@ -8,32 +8,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-from support.paths import ROOT
 
 # TensorFlow's own tools may use up to every core for each test process otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 from support import commands, processes, servers
+from support.paths import ROOT
+from support.small_recipe import SETTINGS, overrides
 
-SETTINGS = (
-    "digits=1",
-    "data.held_out=0.001",
-    "network.encoder=32",
-    "network.decoder=32",
-    "fit.steps=500",
-    "fit.learning_rate=3e-2",
-)
-"""The default recipe on one-digit sums: quick, and right on all 100 of them."""
-
-
-def overrides(*settings: str) -> list[str]:
-    """Settings as `--set` options."""
-    return [part for setting in settings for part in ("--set", setting)]
+pytest_plugins = ["support.fixtures"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,17 +37,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("embedded")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("embedded")]
-
-
-FAILED = pytest.StashKey[bool]()
-"""Of a test: whether a part of it has failed."""
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    report = yield
-    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
-    return report
 
 
 def needs_demo(item: pytest.Item) -> bool:

@@ -27,7 +27,7 @@ def python(program, server, coalesced=""):
     return subprocess.run(
         # Later releases of Python warn of any fork beside threads.
         [
-            *(sys.executable, "-W", "ignore::DeprecationWarning", TESTS / "forking.py"),
+            *(sys.executable, "-W", "ignore::DeprecationWarning", TESTS / "support" / "forking.py"),
             *(program, server.target, coalesced),
         ],
         capture_output=True,
@@ -104,7 +104,7 @@ def test_gunicorn_may_load_the_application_before_it_forks(server, tmp_path):
     with log.open("wb") as file:
         gunicorn = subprocess.Popen(
             [
-                *(sys.executable, "-m", "gunicorn", "preloaded:application", "--preload"),
+                *(sys.executable, "-m", "gunicorn", "support.preloaded_tensorflow:application", "--preload"),
                 *("--workers", "2", "--bind", f"127.0.0.1:{port}", "--chdir", TESTS),
                 *("--worker-tmp-dir", tmp_path, "--no-control-socket"),
             ],

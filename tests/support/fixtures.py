@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Generator
+from typing import Any
 
 import pytest
-from conftest import FAILED
 from seq2sum.testing import FakeServer
 from support import broken_models
 from support.both_clients import KINDS
 from support.fake_processes import FakeProcess
+
+FAILED = pytest.StashKey[bool]()
+"""Of a test: whether a part of it has failed."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture(params=KINDS, ids=KINDS)

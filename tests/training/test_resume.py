@@ -11,9 +11,9 @@ import time
 
 import keras
 import pytest
-from conftest import overrides
 from support import commands
 from support.paths import BIN
+from support.small_recipe import overrides
 
 SETTINGS = (
     "digits=1",

@@ -9,8 +9,8 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SETTINGS, overrides
 from seq2sum_training import recipe
+from support.small_recipe import SETTINGS, overrides
 from tensorflow_serving.apis import prediction_log_pb2
 
 

@@ -177,7 +177,7 @@ def test_what_waited_what_ran_and_what_was_added_is_counted(setting):
 
     here = setting(max_batch_size=8, allowed_batch_sizes=(4, 8))
     metrics.WRAPPED_RUN_COUNT.inc()
-    metrics.cell(metrics.PADDING_SIZE, "4").observe(0)
+    metrics.PADDING_SIZE.labels("4").observe(0)
     before = counts()
     answer(here.submit(1, 2, 3))
     after = counts()

@@ -73,7 +73,7 @@ def texts(*values):
 
 
 def attempts(path, status):
-    return metrics.LOAD_ATTEMPT_COUNT.labels(str(path), status)._value.get()
+    return metrics.LOAD_ATTEMPT_COUNT.labels(str(path), status).value
 
 
 def test_variables_assets_and_tables_are_there_after_loading(good):

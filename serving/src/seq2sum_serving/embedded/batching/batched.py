@@ -144,7 +144,7 @@ class BatchedServable:
         # Where there is no row, there is none to copy either; the real server ends.
         rounded = self._parameters.rounded(size) if size else 0
         extra = rounded - size
-        metrics.cell(metrics.PADDING_SIZE, str(rounded)).observe(extra)
+        metrics.PADDING_SIZE.labels(str(rounded)).observe(extra)
         metrics.PROCESSED_BATCH_SIZE.observe(rounded)
         feeds = rows.merge(
             [task.feeds for task in tasks],
@@ -164,7 +164,7 @@ class BatchedServable:
     def _timeout(self, tasks: Sequence[Task]) -> float | None:
         """Seconds for the run: until the last one has gone who still waits."""
         now = self._scheduler.clock()
-        waited = metrics.cell(metrics.QUEUING_LATENCY, POOL)
+        waited = metrics.QUEUING_LATENCY.labels(POOL)
         for task in tasks:
             waited.observe((now - task.enqueued) * MICROS)
         latest = max(task.deadline for task in tasks)

@@ -10,9 +10,8 @@ import os
 from dataclasses import dataclass
 
 from seq2sum_serving.configuration import batching_pb2
-from seq2sum_serving.embedded import config_file
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.files import local_path
+from seq2sum_serving.embedded.files import local_path, read_text_proto
 
 FILE_OF_A_MODEL = "batching_params.pbtxt"
 """In a version's folder, with `--enable_per_model_batching_parameters`."""
@@ -87,7 +86,7 @@ def of_version(path: str) -> BatchingParameters | None:
     file = local_path(path, FILE_OF_A_MODEL)
     if not file.exists():
         return None
-    return of_message(config_file.read_into(str(file), batching_pb2.BatchingParameters()))
+    return of_message(read_text_proto(str(file), batching_pb2.BatchingParameters()))
 
 
 def of_message(message: batching_pb2.BatchingParameters) -> BatchingParameters:

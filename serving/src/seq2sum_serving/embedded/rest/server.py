@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 from seq2sum_serving.embedded.errors import Code, StartupError
 from seq2sum_serving.embedded.ports import address
-from seq2sum_serving.embedded.prediction_service import DataPlane
+from seq2sum_serving.embedded.prediction_service import PredictionService
 from seq2sum_serving.embedded.rest.calls import Calls
 from seq2sum_serving.embedded.rest.http_connection import Connection
 from seq2sum_serving.embedded.rest.http_server import App, AppOptions
 from seq2sum_serving.embedded.rest.page import Page
-from seq2sum_serving.embedded.server_core import Core
+from seq2sum_serving.embedded.server_core import ServerCore
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class RestOptions:
 class RestServer:
     """The REST API on a port."""
 
-    def __init__(self, plane: DataPlane, core: Core, options: RestOptions) -> None:
+    def __init__(self, plane: PredictionService, core: ServerCore, options: RestOptions) -> None:
         count = options.threads - EVENT_LOOP_THREADS
         self._workers = ThreadPoolExecutor(count, "rest") if count > 0 else None
         self._app = App(

@@ -26,7 +26,7 @@ from seq2sum_serving.embedded.inference.datatypes import (
     datatype,
     numpy_dtype,
 )
-from seq2sum_serving.embedded.inference.flat_tensor import shaped
+from seq2sum_serving.embedded.inference.flat_tensor import reshape
 
 __all__ = ["FIELDS", "datatype", "decode", "elements", "encode", "write"]
 
@@ -66,7 +66,7 @@ def decode(tensor: tensor_pb2.TensorProto) -> Any:
         ValueError: TensorFlow would not take it either.
     """
     shape = _shape(tensor)
-    return shaped(_values(tensor, shape, math.prod(shape)), shape)
+    return reshape(_values(tensor, shape, math.prod(shape)), shape)
 
 
 def elements(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from seq2sum_serving.embedded import config_file, memory
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.inference import version_files
-from seq2sum_serving.embedded.inference.loader import loader_of
+from seq2sum_serving.embedded.inference.loader import make_loader
 from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.prediction_service import DataPlane
 from seq2sum_serving.embedded.repeated import Repeated
@@ -49,7 +49,7 @@ class Server:
         self._loaded = threading.Event()
         self._broken = threading.Event()
         self._on_broken: Callable[[], object] = lambda: None
-        load: Load = loader_of(config)
+        load: Load = make_loader(config)
         self._fleet: Fleet | None = None
         on_labels = None
         if config.processes > 1:

@@ -44,31 +44,31 @@ def needs_demo(item: pytest.Item) -> bool:
     return "demo" in getattr(item, "fixturenames", ())
 
 
-def awaits_case(item: pytest.Item) -> bool:
+def awaits_background_case(item: pytest.Item) -> bool:
     """Whether a test looks at a recorded case that has a server of its own."""
-    return item.name.startswith("test_a_server_of_its_own_behaves_as_the_real_one[")
+    return item.name.startswith("test_case_on_its_own_server[")
 
 
 def lateness(item: pytest.Item) -> tuple[bool, bool]:
-    """What runs beside the other tests is looked at last, so that it is there by then."""
-    return needs_demo(item), awaits_case(item)
+    """What runs alongside the other tests is looked at last, so that it is there by then."""
+    return needs_demo(item), awaits_background_case(item)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_results(
+def background_results(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Any]]:
     """What recorded cases with servers of their own depart in, as futures by the case's id."""
-    waiting = filter(awaits_case, request.session.items)
+    waiting = filter(awaits_background_case, request.session.items)
     cases = [item.callspec.params["recorded"] for item in waiting]
     if not cases:
         yield {}
         return
-    from conformance import beside, differences
+    from conformance import background_replay, differences
 
     if not processes.OF_THE_PROJECT:  # the tests of listed differences are skipped
-        cases = [one for one in cases if not differences.of_case(one.id)]
-    with beside.playing(cases, tmp_path_factory.mktemp("own")) as results:
+        cases = [one for one in cases if not differences.names_for_case(one.id)]
+    with background_replay.replaying(cases, tmp_path_factory.mktemp("own")) as results:
         yield results
 
 
@@ -83,7 +83,7 @@ def fork_server_ends() -> Iterator[None]:
 def demo_under_way(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, subprocess.Popen[str]] | None]:
-    """The folder and the process of a demo that runs beside the other tests; None if not needed."""
+    """A demo that runs alongside the other tests, as folder and process; None if not needed."""
     if not any(map(needs_demo, request.session.items)):
         yield None
         return

@@ -80,7 +80,7 @@ class Server:
             model_config_file=shlex.quote(str(self.folder / "models.config")),
             extra_flags=shlex.join([*FLAGS, *self.flags]),
         )
-        self.process = processes.started(shlex.split(line), self.log)
+        self.process = processes.start_process(shlex.split(line), self.log)
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}", OPTIONS)
         deadline = time.monotonic() + servers.SECONDS_TO_START
         for port in (self.grpc_port, self.rest_port):

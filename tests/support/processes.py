@@ -20,10 +20,12 @@ FLAGS = (
     "--model_base_path={model_base_path} --model_config_file={model_config_file} {extra_flags}"
 )
 VARIABLE = "SEQ2SUM_SERVER_COMMAND"
+FORBIDDEN = "SEQ2SUM_NO_SERVERS"
+"""Set where tests must not start servers: the fast loop."""
 TEMPLATE = os.environ.get(VARIABLE, f"{shlex.join(EMBEDDED)} {FLAGS}")
 CAN_FORK = sys.platform == "linux"
 """The fork server needs `pidfd_open`."""
-OF_THE_PROJECT = VARIABLE not in os.environ
+TESTS_EMBEDDED_SERVER = VARIABLE not in os.environ
 """Whether the suite tests the embedded server, and not that of SEQ2SUM_SERVER_COMMAND."""
 SERVE, TRAIN = "seq2sum-serve", "seq2sum-train"
 COMPILER = "TF_XLA_FLAGS"
@@ -47,7 +49,7 @@ class Process(Protocol):
     def kill(self) -> None: ...
 
 
-def keep_compiled(folder: str) -> None:
+def share_compilations(folder: str) -> None:
     """Lets this process and its children share a cache of compiled XLA programs.
 
     Many tests train the same small networks, and compiling one takes as long as training it.
@@ -65,18 +67,20 @@ def command(**values: str | int) -> list[str]:
     return shlex.split(TEMPLATE.format(**values))
 
 
-def started(line: Sequence[str], log: Path) -> Process:
+def start_process(line: Sequence[str], log: Path) -> Process:
     """Starts a new process."""
+    assert FORBIDDEN not in os.environ, "starts a server: mark the test with pytest.mark.server"
     with log.open("ab") as file:
         return subprocess.Popen(
             line, stdout=file, stderr=file, stdin=subprocess.DEVNULL, env=environment()
         )
 
 
-def forked(line: Sequence[str], log: Path) -> Process:
+def fork_process(line: Sequence[str], log: Path) -> Process:
     """Forks a process that has imported TensorFlow, or starts one where it cannot be forked."""
-    if not (CAN_FORK and OF_THE_PROJECT):
-        return started(line, log)
+    if not (CAN_FORK and TESTS_EMBEDDED_SERVER):
+        return start_process(line, log)
+    assert FORBIDDEN not in os.environ, "starts a server: mark the test with pytest.mark.server"
     assert tuple(line[: len(EMBEDDED)]) == EMBEDDED
     return fork_server(SERVE).start(line[len(EMBEDDED) :], out=log, errors=log)
 

@@ -79,7 +79,7 @@ class Server:
         )
         log = folder / f"server-{port}.log"
         log.touch()
-        process = (processes.forked if forked else processes.started)(line, log)
+        process = (processes.fork_process if forked else processes.start_process)(line, log)
         return cls(process, port, log, rest_port)
 
     @property

@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from seq2sum_serving.embedded.inference import metadata, multi, predict
+from seq2sum_serving.embedded.inference import metadata, multi_inference, predict
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.regress import regress
@@ -63,8 +63,8 @@ class PredictionService:
 
         The response is a `byte_labels` message.
         """
-        with self._handle(multi.model_of(request)) as (version, servable):
-            return multi.multi_inference(
+        with self._handle(multi_inference.model_of(request)) as (version, servable):
+            return multi_inference.multi_inference(
                 servable, version, request, options=self._options, timeout=timeout
             )
 

@@ -18,13 +18,13 @@ from seq2sum_serving.embedded import memory
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.inference import version_files
-from seq2sum_serving.embedded.inference.loader import loader_of
+from seq2sum_serving.embedded.inference.loader import make_loader
 from seq2sum_serving.embedded.log_throttle import LogThrottle
 from seq2sum_serving.embedded.model_config import read_model_config
 from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.prediction_service import PredictionService
-from seq2sum_serving.embedded.rest.http_server import AppOptions
-from seq2sum_serving.embedded.rest.server import RestOptions, RestServer
+from seq2sum_serving.embedded.rest.http_server import RestOptions, RestServer
+from seq2sum_serving.embedded.rest.router import RouterOptions
 from seq2sum_serving.embedded.rpc.grpc_server import GrpcServer
 from seq2sum_serving.embedded.rpc.handlers import model_methods, prediction_methods
 from seq2sum_serving.embedded.server_core import ServerCore
@@ -51,7 +51,7 @@ class Server:
         self._loaded = threading.Event()
         self._failed = threading.Event()
         self._on_failure: Callable[[], object] = lambda: None
-        load: Load = loader_of(config)
+        load: Load = make_loader(config)
         self._pool: WorkerPool | None = None
         on_labels = None
         if config.processes > 1:
@@ -184,7 +184,7 @@ def _rest_options(config: ServerConfig) -> RestOptions:
     return RestOptions(
         threads=config.rest_threads,
         timeout=config.rest_timeout_seconds,
-        app=AppOptions(cors=config.rest_cors, metrics_path=path),
+        router=RouterOptions(cors=config.rest_cors, metrics_path=path),
     )
 
 

@@ -21,6 +21,8 @@ from support.servers import free_port
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+pytestmark = pytest.mark.tensorflow
+
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
 

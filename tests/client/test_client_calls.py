@@ -1,4 +1,4 @@
-"""The client's pure core: requests from values, values from replies."""
+"""Calls as values: requests from values, values from replies."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def broken(change):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "named"),
     [
         (lambda r: r.outputs.pop("status"), "lacks"),
         (lambda r: setattr(r.outputs["answers"], "dtype", tensor_pb2.DT_FLOAT), "DT_STRING"),
@@ -156,8 +156,8 @@ def broken(change):
         (lambda r: r.outputs["status"].int_val.__setitem__(0, -1), "no status -1"),
     ],
 )
-def test_reply_that_breaks_the_contract_is_unexpected(change, said):
-    with pytest.raises(seq2sum.UnexpectedResponse, match=said) as caught:
+def test_reply_that_breaks_the_contract_is_unexpected(change, named):
+    with pytest.raises(seq2sum.UnexpectedResponse, match=named) as caught:
         answers(["53+42"], broken(change))
     assert "[from here:1, model seq2sum, latest version]" in str(caught.value)
 
@@ -183,23 +183,23 @@ def test_bytes_that_are_not_a_message_are_unexpected():
     raw=st.booleans(),
 )
 def test_requests_and_replies_round_trip(rows, raw):
-    questions, sums, sure, status = ([row[i] for row in rows] for i in range(4))
-    asked = call(questions)
-    travelled = predict_pb2.PredictRequest.FromString(asked.request.SerializeToString())
+    questions, sums, confidences, status = ([row[i] for row in rows] for i in range(4))
+    sent = call(questions)
+    received = predict_pb2.PredictRequest.FromString(sent.request.SerializeToString())
     assert [
         text if isinstance(question, bytes) else text.decode(errors="surrogatepass")
-        for question, text in zip(questions, travelled.inputs["questions"].string_val, strict=True)
+        for question, text in zip(questions, received.inputs["questions"].string_val, strict=True)
     ] == questions
     texts = [b"" if bad else b"%d" % value for bad, value in zip(status, sums, strict=True)]
-    response = reply(texts, () if raw else sure, status, version=7)
+    response = reply(texts, () if raw else confidences, status, version=7)
     if raw:
-        content = struct.pack(f"<{len(sure)}f", *sure)
+        content = struct.pack(f"<{len(confidences)}f", *confidences)
         response.outputs["confidence"].tensor_content = content
     if raw and not rows:
-        return  # no content is no values, of any number
-    found = asked.result(asked.method.parse(response.SerializeToString()), target="t").answers()
+        return  # empty content means no values
+    found = sent.result(sent.method.parse(response.SerializeToString()), target="t").answers()
     assert [answer.question for answer in found] == questions
-    for answer, value, certainty, bad in zip(found, sums, sure, status, strict=True):
+    for answer, value, certainty, bad in zip(found, sums, confidences, status, strict=True):
         assert (answer.error is not None) == bool(bad)
         assert answer.value == (None if bad else value)
         assert answer.confidence == (0.0 if bad else certainty)
@@ -229,9 +229,9 @@ def detailed(probabilities, status=0, length=2):
 def test_explanation_reads_each_position_by_the_alphabet():
     seven = [0.1 if c == "1" else 0.9 if c == "7" else 0.0 for c in contract.ALPHABET]
     blank = [0.75 if c == " " else 0.25 if c == "0" else 0.0 for c in contract.ALPHABET]
-    asked = calls.explain("3+4", LATEST)
-    assert asked.request.model_spec.signature_name == "probabilities"
-    found = asked.result(detailed([*seven, *blank]), target="t")
+    call = calls.explain("3+4", LATEST)
+    assert call.request.model_spec.signature_name == "probabilities"
+    found = call.result(detailed([*seven, *blank]), target="t")
     assert found.text == "7"
     assert found.version == 4
     assert found.confidence == pytest.approx(0.9 * 0.75)

@@ -145,11 +145,11 @@ async def ask_concurrently(callers, plan):
 
     async def caller(number, caller_plan):
         await asyncio.sleep(caller_plan["at"] / 1000)
-        asked = loop.time()
+        started = loop.time()
         try:
             answer = await coalescer.add(f"{number}+1", TARGET, Deadline(caller_plan["timeout"]))
         finally:
-            took[number] = loop.time() - asked
+            took[number] = loop.time() - started
         return answer.value
 
     took = [None] * len(callers)
@@ -191,8 +191,8 @@ def test_tasks_started_together_share_a_call(jumping):
     async def main():
         transport = TaskTransport([(1, True)] * 4)
         coalescer = TaskCoalescer(LIMITS, transport)
-        asked = [coalescer.add(f"{i}+1", TARGET, Deadline(None)) for i in range(4)]
-        await asyncio.gather(*asked)
+        callers = [coalescer.add(f"{i}+1", TARGET, Deadline(None)) for i in range(4)]
+        await asyncio.gather(*callers)
         return len(list(transport.plan))
 
     assert jumping(main) == 3
@@ -203,12 +203,12 @@ def test_call_without_callers_is_cancelled(jumping):
         transport = TaskTransport([(9, True)])
         coalescer = TaskCoalescer(LIMITS, transport)
         loop = asyncio.get_running_loop()
-        asked = [loop.create_task(coalescer.add("1+1", TARGET, Deadline(None))) for _ in range(2)]
+        callers = [loop.create_task(coalescer.add("1+1", TARGET, Deadline(None))) for _ in range(2)]
         await asyncio.sleep(0.001)
-        asked[0].cancel()
+        callers[0].cancel()
         await asyncio.sleep(0.001)
         assert transport.in_flight == 1
-        asked[1].cancel()
+        callers[1].cancel()
         await asyncio.sleep(0.001)
         assert transport.in_flight == 0
 
@@ -219,10 +219,12 @@ def test_closing_fails_waiting_tasks(jumping):
     async def main():
         coalescer = TaskCoalescer(LIMITS, TaskTransport([(9, True)] * 3))
         loop = asyncio.get_running_loop()
-        asked = [loop.create_task(coalescer.add("1+1", TARGET, Deadline(None))) for _ in range(10)]
+        callers = [
+            loop.create_task(coalescer.add("1+1", TARGET, Deadline(None))) for _ in range(10)
+        ]
         await asyncio.sleep(0.001)
         await coalescer.close()
-        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        outcomes = await asyncio.gather(*callers, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {seq2sum.CallError}
         assert "was closed" in str(outcomes[0])
 

@@ -329,7 +329,7 @@ def test_mistakes_are_told_in_one_line(run, tmp_path):
         (("add", "1+1", "--ca", token), "is not a PEM file", 2),
         (("add", "1+1", "--cert", token), "give both --cert and --key", 2),
         (("add", "1+1", "--split", tmp_path / "nope"), "cannot be read: No such file", 2),
-        (("add", "1+1", "--split", token), "it is not JSON", 2),
+        (("add", "1+1", "--split", token), "invalid JSON", 2),
         (("add", "1+1", "--token-file", tmp_path / "nope"), "cannot read --token-file", 2),
         (("add", "1+1", "--token-file", token), "it should be one word", 2),
         (("status",), f"is a server running at {nobody}? Start one", 1),

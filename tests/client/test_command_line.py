@@ -84,7 +84,7 @@ def test_every_verb_teaches_by_examples(verb, capsys):
         (("add", "--split", "a=1,a=2", "1+1"), "it names a twice"),
         (("add", "--split", "a=0", "1+1"), "a split needs at least one weight above 0"),
         (("add", "--split", "a=-1,b=1", "1+1"), "expected finite numbers, 0 or more"),
-        (("add", "--split", f"{2**63}=1", "1+1"), "is not a version"),
+        (("add", "--split", f"{2**63}=1", "1+1"), "it does not fit into 64 bits"),
         (("add", "--split", "=1", "1+1"), "invalid label ''"),
         (("status", "--split", "a=1"), "unrecognized arguments: --split"),
         (("add", "--in-flight", "0", "1+1"), "'0' is not a count"),

@@ -23,7 +23,7 @@ from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 from seq2sum_serving.deployment import replicas
 from seq2sum_serving.rollout import cli
 from support import servers
-from support.caller_threads import AskingThreads
+from support.caller_threads import CallerThreads
 
 FLAGS = (
     "--max_num_load_retries=0",
@@ -215,7 +215,7 @@ class Deployed:
         }
 
 
-class Traffic(AskingThreads):
+class Traffic(CallerThreads):
     """Callers that ask all the time by the weights in a file; what answers, and what fails."""
 
     PAUSE = 0.02

@@ -161,8 +161,8 @@ def test_a_full_splitting_queue_refuses_a_task_with_more_rows_than_room():
     assert refusal(put, queue, 4) == (
         Code.UNAVAILABLE,
         (
-            "The batch scheduling queue to which this task was submitted is full; task size is 4 but "
-            "scheduling capacity is only 3 (num_enqueued_batches=1, max_enqueued_batches=2, "
+            "The batch scheduling queue to which this task was submitted is full; task size is 4 "
+            "but scheduling capacity is only 3 (num_enqueued_batches=1, max_enqueued_batches=2, "
             "open_batch_size=1, max_execution_batch_size=2)"
         ),
     )

@@ -10,7 +10,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
 .PHONY: help setup setup-system demo format test test-quick test-others test-alone check \
 	check-generated check-deploy generate fuzz bench-training bench-seeds bench-graph bench-client \
-	bench-server bench-batching bench-capacity bench-stops capacity search-small soak \
+	bench-server bench-workers bench-batching bench-capacity bench-stops capacity search-small soak \
 	soak-rollout soak-balancing certs lock audit clean
 
 help: ## Show this help
@@ -86,9 +86,9 @@ generate: setup ## Generate code from protos/, and Kubernetes' copy of the alert
 	$(BIN)/python tools/prometheus_rule.py
 
 # Tests that need a missing tool are skipped with its name; with CI=true they fail.
-SYSTEM_TOOLS := chromium curl docker-compose prometheus
-setup-system: ## Install what some tests use of Debian: a browser, curl, docker-compose, Prometheus
-	@for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+SYSTEM_TOOLS := chromium curl docker-compose h2load prometheus
+setup-system: ## Install what some tests use of Debian: a browser, curl, h2load, docker-compose, Prometheus
+	@for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $${tool/h2load/nghttp2-client}"; done; \
 		[ -z "$$missing" ] || { root=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
 		$$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
@@ -111,6 +111,9 @@ bench-client: setup ## Every style of calling a server, against tensorflow-servi
 
 bench-server: setup ## The embedded server against its graph called in process (4 min)
 	$(BENCH).server
+
+bench-workers: setup ## A second worker process against one, with h2load (3 min)
+	$(BENCH).workers
 
 bench-batching: setup ## Find batching parameters and write the servers' batching file (9 min)
 	$(BENCH).batching --write

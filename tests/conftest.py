@@ -43,31 +43,31 @@ def needs_demo(item: pytest.Item) -> bool:
     return "demo" in getattr(item, "fixturenames", ())
 
 
-def awaits_case(item: pytest.Item) -> bool:
+def awaits_background_case(item: pytest.Item) -> bool:
     """Returns whether a test reads the result of a recorded case with a separate server."""
-    return item.name.startswith("test_a_server_of_its_own_behaves_as_the_real_one[")
+    return item.name.startswith("test_case_on_its_own_server[")
 
 
 def lateness(item: pytest.Item) -> tuple[bool, bool]:
     """Sort key: results of background work are read last, when it has finished."""
-    return needs_demo(item), awaits_case(item)
+    return needs_demo(item), awaits_background_case(item)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_results(
+def background_results(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Any]]:
     """Replays recorded cases with separate servers in the background; futures by case id."""
-    waiting = filter(awaits_case, request.session.items)
+    waiting = filter(awaits_background_case, request.session.items)
     cases = [item.callspec.params["recorded"] for item in waiting]
     if not cases:
         yield {}
         return
-    from conformance import beside, differences
+    from conformance import background_replay, differences
 
     if not processes.OF_THE_PROJECT:  # the tests of listed differences are skipped
-        cases = [one for one in cases if not differences.of_case(one.id)]
-    with beside.playing(cases, tmp_path_factory.mktemp("own")) as results:
+        cases = [one for one in cases if not differences.names_for_case(one.id)]
+    with background_replay.replaying(cases, tmp_path_factory.mktemp("own")) as results:
         yield results
 
 

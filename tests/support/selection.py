@@ -17,12 +17,12 @@ from support import processes
 
 NEEDS = ("tensorflow", "server", "system")
 SERVER_FIXTURES = {
-    "base_path", "base_subject", "command", "demo_under_way", "evaluated", "own_results",
+    "base_path", "base_server", "command", "demo_under_way", "evaluated", "background_results",
     "shared_server", "shuffled_version", "small_run", "small_version", "start_process",
     "start_processes", "start_server",
 }  # fmt: skip
 """Fixtures that start processes: tests that use one get the marker `server`."""
-ALWAYS_ACTIVE = {"demo_under_way", "own_results"}
+ALWAYS_ACTIVE = {"demo_under_way", "background_results"}
 MODULE_MARKS = re.compile(r"^pytestmark = (.*(?:\n[ \])].*)*)", re.MULTILINE)
 
 

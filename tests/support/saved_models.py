@@ -57,3 +57,11 @@ def edit(path, change):
     message = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     change(message)
     file.write_bytes(message.SerializeToString())
+
+
+def run_signature(model, name, output, array, **options):
+    """Runs a signature with a single input; returns an output as a list or scalar."""
+    signature = model.signatures[name]
+    [info] = signature.inputs.values()
+    [result] = model.run({info.name: array}, [signature.outputs[output].name], **options)
+    return result.tolist()

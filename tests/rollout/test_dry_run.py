@@ -123,9 +123,9 @@ def nonsense_weights(bench):
 
 
 ENDS = {
-    "missing golden questions": (None, "run 2", "there are no golden questions at"),
-    "missing golden questions by hand": (None, "canary 2", "there are no golden questions at"),
-    "missing golden questions of all": (None, "promote 2", "there are no golden questions at"),
+    "missing golden questions": (None, "run 2", "no golden questions at"),
+    "missing golden questions by hand": (None, "canary 2", "no golden questions at"),
+    "missing golden questions of all": (None, "promote 2", "no golden questions at"),
     "missing contract": (no_contract, "run 2", "has no assets.extra/contract.json"),
     "an export by force": (forced, "run 2", "golden: Exported by force"),
     "an export by force by hand": (forced, "canary 2", "golden: Exported by force"),

@@ -183,10 +183,10 @@ def test_what_is_not_safe_is_refused_with_1(settled, quick_version, line, words)
 def test_a_run_that_saw_too_little_ends_with_3_and_a_person_decides(quick_version, tmp_path):
     with Deployed(tmp_path, quick_version) as deployed:
         deployed.start(POLLING)
-        deployed.policy.write_text(QUICK.replace("fewest = 5", "fewest = 10_000"))
+        deployed.policy.write_text(QUICK.replace("min_calls = 5", "min_calls = 10_000"))
         told = deployed.roll("run", quick_version, "--json")
         assert told.code == 3
-        assert "live.fewest is 10,000" in told.json["error"]
+        assert "live.min_calls is 10,000" in told.json["error"]
         for advice in ("`run 2` judges it again", "`promote 2`", "`rollback` ends it"):
             assert advice in told.json["error"]
         status = deployed.status()

@@ -49,7 +49,9 @@ def test_the_last_moment_of_a_kind_is_kept(ledger, history):
     times = ("2026-07-14T09:30:02.000Z", "2026-07-14T09:31:02.500Z")
     for moment in times:
         with history.path.open("a") as file:
-            file.write(f'{{"format": 2, "kind": "promoted", "time": "{moment}", "model": "seq2sum"}}\n')
+            file.write(
+                f'{{"format": 2, "kind": "promoted", "time": "{moment}", "model": "seq2sum"}}\n'
+            )
     assert ledger.read().moments == {"promoted": 1784021462.5}
 
 

@@ -9,7 +9,7 @@ import socket
 from functools import partial
 
 import pytest
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum_serving.deployment import file_lock
 from seq2sum_serving.deployment.errors import Exit, Failed
 from seq2sum_serving.rollout import cli, commands, rehearsal, runner

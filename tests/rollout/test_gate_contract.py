@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 
 import pytest
-from seq2sum import Description, SignatureShape, TensorShape, contract
+from seq2sum import Description, SignatureShape, TensorShape
+from seq2sum.addition import contract
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates.contract import judge, judge_live
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seq2sum import Description, SignatureShape, TensorShape, contract
+from seq2sum import Description, SignatureShape, TensorShape
+from seq2sum.addition import contract
 
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.deployment.plain_text import one_line

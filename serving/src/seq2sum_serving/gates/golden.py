@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import Verdict

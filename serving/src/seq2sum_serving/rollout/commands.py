@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import RenderableType
-from seq2sum import contract
+from seq2sum import model_versions
 
 from seq2sum_serving.console import history as history_view
 from seq2sum_serving.console import output
@@ -158,7 +158,7 @@ def repair(task: Task) -> Exit:
 def run(task: Task) -> Exit:
     """The whole way of a version, or of a folder that becomes one."""
     deployment, given = task.deployment, str(task.options.what)
-    number = contract.version_number(given)
+    number = model_versions.version_number(given)
     source = Path(given) if number is None else None
     if task.options.dry_run:
         rehearsal.run(task, number, source)

@@ -131,7 +131,7 @@ ENDS = {
     "an export by force by hand": (forced, "canary 2", "golden: Exported by force"),
     "an export by force for all": (forced, "promote 2", "golden: Exported by force"),
     "missing version": (None, "run 9", "version 9 is not on disk"),
-    "missing folder": (None, "run {folder}/gone", "is no version to publish"),
+    "missing folder": (None, "run {folder}/gone", "is not a version folder"),
     "dangling link": (dangling, "run {folder}/exports/9", "No such file or directory"),
     "dangling link to publish": (dangling, "publish {folder}/exports/9", "cannot publish"),
     "taken number": (dangling, "publish {folder}/exports/9 --version 2", "version 2 exists"),
@@ -146,7 +146,11 @@ ENDS = {
     ),
     "a pipe to publish": (pipe, "publish {folder}/exports/9", "Not a regular file"),
     "a pipe to run": (pipe, "run {folder}/exports/9", "Not a regular file"),
-    "nonsense in the place of weights": (nonsense_weights, "run 2", "cannot read the weights"),
+    "nonsense in the place of weights": (
+        nonsense_weights,
+        "run 2",
+        "cannot read the traffic weights",
+    ),
     "weights in a volume": (weights_in_a_volume, "run 2", "part of a Kubernetes volume"),
 }
 

@@ -197,7 +197,7 @@ def test_what_somebody_writes_while_a_version_loads_is_not_overwritten(bench):
             bench.file.write_text(text.replace('"canary"', '"theirs"'))
 
     deployment.tell = told
-    with pytest.raises(Failed, match=r"was changed by somebody else meanwhile\. Nothing was"):
+    with pytest.raises(Failed, match=r"was changed by somebody else in the meantime\. Nothing was"):
         deployment.reach(transitions.canary(deployment.observe(), 2))
     assert bench.recorded.labels == {"stable": 1, "theirs": 1}
 

@@ -221,7 +221,7 @@ def test_a_set_that_cannot_be_finished_leaves_the_one_before(folder, monkeypatch
         (["--host", "localhost:8500"], "'localhost:8500' is no host's name or IP address (without"),
         (["--host", "https://a.example"], "'https://a.example' is no host's name"),
         (["--host", "-a"], "expected at least one argument"),
-        (["--days", "0"], "invalid number '0' of days from 1 on"),
+        (["--days", "0"], "'0' is no number of days from 1 on"),
         (["--days", "1.5"], "'1.5' is no number of days from 1 on"),
         (["--renew", "all"], "invalid choice: 'all'"),
         (["--renew", "server", "--force"], "not allowed with argument"),

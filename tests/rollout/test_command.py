@@ -96,14 +96,14 @@ def test_in_a_pipe_no_line_is_broken_and_none_is_padded(called, bench, monkeypat
     why = "a reason that is longer than eighty columns, " * 4
     bench.deployment().note("failed", 3, why)
     bench.export(3, bench.base / "3")
-    bench.fleet.replicas_[0].target = f"{'a' * 60}.example.org:8500"
-    bench.fleet.replicas_[1].error = "UNAVAILABLE " + "gone " * 40
+    bench.fleet.servers[0].target = f"{'a' * 60}.example.org:8500"
+    bench.fleet.servers[1].error = "UNAVAILABLE " + "gone " * 40
     _, out, _ = called(*verb.split())
     lines = out.splitlines()
     assert max(map(len, lines)) < 1000
     assert any(" ".join(why.split()) in line for line in lines)
     if verb != "history":
-        assert any(bench.fleet.replicas_[1].error.strip() in line for line in lines)
+        assert any(bench.fleet.servers[1].error.strip() in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_status_is_for_a_person_or_with_json_for_a_program(called):
 
 
 def test_drift_ends_a_status_with_1(called, bench):
-    bench.fleet.replicas_[1].error = "UNAVAILABLE gone"
+    bench.fleet.servers[1].error = "UNAVAILABLE gone"
     code, out, _ = called("status")
     assert code == Exit.FAILED
     assert "b:1 does not answer" in out

@@ -203,13 +203,13 @@ class Bench:
     def loaded(self):
         """The versions that replicas serve when all has come to rest; all the same on each."""
         self.fleet.settle()
-        [found] = {frozenset(one.available) for one in self.fleet.replicas_}
+        [found] = {frozenset(one.available) for one in self.fleet.servers}
         return set(found)
 
     def loaded_on(self, target):
         """The versions that one replica serves when all has come to rest."""
         self.fleet.settle()
-        [found] = [one for one in self.fleet.replicas_ if one.target == target]
+        [found] = [one for one in self.fleet.servers if one.target == target]
         return set(found.available)
 
     def contents(self):

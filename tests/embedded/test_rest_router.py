@@ -163,7 +163,7 @@ def test_signatures_and_models_that_are_not_there(ask):
 
 def test_calls_are_counted_under_the_name_that_was_sent(ask):
     def value(model, status):
-        return metrics.REQUEST_COUNT.labels(model, status)._value.get()
+        return metrics.REQUEST_COUNT.labels(model, status).value
 
     before = value("m", "OK"), value("odd name", "NOT_FOUND"), value("", "INVALID_ARGUMENT")
     predict(ask)

@@ -15,7 +15,7 @@ from seq2sum._proxy import Proxy, direct_options, proxy_of
 from seq2sum._target import address
 from support import doc_snippets, servers
 
-ONCE = seq2sum.Retry(attempts=1)
+ONCE = seq2sum.Retry(max_attempts=1)
 PROXY = "http://127.0.0.1:{port}"
 
 
@@ -173,7 +173,7 @@ def test_proxy_that_never_replies_is_named_too(make_client, monkeypatch):
 
 def test_wait_until_available_names_the_proxy(make_client, monkeypatch, proxy):
     monkeypatch.setenv("https_proxy", PROXY.format(port=proxy.port))
-    with pytest.raises(seq2sum.DeadlineExceeded, match="last heard: calls go through the proxy"):
+    with pytest.raises(seq2sum.DeadlineExceeded, match="last status: calls go through the proxy"):
         make_client("localhost:1", retry=ONCE).wait_until_available(timeout=0.5)
 
 
@@ -198,10 +198,10 @@ def test_other_failure_does_not_name_the_proxy(make_client, monkeypatch, fake):
 def test_channel_options_override_the_environment(make_client, monkeypatch, fake, proxy):
     option = (("grpc.http_proxy", PROXY.format(port=proxy.port)),)
     with pytest.raises(seq2sum.Unavailable, match=r"proxy .* of the channel option grpc\."):
-        make_client(fake.target, retry=ONCE, options=option).add("1+1")
+        make_client(fake.target, retry=ONCE, channel_options=option).add("1+1")
     monkeypatch.setenv("http_proxy", PROXY.format(port=proxy.port))
     off = (("grpc.enable_http_proxy", 0),)
-    assert make_client(fake.target, options=off).add("1+1").value == 2
+    assert make_client(fake.target, channel_options=off).add("1+1").value == 2
     assert make_client(fake.target, options=(("grpc.http_proxy", ""),)).add("1+1").value == 2
 
 

@@ -41,4 +41,9 @@ class ServingError(Exception):
 
 
 class StartupError(ServingError):
-    """The server cannot start."""
+    """The server cannot start; the message says what to do where that is known."""
+
+
+def invalid_argument(message: str) -> ServingError:
+    """Returns an error with the code INVALID_ARGUMENT."""
+    return ServingError(Code.INVALID_ARGUMENT, message)

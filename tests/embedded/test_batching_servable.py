@@ -178,7 +178,7 @@ def test_metrics_count_requests_runs_and_padding(make_setup):
 
     setup = make_setup(max_batch_size=8, allowed_batch_sizes=(4, 8))
     metrics.WRAPPED_RUN_COUNT.inc()
-    metrics.cell(metrics.PADDING_SIZE, "4").observe(0)
+    metrics.PADDING_SIZE.labels("4").observe(0)
     before = counts()
     answer(setup.submit(1, 2, 3))
     after = counts()

@@ -60,7 +60,7 @@ def test_examples_are_fed_to_the_input_of_every_signature():
 
 def test_examples_are_counted_once():
     def total():
-        return metrics.REQUEST_EXAMPLE_COUNT_TOTAL.labels("m")._value.get()
+        return metrics.REQUEST_EXAMPLE_COUNT_TOTAL.labels("m").value
 
     before = total()
     run(("regress", REGRESS), examples=1)

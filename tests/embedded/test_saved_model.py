@@ -38,7 +38,7 @@ def load_error(path, **options):
 
 
 def attempts(path, status):
-    return metrics.LOAD_ATTEMPT_COUNT.labels(str(path), status)._value.get()
+    return metrics.LOAD_ATTEMPT_COUNT.labels(str(path), status).value
 
 
 def test_load_restores_variables_assets_and_tables(good):

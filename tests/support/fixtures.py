@@ -73,7 +73,7 @@ def start_processes():
     def start(*processes):
         started.extend(process.start() for process in processes)
         for process in processes:
-            process.listening()
+            process.wait_until_listening()
         return processes
 
     yield start

@@ -149,7 +149,7 @@ class BatchedServable:
         # An empty batch has no row that could be copied; tensorflow_model_server aborts.
         rounded = self._parameters.rounded(size) if size else 0
         padding = rounded - size
-        metrics.cell(metrics.PADDING_SIZE, str(rounded)).observe(padding)
+        metrics.PADDING_SIZE.labels(str(rounded)).observe(padding)
         metrics.PROCESSED_BATCH_SIZE.observe(rounded)
         feeds = rows.merge_inputs(
             [task.feeds for task in tasks],
@@ -169,7 +169,7 @@ class BatchedServable:
     def _timeout(self, tasks: Sequence[Task]) -> float | None:
         """Returns the seconds until the latest deadline of the tasks."""
         now = self._scheduler.clock()
-        latency = metrics.cell(metrics.QUEUING_LATENCY, POOL)
+        latency = metrics.QUEUING_LATENCY.labels(POOL)
         for task in tasks:
             latency.observe((now - task.enqueued) * MICROS)
         latest = max(task.deadline for task in tasks)

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from seq2sum_serving.configuration import batching_pb2
-from seq2sum_serving.embedded import config_file
 from seq2sum_serving.embedded.errors import invalid_argument
-from seq2sum_serving.embedded.files import local_path
+from seq2sum_serving.embedded.files import local_path, read_text_proto
 
 VERSION_FILE = "batching_params.pbtxt"
 """File in a version's folder, used with `--enable_per_model_batching_parameters`."""
@@ -90,7 +89,7 @@ def from_version_folder(path: str) -> BatchingParameters | None:
     file = local_path(path, VERSION_FILE)
     if not file.exists():
         return None
-    return from_message(config_file.read_into(str(file), batching_pb2.BatchingParameters()))
+    return from_message(read_text_proto(str(file), batching_pb2.BatchingParameters()))
 
 
 def from_message(message: batching_pb2.BatchingParameters) -> BatchingParameters:

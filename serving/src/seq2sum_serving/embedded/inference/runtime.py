@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from time import perf_counter
 from typing import Any
-
-from prometheus_client import Histogram
 
 from seq2sum_serving.embedded.inference.servable import Arrays, Servable
 from seq2sum_serving.embedded.monitoring import metrics
@@ -39,11 +36,5 @@ def run(
     started = perf_counter()
     outputs = servable.run(feeds, fetches, timeout=timeout)
     micros = (perf_counter() - started) * MICROS
-    _latency(model, api).observe(micros)
+    metrics.RUNTIME_LATENCY.labels(model, api, RUNTIME).observe(micros)
     return outputs
-
-
-@cache
-def _latency(model: str, api: str) -> Histogram:
-    """Returns the child metric of a model; a lookup for each call costs as much as the count."""
-    return metrics.RUNTIME_LATENCY.labels(model, api, RUNTIME)

@@ -6,8 +6,8 @@ from typing import Any
 
 from tensorflow.core.protobuf import config_pb2
 
-from seq2sum_serving.embedded import config_file
 from seq2sum_serving.embedded.errors import Code, StartupError
+from seq2sum_serving.embedded.files import read_text_proto
 
 
 def session_config(
@@ -40,7 +40,7 @@ def session_config(
         )
     config = config_pb2.ConfigProto()
     if file:
-        config_file.read_into(file, config)
+        read_text_proto(file, config)
     separate = intra_op > 0 or inter_op > 0
     intra, inter = (intra_op, inter_op) if separate else (parallelism, parallelism)
     if intra < 0:  # tensorflow_model_server aborts (flags/session-parallelism-minus-1)

@@ -288,8 +288,7 @@ class Client(Configured):
         source = chunks(checked_collection(questions))
         first = list(islice(source, 2))
         if len(first) < 2:  # a single call needs no future, which would cost more
-            connection = self._open()
-            return [connection.predict_with_retries(chunk, target, deadline) for chunk in first]
+            return [self._open().predict_with_retries(chunk, target, deadline) for chunk in first]
         all_chunks = chain(first, source)
         return list(self._pipeline(all_chunks, lambda: (target, deadline), self.max_in_flight))
 

@@ -202,7 +202,9 @@ def test_options_of_the_channel_win_over_the_environment(make_client, monkeypatc
     monkeypatch.setenv("http_proxy", PROXY.format(port=proxy.port))
     off = (("grpc.enable_http_proxy", 0),)
     assert make_client(fake.target, channel_options=off).add("1+1").value == 2
-    assert make_client(fake.target, channel_options=(("grpc.http_proxy", ""),)).add("1+1").value == 2
+    assert (
+        make_client(fake.target, channel_options=(("grpc.http_proxy", ""),)).add("1+1").value == 2
+    )
 
 
 def test_the_environment_of_the_first_call_counts(make_client, monkeypatch, fake):

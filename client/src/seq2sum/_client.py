@@ -14,13 +14,13 @@ from typing import Self, Unpack
 import grpc
 
 from seq2sum import _calls, _forks
+from seq2sum._base_client import BaseClient
 from seq2sum._calls import ROWS_PER_CALL, PendingCall
-from seq2sum._configuration import Configured
 from seq2sum._connection import Connection
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
 from seq2sum._methods import GET_MODEL_STATUS
-from seq2sum._numbers import whole
+from seq2sum._numbers import integer
 from seq2sum._options import CallOptions, CallTarget
 from seq2sum._servable import Servable
 from seq2sum._versions import VersionStatus
@@ -35,7 +35,7 @@ CLOSE_TIMEOUT = 1.0
 """Seconds to wait for a channel to close when the program is interrupted."""
 
 
-class Client(Configured):
+class Client(BaseClient):
     """A client of a seq2sum model on a TensorFlow Serving or `seq2sum-serve` server.
 
     Safe to use from several threads, and in a child process after a fork, where it opens a new
@@ -133,12 +133,12 @@ class Client(Configured):
     ) -> Iterator[Columns]:
         """Yields the answers as `add_stream` does, by column: one `Columns` for each RPC."""
         self._resolve(**options)  # raises for invalid options before the first answer is taken
-        rows = whole("batch_size", batch_size, least=1, most=MAX_BATCH_SIZE)
+        rows = integer("batch_size", batch_size, least=1, most=MAX_BATCH_SIZE)
         limit = self.max_in_flight if max_in_flight is None else max_in_flight
         return self._pipeline(
             chunks(checked_collection(questions), rows=rows),
             lambda: self._resolve(**options),
-            whole("max_in_flight", limit, least=1),
+            integer("max_in_flight", limit, least=1),
         )
 
     def explain(self, question: Question, **options: Unpack[CallOptions]) -> Explanation:

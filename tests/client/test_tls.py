@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import seq2sum
 from seq2sum.testing import FakeServer
-from support.certificates import LONG_AGO, Certificates
+from support.certificates import EXPIRED, Certificates
 
 ONCE = {"retry": seq2sum.Retry(max_attempts=1)}
 NOT_TRUSTED = "the server's TLS certificate is of an authority not trusted here"
@@ -85,7 +85,7 @@ def test_default_authorities_do_not_trust_a_private_certificate(certificates, se
 
 
 def test_error_names_an_expired_server_certificate(certificates, serve, make_client):
-    server = serve(certificates.of_server(**LONG_AGO))
+    server = serve(certificates.of_server(**EXPIRED))
     tls = seq2sum.TLS(ca=certificates.ca)
     error = error_of(make_client(server.target, tls=tls, **ONCE))
     assert error.startswith("the server's TLS certificate has expired: it needs a new one (")
@@ -114,7 +114,7 @@ def test_error_names_an_untrusted_client_certificate(certificates, serve, make_c
 
 
 def test_error_names_the_expiry_of_the_client_certificate(certificates, serve, make_client):
-    server, files = serve(certificates.of_server(mutual=True)), certificates.of_client(**LONG_AGO)
+    server, files = serve(certificates.of_server(mutual=True)), certificates.of_client(**EXPIRED)
     tls = seq2sum.TLS(ca=certificates.ca, **files)
     error = error_of(make_client(server.target, tls=tls, **ONCE))
     assert error.startswith(

@@ -1,7 +1,7 @@
 """Conversion of callers' numbers to Python's `int` and `float`.
 
 numpy scalars behave almost like numbers: but `time.monotonic() + numpy.float32(2)` is a float32,
-whose resolution is no better than the timeout after a few weeks of uptime, and protobuf and gRPC
+whose resolution after a few weeks of uptime is as coarse as the timeout, and protobuf and gRPC
 accept only `int` and `float`. So every public number is converted once, on entry.
 """
 

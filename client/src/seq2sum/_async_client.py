@@ -6,7 +6,6 @@ import asyncio
 import warnings
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from types import TracebackType
 from typing import Self, Unpack
 
 import grpc
@@ -164,12 +163,7 @@ class AsyncClient(BaseClient):
         """Returns the client itself."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Closes the client."""
         await self.close()
 

@@ -8,7 +8,6 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from types import TracebackType
 from typing import Self, Unpack
 
 import grpc
@@ -144,10 +143,6 @@ class Client(BaseClient):
     def explain(self, question: Question, **options: Unpack[CallOptions]) -> Explanation:
         """Returns the network's probabilities for each position of the answer to one question.
 
-        Args:
-            question: A question as in `add`.
-            options: See `seq2sum.CallOptions`.
-
         Raises:
             InvalidQuestion: The question is malformed, or too long for the version.
             CallError: The call failed; the subclass says why.
@@ -171,9 +166,6 @@ class Client(BaseClient):
 
     def describe(self, **options: Unpack[CallOptions]) -> Description:
         """Returns the signatures of a model version, and how many digits it accepts.
-
-        Args:
-            options: See `seq2sum.CallOptions`.
 
         Raises:
             CallError: The call failed; the subclass says why.
@@ -225,12 +217,7 @@ class Client(BaseClient):
         """Returns the client itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Closes the client."""
         if kind is None or issubclass(kind, Exception):
             self.close()
@@ -269,16 +256,12 @@ class Client(BaseClient):
             return self._connection
 
     def _channel(self) -> grpc.Channel:
-        options = self._current_channel_options()
+        common = (self._current_channel_options(), self._compression)
         if self._tls is None:
-            channel = grpc.insecure_channel(self._address, options, self._compression)
+            channel = grpc.insecure_channel(self._address, *common)
         else:
-            channel = grpc.secure_channel(
-                self._address, self._tls.credentials(), options, self._compression
-            )
-        return (
-            grpc.intercept_channel(channel, *self._interceptors) if self._interceptors else channel
-        )
+            channel = grpc.secure_channel(self._address, self._tls.credentials(), *common)
+        return grpc.intercept_channel(channel, *self._interceptors)
 
     def _columns(
         self, questions: Iterable[Question], **options: Unpack[CallOptions]
@@ -289,8 +272,8 @@ class Client(BaseClient):
         first = list(islice(source, 2))
         if len(first) < 2:  # a single call needs no future, which would cost more
             return [self._open().predict_with_retries(chunk, target, deadline) for chunk in first]
-        all_chunks = chain(first, source)
-        return list(self._pipeline(all_chunks, lambda: (target, deadline), self.max_in_flight))
+        source = chain(first, source)
+        return list(self._pipeline(source, lambda: (target, deadline), self.max_in_flight))
 
     def _pipeline(
         self,

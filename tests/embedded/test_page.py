@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
+from conformance.case import FIXTURE
 from support import browser, servers, system
-
-FIXTURE = Path(__file__).parents[1] / "conformance" / "fixture"
 
 pytestmark = [
     pytest.mark.embedded,
@@ -16,7 +14,8 @@ pytestmark = [
 ]
 
 READY = "document.querySelector('.ask[data-ready]') !== null"
-ANSWERS = "[...document.querySelectorAll('.answer .result:not(.quiet)')].map(element => element.textContent)"
+ANSWERS = """[...document.querySelectorAll('.answer .result:not(.quiet)')].map(
+  element => element.textContent)"""
 ROWS = """[...document.querySelectorAll('.versions li')].map(row =>
   [row.dataset.version, ...row.querySelectorAll('.state, .label, .error')].map(
     part => part.textContent ?? part))"""

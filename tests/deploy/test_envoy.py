@@ -24,14 +24,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
-from seq2sum import contract
 from seq2sum._methods import PREDICT, bound
+from seq2sum.addition import contract
 from seq2sum.protocol import tensor_pb2
 from support import deployed
 
 pytestmark = pytest.mark.embedded  # replicas on addresses of their own need --host
 
-ONCE = {"retry": seq2sum.Retry(attempts=1), "timeout": 20.0}
+ONCE = {"retry": seq2sum.Retry(max_attempts=1), "timeout": 20.0}
 """A client that makes no second attempt."""
 MANY = 200
 """Calls after which one that gets any would have got some."""

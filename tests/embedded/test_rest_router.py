@@ -129,7 +129,7 @@ def test_unknown_signature_and_model(send):
 
 def test_calls_are_counted_by_the_name_in_the_path(send):
     def value(model, status):
-        return metrics.REQUEST_COUNT.labels(model, status)._value.get()
+        return metrics.REQUEST_COUNT.labels(model, status).value
 
     before = value("m", "OK"), value("odd name", "NOT_FOUND"), value("", "INVALID_ARGUMENT")
     predict(send)

@@ -1,8 +1,8 @@
-"""The grammar of questions by example."""
+"""Examples for the syntax of questions."""
 
 from __future__ import annotations
 
-from seq2sum.contract import Status
+from seq2sum.addition.contract import Status
 
 EXAMPLES = {
     b"53+42": Status.OK,
@@ -49,4 +49,4 @@ EXAMPLES = {
     "１+１".encode(): Status.MALFORMED,
     "٣+٤".encode(): Status.MALFORMED,
 }
-"""Questions and their status where operands have up to three digits."""
+"""Questions and their status for models of up to three digits."""

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from functools import cache
 
+from msgspec.structs import replace
 from rich.console import Console
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 from seq2sum_serving.deployment import config_text
-from seq2sum_serving.deployment.event_log import History
-from seq2sum_serving.deployment.model_config_file import Record
-from seq2sum_serving.deployment.model_store import SAVED_MODEL, Base
+from seq2sum_serving.deployment.event_log import EventLog, Verdict
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.model_store import SAVED_MODEL, ModelStore
 from seq2sum_serving.deployment.state import CANARY, STABLE
-from seq2sum_serving.deployment.traffic import Traffic
+from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
-from seq2sum_serving.gates.results import Result, Verdict
+from seq2sum_serving.gates.measurement import Measurement
 from seq2sum_serving.rollout import commands, rehearsal, runner
 from seq2sum_serving.rollout import executor as deployment
 from seq2sum_serving.rollout.executor import Deployment, Pace
-from support.fake_replicas import MODEL, FakeFleet
+from support.fake_replicas import MODEL, FakeReplicas
 
 STEPS = (5, 50)
 PLAIN = 'model_config_list {{ config {{ name: "seq2sum" base_path: "{base}" {more} }} }}\n'
@@ -44,11 +44,11 @@ WITH_PREVIOUS = (
 """And after a second one."""
 
 
-_parsed = cache(config_text.parsed)
+_parsed = cache(config_text.parse)
 
 
 def parsed(text):
-    """As `config_text.parsed`, which takes a third of a run's time otherwise."""
+    """As `config_text.parse`, which takes a third of a run's time otherwise."""
     return ModelServerConfig.FromString(_parsed(text).SerializeToString())
 
 
@@ -92,13 +92,13 @@ class Gates:
         return None
 
     def loaded(self, _):
-        assert set(self.deployment.fleet.answering(STABLE).values()) == {self.stable}
+        assert set(self.deployment.fleet.resolve_label(STABLE).values()) == {self.stable}
         return [self._found("golden")]
 
     def bake(self, _, ended, told, **__):
         weight = self.deployment.traffic.read()[CANARY]
-        assert set(self.deployment.fleet.answering(CANARY).values()) == {self.version}
-        assert set(self.deployment.fleet.answering(STABLE).values()) == {self.stable}
+        assert set(self.deployment.fleet.resolve_label(CANARY).values()) == {self.version}
+        assert set(self.deployment.fleet.resolve_label(STABLE).values()) == {self.stable}
         found = self._found("errors", f"errors {weight:g}")
         told("probes")
         ended()
@@ -107,11 +107,11 @@ class Gates:
     def _found(self, gate, moment=None):
         moment = moment or gate
         self.asked.append(moment)
-        told = self.script.get(moment, Verdict.PASSED)
+        told = self.script.get(moment, Verdict.SUCCESSFUL)
         if callable(told):
             told()
-            told = Verdict.PASSED
-        return Result(gate, Verdict(told), f"{told} it", {"share": 1.0})
+            told = Verdict.SUCCESSFUL
+        return Measurement(gate, Verdict(told), f"{told} it", {"share": 1.0})
 
 
 class Bench:
@@ -132,8 +132,8 @@ class Bench:
             self.export(version, self.base / str(version))
         self.file = folder / "models.config"
         self.file.write_text(PLAIN.format(base=self.base, more=config))
-        monkeypatch.setattr(config_text, "parsed", parsed)
-        self.fleet = FakeFleet(self.file)
+        monkeypatch.setattr(config_text, "parse", parsed)
+        self.fleet = FakeReplicas(self.file)
         self.gates = gates or Gates()
         clock = Clock(self.fleet)
         monkeypatch.setattr(deployment, "time", clock)
@@ -155,11 +155,11 @@ class Bench:
     def deployment(self):
         """As a process that has just begun sees it."""
         return Deployment(
-            Record(self.file, MODEL),
+            ModelConfigFile(self.file, MODEL),
             self.fleet,
-            Base(self.base),
-            Traffic(self.folder / "traffic.json"),
-            History(self.folder / "rollouts.jsonl"),
+            ModelStore(self.base),
+            TrafficFile(self.folder / "traffic.json"),
+            EventLog(self.folder / "rollouts.jsonl"),
             pace=Pace(load=30, settle=0.2),
             tell=self.said.append,
         )
@@ -182,7 +182,7 @@ class Bench:
     @property
     def done(self):
         """What the history says, a word each."""
-        return [event.what for event in self.events]
+        return [event.kind for event in self.events]
 
     @property
     def recorded(self):
@@ -195,21 +195,21 @@ class Bench:
     def outcomes(self):
         """How runs ended: version and word."""
         return [
-            (event.version, event.figures["outcome"])
+            (event.version, event.details["outcome"])
             for event in self.events
-            if event.what == "run ended"
+            if event.kind == "run ended"
         ]
 
     def loaded(self):
         """The versions that replicas serve when all has come to rest; all the same on each."""
         self.fleet.settle()
-        [found] = {frozenset(one.available) for one in self.fleet.replicas_}
+        [found] = {frozenset(one.available) for one in self.fleet.servers}
         return set(found)
 
     def loaded_on(self, target):
         """The versions that one replica serves when all has come to rest."""
         self.fleet.settle()
-        [found] = [one for one in self.fleet.replicas_ if one.target == target]
+        [found] = [one for one in self.fleet.servers if one.target == target]
         return set(found.available)
 
     def contents(self):

@@ -1,9 +1,9 @@
-"""Where things may be, in short: for tables of plans."""
+"""States of a deployment in short notation, for tables of plans."""
 
 from __future__ import annotations
 
 from seq2sum import State, VersionStatus
-from seq2sum_serving.deployment.state import Current, Policy, Recorded, Replica
+from seq2sum_serving.deployment.state import Current, ModelEntry, Policy, Replica
 
 STATES = {
     "A": State.AVAILABLE,
@@ -13,11 +13,11 @@ STATES = {
     "E": State.END,
     "F": State.END,
 }
-"""F is E with an error."""
+"""F is END with an error."""
 
 
 def replica(text: str, labels: dict[str, int | None] | None = None, target: str = "a:1") -> Replica:
-    """A replica from `1A 2F`."""
+    """Returns a replica from `1A 2F`."""
     states = {}
     for entry in text.split():
         number, letter = int(entry[:-1]), entry[-1]
@@ -26,27 +26,27 @@ def replica(text: str, labels: dict[str, int | None] | None = None, target: str 
     return Replica(target, states, labels or {})
 
 
-def recorded(versions: str | None, **labels: int) -> Recorded:
-    """A file of record; None for versions is no policy at all."""
+def recorded(versions: str | None, **labels: int) -> ModelEntry:
+    """Returns an entry of a model config file; without a policy if `versions` is None."""
     if versions is None:
-        return Recorded(Policy(), labels)
+        return ModelEntry(Policy(), labels)
     if versions == "all":
-        return Recorded(Policy("all"), labels)
-    return Recorded(Policy("specific", frozenset(map(int, versions.split()))), labels)
+        return ModelEntry(Policy("all"), labels)
+    return ModelEntry(Policy("specific", frozenset(map(int, versions.split()))), labels)
 
 
 def current(
     versions: str | None,
     *replicas: str,
     on_disk: str = "1 2 3 4",
-    spent: dict[int, str] | None = None,
+    burned: dict[int, str] | None = None,
     down: int = 0,
     answering: dict[str, int | None] | None = None,
     **labels: int,
 ) -> Current:
-    """Where things are; labels mean on each replica what the file says, unless told otherwise."""
-    meant: dict[str, int | None] = dict(labels) if answering is None else answering
-    there = [replica(text, meant, f"r{n}:1") for n, text in enumerate(replicas)]
-    there += [Replica(f"down{n}:1", error="UNAVAILABLE gone") for n in range(down)]
+    """Returns a state; labels on the replicas are those of the file unless `answering` is given."""
+    resolved: dict[str, int | None] = dict(labels) if answering is None else answering
+    found = [replica(text, resolved, f"r{n}:1") for n, text in enumerate(replicas)]
+    found += [Replica(f"down{n}:1", error="UNAVAILABLE gone") for n in range(down)]
     disk = [int(number) for number in on_disk.split()]
-    return Current(disk, recorded(versions, **labels), there, spent or {})
+    return Current(disk, recorded(versions, **labels), found, burned or {})

@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 
-from seq2sum._answers import Columns, Question
 from seq2sum._client import Client
 from seq2sum._command.complaints import Mistake, complaint, one_line, shown, tell
 from seq2sum._command.connection import asked, connected
@@ -17,6 +16,7 @@ from seq2sum._command.rows import FORMATS, Row, part
 from seq2sum._command.sink import Write, opened
 from seq2sum._command.terminal import is_terminal
 from seq2sum._errors import CallError, Seq2SumError, UnexpectedResponse
+from seq2sum.addition.answers import Columns, Question
 
 ERRORS_SHOWN = 20
 """Refused questions that are told one by one; a file of the wrong kind has nothing else."""
@@ -65,7 +65,7 @@ class Adding:
         lines: Lines | None,
         place: Callable[[int], str],
     ) -> None:
-        self._client, self._write, self._how = client, write, asked(options)
+        self._client, self._write, self._call_options = client, write, asked(options)
         self._format = FORMATS[options.format]
         self._lines, self._place = lines, place
         self._left_to_tell = sys.maxsize if options.all_errors else ERRORS_SHOWN
@@ -79,7 +79,7 @@ class Adding:
         """Answers them as fast as the server can."""
         self._write(self._format.header)
         try:
-            for columns in self._client.stream_columns(questions, **self._how):
+            for columns in self._client.stream_columns(questions, **self._call_options):
                 self._take(columns)
                 self._meter.show()
         except Seq2SumError:
@@ -96,7 +96,7 @@ class Adding:
         self._write(self._format.header)
         for question in questions:
             try:
-                columns = self._client.add_columns([question], **self._how)
+                columns = self._client.add_columns([question], **self._call_options)
             except (CallError, UnexpectedResponse) as error:
                 row = Row(shown(question), None, None, None, complaint(error))
                 if self._format.tells_errors:

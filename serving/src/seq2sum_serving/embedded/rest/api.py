@@ -22,7 +22,7 @@ from tensorflow_serving.apis import (
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.signatures import DEFAULT_SIGNATURE
 from seq2sum_serving.embedded.monitoring import metrics
-from seq2sum_serving.embedded.prediction_service import DataPlane
+from seq2sum_serving.embedded.prediction_service import PredictionService
 from seq2sum_serving.embedded.rest import (
     examples_from_json,
     messages_to_json,
@@ -33,7 +33,7 @@ from seq2sum_serving.embedded.rest import (
 from seq2sum_serving.embedded.rest.json_writer import error_text
 from seq2sum_serving.embedded.rest.paths import Action, Route, RouteError, parse_route
 from seq2sum_serving.embedded.rest.replies import Reply
-from seq2sum_serving.embedded.server_core import Core
+from seq2sum_serving.embedded.server_core import ServerCore
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 class RestApi:
     """The API over a prediction service and a server core. Thread-safe."""
 
-    def __init__(self, plane: DataPlane, core: Core, timeout: float | None) -> None:
+    def __init__(self, plane: PredictionService, core: ServerCore, timeout: float | None) -> None:
         """Creates the API.
 
         Args:
@@ -135,9 +135,9 @@ class RestApi:
 
 def count_request(model: str, code: Code) -> None:
     """Counts a call, also if it fails."""
-    metrics.cell(metrics.REQUEST_COUNT, model, code.name).inc()
+    metrics.REQUEST_COUNT.labels(model, code.name).inc()
 
 
 def _record_latency(model: str, action: Action, seconds: float) -> None:
     api = "" if action in (Action.STATUS, Action.METADATA) else action.value
-    metrics.cell(metrics.REQUEST_LATENCY, model, api, "REST").observe(seconds * 1e6)
+    metrics.REQUEST_LATENCY.labels(model, api, "REST").observe(seconds * 1e6)

@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from seq2sum_serving.embedded.ports import address, cannot_listen
-from seq2sum_serving.embedded.prediction_service import DataPlane
+from seq2sum_serving.embedded.prediction_service import PredictionService
 from seq2sum_serving.embedded.rest.api import RestApi
 from seq2sum_serving.embedded.rest.http_connection import Connection
 from seq2sum_serving.embedded.rest.page import Page
 from seq2sum_serving.embedded.rest.router import Router, RouterOptions
-from seq2sum_serving.embedded.server_core import Core
+from seq2sum_serving.embedded.server_core import ServerCore
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class RestOptions:
 class RestServer:
     """The REST API on a port."""
 
-    def __init__(self, plane: DataPlane, core: Core, options: RestOptions) -> None:
+    def __init__(self, plane: PredictionService, core: ServerCore, options: RestOptions) -> None:
         count = options.threads - EVENT_LOOP_THREADS
         self._workers = ThreadPoolExecutor(count, "rest") if count > 0 else None
         self._router = Router(

@@ -1,0 +1,1 @@
+"""The addition model: its serving contract, its calls and their results."""

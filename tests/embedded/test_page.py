@@ -8,10 +8,7 @@ import pytest
 from conformance.case import FIXTURE
 from support import browser, servers, system
 
-pytestmark = [
-    pytest.mark.embedded,
-    system.needs("chromium"),
-]
+pytestmark = [pytest.mark.embedded, pytest.mark.server, system.needs("chromium")]
 
 READY = "document.querySelector('.ask[data-ready]') !== null"
 ANSWERS = """[...document.querySelectorAll('.answer .result:not(.quiet)')].map(

@@ -19,7 +19,7 @@ model_config_list {{
 }}
 """
 
-pytestmark = system.needs("curl")
+pytestmark = [pytest.mark.server, system.needs("curl")]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import servers
 
+pytestmark = pytest.mark.server
+
 MEGABYTE = random.Random(7).randbytes(1 << 20)
 SECONDS = 60
 

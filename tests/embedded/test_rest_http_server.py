@@ -12,6 +12,8 @@ from seq2sum_serving.embedded.rest.http_server import RestOptions, RestServer
 from support import servers
 from support.fake_core import FakeCore, echo
 
+pytestmark = pytest.mark.tensorflow
+
 BODY = json.dumps({"inputs": [1.5]})
 PATH = "/v1/models/m:predict"
 SECONDS = 20

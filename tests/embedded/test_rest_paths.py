@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 from seq2sum_serving.embedded.rest.paths import Action, Route, RouteError, parse_route, parse_target
 
+pytestmark = pytest.mark.tensorflow
+
 PREDICT, METADATA, STATUS = Action.PREDICT, Action.METADATA, Action.STATUS
 
 

@@ -16,6 +16,8 @@ from seq2sum_serving.embedded.rest.request_parser import Request
 from seq2sum_serving.embedded.rest.router import Router, RouterOptions
 from support.fake_core import FakeCore, echo
 
+pytestmark = pytest.mark.tensorflow
+
 NOT_FOUND = b"<H1>Not Found</H1>"
 
 

@@ -5,13 +5,16 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.inference import tensors
 from seq2sum_serving.embedded.rest import examples_from_json, tensors_from_json, tensors_to_json
 from seq2sum_serving.embedded.rest.tensors_from_json import Format
+from support.serving_errors import refusal
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import classification_pb2, predict_pb2
+
+pytestmark = pytest.mark.tensorflow
 
 FLOAT, DOUBLE, STRING = types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_STRING
 INT8, INT32 = types_pb2.DT_INT8, types_pb2.DT_INT32
@@ -45,10 +48,8 @@ def every_form(values, dtype):
     yield tensors.decode(request.inputs["x"])
 
 
-def rejection(document, **inputs):
-    with pytest.raises(ServingError) as raised:
-        read(document, **inputs)
-    return raised.value
+def error_message(document, **inputs):
+    return refusal(read, document, **inputs)[1]
 
 
 @pytest.mark.parametrize(
@@ -143,17 +144,17 @@ def test_invalid_base64(text):
     body = json.dumps({"inputs": [{"b64": text}]}).encode()
     if "\udcff" in text:  # a byte that is not UTF-8
         body = body.replace(b"\\udcff", b"\xff")
-    assert rejection(body, x=STRING).message == "Unable to base64 decode"
+    assert error_message(body, x=STRING) == "Unable to base64 decode"
 
 
 def test_duplicate_b64_key_is_not_base64():
     body = b'{"inputs": [{"b64": "YQ==", "b64": "YQ=="}]}'
-    assert rejection(body, x=STRING).message == (
+    assert error_message(body, x=STRING) == (
         'JSON Value: {\n    "b64": "YQ==",\n    "b64": "YQ=="\n} '
         "not formatted correctly for base64 data"
     )
     body = b'{"instances": [{"b64": "YQ==", "b64": "YQ=="}]}'
-    assert rejection(body, x=STRING).message.endswith("does not have named input: b64")
+    assert error_message(body, x=STRING).endswith("does not have named input: b64")
 
 
 @pytest.mark.parametrize("depth", [300, 5000])
@@ -164,10 +165,10 @@ def test_deeply_nested_lists(depth):
     tensors_from_json.fill_request(request, b'{"inputs":' + nested + b"}", lambda _: infos)
     assert len(request.inputs["x"].tensor_shape.dim) == depth
     wrong = nested.replace(b"1", b'"a"')
-    assert rejection(b'{"inputs":' + wrong + b"}", x=FLOAT).message == (
+    assert error_message(b'{"inputs":' + wrong + b"}", x=FLOAT) == (
         'JSON Value: "a" Type: String is not of expected type: float'
     )
-    assert "unexpected level" in rejection(b'{"inputs":[1,' + nested + b"]}", x=FLOAT).message
+    assert "unexpected level" in error_message(b'{"inputs":[1,' + nested + b"]}", x=FLOAT)
 
 
 def test_size_of_errors_is_bounded():
@@ -177,7 +178,7 @@ def test_size_of_errors_is_bounded():
         {"instances": [], "x": ["\u0001"] * 10**5},
         {"signature_name": list(range(10**5))},
     ):
-        assert len(rejection(document, x=FLOAT).message) < 600
+        assert len(error_message(document, x=FLOAT)) < 600
 
 
 def test_small_integers_keep_their_lowest_bits():
@@ -188,7 +189,7 @@ def test_small_integers_keep_their_lowest_bits():
 def test_empty_lists():
     found, _ = read({"inputs": []}, x=STRING)
     assert found["x"].shape == (0,)
-    assert rejection({"instances": []}, x=STRING).message.endswith("No values in 'instances' array")
+    assert error_message({"instances": []}, x=STRING).endswith("No values in 'instances' array")
 
 
 @pytest.mark.parametrize(
@@ -244,28 +245,25 @@ def test_empty_lists():
     ],
 )
 def test_messages_of_tensorflow_serving(document, dtype, message):
-    error = rejection(document, x=dtype)
-    assert (error.code, error.message) == (Code.INVALID_ARGUMENT, message)
+    assert refusal(read, document, x=dtype) == (Code.INVALID_ARGUMENT, message)
 
 
 def test_several_inputs_need_names():
-    assert "instances is a plain list" in rejection({"instances": [1]}, x=FLOAT, y=FLOAT).message
-    assert "inputs is a plain value/list" in rejection({"inputs": [1]}, x=FLOAT, y=FLOAT).message
-    error = rejection({"instances": [{"x": 1, "y": 2}, {"x": 1}]}, x=FLOAT, y=FLOAT)
-    assert error.message.endswith("} keys must be equal to: x,y")
-    assert error.message.startswith("Failed to process element: 1 of 'instances' list.")
+    assert "instances is a plain list" in error_message({"instances": [1]}, x=FLOAT, y=FLOAT)
+    assert "inputs is a plain value/list" in error_message({"inputs": [1]}, x=FLOAT, y=FLOAT)
+    message = error_message({"instances": [{"x": 1, "y": 2}, {"x": 1}]}, x=FLOAT, y=FLOAT)
+    assert message.endswith("} keys must be equal to: x,y")
+    assert message.startswith("Failed to process element: 1 of 'instances' list.")
 
 
 def test_type_that_json_cannot_express():
-    assert rejection({"inputs": [1.0]}, x=HALF).code is Code.UNIMPLEMENTED
+    assert refusal(read, {"inputs": [1.0]}, x=HALF)[0] is Code.UNIMPLEMENTED
     # Composite tensors have no type in signatures.
-    none = rejection({"inputs": [1.0]}, x=INVALID)
-    assert none.message == "Conversion of JSON Value: 1.0 to type: INVALID"
-    error = rejection({"instances": [1.0]}, x=HALF)
-    assert error.code is Code.INVALID_ARGUMENT
-    assert error.message.endswith(
-        "Error: UNIMPLEMENTED: Conversion of JSON Value: 1.0 to type: half"
-    )
+    message = error_message({"inputs": [1.0]}, x=INVALID)
+    assert message == "Conversion of JSON Value: 1.0 to type: INVALID"
+    code, message = refusal(read, {"instances": [1.0]}, x=HALF)
+    assert code is Code.INVALID_ARGUMENT
+    assert message.endswith("Error: UNIMPLEMENTED: Conversion of JSON Value: 1.0 to type: half")
 
 
 def outputs(**values):
@@ -334,9 +332,7 @@ def test_output_named_bytes_is_written_as_base64():
     ],
 )
 def test_outputs_that_json_cannot_express(found, layout, message):
-    with pytest.raises(ServingError) as raised:
-        tensors_to_json.predict_text(found, layout)
-    assert raised.value.message == message
+    assert refusal(tensors_to_json.predict_text, found, layout)[1] == message
 
 
 def examples(document):
@@ -390,6 +386,4 @@ def test_type_of_features():
     ],
 )
 def test_invalid_examples(document, message):
-    with pytest.raises(ServingError) as raised:
-        examples(document)
-    assert raised.value.message == message
+    assert refusal(examples, document)[1] == message

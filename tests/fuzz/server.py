@@ -31,7 +31,7 @@ class Server(ServerUnderTest):
     def __init__(self, template: str, path: Path, flags: tuple[str, ...] = ()) -> None:
         self.starts = 0
         spec = dataclasses.replace(case.BASE, flags=(*FLAGS, *flags), files={})
-        super().__init__(spec, path, processes.started, template)
+        super().__init__(spec, path, processes.start_process, template)
 
     def launch(self) -> None:
         """Starts the process and waits for its ports."""

@@ -19,7 +19,7 @@ PATH = "/v1/models/m:predict"
 SECONDS = 20
 
 
-class Plane:
+class BlockingPredictionService:
     """Replies once `release` is set."""
 
     def __init__(self):
@@ -36,8 +36,8 @@ class Running:
     """A server on a free port, its prediction service, and calls from separate threads."""
 
     def __init__(self, threads):
-        self.plane = Plane()
-        self.server = RestServer(self.plane, FakeCore(), RestOptions(threads))
+        self.service = BlockingPredictionService()
+        self.server = RestServer(self.service, FakeCore(), RestOptions(threads))
         self.port = servers.free_port()
         self.outcomes = []
         self._calls = []
@@ -71,14 +71,14 @@ def running(request):
     running = Running(getattr(request, "param", 2))
     running.server.start("127.0.0.1", running.port)
     yield running
-    running.plane.release.set()
+    running.service.release.set()
     running.server.stop(0)
     running.finish()
 
 
 def test_stop_waits_for_calls_in_flight(running):
     running.call()
-    assert running.plane.started.acquire(timeout=SECONDS)
+    assert running.service.started.acquire(timeout=SECONDS)
     idle = socket.create_connection(("127.0.0.1", running.port))
     stopping = threading.Thread(target=running.server.stop, args=(SECONDS,))
     stopping.start()
@@ -88,7 +88,7 @@ def test_stop_waits_for_calls_in_flight(running):
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", running.port))
     assert stopping.is_alive()
-    running.plane.release.set()
+    running.service.release.set()
     stopping.join(SECONDS)
     assert not stopping.is_alive()
     assert running.finish() == [200]
@@ -96,7 +96,7 @@ def test_stop_waits_for_calls_in_flight(running):
 
 def test_stop_aborts_calls_after_the_grace_period(running):
     running.call()
-    assert running.plane.started.acquire(timeout=SECONDS)
+    assert running.service.started.acquire(timeout=SECONDS)
     running.server.stop(0.05)
     assert running.finish() == ["no reply"]
 
@@ -114,7 +114,7 @@ def test_stop_without_workers_does_not_wait(running):
 
 def test_slow_call_does_not_delay_the_page(running):
     running.call()
-    assert running.plane.started.acquire(timeout=SECONDS)
+    assert running.service.started.acquire(timeout=SECONDS)
     connection = running.connect()
     connection.request("GET", "/models.json")
     assert connection.getresponse().status == 200
@@ -124,7 +124,7 @@ def test_slow_call_does_not_delay_the_page(running):
 def test_port_in_use_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        server = RestServer(Plane(), FakeCore(), RestOptions(2))
+        server = RestServer(BlockingPredictionService(), FakeCore(), RestOptions(2))
         with pytest.raises(StartupError, match=f"127.0.0.1:{port} for REST"):
             server.start("127.0.0.1", port)
         server.stop(0)

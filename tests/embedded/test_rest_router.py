@@ -21,7 +21,7 @@ pytestmark = pytest.mark.tensorflow
 NOT_FOUND = b"<H1>Not Found</H1>"
 
 
-class FakePlane:
+class FakePredictionService:
     """Returns the input, or raises `failure`."""
 
     def __init__(self):
@@ -39,11 +39,11 @@ class FakePlane:
 def send():
     """Sends a request to a router over fakes; returns status, headers and body."""
     workers = ThreadPoolExecutor(1)
-    plane, core = FakePlane(), FakeCore()
+    service, core = FakePredictionService(), FakeCore()
 
     def send_request(verb, path, body=b"", headers=(), *, workers=workers, **options):
         router = Router(
-            RestApi(plane, core, 1.5), Page(core.models), workers, RouterOptions(**options)
+            RestApi(service, core, 1.5), Page(core.models), workers, RouterOptions(**options)
         )
         fields = {name.lower().encode(): value.encode() for name, value in headers}
         request = Request(verb, path.encode(), headers=fields, body=body)
@@ -51,7 +51,7 @@ def send():
         found = {name.lower(): value for name, value in reply.headers}
         return reply.status, found | {"content-type": reply.content_type}, reply.body
 
-    send_request.plane = plane
+    send_request.service = service
     yield send_request
     workers.shutdown()
 
@@ -64,7 +64,7 @@ def test_content_type_of_the_request_is_ignored(send):
     status, headers, body = predict(send, b'{"inputs": [1.5]}', ("Content-Type", "text/plain"))
     assert (status, json.loads(body)) == (200, {"outputs": [1.5]})
     assert headers == {"content-type": "application/json"}
-    assert send.plane.timeout == 1.5
+    assert send.service.timeout == 1.5
 
 
 def test_gzip_body_is_decompressed(send):
@@ -108,14 +108,14 @@ def test_reserved_flags_of_a_gzip_body_are_ignored():
     ],
 )
 def test_http_status_of_errors(send, code, status):
-    send.plane.failure = ServingError(code, "why")
+    send.service.failure = ServingError(code, "why")
     found, headers, body = predict(send)
     assert (found, json.loads(body)) == (status, {"error": "why"})
     assert headers["content-type"] == "application/json"
 
 
 def test_exception_is_an_internal_error(send, caplog):
-    send.plane.failure = ValueError("bug")
+    send.service.failure = ValueError("bug")
     status, _, body = predict(send)
     assert (status, json.loads(body)) == (500, {"error": "ValueError('bug')"})
     assert "failed" in caplog.text

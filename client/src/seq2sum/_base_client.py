@@ -15,7 +15,7 @@ from seq2sum._connection_hints import ClientIdentity
 from seq2sum._deadline import Deadline
 from seq2sum._metadata import Header, Headers, Token
 from seq2sum._methods import GET_MODEL_STATUS, PREDICT, Method
-from seq2sum._numbers import seconds, whole
+from seq2sum._numbers import integer, seconds
 from seq2sum._options import CallTarget
 from seq2sum._proxy import ChannelOptions
 from seq2sum._servable import Servable
@@ -32,7 +32,7 @@ DEFAULT_MAX_IN_FLIGHT = 8
 a few do not increase throughput."""
 
 
-class Configured:
+class BaseClient:
     """The base of both clients: their configuration, and its use for each call."""
 
     def __init__(
@@ -87,7 +87,7 @@ class Configured:
         self.target = target if isinstance(target, str) else ",".join(target)
         self.model = Servable(model).model
         self.timeout = None if timeout is None else seconds("timeout", timeout)
-        self.max_in_flight = whole("max_in_flight", max_in_flight, least=1)
+        self.max_in_flight = integer("max_in_flight", max_in_flight, least=1)
         self.coalescing = coalescing
         self.split = split
         self.shadow = shadow

@@ -29,7 +29,7 @@ def contract_file(digits=3, steps=7, **changes):
 
 
 def reported(parsed):
-    """What a server reports for a version with such a file."""
+    """Returns the metadata that a server reports for a version with this file."""
 
     def tensors(entries):
         return {name: TensorShape(e["dtype"], tuple(e["shape"])) for name, e in entries.items()}

@@ -31,7 +31,7 @@ def deadline_exceeded():
 
 
 class Server:
-    """Takes some seconds of its own clock for each call, or fails."""
+    """Advances a clock by some seconds for each call, or fails."""
 
     def __init__(self):
         self.now = 0.0

@@ -157,7 +157,7 @@ def metrics(
         pytest.param(
             metrics(calls=math.nan, errors=math.nan), {}, (PASSED, PASSED), id="nan calls"
         ),
-        pytest.param(metrics(calls=3, p99=900.0), {}, (PASSED, PASSED), id="few calls are no p99"),
+        pytest.param(metrics(calls=3, p99=900.0), {}, (PASSED, PASSED), id="too few calls for a p99"),
     ],
 )
 def test_verdicts_with_prometheus(live, changes, expected):

@@ -149,7 +149,7 @@ ENDS = {
     "nonsense in the place of weights": (
         nonsense_weights,
         "run 2",
-        "cannot read the traffic weights",
+        "invalid traffic weights",
     ),
     "weights in a volume": (weights_in_a_volume, "run 2", "part of a Kubernetes volume"),
 }

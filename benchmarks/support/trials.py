@@ -116,8 +116,8 @@ def run_trial(trial: Trial, folder: Path) -> TrialResult:
         run_command("evaluate", "--allow-errors", str(path))  # exits if there is no model
     from seq2sum_training.model import network
 
-    done = Run.finished(path)
-    about, evaluation = done.about(), done.evaluation()
+    done = Run.open_finished(path)
+    about, evaluation = done.metadata(), done.evaluation()
     assert evaluation is not None  # the command has just evaluated it
     return TrialResult(
         name=trial.name,

@@ -60,8 +60,8 @@ def trial(pair: tuple[str, int]) -> Trial:
 
 def to_row(result: TrialResult, runs: Path) -> Row:
     """Returns the stored values of one training."""
-    run = Run.finished(runs / result.name)
-    check = run.about()["check"]
+    run = Run.open_finished(runs / result.name)
+    check = run.metadata()["check"]
     return {
         "recipe": result.recipe,
         "seed": run.recipe.seed,

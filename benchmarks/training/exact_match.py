@@ -46,7 +46,7 @@ def main() -> int:
         "report", str(options.runs / "default"),
         "--against", str(options.runs / "fast"), str(options.runs / "seed"),
     )  # fmt: skip
-    for name, result in [("tutorial", stock), *((one.name, one) for one in results)]:
+    for name, result in [("tutorial", stock), *((result.name, result) for result in results)]:
         print(
             f"{name:8}  {result.cpu_seconds:6.0f} CPU-seconds  "
             f"{result.errors:9,} errors of {result.questions:,}"
@@ -63,17 +63,17 @@ def exact_match_curve(name: str) -> Curve:
 
     chosen = recipe.load(name)
     trainer = Trainer(chosen)
-    course = TrainingLoop(chosen, batches_of(chosen), trainer)
+    loop = TrainingLoop(chosen, batches_of(chosen), trainer)
     first, second = np.random.default_rng(1).integers(0, 10**chosen.digits, (2, SAMPLE))
     every = max(1, chosen.fit.steps // trainer.block_steps // POINTS)
     points, blocks, evaluation = [], 0, 0.0
-    for event in course.run():
+    for event in loop.run():
         blocks += isinstance(event, HistoryRow)
         if isinstance(event, HistoryRow) and (blocks - 1) % every == 0:
-            cpu = course.cpu_seconds
+            cpu = loop.cpu_seconds
             exact = float(trainer.grade(first, second).right.mean())
             points.append((round(cpu - evaluation, 2), round(exact, 5)))
-            evaluation += course.cpu_seconds - cpu
+            evaluation += loop.cpu_seconds - cpu
     return points
 
 

@@ -64,9 +64,11 @@ def test_existing_version_is_refused_and_kept(tmp_path):
 @pytest.mark.parametrize("name", [str(HIGHEST), f"000{HIGHEST}"])
 def test_highest_loadable_version_has_no_next_version(tmp_path, name):
     (tmp_path / name).mkdir()
-    with pytest.raises(UserError, match="there is no next one: pass a free number with --version"):
+    with pytest.raises(UserError, match="can load: pass a free number with --version"):
         publish(tmp_path)
-    with pytest.raises(UserError, match=f"version {HIGHEST} exists .* there is no next one"):
+    with pytest.raises(
+        UserError, match=f"version {HIGHEST} exists .* that a server can load"
+    ):
         publish(tmp_path, HIGHEST)
     assert publish(tmp_path, 12) == 12
     with pytest.raises(UserError, match="version 12 exists"):

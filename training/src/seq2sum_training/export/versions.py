@@ -76,7 +76,7 @@ def choose_version(base: Path, version: int | None) -> int:
         advice = f"the next free one is {highest + 1}"
     else:
         advice = (
-            f"version {highest} is the highest that a server can load, so there is no next one: "
+            f"version {highest} is the highest that a server can load: "
             "pass a free number with --version"
         )
     if version is None:

@@ -66,9 +66,7 @@ def test_highest_loadable_version_has_no_next_version(tmp_path, name):
     (tmp_path / name).mkdir()
     with pytest.raises(UserError, match="can load: pass a free number with --version"):
         publish(tmp_path)
-    with pytest.raises(
-        UserError, match=f"version {HIGHEST} exists .* that a server can load"
-    ):
+    with pytest.raises(UserError, match=f"version {HIGHEST} exists .* that a server can load"):
         publish(tmp_path, HIGHEST)
     assert publish(tmp_path, 12) == 12
     with pytest.raises(UserError, match="version 12 exists"):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from seq2sum import contract
+from seq2sum import model_versions
 
 from seq2sum_training import commands
 from seq2sum_training import recipe as recipes
@@ -213,7 +213,7 @@ def share(text: str) -> float:
 
 def version(text: str) -> int:
     """Parses a version number."""
-    number = contract.version_number(text)
+    number = model_versions.version_number(text)
     if number is None:
         raise argparse.ArgumentTypeError(
             f"invalid version {text!r}: expected a non-negative integer"

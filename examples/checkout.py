@@ -65,7 +65,7 @@ class Till:
 
 async def main(target: str, queue: Sequence[str]) -> int:
     """Serves everybody; returns the exit code."""
-    async with seq2sum.AsyncClient(target, coalesce=seq2sum.Coalesce()) as client:
+    async with seq2sum.AsyncClient(target, coalescing=seq2sum.Coalescing()) as client:
         try:
             await client.wait_until_available(timeout=10)
         except seq2sum.CallError as error:

@@ -23,8 +23,8 @@ def served(server: FakeServer, queue: Sequence[str]) -> list[Receipt]:
     """The receipts of these customers."""
 
     async def serve() -> list[Receipt]:
-        coalesce = seq2sum.Coalesce()
-        async with seq2sum.AsyncClient(server.target, coalesce=coalesce) as client:
+        coalesce = seq2sum.Coalescing()
+        async with seq2sum.AsyncClient(server.target, coalescing=coalesce) as client:
             return await Till(client).serve_all(queue)
 
     return asyncio.run(serve())

@@ -42,8 +42,8 @@ class Callers(AskingThreads):
         self._questions = list(zip(golden["questions"], golden["answers"], strict=True))
         self._client = seq2sum.Client(
             list(deployment.targets),
-            split=seq2sum.SplitFile(deployment.traffic, every=RELOAD_SECONDS),
-            retry=seq2sum.Retry(attempts=1),
+            split=seq2sum.SplitFile(deployment.traffic, poll_interval=RELOAD_SECONDS),
+            retry=seq2sum.Retry(max_attempts=1),
         )
 
     def works(self) -> Sequence[Callable[[], object]]:

@@ -16,7 +16,7 @@ CALLERS = 6
 LONGEST = 60
 """Seconds that anything may take here; it takes one or two."""
 COALESCED = pytest.mark.parametrize(
-    "coalesce", [None, seq2sum.Coalesce(rows=4, calls=4)], ids=["alone", "coalesced"]
+    "coalesce", [None, seq2sum.Coalescing(max_batch=4, max_in_flight=4)], ids=["alone", "coalesced"]
 )
 
 
@@ -73,7 +73,7 @@ def three():
             process.stop()
 
 
-def test_calls_are_shared_evenly(make_client, three):
+def test_calls_are_balanced_evenly(make_client, three):
     client = make_client([process.target for process in three])
     deadline = time.monotonic() + LONGEST
     while {client.add("1+1").version for _ in range(6)} != {1, 2, 3}:
@@ -82,10 +82,10 @@ def test_calls_are_shared_evenly(make_client, three):
 
 
 @COALESCED
-def test_no_call_fails_when_one_of_several_addresses_dies_and_comes_back(
-    make_client, three, coalesce
-):
-    client = make_client([process.target for process in three], coalesce=coalesce, in_flight=6)
+def test_no_call_fails_while_one_of_three_servers_restarts(make_client, three, coalesce):
+    client = make_client(
+        [process.target for process in three], coalescing=coalesce, max_in_flight=6
+    )
     with Load(client) as load:
         load.until_answered_by(1, 2, 3)
         three[1].kill()
@@ -95,12 +95,12 @@ def test_no_call_fails_when_one_of_several_addresses_dies_and_comes_back(
     assert load.failures == []
 
 
-def test_no_call_fails_when_a_name_gets_another_address(make_client, start_processes):
+def test_no_call_fails_when_a_name_resolves_to_a_new_address(make_client, start_processes):
     port = servers.free_port()
     first = [FakeProcess(number, host=f"127.0.0.{number}", port=port) for number in (1, 2, 3)]
     start_processes(*first)
     with NameServer(process.host for process in first) as names:
-        client = make_client(names.target(port), in_flight=6)
+        client = make_client(names.target(port), max_in_flight=6)
         with Load(client) as load:
             load.until_answered_by(1, 2, 3)
             added = FakeProcess(4, host="127.0.0.4", port=port)

@@ -29,14 +29,14 @@ def refused(client, kind, **how):
     return caught.value
 
 
-def test_nobody_there_is_told_long_before_the_deadline(make_client):
+def test_refused_connection_is_unavailable_before_the_deadline(make_client):
     target = f"127.0.0.1:{servers.free_port()}"
     error = refused(make_client(target, timeout=LONG), seq2sum.Unavailable, version=7)
     for part in ("UNAVAILABLE", "Connection refused", target, "model seq2sum, version 7"):
         assert part in str(error)
 
 
-def test_a_name_that_means_nothing_is_told_long_before_the_deadline(make_client):
+def test_unknown_host_is_unavailable_before_the_deadline(make_client):
     with NameServer() as names:
         target = names.target(8500, name="nobody.test")
         error = refused(make_client(target, timeout=LONG), seq2sum.Unavailable, label="canary")
@@ -44,10 +44,10 @@ def test_a_name_that_means_nothing_is_told_long_before_the_deadline(make_client)
         assert part in str(error)
 
 
-@pytest.mark.parametrize("coalesce", [None, seq2sum.Coalesce()], ids=["alone", "coalesced"])
-def test_a_server_that_goes_away_in_mid_call_is_unavailable(make_client, start_process, coalesce):
+@pytest.mark.parametrize("coalesce", [None, seq2sum.Coalescing()], ids=["alone", "coalesced"])
+def test_server_killed_during_a_call_is_unavailable(make_client, start_process, coalesce):
     server = start_process(delay=LONG)
-    client = make_client(server.target, timeout=LONG, coalesce=coalesce)
+    client = make_client(server.target, timeout=LONG, coalescing=coalesce)
     with ThreadPoolExecutor(1) as caller:
         waiting = caller.submit(refused, client, seq2sum.Unavailable, version=1)
         server.asked()
@@ -57,7 +57,7 @@ def test_a_server_that_goes_away_in_mid_call_is_unavailable(make_client, start_p
     assert "model seq2sum, version 1" in str(error)
 
 
-def test_a_version_that_hangs_costs_its_callers_their_timeout_and_nobody_else(make_client):
+def test_hanging_version_does_not_affect_callers_of_another(make_client):
     over = threading.Event()
 
     def answer(version, a, b):
@@ -76,7 +76,7 @@ def test_a_version_that_hangs_costs_its_callers_their_timeout_and_nobody_else(ma
         over.set()
 
 
-NOTICED = seq2sum.KeepAlive(every=0.5, timeout=0.5)
+NOTICED = seq2sum.KeepAlive(time=0.5, timeout=0.5)
 
 
 SETTINGS, TAKEN = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), bytes([0, 0, 0, 4, 1, 0, 0, 0, 0])
@@ -106,15 +106,15 @@ def silent_peer():
             pass
 
 
-def test_a_peer_that_vanishes_in_silence_is_noticed_by_keepalive(make_client):
+def test_keepalive_detects_a_silent_peer(make_client):
     with silent_peer() as target:
         client = make_client(
-            target, timeout=LONG, keepalive=NOTICED, retry=seq2sum.Retry(attempts=1)
+            target, timeout=LONG, keepalive=NOTICED, retry=seq2sum.Retry(max_attempts=1)
         )
         assert "ping timeout" in str(refused(client, seq2sum.Unavailable))
 
 
-def test_another_server_takes_over_from_one_that_vanished(make_client, start_processes):
+def test_calls_move_from_a_frozen_server_to_another(make_client, start_processes):
     one, two = start_processes(FakeProcess(1), FakeProcess(2))
     client = make_client([one.target, two.target], timeout=LONG, keepalive=NOTICED)
     while {client.add("1+1").version for _ in range(4)} != {1, 2}:
@@ -172,7 +172,7 @@ def counting_relay(target):
 
 
 @pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip])
-def test_requests_are_compressed_if_it_is_wished(fake, make_client, compression):
+def test_requests_are_compressed_on_request(fake, make_client, compression):
     with counting_relay(fake.target) as (target, counted):
         client = make_client(target, compression=compression)
         assert client.add("1+1" + " " * 300_000).value == 2

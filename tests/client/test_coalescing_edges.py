@@ -1,7 +1,7 @@
-"""Coalescing under random arrivals, failures, cancellations and deadlines, on both edges.
+"""Coalescing of threads and tasks under random arrivals, failures, cancellations and deadlines.
 
-Each caller must get the answer to its own question or an error that is due to itself or to the
-call that it shared; the queue must be empty at the end. Tasks run on a loop whose clock jumps,
+Each caller must get the answer to its own question, or an error caused by itself or by the call
+that it shared; the queue must be empty at the end. Tasks run on a loop whose clock jumps,
 so that their times are exact; threads run on the real clock, with times of milliseconds.
 """
 
@@ -21,14 +21,14 @@ from seq2sum import _coalescing_tasks, _deadline, _errors
 from seq2sum._coalescing_tasks import TaskCoalescer
 from seq2sum._coalescing_threads import ThreadCoalescer
 from seq2sum._deadline import Deadline
-from seq2sum._how import Route
+from seq2sum._options import CallTarget
 from seq2sum._servable import Servable
 from seq2sum.addition.answers import Columns
 
-ROUTE = Route(Servable("seq2sum"))
-LIMITS = seq2sum.Coalesce(rows=4, delay=0.002, calls=2, waiting=12)
+TARGET = CallTarget(Servable("seq2sum"))
+LIMITS = seq2sum.Coalescing(max_batch=4, max_delay=0.002, max_in_flight=2, max_pending=12)
 REFUSED = _errors.error_of(
-    _errors.grpc.StatusCode.UNAVAILABLE, "gone", target="t", servable=ROUTE.servable
+    _errors.grpc.StatusCode.UNAVAILABLE, "gone", target="t", servable=TARGET.servable
 )
 
 CALLERS = st.lists(
@@ -47,7 +47,7 @@ CALLS = st.lists(
     min_size=40,
     max_size=40,
 )
-"""How many milliseconds each call takes, and whether it succeeds."""
+"""Duration of each call in milliseconds, and whether it succeeds."""
 
 
 def answered(chunk):
@@ -59,41 +59,41 @@ def answered(chunk):
 
 
 class Errors:
-    """The part of an edge that makes errors."""
+    """The part of a transport that creates errors."""
 
-    def too_many(self, route, waiting):
-        return _errors.too_many(waiting, "t", route.servable)
+    def overloaded(self, target, pending):
+        return _errors.overloaded(pending, "t", target.servable)
 
-    def too_late(self, route):
-        return _errors.too_late("t", route.servable)
+    def deadline_exceeded(self, target):
+        return _errors.deadline_exceeded("t", target.servable)
 
-    def closed(self, route):
-        return _errors.closed("t", route.servable)
+    def client_closed(self, target):
+        return _errors.client_closed("t", target.servable)
 
 
-class Tasks(Errors):
-    """Calls as coroutines that take their time."""
+class TaskTransport(Errors):
+    """Calls as coroutines that take a planned time."""
 
     def __init__(self, plan):
         self.plan = iter(plan)
-        self.under_way = 0
+        self.in_flight = 0
 
-    async def ask_merged(self, chunk, *_):
-        assert 1 <= len(chunk.questions) <= LIMITS.rows
-        self.under_way += 1
-        assert self.under_way <= LIMITS.calls
+    async def predict_merged(self, chunk, *_):
+        assert 1 <= len(chunk.questions) <= LIMITS.max_batch
+        self.in_flight += 1
+        assert self.in_flight <= LIMITS.max_in_flight
         try:
             milliseconds, fine = next(self.plan)
             await asyncio.sleep(milliseconds / 1000)
         finally:
-            self.under_way -= 1
+            self.in_flight -= 1
         if not fine:
-            raise _errors.again(REFUSED)
+            raise _errors.copy_error(REFUSED)
         return answered(chunk)
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes only when nothing can be done."""
+    """An event loop whose clock advances only when no task can run."""
 
     def __init__(self):
         self.now = 0.0
@@ -114,7 +114,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
 @pytest.fixture
 def jumping(monkeypatch):
-    """Runs coroutines on a fresh loop whose clock is that of the client too."""
+    """Runs coroutines on a new loop whose clock the client uses too."""
 
     def run(main):
         loop = JumpingLoop()
@@ -134,92 +134,92 @@ def jumping(monkeypatch):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(callers=CALLERS, plan=CALLS)
-def test_tasks_get_their_own_answers_whatever_happens_to_others(jumping, callers, plan):
-    jumping(lambda: everybody_asks(callers, plan))
+def test_each_task_gets_its_own_answer_or_error(jumping, callers, plan):
+    jumping(lambda: ask_concurrently(callers, plan))
 
 
-async def everybody_asks(callers, plan):
-    edge = Tasks(plan)
-    coalescer = TaskCoalescer(LIMITS, edge)
+async def ask_concurrently(callers, plan):
+    transport = TaskTransport(plan)
+    coalescer = TaskCoalescer(LIMITS, transport)
     loop = asyncio.get_running_loop()
 
-    async def caller(number, how):
-        await asyncio.sleep(how["at"] / 1000)
+    async def caller(number, caller_plan):
+        await asyncio.sleep(caller_plan["at"] / 1000)
         asked = loop.time()
         try:
-            answer = await coalescer.add(f"{number}+1", ROUTE, Deadline(how["timeout"]))
+            answer = await coalescer.add(f"{number}+1", TARGET, Deadline(caller_plan["timeout"]))
         finally:
             took[number] = loop.time() - asked
         return answer.value
 
     took = [None] * len(callers)
     tasks = [loop.create_task(caller(*pair)) for pair in enumerate(callers)]
-    for task, how in zip(tasks, callers, strict=True):
-        if how["cancelled"] is not None:
-            loop.call_later((how["at"] + how["cancelled"]) / 1000, task.cancel)
+    for task, caller_plan in zip(tasks, callers, strict=True):
+        if caller_plan["cancelled"] is not None:
+            loop.call_later((caller_plan["at"] + caller_plan["cancelled"]) / 1000, task.cancel)
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    for number, how in enumerate(callers):
+    for number, caller_plan in enumerate(callers):
         if isinstance(outcomes[number], asyncio.CancelledError):
-            assert how["cancelled"] is not None
+            assert caller_plan["cancelled"] is not None
             continue
         check(number, outcomes[number], callers, plan)
         if isinstance(outcomes[number], seq2sum.DeadlineExceeded):
-            assert took[number] == pytest.approx(how["timeout"])
+            assert took[number] == pytest.approx(caller_plan["timeout"])
     await asyncio.sleep(1)
-    assert edge.under_way == 0
+    assert transport.in_flight == 0
     assert len(coalescer._queue) == 0
-    assert not coalescer._wanted
-    # Nothing is stuck: the next question goes at once.
-    edge.plan = iter([(0, True)])
-    assert (await coalescer.add("1+1", ROUTE, Deadline(1))).value == 2
+    assert not coalescer._callers
+    # The next question is sent at once.
+    transport.plan = iter([(0, True)])
+    assert (await coalescer.add("1+1", TARGET, Deadline(1))).value == 2
 
 
 def check(number, outcome, callers, plan):
-    """Holds what a caller got against what it asked and what happened to calls."""
+    """Checks a caller's outcome against its question and the planned calls."""
     match outcome:
         case seq2sum.DeadlineExceeded():
             assert callers[number]["timeout"] == 0.003
         case seq2sum.Unavailable():
             assert not all(fine for _, fine in plan)
         case seq2sum.Overloaded():
-            assert len(callers) > LIMITS.waiting
+            assert len(callers) > LIMITS.max_pending
         case _:
             assert outcome == number + 1
 
 
-def test_tasks_that_start_together_share_a_call(jumping):
+def test_tasks_started_together_share_a_call(jumping):
     async def main():
-        edge = Tasks([(1, True)] * 4)
-        coalescer = TaskCoalescer(LIMITS, edge)
-        asked = [coalescer.add(f"{i}+1", ROUTE, Deadline(None)) for i in range(4)]
+        transport = TaskTransport([(1, True)] * 4)
+        coalescer = TaskCoalescer(LIMITS, transport)
+        asked = [coalescer.add(f"{i}+1", TARGET, Deadline(None)) for i in range(4)]
         await asyncio.gather(*asked)
-        return len(list(edge.plan))
+        return len(list(transport.plan))
 
     assert jumping(main) == 3
 
 
-def test_a_call_that_nobody_waits_for_is_cancelled(jumping):
+def test_call_without_callers_is_cancelled(jumping):
     async def main():
-        edge = Tasks([(9, True)])
-        coalescer = TaskCoalescer(LIMITS, edge)
+        transport = TaskTransport([(9, True)])
+        coalescer = TaskCoalescer(LIMITS, transport)
         loop = asyncio.get_running_loop()
-        asked = [loop.create_task(coalescer.add("1+1", ROUTE, Deadline(None))) for _ in range(2)]
+        asked = [loop.create_task(coalescer.add("1+1", TARGET, Deadline(None))) for _ in range(2)]
         await asyncio.sleep(0.001)
         asked[0].cancel()
         await asyncio.sleep(0.001)
-        assert edge.under_way == 1
+        assert transport.in_flight == 1
         asked[1].cancel()
         await asyncio.sleep(0.001)
-        assert edge.under_way == 0
+        assert transport.in_flight == 0
 
     jumping(main)
 
 
-def test_closing_tells_those_who_wait(jumping):
+def test_closing_fails_waiting_tasks(jumping):
     async def main():
-        coalescer = TaskCoalescer(LIMITS, Tasks([(9, True)] * 3))
+        coalescer = TaskCoalescer(LIMITS, TaskTransport([(9, True)] * 3))
         loop = asyncio.get_running_loop()
-        asked = [loop.create_task(coalescer.add("1+1", ROUTE, Deadline(None))) for _ in range(10)]
+        asked = [loop.create_task(coalescer.add("1+1", TARGET, Deadline(None))) for _ in range(10)]
         await asyncio.sleep(0.001)
         await coalescer.close()
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
@@ -229,38 +229,38 @@ def test_closing_tells_those_who_wait(jumping):
     jumping(main)
 
 
-class Threads(Errors):
-    """Calls that come back on a thread of their own."""
+class ThreadTransport(Errors):
+    """Calls that return on a separate thread after a planned time."""
 
     def __init__(self, plan):
         self._plan, self._lock = iter(plan), threading.Lock()
         self.threads = []
-        self.under_way = self.most = 0
+        self.in_flight = self.most = 0
 
     def _next(self):
         with self._lock:
             return next(self._plan)
 
-    def ask(self, chunk, *_):
+    def predict(self, chunk, *_):
         milliseconds, fine = self._next()
         time.sleep(milliseconds / 1000)
         if not fine:
-            raise _errors.again(REFUSED)
+            raise _errors.copy_error(REFUSED)
         return answered(chunk)
 
-    def begin_merged(self, chunk, *_):
-        assert 1 <= len(chunk.questions) <= LIMITS.rows
-        return Later(self, chunk, *self._next())
+    def start_merged(self, chunk, *_):
+        assert 1 <= len(chunk.questions) <= LIMITS.max_batch
+        return FakePendingCall(self, chunk, *self._next())
 
-    def follow(self, *_):
+    def mirror(self, *_):
         pass
 
 
-class Later:
-    """A call under way."""
+class FakePendingCall:
+    """A call in flight."""
 
-    def __init__(self, edge, chunk, milliseconds, fine):
-        self._edge, self._chunk, self._fine = edge, chunk, fine
+    def __init__(self, transport, chunk, milliseconds, fine):
+        self._transport, self._chunk, self._fine = transport, chunk, fine
         self._milliseconds = milliseconds
 
     def cancel(self):
@@ -271,23 +271,23 @@ class Later:
             raise REFUSED
         return answered(self._chunk)
 
-    def when_done(self, then):
-        timer = threading.Timer(self._milliseconds / 1000, then)
-        self._edge.threads.append(timer)
+    def when_done(self, callback):
+        timer = threading.Timer(self._milliseconds / 1000, callback)
+        self._transport.threads.append(timer)
         timer.start()
 
 
 @settings(deadline=None, derandomize=True, max_examples=25)
 @given(callers=CALLERS, plan=CALLS)
-def test_threads_get_their_own_answers_whatever_happens_to_others(callers, plan):
-    edge = Threads(plan)
-    coalescer = ThreadCoalescer(LIMITS, edge)
+def test_each_thread_gets_its_own_answer_or_error(callers, plan):
+    transport = ThreadTransport(plan)
+    coalescer = ThreadCoalescer(LIMITS, transport)
     outcomes = [None] * len(callers)
 
-    def caller(number, how):
-        time.sleep(how["at"] / 1000)
+    def caller(number, caller_plan):
+        time.sleep(caller_plan["at"] / 1000)
         try:
-            answer = coalescer.add(f"{number}+1", ROUTE, Deadline(how["timeout"]))
+            answer = coalescer.add(f"{number}+1", TARGET, Deadline(caller_plan["timeout"]))
             outcomes[number] = answer.value
         except seq2sum.Seq2SumError as error:
             outcomes[number] = error
@@ -298,34 +298,34 @@ def test_threads_get_their_own_answers_whatever_happens_to_others(callers, plan)
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive()
-    for timer in edge.threads:
+    for timer in transport.threads:
         timer.join()
     for number, outcome in enumerate(outcomes):
         check(number, outcome, callers, plan)
     errors = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-    assert len(set(map(id, errors))) == len(errors)  # each caller has its own
+    assert len(set(map(id, errors))) == len(errors)  # each caller has its own copy
     assert len(coalescer._queue) == 0
-    assert coalescer._queue._under_way == 0
+    assert coalescer._queue._in_flight == 0
 
 
-def test_a_thread_waits_no_longer_than_the_delay_if_a_call_is_allowed():
-    edge = Threads([(400, True), (0, True), (0, True)])
-    coalescer = ThreadCoalescer(LIMITS, edge)
-    first = threading.Thread(target=coalescer.add, args=("1+1", ROUTE, Deadline(None)))
+def test_thread_waits_no_longer_than_max_delay_if_a_call_is_allowed():
+    transport = ThreadTransport([(400, True), (0, True), (0, True)])
+    coalescer = ThreadCoalescer(LIMITS, transport)
+    first = threading.Thread(target=coalescer.add, args=("1+1", TARGET, Deadline(None)))
     first.start()
-    while not coalescer._queue._under_way:
+    while not coalescer._queue._in_flight:
         time.sleep(0.001)
-    assert coalescer.add("2+2", ROUTE, Deadline(None)).value == 4
-    assert first.is_alive()  # its call is still under way
-    # One who waits with it and is woken by nobody else's leaving is not forgotten either.
+    assert coalescer.add("2+2", TARGET, Deadline(None)).value == 4
+    assert first.is_alive()  # its call is still in flight
+    # A caller that waits at the same time as one that gives up is answered too.
     with pytest.raises(seq2sum.DeadlineExceeded):
-        coalescer.add("3+3", ROUTE, Deadline(0))
-    assert coalescer.add("3+3", ROUTE, Deadline(None)).value == 6
+        coalescer.add("3+3", TARGET, Deadline(0))
+    assert coalescer.add("3+3", TARGET, Deadline(None)).value == 6
     assert first.is_alive()
     first.join()
 
 
-def test_a_lone_thread_makes_its_own_call():
-    edge = Threads([(0, True)])
-    edge.begin_merged = None
-    assert ThreadCoalescer(LIMITS, edge).add("1+2", ROUTE, Deadline(1)).value == 3
+def test_lone_thread_makes_its_own_call():
+    transport = ThreadTransport([(0, True)])
+    transport.start_merged = None
+    assert ThreadCoalescer(LIMITS, transport).add("1+2", TARGET, Deadline(1)).value == 3

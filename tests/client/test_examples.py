@@ -22,7 +22,7 @@ def python(*line, folder=EXAMPLES):
     return done.stdout
 
 
-def test_it_is_strictly_typed_against_the_installed_client(tmp_path):
+def test_examples_pass_strict_mypy_against_the_installed_client(tmp_path):
     # From a folder without a configuration: the client is found where it is installed.
     cache = Path(__file__).parents[2] / ".mypy_cache" / "examples"
     told = python(
@@ -31,14 +31,14 @@ def test_it_is_strictly_typed_against_the_installed_client(tmp_path):
     assert told.startswith("Success: no issues found in 2 source files")
 
 
-def test_its_own_tests_pass():
+def test_tests_of_the_examples_pass():
     told = python(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", "-c", "/dev/null", "."
     )
     assert "5 passed" in told
 
 
-def test_it_runs(fake):
+def test_example_runs(fake):
     told = python("checkout.py", fake.target, "12+30", "x", "7+5")
     first, second, third = told.splitlines()
     assert (first, third) == ("12+30 = 42", "7+5 = 12")

@@ -66,39 +66,39 @@ def test_parent_and_child_use_the_same_client(run, coalesced):
 
 
 @COALESCED
-def test_a_pool_of_processes_uses_the_parents_client(run, coalesced):
+def test_process_pool_uses_the_parents_client(run, coalesced):
     assert run("in_pool", coalesced=coalesced) == ["2", "[4, 6, 8]", "2"]
 
 
 @COALESCED
-def test_a_fork_while_threads_ask_does_no_harm(run, coalesced):
+def test_fork_during_calls_of_threads(run, coalesced):
     assert run("under_load", coalesced=coalesced) == ["True []"]
 
 
-def test_a_call_that_hangs_does_not_stop_a_fork(start_process):
+def test_hanging_call_does_not_stop_a_fork(start_process):
     done = python("beside_a_call_that_hangs", start_process(delay=LONGEST))
     assert done.stdout.splitlines() == ["True []", "['the client was closed']"]
 
 
 @COALESCED
-def test_an_async_client_works_in_a_child_and_in_the_parent_again(run, coalesced):
+def test_async_client_works_in_child_and_parent_after_its_loop_closed(run, coalesced):
     assert run("asyncio_after_asyncio", coalesced=coalesced) == ["[2, 4]"] * 4
 
 
 @COALESCED
-def test_so_does_another_one_after_the_first_was_closed(run, coalesced):
+def test_second_async_client_works_in_a_child_after_the_first_was_closed(run, coalesced):
     assert run("asyncio_after_closing", coalesced=coalesced) == ["2", "2"]
 
 
-def test_what_cannot_survive_a_fork_is_told_and_does_not_hang(server):
+def test_async_client_of_a_running_loop_raises_in_the_child(server):
     done = python("asyncio_within_asyncio", server)
     before, told, after = done.stdout.splitlines()
     assert (before, after) == ("2", "4")
     assert told.startswith("RuntimeError: <seq2sum.AsyncClient of ")
-    assert "forked while gRPC's asyncio was at work" in told
+    assert "forked while gRPC's asyncio was in use" in told
 
 
-def test_gunicorn_may_load_the_application_before_it_forks(server, tmp_path):
+def test_client_works_under_gunicorn_with_preload(server, tmp_path):
     port = servers.free_port()
     log = tmp_path / "gunicorn.log"
     with log.open("wb") as file:

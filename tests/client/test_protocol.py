@@ -95,27 +95,27 @@ def wire(field):
     }
 
 
-def test_the_comparison_finds_our_messages():
+def test_comparison_finds_our_messages():
     assert {"TensorProto", "PredictRequest", "ModelConfig", "SignatureDefMap"} <= set(OUR_MESSAGES)
     assert {"ReloadConfigRequest", "ReloadConfigResponse"} <= set(OUR_MESSAGES)
     assert {"DataType", "Code", "ModelVersionStatus.State"} <= set(OUR_ENUMS)
 
 
 @pytest.mark.parametrize("name", OUR_MESSAGES)
-def test_every_field_is_upstreams(name):
+def test_every_field_equals_the_upstream_one(name):
     theirs = THEIR_MESSAGES[name].fields_by_name
     for field in OUR_MESSAGES[name].fields:
         assert wire(field) == wire(theirs[field.name]), f"{name}.{field.name} has drifted"
 
 
 @pytest.mark.parametrize("name", OUR_ENUMS)
-def test_every_enum_value_is_upstreams(name):
+def test_every_enum_value_equals_the_upstream_one(name):
     theirs = {value.name: value.number for value in THEIR_ENUMS[name].values}
     for value in OUR_ENUMS[name].values:
         assert theirs[value.name] == value.number
 
 
-def test_every_message_is_in_our_own_package():
+def test_every_message_is_in_our_proto_package():
     for message in OUR_MESSAGES.values():
         assert message.full_name.startswith("seq2sum.protocol.")
 
@@ -133,7 +133,7 @@ print("both")
 
 
 @pytest.mark.parametrize("order", [(CLIENT, TENSORFLOW), (TENSORFLOW, CLIENT)])
-def test_the_client_and_tensorflow_live_in_one_process(order):
+def test_client_and_tensorflow_work_in_one_process(order):
     done = subprocess.run(
         [sys.executable, "-c", "\n".join([*order, ROUND_TRIP])],
         capture_output=True,

@@ -20,8 +20,8 @@ def server():
 
 
 @pytest.mark.parametrize(("code", "error"), BY_CODE.items(), ids=lambda v: getattr(v, "name", ""))
-def test_every_status_is_its_error(kind, server, code, error):
-    with kind(server.target, retry=seq2sum.Retry(attempts=1)) as client:
+def test_each_status_code_raises_its_error(kind, server, code, error):
+    with kind(server.target, retry=seq2sum.Retry(max_attempts=1)) as client:
         for method in (client.add, client.explain):
             server.fail(code, "because")
             with pytest.raises(error) as caught:
@@ -39,7 +39,7 @@ def test_every_status_is_its_error(kind, server, code, error):
         assert client.add("1+1").value == 2
 
 
-def test_waiting_ends_when_a_version_serves(kind, server):
+def test_wait_until_available_returns_the_serving_version(kind, server):
     with kind(server.target) as client:
         assert client.wait_until_available(timeout=5).version == 3
         assert client.wait_until_available(version=1, timeout=5).version == 1
@@ -57,24 +57,26 @@ def batching(server):
     tensorflow_model_server 2.20.0 with batching does so until others join the open batch.
     """
     over = threading.Event()
-    server.hold = lambda call: call.method == "Predict" and not call.questions and over.wait(60)
+    server.before_reply = lambda call: (
+        call.method == "Predict" and not call.questions and over.wait(60)
+    )
     yield server
     over.set()
 
 
 @pytest.mark.parametrize("how", [{}, {"version": 1}, {"label": "stable"}], ids=str)
-def test_waiting_needs_no_answer_to_a_request_without_rows(kind, batching, how):
+def test_wait_until_available_sends_no_predict(kind, batching, how):
     with kind(batching.target) as client:
         assert client.wait_until_available(timeout=5, **how).version == (1 if how else 3)
     assert {call.method for call in batching.calls} <= {"GetModelStatus", "GetModelMetadata"}
 
 
-def test_no_method_sends_a_request_without_rows(kind, batching):
-    with kind(batching.target, coalesce=seq2sum.Coalesce()) as client:
+def test_no_method_sends_a_predict_without_rows(kind, batching):
+    with kind(batching.target, coalescing=seq2sum.Coalescing()) as client:
         assert client.add_many([]) == list(client.add_stream([])) == []
         assert len(client.add_columns([])) == len(list(client.stream_columns([]))) == 0
         assert client.add_many(iter(["1+1", "x"]))[0].value == 2
-        assert [answer.value for answer in client.add_stream(["1+1"] * 3, rows=2)] == [2] * 3
+        assert [answer.value for answer in client.add_stream(["1+1"] * 3, batch_size=2)] == [2] * 3
         assert client.add_columns(["1+1"] * 4097).values == [2] * 4097
         client.add("1+1")
         client.explain("1+1")
@@ -84,7 +86,7 @@ def test_no_method_sends_a_request_without_rows(kind, batching):
     assert all(call.questions for call in asked)
 
 
-def test_a_label_of_any_model_can_be_waited_for(kind, monkeypatch):
+def test_wait_until_available_with_a_label_of_another_kind_of_model(kind, monkeypatch):
     described = fake_replies.metadata
 
     def other(model, version, digits):
@@ -100,7 +102,7 @@ def test_a_label_of_any_model_can_be_waited_for(kind, monkeypatch):
         assert client.wait_until_available(label="stable", timeout=5).version == 1
 
 
-def test_waiting_outlasts_a_server_that_is_not_there_yet(kind):
+def test_wait_until_available_waits_for_the_server_to_start(kind):
     server = FakeServer()
     with server:
         pass
@@ -116,27 +118,27 @@ def test_waiting_outlasts_a_server_that_is_not_there_yet(kind):
     ("how", "said"),
     [({"version": 7}, "version 7"), ({"label": "nope"}, "Unrecognized servable version label")],
 )
-def test_waiting_in_vain_says_what_was_last_heard(kind, server, how, said):
+def test_wait_until_available_reports_the_last_status(kind, server, how, said):
     with (
         kind(server.target) as client,
-        pytest.raises(seq2sum.DeadlineExceeded, match="last heard") as caught,
+        pytest.raises(seq2sum.DeadlineExceeded, match="last status") as caught,
     ):
         client.wait_until_available(timeout=0.3, **how)
     assert said in str(caught.value)
 
 
-def test_a_split_sends_keys_to_their_sides(kind, server):
+def test_split_sends_each_key_to_its_variant(kind, server):
     split = seq2sum.Split({"stable": 50, 3: 50})
     with kind(server.target, split=split) as client:
         for key in ("ann", "bob", "cyd", "dan"):
-            wanted = {"stable": 1, 3: 3}[split.side(key)]
+            wanted = {"stable": 1, 3: 3}[split.choose(key)]
             assert {client.add("1+1", key=key).version for _ in range(3)} == {wanted}
             assert {answer.version for answer in client.add_many(["1+1"] * 5, key=key)} == {wanted}
         assert client.add("1+1", version=0, key="ann").version == 0
         assert {client.add("1+1").version for _ in range(60)} == {1, 3}
 
 
-def test_a_shadow_is_asked_off_the_callers_path(kind, server):
+def test_shadow_calls_do_not_affect_callers(kind, server):
     seen, both = [], threading.Semaphore(0)
 
     def tell(primary, outcome):
@@ -156,11 +158,11 @@ def test_a_shadow_is_asked_off_the_callers_path(kind, server):
         assert isinstance(seen[1][1], seq2sum.VersionNotFound)
 
 
-def test_a_slow_shadow_is_left_out_rather_than_queued(kind, server):
+def test_calls_beyond_the_shadows_max_in_flight_are_not_repeated(kind, server):
     seen = []
-    shadow = seq2sum.Shadow(lambda *both: seen.append(both), version=0, in_flight=1)
+    shadow = seq2sum.Shadow(lambda *both: seen.append(both), version=0, max_in_flight=1)
     gate = threading.Event()
-    server.hold = lambda call: call.version == 0 and gate.wait(20)
+    server.before_reply = lambda call: call.version == 0 and gate.wait(20)
     with kind(server.target, shadow=shadow) as client:
         assert [client.add("1+1").value for _ in range(5)] == [2] * 5
         gate.set()
@@ -170,14 +172,19 @@ def test_a_slow_shadow_is_left_out_rather_than_queued(kind, server):
 
 @pytest.mark.parametrize(
     "how",
-    [{}, {"label": "a", "version": 1}, {"label": "a", "share": 2}, {"label": "a", "in_flight": 0}],
+    [
+        {},
+        {"label": "a", "version": 1},
+        {"label": "a", "fraction": 2},
+        {"label": "a", "max_in_flight": 0},
+    ],
 )
-def test_a_shadow_that_cannot_be_is_refused(how):
-    with pytest.raises(ValueError, match=r"shadow|share|in_flight"):
+def test_invalid_shadow_is_refused(how):
+    with pytest.raises(ValueError, match=r"shadow|fraction|max_in_flight"):
         seq2sum.Shadow(print, **how)
 
 
-def test_headers_of_the_client_and_of_the_call_arrive(kind, server):
+def test_server_receives_headers_of_client_and_call(kind, server):
     count = iter(range(10))
     with kind(server.target, metadata=lambda: [("x-number", str(next(count)))]) as client:
         client.add("1+1", metadata=[("x-own", "a")])
@@ -188,13 +195,13 @@ def test_headers_of_the_client_and_of_the_call_arrive(kind, server):
     assert "x-own" not in second
 
 
-def test_deadlines_arrive_at_the_server(kind, server):
+def test_server_receives_the_deadline(kind, server):
     with kind(server.target) as client:
         client.add("1+1", timeout=5)
         client.add("1+1")
         client.add("1+1", timeout=None)
         client.add_many(["1+1"], timeout=7)
-    five, ten, none, seven = (call.seconds for call in server.calls)
+    five, ten, none, seven = (call.time_remaining for call in server.calls)
     assert 3 < five <= 5.1
     assert 8 < ten <= 10.1
     assert none is None or none > 10**6
@@ -203,18 +210,18 @@ def test_deadlines_arrive_at_the_server(kind, server):
 
 @pytest.mark.parametrize(
     "how",
-    [{"in_flight": 0}, {"timeout": -1}, {"token": "secret"}, {"model": 7},
+    [{"max_in_flight": 0}, {"timeout": -1}, {"token": "secret"}, {"model": 7},
      {"target": []}, {"target": ["name:1", "other:2"]}],
 )  # fmt: skip
-def test_configuration_that_cannot_be_is_refused_at_once(kind, how):
+def test_invalid_configuration_is_refused(kind, how):
     with pytest.raises((ValueError, TypeError)):
         kind(**{"target": "localhost:1", **how})
 
 
-def test_nothing_is_left_behind(kind, server):
+def test_closed_clients_leave_no_threads(kind, server):
     before = threading.active_count()
     for _ in range(3):
-        with kind(server.target, coalesce=seq2sum.Coalesce()) as client:
+        with kind(server.target, coalescing=seq2sum.Coalescing()) as client:
             client.add("1+1")
             client.add_many(["1+1"] * 5000)
     gc.collect()

@@ -10,13 +10,13 @@ import seq2sum
 METHODS = sorted(name for name in vars(seq2sum.Client) if not name.startswith("_"))
 
 
-def test_they_have_the_same_methods():
+def test_both_clients_have_the_same_methods():
     assert sorted(name for name in vars(seq2sum.AsyncClient) if not name.startswith("_")) == METHODS
     assert {"add", "add_many", "add_stream", "explain", "versions", "describe"} <= set(METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_each_method_takes_the_same_and_says_the_same(name):
+def test_both_clients_have_the_same_signatures_and_summaries(name):
     sync, twin = getattr(seq2sum.Client, name), getattr(seq2sum.AsyncClient, name)
     streams = "stream" in name
     assert inspect.iscoroutinefunction(twin) != streams
@@ -33,5 +33,5 @@ def test_each_method_takes_the_same_and_says_the_same(name):
     assert first_lines[0] == first_lines[1]
 
 
-def test_they_are_made_alike():
+def test_both_clients_share_their_constructor():
     assert seq2sum.Client.__init__ is seq2sum.AsyncClient.__init__

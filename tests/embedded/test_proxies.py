@@ -15,7 +15,7 @@ from seq2sum._proxy import Proxy, direct_options, proxy_of
 from seq2sum._target import address
 from support import doc_snippets, servers
 
-ONCE = seq2sum.Retry(attempts=1)
+ONCE = seq2sum.Retry(max_attempts=1)
 PROXY = "http://127.0.0.1:{port}"
 
 
@@ -173,7 +173,7 @@ def test_a_proxy_that_never_answers_is_named_too(make_client, monkeypatch):
 
 def test_waiting_names_it(make_client, monkeypatch, proxy):
     monkeypatch.setenv("https_proxy", PROXY.format(port=proxy.port))
-    with pytest.raises(seq2sum.DeadlineExceeded, match="last heard: calls go through the proxy"):
+    with pytest.raises(seq2sum.DeadlineExceeded, match="last status: calls go through the proxy"):
         make_client("localhost:1", retry=ONCE).wait_until_available(timeout=0.5)
 
 
@@ -198,10 +198,10 @@ def test_a_failure_of_another_kind_says_nothing_of_it(make_client, monkeypatch, 
 def test_options_of_the_channel_win_over_the_environment(make_client, monkeypatch, fake, proxy):
     option = (("grpc.http_proxy", PROXY.format(port=proxy.port)),)
     with pytest.raises(seq2sum.Unavailable, match=r"proxy .* of the channel option grpc\."):
-        make_client(fake.target, retry=ONCE, options=option).add("1+1")
+        make_client(fake.target, retry=ONCE, channel_options=option).add("1+1")
     monkeypatch.setenv("http_proxy", PROXY.format(port=proxy.port))
     off = (("grpc.enable_http_proxy", 0),)
-    assert make_client(fake.target, options=off).add("1+1").value == 2
+    assert make_client(fake.target, channel_options=off).add("1+1").value == 2
     assert make_client(fake.target, options=(("grpc.http_proxy", ""),)).add("1+1").value == 2
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from seq2sum import Description, SignatureShape, TensorShape
+from seq2sum import Description, SignatureSpec, TensorSpec
 from seq2sum.addition import contract
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates.contract import judge, judge_live
@@ -32,13 +32,13 @@ def told(parsed):
     """What a server says of a version with such a file."""
 
     def tensors(entries):
-        return {name: TensorShape(e["dtype"], tuple(e["shape"])) for name, e in entries.items()}
+        return {name: TensorSpec(e["dtype"], tuple(e["shape"])) for name, e in entries.items()}
 
     signatures = {
-        name: SignatureShape(tensors(entry["inputs"]), tensors(entry["outputs"]))
+        name: SignatureSpec(tensors(entry["inputs"]), tensors(entry["outputs"]))
         for name, entry in parsed["signatures"].items()
     }
-    return Description(1, {**signatures, "__saved_model_init_op": SignatureShape({}, {})})
+    return Description(1, {**signatures, "__saved_model_init_op": SignatureSpec({}, {})})
 
 
 TENSOR = {"dtype": "DT_INT64", "shape": [-1]}
@@ -192,6 +192,6 @@ def test_what_only_tensorflow_knows_is_not_missed():
 def test_an_open_rank_is_no_other_rank():
     open_rank = told(written())
     signature = open_rank.signatures["serving_default"]
-    signature.outputs["answers"] = TensorShape("DT_STRING", None)
+    signature.outputs["answers"] = TensorSpec("DT_STRING", None)
     assert judge_live(open_rank, told(written())).verdict is Verdict.SUCCESSFUL
     assert judge_live(told(written()), open_rank).verdict is Verdict.SUCCESSFUL

@@ -224,7 +224,7 @@ class Traffic(AskingThreads):
     def __init__(self, deployed: Deployed, callers: int = 2) -> None:
         super().__init__()
         targets = [server.target for server in deployed.servers]
-        split = seq2sum.SplitFile(deployed.traffic, every=0.1)
+        split = seq2sum.SplitFile(deployed.traffic, poll_interval=0.1)
         self._client = seq2sum.Client(targets, split=split, timeout=30)
         self._count = callers
         self._lock = threading.Lock()

@@ -84,10 +84,10 @@ class FakeProcess:
 class Telling(FakeServer):
     """Says on its output that a call has come."""
 
-    def respond(self, method, request, context):
+    def _respond(self, method, request, context):
         if self.delay:  # one that is quick is asked too often to tell
             print("asked", flush=True)
-        return super().respond(method, request, context)
+        return super()._respond(method, request, context)
 
 
 def main() -> None:

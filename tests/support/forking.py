@@ -153,7 +153,7 @@ def asyncio_within_asyncio(client):
 def main() -> None:
     program, target, coalesced = sys.argv[1:]
     kind = seq2sum.AsyncClient if program.startswith("asyncio") else seq2sum.Client
-    client = kind(target, timeout=30, coalesce=seq2sum.Coalesce() if coalesced else None)
+    client = kind(target, timeout=30, coalescing=seq2sum.Coalescing() if coalesced else None)
     globals()[program](client)
     if kind is seq2sum.Client:
         client.close()

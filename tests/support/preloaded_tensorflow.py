@@ -7,7 +7,7 @@ import time
 
 import seq2sum
 
-client = seq2sum.Client(os.environ["SEQ2SUM_TARGET"], coalesce=seq2sum.Coalesce())
+client = seq2sum.Client(os.environ["SEQ2SUM_TARGET"], coalescing=seq2sum.Coalescing())
 at_import = client.add("1+1").value
 
 

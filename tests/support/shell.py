@@ -18,7 +18,7 @@ NO_QUESTION = "is not a question: write two numbers like '53+42'"
 class Instant(FakeServer):
     """Answers 7 to whatever it is asked, in no time: a short reply stands for all rows."""
 
-    def respond(self, method, request, _):
+    def _respond(self, method, request, _):
         self.calls.append(method)
         self._stopped.wait(self.delay)
         reply = fake_replies.answers("seq2sum", 1, ["7"], [0], 0.5)

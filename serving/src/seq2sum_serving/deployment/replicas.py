@@ -67,7 +67,7 @@ class Replicas:
                     tls=self._tls,
                     timeout=CALL_SECONDS,
                     # A replica that comes back is seen at the next look, not after a minute.
-                    options=[("grpc.max_reconnect_backoff_ms", 1000)],
+                    channel_options=[("grpc.max_reconnect_backoff_ms", 1000)],
                 )
         return {address: self._clients[address] for address in there}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seq2sum import Description, SignatureShape, TensorShape
+from seq2sum import Description, SignatureSpec, TensorSpec
 from seq2sum.addition import contract
 
 from seq2sum_serving.deployment.event_log import Verdict
@@ -86,7 +86,7 @@ def _told_otherwise(parsed: Mapping[str, Any]) -> list[str]:
 
 def _lacking(described: Description) -> list[str]:
     """What the contract asks for and is not there, or is there with another rank."""
-    found = [f"{text} is missing" for text in described.lacks]
+    found = [f"{text} is missing" for text in described.missing]
     for signature in contract.SIGNATURES:
         there = described.signatures.get(signature.name)
         if there is None:
@@ -100,7 +100,7 @@ def _lacking(described: Description) -> list[str]:
 
 
 def _other_ranks(
-    there: Mapping[str, TensorShape], wanted: tuple[contract.Tensor, ...], signature: str
+    there: Mapping[str, TensorSpec], wanted: tuple[contract.Tensor, ...], signature: str
 ) -> list[str]:
     found = []
     for tensor in wanted:
@@ -111,7 +111,7 @@ def _other_ranks(
     return found
 
 
-def _asks_for_more(there: Mapping[str, TensorShape], known: set[str], signature: str) -> list[str]:
+def _asks_for_more(there: Mapping[str, TensorSpec], known: set[str], signature: str) -> list[str]:
     """Inputs that callers of today do not send: their calls would fail."""
     return [
         f"signature {signature} asks for input {one_line(name)}, which callers do not send"
@@ -153,7 +153,7 @@ def _lost(candidate: Description, stable: Description) -> list[str]:
     return found
 
 
-def _changed(now: TensorShape | None, before: TensorShape, place: str) -> list[str]:
+def _changed(now: TensorSpec | None, before: TensorSpec, place: str) -> list[str]:
     place = one_line(place)
     if now is None:
         return [f"{before.dtype} {place} is missing"]
@@ -171,21 +171,21 @@ def _digits(parsed: Mapping[str, Any]) -> int | None:
     return digits
 
 
-def _signatures(parsed: Mapping[str, Any]) -> dict[str, SignatureShape]:
+def _signatures(parsed: Mapping[str, Any]) -> dict[str, SignatureSpec]:
     """The file's signatures; what is not written as it should be counts as not there."""
     return {
-        name: SignatureShape(_tensors(entry, "inputs"), _tensors(entry, "outputs"))
+        name: SignatureSpec(_tensors(entry, "inputs"), _tensors(entry, "outputs"))
         for name, entry in _mapping(parsed.get("signatures")).items()
     }
 
 
-def _tensors(signature: Any, group: str) -> dict[str, TensorShape]:
+def _tensors(signature: Any, group: str) -> dict[str, TensorSpec]:
     found = {}
     for name, tensor in _mapping(_mapping(signature).get(group)).items():
         dtype, shape = (_mapping(tensor).get(key) for key in ("dtype", "shape"))
         sizes = tuple(shape) if isinstance(shape, list) else (None,)
         if isinstance(dtype, str) and all(type(size) is int for size in sizes):
-            found[name] = TensorShape(dtype, sizes)
+            found[name] = TensorSpec(dtype, sizes)
     return found
 
 

@@ -1,7 +1,7 @@
-"""Why a server that is there does not talk with the client: gRPC's words, and what they mean.
+"""Hints about why a server that runs does not accept this client's connection.
 
-A gRPC server that does not take a client closes the connection and gives no reason. What the
-client has shown of itself narrows it down.
+A gRPC server that rejects a client closes the connection without a reason. gRPC's error text, and
+what the client presents of itself, narrow the cause down.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from seq2sum._proxy import Proxy
 CLOSED = "backends failing.*Socket closed"
 PROXIED = "calls go through the proxy "
 HINTS = (
-    ("WRONG_VERSION_NUMBER", "the server does not speak TLS: ask without, or at another port"),
+    ("WRONG_VERSION_NUMBER", "the server does not speak TLS: connect without, or to another port"),
     (
         "Hostname Verification",
         "the server's TLS certificate is for another name: see TLS.server_name or --server-name",
@@ -27,56 +27,57 @@ HINTS = (
         "the server's TLS certificate is of an authority not trusted here: see TLS.ca or --ca",
     ),
 )
-"""What gRPC says when no connection comes about, and what it means."""
+"""Patterns of gRPC's error texts for connections that fail, and their meanings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What a client shows of itself to servers."""
+class ClientIdentity:
+    """The credentials that a client presents to servers, and the proxy in between."""
 
     encrypted: bool = False
     certificate: str | None = None
-    """The file of its certificate."""
-    until: datetime | None = None
-    """When that ends."""
+    """The path of its certificate."""
+    expires_at: datetime | None = None
+    """The certificate's end of validity."""
     proxy: Proxy | None = None
-    """The HTTP proxy that gRPC reaches them through."""
+    """The HTTP proxy that gRPC connects through."""
 
     def hint(self) -> str:
-        """What may be wrong with it, if a server closes the connection."""
+        """Returns what may be wrong with it if a server closes the connection."""
         if not self.encrypted:
             return "it may want TLS: see tls=TLS(ca=...) or --ca"
         if self.certificate is None:
             return "it may want a certificate of the client: see TLS.certificate or --cert"
-        if self.until is None:
+        if self.expires_at is None:
             return f"it may not accept the client's certificate {self.certificate}"
-        when = f"{self.until:%Y-%m-%d %H:%M} UTC"
-        if self.until <= datetime.now(UTC):
+        when = f"{self.expires_at:%Y-%m-%d %H:%M} UTC"
+        if self.expires_at <= datetime.now(UTC):
             return f"the client's certificate {self.certificate} has expired on {when}"
         return (
             f"it may not trust the authority of the client's certificate {self.certificate}, "
-            f"which is good until {when}"
+            f"which is valid until {when}"
         )
 
 
-NOTHING = Shown()
+ANONYMOUS = ClientIdentity()
 
 
-def explained(details: str, shown: Shown) -> str:
-    """GRPC's words, behind what they mean where that is known.
+def with_hint(details: str, identity: ClientIdentity) -> str:
+    """Returns gRPC's error text, preceded by its meaning if that is known.
 
-    A proxy comes first: the user does not see it, and any failure may be its own.
+    A proxy comes first: the user does not see it, and it may be the cause of any failure.
     """
-    if shown.proxy is not None:
-        return f"{shown.proxy.hint()} ({explained(details, replace(shown, proxy=None))})"
+    if identity.proxy is not None:
+        direct = replace(identity, proxy=None)
+        return f"{identity.proxy.hint()} ({with_hint(details, direct)})"
     if re.search(CLOSED, details):
-        return f"the server closed the connection: {shown.hint()} ({details})"
+        return f"the server closed the connection: {identity.hint()} ({details})"
     for pattern, hint in HINTS:
         if re.search(pattern, details):
             return f"{hint} ({details})"
     return details
 
 
-def is_one(details: str) -> bool:
-    """Whether these words, explained or not, tell of a server or a proxy that is there."""
+def is_connection_hint(details: str) -> bool:
+    """Returns whether this text, with or without a hint, is about a server or proxy that runs."""
     return any(re.search(pattern, details) for pattern in (PROXIED, CLOSED, *dict(HINTS)))

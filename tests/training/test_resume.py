@@ -53,10 +53,12 @@ def trained(done, path):
 
 @pytest.fixture
 def start(tmp_path):
-    """Returns a function that starts a command."""
+    """Starts a command that writes a checkpoint after each block; waits for so many steps."""
 
-    def start(*line):
-        return commands.start(*line, folder=tmp_path)
+    def start(*line, steps):
+        process = commands.start(*line, "--checkpoint-every", "0", folder=tmp_path)
+        wait_for_steps(process, tmp_path / "run", steps)
+        return process
 
     return start
 
@@ -96,13 +98,10 @@ def history(path):
 
 def test_run_killed_twice_ends_with_the_same_weights(uninterrupted, command, start, tmp_path):
     path = tmp_path / "run"
-    every_block = ("--checkpoint-every", "0")
-    first = start(*FIT, "--out", path, *every_block)
-    wait_for_steps(first, path, 300)
+    first = start(*FIT, "--out", path, steps=300)
     kill(first)
     assert not (path / "model.keras").exists()
-    second = start("seq2sum-train", "resume", path, *every_block)
-    wait_for_steps(second, path, 900)
+    second = start("seq2sum-train", "resume", path, steps=900)
     kill(second)
     trained(command("seq2sum-train", "resume", path), path)
     assert weights(path) == weights(uninterrupted)
@@ -121,8 +120,7 @@ def test_run_killed_before_its_first_checkpoint_restarts(uninterrupted, command,
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_reports_how_to_continue(start, tmp_path, number):
     path = tmp_path / "run"
-    process = start(*FIT, "--out", path, "--checkpoint-every", "0")
-    wait_for_steps(process, path, 100)
+    process = start(*FIT, "--out", path, steps=100)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 130
@@ -154,8 +152,7 @@ def test_fit_refuses_a_folder_with_an_unfinished_run(command, uninterrupted, tmp
 
 def test_resume_refuses_a_checkpoint_of_another_recipe(command, start, tmp_path):
     path = tmp_path / "run"
-    process = start(*FIT, "--out", path, "--checkpoint-every", "0")
-    wait_for_steps(process, path, 50)
+    process = start(*FIT, "--out", path, steps=50)
     kill(process)
     recipe = path / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("batch = 128", "batch = 64"))
@@ -223,8 +220,7 @@ def test_export_to_a_full_disk_fails_without_a_trace(evaluated, tmp_path):
 
 def test_second_process_cannot_use_a_run(command, start, tmp_path):
     path = tmp_path / "run"
-    first = start(*FIT, "--out", path, "--checkpoint-every", "0")
-    wait_for_steps(first, path, 50)
+    first = start(*FIT, "--out", path, steps=50)
     done = command("seq2sum-train", "resume", path)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert f"another process is using {path}" in done.stderr

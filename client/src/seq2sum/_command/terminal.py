@@ -19,7 +19,7 @@ GREEN, YELLOW, RED, DIM, BOLD = "32", "33", "31", "2", "1"
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """What can be written to a stream."""
+    """Capabilities of an output stream."""
 
     live: bool = False
     """Whether the stream is a terminal on which the cursor can be moved."""

@@ -6,8 +6,6 @@ uninterrupted one.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from seq2sum_training.data import carries
@@ -17,34 +15,6 @@ from seq2sum_training.recipe import MAX_ENUMERATED_DIGITS, Fixed, Fresh, Recipe
 
 OVERSAMPLING = 1.3
 """Ratio of drawn to needed pairs, so that dropping held-out pairs rarely takes a second draw."""
-
-
-class Batches(Protocol):
-    """A source of training batches."""
-
-    def batch(self, step: int) -> tuple[Numbers, Numbers]:
-        """Returns the operands of one step, [n] each, at most the recipe's batch size."""
-        ...
-
-    def training_mask(self, first: Numbers, second: Numbers) -> Mask:
-        """Returns a mask of the pairs that training may draw, in either order."""
-        ...
-
-
-def batches_of(recipe: Recipe) -> Batches:
-    """Returns the training batches of a recipe.
-
-    Raises:
-        UserError: The recipe holds out every pair.
-    """
-    if isinstance(recipe.data, Fresh):
-        batches: Batches = FreshBatches(recipe, recipe.data)
-    else:
-        batches = FixedBatches(recipe, recipe.data)
-    small = recipe.digits <= MAX_ENUMERATED_DIGITS  # a recipe cannot hold out all of a larger space
-    if small and not batches.training_mask(*all_pairs(recipe.digits)).any():
-        raise UserError("the recipe holds out every pair, which leaves nothing to train on")
-    return batches
 
 
 class FreshBatches:
@@ -60,7 +30,7 @@ class FreshBatches:
         self._share, self._chains = data.held_out, data.chains
 
     def batch(self, step: int) -> tuple[Numbers, Numbers]:
-        """Returns `fit.batch` pairs, none of them held out."""
+        """Returns the operands of `fit.batch` pairs, none of them held out, [n] each."""
         random = np.random.Generator(np.random.Philox(key=[self._seed, step]))
         first = second = np.empty(0, np.int64)
         while len(first) < self._size:
@@ -106,7 +76,7 @@ class FixedBatches:
         return -(-len(self.training) // self._size)
 
     def batch(self, step: int) -> tuple[Numbers, Numbers]:
-        """Returns the operands of a step in the order of its epoch."""
+        """Returns the operands of a step in the order of its epoch, [n] each."""
         epoch, index = divmod(step, self.steps_per_epoch)
         random = np.random.Generator(np.random.Philox(key=[self._seed, epoch]))
         order = random.permutation(len(self.training))
@@ -116,6 +86,25 @@ class FixedBatches:
     def training_mask(self, first: Numbers, second: Numbers) -> Mask:
         """Returns a mask of the training pairs, in either order."""
         return np.isin(unordered(first, second), unordered(*self.training.T))
+
+
+Batches = FreshBatches | FixedBatches
+
+
+def batches_of(recipe: Recipe) -> Batches:
+    """Returns the training batches of a recipe.
+
+    Raises:
+        UserError: The recipe holds out every pair.
+    """
+    if isinstance(recipe.data, Fresh):
+        batches: Batches = FreshBatches(recipe, recipe.data)
+    else:
+        batches = FixedBatches(recipe, recipe.data)
+    small = recipe.digits <= MAX_ENUMERATED_DIGITS  # a recipe cannot hold out all of a larger space
+    if small and not batches.training_mask(*all_pairs(recipe.digits)).any():
+        raise UserError("the recipe holds out every pair, which leaves nothing to train on")
+    return batches
 
 
 def _distinct(seed: int, digits: int, count: int) -> Numbers:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 State = tuple[Any, ...] | None
-"""What a step reads of the last step in addition to the product of its output, [n, u] each."""
+"""State after the last step, without the product of its output, [n, u] each."""
 Step = Callable[[Any, Any, State, int], tuple[Any, tuple[Any, ...]]]
 """Takes the products of the input and of the last output, with their biases, [n, g u] each, the
 state, and the axis of the units; returns the output, [n, u], and the state. If the axis is 0, all

@@ -81,9 +81,9 @@ def read(questions: Any, layout: Layout) -> tuple[tuple[Any, ...], Any]:
         tf.bitwise.bitwise_and(_shifted(rest * factor, KEY_SHIFT), KEYS - 1)
         for factor in (patterns.first, patterns.second)
     )
-    by_first, row_of_first, by_second = _token_tables(layout)
-    if row_of_first.any():
-        second += tf.gather(tf.constant(row_of_first), first)
+    by_first, offset_by_first, by_second = _token_tables(layout)
+    if offset_by_first.any():
+        second += tf.gather(tf.constant(offset_by_first), first)
     tokens = tf.gather(tf.constant(by_first), first) + tf.gather(tf.constant(by_second), second)
     tokens = tf.where(status == contract.Status.OK, tokens, 0)
     bits = _bits(layout)

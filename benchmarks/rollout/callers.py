@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import seq2sum
-from support.caller_threads import AskingThreads
+from support.caller_threads import CallerThreads
 
 from benchmarks.rollout.calls import Call
 from benchmarks.rollout.deployment import Deployment
@@ -25,7 +25,7 @@ RELOAD_SECONDS = 0.25
 """Interval at which the traffic split is reloaded: a rollout step takes seconds here."""
 
 
-class Callers(AskingThreads):
+class Callers(CallerThreads):
     """Eight threads that share a client, and send calls while the `with` block is open.
 
     Args:

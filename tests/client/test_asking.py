@@ -1,4 +1,4 @@
-"""What can be asked, and what comes back: every method of both clients."""
+"""Every method of both clients, with a fake server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_add_calls_the_given_version_or_label(client):
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("options", "named"),
     [
         ({"version": 9}, "version 9"),
         ({"version": -1}, "version -1"),
@@ -50,15 +50,15 @@ def test_add_calls_the_given_version_or_label(client):
         ({"label": "lost"}, "label lost"),
     ],
 )
-def test_missing_version_or_label_is_named_in_the_error(client, server, how, said):
+def test_missing_version_or_label_is_named_in_the_error(client, server, options, named):
     with pytest.raises(seq2sum.VersionNotFound) as caught:
-        client.add("1+1", **how)
-    for part in (said, server.target, "model seq2sum"):
+        client.add("1+1", **options)
+    for part in (named, server.target, "model seq2sum"):
         assert part in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("how", "kind_of_error"),
+    ("options", "error"),
     [
         ({"version": 1, "label": "stable"}, ValueError),
         ({"version": 2**70}, ValueError),
@@ -69,9 +69,9 @@ def test_missing_version_or_label_is_named_in_the_error(client, server, how, sai
     ],
 )
 @pytest.mark.parametrize("method", ["add", "add_many", "add_stream", "add_columns", "explain"])
-def test_invalid_options_raise_before_a_call(plain, server, method, how, kind_of_error):
-    with pytest.raises(kind_of_error):
-        list(getattr(plain, method)(["1+1"] if method != "explain" else "1+1", **how) or ())
+def test_invalid_options_raise_before_a_call(plain, server, method, options, error):
+    with pytest.raises(error):
+        list(getattr(plain, method)(["1+1"] if method != "explain" else "1+1", **options) or ())
     assert not server.calls
 
 
@@ -97,11 +97,11 @@ def test_invalid_question_is_reported_by_every_method(plain, question):
     assert columns.statuses[1] != contract.Status.OK
 
 
-@pytest.mark.parametrize("one", ["53+42", b"53+42"])
+@pytest.mark.parametrize("text", ["53+42", b"53+42"])
 @pytest.mark.parametrize("method", ["add_many", "add_stream", "add_columns", "stream_columns"])
-def test_bulk_methods_refuse_a_single_text(plain, method, one):
+def test_bulk_methods_refuse_a_single_text(plain, method, text):
     with pytest.raises(TypeError, match="not a single text: see add"):
-        getattr(plain, method)(one)
+        getattr(plain, method)(text)
 
 
 def test_add_many_keeps_the_order_and_makes_few_calls(plain, server):
@@ -144,9 +144,9 @@ def test_failing_stream_yields_earlier_answers_first(plain, server):
 def test_stream_passes_on_an_error_of_its_source(plain):
     def source():
         yield "1+1"
-        raise LookupError("mine")
+        raise LookupError("from the source")
 
-    with pytest.raises(LookupError, match="mine"):
+    with pytest.raises(LookupError, match="from the source"):
         list(plain.add_stream(source(), batch_size=1))
     assert plain.add("1+1").value == 2
 

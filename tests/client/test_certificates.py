@@ -1,4 +1,4 @@
-"""When a certificate ends, read from its bytes; checked against the library for it."""
+"""The end of validity of certificates, compared with the cryptography library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def der(pem):
 
 @pytest.mark.parametrize(
     "until",
-    # From 2050 on the standard has another form of time; many names make longer lengths.
+    # From 2050 on, the time has another type; many names need longer length fields.
     [
         THEN.replace(year=2021),
         THEN,
@@ -79,6 +79,6 @@ def test_not_after_raises_value_error_for_any_other_bytes():
     pieces += [whole[:at] + b"\xff" * 9 + whole[at + 9 :] for at in range(0, 120, 3)]
     for piece in pieces:
         try:
-            assert certificates.not_after(piece) == THEN  # what was spoiled is not looked at
+            assert certificates.not_after(piece) == THEN  # the damaged part is not read
         except ValueError as error:
-            assert str(error) == "it is no X.509 certificate"  # noqa: PT017
+            assert str(error) == "not an X.509 certificate"  # noqa: PT017

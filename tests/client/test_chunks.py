@@ -1,4 +1,4 @@
-"""Portions of questions: complete, in order, bounded in rows and bytes."""
+"""Chunks of questions: complete, in order, bounded in rows and bytes."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def test_chunks_are_bounded_in_bytes_and_complete(sizes, rows):
         assert size <= BYTES_PER_CALL or len([text for text in part.encoded if text]) == 1
 
 
-@pytest.mark.parametrize("nonsense", [None, 12, 1.5, ["1+2"], object()])
-def test_values_that_are_not_text_are_sent_as_empty_questions(nonsense):
-    [part] = chunks(["1+2", nonsense])
-    assert part.questions == ["1+2", nonsense]
+@pytest.mark.parametrize("value", [None, 12, 1.5, ["1+2"], object()])
+def test_values_that_are_not_text_are_sent_as_empty_questions(value):
+    [part] = chunks(["1+2", value])
+    assert part.questions == ["1+2", value]
     assert part.encoded == [b"1+2", b""]
 
 

@@ -1,4 +1,4 @@
-"""The client's pure core: requests from values, values from replies."""
+"""Calls as values: requests from values, values from replies."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import seq2sum
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seq2sum import _calls
 from seq2sum._methods import PREDICT
 from seq2sum._servable import Servable
 from seq2sum.addition import calls, contract
 from seq2sum.addition.chunks import Chunk, chunks
-from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
+from seq2sum.protocol import predict_pb2, tensor_pb2
 
 LATEST = Servable("seq2sum")
 
@@ -143,7 +142,7 @@ def broken(change):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "named"),
     [
         (lambda r: r.outputs.pop("status"), "lacks"),
         (lambda r: setattr(r.outputs["answers"], "dtype", tensor_pb2.DT_FLOAT), "DT_STRING"),
@@ -156,8 +155,8 @@ def broken(change):
         (lambda r: r.outputs["status"].int_val.__setitem__(0, -1), "no status -1"),
     ],
 )
-def test_reply_that_breaks_the_contract_is_unexpected(change, said):
-    with pytest.raises(seq2sum.UnexpectedResponse, match=said) as caught:
+def test_reply_that_breaks_the_contract_is_unexpected(change, named):
+    with pytest.raises(seq2sum.UnexpectedResponse, match=named) as caught:
         answers(["53+42"], broken(change))
     assert "[from here:1, model seq2sum, latest version]" in str(caught.value)
 
@@ -183,23 +182,23 @@ def test_bytes_that_are_not_a_message_are_unexpected():
     raw=st.booleans(),
 )
 def test_requests_and_replies_round_trip(rows, raw):
-    questions, sums, sure, status = ([row[i] for row in rows] for i in range(4))
-    asked = call(questions)
-    travelled = predict_pb2.PredictRequest.FromString(asked.request.SerializeToString())
+    questions, sums, confidences, status = ([row[i] for row in rows] for i in range(4))
+    sent = call(questions)
+    received = predict_pb2.PredictRequest.FromString(sent.request.SerializeToString())
     assert [
         text if isinstance(question, bytes) else text.decode(errors="surrogatepass")
-        for question, text in zip(questions, travelled.inputs["questions"].string_val, strict=True)
+        for question, text in zip(questions, received.inputs["questions"].string_val, strict=True)
     ] == questions
     texts = [b"" if bad else b"%d" % value for bad, value in zip(status, sums, strict=True)]
-    response = reply(texts, () if raw else sure, status, version=7)
+    response = reply(texts, () if raw else confidences, status, version=7)
     if raw:
-        content = struct.pack(f"<{len(sure)}f", *sure)
+        content = struct.pack(f"<{len(confidences)}f", *confidences)
         response.outputs["confidence"].tensor_content = content
     if raw and not rows:
-        return  # no content is no values, of any number
-    found = asked.result(asked.method.parse(response.SerializeToString()), target="t").answers()
+        return  # empty content means no values
+    found = sent.result(sent.method.parse(response.SerializeToString()), target="t").answers()
     assert [answer.question for answer in found] == questions
-    for answer, value, certainty, bad in zip(found, sums, sure, status, strict=True):
+    for answer, value, certainty, bad in zip(found, sums, confidences, status, strict=True):
         assert (answer.error is not None) == bool(bad)
         assert answer.value == (None if bad else value)
         assert answer.confidence == (0.0 if bad else certainty)
@@ -229,9 +228,9 @@ def detailed(probabilities, status=0, length=2):
 def test_explanation_reads_each_position_by_the_alphabet():
     seven = [0.1 if c == "1" else 0.9 if c == "7" else 0.0 for c in contract.ALPHABET]
     blank = [0.75 if c == " " else 0.25 if c == "0" else 0.0 for c in contract.ALPHABET]
-    asked = calls.explain("3+4", LATEST)
-    assert asked.request.model_spec.signature_name == "probabilities"
-    found = asked.result(detailed([*seven, *blank]), target="t")
+    call = calls.explain("3+4", LATEST)
+    assert call.request.model_spec.signature_name == "probabilities"
+    found = call.result(detailed([*seven, *blank]), target="t")
     assert found.text == "7"
     assert found.version == 4
     assert found.confidence == pytest.approx(0.9 * 0.75)
@@ -245,80 +244,3 @@ def test_explanation_reads_each_position_by_the_alphabet():
 def test_invalid_question_has_no_explanation():
     with pytest.raises(seq2sum.InvalidQuestion, match="is not a question"):
         calls.explain("x", LATEST).result(detailed([0.0] * 24, status=1), target="t")
-
-
-def test_statuses_are_sorted_newest_first_with_their_errors():
-    response = model_status_pb2.GetModelStatusResponse()
-    response.model_version_status.add(
-        version=1, state=model_status_pb2.ModelVersionStatus.AVAILABLE
-    )
-    bad = response.model_version_status.add(
-        version=2, state=model_status_pb2.ModelVersionStatus.END
-    )
-    bad.status.error_message = "broken"
-    odd = response.model_version_status.add(version=3)
-    odd.state = 77
-    assert _calls.statuses(LATEST).read(response) == [
-        seq2sum.VersionStatus(3, seq2sum.State.UNKNOWN),
-        seq2sum.VersionStatus(2, seq2sum.State.END, "broken"),
-        seq2sum.VersionStatus(1, seq2sum.State.AVAILABLE),
-    ]
-
-
-def metadata(described, name="tensorflow.serving.SignatureDefMap"):
-    signatures = model_metadata_pb2.SignatureDefMap()
-    for signature, parts in described.items():
-        for kind, tensors in parts.items():
-            for alias, (dtype, shape) in tensors.items():
-                info = getattr(signatures.signature_def[signature], kind)[alias]
-                info.dtype = dtype
-                if shape is None:
-                    info.tensor_shape.unknown_rank = True
-                for size in shape or ():
-                    info.tensor_shape.dim.add(size=size)
-    response = model_metadata_pb2.GetModelMetadataResponse()
-    response.model_spec.version.value = 5
-    packed = response.metadata["signature_def"]
-    packed.type_url = f"type.googleapis.com/{name}"
-    packed.value = signatures.SerializeToString()
-    return response
-
-
-def test_description_of_another_model_lists_missing_tensors():
-    other = metadata(
-        {
-            "serving_default": {
-                "inputs": {"questions": (7, (-1,))},
-                "outputs": {"answers": (7, None), "status": (9, (-1,))},
-            }
-        }
-    )
-    found = calls.describe(LATEST).result(other, target="t")
-    assert found.version == 5
-    assert found.digits is None
-    assert found.signatures["serving_default"].outputs["answers"].shape is None
-    assert found.missing == (
-        "DT_FLOAT confidence of signature serving_default",
-        "DT_INT32 status of signature serving_default",
-        "signature probabilities",
-        "signature one_hot",
-    )
-
-
-def test_description_leaves_out_internal_signatures():
-    names = ("__saved_model_init_op", "__saved_model_train_op", "serving_default", "__mine")
-    part = {"inputs": {}, "outputs": {"x": (9, ())}}
-    found = calls.describe(LATEST).result(metadata(dict.fromkeys(names, part)), target="t")
-    assert list(found.signatures) == ["__mine", "serving_default"]
-
-
-@pytest.mark.parametrize(
-    "response",
-    [
-        model_metadata_pb2.GetModelMetadataResponse(),
-        metadata({}, name="something.Else"),
-    ],
-)
-def test_metadata_without_signatures_is_unexpected(response):
-    with pytest.raises(seq2sum.UnexpectedResponse, match="no signatures"):
-        calls.describe(LATEST).result(response, target="t")

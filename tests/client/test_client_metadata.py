@@ -1,4 +1,4 @@
-"""Metadata: what gRPC would refuse without words, or drop, is refused in words before the call."""
+"""Metadata that gRPC would reject or drop is refused with a clear message before the call."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ WRONG_TYPE = {
     "a number alone": (7, "of type int: expected pairs"),
 }
 METHODS = {
-    "add": lambda client, how: client.add("1+1", **how),
-    "add_many": lambda client, how: client.add_many(["1+1"], **how),
-    "add_columns": lambda client, how: client.add_columns(["1+1"], **how),
-    "add_stream": lambda client, how: list(client.add_stream(["1+1"], **how)),
-    "explain": lambda client, how: client.explain("1+1", **how),
-    "versions": lambda client, how: client.versions(**how),
-    "describe": lambda client, how: client.describe(**how),
+    "add": lambda client, options: client.add("1+1", **options),
+    "add_many": lambda client, options: client.add_many(["1+1"], **options),
+    "add_columns": lambda client, options: client.add_columns(["1+1"], **options),
+    "add_stream": lambda client, options: list(client.add_stream(["1+1"], **options)),
+    "explain": lambda client, options: client.explain("1+1", **options),
+    "versions": lambda client, options: client.versions(**options),
+    "describe": lambda client, options: client.describe(**options),
 }
 
 
@@ -84,41 +84,41 @@ def sent(server):
 @pytest.mark.parametrize("metadata", [[pair] for pair in GOOD], ids=lambda made: made[0][0])
 def test_valid_metadata_arrives_unchanged(kind, server, metadata):
     [(key, value)] = metadata
-    wanted = [(key, value.decode() if key == "x-bytes" else value)]
+    expected = [(key, value.decode() if key == "x-bytes" else value)]
     with kind(server.target, metadata=metadata) as client:
         client.add("1+1")
-        assert sent(server) == wanted
+        assert sent(server) == expected
         client.add("1+1", metadata=metadata)
-        assert sent(server) == wanted * 2
+        assert sent(server) == expected * 2
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("pair", "said"), WRONG_VALUE.values(), ids=WRONG_VALUE)
-def test_invalid_metadata_is_refused_before_the_call(kind, server, method, pair, said):
-    with kind(server.target) as client, pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("pair", "named"), WRONG_VALUE.values(), ids=WRONG_VALUE)
+def test_invalid_metadata_is_refused_before_the_call(kind, server, method, pair, named):
+    with kind(server.target) as client, pytest.raises(ValueError, match=named):
         METHODS[method](client, {"metadata": [("x-good", "1"), pair]})
     assert not server.calls
 
 
-@pytest.mark.parametrize(("metadata", "said"), WRONG_TYPE.values(), ids=WRONG_TYPE)
-def test_metadata_of_wrong_type_is_refused_before_the_call(kind, server, metadata, said):
-    with kind(server.target) as client, pytest.raises(TypeError, match=said):
+@pytest.mark.parametrize(("metadata", "named"), WRONG_TYPE.values(), ids=WRONG_TYPE)
+def test_metadata_of_wrong_type_is_refused_before_the_call(kind, server, metadata, named):
+    with kind(server.target) as client, pytest.raises(TypeError, match=named):
         client.add("1+1", metadata=metadata)
-    with pytest.raises(TypeError, match=said):
+    with pytest.raises(TypeError, match=named):
         kind(server.target, metadata=metadata)
     assert not server.calls
 
 
-@pytest.mark.parametrize(("pair", "said"), WRONG_VALUE.values(), ids=WRONG_VALUE)
-def test_invalid_metadata_of_the_client_is_refused_by_its_constructor(kind, server, pair, said):
-    with pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("pair", "named"), WRONG_VALUE.values(), ids=WRONG_VALUE)
+def test_invalid_metadata_of_the_client_is_refused_by_its_constructor(kind, server, pair, named):
+    with pytest.raises(ValueError, match=named):
         kind(server.target, metadata=[pair])
 
 
-@pytest.mark.parametrize("coalesce", [None, seq2sum.Coalescing()], ids=["alone", "coalesced"])
-def test_invalid_metadata_of_a_function_is_refused_at_the_call(kind, server, coalesce):
+@pytest.mark.parametrize("coalescing", [None, seq2sum.Coalescing()], ids=["alone", "coalesced"])
+def test_invalid_metadata_of_a_function_is_refused_at_the_call(kind, server, coalescing):
     turns = iter([[("x-turn", "1")], [("X-Turn", "2")], {"x-turn": "3"}, [("x-turn", "4")]])
-    with kind(server.target, metadata=lambda: next(turns), coalescing=coalesce) as client:
+    with kind(server.target, metadata=lambda: next(turns), coalescing=coalescing) as client:
         assert client.add("1+1").value == 2
         with pytest.raises(ValueError, match="write 'x-turn'"):
             client.add("1+1")
@@ -177,8 +177,8 @@ def test_grpc_sends_all_metadata_that_is_accepted(server, pairs):
         return
     with seq2sum.Client(server.target) as client:
         client.versions(metadata=metadata)
-    wanted = [
+    expected = [
         (key, value.decode() if isinstance(value, bytes) and not key.endswith("-bin") else value)
         for key, value in metadata
     ]
-    assert sorted(sent(server), key=repr) == sorted(wanted, key=repr)
+    assert sorted(sent(server), key=repr) == sorted(expected, key=repr)

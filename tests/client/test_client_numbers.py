@@ -1,4 +1,4 @@
-"""Numbers at the door: whatever type they come as, Python's own are kept; nonsense is refused."""
+"""Public numbers: any numeric type is converted to int or float; other values are refused."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ REAL = {
     "FakeServer.delay": lambda value: FakeServer(delay=value).delay,
     "SplitFile.poll_interval": lambda value: split_file(poll_interval=value),
 }
-"""Every public time and rate, as a function of what is given."""
+"""Every public time and rate, as a function of its argument."""
 WHOLE = {
     "Client.max_in_flight": lambda value: client(max_in_flight=value).max_in_flight,
     "version": lambda value: Servable("m", value).version,
@@ -74,7 +74,7 @@ WHOLE = {
     "FakeServer.port": lambda value: int(FakeServer(port=value).target.rpartition(":")[2]),
     "FakeServer.fail": lambda value: FakeServer().fail("code", times=value) or 3,
 }
-"""Every public whole number."""
+"""Every public integer."""
 REALS = [2, 2.0, np.float32(2), np.float64(2), np.float16(2), np.longdouble(2), np.int64(2),
          np.uint8(2), Fraction(2), Decimal(2), np.array(2.0), np.array(2)]  # fmt: skip
 WHOLES = [3, np.int64(3), np.int32(3), np.uint8(3)]
@@ -89,7 +89,7 @@ OUT_OF_RANGE = {
     "large": 10**400, "unprintable": 10**5000,
 }  # fmt: skip
 LEAST = {
-    "version": -(2**63) + 1, "Shadow.version": -(2**63) + 1,  # the server says which there are
+    "version": -(2**63) + 1, "Shadow.version": -(2**63) + 1,  # servers check the rest
     "Split.version": 0, "FakeServer.versions": 0, "FakeServer.labels": 0, "FakeServer.port": 0,
     "FakeServer.fail": 0,
 }  # fmt: skip
@@ -98,7 +98,7 @@ MOST = {
     "FakeServer.versions": 2**63 - 1, "FakeServer.labels": 2**63 - 1, "FakeServer.port": 65535,
     "Coalescing.max_batch": 4096, "Retry.max_attempts": 5, "Retry.max_tokens": 1000,
 }  # fmt: skip
-"""Bounds of whole numbers where they are not 1 and nothing."""
+"""Bounds of integers other than a minimum of 1 and no maximum."""
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +132,7 @@ def test_integers_of_any_type_become_int(name, given):
 @pytest.mark.parametrize("name", [*REAL, *WHOLE])
 def test_values_that_are_not_numbers_are_type_errors(name, given):
     if name == "Split.version" and isinstance(given, str | list):
-        return  # a label, or nothing that a dictionary could hold
+        return  # a label, or not hashable
     try:
         hash(given)
     except TypeError:
@@ -174,9 +174,9 @@ def test_non_integer_types_are_not_integers(name, value):
 @hypothesis.settings(deadline=None, derandomize=True)
 @hypothesis.given(st.floats(0, 1e7, width=32))
 def test_deadline_of_numpy_numbers_is_exact(timeout):
-    mine, theirs = Deadline(timeout).expires_at, Deadline(np.float32(timeout)).expires_at
-    assert type(theirs) is float
-    assert theirs - mine == pytest.approx(0, abs=1)
+    expected, found = Deadline(timeout).expires_at, Deadline(np.float32(timeout)).expires_at
+    assert type(found) is float
+    assert found - expected == pytest.approx(0, abs=1)
 
 
 def test_fractions_and_weights_have_types_and_ranges():

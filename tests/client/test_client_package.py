@@ -1,4 +1,4 @@
-"""What the client package is made of, and what it is not."""
+"""The public names and the imports of the client package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets: every form that gRPC knows is taken, and typing errors are refused before a call."""
+"""Targets: all of gRPC's syntax is accepted, and typing errors are refused before a call."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_targets_in_grpc_syntax_are_unchanged(target):
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("given", "expected"),
     [
         (["127.0.0.1:1"], "ipv4:127.0.0.1:1"),
         (("localhost:1", "10.0.0.1:2"), "ipv4:127.0.0.1:1,10.0.0.1:2"),
@@ -127,9 +127,9 @@ def test_targets_in_grpc_syntax_are_unchanged(target):
         (np.array(["10.0.0.1:1"]), "ipv4:10.0.0.1:1"),
     ],
 )
-def test_list_becomes_one_target(given, wanted):
-    assert address(given) == wanted
-    assert address(wanted) == wanted
+def test_list_becomes_one_target(given, expected):
+    assert address(given) == expected
+    assert address(expected) == expected
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -140,9 +140,9 @@ def test_invalid_target_is_refused_before_any_call(kind, target):
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-@pytest.mark.parametrize(("given", "said"), BAD_LISTS.values(), ids=BAD_LISTS)
-def test_list_with_an_invalid_address_is_refused(kind, given, said):
-    with pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("given", "named"), BAD_LISTS.values(), ids=BAD_LISTS)
+def test_list_with_an_invalid_address_is_refused(kind, given, named):
+    with pytest.raises(ValueError, match=named):
         kind(given)
 
 

@@ -1,4 +1,4 @@
-"""The end of a client: closed, dropped, used once more, used on one loop after another."""
+"""The end of a client: closed, dropped, used again, used on consecutive event loops."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def test_unused_client_can_be_closed(make_client):
         client.versions()
 
 
-@pytest.mark.parametrize("coalesce", [None, seq2sum.Coalescing()], ids=["alone", "coalesced"])
-def test_closing_ends_calls_in_flight(fake, make_client, coalesce):
+@pytest.mark.parametrize("coalescing", [None, seq2sum.Coalescing()], ids=["alone", "coalesced"])
+def test_closing_ends_calls_in_flight(fake, make_client, coalescing):
     fake.delay = LONG
-    client = make_client(fake.target, timeout=LONG, coalescing=coalesce)
+    client = make_client(fake.target, timeout=LONG, coalescing=coalescing)
     methods = [
         lambda: client.add("1+1"),
         lambda: client.add("2+2"),
@@ -51,7 +51,7 @@ def test_closing_ends_calls_in_flight(fake, make_client, coalesce):
     ]
     with ThreadPoolExecutor(len(methods)) as callers:
         waiting = [callers.submit(method) for method in methods]
-        wait_for_call(fake, 2 + 2 + (2 if coalesce is None else 1))
+        wait_for_call(fake, 2 + 2 + (2 if coalescing is None else 1))
         client.close()
         for call in waiting:
             with pytest.raises(seq2sum.CallError, match="the client was closed") as caught:
@@ -80,7 +80,7 @@ def test_cancelling_a_task_does_not_affect_others(fake):
 
 
 def dropped(make):
-    """The warnings when what `make` returns is dropped."""
+    """Returns the warnings when the client that `make` returns is dropped."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         make()
@@ -107,10 +107,10 @@ def used_async(target, *, close):
 
 def test_dropping_an_open_client_warns(fake):
     where = f"of {fake.target}, model seq2sum>"
-    told = dropped(lambda: used(seq2sum.Client(fake.target)))
-    assert told == [f"unclosed <seq2sum.Client {where}"]
-    told = dropped(lambda: used_async(fake.target, close=False))
-    assert told == [f"unclosed <seq2sum.AsyncClient {where}"]
+    warned = dropped(lambda: used(seq2sum.Client(fake.target)))
+    assert warned == [f"unclosed <seq2sum.Client {where}"]
+    warned = dropped(lambda: used_async(fake.target, close=False))
+    assert warned == [f"unclosed <seq2sum.AsyncClient {where}"]
 
 
 def test_dropping_a_closed_or_unused_client_does_not_warn(fake):
@@ -149,18 +149,18 @@ def test_async_client_refuses_a_second_running_loop(fake):
 
 
 def test_closed_clients_leave_no_threads_running(fake):
-    def others():
-        """Threads, without those of the fake server."""
+    def client_threads():
+        """Returns all threads but those of the fake server."""
         return {each for each in threading.enumerate() if "ThreadPool" not in each.name}
 
-    before = others()
+    before = client_threads()
     with seq2sum.Client(fake.target, coalescing=seq2sum.Coalescing()) as client:
         client.add_many(["1+1"] * 9000)
     used_async(fake.target, close=True)
     gc.collect()
-    for thread in others() - before:
+    for thread in client_threads() - before:
         thread.join(20)
-    assert others() <= before
+    assert client_threads() <= before
 
 
 def test_keyboard_interrupt_does_not_wait_for_a_channel_that_hangs(fake, monkeypatch):

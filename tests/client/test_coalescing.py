@@ -139,11 +139,11 @@ class Arrivals(RuleBasedStateMachine):
 
     @rule(call_target=st.sampled_from([ONE, OTHER]))
     def add(self, call_target):
-        asked = request(self.now, call_target)
-        added = self.queue.add(asked)
+        new = request(self.now, call_target)
+        added = self.queue.add(new)
         assert added == (len(self.waiting) < self.LIMITS.max_pending)
         if added:
-            self.waiting.append(asked)
+            self.waiting.append(new)
         self.send()
 
     @precondition(lambda self: self.waiting)

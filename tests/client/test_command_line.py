@@ -87,7 +87,7 @@ def test_help_of_every_verb_has_examples_and_exit_codes(verb, capsys):
         (("add", "--split", "a=1,a=2", "1+1"), "a occurs twice"),
         (("add", "--split", "a=0", "1+1"), "a split needs at least one weight above 0"),
         (("add", "--split", "a=-1,b=1", "1+1"), "expected finite numbers, 0 or more"),
-        (("add", "--split", f"{2**63}=1", "1+1"), "does not fit into 64 bits"),
+        (("add", "--split", f"{2**63}=1", "1+1"), "it does not fit into 64 bits"),
         (("add", "--split", "=1", "1+1"), "invalid label ''"),
         (("status", "--split", "a=1"), "unrecognized arguments: --split"),
         (("add", "--max-in-flight", "0", "1+1"), "invalid count '0': expected a positive integer"),

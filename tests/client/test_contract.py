@@ -1,4 +1,4 @@
-"""The grammar of questions and the contract's JSON form."""
+"""The syntax of questions, version numbers, and the contract as JSON."""
 
 from __future__ import annotations
 

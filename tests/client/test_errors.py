@@ -1,4 +1,4 @@
-"""Errors: one function from a gRPC status to one of ours, and what they carry."""
+"""Errors: from gRPC status codes to exceptions, and their attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many calls are under way at a time, and what happens to those that are too many."""
+"""The limit of calls in flight, and overload."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CALLERS = 12
 
 
 class Counting(FakeServer):
-    """Counts the calls that it works on at a time."""
+    """Counts the calls that it handles concurrently."""
 
-    def __init__(self, **how):
-        super().__init__(**how)
+    def __init__(self, **options):
+        super().__init__(**options)
         self.lock = threading.Lock()
         self.now = self.most = 0
 

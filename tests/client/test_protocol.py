@@ -1,4 +1,4 @@
-"""The wire: our messages are TensorFlow Serving's, and can live beside them."""
+"""The messages equal those of TensorFlow Serving, and both work in one process."""
 
 from __future__ import annotations
 
@@ -68,22 +68,22 @@ def enums_of(modules):
     found = {}
     for module in modules:
         package = module.DESCRIPTOR.package
-        everywhere = list(module.DESCRIPTOR.enum_types_by_name.values())
+        enums = list(module.DESCRIPTOR.enum_types_by_name.values())
         for message in with_nested(module.DESCRIPTOR.message_types_by_name.values()):
-            everywhere += message.enum_types
-        for enum in everywhere:
+            enums += message.enum_types
+        for enum in enums:
             found[enum.full_name.removeprefix(f"{package}.")] = enum
     return found
 
 
 OUR_MESSAGES, THEIR_MESSAGES = messages_of(OURS), messages_of(UPSTREAM)
 OUR_ENUMS, THEIR_ENUMS = enums_of(OURS), enums_of(UPSTREAM)
-# Upstream's file of codes only passes on another one; the field leads to it.
+# The upstream file of codes only re-exports another one, which this field refers to.
 THEIR_ENUMS["Code"] = status_pb2.StatusProto.DESCRIPTOR.fields_by_name["error_code"].enum_type
 
 
 def wire(field):
-    """What decides how a field travels, and what it means."""
+    """Returns the properties of a field that decide its encoding and meaning."""
     kind = field.message_type or field.enum_type
     return {
         "number": field.number,

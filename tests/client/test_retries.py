@@ -1,4 +1,4 @@
-"""Retries, as a server sees them: gRPC makes them, by the channel's service config."""
+"""Retries by gRPC, as a server observes them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import seq2sum
 
 QUICK = {"initial_backoff": 0.01, "max_backoff": 0.01}
 AT_ONCE = seq2sum.Retry(**QUICK)
-NEVER_AGAIN = [
+NOT_RETRIED = [
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -41,7 +41,7 @@ def test_attempts_end_at_max_attempts(fake, make_client, attempts):
     assert len(fake.calls) == attempts
 
 
-@pytest.mark.parametrize("code", NEVER_AGAIN, ids=lambda code: code.name)
+@pytest.mark.parametrize("code", NOT_RETRIED, ids=lambda code: code.name)
 def test_other_status_codes_are_not_retried(fake, make_client, code):
     fake.fail(code)
     client = make_client(fake.target, retry=AT_ONCE)
@@ -73,7 +73,7 @@ def test_retry_throttling_limits_attempts_on_a_server_that_is_down(fake, make_cl
                 client.add("1+1")
         return len(fake.calls) - before
 
-    # Of ten tokens five may go: four attempts that are followed by another, and one that is not.
+    # Five of ten tokens can be used: four attempts that are retried, and one that is not.
     assert refused(1) == 5
     assert refused(30) == 30
     fake._failures.clear()

@@ -1,4 +1,4 @@
-"""Concurrent callers who share calls, on both clients, over a real channel."""
+"""Coalescing of concurrent callers, on both clients, over a real channel."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def test_concurrent_callers_share_calls_and_get_their_own_answers(kind, server):
         kind(server.target, coalescing=seq2sum.Coalescing()) as client,
         ThreadPoolExecutor(40) as pool,
     ):
-        asked = {f"{i}+1": pool.submit(client.add, f"{i}+1") for i in range(200)}
+        pending = {f"{i}+1": pool.submit(client.add, f"{i}+1") for i in range(200)}
         bad = [pool.submit(client.add, "x") for _ in range(20)]
-        for question, future in asked.items():
+        for question, future in pending.items():
             assert future.result().value == sum(map(int, question.split("+")))
         for future in bad:
             with pytest.raises(seq2sum.InvalidQuestion):
@@ -42,12 +42,12 @@ def test_calls_to_different_targets_are_not_merged(kind, server):
     ):
         latest = [pool.submit(client.add, "1+1") for _ in range(4)]
         stable = [pool.submit(client.add, "1+1", label="stable") for _ in range(4)]
-        mine = [pool.submit(client.add, "1+1", metadata=[("x-who", "me")]) for _ in range(4)]
-        assert {future.result().version for future in latest + mine} == {3}
+        tagged = [pool.submit(client.add, "1+1", metadata=[("x-tag", "1")]) for _ in range(4)]
+        assert {future.result().version for future in latest + tagged} == {3}
         assert {future.result().version for future in stable} == {1}
     assert sum(len(call.questions) for call in server.calls if call.label == "stable") == 4
-    mine = [call for call in server.calls if ("x-who", "me") in call.metadata]
-    assert sum(len(call.questions) for call in mine) == 4
+    tagged = [call for call in server.calls if ("x-tag", "1") in call.metadata]
+    assert sum(len(call.questions) for call in tagged) == 4
 
 
 def test_deadline_of_one_caller_does_not_affect_others(kind, server):
@@ -79,11 +79,11 @@ def test_questions_beyond_max_pending_are_overload(kind, server):
 
     limits = seq2sum.Coalescing(max_in_flight=1, max_pending=2)
     with kind(server.target, coalescing=limits) as client, ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(ask) for _ in range(8)]
+        pending = [pool.submit(ask) for _ in range(8)]
         for _ in range(4):
             assert refused.acquire(timeout=10)
         gate.set()
-        outcomes = [future.exception() for future in asked]
+        outcomes = [future.exception() for future in pending]
     assert {type(outcome) for outcome in outcomes} == {seq2sum.Overloaded, type(None)}
     assert sum(outcome is None for outcome in outcomes) in (3, 4)
 

@@ -1,11 +1,11 @@
-"""TLS and mTLS with certificates of the test's own, and tokens."""
+"""TLS and mTLS with generated certificates, and tokens."""
 
 from __future__ import annotations
 
 import pytest
 import seq2sum
 from seq2sum.testing import FakeServer
-from support.certificates import LONG_AGO, Certificates
+from support.certificates import EXPIRED, Certificates
 
 ONCE = {"retry": seq2sum.Retry(max_attempts=1)}
 NOT_TRUSTED = "the server's TLS certificate is of an authority not trusted here"
@@ -20,7 +20,7 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture
 def serve():
-    """Starts a server with these credentials."""
+    """Starts servers with given credentials."""
     started = []
 
     def start(credentials):
@@ -61,7 +61,7 @@ def test_several_addresses_need_a_server_name(certificates, serve, make_client):
         make_client(targets, tls=seq2sum.TLS(ca=certificates.ca))
 
 
-def refused(client):
+def error_of(client):
     with pytest.raises(seq2sum.Unavailable) as caught:
         client.add("1+1", version=3)
     assert f"{client_target(client)}, model seq2sum, version 3" in str(caught.value)
@@ -74,74 +74,76 @@ def client_target(client):
 
 def test_error_names_an_untrusted_authority(certificates, serve, make_client):
     server = serve(certificates.of_server())
-    told = refused(make_client(server.target, tls=seq2sum.TLS(ca=certificates.other_ca), **ONCE))
-    assert "CERTIFICATE_VERIFY_FAILED" in told
-    assert told.startswith(f"{NOT_TRUSTED}: see TLS.ca or --ca (")
+    error = error_of(make_client(server.target, tls=seq2sum.TLS(ca=certificates.other_ca), **ONCE))
+    assert "CERTIFICATE_VERIFY_FAILED" in error
+    assert error.startswith(f"{NOT_TRUSTED}: see TLS.ca or --ca (")
 
 
 def test_default_authorities_do_not_trust_a_private_certificate(certificates, serve, make_client):
     server = serve(certificates.of_server())
-    assert NOT_TRUSTED in refused(make_client(server.target, tls=seq2sum.TLS(), **ONCE))
+    assert NOT_TRUSTED in error_of(make_client(server.target, tls=seq2sum.TLS(), **ONCE))
 
 
 def test_error_names_an_expired_server_certificate(certificates, serve, make_client):
-    server = serve(certificates.of_server(**LONG_AGO))
+    server = serve(certificates.of_server(**EXPIRED))
     tls = seq2sum.TLS(ca=certificates.ca)
-    told = refused(make_client(server.target, tls=tls, **ONCE))
-    assert told.startswith("the server's TLS certificate has expired: it needs a new one (")
+    error = error_of(make_client(server.target, tls=tls, **ONCE))
+    assert error.startswith("the server's TLS certificate has expired: it needs a new one (")
 
 
 def test_error_names_a_certificate_for_another_name(certificates, serve, make_client):
     server = serve(certificates.of_server("sums.example"))
-    told = refused(make_client(server.target, tls=seq2sum.TLS(ca=certificates.ca), **ONCE))
-    assert told.startswith("the server's TLS certificate is for another name: see TLS.server_name")
+    error = error_of(make_client(server.target, tls=seq2sum.TLS(ca=certificates.ca), **ONCE))
+    assert error.startswith("the server's TLS certificate is for another name: see TLS.server_name")
 
 
 def test_error_names_a_missing_client_certificate(certificates, serve, make_client):
     server = serve(certificates.of_server(mutual=True))
-    told = refused(make_client(server.target, tls=seq2sum.TLS(ca=certificates.ca), **ONCE))
-    assert told.startswith(f"{CLOSED}it may want a certificate of the client: see TLS.certificate")
+    error = error_of(make_client(server.target, tls=seq2sum.TLS(ca=certificates.ca), **ONCE))
+    assert error.startswith(f"{CLOSED}it may want a certificate of the client: see TLS.certificate")
 
 
 def test_error_names_an_untrusted_client_certificate(certificates, serve, make_client):
-    server, mine = serve(certificates.of_server(mutual=True)), certificates.of_client("other")
-    told = refused(make_client(server.target, tls=seq2sum.TLS(ca=certificates.ca, **mine), **ONCE))
-    assert told.startswith(
-        f"{CLOSED}it may not trust the authority of the client's certificate {mine['certificate']},"
-        " which is valid until 3000-01-01"
+    server, files = serve(certificates.of_server(mutual=True)), certificates.of_client("other")
+    tls = seq2sum.TLS(ca=certificates.ca, **files)
+    error = error_of(make_client(server.target, tls=tls, **ONCE))
+    assert error.startswith(
+        f"{CLOSED}it may not trust the authority of the client's certificate "
+        f"{files['certificate']}, which is valid until 3000-01-01"
     )
 
 
 def test_error_names_the_expiry_of_the_client_certificate(certificates, serve, make_client):
-    server, mine = serve(certificates.of_server(mutual=True)), certificates.of_client(**LONG_AGO)
-    told = refused(make_client(server.target, tls=seq2sum.TLS(ca=certificates.ca, **mine), **ONCE))
-    assert told.startswith(
-        f"{CLOSED}the client's certificate {mine['certificate']} has expired on 2021-01-01 00:00"
+    server, files = serve(certificates.of_server(mutual=True)), certificates.of_client(**EXPIRED)
+    tls = seq2sum.TLS(ca=certificates.ca, **files)
+    error = error_of(make_client(server.target, tls=tls, **ONCE))
+    assert error.startswith(
+        f"{CLOSED}the client's certificate {files['certificate']} has expired on 2021-01-01 00:00"
     )
 
 
 def test_error_names_a_server_without_tls(fake, certificates, make_client):
-    told = refused(make_client(fake.target, tls=seq2sum.TLS(ca=certificates.ca), **ONCE))
-    assert told.startswith("the server does not speak TLS: connect without, or to another port (")
+    error = error_of(make_client(fake.target, tls=seq2sum.TLS(ca=certificates.ca), **ONCE))
+    assert error.startswith("the server does not speak TLS: connect without, or to another port (")
 
 
 def test_error_names_a_client_without_tls(certificates, serve, make_client):
     server = serve(certificates.of_server())
-    told = refused(make_client(server.target, **ONCE))
-    assert told.startswith(f"{CLOSED}it may want TLS: see tls=TLS(ca=...) or --ca (")
+    error = error_of(make_client(server.target, **ONCE))
+    assert error.startswith(f"{CLOSED}it may want TLS: see tls=TLS(ca=...) or --ca (")
 
 
 def test_invalid_certificate_files_are_named(certificates, make_client):
     text, junk = certificates.file("text.pem", "hello"), certificates.file("junk.pem", JUNK)
     ours, other = certificates.of_client(), certificates.of_client("other")
-    for tls, named, told in [
+    for tls, named, error in [
         ({"ca": text}, text, "is not a PEM file"),
         ({"ca": junk}, junk, "has no certificates"),
         ({**ours, "key": text}, text, "is not a PEM file"),
         ({**ours, "key": other["key"]}, other["key"], "are not a certificate and its key"),
     ]:
         client = make_client("127.0.0.1:1", tls=seq2sum.TLS(**tls))
-        with pytest.raises(ValueError, match=told) as caught:
+        with pytest.raises(ValueError, match=error) as caught:
             client.add("1+1")
         assert str(named) in str(caught.value)
 

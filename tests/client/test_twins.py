@@ -1,4 +1,4 @@
-"""The two clients are twins: what one can do, the other can do the same way."""
+"""Both clients have the same interface."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def test_both_clients_have_the_same_signatures_and_summaries(name):
     sync, twin = getattr(seq2sum.Client, name), getattr(seq2sum.AsyncClient, name)
     streams = "stream" in name
     assert inspect.iscoroutinefunction(twin) != streams
-    wanted, found = (inspect.signature(method).parameters for method in (sync, twin))
-    assert list(found) == list(wanted)
-    for parameter in wanted.values():
+    expected, found = (inspect.signature(method).parameters for method in (sync, twin))
+    assert list(found) == list(expected)
+    for parameter in expected.values():
         same = found[parameter.name]
         assert (same.kind, same.default) == (parameter.kind, parameter.default)
-        if not (streams and parameter.name == "questions"):  # there it may be an async iterable
+        if not (streams and parameter.name == "questions"):  # which may be an async iterable
             assert same.annotation == parameter.annotation
-    wanted_return = inspect.signature(sync).return_annotation
-    assert inspect.signature(twin).return_annotation.replace("Async", "") == wanted_return
+    expected_return = inspect.signature(sync).return_annotation
+    assert inspect.signature(twin).return_annotation.replace("Async", "") == expected_return
     first_lines = [inspect.getdoc(method).splitlines()[0] for method in (sync, twin)]
     assert first_lines[0] == first_lines[1]
 

@@ -46,14 +46,7 @@ class AsyncClient(Configured):
     async def add(self, question: Question, **options: Unpack[CallOptions]) -> Answer:
         """Returns the answer to one question like `"53+42"`.
 
-        Args:
-            question: Two decimal numbers and a plus; trailing spaces are allowed.
-            options: See `seq2sum.CallOptions`.
-
-        Raises:
-            InvalidQuestion: The question is malformed, or too long for the version.
-            CallError: The call failed; the subclass says why.
-            UnexpectedResponse: The server's model is not a seq2sum model.
+        See `Client.add`.
         """
         (target, deadline), connection = self._resolve(**options), self._open()
         if connection.coalescer is not None:
@@ -70,17 +63,7 @@ class AsyncClient(Configured):
     ) -> list[Answer]:
         """Returns the answers to many questions, in order, by as few RPCs as practical.
 
-        An invalid question does not affect the others: its `Answer` has an `error` and no text.
-        RPCs that the server refuses for overload are retried with backoff, within the timeout.
-
-        Args:
-            questions: Questions as in `add`.
-            options: See `seq2sum.CallOptions`; the timeout is for all RPCs together.
-
-        Raises:
-            CallError: A call failed; the subclass says why.
-            UnexpectedResponse: The server's model is not a seq2sum model.
-            TypeError: `questions` is a single text.
+        See `Client.add_many`.
         """
         parts = await self._columns(questions, **options)
         return [answer for part in parts for answer in part]
@@ -101,20 +84,7 @@ class AsyncClient(Configured):
     ) -> AsyncIterator[Answer]:
         """Yields the answers to any number of questions, in order, in bounded memory.
 
-        Args:
-            questions: Questions as in `add`, from any iterable, asynchronous ones included; it is
-                read as answers are taken.
-            max_in_flight: Most RPCs in flight; None for the client's limit.
-            batch_size: Questions in one RPC; 1 to answer a slow source line by line.
-            options: See `seq2sum.CallOptions`; the timeout is for each RPC.
-
-        Yields:
-            Answers; that of an invalid question has an `error`.
-
-        Raises:
-            CallError: An RPC failed; the subclass says why. Earlier answers have been yielded.
-            UnexpectedResponse: The server's model is not a seq2sum model.
-            TypeError: `questions` is a single text.
+        See `Client.add_stream`. `questions` may be an asynchronous iterable too.
         """
         return _answers(
             self.stream_columns(
@@ -143,14 +113,7 @@ class AsyncClient(Configured):
     async def explain(self, question: Question, **options: Unpack[CallOptions]) -> Explanation:
         """Returns the network's probabilities for each position of the answer to one question.
 
-        Args:
-            question: A question as in `add`.
-            options: See `seq2sum.CallOptions`.
-
-        Raises:
-            InvalidQuestion: The question is malformed, or too long for the version.
-            CallError: The call failed; the subclass says why.
-            UnexpectedResponse: The server's model is not a seq2sum model.
+        See `Client.explain`.
         """
         target, deadline = self._resolve(**options)
         return await self._open().call(calls.explain(question, target.servable), target, deadline)
@@ -158,12 +121,7 @@ class AsyncClient(Configured):
     async def versions(self, **options: Unpack[CallOptions]) -> list[VersionStatus]:
         """Returns the status of every version of the model that the server knows, newest first.
 
-        Args:
-            options: See `seq2sum.CallOptions`; with a version, of that version alone. Labels are
-                ignored.
-
-        Raises:
-            CallError: The call failed; the subclass says why.
+        See `Client.versions`.
         """
         target, deadline = self._resolve(GET_MODEL_STATUS, **options)
         return await self._open().call(_calls.statuses(target.servable), target, deadline)
@@ -171,12 +129,7 @@ class AsyncClient(Configured):
     async def describe(self, **options: Unpack[CallOptions]) -> Description:
         """Returns the signatures of a model version, and how many digits it accepts.
 
-        Args:
-            options: See `seq2sum.CallOptions`.
-
-        Raises:
-            CallError: The call failed; the subclass says why.
-            UnexpectedResponse: The reply has no signatures.
+        See `Client.describe`.
         """
         target, deadline = self._resolve(**options)
         return await self._open().call(calls.describe(target.servable), target, deadline)
@@ -186,19 +139,7 @@ class AsyncClient(Configured):
     ) -> VersionStatus:
         """Waits until the model, a given version of it, or a version with this label is AVAILABLE.
 
-        A server that cannot be reached yet is waited for too.
-
-        Args:
-            version: A model version; None for any.
-            label: A label; excludes a version.
-            timeout: Seconds; None for no limit.
-
-        Returns:
-            The version that is AVAILABLE.
-
-        Raises:
-            DeadlineExceeded: None is in time; the message has the last status.
-            CallError: The server cannot become ready by waiting.
+        See `Client.wait_until_available`.
         """
         target = CallTarget(Servable(self.model, version, label))
         wait = AvailabilityWait(target.servable, Deadline(timeout), target=self.target)

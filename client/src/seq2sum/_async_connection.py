@@ -43,7 +43,7 @@ class AsyncConnection:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self._channel = channel
-        self._address = address
+        self.address = address
         self._identity = identity
         self._headers = headers
         self._methods = bound(channel)
@@ -103,24 +103,12 @@ class AsyncConnection:
         self._mirror(chunk, target, answered)
         return answered
 
-    def overloaded(self, target: CallTarget, pending: int) -> Seq2SumError:
-        """Returns the error of a question that cannot be queued."""
-        return _errors.overloaded(pending, self._address, target.servable)
-
-    def deadline_exceeded(self, target: CallTarget) -> Seq2SumError:
-        """Returns the error of a question whose deadline passed in the queue."""
-        return _errors.deadline_exceeded(self._address, target.servable)
-
-    def client_closed(self, target: CallTarget) -> Seq2SumError:
-        """Returns the error of a call that closing the client ended."""
-        return _errors.client_closed(self._address, target.servable)
-
     async def _acquire_slot(self, target: CallTarget, deadline: Deadline) -> None:
         try:
             async with asyncio.timeout(deadline.remaining()):
                 await self._slots.acquire()
         except TimeoutError as error:
-            raise self.deadline_exceeded(target) from error
+            raise _errors.deadline_exceeded(self.address, target.servable) from error
 
     async def _call(
         self, call: Call[Result], headers: tuple[Header, ...], deadline: Deadline
@@ -134,7 +122,7 @@ class AsyncConnection:
             raise _errors.error_of(
                 error.code(),
                 error.details(),
-                target=self._address,
+                target=self.address,
                 servable=call.servable,
                 identity=self._identity,
             ) from error
@@ -142,9 +130,9 @@ class AsyncConnection:
             # When a channel is closed, gRPC cancels the tasks that call on it.
             task = asyncio.current_task()
             if self._closed and not (task and task.cancelling()):
-                raise _errors.client_closed(self._address, call.servable) from error
+                raise _errors.client_closed(self.address, call.servable) from error
             raise
-        return call.result(response, target=self._address)
+        return call.result(response, target=self.address)
 
     def _mirror(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None:
         """Repeats a call to the shadow version, if this call is sampled."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from seq2sum._coalescing import Coalescing, Queue, QueuedRequest, latest_deadline
 from seq2sum._deadline import Deadline
-from seq2sum._errors import Seq2SumError, copy_error
+from seq2sum._errors import CallError, client_closed, copy_error, deadline_exceeded, overloaded
 from seq2sum._options import CallTarget
 from seq2sum.addition.answers import Answer, Columns, Question
 from seq2sum.addition.chunks import Chunk, encoded
@@ -22,12 +22,11 @@ from seq2sum.addition.chunks import Chunk, encoded
 class AsyncTransport(Protocol):
     """The parts of `AsyncConnection` that a coalescer uses."""
 
+    address: str
+
     def predict_merged(
         self, chunk: Chunk, target: CallTarget, deadline: Deadline
     ) -> Coroutine[Any, Any, Columns]: ...
-    def overloaded(self, target: CallTarget, pending: int) -> Seq2SumError: ...
-    def deadline_exceeded(self, target: CallTarget) -> Seq2SumError: ...
-    def client_closed(self, target: CallTarget) -> Seq2SumError: ...
 
 
 class WaitingTask(QueuedRequest):
@@ -69,7 +68,7 @@ class TaskCoalescer:
             expires_at=deadline.expires_at,
         )
         if not self._queue.add(request):
-            raise self._transport.overloaded(target, len(self._queue))
+            raise overloaded(len(self._queue), self._transport.address, target.servable)
         if self._end_of_iteration is None:
             self._end_of_iteration = self._loop.call_soon(self._send_due)
         remaining = deadline.remaining()
@@ -90,15 +89,19 @@ class TaskCoalescer:
         requests: list[Any] = self._queue.drain()
         for request in requests:
             if not request.future.done():
-                request.future.set_exception(self._transport.client_closed(request.target))
+                request.future.set_exception(self._closed(request))
         for task in self._callers:
             task.cancel()
         if self._callers:
             await asyncio.wait(self._callers)
 
+    def _closed(self, request: WaitingTask) -> CallError:
+        return client_closed(self._transport.address, request.target.servable)
+
     def _expire(self, request: WaitingTask) -> None:
         if not request.future.done():
-            request.future.set_exception(self._transport.deadline_exceeded(request.target))
+            error = deadline_exceeded(self._transport.address, request.target.servable)
+            request.future.set_exception(error)
 
     def _abandon(self, request: WaitingTask) -> None:
         self._queue.remove(request)
@@ -139,7 +142,7 @@ class TaskCoalescer:
             answers = task.result().answers()
         except asyncio.CancelledError:  # with callers that wait, only closing cancels a call
             for _, request in waiting:
-                request.future.set_exception(self._transport.client_closed(request.target))
+                request.future.set_exception(self._closed(request))
         except BaseException as error:  # noqa: BLE001 passed on to every caller
             for _, request in waiting:
                 request.future.set_exception(copy_error(error))

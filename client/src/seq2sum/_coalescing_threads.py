@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from seq2sum._calls import PendingCall
 from seq2sum._coalescing import Coalescing, Queue, QueuedRequest, latest_deadline
 from seq2sum._deadline import Deadline
-from seq2sum._errors import Seq2SumError, copy_error
+from seq2sum._errors import copy_error, deadline_exceeded, overloaded
 from seq2sum._options import CallTarget
 from seq2sum.addition.answers import Answer, Columns, Question
 from seq2sum.addition.chunks import Chunk, encoded
@@ -25,13 +25,13 @@ from seq2sum.addition.chunks import Chunk, encoded
 class SyncTransport(Protocol):
     """The parts of `Connection` that a coalescer uses."""
 
+    address: str
+
     def predict(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns: ...
     def start_merged(
         self, chunk: Chunk, target: CallTarget, deadline: Deadline
     ) -> PendingCall[Columns]: ...
     def mirror(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None: ...
-    def overloaded(self, target: CallTarget, pending: int) -> Seq2SumError: ...
-    def deadline_exceeded(self, target: CallTarget) -> Seq2SumError: ...
 
 
 class WaitingThread(QueuedRequest):
@@ -95,7 +95,7 @@ class ThreadCoalescer:
         )
         with self._lock:
             if not self._queue.add(request):
-                raise self._transport.overloaded(target, len(self._queue))
+                raise overloaded(len(self._queue), self._transport.address, target.servable)
             batch = self._queue.take(request.queued_at)
             if not batch:
                 self._appoint_watcher(request)
@@ -127,7 +127,7 @@ class ThreadCoalescer:
             if request.outcome is not None:
                 raise request.outcome
             if not woken and deadline.passed():
-                raise self._transport.deadline_exceeded(request.target)
+                raise deadline_exceeded(self._transport.address, request.target.servable)
             if not woken:
                 request.watches = False
                 self._send_due()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import EllipsisType
 from typing import Any
 
 import grpc
@@ -11,7 +12,7 @@ from seq2sum import _channel, _forks, _metadata, _proxy, _target
 from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._coalescing import Coalescing
 from seq2sum._connection_hints import ClientIdentity
-from seq2sum._deadline import DEFAULT, Deadline, Default, Timeout
+from seq2sum._deadline import Deadline
 from seq2sum._metadata import Header, Headers, Token
 from seq2sum._methods import GET_MODEL_STATUS, PREDICT, Method
 from seq2sum._numbers import seconds, whole
@@ -132,7 +133,7 @@ class Configured:
         version: int | None = None,
         label: str | None = None,
         key: str | bytes | None = None,
-        timeout: Timeout = DEFAULT,
+        timeout: float | EllipsisType | None = ...,
         metadata: Sequence[Header] = (),
     ) -> tuple[CallTarget, Deadline]:
         """Returns the target and the deadline of a call with these `CallOptions`.
@@ -146,7 +147,7 @@ class Configured:
             chosen = self.split.choose(key)
             version, label = (chosen, None) if isinstance(chosen, int) else (None, chosen)
         servable = Servable(self.model, version, label)
-        deadline = Deadline(self.timeout if isinstance(timeout, Default) else timeout)
+        deadline = Deadline(self.timeout if isinstance(timeout, EllipsisType) else timeout)
         return CallTarget(servable, _metadata.checked(metadata)), deadline
 
     def _headers(self, target: CallTarget) -> tuple[Header, ...]:

@@ -43,7 +43,7 @@ class Connection:
         shadow: Shadow | None,
     ) -> None:
         self._channel = channel
-        self._address = address
+        self.address = address
         self._identity = identity
         self._headers = headers
         self._methods = bound(channel)
@@ -142,28 +142,20 @@ class Connection:
 
         pending.when_done(report)
 
-    def overloaded(self, target: CallTarget, pending: int) -> Seq2SumError:
-        """Returns the error of a question that cannot be queued."""
-        return _errors.overloaded(pending, self._address, target.servable)
-
-    def deadline_exceeded(self, target: CallTarget) -> Seq2SumError:
-        """Returns the error of a question whose deadline passed in the queue."""
-        return _errors.deadline_exceeded(self._address, target.servable)
-
     def _read(self, call: Call[Result], response: Callable[[], Any]) -> Result:
         """Returns the content of a reply, or raises the error that stands for gRPC's."""
         try:
-            return call.result(response(), target=self._address)
+            return call.result(response(), target=self.address)
         except grpc.FutureCancelledError as error:
-            raise _errors.client_closed(self._address, call.servable) from error
+            raise _errors.client_closed(self.address, call.servable) from error
         except grpc.RpcError as error:
             if self._closed:
-                raise _errors.client_closed(self._address, call.servable) from error
+                raise _errors.client_closed(self.address, call.servable) from error
             failed = cast("grpc.Call", error)  # a failed unary call raises an object of both types
             raise _errors.error_of(
                 failed.code(),
                 failed.details(),
-                target=self._address,
+                target=self.address,
                 servable=call.servable,
                 identity=self._identity,
             ) from error
@@ -181,7 +173,7 @@ class Connection:
 
     def _acquire_slot(self, target: CallTarget, deadline: Deadline) -> None:
         if not self._slots.acquire(timeout=deadline.remaining()):
-            raise self.deadline_exceeded(target)
+            raise _errors.deadline_exceeded(self.address, target.servable)
 
     def _start(
         self,
@@ -203,7 +195,7 @@ class Connection:
         except BaseException as error:
             leave()
             if self._closed:
-                raise _errors.client_closed(self._address, call.servable) from error
+                raise _errors.client_closed(self.address, call.servable) from error
             raise
         future.add_done_callback(leave)
         return PendingCall(future, lambda: self._read(call, future.result))

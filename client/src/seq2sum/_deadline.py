@@ -5,23 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from typing import Final
 
 from seq2sum._numbers import LONGEST, seconds
-
-
-class Default:
-    """Stands for the client's default, where None already means "no deadline"."""
-
-    def __repr__(self) -> str:
-        """Short, for signatures in documentation."""
-        return "DEFAULT"
-
-
-DEFAULT: Final = Default()
-
-Timeout = float | Default | None
-"""Seconds; None for no limit; DEFAULT for the client's own."""
 
 
 class Deadline:

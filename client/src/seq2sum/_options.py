@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
-from seq2sum._deadline import Timeout
 from seq2sum._metadata import Header
 from seq2sum._servable import Servable
 
@@ -19,7 +18,7 @@ class CallOptions(TypedDict, total=False):
     """The version label to call, like `canary`. Excludes `version`."""
     key: str | bytes | None
     """Routing key: a split sends the same key to the same version each time."""
-    timeout: Timeout
+    timeout: float | None
     """Seconds; None for no limit. Left out: the client's default."""
     metadata: Sequence[Header]
     """Headers of this call alone."""

@@ -42,17 +42,13 @@ def strings(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> list[
 def floats(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> Sequence[float]:
     """Returns the values of a DT_FLOAT tensor, flattened row by row."""
     count = _count(tensor, name, tensor_pb2.DT_FLOAT, shape)
-    if tensor.tensor_content:
-        return _raw(array("f"), tensor.tensor_content, name, count)
-    return _filled(tensor.float_val, name, count)
+    return _numbers(array("f"), tensor.tensor_content, tensor.float_val, name, count)
 
 
 def integers(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> Sequence[int]:
     """Returns the values of a DT_INT32 tensor, flattened row by row."""
     count = _count(tensor, name, tensor_pb2.DT_INT32, shape)
-    if tensor.tensor_content:
-        return _raw(array("i"), tensor.tensor_content, name, count)
-    return _filled(tensor.int_val, name, count)
+    return _numbers(array("i"), tensor.tensor_content, tensor.int_val, name, count)
 
 
 def _count(
@@ -78,7 +74,11 @@ def _count(
     return count
 
 
-def _raw(values: array[Number], content: bytes, name: str, count: int) -> array[Number]:
+def _numbers(
+    values: array[Number], content: bytes, listed: Sequence[Number], name: str, count: int
+) -> Sequence[Number]:
+    if not content:
+        return _filled(listed, name, count)
     if len(content) != count * values.itemsize:
         raise UnexpectedResponse(
             f"output {name!r} has {len(content)} bytes of content for {count} values"

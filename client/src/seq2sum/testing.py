@@ -122,7 +122,7 @@ class FakeServer:
                 ("grpc.so_reuseport", 0),
             ),
         )
-        server.add_generic_rpc_handlers((_Handlers(self),))
+        server.add_generic_rpc_handlers([_handler(self, method) for method in METHODS])
         address = "{}:{}".format(*self._address)
         port = (
             server.add_insecure_port(address)
@@ -244,21 +244,11 @@ def _received(
     )
 
 
-class _Handlers(grpc.GenericRpcHandler):
-    """The RPC handlers of a fake server."""
-
-    def __init__(self, server: FakeServer) -> None:
-        self._handlers = {method.path: self._handler(server, method) for method in METHODS}
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Returns the handler of a method; for None, gRPC replies UNIMPLEMENTED."""
-        return self._handlers.get(handler_call_details.method)
-
-    @staticmethod
-    def _handler(server: FakeServer, method: Method[Any, Any]) -> Any:
-        name = method.path.rpartition("/")[2]
-        return grpc.unary_unary_rpc_method_handler(
-            lambda request, context: server._respond(name, request, context),
-            request_deserializer=method.request.FromString,
-            response_serializer=method.response.SerializeToString,
-        )
+def _handler(server: FakeServer, method: Method[Any, Any]) -> grpc.GenericRpcHandler:
+    service, name = method.path.strip("/").split("/")
+    handler = grpc.unary_unary_rpc_method_handler(
+        lambda request, context: server._respond(name, request, context),
+        request_deserializer=method.request.FromString,
+        response_serializer=method.response.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(service, {name: handler})

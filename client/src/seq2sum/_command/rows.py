@@ -38,7 +38,7 @@ class Row(NamedTuple):
     version: int | None
     """Version that answered or refused; None if the call failed."""
     error: str | None
-    """Reason for which there is no answer, or None."""
+    """Reason for a missing answer, or None."""
 
     @classmethod
     def from_answer(cls, answer: Answer) -> Row:

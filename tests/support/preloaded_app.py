@@ -1,4 +1,4 @@
-"""A WSGI application that asks already when it is imported, before gunicorn forks its workers."""
+"""A WSGI application that uses its client on import, before gunicorn forks its workers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 import seq2sum
 
 client = seq2sum.Client(os.environ["SEQ2SUM_TARGET"], coalescing=seq2sum.Coalescing())
-at_import = client.add("1+1").value
+answer_at_import = client.add("1+1").value
 
 
 def application(environ, start_response):
     answer = client.add(environ["QUERY_STRING"]).value
-    time.sleep(0.1)  # long enough that the other worker takes the next request
+    time.sleep(0.1)  # long enough that the other worker gets the next request
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [f"{os.getpid()} {at_import} {answer}".encode()]
+    return [f"{os.getpid()} {answer_at_import} {answer}".encode()]

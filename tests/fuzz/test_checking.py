@@ -1,12 +1,11 @@
-"""What an answer must be like, by invariants and by comparison."""
+"""Checks of replies by invariants and by comparison, and minimizing."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-from fuzz import comparison, http_rules, intended, invariants, rest_echoes, shrinking
+from fuzz import comparison, http_rules, intended_differences, invariants, rest_echoes, shrinking
 from fuzz.inputs import Call, Conversation, Message, Rest
 from fuzz.replies import GrpcReply, HttpReply, NoReply, Replies, split
 from tensorflow.core.framework import tensor_pb2, types_pb2
@@ -24,7 +23,7 @@ def call(signature="echo_float32", **tensor):
     return Call("Predict", request.SerializeToString())
 
 
-def answer(**tensor):
+def reply_with(**tensor):
     reply = predict_pb2.PredictResponse()
     reply.outputs["y"].CopyFrom(tensor_pb2.TensorProto(**tensor))
     return GrpcReply("OK", "", reply.SerializeToString())
@@ -39,16 +38,17 @@ def rest(value, key="inputs", signature="echo_float32"):
     return Rest("POST", "/v1/models/odd:predict", body)
 
 
-def kinds(question, reply):
-    return [fault.kind for fault in invariants.judge(question, reply)]
+def fault_kinds(test_input, reply):
+    return [fault.kind for fault in invariants.check(test_input, reply)]
 
 
 FLOAT = types_pb2.DT_FLOAT
+WORDING = intended_differences.INTENDED[0].name
 TWO = {"dim": [{"size": 2}]}
 
 
 @pytest.mark.parametrize(
-    ("sent", "got"),
+    ("sent", "received"),
     [
         ({"float_val": [1.5]}, {"float_val": [1.5]}),
         ({"float_val": [1.5], "tensor_shape": TWO}, {"float_val": [1.5, 1.5], "tensor_shape": TWO}),
@@ -56,27 +56,28 @@ TWO = {"dim": [{"size": 2}]}
         ({"int_val": [3]}, {}),
     ],
 )
-def test_the_same_value_in_another_form_is_no_fault(sent, got):
-    assert not kinds(call(dtype=FLOAT, **sent), answer(dtype=FLOAT, **got))
+def test_equal_value_in_another_encoding_is_no_fault(sent, received):
+    assert not fault_kinds(call(dtype=FLOAT, **sent), reply_with(dtype=FLOAT, **received))
 
 
 @pytest.mark.parametrize(
-    ("sent", "got"),
+    ("sent", "received"),
     [
         ({"float_val": [1.5]}, {"float_val": [1.25]}),
         ({"float_val": [1.5]}, {"float_val": [1.5], "tensor_shape": {"dim": [{"size": 1}]}}),
         ({"float_val": [0.0]}, {"float_val": [-0.0]}),
-        # A NaN whose bits are not those that were sent.
+        # A NaN whose bits changed.
         ({"tensor_content": b"\x01\0\x80\x7f"}, {"tensor_content": b"\x01\0\xc0\x7f"}),
         ({"tensor_content": b"\0\0\0"}, {"float_val": [0.0]}),
     ],
 )
-def test_a_changed_value_is_a_fault(sent, got):
-    assert kinds(call(dtype=FLOAT, **sent), answer(dtype=FLOAT, **got)) == ["changed value"]
+def test_a_changed_value_is_a_fault(sent, received):
+    reply = reply_with(dtype=FLOAT, **received)
+    assert fault_kinds(call(dtype=FLOAT, **sent), reply) == ["changed value"]
 
 
 @pytest.mark.parametrize(
-    ("question", "reply", "found"),
+    ("test_input", "reply", "faults"),
     [
         (
             call(dtype=FLOAT),
@@ -96,12 +97,12 @@ def test_a_changed_value_is_a_fault(sent, got):
         (Call("Predict", b"\xff\xff"), GrpcReply("INTERNAL", "oh"), ["code INTERNAL"]),
     ],
 )
-def test_calls_that_were_not_answered(question, reply, found):
-    assert kinds(question, reply) == found
+def test_faults_of_grpc_replies(test_input, reply, faults):
+    assert fault_kinds(test_input, reply) == faults
 
 
 @pytest.mark.parametrize(
-    ("question", "reply", "found"),
+    ("test_input", "reply", "faults"),
     [
         (rest(b"[1]"), http(200, b'{"outputs": [1.0]}'), []),
         (rest(b"[1]"), http(200, b'{"outputs": [1.5]}'), ["changed value"]),
@@ -115,8 +116,8 @@ def test_calls_that_were_not_answered(question, reply, found):
         (rest(b'["%s",x]' % (b"a" * 9000)), http(400, b'{"error": "%s"}' % (b"a" * 9000)), []),
     ],
 )
-def test_rest_answers(question, reply, found):
-    assert kinds(question, reply) == found
+def test_faults_of_rest_replies(test_input, reply, faults):
+    assert fault_kinds(test_input, reply) == faults
 
 
 @pytest.mark.parametrize(
@@ -130,8 +131,9 @@ def test_rest_answers(question, reply, found):
         (b"1e-46", "0.0"),
     ],
 )
-def test_floats_are_rounded_as_the_real_server_does(text, reply):
-    assert not kinds(rest(b"[" + text + b"]"), http(200, b'{"outputs":[%s]}' % reply.encode()))
+def test_rounding_of_tensorflow_model_server_is_no_fault(text, reply):
+    body = b'{"outputs":[%s]}' % reply.encode()
+    assert not fault_kinds(rest(b"[" + text + b"]"), http(200, body))
 
 
 @pytest.mark.parametrize(
@@ -141,21 +143,21 @@ def test_floats_are_rounded_as_the_real_server_does(text, reply):
         ("YQ", b"a"),
         ("YQ..", b"a"),
         ("/+8=", b"\xff\xef"),
-        ("_-8=", rest_echoes.REFUSED),
+        ("_-8=", rest_echoes.REJECTED),
         ("YR==", b"a"),
         ("", b""),
-        ("YQ=", rest_echoes.REFUSED),
-        ("YQ===", rest_echoes.REFUSED),
-        ("=", rest_echoes.REFUSED),
-        ("Y", rest_echoes.REFUSED),
-        ("Y!", rest_echoes.REFUSED),
+        ("YQ=", rest_echoes.REJECTED),
+        ("YQ===", rest_echoes.REJECTED),
+        ("=", rest_echoes.REJECTED),
+        ("Y", rest_echoes.REJECTED),
+        ("Y!", rest_echoes.REJECTED),
         ("Y Q", None),
     ],
 )
-def test_base64_has_no_padding_or_the_right_amount(text, value):
-    question = rest(b'[{"b64":"%s"}]' % text.encode(), signature="echo_string")
-    wanted = ("outputs", [value], "string") if isinstance(value, bytes) else value
-    assert rest_echoes.expected(question) == wanted
+def test_base64_needs_no_padding_or_the_right_amount(text, value):
+    request = rest(b'[{"b64":"%s"}]' % text.encode(), signature="echo_string")
+    expected = ("outputs", [value], "string") if isinstance(value, bytes) else value
+    assert rest_echoes.expected(request) == expected
 
 
 @pytest.mark.parametrize(
@@ -170,20 +172,20 @@ def test_base64_has_no_padding_or_the_right_amount(text, value):
         ([Message(b"POST", GOOD.path, GOOD.body, "length and chunked"), GOOD], {}, (400,), True),
     ],
 )
-def test_replies_that_are_due(messages, options, statuses, exact):
-    due = http_rules.due(Conversation(tuple(messages), **options))
-    assert (due.statuses, due.exact) == (statuses, exact)
+def test_expected_replies_of_a_conversation(messages, options, statuses, exact):
+    expected = http_rules.expected(Conversation(tuple(messages), **options))
+    assert (expected.statuses, expected.exact) == (statuses, exact)
 
 
-def test_replies_of_a_conversation_are_judged():
+def test_faults_of_replies_to_a_conversation():
     two = Conversation((GOOD, GOOD))
     good = http(200, b'{"predictions":[7.5]}')
-    assert not kinds(two, Replies((good, good), b"", "open"))
-    assert kinds(two, Replies((good,), b"", "closed")) == ["no reply instead of 200"]
-    assert kinds(two, Replies((good, good, good), b"", "open")) == ["200 instead of no reply"]
+    assert not fault_kinds(two, Replies((good, good), b"", "open"))
+    assert fault_kinds(two, Replies((good,), b"", "closed")) == ["no reply instead of 200"]
+    assert fault_kinds(two, Replies((good, good, good), b"", "open")) == ["200 instead of no reply"]
     other = http(200, b'{"predictions":[8.5]}')
-    assert kinds(two, Replies((good, other), b"", "open")) == ["another request's reply"]
-    assert kinds(two, Replies((good, good), b"HTTP", "open")) == ["half a reply"]
+    assert fault_kinds(two, Replies((good, other), b"", "open")) == ["another request's reply"]
+    assert fault_kinds(two, Replies((good, good), b"HTTP", "open")) == ["half a reply"]
 
 
 def test_responses_are_split():
@@ -201,18 +203,18 @@ def test_responses_are_split():
 @pytest.mark.parametrize(
     ("first", "second", "name"),
     [
-        ((400, "JSON Parse error: a"), (400, "JSON Parse error: b"), intended.INTENDED[0].name),
+        ((400, "JSON Parse error: a"), (400, "JSON Parse error: b"), WORDING),
         ((400, "JSON Parse error: a"), (400, "other"), None),
         ((400, "JSON Parse error: a"), (200, "JSON Parse error: a"), None),
     ],
 )
 def test_intended_differences_are_recognized(first, second, name):
-    question = rest(b"[x")
+    request = rest(b"[x")
     first, second = (
         http(status, b'{"error":"%s"}' % text.encode()) for status, text in (first, second)
     )
-    assert comparison.differences(question, first, second)
-    found = intended.recognized(question, first, second)
+    assert comparison.differences(request, first, second)
+    found = intended_differences.recognize(request, first, second)
     assert (found and found.name) == name
 
 
@@ -227,10 +229,10 @@ def test_intended_differences_are_recognized(first, second, name):
         (b'{"inputs": [1, 2]}', False),
     ],
 )
-def test_another_wrong_input_is_named_only_if_there_are_several(body, recognized):
-    question = Rest("POST", "/v1/models/odd:predict", body)
+def test_naming_another_wrong_input_is_intended_if_there_are_several(body, recognized):
+    request = Rest("POST", "/v1/models/odd:predict", body)
     replies = http(400, b'{"error": "a"}'), http(400, b'{"error": "b"}')
-    assert bool(intended.recognized(question, *replies)) == recognized
+    assert bool(intended_differences.recognize(request, *replies)) == recognized
 
 
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_bodies_are_compared_as_json_with_their_digits(first, second, differs):
     assert bool(found) == differs
 
 
-def test_a_call_is_made_smaller():
+def test_minimizing_a_call():
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = "odd", "echo_string"
     request.output_filter.append("y")
@@ -257,29 +259,28 @@ def test_a_call_is_made_smaller():
     request.inputs["x"].CopyFrom(tensor_pb2.TensorProto(string_val=values, dtype=7))
     request.inputs["more"].dtype = 1
 
-    def shows_fault(question):
-        tensors = predict_pb2.PredictRequest.FromString(question.data).inputs.values()
+    def shows_fault(request):
+        tensors = predict_pb2.PredictRequest.FromString(request.data).inputs.values()
         return any(value.endswith(b"\0") for tensor in tensors for value in tensor.string_val)
 
-    found = shrinking.smallest(Call("Predict", request.SerializeToString()), shows_fault)
+    found = shrinking.minimize(Call("Predict", request.SerializeToString()), shows_fault)
     smallest = predict_pb2.PredictRequest()
     smallest.inputs["x"].string_val.append(b"x\0")
     assert predict_pb2.PredictRequest.FromString(found.data) == smallest
 
 
-def test_a_body_is_made_smaller():
+def test_minimizing_a_body():
     body = json.dumps({"inputs": [[1, 2], [3, {"b64": "YQ="}]], "other": "x" * 100})
-    question = Rest("POST", "/p", body.encode())
-    found = shrinking.smallest(question, lambda one: b'"YQ="' in one.body)
+    request = Rest("POST", "/p", body.encode())
+    found = shrinking.minimize(request, lambda smaller: b'"YQ="' in smaller.body)
     assert found.body == b'"YQ="'
 
 
-def test_a_conversation_is_made_smaller():
-    question = Conversation((GOOD, Message(b"GET", b"/x", headers=HOST * 2), GOOD), noise=b"n")
-    found = shrinking.smallest(question, lambda one: any(m.verb == b"GET" for m in one.messages))
+def test_minimizing_a_conversation():
+    conversation = Conversation((GOOD, Message(b"GET", b"/x", headers=HOST * 2), GOOD), noise=b"n")
+
+    def has_get(smaller):
+        return any(message.verb == b"GET" for message in smaller.messages)
+
+    found = shrinking.minimize(conversation, has_get)
     assert found == Conversation((Message(b"GET", b"/x", headers=()),))
-
-
-def test_the_readme_lists_the_intended_differences():
-    text = (Path(__file__).parent / "README.md").read_text()
-    assert all(f"| {one.name} | {one.because} |" in text for one in intended.INTENDED)

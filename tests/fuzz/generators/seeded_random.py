@@ -1,4 +1,4 @@
-"""Random choices that every generator makes."""
+"""Random choices shared by all generators."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ LARGE_BYTES = 1 << 20
 EDGES = (b"", b"\0", b"\0\0\0", b"a\0", b"\0a", b"a\0b\0\0", b"\xff\xfe", b"\xc3", b"\xed\xa0\x80")
 
 
-class Chance(random.Random):
-    """A seeded source of choices."""
+class SeededRandom(random.Random):
+    """A random number generator with further kinds of choices."""
 
     def one_in(self, count: int) -> bool:
         return self.randrange(count) == 0
@@ -22,11 +22,11 @@ class Chance(random.Random):
         return self.choices(list(weights), list(weights.values()))[0]
 
     def some(self, items: Sequence[T], most: int = 3) -> list[T]:
-        """Up to `most` of the items, in any order, repeats possible."""
+        """Returns up to `most` of the items, in any order, possibly repeated."""
         return [self.choice(items) for _ in range(self.randint(0, most))]
 
     def bytes_value(self) -> bytes:
-        """Any bytes, often with NULs or outside UTF-8."""
+        """Returns random bytes, often with NULs or invalid as UTF-8."""
         if self.one_in(1500):
             return self.randbytes(LARGE_BYTES)
         size = self.weighted({0: 1, 1: 2, 6: 4, 40: 2, 400: 1})
@@ -41,6 +41,6 @@ class Chance(random.Random):
         )
 
     def text_value(self) -> str:
-        """Any text, as Unicode without surrogates."""
+        """Returns random Unicode text without surrogates."""
         pool = 'ab1+ "\\/\n\t\x01\x7fä€ﬁ中😀\u202e\u2028\x00'
         return "".join(self.choice(pool) for _ in range(self.choice((0, 1, 3, 8, 30))))

@@ -1,4 +1,4 @@
-"""HTTP proxies in the environment: errors name the variable, and what they advise works."""
+"""HTTP proxies in the environment: errors name the variable, and their advice works."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def without_proxies(monkeypatch):
 
 
 class FakeProxy:
-    """Refuses every connection, and remembers what it was asked for."""
+    """Refuses every connection, and records the requests."""
 
     def __init__(self, reply=b"HTTP/1.1 403 Forbidden\r\n\r\n"):
         self._reply = reply
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
-        self.asked = []
+        self.requests = []
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
@@ -41,9 +41,9 @@ class FakeProxy:
         kept = []
         while True:
             connection, _ = self._listening.accept()
-            if not (asked := connection.recv(1000)):
+            if not (request := connection.recv(1000)):
                 break
-            self.asked.append(asked.split(b"\r\n")[0].decode())
+            self.requests.append(request.split(b"\r\n")[0].decode())
             if self._reply is None:
                 kept.append(connection)
             else:
@@ -60,8 +60,8 @@ class FakeProxy:
 
 
 @contextmanager
-def proxying(**how):
-    proxy = FakeProxy(**how)
+def running_proxy(**options):
+    proxy = FakeProxy(**options)
     try:
         yield proxy
     finally:
@@ -70,13 +70,13 @@ def proxying(**how):
 
 @pytest.fixture
 def proxy():
-    with proxying() as proxy:
+    with running_proxy() as proxy:
         yield proxy
 
 
-TWO = ["127.0.0.1:{free}", "127.0.0.2:{free}"]
-USED = [
-    # the target, the environment, whether gRPC asks the proxy
+TWO_ADDRESSES = ["127.0.0.1:{free}", "127.0.0.2:{free}"]
+PROXY_CASES = [
+    # target, environment, whether gRPC uses the proxy
     ("localhost:{free}", {"grpc_proxy": PROXY}, True),
     ("localhost:{free}", {"https_proxy": PROXY}, True),
     ("localhost:{free}", {"http_proxy": PROXY}, True),
@@ -114,20 +114,20 @@ USED = [
     ("ipv6:[::1]:{free}", {"http_proxy": PROXY, "no_proxy": "::/64"}, False),
     ("unix:/nowhere/server.sock", {"http_proxy": PROXY}, False),
     ("unix-abstract:nowhere", {"http_proxy": PROXY}, True),
-    (TWO, {"http_proxy": PROXY}, True),
-    (TWO, {"http_proxy": PROXY, "no_proxy": "127.0.0.1"}, True),
+    (TWO_ADDRESSES, {"http_proxy": PROXY}, True),
+    (TWO_ADDRESSES, {"http_proxy": PROXY, "no_proxy": "127.0.0.1"}, True),
     (
-        TWO,
+        TWO_ADDRESSES,
         {"http_proxy": PROXY, "no_proxy": "127.0.0.1,127.0.0.2"},
         False,
     ),
-    (TWO, {"http_proxy": PROXY, "no_proxy": "127.0.0.0/8"}, False),
+    (TWO_ADDRESSES, {"http_proxy": PROXY, "no_proxy": "127.0.0.0/8"}, False),
     (["[::1]:{free}", "[::1]:1"], {"http_proxy": PROXY, "no_proxy": "::1"}, False),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("target", "environment", "used"), USED)
-def test_what_the_error_says_is_what_grpc_does(
+@pytest.mark.parametrize(("target", "environment", "used"), PROXY_CASES)
+def test_error_names_the_proxy_if_and_only_if_grpc_uses_it(
     make_client, monkeypatch, proxy, target, environment, used
 ):
     free = servers.free_port()
@@ -137,23 +137,23 @@ def test_what_the_error_says_is_what_grpc_does(
     target = [each.format(free=free) for each in target] if many else target.format(free=free)
     with pytest.raises(seq2sum.Unavailable) as failed:
         make_client(target, retry=ONCE).add("1+1")
-    assert bool(proxy.asked) == used
-    said = str(failed.value)
-    assert ("calls go through the proxy" in said) == used
-    assert ("no_grpc_proxy" in said) == used
+    assert bool(proxy.requests) == used
+    message = str(failed.value)
+    assert ("calls go through the proxy" in message) == used
+    assert ("no_grpc_proxy" in message) == used
     if used:
         [name] = [name for name in environment if "no_" not in name.lower()]
-        assert f"calls go through the proxy 127.0.0.1:{proxy.port} because {name} is set" in said
-    assert "word" not in said
+        assert f"calls go through the proxy 127.0.0.1:{proxy.port} because {name} is set" in message
+    assert "word" not in message
 
 
 @pytest.mark.parametrize("variable", ["grpc_proxy", "https_proxy", "http_proxy"])
 @pytest.mark.parametrize(
     "form", ["{}", "dns:///{}", "ipv4:{}", ["{}"], ["{}", "127.0.0.2:1"]], ids=str
 )
-def test_the_advice_works(make_client, monkeypatch, fake, variable, form):
-    nobody = servers.free_port()
-    monkeypatch.setenv(variable, f"http://127.0.0.1:{nobody}")
+def test_no_grpc_proxy_as_advised_connects_directly(make_client, monkeypatch, fake, variable, form):
+    unused = servers.free_port()
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{unused}")
     many = isinstance(form, list)
     target = [each.format(fake.target) for each in form] if many else form.format(fake.target)
     with pytest.raises(seq2sum.Unavailable) as failed:
@@ -164,20 +164,20 @@ def test_the_advice_works(make_client, monkeypatch, fake, variable, form):
     assert make_client(target).add("1+1").value == 2
 
 
-def test_a_proxy_that_never_answers_is_named_too(make_client, monkeypatch):
-    with proxying(reply=None) as proxy:
+def test_proxy_that_never_replies_is_named_too(make_client, monkeypatch):
+    with running_proxy(reply=None) as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
         with pytest.raises(seq2sum.DeadlineExceeded, match=r"set no_grpc_proxy=127\.0\.0\.1"):
             make_client("127.0.0.1:1", timeout=1).add("1+1")
 
 
-def test_waiting_names_it(make_client, monkeypatch, proxy):
+def test_wait_until_available_names_the_proxy(make_client, monkeypatch, proxy):
     monkeypatch.setenv("https_proxy", PROXY.format(port=proxy.port))
     with pytest.raises(seq2sum.DeadlineExceeded, match="last status: calls go through the proxy"):
         make_client("localhost:1", retry=ONCE).wait_until_available(timeout=0.5)
 
 
-def test_the_command_advises_nothing_else(monkeypatch, proxy, capsys):
+def test_command_gives_no_other_advice(monkeypatch, proxy, capsys):
     monkeypatch.setenv("http_proxy", PROXY.format(port=proxy.port))
     assert main(["status", "--target", "localhost:1"]) == 1
     out, err = capsys.readouterr()
@@ -186,7 +186,7 @@ def test_the_command_advises_nothing_else(monkeypatch, proxy, capsys):
     assert "is a server running" not in err
 
 
-def test_a_failure_of_another_kind_says_nothing_of_it(make_client, monkeypatch, fake):
+def test_other_failure_does_not_name_the_proxy(make_client, monkeypatch, fake):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     fake.fail(grpc.StatusCode.UNAVAILABLE, "because")
@@ -195,7 +195,7 @@ def test_a_failure_of_another_kind_says_nothing_of_it(make_client, monkeypatch, 
     assert failed.value.details == "because"
 
 
-def test_options_of_the_channel_win_over_the_environment(make_client, monkeypatch, fake, proxy):
+def test_channel_options_override_the_environment(make_client, monkeypatch, fake, proxy):
     option = (("grpc.http_proxy", PROXY.format(port=proxy.port)),)
     with pytest.raises(seq2sum.Unavailable, match=r"proxy .* of the channel option grpc\."):
         make_client(fake.target, retry=ONCE, channel_options=option).add("1+1")
@@ -205,7 +205,7 @@ def test_options_of_the_channel_win_over_the_environment(make_client, monkeypatc
     assert make_client(fake.target, options=(("grpc.http_proxy", ""),)).add("1+1").value == 2
 
 
-def test_the_environment_of_the_first_call_counts(make_client, monkeypatch, fake):
+def test_environment_is_read_at_the_first_call(make_client, monkeypatch, fake):
     client = make_client(fake.target, retry=ONCE)
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{servers.free_port()}")
     with pytest.raises(seq2sum.Unavailable, match="http_proxy is set"):
@@ -215,12 +215,12 @@ def test_the_environment_of_the_first_call_counts(make_client, monkeypatch, fake
         client.add("1+1")
 
 
-def test_the_readme_shows_the_hint():
+def test_readme_shows_the_hint():
     hint = Proxy("http_proxy", "proxy.example:3128", ("10.0.0.1",)).hint()
     assert f"```text\n{hint} (...)\n```" in doc_snippets.text("client/README.md")
 
 
-def test_nonsense_in_the_environment_is_no_proxy():
+def test_invalid_proxies_in_the_environment_are_ignored():
     for url in ("", " ", "http://", "http://[", "://", "http", "http:///path", "\ud800"):
         assert proxy_of("localhost:1", (), {"http_proxy": url}) is None
     for listed in ("", ",", " , ", "[", "/", "1.2.3.4/", "\ud800"):

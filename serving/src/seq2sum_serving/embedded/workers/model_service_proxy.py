@@ -1,4 +1,4 @@
-"""ModelService in a replica: the first process answers."""
+"""ModelService in a worker: calls are forwarded to the first process."""
 
 from __future__ import annotations
 
@@ -8,31 +8,28 @@ import grpc
 
 from seq2sum_serving.embedded.errors import ServingError
 from seq2sum_serving.embedded.rpc.gate import Gate
-from seq2sum_serving.embedded.rpc.service import MODEL_SERVICE, seconds_left
-from seq2sum_serving.embedded.rpc.statuses import abort, sent
-
-OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.enable_retries", 0),
-)
+from seq2sum_serving.embedded.rpc.grpc_server import OPTIONS
+from seq2sum_serving.embedded.rpc.handlers import MODEL_SERVICE, seconds_left
+from seq2sum_serving.embedded.rpc.statuses import abort, original_bytes
 
 
-class Forwarding(grpc.GenericRpcHandler):
-    """Passes calls on as bytes, with their deadline; codes and words come back as they are."""
+class ModelServiceProxy(grpc.GenericRpcHandler):
+    """Forwards calls as bytes, with their deadline; returns codes and messages unchanged."""
 
     def __init__(self, socket_path: str, gate: Gate) -> None:
-        """Makes a channel to the UNIX socket of the first process.
+        """Makes a channel to the first process.
 
         Args:
-            socket_path: Path of the socket.
-            gate: Lets calls begin.
+            socket_path: Path of its UNIX socket.
+            gate: Admits calls.
         """
         self._gate = gate
-        self._channel = grpc.insecure_channel(f"unix:{socket_path}", options=OPTIONS)
+        self._channel = grpc.insecure_channel(
+            f"unix:{socket_path}", options=[*OPTIONS, ("grpc.enable_retries", 0)]
+        )
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """The handler of any method of ModelService, known or not; None for other methods."""
+        """Returns the handler of any method of ModelService, known or not; else None."""
         method = handler_call_details.method
         if not method.startswith(f"/{MODEL_SERVICE}/"):
             return None
@@ -47,7 +44,7 @@ class Forwarding(grpc.GenericRpcHandler):
                 abort(context, error)
             except grpc.RpcError as error:
                 status: Any = error
-                details: Any = sent(status.details() or "")  # bytes, as in `abort`
+                details: Any = original_bytes(status.details() or "")  # bytes, as in `abort`
                 context.abort(status.code(), details)
             return response
 

@@ -1,11 +1,11 @@
-"""Explanations as bars, and what a terminal can show of them."""
+"""Explanations as bar charts, and the detection of terminals."""
 
 from __future__ import annotations
 
 import io
 
 import pytest
-from seq2sum._command.bars import bar, explained
+from seq2sum._command.bar_chart import bar, bar_chart
 from seq2sum._command.terminal import Terminal
 from seq2sum.addition.explanation import Explanation, Position
 
@@ -16,8 +16,8 @@ PLACES = (
 EXPLANATION = Explanation("5+4", PLACES, 3)
 
 
-def test_each_place_shows_what_the_network_thought_of():
-    assert explained(EXPLANATION, Terminal(blocks=True, width=36), most=3) == (
+def test_chart_shows_the_probable_characters_at_each_position():
+    assert bar_chart(EXPLANATION, Terminal(blocks=True, width=36), most=3) == (
         "5+4 = 9  (confidence 0.5700, version 3)\n"
         "\n"
         "  1  9  0.9500  ███████████████████\n"
@@ -29,24 +29,24 @@ def test_each_place_shows_what_the_network_thought_of():
     )
 
 
-def test_plain_ascii_is_enough():
-    text = explained(EXPLANATION, Terminal(width=36), most=2)
+def test_chart_in_ascii():
+    text = bar_chart(EXPLANATION, Terminal(width=36), most=2)
     assert text.isascii()
     assert "  1  9  0.9500  ###################\n     8  0.0498  #\n  2  _  0.6000" in text
 
 
-def test_a_place_that_is_in_doubt_is_of_another_colour():
-    text = explained(EXPLANATION, Terminal(colour=True, blocks=True, width=36), most=2)
+def test_colour_of_a_bar_depends_on_the_probability():
+    text = bar_chart(EXPLANATION, Terminal(colour=True, blocks=True, width=36), most=2)
     assert "\x1b[32m███████████████████\x1b[0m" in text
     assert "\x1b[33m████████████\x1b[0m" in text
 
 
 @pytest.mark.parametrize(
-    ("share", "drawn"),
+    ("share", "text"),
     [(0, ""), (1 / 16, "▌"), (0.5, "████"), (0.99, "███████▉"), (1, "████████"), (7, "████████")],
 )
-def test_bars_are_drawn_in_eighths(share, drawn):
-    assert bar(share, 8, blocks=True) == drawn
+def test_bar_has_eighths_of_a_character(share, text):
+    assert bar(share, 8, blocks=True) == text
 
 
 class Screen(io.TextIOWrapper):
@@ -64,12 +64,12 @@ class Screen(io.TextIOWrapper):
         ({}, False, False),
     ],
 )
-def test_colour_is_for_terminals_that_want_it(environment, live, colour):
-    found = Terminal.of(Screen(io.BytesIO(), encoding="utf-8"), environment)
-    assert (found.live, found.colour, found.blocks) == (live, colour, True)
+def test_terminal_respects_term_and_no_color(environment, live, colour):
+    terminal = Terminal.of(Screen(io.BytesIO(), encoding="utf-8"), environment)
+    assert (terminal.live, terminal.colour, terminal.blocks) == (live, colour, True)
     assert not Terminal.of(io.StringIO(), environment).live
     assert not Terminal.of(None, environment).live
 
 
-def test_an_encoding_without_blocks_is_noticed():
+def test_terminal_detects_an_encoding_without_blocks():
     assert not Terminal.of(Screen(io.BytesIO(), encoding="latin-1"), {}).blocks

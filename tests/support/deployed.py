@@ -60,7 +60,7 @@ settle = 0.2
 
 
 @dataclass(frozen=True)
-class Told:
+class CommandResult:
     """What a command of the tool came to."""
 
     code: int
@@ -74,7 +74,7 @@ class Told:
         return json.loads(line)
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """All that it said, in one line: for texts that may be broken anywhere."""
         return " ".join(f"{self.out} {self.errors}".split())
 
@@ -115,7 +115,7 @@ class Deployed:
         staged.write_text(text)
         staged.replace(self.config)
 
-    def put(self, source: Path, number: int) -> None:
+    def copy_version(self, source: Path, number: int) -> None:
         """Copies a version to the base path by hand, in one go."""
         shutil.copytree(source, self.base / "staged")
         (self.base / "staged").rename(self.base / str(number))
@@ -156,7 +156,7 @@ class Deployed:
         where = ["--config", self.config, "--targets", targets or self.targets]
         return [verb, *map(str, where), "--policy", str(self.policy), *more]
 
-    def roll(self, *arguments: str | Path, targets: str | None = None) -> Told:
+    def rollout(self, *arguments: str | Path, targets: str | None = None) -> CommandResult:
         """Runs a command of the tool to its end, in this process."""
         out, errors = io.StringIO(), io.StringIO()
         patient = mock.patch.object(replicas, "CALL_SECONDS", LONGEST)
@@ -165,9 +165,9 @@ class Deployed:
                 code = cli.main(self.line(*arguments, targets=targets))
             except SystemExit as ended:  # argparse has told what is wrong
                 code = int(str(ended.code))
-        return Told(code, out.getvalue(), errors.getvalue())
+        return CommandResult(code, out.getvalue(), errors.getvalue())
 
-    def rolling(self, *arguments: str | Path, most_bytes: int = -1) -> subprocess.Popen[str]:
+    def start_rollout(self, *arguments: str | Path, most_bytes: int = -1) -> subprocess.Popen[str]:
         """Starts a command of the tool as another operator would.
 
         Args:
@@ -192,7 +192,7 @@ class Deployed:
 
     def status(self, targets: str | None = None):
         """As the tool sees it."""
-        return self.roll("status", "--json", targets=targets).json
+        return self.rollout("status", "--json", targets=targets).json
 
     def events(self, what: str = "") -> list[dict]:
         """The history; of one kind or of all."""
@@ -215,7 +215,7 @@ class Deployed:
         }
 
 
-class Traffic(AskingThreads):
+class Callers(AskingThreads):
     """Callers that ask all the time by the weights in a file; what answers, and what fails."""
 
     PAUSE = 0.02
@@ -309,7 +309,7 @@ def states(server: servers.Server) -> dict[int, str]:
         }
 
 
-def answering(server: servers.Server, **how: object) -> int:
+def served_version(server: servers.Server, **how: object) -> int:
     """The version that answers a call."""
     with seq2sum.Client(server.target) as client:
         return client.add("1+1", **how).version

@@ -166,7 +166,7 @@ class Bench:
 
     def do(self, verb, **options):
         """A verb by a process of its own; gives back its exit code or raises what it raises."""
-        options = {"dry_run": False, "why": "", "verb": verb, "without_gates": False} | options
+        options = {"dry_run": False, "why": "", "verb": verb, "skip_gates": False} | options
         task = commands.Task(
             argparse.Namespace(**options), self.deployment(), self.policy, None, Console(quiet=True)
         )

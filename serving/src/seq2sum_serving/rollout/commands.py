@@ -65,7 +65,7 @@ def canary(task: Task) -> Exit:
     version, percent = task.options.version, task.options.percent
     current = task.deployment.observe()
     before = plans.plan(current, transitions.beside(current, version))
-    judging = [] if task.options.without_gates else ["judge it without traffic"]
+    judging = [] if task.options.skip_gates else ["judge it without traffic"]
     steps = [*before, *judging, f"label canary = {version}", f"{percent:g} % of traffic"]
     if task.dry(steps, partial(rehearsal.bring, task, version)):
         return Exit.DONE
@@ -222,7 +222,7 @@ def bring(task: Task, version: int) -> None:
     stable = deployment.observe().stable
     assert stable is not None  # it was adopted
     look = Inspection(deployment, version, stable, task.policy, task.prometheus)
-    gates = not task.options.without_gates
+    gates = not task.options.skip_gates
     memory = look.memory() if gates else None
     try:
         results = look.on_disk() if gates else []

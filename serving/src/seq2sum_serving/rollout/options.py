@@ -27,7 +27,7 @@ on trial (and rests on stable when nothing is), `previous` is kept loaded for a 
 EXAMPLES = """\
 examples:
   seq2sum-rollout status --targets 10.0.0.1:8500,10.0.0.2:8500
-  seq2sum-rollout run 3 --targets dns:///seq2sum-serving:8500 --why "new training data"
+  seq2sum-rollout run 3 --targets dns:///seq2sum-serving:8500 --reason "new training data"
   seq2sum-rollout run 3 --dry-run          what it would do
   seq2sum-rollout rollback                 back, in less than a second
   seq2sum-rollout watch                    live, Ctrl-C ends it
@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     )
     one.add_argument("version", type=version, metavar="V")
     one.add_argument(
-        "--percent", type=percentage, default=0.0, help="of the traffic (default: only the label)"
+        "--weight", type=percentage, default=0.0, help="of the traffic (default: only the label)"
     )
     _without_gates(one)
     one = verb(
@@ -110,13 +110,13 @@ def _shared() -> argparse.ArgumentParser:
 
 def _changing() -> argparse.ArgumentParser:
     changing = argparse.ArgumentParser(add_help=False)
-    changing.add_argument("--why", default="", help="goes into the history")
+    changing.add_argument("--reason", default="", help="goes into the history")
     return changing
 
 
 def _without_gates(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
-        "--without-gates", action="store_true", help="do not judge the version: you vouch for it"
+        "--skip-gates", action="store_true", help="do not judge the version: you vouch for it"
     )
 
 

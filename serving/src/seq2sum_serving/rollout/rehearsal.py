@@ -25,7 +25,7 @@ def bring(task: Task, version: int) -> None:
     current = task.deployment.observe()
     adopted = transitions.adopt(current)
     plans.plan(current, adopted)
-    if not task.options.without_gates:
+    if not task.options.skip_gates:
         stable = adopted.labels[STABLE]
         look = Inspection(task.deployment, version, stable, task.policy, task.prometheus)
         refuse_failed(look.without_changes())

@@ -113,11 +113,11 @@ def test_in_a_pipe_no_line_is_broken_and_none_is_padded(called, bench, monkeypat
         ("deploy 3", "invalid choice: 'deploy'"),
         ("promote", "the following arguments are required: V"),
         ("promote three", "'three' is no version: a whole number from 0 on"),
-        ("canary 2 --percent 101", "'101' is no number from 0 to 100"),
-        ("canary 2 --percent nan", "'nan' is no number from 0 to 100"),
+        ("canary 2 --weight 101", "'101' is no number from 0 to 100"),
+        ("canary 2 --weight nan", "'nan' is no number from 0 to 100"),
         ("history --last 0", "'0' is no whole number from 1 on"),
         ("watch --every 0", "'0' is no number from 0.05 to 3600"),
-        ("status --why x", "unrecognized arguments: --why"),
+        ("status --reason x", "unrecognized arguments: --reason"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_was_wrong(capsys, line, said):
@@ -178,7 +178,7 @@ def test_drift_ends_a_status_with_1(called, bench):
 
 
 def test_a_run_tells_what_it_does_on_standard_error_alone(called, bench):
-    code, out, err = called("run", bench.export(2), "--json", "--why", "better")
+    code, out, err = called("run", bench.export(2), "--json", "--reason", "better")
     assert code == Exit.DONE
     assert json.loads(out)["version"] == 2
     assert "version 2: promoting it" in err
@@ -261,7 +261,7 @@ def test_control_c_ends_it_with_a_word_and_what_was_begun_goes_on(called, bench)
 
 def test_by_hand_a_version_gets_a_trial_and_all_of_it_and_goes_back(called, bench):
     assert called("publish", bench.export(2))[0] == Exit.DONE
-    assert called("canary", 2, "--percent", 10)[0] == Exit.DONE
+    assert called("canary", 2, "--weight", 10)[0] == Exit.DONE
     assert bench.weights == {"stable": 90, "canary": 10}
     assert called("promote", 2)[0] == Exit.DONE
     assert bench.recorded.labels == {"stable": 2, "canary": 2, "previous": 1}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from support.deployed import POLLING, QUICK, Deployed, Traffic, states, until
+from support.deployed import POLLING, QUICK, Callers, Deployed, states, until
 
 ONE_STEP = QUICK.replace("[10, 50]", "[50]").replace("fewest = 5", "fewest = 1")
 
@@ -21,13 +21,13 @@ def deployed(small_version, tmp_path_factory):
         opened.policy.write_text(ONE_STEP)
         opened.start(POLLING)
         opened.start()
-        assert opened.roll("promote", "1").code == 0
+        assert opened.rollout("promote", "1").code == 0
         yield opened
 
 
 @pytest.fixture(scope="module")
 def traffic(deployed):
-    with Traffic(deployed, callers=1) as callers:
+    with Callers(deployed, callers=1) as callers:
         yield callers
 
 
@@ -43,7 +43,7 @@ def test_killed_and_run_again_it_comes_to_its_end_and_no_call_fails(
     def come(what):
         return what in [event["what"] for event in deployed.events()[known:]]
 
-    with deployed.rolling("run", small_version) as process:
+    with deployed.start_rollout("run", small_version) as process:
         try:
             until(lambda: come(moment) or process.poll() is not None)
         finally:
@@ -53,17 +53,17 @@ def test_killed_and_run_again_it_comes_to_its_end_and_no_call_fails(
     assert come(moment)
     assert not come("run ended")
 
-    told = deployed.roll("run", small_version, "--json")
-    assert told.code == 0, told.words
-    version = told.json["version"]
+    result = deployed.rollout("run", small_version, "--json")
+    assert result.code == 0, result.text
+    version = result.json["version"]
     assert version == before + 1
     events = deployed.events()[known:]
     assert {one["version"] for one in events} <= {version, None}
     assert [one["figures"] for one in events if one["what"] == "run ended"] == [{"outcome": "done"}]
     assert len({one["run"] for one in events} - {""}) == 1
     assert deployed.traffic.read_text() == '{"stable": 100.0}\n'
-    status = deployed.roll("status", "--json")
-    assert status.code == 0, status.words  # no replica is otherwise than the file of record says
+    status = deployed.rollout("status", "--json")
+    assert status.code == 0, status.text  # no replica is otherwise than the file of record says
     labels = {"stable": version, "canary": version, "previous": before}
     assert status.json["labels"]["recorded"] == labels
     for server in deployed.servers:

@@ -1,7 +1,7 @@
 """What should never get through: bad versions, bad files, full disks, other operators.
 
 Two servers are asked all the while. One polls the file of record, the other one takes what it is
-told. Whatever happens here, their callers do not notice it.
+result. Whatever happens here, their callers do not notice it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ import json
 import time
 
 import pytest
-from support.deployed import POLLING, QUICK, Deployed, Traffic, answering, reload, states, until
+from support.deployed import (
+    POLLING,
+    QUICK,
+    Callers,
+    Deployed,
+    reload,
+    served_version,
+    states,
+    until,
+)
 from support.servers import free_port
 
 POLL_SECONDS, POLLS = 1, 3
@@ -24,13 +33,13 @@ def deployed(quick_version, tmp_path_factory):
     with Deployed(tmp_path_factory.mktemp("deployed"), quick_version) as opened:
         opened.start(POLLING)
         opened.start()
-        assert opened.roll("promote", "1").code == 0
+        assert opened.rollout("promote", "1").code == 0
         yield opened
 
 
 @pytest.fixture(scope="module")
 def callers(deployed):
-    with Traffic(deployed) as traffic:
+    with Callers(deployed) as traffic:
         yield traffic
 
 
@@ -42,19 +51,19 @@ def traffic(deployed, callers, undo):
     yield callers
     until(lambda: callers.calls > 20)
     assert set(callers.seen()) == {1}
-    assert all(answering(server, label="stable") == 1 for server in deployed.servers)
+    assert all(served_version(server, label="stable") == 1 for server in deployed.servers)
 
 
 @pytest.fixture
 def trial(deployed, quick_version):
     """A good version on trial, without traffic; it is unloaded after the test."""
-    version = deployed.roll("publish", quick_version, "--json").json["version"]
-    told = deployed.roll("canary", str(version), "--without-gates")
-    assert told.code == 0, told.words
+    version = deployed.rollout("publish", quick_version, "--json").json["version"]
+    result = deployed.rollout("canary", str(version), "--skip-gates")
+    assert result.code == 0, result.text
     yield version
     if deployed.status()["canary"] == version:
-        assert deployed.roll("rollback").code == 0
-    assert deployed.roll("retire", str(version)).code == 0
+        assert deployed.rollout("rollback").code == 0
+    assert deployed.rollout("retire", str(version)).code == 0
 
 
 BAD = {
@@ -72,11 +81,11 @@ def test_a_bad_version_ends_at_the_gate_that_is_meant_for_it(
     deployed, bad_versions, name, gate, found, advice
 ):
     before = deployed.config.read_text()
-    told = deployed.roll("run", bad_versions[name], "--json")
-    assert told.code == 1
-    assert found in told.json["error"]
-    assert advice in told.json["error"]
-    version = told.json["version"]
+    result = deployed.rollout("run", bad_versions[name], "--json")
+    assert result.code == 1
+    assert found in result.json["error"]
+    assert advice in result.json["error"]
+    version = result.json["version"]
 
     status = deployed.status()
     assert (status["stable"], status["canary"], status["drift"]) == (1, None, [])
@@ -89,9 +98,9 @@ def test_a_bad_version_ends_at_the_gate_that_is_meant_for_it(
     failed = [e["figures"]["gate"] for e in judged if e["figures"]["verdict"] == "failed"]
     assert failed[:1] == ([gate] if gate else [])
     assert version not in [event["version"] for event in deployed.events("on trial")]
-    again = deployed.roll("run", str(version))
+    again = deployed.rollout("run", str(version))
     assert again.code == 1
-    assert "A number is never used again: publish what is mended" in again.words
+    assert "A number is never used again: publish what is mended" in again.text
 
 
 NONSENSE = {
@@ -112,10 +121,10 @@ def test_nonsense_in_the_file_of_record_is_told_and_nothing_is_touched(deployed,
     edited.write_bytes(nonsense.encode(errors="surrogateescape"))
     files = deployed.bytes()
     for line in (["status"], ["run", "1"], ["canary", "1"], ["rollback"], ["repair"]):
-        told = deployed.roll(*line, "--config", edited)
-        assert told.code == 2
-        assert words in told.words
-        assert str(edited) in told.words
+        result = deployed.rollout(*line, "--config", edited)
+        assert result.code == 2
+        assert words in result.text
+        assert str(edited) in result.text
     assert deployed.bytes() == files
 
 
@@ -128,41 +137,41 @@ def test_servers_go_on_with_what_they_have_while_the_file_is_nonsense(deployed, 
         until(lambda: callers.calls > asked + 20)
     finally:
         deployed.config.write_bytes(before)
-    assert deployed.roll("status").code == 0
+    assert deployed.rollout("status").code == 0
 
 
 def test_the_polling_server_reads_the_file_again_after_nonsense(deployed, trial):
     polling, _ = deployed.servers
     before = deployed.config.read_bytes()
-    assert answering(polling, label="canary") == trial
+    assert served_version(polling, label="canary") == trial
     try:
         deployed.config.write_bytes(b"nonsense {")
         time.sleep(POLLS * POLL_SECONDS)
         deployed.config.write_bytes(before.replace(f"value: {trial}".encode(), b"value: 1"))
-        until(lambda: answering(polling, label="canary") == 1)
+        until(lambda: served_version(polling, label="canary") == 1)
     finally:
         deployed.config.write_bytes(before)
-    until(lambda: answering(polling, label="canary") == trial)
+    until(lambda: served_version(polling, label="canary") == trial)
 
 
 def test_a_target_that_is_down_stops_changes_but_no_rollback(deployed, trial):
     down = f"127.0.0.1:{free_port()}"
     targets = f"{deployed.targets},{down}"
-    told = deployed.roll("status", targets=targets)
-    assert told.code == 1
-    assert f"{down} does not answer" in told.words
+    result = deployed.rollout("status", targets=targets)
+    assert result.code == 1
+    assert f"{down} does not answer" in result.text
     for line in (["promote", str(trial)], ["canary", str(trial)], ["retire", "1"], ["repair"]):
-        told = deployed.roll(*line, targets=targets)
-        assert told.code == 1
-    assert f"{down}: UNAVAILABLE" in told.words
-    assert "start it, or leave it out of --targets" in told.words
+        result = deployed.rollout(*line, targets=targets)
+        assert result.code == 1
+    assert f"{down}: UNAVAILABLE" in result.text
+    assert "start it, or leave it out of --targets" in result.text
 
-    told = deployed.roll("rollback", "--json", targets=targets)
-    assert told.code == 1
-    assert (told.json["stable"], told.json["left"]) == (1, trial)
-    assert f"{down} does not answer and was left out" in told.json["error"]
+    result = deployed.rollout("rollback", "--json", targets=targets)
+    assert result.code == 1
+    assert (result.json["stable"], result.json["left"]) == (1, trial)
+    assert f"{down} does not answer and was left out" in result.json["error"]
     for server in deployed.servers:
-        assert answering(server, label="canary") == 1
+        assert served_version(server, label="canary") == 1
 
 
 def test_a_label_that_drifted_on_one_replica_is_told_and_put_right(deployed, trial):
@@ -171,18 +180,18 @@ def test_a_label_that_drifted_on_one_replica_is_told_and_put_right(deployed, tri
     on_one = recorded.replace(f"value: {trial}", "value: 1")
     assert on_one != recorded
     assert reload(told_only, on_one) == "OK"
-    assert [answering(server, label="canary") for server in (polling, told_only)] == [trial, 1]
-    told = deployed.roll("status")
-    assert told.code == 1
+    assert [served_version(server, label="canary") for server in (polling, told_only)] == [trial, 1]
+    result = deployed.rollout("status")
+    assert result.code == 1
     drifted = f"label canary should be version {trial}, and is version 1 on {told_only.target}"
-    assert drifted in told.words
-    planned = deployed.roll("repair", "--dry-run")
+    assert drifted in result.text
+    planned = deployed.rollout("repair", "--dry-run")
     assert planned.code == 0
-    assert "tell every replica what models.config says" in planned.words
-    told = deployed.roll("repair", "--json")
-    assert told.code == 0, told.words
-    assert told.json["drift"] == []
-    assert answering(told_only, label="canary") == trial
+    assert "tell every replica what models.config says" in planned.text
+    result = deployed.rollout("repair", "--json")
+    assert result.code == 0, result.text
+    assert result.json["drift"] == []
+    assert served_version(told_only, label="canary") == trial
     assert deployed.config.read_text() == recorded
 
 
@@ -196,7 +205,7 @@ FULL = {
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(deployed, quick_version, room, words):
     before = deployed.bytes()
     line = ("run", quick_version) if room < 1000 else ("publish", quick_version)
-    process = deployed.rolling(*line, most_bytes=room)
+    process = deployed.start_rollout(*line, most_bytes=room)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
     assert words in errors
@@ -205,12 +214,12 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(deployed, quick_ver
 
 
 def test_a_file_of_record_that_cannot_be_written_stays_as_it_is(deployed, quick_version):
-    version = deployed.roll("publish", quick_version, "--json").json["version"]
+    version = deployed.rollout("publish", quick_version, "--json").json["version"]
     before = deployed.config.read_text()
     deployed.edit(f"{before}# {'so much room is in no history ' * 5000}\n")
     try:
         files = deployed.bytes()
-        process = deployed.rolling("canary", str(version), "--without-gates", most_bytes=100_000)
+        process = deployed.start_rollout("canary", str(version), "--skip-gates", most_bytes=100_000)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
         assert f"cannot write {deployed.config}: File too large" in errors
@@ -218,26 +227,26 @@ def test_a_file_of_record_that_cannot_be_written_stays_as_it_is(deployed, quick_
         left = deployed.bytes()
         assert set(left) == set(files)
         assert left[str(deployed.config)] == files[str(deployed.config)]
-        assert deployed.roll("status").code == 0
+        assert deployed.rollout("status").code == 0
     finally:
         deployed.edit(before)
 
 
 def test_of_two_operators_the_second_waits_but_for_a_rollback(deployed, callers, quick_version):
-    version = str(deployed.roll("publish", quick_version, "--json").json["version"])
+    version = str(deployed.rollout("publish", quick_version, "--json").json["version"])
     policy = deployed.folder / "long.toml"
     policy.write_text(LONG_BAKE.replace("steps = [10, 50]", "steps = [1]"))
-    first = deployed.rolling("run", version, "--policy", policy)
+    first = deployed.start_rollout("run", version, "--policy", policy)
     try:
         deployed.until_event("bake began", int(version))
         before = deployed.config.read_text()
         for line in (["promote", version], ["retire", "1"], ["publish", quick_version]):
-            told = deployed.roll(*line)
-            assert told.code == 1
-        assert "another rollout is under way: run by " in told.words
-        assert "`rollback` works at any time" in told.words
+            result = deployed.rollout(*line)
+            assert result.code == 1
+        assert "another rollout is under way: run by " in result.text
+        assert "`rollback` works at any time" in result.text
         assert deployed.config.read_text() == before
-        assert deployed.roll("rollback", "--why", "enough").code == 0
+        assert deployed.rollout("rollback", "--reason", "enough").code == 0
         _, errors = first.communicate(timeout=60)
     finally:
         first.kill()
@@ -247,5 +256,5 @@ def test_of_two_operators_the_second_waits_but_for_a_rollback(deployed, callers,
     assert deployed.status()["stable"] == 1
     assert [event["why"] for event in deployed.events("rolled back")][-1] == "enough"
     assert deployed.events("run ended")[-1]["figures"]["outcome"] == "failed"
-    assert deployed.roll("retire", version).code == 0
+    assert deployed.rollout("retire", version).code == 0
     assert set(callers.seen()) <= {1, int(version)}

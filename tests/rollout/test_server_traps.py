@@ -7,7 +7,7 @@ import time
 
 import pytest
 from support import broken_models
-from support.deployed import POLLING, QUICK, Deployed, answering, reload, states, until
+from support.deployed import POLLING, QUICK, Deployed, reload, served_version, states, until
 
 ONLY_1 = "model_version_policy { specific { versions: 1 } }"
 ONLY_2 = "model_version_policy { specific { versions: 2 } }"
@@ -54,12 +54,12 @@ def stays(server, expected):
 def test_a_version_left_for_one_that_fails_is_never_taken_up_again(deploy, broken, quick_version):
     deployed = deploy(ONLY_1)
     server = deployed.start()
-    deployed.put(broken, 2)
+    deployed.copy_version(broken, 2)
     assert reload(server, deployed.text(ONLY_2)) == "OK"
     fallen = {1: "AVAILABLE", 2: "FAILED"}
     until(lambda: states(server) == fallen)
-    assert answering(server) == 1  # all looks well
-    deployed.put(quick_version, 3)
+    assert served_version(server) == 1  # all looks well
+    deployed.copy_version(quick_version, 3)
     for entry in (ONLY_1, ONE_AND_THREE):
         assert reload(server, deployed.text(entry)) == "OK"
         assert stays(server, fallen)
@@ -72,71 +72,71 @@ def test_a_version_left_for_one_that_fails_is_never_taken_up_again(deploy, broke
 def test_the_tool_knows_a_fallen_back_version_and_the_way_out(deploy, broken, quick_version):
     deployed = deploy()  # no policy: the newest
     server = deployed.start(POLLING)
-    deployed.put(broken, 2)
+    deployed.copy_version(broken, 2)
     until(lambda: states(server) == {1: "AVAILABLE", 2: "FAILED"})
-    told = deployed.roll("status")
-    assert told.code == 1
-    assert "version 2 is wanted, and failed to load (END)" in told.words
-    assert "version 1 is not wanted, and is AVAILABLE" in told.words
+    result = deployed.rollout("status")
+    assert result.code == 1
+    assert "version 2 is wanted, and failed to load (END)" in result.text
+    assert "version 1 is not wanted, and is AVAILABLE" in result.text
     before = deployed.config.read_text()
-    refused = deployed.roll("promote", "1")
+    refused = deployed.rollout("promote", "1")
     assert refused.code == 1
-    assert "a server never takes up again what it was told to leave" in refused.words
-    assert "publish a version that loads and `promote` it" in refused.words
-    refused = deployed.roll("canary", "1")
+    assert "a server never takes up again what it was told to leave" in refused.text
+    assert "publish a version that loads and `promote` it" in refused.text
+    refused = deployed.rollout("canary", "1")
     assert refused.code == 1
-    assert "version 2 could not be loaded" in refused.words
+    assert "version 2 could not be loaded" in refused.text
     assert deployed.config.read_text() == before
 
-    published = deployed.roll("publish", quick_version)
+    published = deployed.rollout("publish", quick_version)
     assert (published.code, published.errors) == (0, "")
     assert stays(server, {1: "AVAILABLE", 2: "FAILED"})  # it moved nothing
-    promoted = deployed.roll("promote", "3")
-    assert promoted.code == 0, promoted.words
+    promoted = deployed.rollout("promote", "3")
+    assert promoted.code == 0, promoted.text
     assert states(server) == {1: "END", 2: "FAILED", 3: "AVAILABLE"}
-    told = deployed.roll("status", "--json")
-    assert (told.code, told.json["drift"], told.json["stable"]) == (0, [], 3)
-    assert deployed.roll("canary", "1").code == 0  # it may come back now
+    result = deployed.rollout("status", "--json")
+    assert (result.code, result.json["drift"], result.json["stable"]) == (0, [], 3)
+    assert deployed.rollout("canary", "1").code == 0  # it may come back now
     assert states(server)[1] == "AVAILABLE"
 
 
 def test_a_number_that_failed_is_never_tried_again(deploy, broken, quick_version):
     deployed = deploy()
     server = deployed.start()
-    assert deployed.roll("promote", "1").code == 0
-    deployed.put(broken, 2)
+    assert deployed.rollout("promote", "1").code == 0
+    deployed.copy_version(broken, 2)
     assert reload(server, deployed.text(BOTH)) == "OK"
     until(lambda: states(server) == {1: "AVAILABLE", 2: "FAILED"})
     shutil.rmtree(deployed.base / "2")
-    deployed.put(quick_version, 2)  # mended in place
+    deployed.copy_version(quick_version, 2)  # mended in place
     assert reload(server, deployed.text(BOTH)) == "OK"
     assert stays(server, {1: "AVAILABLE", 2: "FAILED"})
     for verb in ("run", "canary", "promote"):
-        refused = deployed.roll(verb, "2")
+        refused = deployed.rollout(verb, "2")
         assert refused.code == 1
-        assert "does not try the same number again" in refused.words
-        assert "publish what is mended as version 3" in refused.words
-    assert deployed.roll("run", quick_version).code == 0
+        assert "does not try the same number again" in refused.text
+        assert "publish what is mended as version 3" in refused.text
+    assert deployed.rollout("run", quick_version).code == 0
     assert deployed.status()["stable"] == 3
 
 
 def test_an_ok_to_a_reload_is_no_proof_and_the_tool_asks_for_the_status(deploy, broken):
     deployed = deploy()
     server = deployed.start()
-    assert deployed.roll("promote", "1").code == 0
-    deployed.put(broken, 2)
-    told = deployed.roll("canary", "2")
-    assert told.code == 1
-    assert "version 2 could not be loaded" in told.words
-    assert "did not take it" not in told.words  # the server said OK to every reload
+    assert deployed.rollout("promote", "1").code == 0
+    deployed.copy_version(broken, 2)
+    result = deployed.rollout("canary", "2")
+    assert result.code == 1
+    assert "version 2 could not be loaded" in result.text
+    assert "did not take it" not in result.text  # the server said OK to every reload
     recorded = deployed.config.read_text()
     deployed.edit(recorded.replace("versions: 1", "versions: 1 versions: 2"))
     for _ in range(2):
         assert reload(server, deployed.config.read_text()) == "OK"
-    told = deployed.roll("status")
-    assert told.code == 1
-    assert "version 2 is wanted, and failed to load (END)" in told.words
-    assert deployed.roll("repair").code == 1
+    result = deployed.rollout("status")
+    assert result.code == 1
+    assert "version 2 is wanted, and failed to load (END)" in result.text
+    assert deployed.rollout("repair").code == 1
 
 
 def test_a_label_on_a_version_that_is_not_there_refuses_all_of_the_configuration(
@@ -144,19 +144,19 @@ def test_a_label_on_a_version_that_is_not_there_refuses_all_of_the_configuration
 ):
     deployed = deploy()
     server = deployed.start()
-    assert deployed.roll("promote", "1").code == 0
-    assert deployed.roll("publish", quick_version).code == 0
+    assert deployed.rollout("promote", "1").code == 0
+    assert deployed.rollout("publish", quick_version).code == 0
     recorded = deployed.config.read_text()
     in_one_step = recorded.replace("versions: 1", "versions: 1 versions: 2")
     said = reload(server, in_one_step.replace("value: 1", "value: 2"))
     assert said.startswith("FAILED_PRECONDITION Request to assign label to version 2")
     assert stays(server, {1: "AVAILABLE"})  # not even the version was taken
-    assert answering(server, label="stable") == 1
+    assert served_version(server, label="stable") == 1
 
-    told = deployed.roll("promote", "2")
-    assert told.code == 0, told.words
-    assert "did not take it" not in told.words
-    assert answering(server, label="stable") == 2
+    result = deployed.rollout("promote", "2")
+    assert result.code == 0, result.text
+    assert "did not take it" not in result.text
+    assert served_version(server, label="stable") == 2
     steps = [event["what"] for event in deployed.events() if event["what"] in ("aspired", "labels")]
     assert steps[-2:] == ["aspired", "labels"]
 
@@ -165,20 +165,20 @@ def test_labels_are_there_after_a_restart_only_with_their_flag(deploy, quick_ver
     deployed = deploy()
     for _ in range(2):
         deployed.start(POLLING)
-    assert deployed.roll("promote", "1").code == 0
-    assert deployed.roll("publish", quick_version).code == 0
-    assert deployed.roll("promote", "2", "--without-gates").code == 0
+    assert deployed.rollout("promote", "1").code == 0
+    assert deployed.rollout("publish", quick_version).code == 0
+    assert deployed.rollout("promote", "2", "--skip-gates").code == 0
     server = deployed.servers[1]
     server.stop()
-    told = deployed.roll("status")
-    assert told.code == 1
-    assert f"{server.target} does not answer" in told.words
+    result = deployed.rollout("status")
+    assert result.code == 1
+    assert f"{server.target} does not answer" in result.text
 
     again = deployed.start(POLLING, port=server.port)
-    assert [answering(again, label=label) for label in ("stable", "previous")] == [2, 1]
+    assert [served_version(again, label=label) for label in ("stable", "previous")] == [2, 1]
     deployed.servers.remove(server)
-    told = deployed.roll("status", "--json")
-    assert (told.code, told.json["drift"]) == (0, [])
+    result = deployed.rollout("status", "--json")
+    assert (result.code, result.json["drift"]) == (0, [])
     again.stop()
 
     flag = "--allow_version_labels_for_unavailable_models=false"
@@ -187,9 +187,9 @@ def test_labels_are_there_after_a_restart_only_with_their_flag(deploy, quick_ver
     assert code == 255
     assert "Request to assign label to version" in refused.log.read_text()
     deployed.servers.remove(again)
-    told = deployed.roll("status")
-    assert told.code == 1
-    assert f"{server.target} does not answer" in told.words
+    result = deployed.rollout("status")
+    assert result.code == 1
+    assert f"{server.target} does not answer" in result.text
 
 
 def test_what_is_published_moves_traffic_by_itself_and_by_the_tool_it_does_not(
@@ -197,11 +197,11 @@ def test_what_is_published_moves_traffic_by_itself_and_by_the_tool_it_does_not(
 ):
     deployed = deploy()
     server = deployed.start(POLLING)
-    deployed.put(quick_version, 2)
-    until(lambda: answering(server) == 2)
+    deployed.copy_version(quick_version, 2)
+    until(lambda: served_version(server) == 2)
     until(lambda: states(server) == {1: "END", 2: "AVAILABLE"})
-    told = deployed.roll("publish", quick_version, "--json")
-    assert (told.code, told.json["version"]) == (0, 3)
+    result = deployed.rollout("publish", quick_version, "--json")
+    assert (result.code, result.json["version"]) == (0, 3)
     assert stays(server, {1: "END", 2: "AVAILABLE"})
     status = deployed.status()
     assert (status["stable"], status["policy"]["kind"], status["drift"]) == (2, "specific", [])
@@ -213,8 +213,8 @@ def test_a_reload_waits_for_ever_for_a_new_model_and_the_tool_does_not(
     deployed = deploy()
     server = deployed.start(POLLING)
     deployed.policy.write_text(QUICK.replace("timeout = 90.0", "timeout = 1.0"))
-    assert deployed.roll("promote", "1").code == 0
-    assert deployed.roll("publish", quick_version).code == 0
+    assert deployed.rollout("promote", "1").code == 0
+    assert deployed.rollout("publish", quick_version).code == 0
     empty = tmp_path / "other"
     empty.mkdir()
     recorded = deployed.config.read_text()
@@ -222,15 +222,15 @@ def test_a_reload_waits_for_ever_for_a_new_model_and_the_tool_does_not(
     assert reload(server, with_other, 1).startswith("DEADLINE_EXCEEDED")
     assert reload(server, recorded, 1).startswith("DEADLINE_EXCEEDED")  # and all that follow
 
-    told = deployed.roll("canary", "2", "--without-gates")
-    assert told.code == 1
-    assert "an earlier reload seems to wait for a model whose version never comes" in told.words
-    assert answering(server, label="stable") == 1
+    result = deployed.rollout("canary", "2", "--skip-gates")
+    assert result.code == 1
+    assert "an earlier reload seems to wait for a model whose version never comes" in result.text
+    assert served_version(server, label="stable") == 1
     shutil.copytree(quick_version, empty / "1")
     until(lambda: reload(server, deployed.config.read_text(), 1) == "OK")
     deployed.policy.write_text(QUICK)
-    assert deployed.roll("publish", quick_version).code == 0
-    assert deployed.roll("canary", "3", "--without-gates").code == 0
+    assert deployed.rollout("publish", quick_version).code == 0
+    assert deployed.rollout("canary", "3", "--skip-gates").code == 0
 
 
 def test_a_missing_folder_of_another_model_stops_all_discovery_and_the_tool_says_so(
@@ -242,18 +242,18 @@ def test_a_missing_folder_of_another_model_stops_all_discovery_and_the_tool_says
     server = deployed.start(POLLING)
     deployed.policy.write_text(QUICK.replace("timeout = 90.0", "timeout = 1.0"))
     other.rename(tmp_path / "away")
-    deployed.put(quick_version, 2)
+    deployed.copy_version(quick_version, 2)
     assert stays(server, {1: "AVAILABLE"})
     (tmp_path / "away").rename(other)
     until(lambda: states(server) == {1: "END", 2: "AVAILABLE"})
 
-    assert deployed.roll("publish", quick_version).code == 0
+    assert deployed.rollout("publish", quick_version).code == 0
     other.rename(tmp_path / "away")
-    told = deployed.roll("canary", "3", "--without-gates")
-    assert told.code == 1
-    assert "version 3 is not taken up" in told.words
-    assert answering(server, label="stable") == 2
+    result = deployed.rollout("canary", "3", "--skip-gates")
+    assert result.code == 1
+    assert "version 3 is not taken up" in result.text
+    assert served_version(server, label="stable") == 2
     (tmp_path / "away").rename(other)
     deployed.policy.write_text(QUICK)
-    assert deployed.roll("publish", quick_version).code == 0
-    assert deployed.roll("canary", "4", "--without-gates").code == 0
+    assert deployed.rollout("publish", quick_version).code == 0
+    assert deployed.rollout("canary", "4", "--skip-gates").code == 0

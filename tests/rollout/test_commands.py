@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
 from support import broken_models
 from support.certificates import Certificates
-from support.deployed import POLLING, QUICK, Deployed, Traffic, answering, states
+from support.deployed import POLLING, QUICK, Callers, Deployed, served_version, states
 
 
 @pytest.fixture(scope="module")
@@ -20,15 +20,17 @@ def settled(quick_version, tmp_path_factory):
     with Deployed(tmp_path_factory.mktemp("settled"), quick_version) as deployed:
         for _ in range(2):
             deployed.start(POLLING)
-        assert deployed.roll("publish", quick_version).code == 0
-        assert deployed.roll("promote", "2", "--without-gates").code == 0
-        assert deployed.roll("publish", quick_version).code == 0
+        assert deployed.rollout("publish", quick_version).code == 0
+        assert deployed.rollout("promote", "2", "--skip-gates").code == 0
+        assert deployed.rollout("publish", quick_version).code == 0
         yield deployed
 
 
-def row(told, version):
+def row(result, version):
     """The cells of a version in the table of `status`."""
-    [found] = [line.split() for line in told.out.splitlines() if line.split()[:1] == [str(version)]]
+    [found] = [
+        line.split() for line in result.out.splitlines() if line.split()[:1] == [str(version)]
+    ]
     return found[1:]
 
 
@@ -37,69 +39,69 @@ def test_a_version_goes_all_the_way_and_each_verb_tells(quick_version, tmp_path)
         for _ in range(2):
             deployed.start(POLLING)
 
-        told = deployed.roll("status")
-        assert told.code == 1  # nothing is wrong with the replicas; but it is not taken over yet
-        assert "no version is stable yet in the file of record" in told.words
+        result = deployed.rollout("status")
+        assert result.code == 1  # nothing is wrong with the replicas; but it is not taken over yet
+        assert "no version is stable yet in the file of record" in result.text
 
-        told = deployed.roll("promote", "1", "--why", "the first one")
-        assert (told.code, told.out) == (0, "version 1 is stable\n")
-        told = deployed.roll("publish", quick_version, "--why", "the second export")
-        assert told.code == 0
-        assert f"published version 2: {deployed.base / '2'}" in told.out.replace("\n", "")
-        told = deployed.roll("status")
-        assert (told.code, told.errors) == (0, "")
-        assert row(told, 1) == ["stable", "yes", "yes", "AVAILABLE", "AVAILABLE"]
-        assert row(told, 2)[:2] == ["yes", "—"]
-        assert "drift none" in told.words
+        result = deployed.rollout("promote", "1", "--reason", "the first one")
+        assert (result.code, result.out) == (0, "version 1 is stable\n")
+        result = deployed.rollout("publish", quick_version, "--reason", "the second export")
+        assert result.code == 0
+        assert f"published version 2: {deployed.base / '2'}" in result.out.replace("\n", "")
+        result = deployed.rollout("status")
+        assert (result.code, result.errors) == (0, "")
+        assert row(result, 1) == ["stable", "yes", "yes", "AVAILABLE", "AVAILABLE"]
+        assert row(result, 2)[:2] == ["yes", "—"]
+        assert "drift none" in result.text
 
-        with Traffic(deployed) as callers:
-            told = deployed.roll("canary", "2", "--percent", "20")
-            assert told.code == 0
-            assert "version 2 is on trial with 20 % of the traffic" in told.words
+        with Callers(deployed) as callers:
+            result = deployed.rollout("canary", "2", "--weight", "20")
+            assert result.code == 0
+            assert "version 2 is on trial with 20 % of the traffic" in result.text
             for gate in ("contract", "signatures", "golden", "disagreement", "latency"):
-                assert f"passed {gate}: " in told.words
+                assert f"passed {gate}: " in result.text
             assert json.loads(deployed.traffic.read_text()) == {"stable": 80, "canary": 20}
-            assert row(deployed.roll("status"), 2)[:3] == ["canary", "yes", "yes"]
+            assert row(deployed.rollout("status"), 2)[:3] == ["canary", "yes", "yes"]
 
-            told = deployed.roll("promote", "2")
-            assert (told.code, told.out) == (0, "version 2 is stable\n")
-            assert row(deployed.roll("status"), 1)[0] == "previous"
+            result = deployed.rollout("promote", "2")
+            assert (result.code, result.out) == (0, "version 2 is stable\n")
+            assert row(deployed.rollout("status"), 1)[0] == "previous"
 
-            told = deployed.roll("rollback", "--json", "--why", "second thoughts")
-            assert (told.code, told.json["stable"], told.json["left"]) == (0, 1, 2)
-            assert told.json["seconds"] < 10  # under load; 0.2 s on a quiet machine
+            result = deployed.rollout("rollback", "--json", "--reason", "second thoughts")
+            assert (result.code, result.json["stable"], result.json["left"]) == (0, 1, 2)
+            assert result.json["seconds"] < 10  # under load; 0.2 s on a quiet machine
             for server in deployed.servers:
-                assert answering(server, label="stable") == 1
+                assert served_version(server, label="stable") == 1
 
-            told = deployed.roll("retire", "2")
-            assert told.code == 0
-            assert "version 2 is unloaded everywhere; its folder stays" in told.words
+            result = deployed.rollout("retire", "2")
+            assert result.code == 0
+            assert "version 2 is unloaded everywhere; its folder stays" in result.text
             assert [states(server)[2] for server in deployed.servers] == ["END", "END"]
 
-            told = deployed.roll("run", quick_version, "--why", "the third one")
-            assert told.code == 0, told.words
-            assert "version 3 is stable; `rollback` goes back without a load" in told.words
+            result = deployed.rollout("run", quick_version, "--reason", "the third one")
+            assert result.code == 0, result.text
+            assert "version 3 is stable; `rollback` goes back without a load" in result.text
             for percent in (10, 50):
-                assert f"version 3: {percent} % of the traffic" in told.words
+                assert f"version 3: {percent} % of the traffic" in result.text
             assert set(callers.seen()) == {1, 2, 3}
         status = deployed.status()
         assert [status[label] for label in ("stable", "canary", "previous")] == [3, None, 1]
         assert (status["weights"], status["drift"]) == ({"stable": 100}, [])
 
-        told = deployed.roll("history", "--last", "100")
-        assert told.code == 0
+        result = deployed.rollout("history", "--last", "100")
+        assert result.code == 0
         for words in ("published", "promoted", "rolled back", "retired", "run ended"):
-            assert words in told.words
+            assert words in result.text
         for why in ("the first one", "the second export", "second thoughts", "the third one"):
-            assert why in told.words
-        events = deployed.roll("history", "--json", "--last", "2").json["events"]
+            assert why in result.text
+        events = deployed.rollout("history", "--json", "--last", "2").json["events"]
         assert [event["what"] for event in events][-1] == "run ended"
         assert len(events) == 2
 
-        told = deployed.roll("watch", "--count", "2", "--every", "0.1")
-        assert told.code == 0
-        assert told.out.count("none is under way") == 2
-        assert told.out.count(f"{deployed.servers[0].target}: 3") == 2  # who answers the probe
+        result = deployed.rollout("watch", "--count", "2", "--every", "0.1")
+        assert result.code == 0
+        assert result.out.count("none is under way") == 2
+        assert result.out.count(f"{deployed.servers[0].target}: 3") == 2  # who answers the probe
 
 
 def test_a_model_of_any_kind_is_promoted_and_rolled_back(quick_version, tmp_path):
@@ -108,12 +110,12 @@ def test_a_model_of_any_kind_is_promoted_and_rolled_back(quick_version, tmp_path
         server = deployed.start(POLLING)
         with seq2sum.Client(server.target) as client, pytest.raises(seq2sum.InvalidRequest):
             client.add("1+1")
-        for line in ("promote 1", f"publish {other}", "promote 2 --without-gates", "rollback"):
-            told = deployed.roll(*line.split())
-            assert told.code == 0, told.words
+        for line in ("promote 1", f"publish {other}", "promote 2 --skip-gates", "rollback"):
+            result = deployed.rollout(*line.split())
+            assert result.code == 0, result.text
         assert deployed.status()["labels"]["replicas"][server.target]["stable"] == 1
-        told = deployed.roll("watch", "--count", "1")
-        assert f"{server.target}: 1" in told.out
+        result = deployed.rollout("watch", "--count", "1")
+        assert f"{server.target}: 1" in result.out
 
 
 VERBS = {
@@ -131,18 +133,18 @@ VERBS = {
 @pytest.mark.parametrize(("line", "step"), VERBS.items(), ids=VERBS)
 def test_a_dry_run_tells_the_plan_and_touches_nothing(settled, quick_version, line, step):
     before, verb = settled.bytes(), line.replace("DIR", str(quick_version)).split()
-    told = settled.roll(*verb, "--dry-run")
-    assert told.code == 0
-    assert step in told.words
-    plan = settled.roll(*verb, "--dry-run", "--json").json["plan"]
-    assert all(" ".join(sentence.split()) in told.words for sentence in plan)
+    result = settled.rollout(*verb, "--dry-run")
+    assert result.code == 0
+    assert step in result.text
+    plan = settled.rollout(*verb, "--dry-run", "--json").json["plan"]
+    assert all(" ".join(sentence.split()) in result.text for sentence in plan)
     assert settled.bytes() == before
 
 
 MISTAKES = {
     "no verb": ("go", "invalid choice: 'go'"),
     "no version": ("canary latest", "'latest' is no version"),
-    "no share": ("canary 3 --percent 101", "'101' is no number from 0 to 100"),
+    "no share": ("canary 3 --weight 101", "'101' is no number from 0 to 100"),
     "no address": ("status --targets localhost", "'localhost' is no host:port"),
     "no file of record": ("status --config nowhere/models.config", "there is no model config file"),
     "no policy": ("run 3 --policy nowhere.toml", "nowhere.toml"),
@@ -157,9 +159,9 @@ MISTAKES = {
 @pytest.mark.parametrize(("line", "words"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_of_the_operator_is_told_and_ends_with_2(settled, line, words):
     before = settled.bytes()
-    told = settled.roll(*line.split())
-    assert told.code == 2
-    assert words in told.words
+    result = settled.rollout(*line.split())
+    assert result.code == 2
+    assert words in result.text
     assert settled.bytes() == before
 
 
@@ -174,9 +176,9 @@ REFUSALS = {
 @pytest.mark.parametrize(("line", "words"), REFUSALS.items(), ids=REFUSALS)
 def test_what_is_not_safe_is_refused_with_1(settled, quick_version, line, words):
     before = settled.bytes()
-    told = settled.roll(*line.replace("DIR", str(quick_version)).split())
-    assert told.code == 1
-    assert words in told.words
+    result = settled.rollout(*line.replace("DIR", str(quick_version)).split())
+    assert result.code == 1
+    assert words in result.text
     assert settled.bytes() == before
 
 
@@ -184,16 +186,16 @@ def test_a_run_that_saw_too_little_ends_with_3_and_a_person_decides(quick_versio
     with Deployed(tmp_path, quick_version) as deployed:
         deployed.start(POLLING)
         deployed.policy.write_text(QUICK.replace("fewest = 5", "fewest = 10_000"))
-        told = deployed.roll("run", quick_version, "--json")
-        assert told.code == 3
-        assert "live.fewest is 10,000" in told.json["error"]
+        result = deployed.rollout("run", quick_version, "--json")
+        assert result.code == 3
+        assert "live.fewest is 10,000" in result.json["error"]
         for advice in ("`run 2` judges it again", "`promote 2`", "`rollback` ends it"):
-            assert advice in told.json["error"]
+            assert advice in result.json["error"]
         status = deployed.status()
         assert (status["stable"], status["canary"]) == (1, 2)
         assert status["weights"] == {"stable": 90, "canary": 10}
-        told = deployed.roll("promote", "2")
-        assert told.code == 0, told.words
+        result = deployed.rollout("promote", "2")
+        assert result.code == 0, result.text
         assert deployed.status()["weights"] == {"stable": 100}
 
 
@@ -226,17 +228,17 @@ def test_replicas_behind_a_name_are_reached_with_a_certificate_only(quick_versio
         vouched = ["--ca", made.ca, "--server-name", "seq2sum.example.org"]
         shown = [*vouched, "--cert", ours["certificate"], "--key", ours["key"]]
 
-        told = deployed.roll("promote", "1", *shown, targets=by_name)
-        assert told.code == 0, told.words
-        assert "did not take it" not in told.words  # the reload goes by the same way
-        told = deployed.roll("run", quick_version, *shown, targets=by_name)
-        assert told.code == 0, told.words
-        told = deployed.roll("status", "--json", *shown, targets=by_name)
-        assert told.code == 0
-        assert told.json["labels"]["replicas"] == {
+        result = deployed.rollout("promote", "1", *shown, targets=by_name)
+        assert result.code == 0, result.text
+        assert "did not take it" not in result.text  # the reload goes by the same way
+        result = deployed.rollout("run", quick_version, *shown, targets=by_name)
+        assert result.code == 0, result.text
+        result = deployed.rollout("status", "--json", *shown, targets=by_name)
+        assert result.code == 0
+        assert result.json["labels"]["replicas"] == {
             server.target: {"stable": 2, "canary": 2, "previous": 1}
         }
         for refused in (vouched, ["--ca", made.other_ca, *shown[2:]], []):
-            told = deployed.roll("status", *refused, targets=by_name)
-            assert told.code == 1
-            assert f"{server.target} does not answer" in told.words
+            result = deployed.rollout("status", *refused, targets=by_name)
+            assert result.code == 1
+            assert f"{server.target} does not answer" in result.text

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from seq2sum_serving.deployment.errors import Failed
-from seq2sum_serving.deployment.event_log import Event, History
+from seq2sum_serving.deployment.event_log import Event, EventLog
 from seq2sum_serving.probe.event_counter import AWAITED, Ledger
 
 NOTHING = dict.fromkeys(AWAITED, 0)
@@ -14,7 +14,7 @@ NOTHING = dict.fromkeys(AWAITED, 0)
 
 @pytest.fixture
 def history(tmp_path):
-    return History(tmp_path / "rollouts.jsonl")
+    return EventLog(tmp_path / "rollouts.jsonl")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def ledger(history):
 
 def add(history, *kinds, model="seq2sum"):
     for what in kinds:
-        history.add(Event(what, 1, model=model))
+        history.append(Event(what, 1, model=model))
 
 
 def seen(ledger):
@@ -40,16 +40,18 @@ def test_before_the_first_line_there_are_zeros_so_that_a_rate_sees_the_first(led
 def test_lines_are_counted_as_they_come(ledger, history):
     add(history, "published", "promoted")
     assert seen(ledger) == {"published": 1, "promoted": 1}
-    add(history, "promoted", "labels")
-    assert seen(ledger) == {"published": 1, "promoted": 2, "labels": 1}
-    assert seen(ledger) == {"published": 1, "promoted": 2, "labels": 1}
+    add(history, "promoted", "labels set")
+    assert seen(ledger) == {"published": 1, "promoted": 2, "labels set": 1}
+    assert seen(ledger) == {"published": 1, "promoted": 2, "labels set": 1}
 
 
 def test_the_last_moment_of_a_kind_is_kept(ledger, history):
     times = ("2026-07-14T09:30:02.000Z", "2026-07-14T09:31:02.500Z")
     for moment in times:
         with history.path.open("a") as file:
-            file.write(f'{{"what": "promoted", "when": "{moment}", "model": "seq2sum"}}\n')
+            file.write(
+                f'{{"format": 2, "kind": "promoted", "time": "{moment}", "model": "seq2sum"}}\n'
+            )
     assert ledger.read().moments == {"promoted": 1784021462.5}
 
 
@@ -69,7 +71,7 @@ def test_a_line_that_is_being_written_waits_for_its_end(ledger, history):
 def test_what_a_crash_cut_short_does_not_count_when_it_is_taken_away(ledger, history):
     add(history, "published")
     with history.path.open("ab") as file:
-        file.write(b'{"what": "prom')
+        file.write(b'{"format": 2, "kind": "prom')
     assert seen(ledger) == {"published": 1}
     add(history, "promoted")
     assert seen(ledger) == {"published": 1, "promoted": 1}
@@ -98,7 +100,7 @@ def test_a_file_that_begins_anew_is_counted_anew(ledger, history, away):
 def test_a_file_that_is_rewritten_comes_to_its_own_counts(ledger, history, in_place):
     add(history, "published", "promoted")
     assert seen(ledger) == {"published": 1, "promoted": 1}
-    longer = history.path.read_bytes().replace(b'"why":""', b'"why":"somebody explains it"')
+    longer = history.path.read_bytes().replace(b'"reason":""', b'"reason":"somebody explains it"')
     if not in_place:
         rotate(history.path)
     history.path.write_bytes(longer)
@@ -110,10 +112,10 @@ def test_a_file_that_is_rewritten_comes_to_its_own_counts(ledger, history, in_pl
     [
         b"no json",
         b"[1, 2]",
-        b'{"what": "promoted"}',
-        b'{"what": "promoted", "when": "soon", "model": "seq2sum"}',
-        b'{"what": "promoted", "when": 5, "model": "seq2sum"}',
-        b'{"what": "promoted", "colour": "red"}',
+        b'{"format": 2, "kind": "promoted"}',
+        b'{"format": 2, "kind": "promoted", "time": "soon", "model": "seq2sum"}',
+        b'{"format": 2, "kind": "promoted", "time": 5, "model": "seq2sum"}',
+        b'{"format": 2, "kind": "promoted", "colour": "red"}',
         b"\xff\xfe",
         b"",
     ],

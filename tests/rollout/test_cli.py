@@ -1,4 +1,4 @@
-"""The command: what it prints where, and what it ends with."""
+"""The command line: output, standard error, and exit codes."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from pathlib import Path
 import pytest
 from seq2sum_serving.deployment.errors import Exit
 from seq2sum_serving.rollout import cli
-from seq2sum_serving.rollout.commands import VERBS
-from support.rollout_bench import ADOPTED, PLAIN, Bench
+from seq2sum_serving.rollout.commands import COMMANDS
+from seq2sum_serving.rollout.executor import ChangeOptions
+from support.rollout_bench import ADOPTED, CONFIG, Bench
 
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
     found = Bench(tmp_path, monkeypatch)
-    monkeypatch.setattr(cli, "Fleet", lambda *_, **__: found.fleet)
+    monkeypatch.setattr(cli, "Replicas", lambda *_, **__: found.replicas)
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "policy.toml").write_text("[traffic]\nsteps = [5]\nsettle = 0.2\n")
     return found
 
 
 @pytest.fixture
-def called(bench, capsys):
-    """Calls it; gives back exit code, standard output and standard error."""
+def call(bench, capsys):
+    """Calls a command; returns exit code, standard output and standard error."""
 
-    def call(*arguments, options=True):
-        there = ["--config", str(bench.file)] if options else []
-        if options and arguments[0] == "run":
-            there += ["--policy", str(bench.folder / "policy.toml")]
-        code = cli.main([*map(str, arguments), *there])
+    def call(*arguments):
+        options = ["--config", str(bench.file)]
+        if arguments[0] == "run":
+            options += ["--policy", str(bench.folder / "policy.toml")]
+        code = cli.main([*map(str, arguments), *options])
         return code, *capsys.readouterr()
 
     return call
 
 
-def test_help_tells_every_verb_with_examples_and_exit_codes(capsys):
+def test_help_lists_commands_examples_and_exit_codes(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["--help"])
     out, err = capsys.readouterr()
@@ -46,34 +47,33 @@ def test_help_tells_every_verb_with_examples_and_exit_codes(capsys):
     assert err == ""
     assert "seq2sum-rollout run 3 --targets" in out
     assert "3  inconclusive" in out
-    verbs = ["status", "publish", "canary", "promote", "rollback"]
-    verbs += ["retire", "repair", "run", "history", "watch"]
-    assert all(f"\n    {verb} " in out for verb in verbs)
+    commands = "status publish canary promote rollback retire repair run history watch"
+    assert all(f"\n    {command} " in out for command in commands.split())
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS))
-def test_help_of_a_verb_says_in_a_sentence_what_it_does(capsys, verb):
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_help_of_a_command_starts_with_a_sentence(capsys, command):
     with pytest.raises(SystemExit):
-        cli.main([verb, "--help"])
+        cli.main([command, "--help"])
     description = capsys.readouterr().out.split("\n\n")[1]
     assert description[0].isupper()
     assert description.endswith(".")
 
 
 @pytest.mark.parametrize("line", [["retire", "2"], ["retire", "2", "--json"]])
-def test_a_disk_that_is_full_does_not_change_what_was_done(bench, monkeypatch, capsys, line):
+def test_full_disk_changes_no_exit_code(bench, monkeypatch, capsys, line):
     bench.export(2, bench.base / "2")
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
         assert cli.main([*line, "--config", str(bench.file)]) == Exit.DONE
     assert "cannot write to standard output: No space left" in capsys.readouterr().err
-    assert "retired" in bench.done
+    assert "retired" in bench.event_kinds
 
 
 @pytest.mark.parametrize(
     "line", [["history"], ["status", "--json"], ["watch"], ["watch", "--json"]]
 )
-def test_a_reader_that_goes_away_is_no_traceback(bench, monkeypatch, capsys, line):
+def test_closed_pipe_causes_no_traceback(bench, monkeypatch, capsys, line):
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as closed:
@@ -82,55 +82,55 @@ def test_a_reader_that_goes_away_is_no_traceback(bench, monkeypatch, capsys, lin
     assert capsys.readouterr().err == ""
 
 
-def test_the_version_is_that_of_the_package(capsys):
+def test_version_is_that_of_the_package(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"seq2sum-rollout {metadata.version('seq2sum-serving')}\n"
 
 
-@pytest.mark.parametrize("verb", ["status", "history", "watch --count 1"])
-def test_in_a_pipe_no_line_is_broken_and_none_is_padded(called, bench, monkeypatch, verb):
+@pytest.mark.parametrize("line", ["status", "history", "watch --count 1"])
+def test_lines_in_a_pipe_are_neither_wrapped_nor_padded(call, bench, monkeypatch, line):
     monkeypatch.delenv("COLUMNS")
     bench.export(2, bench.base / "2")
-    why = "a reason that is longer than eighty columns, " * 4
-    bench.deployment().note("failed", 3, why)
+    reason = "a reason that is longer than eighty columns, " * 4
+    bench.executor().record("failed", 3, ChangeOptions(reason))
     bench.export(3, bench.base / "3")
-    bench.fleet.replicas_[0].target = f"{'a' * 60}.example.org:8500"
-    bench.fleet.replicas_[1].error = "UNAVAILABLE " + "gone " * 40
-    _, out, _ = called(*verb.split())
+    bench.replicas.replicas_[0].target = f"{'a' * 60}.example.org:8500"
+    bench.replicas.replicas_[1].error = "UNAVAILABLE " + "gone " * 40
+    _, out, _ = call(*line.split())
     lines = out.splitlines()
     assert max(map(len, lines)) < 1000
-    assert any(" ".join(why.split()) in line for line in lines)
-    if verb != "history":
-        assert any(bench.fleet.replicas_[1].error.strip() in line for line in lines)
+    assert any(" ".join(reason.split()) in text for text in lines)
+    if line != "history":
+        assert any(bench.replicas.replicas_[1].error.strip() in text for text in lines)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
-        ("", "the following arguments are required: VERB"),
+        ("", "the following arguments are required: COMMAND"),
         ("deploy 3", "invalid choice: 'deploy'"),
         ("promote", "the following arguments are required: V"),
-        ("promote three", "'three' is no version: a whole number from 0 on"),
+        ("promote three", "invalid version 'three': expected a non-negative integer"),
         ("canary 2 --weight 101", "'101' is no number from 0 to 100"),
         ("canary 2 --weight nan", "'nan' is no number from 0 to 100"),
         ("history --last 0", "'0' is no whole number from 1 on"),
-        ("watch --every 0", "'0' is no number from 0.05 to 3600"),
+        ("watch --interval 0", "'0' is no number from 0.05 to 3600"),
         ("status --reason x", "unrecognized arguments: --reason"),
     ],
 )
-def test_wrong_usage_ends_with_2_and_says_what_was_wrong(capsys, line, said):
+def test_usage_errors_exit_with_2(capsys, line, message):
     with pytest.raises(SystemExit) as ended:
         cli.main(line.split())
     out, err = capsys.readouterr()
     assert ended.value.code == Exit.USAGE
     assert out == ""
-    assert said in err.splitlines()[-1]
+    assert message in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--targets", "nowhere"], "'nowhere' is no host:port"),
         (["--policy", "gone.toml"], "gone.toml"),
@@ -139,87 +139,85 @@ def test_wrong_usage_ends_with_2_and_says_what_was_wrong(capsys, line, said):
         (["--model", "other"], "other"),
     ],
 )
-def test_files_and_options_that_make_no_sense_end_with_2(
-    tmp_path, monkeypatch, capsys, arguments, said
-):
-    (tmp_path / "models.config").write_text(PLAIN.format(base=tmp_path, more=ADOPTED))
+def test_invalid_files_and_options_exit_with_2(tmp_path, monkeypatch, capsys, arguments, message):
+    (tmp_path / "models.config").write_text(CONFIG.format(base=tmp_path, entry=ADOPTED))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["status", *arguments]) == Exit.USAGE
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("seq2sum-rollout: ")
-    assert said in err
+    assert message in err
 
 
-def test_without_a_file_of_record_it_shows_one(tmp_path, capsys):
+def test_missing_model_config_file_shows_an_example(tmp_path, capsys):
     assert cli.main(["status", "--config", str(tmp_path / "gone")]) == Exit.USAGE
     err = capsys.readouterr().err
     assert "there is no model config file" in err
     assert "model_config_list" in err
 
 
-def test_a_status_is_for_a_person_or_with_json_for_a_program(called):
-    code, out, err = called("status")
+def test_status_prints_text_or_json(call):
+    code, out, err = call("status")
     assert (code, err) == (Exit.DONE, "")
     assert "AVAILABLE" in out
-    code, out, err = called("status", "--json")
+    code, out, err = call("status", "--json")
     assert (code, err) == (Exit.DONE, "")
     [line] = out.splitlines()
-    told = json.loads(line)
-    assert (told["verb"], told["exit"]) == ("status", 0)
-    assert told["seconds"] >= 0
+    result = json.loads(line)
+    assert (result["command"], result["exit_code"]) == ("status", 0)
+    assert result["seconds"] >= 0
 
 
-def test_drift_ends_a_status_with_1(called, bench):
-    bench.fleet.replicas_[1].error = "UNAVAILABLE gone"
-    code, out, _ = called("status")
+def test_status_with_drift_exits_with_1(call, bench):
+    bench.replicas.replicas_[1].error = "UNAVAILABLE gone"
+    code, out, _ = call("status")
     assert code == Exit.FAILED
     assert "b:1 does not answer" in out
 
 
-def test_a_run_tells_what_it_does_on_standard_error_alone(called, bench):
-    code, out, err = called("run", bench.export(2), "--json", "--reason", "better")
+def test_run_logs_to_standard_error(call, bench):
+    code, out, err = call("run", bench.export(2), "--json", "--reason", "better")
     assert code == Exit.DONE
     assert json.loads(out)["version"] == 2
     assert "version 2: promoting it" in err
-    code, out, err = called("history", "--json")
-    [promoted] = [one for one in json.loads(out)["events"] if one["what"] == "promoted"]
-    assert promoted["why"] == "better"
-    code, out, err = called("history", "--last", "2")
+    code, out, err = call("history", "--json")
+    [promoted] = [one for one in json.loads(out)["events"] if one["kind"] == "promoted"]
+    assert promoted["reason"] == "better"
+    code, out, err = call("history", "--last", "2")
     assert (code, err) == (Exit.DONE, "")
     assert "run ended" in out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["promote", 9], Exit.FAILED, "version 9 is not on disk"),
         (["retire", 1], Exit.FAILED, "version 1 is stable"),
-        (["rollback"], Exit.FAILED, "there is nothing to go back to"),
+        (["rollback"], Exit.FAILED, "nothing to roll back"),
         (["publish", "gone"], Exit.USAGE, "gone is no version to publish"),
     ],
 )
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_an_error_is_one_line_on_standard_error(called, arguments, code, said, form):
-    found, out, err = called(*arguments, *form)
+def test_errors_are_one_line_on_standard_error(call, arguments, code, message, form):
+    found, out, err = call(*arguments, *form)
     assert found == code
     last = err.splitlines()[-1]
     assert last.startswith("seq2sum-rollout: ")
-    assert said in last
+    assert message in last
     if form:
-        told = json.loads(out)
-        assert said in told["error"]
-        assert told["exit"] == code
+        result = json.loads(out)
+        assert message in result["error"]
+        assert result["exit_code"] == code
     else:
         assert out == ""
 
 
-@pytest.mark.parametrize("gate", ["failed", "inconclusive"])
-def test_a_run_that_does_not_come_through_says_so_by_its_exit_code(called, bench, gate):
+@pytest.mark.parametrize("gate", ["Failed", "Inconclusive"])
+def test_exit_code_of_a_run_shows_its_outcome(call, bench, gate):
     bench.gates.script["golden"] = gate
-    code, out, err = called("run", bench.export(2), "--json")
-    assert code == {"failed": Exit.FAILED, "inconclusive": Exit.INCONCLUSIVE}[gate]
-    assert json.loads(out)["exit"] == code
+    code, out, err = call("run", bench.export(2), "--json")
+    assert code == {"Failed": Exit.FAILED, "Inconclusive": Exit.INCONCLUSIVE}[gate]
+    assert json.loads(out)["exit_code"] == code
     assert f"golden: {gate} it" in err.splitlines()[-1]
 
 
@@ -228,77 +226,77 @@ def test_a_run_that_does_not_come_through_says_so_by_its_exit_code(called, bench
     [["publish", "{}"], ["run", "{}"], ["canary", "2"], ["promote", "2"], ["retire", "2"]],
     ids=lambda arguments: arguments[0],
 )
-def test_a_dry_run_shows_steps_and_touches_nothing(called, bench, arguments):
+def test_dry_run_shows_steps_and_changes_nothing(call, bench, arguments):
     if arguments[1] == "{}":
         arguments = [arguments[0], str(bench.export(2))]
     else:
         bench.export(2, bench.base / "2")
     before = {path: path.read_bytes() for path in bench.folder.rglob("*") if path.is_file()}
-    code, out, _ = called(*arguments, "--dry-run")
+    code, out, _ = call(*arguments, "--dry-run")
     assert code == Exit.DONE
     assert arguments[0] == "retire" or out.strip()
     assert {p: p.read_bytes() for p in bench.folder.rglob("*") if p.is_file()} == before
-    code, out, _ = called(*arguments, "--dry-run", "--json")
+    code, out, _ = call(*arguments, "--dry-run", "--json")
     assert isinstance(json.loads(out)["plan"], list)
     assert bench.events == []
 
 
-def test_control_c_ends_it_with_a_word_and_what_was_begun_goes_on(called, bench):
-    def interrupted():
+def test_run_resumes_after_control_c(call, bench):
+    def interrupt():
         raise KeyboardInterrupt
 
-    bench.gates.script["errors 5"] = interrupted
+    bench.gates.script["errors 5"] = interrupt
     folder = bench.export(2)
-    code, out, err = called("run", folder, "--json")
+    code, out, err = call("run", folder, "--json")
     assert code == cli.INTERRUPTED
     assert json.loads(out)["error"] == "interrupted"
-    assert "The same command goes on from there" in err
+    assert "Run the same command again to resume" in err
     bench.gates.script.clear()
-    code, _, err = called("run", folder)
+    code, _, err = call("run", folder)
     assert code == Exit.DONE
-    assert "going on with the run of version 2: it has passed the gates without traffic" in err
+    assert "resuming the run of version 2: it passed the gates without traffic" in err
 
 
-def test_by_hand_a_version_gets_a_trial_and_all_of_it_and_goes_back(called, bench):
-    assert called("publish", bench.export(2))[0] == Exit.DONE
-    assert called("canary", 2, "--weight", 10)[0] == Exit.DONE
+def test_canary_promote_rollback_and_retire(call, bench):
+    assert call("publish", bench.export(2))[0] == Exit.DONE
+    assert call("canary", 2, "--weight", 10)[0] == Exit.DONE
     assert bench.weights == {"stable": 90, "canary": 10}
-    assert called("promote", 2)[0] == Exit.DONE
+    assert call("promote", 2)[0] == Exit.DONE
     assert bench.recorded.labels == {"stable": 2, "canary": 2, "previous": 1}
-    code, out, _ = called("rollback")
+    code, out, _ = call("rollback")
     assert code == Exit.DONE
-    assert "version 1 has all of the traffic" in out
-    assert called("retire", 2)[0] == Exit.DONE
+    assert "version 1 has all traffic" in out
+    assert call("retire", 2)[0] == Exit.DONE
     assert bench.loaded() == {1}
 
 
-def test_a_trial_that_fails_its_gates_by_hand_is_unloaded(called, bench):
-    bench.gates.script["golden"] = "failed"
+def test_canary_that_fails_a_gate_is_unloaded(call, bench):
+    bench.gates.script["golden"] = "Failed"
     bench.export(2, bench.base / "2")
-    assert called("canary", 2)[0] == Exit.FAILED
+    assert call("canary", 2)[0] == Exit.FAILED
     assert bench.loaded() == {1}
     assert bench.recorded.labels == {"stable": 1, "canary": 1}
 
 
-def test_replicas_that_do_not_have_what_the_file_says_are_repaired(called, bench):
+def test_repair_brings_replicas_to_the_recorded_state(call, bench):
     bench.export(2, bench.base / "2")
     bench.file.write_text(bench.file.read_text().replace("versions: 1", "versions: 1 versions: 2"))
-    assert called("status")[0] == Exit.FAILED
-    assert called("repair")[0] == Exit.DONE
+    assert call("status")[0] == Exit.FAILED
+    assert call("repair")[0] == Exit.DONE
     assert bench.loaded() == {1, 2}
-    assert bench.done == ["repaired"]
-    assert called("repair")[0] == Exit.DONE  # nothing to do is nothing to note
-    assert bench.done == ["repaired"]
+    assert bench.event_kinds == ["repaired"]
+    assert call("repair")[0] == Exit.DONE  # nothing to do, nothing to record
+    assert bench.event_kinds == ["repaired"]
 
 
-def test_watch_gives_a_line_of_json_for_each_look(called):
-    code, out, err = called("watch", "--count", "2", "--every", "0.05", "--json")
-    *looks, last = map(json.loads, out.splitlines())
-    assert (code, err, len(looks)) == (Exit.DONE, "", 2)
-    assert all(look["versions"] and look["when"] for look in looks)
-    assert last["verb"] == "watch"
+def test_watch_prints_a_line_of_json_for_each_update(call):
+    code, out, err = call("watch", "--count", "2", "--interval", "0.05", "--json")
+    *updates, last = map(json.loads, out.splitlines())
+    assert (code, err, len(updates)) == (Exit.DONE, "", 2)
+    assert all(update["versions"] and update["time"] for update in updates)
+    assert last["command"] == "watch"
 
 
-@pytest.mark.parametrize("verb", ["status", "history"])
-def test_verbs_that_only_look_take_a_dry_run(called, verb):
-    assert called(verb, "--dry-run")[1] == called(verb)[1]
+@pytest.mark.parametrize("command", ["status", "history"])
+def test_read_only_commands_ignore_dry_run(call, command):
+    assert call(command, "--dry-run")[1] == call(command)[1]

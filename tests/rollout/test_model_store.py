@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from seq2sum import contract
-from seq2sum_serving.deployment.errors import Failed, Mistake, Refused
-from seq2sum_serving.deployment.model_store import SAVED_MODEL, Base, contract_of
+from seq2sum_serving.deployment.errors import Failed, Refused, UsageError
+from seq2sum_serving.deployment.model_store import SAVED_MODEL, ModelStore, read_contract
 
 
 @pytest.fixture
 def base(tmp_path):
     (tmp_path / "models").mkdir()
-    return Base(tmp_path / "models")
+    return ModelStore(tmp_path / "models")
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def test_versions_are_the_folders_that_a_server_takes_for_versions(base):
 
 
 def test_without_the_folder_it_says_where_it_looked(tmp_path):
-    with pytest.raises(Mistake, match=r"cannot look at the base path .*gone.*--base-path"):
-        Base(tmp_path / "gone").versions()
+    with pytest.raises(UsageError, match=r"cannot look at the base path .*gone.*--base-path"):
+        ModelStore(tmp_path / "gone").versions()
 
 
 def test_the_next_number_is_one_more_than_the_largest(base, source):
@@ -74,7 +74,9 @@ def test_of_several_names_the_last_one_is_the_version(base):
 
 def test_what_is_no_version_is_not_published(base, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(Mistake, match=r"empty is no version to publish: it has no saved_model\.pb"):
+    with pytest.raises(
+        UsageError, match=r"empty is no version to publish: it has no saved_model\.pb"
+    ):
         base.publish(tmp_path / "empty", None)
     assert names(base) == []
 
@@ -142,9 +144,9 @@ def test_many_at_once_never_mix(base, tmp_path):
 def test_a_contract_is_read_from_the_version(base):
     folder = base.path / "1" / "assets.extra"
     folder.mkdir(parents=True)
-    assert contract_of(base.folder(1)) is None
+    assert read_contract(base.folder(1)) is None
     (folder / contract.FILE_NAME).write_text('{"digits": 3}')
-    assert contract_of(base.folder(1)) == {"digits": 3}
+    assert read_contract(base.folder(1)) == {"digits": 3}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_what_is_no_contract_is_refused(base, text, said):
     folder.mkdir(parents=True)
     (folder / contract.FILE_NAME).write_text(text)
     with pytest.raises(Refused, match=said):
-        contract_of(base.folder(1))
+        read_contract(base.folder(1))
 
 
 def test_a_published_model_card_names_its_own_version(base, source):

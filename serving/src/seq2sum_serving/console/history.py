@@ -48,9 +48,11 @@ class HistoryTable:
 
 
 def summarize(event: Event) -> str:
-    """Returns the reason and the details of an event; the name of a gate comes first."""
+    """Returns the reason and the details of an event; those of a measurement come first."""
     parts = [localize(event.reason), summarize_details(event)]
-    return "; ".join(filter(None, reversed(parts) if event.kind == EventKind.MEASUREMENT else parts))
+    if event.kind == EventKind.MEASUREMENT:
+        parts.reverse()
+    return "; ".join(filter(None, parts))
 
 
 def color(event: Event) -> str:

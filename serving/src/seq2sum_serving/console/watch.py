@@ -138,7 +138,7 @@ class _Title:
 
 
 def _run(run: OpenRun, now: str) -> RenderableType:
-    """Returns the start of a run, the latest measurement of each gate, and the progress of its step."""
+    """Returns the start of a run, the latest measurements and the progress of the step."""
     start = next(event for event in run.events if event.kind == EventKind.RUN_STARTED)
     time, user = clock(start.time, now=now), start.user or "an unknown user"
     gates = grid(*(Column(no_wrap=True), Column(no_wrap=True), Column(overflow="fold")))

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from seq2sum_serving.console import output
 from seq2sum_serving.deployment.cli_options import HISTORY, TRAFFIC
 from seq2sum_serving.deployment.errors import Exit, RolloutError
-from seq2sum_serving.deployment.model_config_file import Record
-from seq2sum_serving.deployment.replicas import Fleet
-from seq2sum_serving.deployment.tls_options import chosen_tls
-from seq2sum_serving.deployment.traffic import Traffic
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.replicas import Replicas
+from seq2sum_serving.deployment.tls_options import tls_from_options
+from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.probe import exporter, options, report
 from seq2sum_serving.probe.event_counter import Ledger
 from seq2sum_serving.probe.exporter import Published
@@ -54,20 +54,20 @@ def prepared(chosen: argparse.Namespace) -> Iterator[Lookout]:
     """What looks at the deployment that the options name; nothing is read or asked yet.
 
     Raises:
-        Mistake: The options make no sense.
+        UsageError: The options make no sense.
         Failed: The name of the replicas does not resolve.
     """
-    tls, beside = chosen_tls(chosen), chosen.config.parent
+    tls, beside = tls_from_options(chosen), chosen.config.parent
     files = Files(
-        Record(chosen.config, chosen.model),
+        ModelConfigFile(chosen.config, chosen.model),
         chosen.base_path,
-        Traffic(chosen.traffic or beside / TRAFFIC),
+        TrafficFile(chosen.traffic or beside / TRAFFIC),
         Ledger(chosen.history or beside / HISTORY, chosen.model),
     )
     asking = Asking(chosen.labels, chosen.questions, chosen.timeout)
     with (
         ThreadPoolExecutor(MOST_AT_A_TIME) as pool,
-        Fleet(chosen.targets, chosen.model, tls=tls) as fleet,
+        Replicas(chosen.targets, chosen.model, tls=tls) as fleet,
     ):
         yield Lookout(files, fleet, pool, asking=asking, tls=tls)
 

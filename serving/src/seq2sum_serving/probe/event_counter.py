@@ -14,12 +14,20 @@ from datetime import datetime
 from pathlib import Path
 
 from seq2sum_serving.deployment.errors import Failed
-from seq2sum_serving.deployment.event_log import parsed
+from seq2sum_serving.deployment.event_log import EventKind, parse_event
 from seq2sum_serving.probe.observation import Events
 
-AWAITED = ("published", "run began", "run ended", "promoted", "rolled back", "retired", "failed")
+AWAITED = (
+    EventKind.PUBLISHED,
+    EventKind.RUN_STARTED,
+    EventKind.RUN_ENDED,
+    EventKind.PROMOTED,
+    EventKind.ROLLED_BACK,
+    EventKind.RETIRED,
+    EventKind.FAILED,
+)
 """Counted from 0 on. A series that begins with its first event would hide that from a rate."""
-NOTHING = Events(dict.fromkeys(AWAITED, 0))
+NOTHING = Events(dict.fromkeys(map(str, AWAITED), 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +92,12 @@ def counted(before: Events, lines: Iterable[bytes], model: str) -> Events:
     counts, moments, skipped = Counter(before.counts), dict(before.moments), before.skipped
     for line in lines:
         try:
-            event = parsed(line)
-            moment = datetime.fromisoformat(event.when).timestamp()
+            event = parse_event(line)
+            moment = datetime.fromisoformat(event.time).timestamp()
         except (ValueError, TypeError):  # edited by hand
             skipped += 1
             continue
         if event.model == model:
-            counts[str(event.what)] += 1
-            moments[str(event.what)] = moment
+            counts[str(event.kind)] += 1
+            moments[str(event.kind)] = moment
     return Events(dict(counts), moments, skipped)

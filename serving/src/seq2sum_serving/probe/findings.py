@@ -60,7 +60,7 @@ def _labels(sight: Sight) -> Iterator[Problem]:
                 f"label {label} is not in the file of record: add it there, or leave it out of "
                 "--labels",
             )
-    for sentence in drift.labels(sight.current):
+    for sentence in drift.label_drift(sight.current):
         yield Problem(sentence, sentence)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seq2sum_serving.deployment.state import Current, Recorded, Replica
+from seq2sum_serving.deployment.state import Current, ModelEntry, Replica
 
 ANSWERED = "OK"
 """gRPC's name for a call that brought a reply."""
@@ -60,7 +60,7 @@ class Sight:
     """By replica; empty without TLS."""
     labels: Sequence[str] = ()
     """Those that the prober was told to ask by."""
-    recorded: Recorded | None = None
+    recorded: ModelEntry | None = None
     on_disk: Sequence[int] | None = None
     weights: Mapping[str, float] | None = None
     events: Events | None = None
@@ -74,7 +74,7 @@ class Sight:
     @property
     def current(self) -> Current:
         """The same in the words of rollouts. A disk that is not seen has what is wanted."""
-        recorded = self.recorded or Recorded()
+        recorded = self.recorded or ModelEntry()
         on_disk = sorted(recorded.policy.versions) if self.on_disk is None else self.on_disk
         return Current(on_disk, recorded, self.replicas)
 

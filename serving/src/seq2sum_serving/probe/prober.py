@@ -16,11 +16,11 @@ from typing import TypeVar
 
 import seq2sum
 
-from seq2sum_serving.deployment.model_config_file import Record
-from seq2sum_serving.deployment.model_store import Base
-from seq2sum_serving.deployment.replicas import Fleet, looked_at
-from seq2sum_serving.deployment.state import LABELS, Recorded, Replica
-from seq2sum_serving.deployment.traffic import Traffic
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.model_store import ModelStore
+from seq2sum_serving.deployment.replicas import Replicas, observe_replica
+from seq2sum_serving.deployment.state import LABELS, ModelEntry, Replica
+from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import golden
 from seq2sum_serving.gates.golden import Golden
 from seq2sum_serving.probe import inputs
@@ -43,10 +43,10 @@ MOST_VERSIONS = 8
 class Files:
     """Those of a deployment."""
 
-    record: Record
+    record: ModelConfigFile
     base: Path | None
     """The base path as this machine sees it; None: as the file of record says."""
-    traffic: Traffic
+    traffic: TrafficFile
     history: Ledger
 
 
@@ -75,7 +75,7 @@ class Lookout:
     def __init__(
         self,
         files: Files,
-        fleet: Fleet,
+        fleet: Replicas,
         pool: Executor,
         *,
         asking: Asking,
@@ -119,14 +119,14 @@ class Lookout:
             seconds=time.monotonic() - began,
         )
 
-    def _base(self, read: Sources, recorded: Recorded | None) -> Base | None:
+    def _base(self, read: Sources, recorded: ModelEntry | None) -> ModelStore | None:
         if self._files.base is not None:
-            return Base(self._files.base)
+            return ModelStore(self._files.base)
         path = read.read(inputs.RECORD, self._files.record.base_path) if recorded else None
-        return Base(Path(path)) if path else None
+        return ModelStore(Path(path)) if path else None
 
     def _turns(
-        self, number: int, read: Sources, recorded: Recorded | None, base: Base | None
+        self, number: int, read: Sources, recorded: ModelEntry | None, base: ModelStore | None
     ) -> dict[str, Turn]:
         """What is asked by each label. By one that nobody should know nobody is asked."""
         found: dict[str, Turn] = {}
@@ -141,11 +141,11 @@ class Lookout:
             found[label] = turn(questions or SUMS, number, self._asking.questions)
         return found
 
-    def _golden_of(self, base: Base, version: int) -> Golden:
+    def _golden_of(self, base: ModelStore, version: int) -> Golden:
         return self._golden(base.folder(version))
 
     def _ask(
-        self, turns: Mapping[str, Turn], recorded: Recorded | None
+        self, turns: Mapping[str, Turn], recorded: ModelEntry | None
     ) -> tuple[list[Replica], dict[tuple[str, str], list[Call]], dict[str, Certificate]]:
         """All replicas, at the same time: their states, their answers, their certificates."""
         begin, timeout = self._pool.submit, self._asking.timeout
@@ -172,7 +172,7 @@ def replica_of(
     target: str, client: seq2sum.Client, labels: Sequence[str], seconds: float
 ) -> Replica:
     """What a replica says of itself."""
-    return looked_at(target, client, labels, Budget(seconds).left)
+    return observe_replica(target, client, labels, Budget(seconds).left)
 
 
 def certificate_of(target: str, tls: seq2sum.TLS, seconds: float) -> Certificate:

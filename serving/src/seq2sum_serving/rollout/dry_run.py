@@ -26,9 +26,7 @@ def check_load(context: CommandContext, version: int) -> None:
     planner.plan(current, adopted)
     if not context.arguments.skip_gates:
         stable = adopted.labels[STABLE]
-        analysis = Analysis(
-            context.executor, version, stable, context.policy, context.prometheus
-        )
+        analysis = Analysis(context.executor, version, stable, context.policy, context.prometheus)
         raise_failed(analysis.judge_without_changes())
 
 

@@ -185,17 +185,13 @@ class Executor:
         """
         current = self.observe()
         entry = current.recorded
-        steps = planner.plan(
-            current, desired, allow_down_replicas=options.allow_down_replicas
-        )
+        steps = planner.plan(current, desired, allow_down_replicas=options.allow_down_replicas)
         for step in steps:
             self._execute(step, entry, options)
             if isinstance(step, planner.WriteConfig):
                 entry = step.entry
 
-    def set_weights(
-        self, weights: Mapping[str, float], options: ChangeOptions = DEFAULTS
-    ) -> None:
+    def set_weights(self, weights: Mapping[str, float], options: ChangeOptions = DEFAULTS) -> None:
         """Writes traffic weights, unless the file has them already."""
         if not self._has_weights(weights, options):
             self.record(EventKind.WEIGHTS_SET, options=options, details=dict(weights))
@@ -297,7 +293,4 @@ class Executor:
                     f"Does the base path of model {config.name!r} exist, {path}? While one is "
                     "missing, a server finds no new version of any model."
                 )
-        return (
-            "Do the servers read this file, and poll it "
-            "(--model_config_file_poll_wait_seconds)?"
-        )
+        return "Do the servers read this file, and poll it (--model_config_file_poll_wait_seconds)?"

@@ -177,9 +177,7 @@ def _check_version(current: Current, version: int) -> None:
         )
 
 
-def _refuse_fallback(
-    current: Current, version: int, target: str, available: Iterable[int]
-) -> None:
+def _refuse_fallback(current: Current, version: int, target: str, available: Iterable[int]) -> None:
     """Refuses a version that serves on a replica only because its successor failed."""
     if current.aspired & set(available):
         raise Refused(f"version {version} is being unloaded by {target}: try again in a moment")

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from seq2sum_serving.deployment import run_state
 from seq2sum_serving.deployment.errors import (
@@ -223,8 +224,13 @@ class Runner:
         """Records measurements, and raises if the version did not pass."""
         for one in measurements:
             self.executor.log(format_measurement(one))
-            result = {"gate": one.gate, "verdict": str(one.verdict), "message": one.message}
-            self._record(EventKind.MEASUREMENT, **{**one.values, **result})
+            details: dict[str, Any] = {
+                **one.values,
+                "gate": one.gate,
+                "verdict": str(one.verdict),
+                "message": one.message,
+            }
+            self._record(EventKind.MEASUREMENT, **details)
         self._require_success(measurements)
 
     def _require_success(self, measurements: Sequence[Measurement]) -> None:

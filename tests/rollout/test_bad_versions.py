@@ -1,7 +1,7 @@
-"""What should never get through: bad versions, bad files, full disks, other operators.
+"""Bad versions, invalid files, full disks and concurrent operators, on real servers.
 
-Two servers are asked all the while. One polls the file of record, the other one takes what it is
-result. Whatever happens here, their callers do not notice it.
+Two servers have callers all the time. One polls the model config file; the other one is only
+reloaded. No call may fail.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from support.deployed import (
 from support.servers import free_port
 
 POLL_SECONDS, POLLS = 1, 3
-"""Of the server that polls the file, and how often it polls while a test waits."""
-LONG_BAKE = QUICK.replace("bake = 1", "bake = 60")
+"""The polling interval of a server, and the number of polls that a test waits for."""
+LONG_STEP = QUICK.replace("bake = 1", "bake = 60")
 
 
 @pytest.fixture(scope="module")
 def deployed(quick_version, tmp_path_factory):
-    """Version 1 is stable on both servers, at the beginning and the end of each test."""
+    """Version 1 is stable on both servers, at the start and the end of each test."""
     with Deployed(tmp_path_factory.mktemp("deployed"), quick_version) as opened:
         opened.start(POLLING)
         opened.start()
@@ -39,24 +39,24 @@ def deployed(quick_version, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def callers(deployed):
-    with Callers(deployed) as traffic:
-        yield traffic
+    with Callers(deployed) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
-def traffic(deployed, callers, undo):
-    """Callers who see nothing of a test: what they ask is answered, and by version 1."""
+def only_version_1_answers(deployed, callers, undo):
+    """Checks after each test that all calls succeed, and that version 1 answers them."""
     undo(deployed)
-    callers.seen()
-    yield callers
+    callers.take_answers()
+    yield
     until(lambda: callers.calls > 20)
-    assert set(callers.seen()) == {1}
+    assert set(callers.take_answers()) == {1}
     assert all(served_version(server, label="stable") == 1 for server in deployed.servers)
 
 
 @pytest.fixture
-def trial(deployed, quick_version):
-    """A good version on trial, without traffic; it is unloaded after the test."""
+def canary(deployed, quick_version):
+    """A good version as canary, without traffic; it is unloaded after the test."""
     version = deployed.rollout("publish", quick_version, "--json").json["version"]
     result = deployed.rollout("canary", str(version), "--skip-gates")
     assert result.code == 0, result.text
@@ -73,17 +73,15 @@ BAD = {
     "slow": ("latency", "times stable's", "publish a quicker version"),
     "truncated": ("", "could not be loaded by", "Read less bytes than requested"),
 }
-"""By version: the gate that stops it, if it comes to one; what is found; and what to do."""
+"""By version: the gate that fails, if any; parts of the message: the problem and the advice."""
 
 
-@pytest.mark.parametrize(("name", "gate", "found", "advice"), [(k, *v) for k, v in BAD.items()])
-def test_a_bad_version_ends_at_the_gate_that_is_meant_for_it(
-    deployed, bad_versions, name, gate, found, advice
-):
+@pytest.mark.parametrize(("name", "gate", "problem", "advice"), [(k, *v) for k, v in BAD.items()])
+def test_bad_version_fails_its_gate(deployed, bad_versions, name, gate, problem, advice):
     before = deployed.config.read_text()
     result = deployed.rollout("run", bad_versions[name], "--json")
     assert result.code == 1
-    assert found in result.json["error"]
+    assert problem in result.json["error"]
     assert advice in result.json["error"]
     version = result.json["version"]
 
@@ -100,67 +98,67 @@ def test_a_bad_version_ends_at_the_gate_that_is_meant_for_it(
     assert version not in [event["version"] for event in deployed.events("canary started")]
     again = deployed.rollout("run", str(version))
     assert again.code == 1
-    assert "A number is never used again: publish what is mended" in again.text
+    assert "Version numbers are never reused: publish the fixed model" in again.text
 
 
-NONSENSE = {
-    "a brace too few": ("line ", lambda text: text.rstrip().removesuffix("}")),
-    "a field that there is not": ("line 3:", lambda text: text.replace("config {", "conf {")),
-    "not even text": ("cannot read", lambda _: "\udcff\udcfe"),
-    "nothing at all": ("no model 'seq2sum'", lambda _: ""),
+INVALID_CONFIGS = {
+    "missing brace": ("line ", lambda text: text.rstrip().removesuffix("}")),
+    "unknown field": ("line 3:", lambda text: text.replace("config {", "conf {")),
+    "not text": ("cannot read", lambda _: "\udcff\udcfe"),
+    "empty": ("no model 'seq2sum'", lambda _: ""),
     "another model": ("no model 'seq2sum'", lambda text: text.replace('"seq2sum"', '"sums"')),
-    "a path from nowhere": ("absolute", lambda text: text.replace('path: "/', 'path: "')),
+    "relative path": ("absolute", lambda text: text.replace('path: "/', 'path: "')),
     "no platform": ("model_platform", lambda text: text.replace("model_platform", "# ")),
 }
 
 
-@pytest.mark.parametrize(("words", "spoil"), NONSENSE.values(), ids=NONSENSE)
-def test_nonsense_in_the_file_of_record_is_told_and_nothing_is_touched(deployed, words, spoil):
+@pytest.mark.parametrize(("message", "edit"), INVALID_CONFIGS.values(), ids=INVALID_CONFIGS)
+def test_invalid_config_file_is_reported_and_changes_nothing(deployed, message, edit):
     edited = deployed.folder / "edited.config"
-    nonsense = spoil(deployed.config.read_text())
-    edited.write_bytes(nonsense.encode(errors="surrogateescape"))
+    text = edit(deployed.config.read_text())
+    edited.write_bytes(text.encode(errors="surrogateescape"))
     files = deployed.bytes()
     for line in (["status"], ["run", "1"], ["canary", "1"], ["rollback"], ["repair"]):
         result = deployed.rollout(*line, "--config", edited)
         assert result.code == 2
-        assert words in result.text
+        assert message in result.text
         assert str(edited) in result.text
     assert deployed.bytes() == files
 
 
-def test_servers_go_on_with_what_they_have_while_the_file_is_nonsense(deployed, callers):
+def test_servers_keep_serving_while_the_config_file_is_invalid(deployed, callers):
     before = deployed.config.read_bytes()
     deployed.config.write_bytes(before.rstrip().removesuffix(b"}"))
     try:
-        time.sleep(POLLS * POLL_SECONDS)  # that a poll changes nothing can only be waited for
-        asked = callers.calls
-        until(lambda: callers.calls > asked + 20)
+        time.sleep(POLLS * POLL_SECONDS)  # nothing to poll for: a poll must change nothing
+        before_wait = callers.calls
+        until(lambda: callers.calls > before_wait + 20)
     finally:
         deployed.config.write_bytes(before)
     assert deployed.rollout("status").code == 0
 
 
-def test_the_polling_server_reads_the_file_again_after_nonsense(deployed, trial):
+def test_polling_server_recovers_from_an_invalid_config_file(deployed, canary):
     polling, _ = deployed.servers
     before = deployed.config.read_bytes()
-    assert served_version(polling, label="canary") == trial
+    assert served_version(polling, label="canary") == canary
     try:
         deployed.config.write_bytes(b"nonsense {")
         time.sleep(POLLS * POLL_SECONDS)
-        deployed.config.write_bytes(before.replace(f"value: {trial}".encode(), b"value: 1"))
+        deployed.config.write_bytes(before.replace(f"value: {canary}".encode(), b"value: 1"))
         until(lambda: served_version(polling, label="canary") == 1)
     finally:
         deployed.config.write_bytes(before)
-    until(lambda: served_version(polling, label="canary") == trial)
+    until(lambda: served_version(polling, label="canary") == canary)
 
 
-def test_a_target_that_is_down_stops_changes_but_no_rollback(deployed, trial):
+def test_replica_that_is_down_blocks_all_commands_but_rollback(deployed, canary):
     down = f"127.0.0.1:{free_port()}"
     targets = f"{deployed.targets},{down}"
     result = deployed.rollout("status", targets=targets)
     assert result.code == 1
     assert f"{down} does not answer" in result.text
-    for line in (["promote", str(trial)], ["canary", str(trial)], ["retire", "1"], ["repair"]):
+    for line in (["promote", str(canary)], ["canary", str(canary)], ["retire", "1"], ["repair"]):
         result = deployed.rollout(*line, targets=targets)
         assert result.code == 1
     assert f"{down}: UNAVAILABLE" in result.text
@@ -168,74 +166,76 @@ def test_a_target_that_is_down_stops_changes_but_no_rollback(deployed, trial):
 
     result = deployed.rollout("rollback", "--json", targets=targets)
     assert result.code == 1
-    assert (result.json["stable"], result.json["left"]) == (1, trial)
-    assert f"{down} does not answer and was left out" in result.json["error"]
+    assert (result.json["stable"], result.json["rolled_back"]) == (1, canary)
+    assert f"{down} does not answer and was skipped" in result.json["error"]
     for server in deployed.servers:
         assert served_version(server, label="canary") == 1
 
 
-def test_a_label_that_drifted_on_one_replica_is_told_and_put_right(deployed, trial):
-    polling, told_only = deployed.servers
+def test_repair_moves_a_drifted_label(deployed, canary):
+    polling, reloaded = deployed.servers
     recorded = deployed.config.read_text()
-    on_one = recorded.replace(f"value: {trial}", "value: 1")
+    on_one = recorded.replace(f"value: {canary}", "value: 1")
     assert on_one != recorded
-    assert reload(told_only, on_one) == "OK"
-    assert [served_version(server, label="canary") for server in (polling, told_only)] == [trial, 1]
+    assert reload(reloaded, on_one) == "OK"
+    assert [served_version(server, label="canary") for server in (polling, reloaded)] == [canary, 1]
     result = deployed.rollout("status")
     assert result.code == 1
-    drifted = f"label canary should be version {trial}, and is version 1 on {told_only.target}"
+    drifted = f"label canary should be version {canary}, and is version 1 on {reloaded.target}"
     assert drifted in result.text
     planned = deployed.rollout("repair", "--dry-run")
     assert planned.code == 0
-    assert "tell every replica what models.config says" in planned.text
+    assert "reload models.config on every replica" in planned.text
     result = deployed.rollout("repair", "--json")
     assert result.code == 0, result.text
     assert result.json["drift"] == []
-    assert served_version(told_only, label="canary") == trial
+    assert served_version(reloaded, label="canary") == canary
     assert deployed.config.read_text() == recorded
 
 
-FULL = {
+FULL_DISKS = {
     "no room for the version": (100_000, "cannot publish"),
     "no room for the history": (100, "cannot write the history"),
 }
 
 
-@pytest.mark.parametrize(("room", "words"), FULL.values(), ids=FULL)
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(deployed, quick_version, room, words):
+@pytest.mark.parametrize(("max_bytes", "message"), FULL_DISKS.values(), ids=FULL_DISKS)
+def test_full_disk_is_reported_and_leaves_no_partial_files(
+    deployed, quick_version, max_bytes, message
+):
     before = deployed.bytes()
-    line = ("run", quick_version) if room < 1000 else ("publish", quick_version)
-    process = deployed.start_rollout(*line, most_bytes=room)
+    line = ("run", quick_version) if max_bytes < 1000 else ("publish", quick_version)
+    process = deployed.start_rollout(*line, max_bytes=max_bytes)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
-    assert words in errors
+    assert message in errors
     assert "File too large" in errors
     assert deployed.bytes() == before
 
 
-def test_a_file_of_record_that_cannot_be_written_stays_as_it_is(deployed, quick_version):
+def test_config_file_that_cannot_be_written_stays_unchanged(deployed, quick_version):
     version = deployed.rollout("publish", quick_version, "--json").json["version"]
     before = deployed.config.read_text()
-    deployed.edit(f"{before}# {'so much room is in no history ' * 5000}\n")
+    deployed.edit(f"{before}# {'longer than any history ' * 5000}\n")
     try:
         files = deployed.bytes()
-        process = deployed.start_rollout("canary", str(version), "--skip-gates", most_bytes=100_000)
+        process = deployed.start_rollout("canary", str(version), "--skip-gates", max_bytes=100_000)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
         assert f"cannot write {deployed.config}: File too large" in errors
         assert "It is as it was, and so is traffic" in errors
-        left = deployed.bytes()
-        assert set(left) == set(files)
-        assert left[str(deployed.config)] == files[str(deployed.config)]
+        after = deployed.bytes()
+        assert set(after) == set(files)
+        assert after[str(deployed.config)] == files[str(deployed.config)]
         assert deployed.rollout("status").code == 0
     finally:
         deployed.edit(before)
 
 
-def test_of_two_operators_the_second_waits_but_for_a_rollback(deployed, callers, quick_version):
+def test_second_operator_can_only_roll_back_during_a_run(deployed, callers, quick_version):
     version = str(deployed.rollout("publish", quick_version, "--json").json["version"])
     policy = deployed.folder / "long.toml"
-    policy.write_text(LONG_BAKE.replace("steps = [10, 50]", "steps = [1]"))
+    policy.write_text(LONG_STEP.replace("steps = [10, 50]", "steps = [1]"))
     first = deployed.start_rollout("run", version, "--policy", policy)
     try:
         deployed.until_event("step started", int(version))
@@ -243,7 +243,7 @@ def test_of_two_operators_the_second_waits_but_for_a_rollback(deployed, callers,
         for line in (["promote", version], ["retire", "1"], ["publish", quick_version]):
             result = deployed.rollout(*line)
             assert result.code == 1
-        assert "another rollout is under way: run by " in result.text
+        assert "another rollout is in progress: run by " in result.text
         assert "`rollback` works at any time" in result.text
         assert deployed.config.read_text() == before
         assert deployed.rollout("rollback", "--reason", "enough").code == 0
@@ -252,9 +252,9 @@ def test_of_two_operators_the_second_waits_but_for_a_rollback(deployed, callers,
         first.kill()
         first.wait()
     assert first.returncode == 1
-    assert "somebody else has ended it" in errors
+    assert "somebody else ended it" in errors
     assert deployed.status()["stable"] == 1
     assert [event["reason"] for event in deployed.events("rolled back")][-1] == "enough"
     assert deployed.events("run ended")[-1]["details"]["outcome"] == "Failed"
     assert deployed.rollout("retire", version).code == 0
-    assert set(callers.seen()) <= {1, int(version)}
+    assert set(callers.take_answers()) <= {1, int(version)}

@@ -1,4 +1,4 @@
-"""Every verb of the rollout tool on real servers: what it does, what it says, its exit code."""
+"""Every rollout command on real servers: effects, output and exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.deployed import POLLING, QUICK, Callers, Deployed, served_version, 
 
 @pytest.fixture(scope="module")
 def settled(quick_version, tmp_path_factory):
-    """Version 2 is stable, 1 is `previous`, 3 is on disk. Tests leave it so."""
+    """Version 2 is stable, 1 is `previous`, 3 is on disk. Tests do not change this."""
     with Deployed(tmp_path_factory.mktemp("settled"), quick_version) as deployed:
         for _ in range(2):
             deployed.start(POLLING)
@@ -27,20 +27,20 @@ def settled(quick_version, tmp_path_factory):
 
 
 def row(result, version):
-    """The cells of a version in the table of `status`."""
+    """Returns the cells of a version in the table of `status`."""
     [found] = [
         line.split() for line in result.out.splitlines() if line.split()[:1] == [str(version)]
     ]
     return found[1:]
 
 
-def test_a_version_goes_all_the_way_and_each_verb_tells(quick_version, tmp_path):
+def test_commands_from_the_first_promotion_to_a_run(quick_version, tmp_path):
     with Deployed(tmp_path, quick_version) as deployed:
         for _ in range(2):
             deployed.start(POLLING)
 
         result = deployed.rollout("status")
-        assert result.code == 1  # nothing is wrong with the replicas; but it is not taken over yet
+        assert result.code == 1  # the model is not adopted yet
         assert "no version is stable yet in the file of record" in result.text
 
         result = deployed.rollout("promote", "1", "--reason", "the first one")
@@ -57,9 +57,9 @@ def test_a_version_goes_all_the_way_and_each_verb_tells(quick_version, tmp_path)
         with Callers(deployed) as callers:
             result = deployed.rollout("canary", "2", "--weight", "20")
             assert result.code == 0
-            assert "version 2 is on trial with 20 % of the traffic" in result.text
+            assert "version 2 is the canary with 20 % of the traffic" in result.text
             for gate in ("contract", "signatures", "golden", "disagreement", "latency"):
-                assert f"passed {gate}: " in result.text
+                assert f"Successful {gate}: " in result.text
             assert json.loads(deployed.traffic.read_text()) == {"stable": 80, "canary": 20}
             assert row(deployed.rollout("status"), 2)[:3] == ["canary", "yes", "yes"]
 
@@ -68,22 +68,22 @@ def test_a_version_goes_all_the_way_and_each_verb_tells(quick_version, tmp_path)
             assert row(deployed.rollout("status"), 1)[0] == "previous"
 
             result = deployed.rollout("rollback", "--json", "--reason", "second thoughts")
-            assert (result.code, result.json["stable"], result.json["left"]) == (0, 1, 2)
+            assert (result.code, result.json["stable"], result.json["rolled_back"]) == (0, 1, 2)
             assert result.json["seconds"] < 10  # under load; 0.2 s on a quiet machine
             for server in deployed.servers:
                 assert served_version(server, label="stable") == 1
 
             result = deployed.rollout("retire", "2")
             assert result.code == 0
-            assert "version 2 is unloaded everywhere; its folder stays" in result.text
+            assert "version 2 is unloaded on every replica; its folder remains" in result.text
             assert [states(server)[2] for server in deployed.servers] == ["END", "END"]
 
             result = deployed.rollout("run", quick_version, "--reason", "the third one")
             assert result.code == 0, result.text
-            assert "version 3 is stable; `rollback` goes back without a load" in result.text
-            for percent in (10, 50):
-                assert f"version 3: {percent} % of the traffic" in result.text
-            assert set(callers.seen()) == {1, 2, 3}
+            assert "version 3 is stable; `rollback` needs no load" in result.text
+            for weight in (10, 50):
+                assert f"version 3: step at weight {weight} %" in result.text
+            assert set(callers.take_answers()) == {1, 2, 3}
         status = deployed.status()
         assert [status[label] for label in ("stable", "canary", "previous")] == [3, None, 1]
         assert (status["weights"], status["drift"]) == ({"stable": 100}, [])
@@ -92,19 +92,19 @@ def test_a_version_goes_all_the_way_and_each_verb_tells(quick_version, tmp_path)
         assert result.code == 0
         for words in ("published", "promoted", "rolled back", "retired", "run ended"):
             assert words in result.text
-        for why in ("the first one", "the second export", "second thoughts", "the third one"):
-            assert why in result.text
+        for reason in ("the first one", "the second export", "second thoughts", "the third one"):
+            assert reason in result.text
         events = deployed.rollout("history", "--json", "--last", "2").json["events"]
         assert [event["kind"] for event in events][-1] == "run ended"
         assert len(events) == 2
 
-        result = deployed.rollout("watch", "--count", "2", "--every", "0.1")
+        result = deployed.rollout("watch", "--count", "2", "--interval", "0.1")
         assert result.code == 0
-        assert result.out.count("none is under way") == 2
-        assert result.out.count(f"{deployed.servers[0].target}: 3") == 2  # who answers the probe
+        assert result.out.count("none in progress") == 2
+        assert result.out.count(f"{deployed.servers[0].target}: 3") == 2  # the result of the probe
 
 
-def test_a_model_of_any_kind_is_promoted_and_rolled_back(quick_version, tmp_path):
+def test_models_of_any_kind_can_be_promoted_and_rolled_back(quick_version, tmp_path):
     other = broken_models.other_model(quick_version, tmp_path / "other")
     with Deployed(tmp_path / "deployed", other) as deployed:
         server = deployed.start(POLLING)
@@ -118,35 +118,35 @@ def test_a_model_of_any_kind_is_promoted_and_rolled_back(quick_version, tmp_path
         assert f"{server.target}: 1" in result.out
 
 
-VERBS = {
+COMMANDS = {
     "publish DIR": "copy ",
     "canary 3": "wait until version 3 is AVAILABLE on every replica",
     "promote 3": "canary = 3, previous = 2, stable = 3",
     "rollback": "canary = 1, stable = 1",
     "retire 1": "models.config: versions 2; labels canary = 2, stable = 2",
-    "repair": "nothing to do: it is so already",
-    "run 3": "label stable = 3, previous = 2 on every replica",
+    "repair": "nothing to do",
+    "run 3": "set labels stable = 3, previous = 2 on every replica",
     "run DIR": "publish ",
 }
 
 
-@pytest.mark.parametrize(("line", "step"), VERBS.items(), ids=VERBS)
-def test_a_dry_run_tells_the_plan_and_touches_nothing(settled, quick_version, line, step):
-    before, verb = settled.bytes(), line.replace("DIR", str(quick_version)).split()
-    result = settled.rollout(*verb, "--dry-run")
+@pytest.mark.parametrize(("line", "step"), COMMANDS.items(), ids=COMMANDS)
+def test_dry_run_shows_the_plan_and_changes_nothing(settled, quick_version, line, step):
+    before, command = settled.bytes(), line.replace("DIR", str(quick_version)).split()
+    result = settled.rollout(*command, "--dry-run")
     assert result.code == 0
     assert step in result.text
-    plan = settled.rollout(*verb, "--dry-run", "--json").json["plan"]
+    plan = settled.rollout(*command, "--dry-run", "--json").json["plan"]
     assert all(" ".join(sentence.split()) in result.text for sentence in plan)
     assert settled.bytes() == before
 
 
-MISTAKES = {
-    "no verb": ("go", "invalid choice: 'go'"),
-    "no version": ("canary latest", "'latest' is no version"),
-    "no share": ("canary 3 --weight 101", "'101' is no number from 0 to 100"),
-    "no address": ("status --targets localhost", "'localhost' is no host:port"),
-    "no file of record": ("status --config nowhere/models.config", "there is no model config file"),
+USAGE_ERRORS = {
+    "no such command": ("go", "invalid choice: 'go'"),
+    "invalid version": ("canary latest", "invalid version 'latest'"),
+    "invalid weight": ("canary 3 --weight 101", "'101' is no number from 0 to 100"),
+    "invalid address": ("status --targets localhost", "'localhost' is no host:port"),
+    "no config file": ("status --config nowhere/models.config", "there is no model config file"),
     "no policy": ("run 3 --policy nowhere.toml", "nowhere.toml"),
     "no base path": ("status --base-path nowhere", "cannot look at the base path nowhere"),
     "no version folder": ("publish nowhere", "nowhere is no version to publish"),
@@ -156,40 +156,40 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("line", "words"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_of_the_operator_is_told_and_ends_with_2(settled, line, words):
+@pytest.mark.parametrize(("line", "message"), USAGE_ERRORS.values(), ids=USAGE_ERRORS)
+def test_usage_errors_exit_with_2(settled, line, message):
     before = settled.bytes()
     result = settled.rollout(*line.split())
     assert result.code == 2
-    assert words in result.text
+    assert message in result.text
     assert settled.bytes() == before
 
 
 REFUSALS = {
-    "retire 2": "version 2 is stable: promote another one first",
-    "canary 2": "version 2 is stable already: there is nothing to try",
-    "canary 9": "version 9 is not on disk (there: 1, 2, 3). Put it there whole with `publish DIR`",
+    "retire 2": "version 2 is stable: promote another version first",
+    "canary 2": "version 2 is already stable",
+    "canary 9": "version 9 is not on disk (on disk: 1, 2, 3): add it with `publish DIR`",
     "publish DIR --version 3": "versions are never overwritten; the next free one is 4",
 }
 
 
-@pytest.mark.parametrize(("line", "words"), REFUSALS.items(), ids=REFUSALS)
-def test_what_is_not_safe_is_refused_with_1(settled, quick_version, line, words):
+@pytest.mark.parametrize(("line", "message"), REFUSALS.items(), ids=REFUSALS)
+def test_refusals_exit_with_1(settled, quick_version, line, message):
     before = settled.bytes()
     result = settled.rollout(*line.replace("DIR", str(quick_version)).split())
     assert result.code == 1
-    assert words in result.text
+    assert message in result.text
     assert settled.bytes() == before
 
 
-def test_a_run_that_saw_too_little_ends_with_3_and_a_person_decides(quick_version, tmp_path):
+def test_inconclusive_run_exits_with_3(quick_version, tmp_path):
     with Deployed(tmp_path, quick_version) as deployed:
         deployed.start(POLLING)
         deployed.policy.write_text(QUICK.replace("fewest = 5", "fewest = 10_000"))
         result = deployed.rollout("run", quick_version, "--json")
         assert result.code == 3
         assert "live.fewest is 10,000" in result.json["error"]
-        for advice in ("`run 2` judges it again", "`promote 2`", "`rollback` ends it"):
+        for advice in ("`run 2` judges it again", "`promote 2`", "`rollback` ends the run"):
             assert advice in result.json["error"]
         status = deployed.status()
         assert (status["stable"], status["canary"]) == (1, 2)
@@ -201,44 +201,44 @@ def test_a_run_that_saw_too_little_ends_with_3_and_a_person_decides(quick_versio
 
 @pytest.fixture
 def only_ipv4(monkeypatch):
-    """Makes localhost one address, which is not so on every machine."""
+    """Makes `localhost` resolve to one address on every machine."""
     resolve = socket.getaddrinfo
 
-    def resolved(*asked, **how):
-        return resolve(*asked, **{**how, "family": socket.AF_INET})
+    def resolve_ipv4(*args, **options):
+        return resolve(*args, **{**options, "family": socket.AF_INET})
 
-    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_ipv4)
 
 
 @pytest.mark.usefixtures("only_ipv4")
-def test_replicas_behind_a_name_are_reached_with_a_certificate_only(quick_version, tmp_path):
-    made = Certificates(tmp_path)
-    issued = made.authorities["ours"].issue_cert("seq2sum.example.org")
+def test_replicas_behind_a_name_require_a_certificate(quick_version, tmp_path):
+    certificates = Certificates(tmp_path)
+    issued = certificates.authorities["ours"].issue_cert("seq2sum.example.org")
     ssl = SSLConfig(
         server_key=issued.private_key_pem.bytes().decode(),
         server_cert=b"".join(blob.bytes() for blob in issued.cert_chain_pems).decode(),
-        custom_ca=made.ca.read_text(),
+        custom_ca=certificates.ca.read_text(),
         client_verify=True,
     )
-    file = made.file("ssl.txt", text_format.MessageToString(ssl))
+    file = certificates.file("ssl.txt", text_format.MessageToString(ssl))
     with Deployed(tmp_path / "deployed", quick_version) as deployed:
         server = deployed.start(POLLING, f"--ssl_config_file={file}")
         by_name = f"dns:///localhost:{server.port}"
-        ours = made.of_client()
-        vouched = ["--ca", made.ca, "--server-name", "seq2sum.example.org"]
-        shown = [*vouched, "--cert", ours["certificate"], "--key", ours["key"]]
+        client = certificates.of_client()
+        server_only = ["--ca", certificates.ca, "--server-name", "seq2sum.example.org"]
+        mutual = [*server_only, "--cert", client["certificate"], "--key", client["key"]]
 
-        result = deployed.rollout("promote", "1", *shown, targets=by_name)
+        result = deployed.rollout("promote", "1", *mutual, targets=by_name)
         assert result.code == 0, result.text
-        assert "did not take it" not in result.text  # the reload goes by the same way
-        result = deployed.rollout("run", quick_version, *shown, targets=by_name)
+        assert "refused the reload" not in result.text  # it uses the same certificate
+        result = deployed.rollout("run", quick_version, *mutual, targets=by_name)
         assert result.code == 0, result.text
-        result = deployed.rollout("status", "--json", *shown, targets=by_name)
+        result = deployed.rollout("status", "--json", *mutual, targets=by_name)
         assert result.code == 0
         assert result.json["labels"]["replicas"] == {
             server.target: {"stable": 2, "canary": 2, "previous": 1}
         }
-        for refused in (vouched, ["--ca", made.other_ca, *shown[2:]], []):
+        for refused in (server_only, ["--ca", certificates.other_ca, *mutual[2:]], []):
             result = deployed.rollout("status", *refused, targets=by_name)
             assert result.code == 1
             assert f"{server.target} does not answer" in result.text

@@ -1,7 +1,6 @@
-"""A run that is killed for good, on servers that are asked all the while, and run again.
+"""Runs that are killed by SIGKILL and resumed, on real servers with callers.
 
-Every effect at which it can be killed is gone through without servers in the unit tests; here a
-process is killed by SIGKILL at a few of them, and what it leaves is the system's to clean up.
+`test_kill` kills a run at each of its effects, without servers or processes.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ ONE_STEP = QUICK.replace("[10, 50]", "[50]").replace("fewest = 5", "fewest = 1")
 
 @pytest.fixture(scope="module")
 def deployed(small_version, tmp_path_factory):
-    """Version 1 is stable on two servers; one polls the file of record."""
+    """Version 1 is stable on two servers; one of them polls the model config file."""
     with Deployed(tmp_path_factory.mktemp("deployed"), small_version) as opened:
         opened.policy.write_text(ONE_STEP)
         opened.start(POLLING)
@@ -26,32 +25,30 @@ def deployed(small_version, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def traffic(deployed):
-    with Callers(deployed, callers=1) as callers:
-        yield callers
+def callers(deployed):
+    with Callers(deployed, count=1) as running:
+        yield running
 
 
 @pytest.mark.parametrize("moment", ["versions set", "labels set", "step started", "promoted"])
-def test_killed_and_run_again_it_comes_to_its_end_and_no_call_fails(
-    deployed, traffic, small_version, moment, undo
-):
+def test_killed_run_resumes_and_no_call_fails(deployed, callers, small_version, moment, undo):
     undo(deployed)
     before = deployed.status()["stable"]
-    traffic.seen()
+    callers.take_answers()
     known = len(deployed.events())
 
-    def come(what):
-        return what in [event["kind"] for event in deployed.events()[known:]]
+    def is_recorded(kind):
+        return kind in [event["kind"] for event in deployed.events()[known:]]
 
     with deployed.start_rollout("run", small_version) as process:
         try:
-            until(lambda: come(moment) or process.poll() is not None)
+            until(lambda: is_recorded(moment) or process.poll() is not None)
         finally:
             process.send_signal(signal.SIGKILL)
         process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert come(moment)
-    assert not come("run ended")
+    assert is_recorded(moment)
+    assert not is_recorded("run ended")
 
     result = deployed.rollout("run", small_version, "--json")
     assert result.code == 0, result.text
@@ -65,12 +62,12 @@ def test_killed_and_run_again_it_comes_to_its_end_and_no_call_fails(
     assert len({one["run"] for one in events} - {""}) == 1
     assert deployed.traffic.read_text() == '{"stable": 100.0}\n'
     status = deployed.rollout("status", "--json")
-    assert status.code == 0, status.text  # no replica is otherwise than the file of record says
+    assert status.code == 0, status.text  # no drift
     labels = {"stable": version, "canary": version, "previous": before}
     assert status.json["labels"]["recorded"] == labels
     for server in deployed.servers:
         loaded = {number for number, state in states(server).items() if state == "AVAILABLE"}
         assert loaded == {before, version}
-    assert set(traffic.seen()) <= {before, version}
-    until(lambda: traffic.calls > 5)
-    assert set(traffic.seen()) == {version}
+    assert set(callers.take_answers()) <= {before, version}
+    until(lambda: callers.calls > 5)
+    assert set(callers.take_answers()) == {version}

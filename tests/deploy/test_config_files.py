@@ -9,7 +9,7 @@ import pytest
 import yaml
 from deploy import compose_file
 from google.protobuf import text_format
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
 from seq2sum_serving.configuration.monitoring_pb2 import MonitoringConfig

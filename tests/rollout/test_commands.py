@@ -185,10 +185,10 @@ def test_refusals_exit_with_1(settled, quick_version, line, message):
 def test_inconclusive_run_exits_with_3(quick_version, tmp_path):
     with Deployed(tmp_path, quick_version) as deployed:
         deployed.start(POLLING)
-        deployed.policy.write_text(QUICK.replace("fewest = 5", "fewest = 10_000"))
+        deployed.policy.write_text(QUICK.replace("min_calls = 5", "min_calls = 10_000"))
         result = deployed.rollout("run", quick_version, "--json")
         assert result.code == 3
-        assert "live.fewest is 10,000" in result.json["error"]
+        assert "live.min_calls is 10,000" in result.json["error"]
         for advice in ("`run 2` judges it again", "`promote 2`", "`rollback` ends the run"):
             assert advice in result.json["error"]
         status = deployed.status()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from seq2sum import State, VersionStatus
-from seq2sum_serving.deployment.drift import drift, first_line
+from seq2sum_serving.deployment.drift import drift
+from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Current, ModelEntry, Policy, Replica
 
 AVAILABLE, LOADING, END = State.AVAILABLE, State.LOADING, State.END
@@ -143,7 +144,7 @@ def test_drift(found, sentences):
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("one\ntwo", "one"), ("\n  two  \n", "two"), ("", "no reason is given")],
+    [("one\ntwo", "one"), ("\n  two  \n", "two"), ("", "no reason given")],
 )
 def test_an_error_is_told_by_its_first_line(text, line):
     assert first_line(text) == line

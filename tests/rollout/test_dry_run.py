@@ -9,7 +9,7 @@ import socket
 from functools import partial
 
 import pytest
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum_serving.deployment import file_lock
 from seq2sum_serving.deployment.errors import Exit, Failed
 from seq2sum_serving.rollout import cli
@@ -110,12 +110,12 @@ def write_invalid_weights(bench):
 
 
 ERRORS = {
-    "no golden questions": (None, "run 2", "there are no golden questions at"),
-    "no golden questions, canary": (None, "canary 2", "there are no golden questions at"),
+    "no golden questions": (None, "run 2", "no golden questions at"),
+    "no golden questions, canary": (None, "canary 2", "no golden questions at"),
     "no golden questions, promote": (
         None,
         "promote 2",
-        "there are no golden questions at",
+        "no golden questions at",
     ),
     "missing contract": (remove_contract, "run 2", "has no assets.extra/contract.json"),
     "forced export": (force_export, "run 2", "golden: Exported by force"),

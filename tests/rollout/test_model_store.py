@@ -8,7 +8,8 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from seq2sum import contract
+from seq2sum import model_versions
+from seq2sum.addition import contract
 from seq2sum_serving.deployment.errors import Failed, Refused, UsageError
 from seq2sum_serving.deployment.model_store import SAVED_MODEL, ModelStore, read_contract
 
@@ -184,8 +185,8 @@ def test_a_model_card_with_another_title_is_published_as_it_is(base, source, tex
 
 
 def test_there_is_no_next_version_after_the_highest_that_a_server_can_load(base, source):
-    (base.path / str(contract.LARGEST_VERSION)).mkdir()
+    (base.path / str(model_versions.LARGEST_VERSION)).mkdir()
     with pytest.raises(Refused, match=r"9223372036854775807 exists, the highest .* no next number"):
         base.publish(source, None)
     assert base.publish(source, 3) == 3
-    assert names(base) == ["3", str(contract.LARGEST_VERSION)]
+    assert names(base) == ["3", str(model_versions.LARGEST_VERSION)]

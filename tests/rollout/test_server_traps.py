@@ -96,9 +96,7 @@ def test_commands_explain_a_fallback_and_leave_it(deploy, broken, quick_version)
     assert states(server) == {1: "END", 2: "FAILED", 3: "AVAILABLE"}
     result = deployed.rollout("status", "--json")
     assert (result.code, result.json["drift"], result.json["stable"]) == (0, [], 3)
-    assert (
-        deployed.rollout("canary", "1").code == 0
-    )  # possible again after the restart of its lifecycle
+    assert deployed.rollout("canary", "1").code == 0  # version 1 can be loaded again
     assert states(server)[1] == "AVAILABLE"
 
 

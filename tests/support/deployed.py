@@ -42,12 +42,12 @@ QUICK = """
 warm_up = 2
 samples = 10
 rows = [1]
-p50_ratio = 20.0
-p99_ratio = 200.0
-p99_milliseconds = 5000.0
+max_p50_ratio = 20.0
+max_p99_ratio = 200.0
+max_p99_milliseconds = 5000.0
 [live]
-fewest = 5
-p99_ratio = 200.0
+min_calls = 5
+max_p99_ratio = 200.0
 probes_per_second = 20.0
 [load]
 timeout = 90.0

@@ -11,7 +11,8 @@ from seq2sum_serving.console import weights as traffic
 from seq2sum_serving.console.text import literal, marked_list, sections
 from seq2sum_serving.console.timestamps import localize
 from seq2sum_serving.console.versions import VersionsTable
-from seq2sum_serving.deployment.drift import drift, first_line
+from seq2sum_serving.deployment.drift import drift
+from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Current
 
 

@@ -13,15 +13,7 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-
-def escape(text: str) -> str:
-    """Replaces line breaks by spaces and escapes other control characters."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode()
-        for c in text
-    )
+from seq2sum_serving.deployment.plain_text import escape
 
 
 def literal(text: object, style: str = "") -> Text:

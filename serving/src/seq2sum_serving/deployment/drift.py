@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from seq2sum import State
 
+from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Current, Replica
 
 ON_THEIR_WAY = (State.START, State.LOADING, State.AVAILABLE)
@@ -26,11 +27,6 @@ def drift(current: Current) -> list[str]:
         *_unwanted(current),
         *label_drift(current),
     ]
-
-
-def first_line(text: str) -> str:
-    """What an error says first: the rest is paths and traces."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason is given")
 
 
 def silent(current: Current) -> Iterator[str]:

@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from seq2sum import contract
+from seq2sum import model_versions
+from seq2sum.addition import contract
 
 from seq2sum_serving.deployment import atomic_file, model_card
 from seq2sum_serving.deployment.errors import Failed, Refused, UsageError
@@ -40,7 +41,7 @@ class ModelStore:
                 f"cannot look at the base path {self.path}: {error.strerror}. If the servers see "
                 "it under another name than this machine, name it with --base-path"
             ) from error
-        numbers = (contract.directory_version(name) for name in names)
+        numbers = (model_versions.directory_version(name) for name in names)
         return sorted({number for number in numbers if number is not None})
 
     def folder(self, version: int) -> Path:
@@ -50,7 +51,7 @@ class ModelStore:
         file_system_storage_path_source.cc.
         """
         for entry in sorted(self.path.iterdir(), reverse=True):
-            if contract.directory_version(entry.name) == version:
+            if model_versions.directory_version(entry.name) == version:
                 return entry
         return self.path / str(version)
 
@@ -140,7 +141,7 @@ def next_version(used: Iterable[int]) -> int:
         Refused: A server could not load it: version numbers are int64.
     """
     highest = max([0, *used])  # a negative number is a version, too
-    if highest >= contract.LARGEST_VERSION:
+    if highest >= model_versions.LARGEST_VERSION:
         raise Refused(
             f"version {highest} exists, the highest that a server can load: there is no next "
             "number. Take that version out of service, and publish it under a lower number"

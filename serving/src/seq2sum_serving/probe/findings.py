@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from seq2sum_serving.deployment import drift
-from seq2sum_serving.gates.wording import one_line
+from seq2sum_serving.deployment.plain_text import first_line, one_line
 from seq2sum_serving.probe.inputs import DISPENSABLE
 from seq2sum_serving.probe.observation import ANSWERED, Sight
 
@@ -67,7 +67,7 @@ def _labels(sight: Sight) -> Iterator[Problem]:
 def _replicas(sight: Sight) -> Iterator[Problem]:
     for replica in sight.replicas:
         if not replica.up:
-            told = drift.first_line(replica.error)
+            told = first_line(replica.error)
             yield Problem(replica.target, one_line(f"{replica.target} does not answer: {told}"))
 
 
@@ -86,7 +86,7 @@ def _answers(sight: Sight) -> Iterator[Problem]:
     for (target, label), calls in sight.calls.items():
         failed = [call for call in calls if call.code != ANSWERED]
         if failed and target in up:  # that it is down is said already
-            told = one_line(f"{failed[0].code} {drift.first_line(failed[0].said)}")
+            told = one_line(f"{failed[0].code} {first_line(failed[0].said)}")
             yield Problem(
                 f"{target} {label} fails", f"{target} does not answer by label {label}: {told}"
             )

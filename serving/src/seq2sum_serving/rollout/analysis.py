@@ -19,7 +19,7 @@ from seq2sum_serving.gates import contract, exported, golden, latency, live, mem
 from seq2sum_serving.gates.golden import Golden
 from seq2sum_serving.gates.live import LiveMetrics, ProbeResults
 from seq2sum_serving.gates.measurement import Measurement, overall
-from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, Unanswered
+from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.rollout.executor import Executor
 
@@ -148,7 +148,7 @@ class Analysis:
             return None
         try:
             return self._prometheus.live(self._executor.model, seconds, ago=ago)
-        except Unanswered as error:
+        except QueryFailed as error:
             self._executor.log(f"  judged by probes only: {error}")
             return None
 
@@ -207,7 +207,9 @@ def probe(
     except seq2sum.InvalidQuestion as error:
         text = str(error)
     except seq2sum.Seq2SumError as error:
-        results.error(label, error_text(error))
+        results.record_error(label, error_text(error))
         return
     seconds = time.perf_counter() - start
-    results.call(label, seconds, right=text == answer, said=f"{question.decode()} = {text}")
+    results.record_answer(
+        label, seconds, right=text == answer, text=f"{question.decode()} = {text}"
+    )

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import RenderableType
-from seq2sum import contract
+from seq2sum import model_versions
 
 from seq2sum_serving.console import history as history_view
 from seq2sum_serving.console import output
@@ -167,7 +167,7 @@ def repair(context: CommandContext) -> Exit:
 def run(context: CommandContext) -> Exit:
     """Runs all phases for a version, or for a folder that is published first."""
     executor, given = context.executor, str(context.arguments.version_or_folder)
-    number = contract.version_number(given)
+    number = model_versions.version_number(given)
     source = Path(given) if number is None else None
     if context.arguments.dry_run:
         dry_run.run(context, number, source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq2sum import contract
+from seq2sum import model_versions
 
 from seq2sum_serving.deployment import tls_options
 from seq2sum_serving.deployment.cli_options import (
@@ -131,7 +131,7 @@ def _skip_gates(command: argparse.ArgumentParser) -> None:
 
 def version(text: str) -> int:
     """Parses a version number."""
-    number = contract.version_number(text)
+    number = model_versions.version_number(text)
     if number is None:
         raise argparse.ArgumentTypeError(
             f"invalid version {text!r}: expected a non-negative integer"

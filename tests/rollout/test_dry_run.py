@@ -270,7 +270,7 @@ def test_publish_needs_no_replica(tmp_path, monkeypatch, capsys, config):
     assert cli.main([*line, "--dry-run"]) == Exit.DONE
     assert cli.main(line) == Exit.DONE, capsys.readouterr().err
     assert bench.contents()[max(on_disk) + 1] == "content 3"
-    assert bench.recorded.policy.versions == set(on_disk)  # no server loads it on its own
+    assert bench.recorded.policy.versions == set(on_disk)  # no server loads it by itself
     assert cli.main([*line[:1], *line[2:], "--dry-run", str(bench.folder / "gone")]) == 2
 
 

@@ -23,7 +23,7 @@ from support.fake_replicas import MODEL, FakeReplicas
 STEPS = (5, 50)
 CONFIG = 'model_config_list {{ config {{ name: "seq2sum" base_path: "{base}" {entry} }} }}\n'
 INITIAL = 'model_platform: "tensorflow"'
-"""Before the first rollout: servers load the newest version on disk on their own."""
+"""Before the first rollout: servers load the newest version on disk by themselves."""
 ADOPTED = (
     INITIAL
     + """

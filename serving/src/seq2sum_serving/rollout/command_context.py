@@ -1,4 +1,4 @@
-"""What a command works on, and the lock that lets one command at a time change anything."""
+"""The context of a command, and the lock that lets one command at a time change anything."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOCK_SUFFIX = "rollout"
 
 @dataclass(slots=True)
 class CommandContext:
-    """What a command works on."""
+    """Arguments, deployment, policy and output of a command."""
 
     arguments: argparse.Namespace
     executor: Executor

@@ -49,7 +49,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class ChangeOptions:
-    """Why a change is made, and what it requires."""
+    """Reason and requirements of a change."""
 
     reason: str = ""
     """The operator's words, or the cause."""

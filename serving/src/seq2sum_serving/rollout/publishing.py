@@ -13,7 +13,7 @@ from seq2sum_serving.rollout.executor import ChangeOptions, Executor
 
 
 def prevent_takeover(executor: Executor, options: ChangeOptions) -> None:
-    """Makes sure that servers do not load a new folder on their own, if a version serves already.
+    """Prevents servers that already serve a version from loading a new folder by themselves.
 
     Adopts the model if all replicas follow; otherwise it only pins the versions in the file.
     """

@@ -70,8 +70,8 @@ def promote(current: Current, version: int) -> Desired:
 def rollback(current: Current) -> Desired:
     """Ends the canary; without a canary, makes the previous version stable again.
 
-    Only labels move: the version that loses its label stays loaded until it is retired, so there
-    is no load to wait for.
+    Only labels move: the version that loses its label stays loaded until it is retired, and
+    nothing has to be loaded.
 
     Raises:
         Refused: There is neither a canary nor a previous version.

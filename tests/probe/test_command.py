@@ -33,9 +33,9 @@ def test_the_version_is_that_of_the_package(capsys):
     [
         ("--port none", "'none' is no port: a whole number from 0 to 65535"),
         ("--port 65536", "'65536' is no port"),
-        ("--every 0", "'0' is no number from 0.05 to 3600"),
-        ("--timeout soon", "'soon' is no number"),
-        ("--questions 0", "'0' is no whole number from 1 on"),
+        ("--every 0", "invalid number '0': expected a number from 0.05 to 3600"),
+        ("--timeout soon", "invalid number 'soon'"),
+        ("--questions 0", "invalid count '0': expected a positive integer"),
         ("--labels stable,,canary", "'stable,,canary' is no list of labels"),
         ("--labels stable,stable", "'stable,stable' is no list of labels, each once"),
         ("--json", "--json shows a single round: give --once too"),
@@ -53,10 +53,10 @@ def test_wrong_usage_ends_with_2_and_says_what_was_wrong(capsys, line, said):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--targets nowhere", "'nowhere' is no host:port"),
-        ("--targets dns:///nowhere", "'nowhere' is no host:port"),
-        ("--targets ,", "--targets names no server"),
-        ("--targets a:1,a:1", "--targets names a server twice"),
+        ("--targets nowhere", "invalid target 'nowhere': expected host:port"),
+        ("--targets dns:///nowhere", "invalid target 'nowhere': expected host:port"),
+        ("--targets ,", "--targets is empty"),
+        ("--targets a:1,a:1", "--targets lists a server twice"),
         ("--ca gone.pem", "cannot read gone.pem: No such file or directory"),
         (f"--cert {__file__}", "give both --cert and --key"),
     ],

@@ -128,7 +128,7 @@ def test_two_models_share_no_series():
 
 
 def test_what_is_not_known_has_no_series():
-    unreadable = sight(wanted=None, sources={"record": "there is no model config file"})
+    unreadable = sight(wanted=None, sources={"record": "cannot find the model config file"})
     names = {key[0] for key in series(unreadable)}
     assert not names & {
         "label_wanted_version",

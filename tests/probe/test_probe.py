@@ -214,7 +214,7 @@ def test_a_label_that_replicas_do_not_follow_is_drift(prober, options, deployed,
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "there is no model config file"),
+        (None, "cannot find the model config file"),
         ("model_config_list {", "it is no ModelServerConfig"),
     ],
     ids=["missing", "broken"],

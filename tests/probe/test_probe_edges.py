@@ -84,7 +84,7 @@ def test_without_the_versions_folders_sums_of_one_digit_are_asked(once):
         asked = {question for call in server.calls for question in call.questions}
     assert told.code == 0
     assert asked == {b"9+9", b"9+8", b"9+7"}
-    assert told.json["sources"]["versions"].startswith("cannot look at the base path")
+    assert told.json["sources"]["versions"].startswith("cannot read the base path")
     [note] = told.json["notes"]
     assert told.errors == f"seq2sum-probe: note: {note}\n"
 

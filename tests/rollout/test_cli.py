@@ -113,10 +113,10 @@ def test_lines_in_a_pipe_are_neither_wrapped_nor_padded(call, bench, monkeypatch
         ("deploy 3", "invalid choice: 'deploy'"),
         ("promote", "the following arguments are required: V"),
         ("promote three", "invalid version 'three': expected a non-negative integer"),
-        ("canary 2 --weight 101", "'101' is no number from 0 to 100"),
-        ("canary 2 --weight nan", "'nan' is no number from 0 to 100"),
-        ("history --last 0", "'0' is no whole number from 1 on"),
-        ("watch --interval 0", "'0' is no number from 0.05 to 3600"),
+        ("canary 2 --weight 101", "invalid number '101': expected a number from 0 to 100"),
+        ("canary 2 --weight nan", "invalid number 'nan': expected a number from 0 to 100"),
+        ("history --last 0", "invalid count '0': expected a positive integer"),
+        ("watch --interval 0", "invalid number '0': expected a number from 0.05 to 3600"),
         ("status --reason x", "unrecognized arguments: --reason"),
     ],
 )
@@ -132,7 +132,7 @@ def test_usage_errors_exit_with_2(capsys, line, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--targets", "nowhere"], "'nowhere' is no host:port"),
+        (["--targets", "nowhere"], "invalid target 'nowhere': expected host:port"),
         (["--policy", "gone.toml"], "gone.toml"),
         (["--ca", "gone.pem"], "cannot read gone.pem: No such file or directory"),
         (["--cert", __file__], "give both --cert and --key"),
@@ -152,7 +152,7 @@ def test_invalid_files_and_options_exit_with_2(tmp_path, monkeypatch, capsys, ar
 def test_missing_model_config_file_shows_an_example(tmp_path, capsys):
     assert cli.main(["status", "--config", str(tmp_path / "gone")]) == Exit.USAGE
     err = capsys.readouterr().err
-    assert "there is no model config file" in err
+    assert "cannot find the model config file" in err
     assert "model_config_list" in err
 
 
@@ -194,7 +194,7 @@ def test_run_logs_to_standard_error(call, bench):
         (["promote", 9], Exit.FAILED, "version 9 is not on disk"),
         (["retire", 1], Exit.FAILED, "version 1 is stable"),
         (["rollback"], Exit.FAILED, "nothing to roll back"),
-        (["publish", "gone"], Exit.USAGE, "gone is no version to publish"),
+        (["publish", "gone"], Exit.USAGE, "gone is not a version folder"),
     ],
 )
 @pytest.mark.parametrize("form", [[], ["--json"]])

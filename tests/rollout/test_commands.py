@@ -41,7 +41,7 @@ def test_commands_from_the_first_promotion_to_a_run(quick_version, tmp_path):
 
         result = deployed.rollout("status")
         assert result.code == 1  # the model is not adopted yet
-        assert "no version is stable yet in the file of record" in result.text
+        assert "no version is stable in the model config file" in result.text
 
         result = deployed.rollout("promote", "1", "--reason", "the first one")
         assert (result.code, result.out) == (0, "version 1 is stable\n")
@@ -144,12 +144,21 @@ def test_dry_run_shows_the_plan_and_changes_nothing(settled, quick_version, line
 USAGE_ERRORS = {
     "no such command": ("go", "invalid choice: 'go'"),
     "invalid version": ("canary latest", "invalid version 'latest'"),
-    "invalid weight": ("canary 3 --weight 101", "'101' is no number from 0 to 100"),
-    "invalid address": ("status --targets localhost", "'localhost' is no host:port"),
-    "no config file": ("status --config nowhere/models.config", "there is no model config file"),
+    "invalid weight": (
+        "canary 3 --weight 101",
+        "invalid number '101': expected a number from 0 to 100",
+    ),
+    "invalid address": (
+        "status --targets localhost",
+        "invalid target 'localhost': expected host:port",
+    ),
+    "no config file": (
+        "status --config nowhere/models.config",
+        "cannot find the model config file",
+    ),
     "no policy": ("run 3 --policy nowhere.toml", "nowhere.toml"),
-    "no base path": ("status --base-path nowhere", "cannot look at the base path nowhere"),
-    "no version folder": ("publish nowhere", "nowhere is no version to publish"),
+    "no base path": ("status --base-path nowhere", "cannot read the base path nowhere"),
+    "no version folder": ("publish nowhere", "nowhere is not a version folder"),
     "no model": ("status --model sums", "it has no model 'sums'"),
     "no key": ("status --cert certificate.pem", "give both --cert and --key"),
     "no certificate": ("status --ca nowhere.pem", "cannot read nowhere.pem"),

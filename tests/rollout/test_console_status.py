@@ -147,7 +147,7 @@ def test_report_without_drift():
 
 
 def test_report_of_an_empty_deployment():
-    assert "drift    ! no version is stable yet in the file of record" in "\n".join(
+    assert "drift    ! no version is stable in the model config file" in "\n".join(
         lines_of(Current(recorded=ModelEntry(Policy("specific"))))
     )
 

@@ -122,7 +122,7 @@ ERRORS = {
     "forced export, canary": (force_export, "canary 2", "golden: Exported by force"),
     "forced export, promote": (force_export, "promote 2", "golden: Exported by force"),
     "missing version": (None, "run 9", "version 9 is not on disk"),
-    "missing folder": (None, "run {folder}/gone", "is no version to publish"),
+    "missing folder": (None, "run {folder}/gone", "is not a version folder"),
     "dangling link": (dangling_link, "run {folder}/exports/9", "No such file or directory"),
     "dangling link to publish": (dangling_link, "publish {folder}/exports/9", "cannot publish"),
     "taken number": (
@@ -141,7 +141,7 @@ ERRORS = {
     ),
     "pipe to publish": (add_pipe, "publish {folder}/exports/9", "Not a regular file"),
     "pipe to run": (add_pipe, "run {folder}/exports/9", "Not a regular file"),
-    "invalid weights": (write_invalid_weights, "run 2", "cannot read the weights"),
+    "invalid weights": (write_invalid_weights, "run 2", "cannot read the traffic weights"),
     "weights in a volume": (move_weights_to_volume, "run 2", "part of a Kubernetes volume"),
 }
 

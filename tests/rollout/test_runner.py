@@ -192,7 +192,7 @@ def test_apply_does_not_overwrite_a_concurrent_edit(bench):
             bench.file.write_text(text.replace('"canary"', '"theirs"'))
 
     executor.log = edit_file
-    with pytest.raises(Failed, match=r"was changed by somebody else meanwhile\. Nothing was"):
+    with pytest.raises(Failed, match=r"was changed by somebody else in the meantime\. Nothing was"):
         executor.apply(transitions.start_canary(executor.observe(), 2))
     assert bench.recorded.labels == {"stable": 1, "theirs": 1}
 

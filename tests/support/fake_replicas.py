@@ -58,8 +58,8 @@ class FakeReplica:
         """A reload, or a poll of the file: labels first, then what is looked at."""
         if self.error or self.deaf:
             raise ServingError(Code.UNAVAILABLE, "gone")
-        entry = config_text.entry(message, MODEL)
-        recorded = config_text.recorded(entry)
+        entry = config_text.find_model(message, MODEL)
+        recorded = config_text.model_entry(entry)
         self.labels = label_rules.assigned(
             {MODEL: recorded.labels},
             self.labels,
@@ -83,7 +83,7 @@ class FakeReplica:
             return False
         if self.file is not None and not self.deaf:
             with suppress(ServingError, UsageError):  # the real one logs it
-                self.configure(config_text.parsed(self.file.read_text()))
+                self.configure(config_text.parse(self.file.read_text()))
         self.source.poll()
         if self.ticks % self.pause == 0:
             self.busy = self.manager.step()
@@ -146,7 +146,7 @@ class FakeReplicas:
 
     def start(self):
         """All of them start with what the file says."""
-        message = config_text.parsed(self.file.read_text())
+        message = config_text.parse(self.file.read_text())
         for replica in self.replicas_:
             replica.configure(message)
         self.settle(check=False)
@@ -205,7 +205,7 @@ class FakeReplicas:
         Every label rests on a version that is AVAILABLE on every replica that is up, and what a
         label still means anywhere stays in the list.
         """
-        told = config_text.recorded(config_text.entry(message, MODEL))
+        told = config_text.model_entry(config_text.find_model(message, MODEL))
         for one in self.replicas_:
             if one.error or not told.labels:
                 continue

@@ -105,8 +105,8 @@ INVALID_CONFIGS = {
     "missing brace": ("line ", lambda text: text.rstrip().removesuffix("}")),
     "unknown field": ("line 3:", lambda text: text.replace("config {", "conf {")),
     "not text": ("cannot read", lambda _: "\udcff\udcfe"),
-    "empty": ("no model 'seq2sum'", lambda _: ""),
-    "another model": ("no model 'seq2sum'", lambda text: text.replace('"seq2sum"', '"sums"')),
+    "empty": ("model 'seq2sum' is missing", lambda _: ""),
+    "another model": ("model 'seq2sum' is missing", lambda text: text.replace('"seq2sum"', '"sums"')),
     "relative path": ("absolute", lambda text: text.replace('path: "/', 'path: "')),
     "no platform": ("model_platform", lambda text: text.replace("model_platform", "# ")),
 }

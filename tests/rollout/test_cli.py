@@ -136,7 +136,8 @@ def test_usage_errors_exit_with_2(capsys, line, message):
         (["--policy", "gone.toml"], "gone.toml"),
         (["--ca", "gone.pem"], "cannot read gone.pem: No such file or directory"),
         (["--cert", __file__], "give both --cert and --key"),
-        (["--model", "other"], "other"),
+        (["--model", "other"], "model 'other' is missing"),
+        (["--base-path", "nowhere"], "cannot read the base path nowhere"),
     ],
 )
 def test_invalid_files_and_options_exit_with_2(tmp_path, monkeypatch, capsys, arguments, message):
@@ -193,13 +194,16 @@ def test_run_logs_to_standard_error(call, bench):
     [
         (["promote", 9], Exit.FAILED, "version 9 is not on disk"),
         (["retire", 1], Exit.FAILED, "version 1 is stable"),
+        (["canary", 1], Exit.FAILED, "version 1 is already stable"),
         (["rollback"], Exit.FAILED, "nothing to roll back"),
         (["publish", "gone"], Exit.USAGE, "gone is not a version folder"),
     ],
 )
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_errors_are_one_line_on_standard_error(call, arguments, code, message, form):
+def test_errors_are_one_line_and_change_nothing(call, bench, arguments, code, message, form):
+    before = bench.files()
     found, out, err = call(*arguments, *form)
+    assert bench.files() == before
     assert found == code
     last = err.splitlines()[-1]
     assert last.startswith("seq2sum-rollout: ")
@@ -231,11 +235,11 @@ def test_dry_run_shows_steps_and_changes_nothing(call, bench, arguments):
         arguments = [arguments[0], str(bench.export(2))]
     else:
         bench.export(2, bench.base / "2")
-    before = {path: path.read_bytes() for path in bench.folder.rglob("*") if path.is_file()}
+    before = bench.files()
     code, out, _ = call(*arguments, "--dry-run")
     assert code == Exit.DONE
     assert arguments[0] == "retire" or out.strip()
-    assert {p: p.read_bytes() for p in bench.folder.rglob("*") if p.is_file()} == before
+    assert bench.files() == before
     code, out, _ = call(*arguments, "--dry-run", "--json")
     assert isinstance(json.loads(out)["plan"], list)
     assert bench.events == []

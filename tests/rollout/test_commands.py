@@ -141,56 +141,6 @@ def test_dry_run_shows_the_plan_and_changes_nothing(settled, quick_version, line
     assert settled.bytes() == before
 
 
-USAGE_ERRORS = {
-    "no such command": ("go", "invalid choice: 'go'"),
-    "invalid version": ("canary latest", "invalid version 'latest'"),
-    "invalid weight": (
-        "canary 3 --weight 101",
-        "invalid number '101': expected a number from 0 to 100",
-    ),
-    "invalid address": (
-        "status --targets localhost",
-        "invalid target 'localhost': expected host:port",
-    ),
-    "no config file": (
-        "status --config nowhere/models.config",
-        "cannot find the model config file",
-    ),
-    "no policy": ("run 3 --policy nowhere.toml", "nowhere.toml"),
-    "no base path": ("status --base-path nowhere", "cannot read the base path nowhere"),
-    "no version folder": ("publish nowhere", "nowhere is not a version folder"),
-    "no model": ("status --model sums", "it has no model 'sums'"),
-    "no key": ("status --cert certificate.pem", "give both --cert and --key"),
-    "no certificate": ("status --ca nowhere.pem", "cannot read nowhere.pem"),
-}
-
-
-@pytest.mark.parametrize(("line", "message"), USAGE_ERRORS.values(), ids=USAGE_ERRORS)
-def test_usage_errors_exit_with_2(settled, line, message):
-    before = settled.bytes()
-    result = settled.rollout(*line.split())
-    assert result.code == 2
-    assert message in result.text
-    assert settled.bytes() == before
-
-
-REFUSALS = {
-    "retire 2": "version 2 is stable: promote another version first",
-    "canary 2": "version 2 is already stable",
-    "canary 9": "version 9 is not on disk (on disk: 1, 2, 3): add it with `publish DIR`",
-    "publish DIR --version 3": "versions are never overwritten; the next free one is 4",
-}
-
-
-@pytest.mark.parametrize(("line", "message"), REFUSALS.items(), ids=REFUSALS)
-def test_refusals_exit_with_1(settled, quick_version, line, message):
-    before = settled.bytes()
-    result = settled.rollout(*line.replace("DIR", str(quick_version)).split())
-    assert result.code == 1
-    assert message in result.text
-    assert settled.bytes() == before
-
-
 def test_inconclusive_run_exits_with_3(quick_version, tmp_path):
     with Deployed(tmp_path, quick_version) as deployed:
         deployed.start(POLLING)

@@ -47,14 +47,6 @@ def write_contract(folder):
     (folder / "assets.extra" / contract.FILE_NAME).write_text(json.dumps(content))
 
 
-def all_files(bench):
-    return {
-        str(path): path.read_bytes() if path.is_file() else None
-        for path in bench.folder.rglob("*")
-        if path.suffix not in (".lock", ".rollout")
-    }
-
-
 def move_to_volume(file):
     """Makes a file part of a volume like those of the kubelet."""
     folder = file.parent / "volume"
@@ -151,9 +143,9 @@ def test_dry_run_fails_with_the_error_of_the_command(bench, call, prepare, line,
     if prepare is not None:
         prepare(bench)
     arguments = line.format(folder=bench.folder).split()
-    before = all_files(bench)
+    before = bench.files()
     dry_code, dry_error = call(*arguments, "--dry-run")
-    assert all_files(bench) == before
+    assert bench.files() == before
     code, error = call(*arguments)
     assert message in dry_error
     assert dry_code == code != Exit.DONE

@@ -215,6 +215,14 @@ class Bench:
         }
         return set(found)
 
+    def files(self):
+        """Returns the content of every file and folder, except locks."""
+        return {
+            path: path.read_bytes() if path.is_file() else None
+            for path in self.folder.rglob("*")
+            if path.suffix not in (".lock", ".rollout")
+        }
+
     def contents(self):
         """Returns the content of each version folder."""
         return {

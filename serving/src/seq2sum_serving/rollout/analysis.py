@@ -10,7 +10,7 @@ from pathlib import Path
 
 import seq2sum
 
-from seq2sum_serving.deployment.errors import Failed
+from seq2sum_serving.deployment.errors import Failed, VersionFailed
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.deployment.model_store import read_contract
 from seq2sum_serving.deployment.replicas import error_text
@@ -213,3 +213,21 @@ def probe(
     results.record_answer(
         label, seconds, right=text == answer, text=f"{question.decode()} = {text}"
     )
+
+
+def format_measurement(measurement: Measurement) -> str:
+    """Formats a measurement as a line of progress."""
+    return f"  {measurement.verdict:<12} {measurement.gate}: {measurement.message}"
+
+
+def raise_failed(measurements: Sequence[Measurement]) -> None:
+    """Raises an error if a gate failed.
+
+    Raises:
+        VersionFailed: With the message of the first failed gate, and the names of the others.
+    """
+    failed = [one for one in measurements if one.verdict is Verdict.FAILED]
+    if failed:
+        first, *others = failed
+        names = f" Also failed: {', '.join(one.gate for one in others)}." if others else ""
+        raise VersionFailed(f"{first.gate}: {first.message}.{names}")

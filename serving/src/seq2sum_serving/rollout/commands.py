@@ -24,9 +24,9 @@ from seq2sum_serving.deployment.state import STABLE, Desired
 from seq2sum_serving.deployment.traffic import ALL_STABLE, canary_weights
 from seq2sum_serving.gates.measurement import overall
 from seq2sum_serving.rollout import dry_run, planner, publishing, transitions
-from seq2sum_serving.rollout.analysis import Analysis
+from seq2sum_serving.rollout.analysis import Analysis, format_measurement, raise_failed
 from seq2sum_serving.rollout.command_context import CommandContext, exclusive_lock
-from seq2sum_serving.rollout.runner import Runner, event_kind, format_measurement, raise_failed
+from seq2sum_serving.rollout.runner import Runner, event_kind
 
 ALL_TO_STABLE = "set weight stable = 100 %"
 

@@ -31,7 +31,7 @@ from seq2sum_serving.gates.measurement import Measurement, overall
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.rollout import planner, transitions
-from seq2sum_serving.rollout.analysis import Analysis
+from seq2sum_serving.rollout.analysis import Analysis, format_measurement, raise_failed
 from seq2sum_serving.rollout.executor import ChangeOptions, Executor
 from seq2sum_serving.rollout.wait_conditions import not_available
 
@@ -72,11 +72,10 @@ class Runner:
             raise error
         try:
             self._run_phases(state)
-        except Inconclusive as error:
-            self._record(EventKind.RUN_ENDED, str(error), outcome=Verdict.INCONCLUSIVE)
-            raise
-        except CanaryEnded as error:
-            self._record(EventKind.RUN_ENDED, str(error), outcome=Verdict.FAILED)
+        except (CanaryEnded, Inconclusive) as error:
+            failed = isinstance(error, CanaryEnded)
+            outcome = Verdict.FAILED if failed else Verdict.INCONCLUSIVE
+            self._record(EventKind.RUN_ENDED, str(error), outcome=outcome)
             raise
         except Failed as error:
             self._abort(error)
@@ -214,11 +213,10 @@ class Runner:
         self._move_labels()
 
     def _move_labels(self) -> None:
-        executor = self.executor
-        desired = transitions.promote(executor.observe(), self.version)
-        executor.apply(desired, self._options)
-        executor.set_weights(ALL_STABLE, self._options)
-        executor.verify(STABLE, self.version)
+        desired = transitions.promote(self.executor.observe(), self.version)
+        self.executor.apply(desired, self._options)
+        self.executor.set_weights(ALL_STABLE, self._options)
+        self.executor.verify(STABLE, self.version)
 
     def _record_measurements(self, measurements: Sequence[Measurement]) -> None:
         """Records measurements, and raises if the version did not pass."""
@@ -260,13 +258,10 @@ class Runner:
         """
         executor, version = self.executor, self.version
         executor.log(f"version {version}: aborting the run")
-        options = replace(
-            self._options,
-            reason=f"the run of version {version} is aborted",
-            require_history=False,
-            allow_down_replicas=True,
+        reason = f"the run of version {version} is aborted"
+        self._options = options = ChangeOptions(
+            reason, self._options.run, require_history=False, allow_down_replicas=True
         )
-        self._options = options
         try:
             current = executor.observe()
             with_traffic = version in (current.canary, current.stable)
@@ -303,21 +298,3 @@ def event_kind(cause: Failed, *, with_traffic: bool) -> EventKind:
     if not isinstance(cause, VersionFailed):
         return EventKind.ABORTED
     return EventKind.ROLLED_BACK if with_traffic else EventKind.FAILED
-
-
-def format_measurement(measurement: Measurement) -> str:
-    """Formats a measurement as a line of progress."""
-    return f"  {measurement.verdict:<12} {measurement.gate}: {measurement.message}"
-
-
-def raise_failed(measurements: Sequence[Measurement]) -> None:
-    """Raises an error if a gate failed.
-
-    Raises:
-        VersionFailed: With the message of the first failed gate, and the names of the others.
-    """
-    failed = [one for one in measurements if one.verdict is Verdict.FAILED]
-    if failed:
-        first, *others = failed
-        names = f" Also failed: {', '.join(one.gate for one in others)}." if others else ""
-        raise VersionFailed(f"{first.gate}: {first.message}.{names}")

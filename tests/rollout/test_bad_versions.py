@@ -106,7 +106,10 @@ INVALID_CONFIGS = {
     "unknown field": ("line 3:", lambda text: text.replace("config {", "conf {")),
     "not text": ("cannot read", lambda _: "\udcff\udcfe"),
     "empty": ("model 'seq2sum' is missing", lambda _: ""),
-    "another model": ("model 'seq2sum' is missing", lambda text: text.replace('"seq2sum"', '"sums"')),
+    "another model": (
+        "model 'seq2sum' is missing",
+        lambda text: text.replace('"seq2sum"', '"sums"'),
+    ),
     "relative path": ("absolute", lambda text: text.replace('path: "/', 'path: "')),
     "no platform": ("model_platform", lambda text: text.replace("model_platform", "# ")),
 }

@@ -18,11 +18,11 @@ from support.rollout_bench import ADOPTED, CONFIG, Bench
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
-    found = Bench(tmp_path, monkeypatch)
-    monkeypatch.setattr(cli, "Replicas", lambda *_, **__: found.replicas)
+    opened = Bench(tmp_path, monkeypatch)
+    monkeypatch.setattr(cli, "Replicas", lambda *_, **__: opened.replicas)
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "policy.toml").write_text("[traffic]\nsteps = [5]\nsettle = 0.2\n")
-    return found
+    return opened
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_run_logs_to_standard_error(call, bench):
     assert json.loads(out)["version"] == 2
     assert "version 2: promoting it" in err
     code, out, err = call("history", "--json")
-    [promoted] = [one for one in json.loads(out)["events"] if one["kind"] == "promoted"]
+    [promoted] = [event for event in json.loads(out)["events"] if event["kind"] == "promoted"]
     assert promoted["reason"] == "better"
     code, out, err = call("history", "--last", "2")
     assert (code, err) == (Exit.DONE, "")
@@ -202,9 +202,9 @@ def test_run_logs_to_standard_error(call, bench):
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_errors_are_one_line_and_change_nothing(call, bench, arguments, code, message, form):
     before = bench.files()
-    found, out, err = call(*arguments, *form)
+    exit_code, out, err = call(*arguments, *form)
     assert bench.files() == before
-    assert found == code
+    assert exit_code == code
     last = err.splitlines()[-1]
     assert last.startswith("seq2sum-rollout: ")
     assert message in last

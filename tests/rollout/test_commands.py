@@ -28,10 +28,10 @@ def settled(quick_version, tmp_path_factory):
 
 def row(result, version):
     """Returns the cells of a version in the table of `status`."""
-    [found] = [
+    [cells] = [
         line.split() for line in result.out.splitlines() if line.split()[:1] == [str(version)]
     ]
-    return found[1:]
+    return cells[1:]
 
 
 def test_commands_from_the_first_promotion_to_a_run(quick_version, tmp_path):

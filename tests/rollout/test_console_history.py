@@ -78,7 +78,7 @@ def test_empty_history():
 
 @pytest.mark.parametrize("width", [80, 140])
 @pytest.mark.parametrize(
-    ("one", "colored"),
+    ("entry", "colored"),
     [
         (event("promoted"), "\x1b[32mpromoted"),
         (event("failed"), "\x1b[1;31mfailed"),
@@ -90,13 +90,13 @@ def test_empty_history():
         (event("versions set", versions=[1]), "versions set"),
     ],
 )
-def test_outcomes_have_colors(one, colored, width):
-    assert colored in "\n".join(shown(table([one]), width=width, terminal=True))
-    assert "\x1b" not in "\n".join(shown(table([one]), width=width))
+def test_outcomes_have_colors(entry, colored, width):
+    assert colored in "\n".join(shown(table([entry]), width=width, terminal=True))
+    assert "\x1b" not in "\n".join(shown(table([entry]), width=width))
 
 
 @pytest.mark.parametrize(
-    ("one", "text"),
+    ("entry", "text"),
     [
         (event("published", **{"from": "exports/3"}), "from exports/3"),
         (event("run started"), ""),
@@ -119,8 +119,8 @@ def test_outcomes_have_colors(one, colored, width):
         (event("other", deep={"a": [1, 2]}), "deep a 1, 2"),
     ],
 )
-def test_summarize_details(one, text):
-    assert summarize_details(one) == text
+def test_summarize_details(entry, text):
+    assert summarize_details(entry) == text
 
 
 @pytest.mark.parametrize(

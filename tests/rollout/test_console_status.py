@@ -49,9 +49,9 @@ def current(targets=LOCAL, **changes):
     return Current(**{**values, **changes})
 
 
-def lines_of(found, *, width=80, terminal=False, weights=None):
+def lines_of(state, *, width=80, terminal=False, weights=None):
     weights = {"stable": 75.0, "canary": 25.0} if weights is None else weights
-    return shown(report(found, model="seq2sum", weights=weights), width=width, terminal=terminal)
+    return shown(report(state, model="seq2sum", weights=weights), width=width, terminal=terminal)
 
 
 def test_report_fits_eighty_columns_without_colors():
@@ -153,7 +153,7 @@ def test_report_of_an_empty_deployment():
 
 
 @pytest.mark.parametrize(
-    ("recorded", "version", "found"),
+    ("recorded", "version", "expected"),
     [
         ({"stable": 2, "canary": 2, "previous": 1}, 2, ["stable"]),
         ({"stable": 2, "canary": 3, "previous": 2}, 3, ["canary"]),
@@ -161,12 +161,12 @@ def test_report_of_an_empty_deployment():
         ({"stable": 2}, 1, []),
     ],
 )
-def test_labels_of_a_version_start_with_those_of_rollouts(recorded, version, found):
-    assert Current(recorded=ModelEntry(labels=recorded)).labels_of(version) == found
+def test_labels_of_a_version_start_with_those_of_rollouts(recorded, version, expected):
+    assert Current(recorded=ModelEntry(labels=recorded)).labels_of(version) == expected
 
 
 @pytest.mark.parametrize(
-    ("max_rows", "found"),
+    ("max_rows", "expected"),
     [
         (None, [9, 8, 7, 6, 5, 4, 3, 2]),
         (8, [9, 8, 7, 6, 5, 4, 3, 2]),
@@ -174,13 +174,13 @@ def test_labels_of_a_version_start_with_those_of_rollouts(recorded, version, fou
         (1, [5, 4, 3]),
     ],
 )
-def test_limited_rows_are_versions_in_use_and_the_newest(max_rows, found):
+def test_limited_rows_are_versions_in_use_and_the_newest(max_rows, expected):
     replica = Replica(
         "a:1",
         {3: VersionStatus(3, State.AVAILABLE), 2: VersionStatus(2, State.END)},
     )
     recorded = ModelEntry(Policy("specific", frozenset({4})), {"stable": 5})
-    assert rows(Current((6, 7, 8, 9), recorded, [replica]), max_rows=max_rows) == found
+    assert rows(Current((6, 7, 8, 9), recorded, [replica]), max_rows=max_rows) == expected
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_short_addresses_remain_distinct(targets, headings):
 
 
 @pytest.mark.parametrize(
-    ("weights", "found"),
+    ("weights", "expected"),
     [
         ({"stable": 95.0, "canary": 5.0}, {"stable": 0.95, "canary": 0.05}),
         ({"stable": 1.0, "canary": 0.0}, {"stable": 1, "canary": 0}),
@@ -213,8 +213,8 @@ def test_short_addresses_remain_distinct(targets, headings):
         ({}, {}),
     ],
 )
-def test_shares_of_the_traffic(weights, found):
-    assert shares(weights) == pytest.approx(found)
+def test_shares_of_the_traffic(weights, expected):
+    assert shares(weights) == pytest.approx(expected)
 
 
 def test_json_has_the_whole_status():

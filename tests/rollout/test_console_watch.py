@@ -189,16 +189,16 @@ RUNS = {
 
 @pytest.mark.parametrize(("events", "expected"), RUNS.values(), ids=RUNS.keys())
 def test_open_run_has_measurements_and_step(events, expected):
-    found = open_run(events)
+    run = open_run(events)
     if expected is None:
-        assert found is None
+        assert run is None
         return
     measurements, step = expected
     assert [
         (gate, details["verdict"], measurement_text(details))
-        for gate, details in found.measurements.items()
+        for gate, details in run.measurements.items()
     ] == measurements
-    progress = found.step_progress(NOW)
+    progress = run.step_progress(NOW)
     assert (progress and (progress.weight, progress.seconds, progress.elapsed)) == step
 
 
@@ -220,11 +220,11 @@ def test_verdicts_have_colors(verdict, code):
 class Screens:
     """Returns or raises one after the other."""
 
-    def __init__(self, *found):
-        self.found = list(found)
+    def __init__(self, *screens):
+        self.screens = list(screens)
 
     def __call__(self):
-        screen = self.found.pop(0)
+        screen = self.screens.pop(0)
         if isinstance(screen, BaseException):
             raise screen
         return Text(screen)

@@ -137,14 +137,14 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("found", "sentences"), CASES.values(), ids=CASES.keys())
-def test_drift(found, sentences):
-    assert drift(found) == sentences
+@pytest.mark.parametrize(("current_state", "sentences"), CASES.values(), ids=CASES.keys())
+def test_drift_lists_every_difference(current_state, sentences):
+    assert drift(current_state) == sentences
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [("one\ntwo", "one"), ("\n  two  \n", "two"), ("", "no reason given")],
 )
-def test_an_error_is_told_by_its_first_line(text, line):
+def test_first_line_of_an_error(text, line):
     assert first_line(text) == line

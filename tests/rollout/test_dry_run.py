@@ -21,12 +21,12 @@ from support.rollout_bench import INITIAL, WITH_PREVIOUS, Bench
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
     """Version 1 is stable; version 2 is on disk without golden questions. Gates are real."""
-    found = Bench(tmp_path, monkeypatch, on_disk=(1, 2))
-    found.use_analysis(monkeypatch, Analysis)
-    monkeypatch.setattr(cli, "Replicas", lambda *_, **__: found.replicas)
+    opened = Bench(tmp_path, monkeypatch, on_disk=(1, 2))
+    opened.use_analysis(monkeypatch, Analysis)
+    monkeypatch.setattr(cli, "Replicas", lambda *_, **__: opened.replicas)
     monkeypatch.setenv("COLUMNS", "200")
-    write_contract(found.base / "2")
-    return found
+    write_contract(opened.base / "2")
+    return opened
 
 
 @pytest.fixture

@@ -98,7 +98,9 @@ def final_state(bench):
         "recorded": bench.recorded,
         "weights": bench.weights,
         "loaded": bench.loaded(),
-        "labels": [dict(sorted(one.labels["seq2sum"].items())) for one in bench.replicas.replicas_],
+        "labels": [
+            dict(sorted(replica.labels["seq2sum"].items())) for replica in bench.replicas.replicas_
+        ],
         "on disk": bench.contents(),
         "runs": bench.outcomes,
         "burned": set(bench.executor().observe().burned),

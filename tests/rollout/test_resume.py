@@ -55,11 +55,11 @@ def test_killed_run_resumes_and_no_call_fails(deployed, callers, small_version, 
     version = result.json["version"]
     assert version == before + 1
     events = deployed.events()[known:]
-    assert {one["version"] for one in events} <= {version, None}
-    assert [one["details"] for one in events if one["kind"] == "run ended"] == [
+    assert {event["version"] for event in events} <= {version, None}
+    assert [event["details"] for event in events if event["kind"] == "run ended"] == [
         {"outcome": "Successful"}
     ]
-    assert len({one["run"] for one in events} - {""}) == 1
+    assert len({event["run"] for event in events} - {""}) == 1
     assert deployed.traffic.read_text() == '{"stable": 100.0}\n'
     status = deployed.rollout("status", "--json")
     assert status.code == 0, status.text  # no drift

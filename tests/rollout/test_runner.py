@@ -102,8 +102,8 @@ def test_failed_gate_aborts_the_run_and_burns_the_version(bench, gate):
     burned = bench.executor().observe().burned
     assert "Failed it" in burned[2]
     assert ("rolled back" in burned[2]) == gate.startswith("errors")
-    for one in bench.replicas.replicas_:
-        assert 2 not in one.versions or one.versions[2].state is State.END
+    for replica in bench.replicas.replicas_:
+        assert 2 not in replica.versions or replica.versions[2].state is State.END
     bench.gates.script.clear()  # the fixed model gets another number
     assert bench.run(folder) is Exit.DONE
     assert bench.recorded.labels["stable"] == 3

@@ -209,9 +209,9 @@ class Bench:
         """Returns the versions that one replica, or each of them, serves once it is idle."""
         self.replicas.settle()
         [found] = {
-            frozenset(one.available)
-            for one in self.replicas.replicas_
-            if target in (None, one.target)
+            frozenset(replica.available)
+            for replica in self.replicas.replicas_
+            if target in (None, replica.target)
         }
         return set(found)
 

@@ -74,7 +74,9 @@ class VersionsTable:
         )
         for version in rows(current, max_rows=self.max_rows):
             states = [state(replica, version) for replica in current.replicas]
-            cells = [_count(states)] if counted else [one or literal(dash, "dim") for one in states]
+            cells = (
+                [_count(states)] if counted else [state or literal(dash, "dim") for state in states]
+            )
             table.add_row(
                 literal(version, "bold" if version == current.stable else ""),
                 _labels(current, version),
@@ -163,9 +165,9 @@ def _on_disk(current: Current, version: int) -> Text | None:
 
 def _count(states: Sequence[Text | None]) -> Text:
     """Returns `3 AVAILABLE, 1 LOADING`, the most frequent state first."""
-    known = [one for one in states if one is not None]
-    colors = {one.plain: one.style for one in known}
+    known = [state for state in states if state is not None]
+    colors = {state.plain: state.style for state in known}
     return Text(", ").join(
         Text(f"{count} {name}", style=colors[name])
-        for name, count in Counter(one.plain for one in known).most_common()
+        for name, count in Counter(state.plain for state in known).most_common()
     )

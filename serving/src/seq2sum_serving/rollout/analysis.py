@@ -188,12 +188,14 @@ def worst_by_gate(by_replica: Mapping[str, Sequence[Measurement]]) -> list[Measu
     """Returns one measurement for each gate: the first that is not successful, with its replica."""
     found: dict[str, Measurement] = {}
     for target, measurements in by_replica.items():
-        for one in measurements:
-            known = found.get(one.gate)
-            if one.verdict is Verdict.SUCCESSFUL:
-                found.setdefault(one.gate, one)
+        for measurement in measurements:
+            known = found.get(measurement.gate)
+            if measurement.verdict is Verdict.SUCCESSFUL:
+                found.setdefault(measurement.gate, measurement)
             elif known is None or known.verdict is Verdict.SUCCESSFUL:
-                found[one.gate] = replace(one, message=f"{target}: {one.message}")
+                found[measurement.gate] = replace(
+                    measurement, message=f"{target}: {measurement.message}"
+                )
     return list(found.values())
 
 
@@ -226,8 +228,12 @@ def raise_failed(measurements: Sequence[Measurement]) -> None:
     Raises:
         VersionFailed: With the message of the first failed gate, and the names of the others.
     """
-    failed = [one for one in measurements if one.verdict is Verdict.FAILED]
+    failed = [measurement for measurement in measurements if measurement.verdict is Verdict.FAILED]
     if failed:
         first, *others = failed
-        names = f" Also failed: {', '.join(one.gate for one in others)}." if others else ""
+        names = (
+            f" Also failed: {', '.join(measurement.gate for measurement in others)}."
+            if others
+            else ""
+        )
         raise VersionFailed(f"{first.gate}: {first.message}.{names}")

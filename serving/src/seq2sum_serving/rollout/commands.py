@@ -128,9 +128,10 @@ def rollback(context: CommandContext) -> Exit:
         f"`retire {dropped}` unloads it"
     )
     if current.down:
+        down = ", ".join(replica.target for replica in current.down)
         raise Failed(
-            f"{', '.join(one.target for one in current.down)} does not answer and was skipped: it "
-            "reads the model config file when it restarts. Check it with `status`"
+            f"{down} does not answer and was skipped: it reads the model config file when it "
+            "restarts. Check it with `status`"
         )
     return Exit.DONE
 
@@ -244,8 +245,8 @@ def load_and_judge(context: CommandContext, version: int) -> None:
         if overall(measurements) is not Verdict.FAILED:
             executor.apply(transitions.load(executor.observe(), version), options)
             measurements += analysis.judge_loaded(memory) if judged else []
-        for one in measurements:
-            executor.log(format_measurement(one))
+        for measurement in measurements:
+            executor.log(format_measurement(measurement))
         raise_failed(measurements)
     except Failed as error:
         kind = event_kind(error, with_traffic=False)

@@ -234,11 +234,15 @@ class Executor:
             case planner.ReloadConfig():
                 self._reload()
             case planner.AwaitAvailable(versions):
-                self._wait(lambda one: not_available(one, versions), load_timeout, allow_down)
+                self._wait(
+                    lambda replica: not_available(replica, versions), load_timeout, allow_down
+                )
             case planner.AwaitLabels(labels):
-                self._wait(lambda one: wrong_labels(one, labels), LABEL_TIMEOUT, allow_down)
+                self._wait(lambda replica: wrong_labels(replica, labels), LABEL_TIMEOUT, allow_down)
             case planner.AwaitUnloaded(versions):
-                self._wait(lambda one: still_serving(one, versions), load_timeout, allow_down)
+                self._wait(
+                    lambda replica: still_serving(replica, versions), load_timeout, allow_down
+                )
             case planner.Settle():
                 time.sleep(self.timing.settle)
 
@@ -264,11 +268,11 @@ class Executor:
         start = logged = time.monotonic()
         while True:
             replicas = self.replicas.observe((*LABELS, *self.config.read().labels))
-            waiting = [
-                f"{one.target}: {missing(one) if one.up else f'does not answer: {one.error}'}"
-                for one in replicas
-                if (missing(one) if one.up else not allow_down)
-            ]
+            states = {replica.target: missing(replica) for replica in replicas if replica.up}
+            if not allow_down:
+                down = (replica for replica in replicas if not replica.up)
+                states |= {replica.target: f"does not answer: {replica.error}" for replica in down}
+            waiting = [f"{target}: {state}" for target, state in states.items() if state]
             now = time.monotonic()
             if not waiting:
                 return

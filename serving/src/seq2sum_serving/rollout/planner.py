@@ -104,7 +104,8 @@ def plan(
     union = _specific(versions | _kept(current))
     steps: list[Step] = []
     written = current.recorded
-    loading = tuple(sorted(v for v in versions if not all(v in one.available for one in up)))
+    available_everywhere = frozenset.intersection(*(replica.available for replica in up))
+    loading = tuple(sorted(versions - available_everywhere))
     if union != written.policy:
         written = ModelEntry(union, written.labels)
         steps.append(WriteConfig(written))
@@ -114,7 +115,9 @@ def plan(
         steps.append(AwaitAvailable(loading))
     if labels != dict(written.labels):
         steps += [WriteConfig(ModelEntry(union, labels)), AwaitLabels(labels)]
-    elif any(one.labels.get(label) != version for one in up for label, version in labels.items()):
+    elif any(
+        replica.labels.get(label) != version for replica in up for label, version in labels.items()
+    ):
         steps += [] if steps else [ReloadConfig()]
         steps.append(AwaitLabels(labels))
     leaving = tuple(sorted(union.versions - versions))
@@ -137,7 +140,7 @@ def check(current: Current, desired: Desired, *, allow_down_replicas: bool = Fal
     if not current.replicas:
         raise Refused("no replicas: name the servers with --targets")
     if down and (not allow_down_replicas or len(down) == len(current.replicas)):
-        errors = "; ".join(f"{one.target}: {one.error}" for one in down)
+        errors = "; ".join(f"{replica.target}: {replica.error}" for replica in down)
         raise Refused(
             f"a replica does not answer ({errors}). A change must take effect on every replica: "
             "start it, or leave it out of --targets if it was removed"

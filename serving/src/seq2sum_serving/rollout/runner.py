@@ -220,13 +220,13 @@ class Runner:
 
     def _record_measurements(self, measurements: Sequence[Measurement]) -> None:
         """Records measurements, and raises if the version did not pass."""
-        for one in measurements:
-            self.executor.log(format_measurement(one))
+        for measurement in measurements:
+            self.executor.log(format_measurement(measurement))
             details: dict[str, Any] = {
-                **one.values,
-                "gate": one.gate,
-                "verdict": str(one.verdict),
-                "message": one.message,
+                **measurement.values,
+                "gate": measurement.gate,
+                "verdict": str(measurement.verdict),
+                "message": measurement.message,
             }
             self._record(EventKind.MEASUREMENT, **details)
         self._require_success(measurements)
@@ -236,9 +236,9 @@ class Runner:
         raise_failed(measurements)
         if overall(measurements) is Verdict.INCONCLUSIVE:
             messages = "; ".join(
-                f"{one.gate}: {one.message}"
-                for one in measurements
-                if one.verdict is Verdict.INCONCLUSIVE
+                f"{measurement.gate}: {measurement.message}"
+                for measurement in measurements
+                if measurement.verdict is Verdict.INCONCLUSIVE
             )
             raise Inconclusive(
                 f"{messages}. Version {self.version} stays where it is: `run {self.version}` "

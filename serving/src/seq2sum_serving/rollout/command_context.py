@@ -56,9 +56,6 @@ class CommandContext:
 
         Returns:
             Whether `--dry-run` is given.
-
-        Raises:
-            RolloutError: The command would end with this error.
         """
         if not self.arguments.dry_run:
             return False
@@ -69,12 +66,7 @@ class CommandContext:
         return True
 
     def check_exclusive(self, *, exclusive: bool = True) -> None:
-        """Checks that `exclusive_lock` would succeed, without taking the lock.
-
-        Raises:
-            Refused: Another process holds the lock, or the model config file is read-only.
-            Failed: A file cannot be written.
-        """
+        """Checks that the lock is free and files can be written; raises as `exclusive_lock`."""
         self.executor.check_files(require_history=exclusive)
         path = self.executor.config.lock_path(LOCK_SUFFIX)
         owner = file_lock.holder(path) if exclusive else None

@@ -16,11 +16,7 @@ from seq2sum_serving.rollout.runner import Runner
 
 
 def check_load(context: CommandContext, version: int) -> None:
-    """Makes the checks of `canary` and `promote` for a version that is not loaded.
-
-    Raises:
-        RolloutError: The command would end with this error.
-    """
+    """Makes the checks of `canary` and `promote` for a new version; raises as they would."""
     current = context.executor.observe()
     adopted = transitions.adopt(current)
     planner.plan(current, adopted)
@@ -31,15 +27,12 @@ def check_load(context: CommandContext, version: int) -> None:
 
 
 def run(context: CommandContext, version: int | None, source: Path | None) -> None:
-    """Makes the checks of `run`, and shows its remaining steps.
+    """Makes the checks of `run`, and shows its remaining steps; raises as the command would.
 
     Args:
-        context: Of the command.
+        context: Context of the command.
         version: The version; None if a folder is to be published.
         source: That folder.
-
-    Raises:
-        RolloutError: The command would end with this error.
     """
     executor = context.executor
     context.check_exclusive()

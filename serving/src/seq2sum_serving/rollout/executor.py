@@ -100,11 +100,7 @@ class Executor:
         return replace(current, replicas=self.replicas.observe((*LABELS, *current.recorded.labels)))
 
     def observe_files(self) -> Current:
-        """Returns the current state of files, without replicas.
-
-        Raises:
-            UsageError: The model config file, the base path or the history cannot be read.
-        """
+        """Returns the current state of files, without replicas; raises as `observe`."""
         return Current(self.store.versions(), self.config.read(), (), burned(self.events()))
 
     def check_files(self, *, require_history: bool = True) -> None:

@@ -52,7 +52,14 @@ def parser() -> argparse.ArgumentParser:
     )
     add_version(top)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    shared, changing = _shared(), _changing()
+    shared = _shared_options()
+    change, skip = (argparse.ArgumentParser(add_help=False) for _ in range(2))
+    change.add_argument("--reason", default="", help="recorded in the history")
+    skip.add_argument(
+        "--skip-gates", action="store_true", help="do not judge the version before it has traffic"
+    )
+    target = argparse.ArgumentParser(add_help=False)
+    target.add_argument("version", type=version, metavar="V")
 
     def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         description = f"{text[0].upper()}{text[1:]}."
@@ -61,47 +68,46 @@ def parser() -> argparse.ArgumentParser:
         )
 
     add("status", "show versions on disk, in the model config file and on replicas, and any drift")
-    command = add("publish", "copy an exported version below the base path", changing)
-    command.add_argument("folder", metavar="DIR", help="the version's folder, with saved_model.pb")
-    command.add_argument(
+    publish = add("publish", "copy an exported version below the base path", change)
+    publish.add_argument("folder", metavar="DIR", help="the version's folder, with saved_model.pb")
+    publish.add_argument(
         "--version", type=version, metavar="N", help="its version number (default: the next)"
     )
-    command = add("canary", "load a version, judge it, and give it a part of the traffic", changing)
-    command.add_argument("version", type=version, metavar="V")
-    command.add_argument(
+    canary = add(
+        "canary",
+        "load a version, judge it, and give it a part of the traffic",
+        target,
+        change,
+        skip,
+    )
+    canary.add_argument(
         "--weight",
         type=percentage,
         default=0.0,
         metavar="PERCENT",
         help="share of the traffic (default: 0, only the label)",
     )
-    _skip_gates(command)
-    command = add(
-        "promote", "make a version stable; the former stable version stays loaded", changing
-    )
-    command.add_argument("version", type=version, metavar="V")
-    _skip_gates(command)
-    add("rollback", "end the canary, or return to the previous version; needs no load", changing)
-    command = add("retire", "unload a version without traffic; its folder remains", changing)
-    command.add_argument("version", type=version, metavar="V")
-    add("repair", "bring every replica to the state in the model config file", changing)
-    command = add("run", "load, judge, shift traffic step by step, promote and retire", changing)
-    command.add_argument(
+    add("promote", "make a version stable; the former one stays loaded", target, change, skip)
+    add("rollback", "end the canary, or return to the previous version; needs no load", change)
+    add("retire", "unload a version without traffic; its folder remains", target, change)
+    add("repair", "bring every replica to the state in the model config file", change)
+    run = add("run", "load, judge, shift traffic step by step, promote and retire", change)
+    run.add_argument(
         "version_or_folder", metavar="V|DIR", help="a version on disk, or a folder to publish"
     )
-    command = add("history", "show past changes, with user and reason")
-    command.add_argument(
+    history = add("history", "show past changes, with user and reason")
+    history.add_argument(
         "--last", type=count, default=30, metavar="N", help="number of events (default: 30)"
     )
-    command = add("watch", "show a live view of versions, labels, replicas, traffic and gates")
-    command.add_argument(
+    watch = add("watch", "show a live view of versions, labels, replicas, traffic and gates")
+    watch.add_argument(
         "--interval", type=seconds, default=1.0, metavar="SECONDS", help="(default: 1)"
     )
-    command.add_argument("--count", type=count, metavar="N", help="stop after N updates")
+    watch.add_argument("--count", type=count, metavar="N", help="stop after N updates")
     return top
 
 
-def _shared() -> argparse.ArgumentParser:
+def _shared_options() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     group = shared.add_argument_group("deployment")
     add_deployment(group)
@@ -115,18 +121,6 @@ def _shared() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="check and show the plan; change nothing"
     )
     return shared
-
-
-def _changing() -> argparse.ArgumentParser:
-    changing = argparse.ArgumentParser(add_help=False)
-    changing.add_argument("--reason", default="", help="recorded in the history")
-    return changing
-
-
-def _skip_gates(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--skip-gates", action="store_true", help="do not judge the version before it has traffic"
-    )
 
 
 def version(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import seq2sum
 from seq2sum.testing import FakeServer
-from support.certificates import LONG_AGO, Certificates
+from support.certificates import EXPIRED, Certificates
 
 ONCE = {"retry": seq2sum.Retry(attempts=1)}
 NOT_TRUSTED = "the server's TLS certificate is of an authority not trusted here"
@@ -87,7 +87,7 @@ def test_without_an_authority_the_worlds_own_are_trusted(certificates, serve, ma
 
 
 def test_a_certificate_that_has_expired_is_told(certificates, serve, make_client):
-    server = serve(certificates.of_server(**LONG_AGO))
+    server = serve(certificates.of_server(**EXPIRED))
     tls = seq2sum.TLS(ca=certificates.ca)
     told = refused(make_client(server.target, tls=tls, **ONCE))
     assert told.startswith("the server's TLS certificate has expired: it needs a new one (")
@@ -115,7 +115,7 @@ def test_a_client_that_the_server_does_not_know_is_told(certificates, serve, mak
 
 
 def test_a_client_whose_certificate_has_expired_is_told_when(certificates, serve, make_client):
-    server, mine = serve(certificates.of_server(mutual=True)), certificates.of_client(**LONG_AGO)
+    server, mine = serve(certificates.of_server(mutual=True)), certificates.of_client(**EXPIRED)
     told = refused(make_client(server.target, tls=seq2sum.TLS(ca=certificates.ca, **mine), **ONCE))
     assert told.startswith(
         f"{CLOSED}the client's certificate {mine['certificate']} has expired on 2021-01-01 00:00"

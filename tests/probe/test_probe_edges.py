@@ -16,7 +16,7 @@ from seq2sum_serving.probe import cli, options
 from seq2sum_serving.probe.findings import problems
 from seq2sum_serving.probe.metrics import families
 from support import servers
-from support.certificates import LONG_AGO, Certificates
+from support.certificates import EXPIRED, Certificates
 from support.deployed import CommandResult, until
 
 LABELS = {"stable": 2, "canary": 2}
@@ -228,7 +228,7 @@ def test_the_end_of_a_certificate_is_read_by_mtls(certificates, shown, config, o
 
 
 def test_a_certificate_that_has_expired_is_told_as_what_it_is(certificates, shown, once):
-    with fake(credentials=certificates.of_server(mutual=True, **LONG_AGO)) as server:
+    with fake(credentials=certificates.of_server(mutual=True, **EXPIRED)) as server:
         told = once("--targets", server.target, *shown)
     assert told.code == 1
     assert f"the certificate of {server.target} expired on 2021-01-01 at 00:00 UTC" in told.errors

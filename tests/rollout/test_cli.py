@@ -96,14 +96,14 @@ def test_lines_in_a_pipe_are_neither_wrapped_nor_padded(call, bench, monkeypatch
     reason = "a reason that is longer than eighty columns, " * 4
     bench.executor().record("failed", 3, ChangeOptions(reason))
     bench.export(3, bench.base / "3")
-    bench.replicas.replicas_[0].target = f"{'a' * 60}.example.org:8500"
-    bench.replicas.replicas_[1].error = "UNAVAILABLE " + "gone " * 40
+    bench.replicas.servers[0].target = f"{'a' * 60}.example.org:8500"
+    bench.replicas.servers[1].error = "UNAVAILABLE " + "gone " * 40
     _, out, _ = call(*line.split())
     lines = out.splitlines()
     assert max(map(len, lines)) < 1000
     assert any(" ".join(reason.split()) in text for text in lines)
     if line != "history":
-        assert any(bench.replicas.replicas_[1].error.strip() in text for text in lines)
+        assert any(bench.replicas.servers[1].error.strip() in text for text in lines)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_status_prints_text_or_json(call):
 
 
 def test_status_with_drift_exits_with_1(call, bench):
-    bench.replicas.replicas_[1].error = "UNAVAILABLE gone"
+    bench.replicas.servers[1].error = "UNAVAILABLE gone"
     code, out, _ = call("status")
     assert code == Exit.FAILED
     assert "b:1 does not answer" in out

@@ -268,7 +268,7 @@ def test_publish_needs_no_replica(tmp_path, monkeypatch, capsys, config):
 
 def test_publish_does_not_wait_for_a_replica_that_is_down(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, config=INITIAL)
-    bench.replicas.replicas_[1].error = "UNAVAILABLE gone"
+    bench.replicas.servers[1].error = "UNAVAILABLE gone"
     assert bench.execute("publish", folder=str(bench.export(2)), version=None) is Exit.DONE
     assert bench.recorded.policy.versions == {1}
     assert bench.loaded("a:1") == {1}

@@ -69,7 +69,7 @@ class Effects:
         def count_write(path, text):
             def act():
                 if path == config:
-                    replicas.check_told(parse_config(text))
+                    replicas.check_config(parse_config(text))
                 write(path, text)
 
             return self.process.effect(path.name, act)
@@ -99,7 +99,7 @@ def final_state(bench):
         "weights": bench.weights,
         "loaded": bench.loaded(),
         "labels": [
-            dict(sorted(replica.labels["seq2sum"].items())) for replica in bench.replicas.replicas_
+            dict(sorted(replica.labels["seq2sum"].items())) for replica in bench.replicas.servers
         ],
         "on disk": bench.contents(),
         "runs": bench.outcomes,

@@ -102,7 +102,7 @@ def test_failed_gate_aborts_the_run_and_burns_the_version(bench, gate):
     burned = bench.executor().observe().burned
     assert "Failed it" in burned[2]
     assert ("rolled back" in burned[2]) == gate.startswith("errors")
-    for replica in bench.replicas.replicas_:
+    for replica in bench.replicas.servers:
         assert 2 not in replica.versions or replica.versions[2].state is State.END
     bench.gates.script.clear()  # the fixed model gets another number
     assert bench.run(folder) is Exit.DONE
@@ -143,7 +143,7 @@ def test_run_aborts_if_the_version_cannot_be_loaded(bench):
 
 
 def test_run_aborts_if_one_replica_cannot_load_the_version(bench):
-    bench.replicas.replicas_[1].broken = {2}
+    bench.replicas.servers[1].broken = {2}
     with pytest.raises(Failed, match="version 2 could not be loaded by b:1"):
         bench.run(bench.export(2))
     assert_only_version_1(bench)
@@ -215,22 +215,22 @@ def test_a_run_locks_out_other_commands(bench):
 
 
 def test_open_run_must_be_resumed_before_another_starts(bench):
-    bench.replicas.replicas_[0].error = "UNAVAILABLE gone"
+    bench.replicas.servers[0].error = "UNAVAILABLE gone"
     bench.export(2, bench.base / "2")
     bench.export(3, bench.base / "3")
     with pytest.raises(Refused, match="a replica does not answer"):
         bench.run(2)
     assert bench.event_kinds == []
-    bench.replicas.replicas_[0].error = ""
+    bench.replicas.servers[0].error = ""
 
     def stop_replica():
-        bench.replicas.replicas_[0].error = "UNAVAILABLE gone"
+        bench.replicas.servers[0].error = "UNAVAILABLE gone"
 
     bench.gates.script["errors 50"] = stop_replica
     with pytest.raises(Refused, match=r"a replica does not answer.*`run 2` resumes it"):
         bench.run(2)
     assert bench.outcomes == []
-    bench.replicas.replicas_[0].error = ""
+    bench.replicas.servers[0].error = ""
     with pytest.raises(Refused, match=r"run of version 2 has not ended: .* `rollback` ends it"):
         bench.run(3)
     assert bench.run(2) is Exit.DONE
@@ -256,7 +256,7 @@ def test_run_of_the_stable_version_changes_nothing(bench):
 
 
 def test_run_aborts_if_a_replica_does_not_follow(bench):
-    bench.replicas.replicas_[0].deaf = True
+    bench.replicas.servers[0].ignores_config = True
     with pytest.raises(Failed, match=r"timed out after 30 s \(a:1: version 2 is not listed\)"):
         bench.run(bench.export(2))
     assert_only_version_1(bench)
@@ -264,7 +264,7 @@ def test_run_aborts_if_a_replica_does_not_follow(bench):
 
 
 def test_run_aborts_if_stable_resolves_to_another_version(bench):
-    bench.gates.script["errors 50"] = lambda: bench.replicas.lies.update({("b:1", 2): 7})
+    bench.gates.script["errors 50"] = lambda: bench.replicas.wrong_answers.update({("b:1", 2): 7})
     with pytest.raises(Failed, match=r"does not resolve to version 2 on every replica \(b:1: 7\)"):
         bench.run(bench.export(2))
     assert_only_version_1(bench)

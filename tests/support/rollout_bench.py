@@ -210,7 +210,7 @@ class Bench:
         self.replicas.settle()
         [found] = {
             frozenset(replica.available)
-            for replica in self.replicas.replicas_
+            for replica in self.replicas.servers
             if target in (None, replica.target)
         }
         return set(found)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
@@ -103,4 +104,4 @@ def _common_cells(event: Event) -> tuple[Text, Text, Text]:
 
 def as_json(events: Sequence[Event]) -> list[dict[str, Any]]:
     """Returns the events as JSON values; times are UTC."""
-    return [asdict(event) for event in events]
+    return [msgspec.structs.asdict(event) for event in events]

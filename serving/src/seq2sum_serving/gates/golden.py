@@ -24,7 +24,7 @@ from seq2sum_serving.gates.policy import GatePolicy
 FILE_NAME = "golden.json"
 """Below `assets.extra/` of a version folder."""
 MIN_QUESTIONS = 100
-"""All one-digit questions. A smaller sample cannot tell a good version from a bad one."""
+"""All one-digit questions. With fewer, a good version can look bad and a bad one good."""
 MAX_QUESTION_LENGTH = 1000
 """Characters. Python refuses to parse much longer numbers."""
 MAX_EXAMPLES = 3

@@ -1,4 +1,4 @@
-"""When a certificate ends, read from its bytes; checked against the library for it."""
+"""The end of validity of certificates, compared with the cryptography library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def der(pem):
 
 @pytest.mark.parametrize(
     "until",
-    # From 2050 on the standard has another form of time; many names make longer lengths.
+    # From 2050 on, the time has another type; many names need longer length fields.
     [
         THEN.replace(year=2021),
         THEN,
@@ -36,31 +36,31 @@ def der(pem):
     ],
     ids=lambda until: f"{until:%Y}",
 )
-def test_the_end_is_that_of_the_certificate(until):
+def test_not_after_equals_that_of_the_certificate(until):
     pem = issued(until, *(f"host{n}.example" for n in range(90)))
     assert certificates.first_not_after(pem) == until
     assert certificates.first_not_after(b"a line before\n" + pem) == until
     assert certificates.not_after(der(pem)) == until
 
 
-def test_another_library_reads_the_same():
+def test_not_after_equals_that_of_cryptography():
     pem = trustme.CA().issue_cert("127.0.0.1").cert_chain_pems[0].bytes()
     read = x509.load_pem_x509_certificate(pem)
     assert certificates.first_not_after(pem) == read.not_valid_after_utc
 
 
-def test_the_first_certificate_of_a_chain_counts():
+def test_first_not_after_reads_the_first_certificate_of_a_chain():
     chain = issued(THEN, "a.example") + trustme.CA().cert_pem.bytes()
     assert certificates.first_not_after(chain) == THEN
 
 
-def test_a_text_that_breaks_off_has_no_end():
+def test_first_not_after_of_truncated_pem_is_none():
     text = issued(THEN, "a.example")
     for cut in range(len(text) - len(b"-----\n")):
         assert certificates.first_not_after(text[:cut]) is None
 
 
-def test_bytes_that_break_off_in_a_whole_text_have_none_either():
+def test_first_not_after_of_truncated_der_is_none():
     begin, body, end = re.fullmatch(
         rb"(-+BEGIN.+?-+\n)(.+?)(-+END.+)", issued(THEN, "a.example"), re.DOTALL
     ).groups()
@@ -68,17 +68,17 @@ def test_bytes_that_break_off_in_a_whole_text_have_none_either():
         assert certificates.first_not_after(begin + body[:cut] + b"\n" + end) in (None, THEN)
 
 
-def test_other_text_has_no_end():
+def test_first_not_after_of_other_text_is_none():
     for text in (b"", b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"):
         assert certificates.first_not_after(text) is None
 
 
-def test_whatever_is_no_certificate_is_a_value_error_and_nothing_else():
+def test_not_after_raises_value_error_for_any_other_bytes():
     whole = der(issued(THEN, "a.example"))
     pieces = [whole[:size] for size in range(len(whole))]
     pieces += [whole[:at] + b"\xff" * 9 + whole[at + 9 :] for at in range(0, 120, 3)]
     for piece in pieces:
         try:
-            assert certificates.not_after(piece) == THEN  # what was spoiled is not looked at
+            assert certificates.not_after(piece) == THEN  # the damaged part is not read
         except ValueError as error:
-            assert str(error) == "it is no X.509 certificate"  # noqa: PT017
+            assert str(error) == "not an X.509 certificate"  # noqa: PT017

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import seq2sum
-from support.caller_threads import AskingThreads
+from support.caller_threads import CallerThreads
 
 THREADS, TASKS = 4, 4
 """Callers of a `Client`, and of an `AsyncClient`."""
@@ -31,7 +31,7 @@ class Call:
     """Why there was no answer."""
 
 
-class Load(AskingThreads):
+class Load(CallerThreads):
     """They ask from `__enter__` to `__exit__`; what failed is told then.
 
     Args:

@@ -14,4 +14,4 @@ class NameServer(dns_server.NameServer):
     """The server; used by `with`."""
 
     def __init__(self, addresses: Iterable[str]) -> None:
-        super().__init__(addresses, name="replica", seconds_to_keep=SECONDS_TO_KEEP)
+        super().__init__(addresses, name="replica", ttl=SECONDS_TO_KEEP)

@@ -65,7 +65,7 @@ class Replica:
     def runs(self) -> bool:
         return hasattr(self, "_server") and self._server.process.poll() is None
 
-    def listening(self) -> Replica:
+    def wait_until_listening(self) -> Replica:
         """Waits for its port, which opens when its model is available."""
         deadline = time.monotonic() + servers.SECONDS_TO_START
         while not self._listens():
@@ -133,7 +133,7 @@ class Replicas:
         for replica in missing:
             replica.start()
         for replica in missing:
-            replica.listening()
+            replica.wait_until_listening()
 
     def __enter__(self) -> Replicas:
         return self

@@ -61,7 +61,7 @@ class StandIn(grpc.GenericRpcHandler):
         self.hold.wait()
         if self.status is not None:
             context.abort(self.status, "as it was told")
-        return self._fake.respond("Predict", request, context)
+        return self._fake._respond("Predict", request, context)
 
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

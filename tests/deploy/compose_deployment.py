@@ -71,7 +71,7 @@ class Deployment:
             "--rest_api_port=8501": f"--rest_api_port={rest_port}",
         }
         flags = [own.get(flag, self.here(flag, name)) for flag in compose_file.flags(service)]
-        process = processes.forked([*processes.EMBEDDED, *flags], log)
+        process = processes.fork_process([*processes.EMBEDDED, *flags], log)
         server = servers.Server(process, port, log, rest_port)
         self.started.append(server)
         return server.wait_until_open()

@@ -173,7 +173,7 @@ class World:
         with (
             seq2sum.Client(
                 self.deployed.servers[0].target,
-                retry=seq2sum.Retry(attempts=1),
+                retry=seq2sum.Retry(max_attempts=1),
                 timeout=seconds_each,
             ) as client,
             ThreadPoolExecutor(callers) as pool,

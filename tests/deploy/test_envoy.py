@@ -31,7 +31,7 @@ from support import deployed
 
 pytestmark = pytest.mark.embedded  # replicas on addresses of their own need --host
 
-ONCE = {"retry": seq2sum.Retry(attempts=1), "timeout": 20.0}
+ONCE = {"retry": seq2sum.Retry(max_attempts=1), "timeout": 20.0}
 """A client that makes no second attempt."""
 MANY = 200
 """Calls after which one that gets any would have got some."""

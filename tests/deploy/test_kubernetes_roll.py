@@ -34,7 +34,7 @@ def models(small_version, tmp_path):
 def ask_all_the_time(cluster, times):
     """Callers that notice every call that is cut: nothing is asked a second time."""
     pause = ("grpc.dns_min_time_between_resolutions_ms", round(times.look_up * 1000))
-    return Load(cluster.target, retry=seq2sum.Retry(attempts=1), options=[pause])
+    return Load(cluster.target, retry=seq2sum.Retry(max_attempts=1), channel_options=[pause])
 
 
 @pytest.mark.embedded

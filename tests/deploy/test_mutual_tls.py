@@ -22,7 +22,7 @@ from support.deployed import POLLING, Deployed
 
 pytestmark = pytest.mark.embedded
 """The servers read ssl.config by a flag; another server's command may have none."""
-ONCE = seq2sum.Retry(attempts=1)
+ONCE = seq2sum.Retry(max_attempts=1)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_certificates_and_authorities_change_without_a_failed_call(replicas, tmp
         mine = replace(tls(folder, folder), server_name="serving")
         # A server that is back is found at once: by default it takes up to two seconds.
         soon = [("grpc.max_reconnect_backoff_ms", 200)]
-        return seq2sum.Client(targets, tls=mine, timeout=LONGEST, options=soon)
+        return seq2sum.Client(targets, tls=mine, timeout=LONGEST, channel_options=soon)
 
     with Callers(connect) as callers:
         callers.until_answered_by(1, 2)

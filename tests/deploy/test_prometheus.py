@@ -65,7 +65,7 @@ class Sent:
 def sent(world, good, bad, *, before=0):
     """Makes calls, and waits until Prometheus has seen them all, and those before."""
     began, slowest = time.monotonic(), 0.0
-    with seq2sum.Client(world.deployed.targets, retry=seq2sum.Retry(attempts=1)) as client:
+    with seq2sum.Client(world.deployed.targets, retry=seq2sum.Retry(max_attempts=1)) as client:
         for number in range(good):
             asked = time.monotonic()
             client.add(f"{number % 10}+{number // 10}")

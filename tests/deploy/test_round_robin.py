@@ -52,7 +52,7 @@ def test_a_server_that_is_added_gets_its_share_though_no_other_has_gone(replicas
 
 
 def test_without_retries_no_call_is_lost_but_those_under_way_on_the_server(replicas, name_server):
-    with Load(name_server.target(replicas.port), retry=seq2sum.Retry(attempts=1)) as load:
+    with Load(name_server.target(replicas.port), retry=seq2sum.Retry(max_attempts=1)) as load:
         load.until_answered_by(1, 2, 3)
         replicas[2].kill()
         load.until_answered_by(1, 3)

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable
 
 import seq2sum
-from support.caller_threads import AskingThreads
+from support.caller_threads import CallerThreads
 
 LONGEST = 90
 """Seconds that anything may take here, on a machine that is busy; it takes one or two."""
 
 
-class Callers(AskingThreads):
+class Callers(CallerThreads):
     """They ask by the client of the moment; what fails is kept."""
 
     PAUSE = 0.02

@@ -41,7 +41,7 @@ REFUSALS = {
     "the client is of another authority": Refusal(
         "ours", "ours", "other",
         f"{CLOSED}it may not trust the authority of the client's certificate {{client.pem}}, which "
-        "is good until ",
+        "is valid until ",
     ),
     "the client's certificate has expired": Refusal(
         "ours", "ours", "expired-client",
@@ -52,6 +52,6 @@ REFUSALS = {
     ),
     "the server speaks no TLS": Refusal(
         "plain", "ours", "ours",
-        "the server does not speak TLS: ask without, or at another port (",
+        "the server does not speak TLS: connect without, or to another port (",
     ),
 }  # fmt: skip

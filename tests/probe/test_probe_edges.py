@@ -92,7 +92,7 @@ def test_without_the_versions_folders_sums_of_one_digit_are_asked(once):
 def test_who_hangs_costs_the_others_no_more_than_the_timeout(once):
     over = threading.Event()
     with fake() as quick, fake() as slow:
-        slow.hold = lambda _: over.wait(60)
+        slow.before_reply = lambda _: over.wait(60)
         began = time.monotonic()
         told = once("--targets", f"{slow.target},{quick.target}", "--json", "--timeout", "0.5")
         seconds = time.monotonic() - began

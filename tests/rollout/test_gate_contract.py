@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from seq2sum import Description, SignatureShape, TensorShape
+from seq2sum import Description, SignatureSpec, TensorSpec
 from seq2sum.addition import contract
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates.contract import judge, judge_live
@@ -32,13 +32,13 @@ def reported(parsed):
     """Returns the metadata that a server reports for a version with this file."""
 
     def tensors(entries):
-        return {name: TensorShape(e["dtype"], tuple(e["shape"])) for name, e in entries.items()}
+        return {name: TensorSpec(e["dtype"], tuple(e["shape"])) for name, e in entries.items()}
 
     signatures = {
-        name: SignatureShape(tensors(entry["inputs"]), tensors(entry["outputs"]))
+        name: SignatureSpec(tensors(entry["inputs"]), tensors(entry["outputs"]))
         for name, entry in parsed["signatures"].items()
     }
-    return Description(1, {**signatures, "__saved_model_init_op": SignatureShape({}, {})})
+    return Description(1, {**signatures, "__saved_model_init_op": SignatureSpec({}, {})})
 
 
 X = {"dtype": "DT_INT64", "shape": [-1]}
@@ -181,6 +181,6 @@ def test_internal_signature_of_stable_may_be_missing():
 def test_unknown_rank_is_not_another_rank():
     open_rank = reported(contract_file())
     signature = open_rank.signatures["serving_default"]
-    signature.outputs["answers"] = TensorShape("DT_STRING", None)
+    signature.outputs["answers"] = TensorSpec("DT_STRING", None)
     assert judge_live(open_rank, reported(contract_file())).verdict is Verdict.SUCCESSFUL
     assert judge_live(reported(contract_file()), open_rank).verdict is Verdict.SUCCESSFUL

@@ -23,7 +23,7 @@ from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 from seq2sum_serving.deployment import replicas
 from seq2sum_serving.rollout import cli
 from support import servers
-from support.caller_threads import AskingThreads
+from support.caller_threads import CallerThreads
 
 FLAGS = (
     "--max_num_load_retries=0",
@@ -215,7 +215,7 @@ class Deployed:
         }
 
 
-class Callers(AskingThreads):
+class Callers(CallerThreads):
     """Callers that use the traffic weights all the time; counts answers and failures."""
 
     INTERVAL = 0.02
@@ -224,7 +224,7 @@ class Callers(AskingThreads):
     def __init__(self, deployed: Deployed, count: int = 2) -> None:
         super().__init__()
         targets = [server.target for server in deployed.servers]
-        split = seq2sum.SplitFile(deployed.traffic, every=0.1)
+        split = seq2sum.SplitFile(deployed.traffic, poll_interval=0.1)
         self._client = seq2sum.Client(targets, split=split, timeout=30)
         self._count = count
         self._lock = threading.Lock()

@@ -1,7 +1,7 @@
-"""Until when an X.509 certificate is good, read from its bytes: Python has nothing public for that.
+"""Reads the end of validity from an X.509 certificate, without checking whether it is trusted.
 
-`ssl` tells it of certificates that it has checked, and what is looked for here are those that would
-not pass: an expired one is what somebody should hear of. What is trusted is for gRPC to say.
+The public functions of `ssl` do so only for certificates that it has verified, and the purpose here
+is to report one that has expired.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 EXPLICIT_VERSION = 0xA0
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
-"""Tags of DER."""
+"""DER tags."""
 LONG = 0x80
-"""The bit that says: the length follows in so many bytes."""
+"""DER: the bit of a length octet that marks the number of length octets that follow."""
 
 
 def not_after(der: bytes) -> datetime:
-    """The end of validity of a certificate in DER (RFC 5280, 4.1.2.5).
+    """Returns the end of validity of a certificate in DER (RFC 5280, 4.1.2.5).
 
     Raises:
-        ValueError: It is no certificate.
+        ValueError: The bytes are not a certificate.
     """
     try:
         [(_, whole)] = _elements(der)
@@ -31,13 +31,13 @@ def not_after(der: bytes) -> datetime:
         fields = [content for tag, content in _elements(signed) if tag != EXPLICIT_VERSION]
         _serial, _algorithm, _issuer, validity, *_ = fields
         _, (tag, text) = _elements(validity)
-        return _moment(tag, text.decode("ascii"))
+        return _time(tag, text.decode("ascii"))
     except (ValueError, IndexError) as error:
-        raise ValueError("it is no X.509 certificate") from error
+        raise ValueError("not an X.509 certificate") from error
 
 
 def first_not_after(pem: bytes) -> datetime | None:
-    """The same of the first certificate in a PEM text; None if that cannot be told."""
+    """Returns the end of validity of the first certificate in a PEM text; None if there is none."""
     found = CERTIFICATE.search(pem)
     try:
         return not_after(binascii.a2b_base64(found[1])) if found else None
@@ -46,7 +46,7 @@ def first_not_after(pem: bytes) -> datetime | None:
 
 
 def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tags and contents of what stands side by side."""
+    """Yields the tag and content of each element in a sequence of DER elements."""
     at = 0
     while at < len(der):
         tag, length, at = der[at], der[at + 1], at + 2
@@ -54,14 +54,14 @@ def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
             size = length ^ LONG
             length, at = int.from_bytes(der[at : at + size]), at + size
         if at + length > len(der):
-            raise ValueError("it is cut short")
+            raise ValueError("truncated")
         yield tag, der[at : at + length]
         at += length
 
 
-def _moment(tag: int, text: str) -> datetime:
+def _time(tag: int, text: str) -> datetime:
     if tag not in (UTC_TIME, GENERALIZED_TIME):
-        raise ValueError("it has no end")
+        raise ValueError("unknown type of time")
     if tag == UTC_TIME:  # two digits for the year: from 1950 to 2049
         text = ("19" if text[:2] >= "50" else "20") + text
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)

@@ -66,7 +66,7 @@ class Replicas:
                     tls=self._tls,
                     timeout=CALL_SECONDS,
                     # Reconnects within a second to a replica that was down, not within a minute.
-                    options=[("grpc.max_reconnect_backoff_ms", 1000)],
+                    channel_options=[("grpc.max_reconnect_backoff_ms", 1000)],
                 )
         return {address: self._clients[address] for address in addresses}
 

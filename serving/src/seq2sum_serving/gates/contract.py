@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seq2sum import Description, SignatureShape, TensorShape
+from seq2sum import Description, SignatureSpec, TensorSpec
 from seq2sum.addition import contract
 
 from seq2sum_serving.deployment.event_log import Verdict
@@ -90,7 +90,7 @@ def _contradictions(parsed: Mapping[str, Any]) -> list[str]:
 
 def _missing(described: Description) -> list[str]:
     """Returns what the contract requires and the version lacks, or has with another rank."""
-    found = [f"{text} is missing" for text in described.lacks]
+    found = [f"{text} is missing" for text in described.missing]
     for signature in contract.SIGNATURES:
         shapes = described.signatures.get(signature.name)
         if shapes is not None:
@@ -103,7 +103,7 @@ def _missing(described: Description) -> list[str]:
 
 
 def _other_ranks(
-    shapes: Mapping[str, TensorShape], expected: tuple[contract.Tensor, ...], signature: str
+    shapes: Mapping[str, TensorSpec], expected: tuple[contract.Tensor, ...], signature: str
 ) -> list[str]:
     found = []
     for tensor in expected:
@@ -116,7 +116,7 @@ def _other_ranks(
     return found
 
 
-def _new_inputs(shapes: Mapping[str, TensorShape], known: set[str], signature: str) -> list[str]:
+def _new_inputs(shapes: Mapping[str, TensorSpec], known: set[str], signature: str) -> list[str]:
     """Returns inputs that current callers do not send: their calls would fail."""
     return [
         f"signature {signature} requires input {one_line(name)}, which callers do not send"
@@ -154,7 +154,7 @@ def _lost(candidate: Description, stable: Description) -> list[str]:
     return found
 
 
-def _changed(now: TensorShape | None, before: TensorShape, tensor: str) -> list[str]:
+def _changed(now: TensorSpec | None, before: TensorSpec, tensor: str) -> list[str]:
     tensor = one_line(tensor)
     if now is None:
         return [f"{before.dtype} {tensor} is missing"]
@@ -172,21 +172,21 @@ def _digits(parsed: Mapping[str, Any]) -> int | None:
     return digits
 
 
-def _signatures(parsed: Mapping[str, Any]) -> dict[str, SignatureShape]:
+def _signatures(parsed: Mapping[str, Any]) -> dict[str, SignatureSpec]:
     """Returns the signatures in a contract file, without entries that are malformed."""
     return {
-        name: SignatureShape(_tensors(entry, "inputs"), _tensors(entry, "outputs"))
+        name: SignatureSpec(_tensors(entry, "inputs"), _tensors(entry, "outputs"))
         for name, entry in _mapping(parsed.get("signatures")).items()
     }
 
 
-def _tensors(signature: Any, group: str) -> dict[str, TensorShape]:
+def _tensors(signature: Any, group: str) -> dict[str, TensorSpec]:
     found = {}
     for name, tensor in _mapping(_mapping(signature).get(group)).items():
         dtype, shape = (_mapping(tensor).get(key) for key in ("dtype", "shape"))
         sizes = tuple(shape) if isinstance(shape, list) else (None,)
         if isinstance(dtype, str) and all(type(size) is int for size in sizes):
-            found[name] = TensorShape(dtype, sizes)
+            found[name] = TensorSpec(dtype, sizes)
     return found
 
 

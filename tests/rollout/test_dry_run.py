@@ -133,7 +133,7 @@ ERRORS = {
     ),
     "pipe to publish": (add_pipe, "publish {folder}/exports/9", "Not a regular file"),
     "pipe to run": (add_pipe, "run {folder}/exports/9", "Not a regular file"),
-    "invalid weights": (write_invalid_weights, "run 2", "cannot read the traffic weights"),
+    "invalid weights": (write_invalid_weights, "run 2", "invalid traffic weights"),
     "weights in a volume": (move_weights_to_volume, "run 2", "part of a Kubernetes volume"),
 }
 

@@ -125,12 +125,12 @@ def test_leading_zeros_are_valid(tmp_path):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"{", "is not JSON"),
-        (b"\xff\xfe\xfd", "is not JSON"),
-        (b"[" * 100_000, "is not JSON"),
-        ([], "expected a list of strings in `questions`"),
-        ({"questions": ["1+1"] * 100}, "expected a list of strings in `answers`"),
-        (file_of([1] * 100, ["2"] * 100), "expected a list of strings in `questions`"),
+        (b"{", "Input data was truncated"),
+        (b"\xff\xfe\xfd", "invalid golden questions"),
+        (b"[" * 100_000, "invalid golden questions"),
+        ([], "Expected `object`, got `array`"),
+        ({"questions": ["1+1"] * 100}, "missing required field `answers`"),
+        (file_of([1] * 100, ["2"] * 100), "Expected `str`, got `int` - at `$.questions[0]`"),
         (file_of(GOOD["questions"], GOOD["answers"][:-1]), "1,000 questions but 999 answers"),
         (file_of(["1+1"] * 100, ["2"] * 100), "a question occurs twice"),
         (
@@ -139,7 +139,7 @@ def test_leading_zeros_are_valid(tmp_path):
         ),
         (file_of(GOOD["questions"], ["9", *GOOD["answers"][1:]]), "'0+1' = '9' is wrong"),
         (file_of(["x", *GOOD["questions"][1:]], GOOD["answers"]), "'x' = '1' is wrong"),
-        (file_of(["\ud800", *GOOD["questions"][1:]], GOOD["answers"]), "is wrong"),
+        (file_of(["\ud800", *GOOD["questions"][1:]], GOOD["answers"]), "invalid golden questions"),
         (file_of(["1" * 9999 + "+1", *GOOD["questions"][1:]], GOOD["answers"]), "is wrong"),
     ],
 )

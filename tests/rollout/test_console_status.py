@@ -69,7 +69,7 @@ def test_report_fits_eighty_columns_without_colors():
     ]
     assert lines[9:11] == ["", "traffic  stable 75 % (version 5), canary 25 % (version 4)"]
     text = "\n".join(lines)
-    assert "drift    ! version 3 is wanted, and is missing on disk\n" in text
+    assert "drift    ! version 3 is aspired, and is missing on disk\n" in text
     assert "         ! label canary should be version 4, and is no version on" in text
     assert "burned   - version 2: failed on 2026-07-14 " in text
     assert "\x1b" not in text
@@ -239,7 +239,7 @@ def test_json_has_the_whole_status():
     assert found["labels"]["replicas"]["127.0.0.1:8501"] == {"stable": 5, "canary": None}
     assert found["burned"] == {"2": "failed on 2026-07-14T09:11:02.113Z: golden"}
     assert found["weights"] == {"stable": 1.0}
-    assert "version 3 is wanted, and is missing on disk" in found["drift"]
+    assert "version 3 is aspired, and is missing on disk" in found["drift"]
 
 
 def test_json_shows_a_replica_that_is_down():

@@ -76,8 +76,8 @@ def test_commands_explain_a_fallback_and_leave_it(deploy, broken, quick_version)
     until(lambda: states(server) == {1: "AVAILABLE", 2: "FAILED"})
     result = deployed.rollout("status")
     assert result.code == 1
-    assert "version 2 is wanted, and failed to load (END)" in result.text
-    assert "version 1 is not wanted, and is AVAILABLE" in result.text
+    assert "version 2 is aspired, and failed to load (END)" in result.text
+    assert "version 1 is not aspired, and is AVAILABLE" in result.text
     before = deployed.config.read_text()
     refused = deployed.rollout("promote", "1")
     assert refused.code == 1
@@ -135,7 +135,7 @@ def test_ok_reply_to_a_reload_is_checked_with_the_status(deploy, broken):
         assert reload(server, deployed.config.read_text()) == "OK"
     result = deployed.rollout("status")
     assert result.code == 1
-    assert "version 2 is wanted, and failed to load (END)" in result.text
+    assert "version 2 is aspired, and failed to load (END)" in result.text
     assert deployed.rollout("repair").code == 1
 
 

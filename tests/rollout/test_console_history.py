@@ -1,25 +1,17 @@
-"""What a reader and a program see of what was done."""
+"""The history as text and as JSON."""
 
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
-from seq2sum_serving.console.history import as_json, history
-from seq2sum_serving.console.numbers import number, short
-from seq2sum_serving.console.timestamps import clock, local, local_within, seconds_between
+from seq2sum_serving.console.history import as_json, table
+from seq2sum_serving.console.numbers import format_value, summarize_details
+from seq2sum_serving.console.timestamps import clock, local, localize
 from seq2sum_serving.deployment.event_log import Event
 from support.rendering import shown
 
-
-@pytest.fixture(autouse=True)
-def two_hours_east(monkeypatch):
-    monkeypatch.setenv("TZ", "EAST-2")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("two_hours_east")
 
 
 def event(kind, version=5, reason="", clock="09:30:02", **details):
@@ -39,8 +31,8 @@ EVENTS = [
 ]
 
 
-def test_with_room_everything_has_a_column():
-    lines = shown(history(EVENTS), width=140)
+def test_wide_table_has_a_column_for_each_field():
+    lines = shown(table(EVENTS), width=140)
     assert lines[0].split() == ["time", "user", "kind", "version", "reason", "details"]
     assert [line.split("  ")[0] for line in lines[2:]] == [
         "2026-07-14 11:30:02",
@@ -58,8 +50,8 @@ def test_with_room_everything_has_a_column():
     ]
 
 
-def test_in_eighty_columns_days_have_rows_of_their_own():
-    lines = shown(history(EVENTS))
+def test_narrow_table_has_a_row_for_each_day():
+    lines = shown(table(EVENTS))
     assert lines[0] == "time        user     kind         version  reason and details"
     assert lines[2:] == [
         "2026-07-14",
@@ -73,20 +65,20 @@ def test_in_eighty_columns_days_have_rows_of_their_own():
     ]
 
 
-def test_a_long_name_of_a_host_does_not_push_the_rest_away():
+def test_long_host_names_are_shortened():
     long = Event("promoted", 3, "it is better", time=EVENTS[0].time, user="eva@" + "x" * 80)
-    assert shown(history([long]))[3] == (
+    assert shown(table([long]))[3] == (
         "11:30:02    eva@xxxxxxxxxxxxxxx…  promoted        3  it is better"
     )
 
 
-def test_no_history():
-    assert shown(history([])) == ["nothing was done yet"]
+def test_empty_history():
+    assert shown(table([])) == ["the history is empty"]
 
 
 @pytest.mark.parametrize("width", [80, 140])
 @pytest.mark.parametrize(
-    ("one", "seen"),
+    ("entry", "colored"),
     [
         (event("promoted"), "\x1b[32mpromoted"),
         (event("failed"), "\x1b[1;31mfailed"),
@@ -98,13 +90,13 @@ def test_no_history():
         (event("versions set", versions=[1]), "versions set"),
     ],
 )
-def test_colours_say_how_it_went(one, seen, width):
-    assert seen in "\n".join(shown(history([one]), width=width, terminal=True))
-    assert "\x1b" not in "\n".join(shown(history([one]), width=width))
+def test_outcomes_have_colors(entry, colored, width):
+    assert colored in "\n".join(shown(table([entry]), width=width, terminal=True))
+    assert "\x1b" not in "\n".join(shown(table([entry]), width=width))
 
 
 @pytest.mark.parametrize(
-    ("one", "text"),
+    ("entry", "text"),
     [
         (event("published", **{"from": "exports/3"}), "from exports/3"),
         (event("run started"), ""),
@@ -127,31 +119,27 @@ def test_colours_say_how_it_went(one, seen, width):
         (event("other", deep={"a": [1, 2]}), "deep a 1, 2"),
     ],
 )
-def test_figures_in_short(one, text):
-    assert short(one) == text
+def test_summarize_details(entry, text):
+    assert summarize_details(entry) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [(1.0, "1.0"), (0.99912, "0.9991"), (1234567.0, "1.235e+06"), (3, "3"), (True, "True")],
 )
-def test_floats_are_told_from_counts(value, text):
-    assert number(value) == text
+def test_floats_keep_a_decimal_point(value, text):
+    assert format_value(value) == text
 
 
-def test_moments_are_local_and_what_is_none_stays():
+def test_timestamps_are_local():
     assert local("2026-07-14T09:30:02.999Z") == "2026-07-14 11:30:02"
     assert local("yesterday") == "yesterday"
-    assert local_within("failed on 2026-07-14T09:30:02.999Z: x") == (
-        "failed on 2026-07-14 11:30:02: x"
-    )
+    assert localize("failed on 2026-07-14T09:30:02.999Z: x") == ("failed on 2026-07-14 11:30:02: x")
     assert clock("2026-07-14T09:30:02Z", now="2026-07-14T21:59:59Z") == "11:30:02"
     assert clock("2026-07-14T09:30:02Z", now="2026-07-14T22:00:00Z") == "2026-07-14 11:30:02"
-    assert seconds_between("2026-07-14T09:30:02Z", "2026-07-14T09:31:02.5Z") == 60.5
-    assert seconds_between("yesterday", "2026-07-14T09:31:02.5Z") is None
 
 
-def test_a_program_gets_all_of_it_in_utc():
+def test_json_has_all_fields_in_utc():
     found = json.loads(json.dumps(as_json(EVENTS)))
     assert len(found) == len(EVENTS)
     assert found[2] == {

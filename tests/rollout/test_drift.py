@@ -1,4 +1,4 @@
-"""Every difference is a sentence that says where; what agrees is silent."""
+"""Drift between the model config file, the disk and the replicas."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def replica(target, states, labels=None, errors=None):
     )
 
 
-def current(*replicas, wanted=(1, 2), labels=None, on_disk=(1, 2), policy=None):
-    policy = policy or Policy("specific", frozenset(wanted))
+def current(*replicas, aspired=(1, 2), labels=None, on_disk=(1, 2), policy=None):
+    policy = policy or Policy("specific", frozenset(aspired))
     return Current(
         on_disk, ModelEntry(policy, {"stable": 1} if labels is None else labels), replicas
     )
@@ -33,11 +33,11 @@ BOTH = {1: AVAILABLE, 2: AVAILABLE}
 GONE = Replica("a:1", error="UNAVAILABLE: connection refused\ntrace")
 
 CASES = {
-    "all is as recorded": (
+    "no drift": (
         current(replica("a:1", BOTH, {"stable": 1}), replica("b:1", BOTH, {"stable": 1})),
         [],
     ),
-    "a version that nobody wants is gone or goes": (
+    "an unlisted version is unloaded or UNLOADING": (
         current(replica("a:1", {**BOTH, 3: END, 4: State.UNLOADING})),
         [],
     ),
@@ -45,54 +45,54 @@ CASES = {
         current(GONE, replica("b:1", BOTH)),
         ["a:1 does not answer: UNAVAILABLE: connection refused"],
     ),
-    "a wanted version loads": (
+    "an aspired version is LOADING": (
         current(replica("a:1", {1: AVAILABLE, 2: LOADING}), replica("b:1", BOTH)),
-        ["version 2 is wanted, and is LOADING on a:1"],
+        ["version 2 is aspired, and is LOADING on a:1"],
     ),
-    "a wanted version is not known yet": (
+    "an aspired version is not known": (
         current(replica("a:1", {1: AVAILABLE})),
-        ["version 2 is wanted, and is not known on a:1"],
+        ["version 2 is aspired, and is not known on a:1"],
     ),
-    "a wanted version is unloaded": (
+    "an aspired version is unloaded": (
         current(replica("a:1", {1: AVAILABLE, 2: END})),
-        ["version 2 is wanted, and is unloaded (END) on a:1"],
+        ["version 2 is aspired, and is unloaded (END) on a:1"],
     ),
-    "a wanted version failed to load": (
+    "an aspired version failed to load": (
         current(
             replica("a:1", {1: AVAILABLE, 2: END}, errors={2: "NOT_FOUND: no model\nin /models"})
         ),
-        ["version 2 is wanted, and failed to load (END) on a:1: NOT_FOUND: no model"],
+        ["version 2 is aspired, and failed to load (END) on a:1: NOT_FOUND: no model"],
     ),
-    "replicas differ in their own ways": (
+    "replicas with different drift": (
         current(replica("a:1", {1: AVAILABLE, 2: LOADING}), replica("b:1", {1: AVAILABLE})),
         [
-            "version 2 is wanted, and is LOADING on a:1",
-            "version 2 is wanted, and is not known on b:1",
+            "version 2 is aspired, and is LOADING on a:1",
+            "version 2 is aspired, and is not known on b:1",
         ],
     ),
-    "replicas that differ in the same way share a sentence": (
+    "replicas with equal drift share a sentence": (
         current(*(replica(f"{host}:1", {1: AVAILABLE, 2: LOADING}) for host in "abc")),
-        ["version 2 is wanted, and is LOADING on every replica"],
+        ["version 2 is aspired, and is LOADING on every replica"],
     ),
-    "some of them do": (
+    "some replicas with equal drift": (
         current(
             *(replica(f"{host}:1", {1: AVAILABLE, 2: LOADING}) for host in "abc"),
             replica("d:1", BOTH),
         ),
-        ["version 2 is wanted, and is LOADING on a:1, b:1 and c:1"],
+        ["version 2 is aspired, and is LOADING on a:1, b:1 and c:1"],
     ),
-    "a version is loaded that nobody wants": (
+    "an unlisted version is loaded": (
         current(replica("a:1", {**BOTH, 3: AVAILABLE, 4: LOADING})),
         [
-            "version 3 is not wanted, and is AVAILABLE on a:1",
-            "version 4 is not wanted, and is LOADING on a:1",
+            "version 3 is not aspired, and is AVAILABLE on a:1",
+            "version 4 is not aspired, and is LOADING on a:1",
         ],
     ),
-    "a label is elsewhere": (
+    "a label is on another version": (
         current(replica("a:1", BOTH, {"stable": 2})),
         ["label stable should be version 1, and is version 2 on a:1"],
     ),
-    "a label is nowhere": (
+    "a label is on no version": (
         current(replica("a:1", BOTH, {"stable": None})),
         ["label stable should be version 1, and is no version on a:1"],
     ),
@@ -100,23 +100,23 @@ CASES = {
         current(replica("a:1", BOTH, {"blue": 2, "green": None})),
         ["label blue is not in the model config file, and is version 2 on a:1"],
     ),
-    "a label that a replica was not asked for": (
+    "a label that was not resolved": (
         current(replica("a:1", BOTH), labels={"stable": 1, "blue": 2}),
         [],
     ),
-    "a wanted version is missing on disk": (
+    "an aspired version is missing on disk": (
         current(replica("a:1", BOTH), on_disk=(1,)),
-        ["version 2 is wanted, and is missing on disk"],
+        ["version 2 is aspired, and is missing on disk"],
     ),
-    "nothing is stable yet": (
+    "no version is stable": (
         current(replica("a:1", BOTH), labels={}),
         ["no version is stable in the model config file"],
     ),
-    "a label is on a version that the file itself does not want": (
+    "a label is on an unlisted version": (
         current(replica("a:1", BOTH), labels={"stable": 1, "previous": 7}),
-        ["label previous is on version 7, which is not wanted"],
+        ["label previous is on version 7, which is not aspired"],
     ),
-    "the folder decides": (
+    "policy latest": (
         current(replica("a:1", {2: AVAILABLE}), labels={"stable": 2}, policy=Policy()),
         [
             (
@@ -125,7 +125,7 @@ CASES = {
             )
         ],
     ),
-    "and so it does with all": (
+    "policy all": (
         current(replica("a:1", BOTH), policy=Policy("all")),
         [
             (
@@ -137,14 +137,14 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("found", "sentences"), CASES.values(), ids=CASES.keys())
-def test_drift(found, sentences):
-    assert drift(found) == sentences
+@pytest.mark.parametrize(("current_state", "sentences"), CASES.values(), ids=CASES.keys())
+def test_drift_lists_every_difference(current_state, sentences):
+    assert drift(current_state) == sentences
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [("one\ntwo", "one"), ("\n  two  \n", "two"), ("", "no reason given")],
 )
-def test_an_error_is_told_by_its_first_line(text, line):
+def test_first_line_of_an_error(text, line):
     assert first_line(text) == line

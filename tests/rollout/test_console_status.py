@@ -1,4 +1,4 @@
-"""What a reader and a program see of how things are."""
+"""The status as text and as JSON."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import json
 import pytest
 from rich.console import Console
 from seq2sum import State, VersionStatus
-from seq2sum_serving.console.addresses import short
-from seq2sum_serving.console.status import as_json, status
-from seq2sum_serving.console.versions import labels, rows
+from seq2sum_serving.console.status import as_json, report
+from seq2sum_serving.console.versions import rows, short_addresses
 from seq2sum_serving.console.weights import shares
 from seq2sum_serving.deployment.state import Current, ModelEntry, Policy, Replica
 from support.rendering import shown
@@ -50,39 +49,39 @@ def current(targets=LOCAL, **changes):
     return Current(**{**values, **changes})
 
 
-def told(found, *, width=80, terminal=False, weights=None):
+def lines_of(state, *, width=80, terminal=False, weights=None):
     weights = {"stable": 75.0, "canary": 25.0} if weights is None else weights
-    return shown(status(found, model="seq2sum", weights=weights), width=width, terminal=terminal)
+    return shown(report(state, model="seq2sum", weights=weights), width=width, terminal=terminal)
 
 
-def test_the_whole_picture_fits_eighty_columns_without_colours():
-    lines = told(current())
+def test_report_fits_eighty_columns_without_colors():
+    lines = lines_of(current())
     assert lines[:9] == [
         "seq2sum",
         "",
-        "version  labels          on disk  wanted  :8501      :8502      :8503",
-        "─────────────────────────────────────────────────────────────────────────",
-        "      5  stable          yes      yes     AVAILABLE  AVAILABLE  AVAILABLE",
-        "      4  canary          yes      yes     LOADING    AVAILABLE  FAILED",
-        "      3  previous, blue  missing  yes     UNLOADING  AVAILABLE  AVAILABLE",
-        "      2  burned          yes      —       FAILED     START      END",
-        "      1                  yes      —       END        END        END",
+        "version  labels          on disk  aspired  :8501      :8502      :8503",
+        "──────────────────────────────────────────────────────────────────────────",
+        "      5  stable          yes      yes      AVAILABLE  AVAILABLE  AVAILABLE",
+        "      4  canary          yes      yes      LOADING    AVAILABLE  FAILED",
+        "      3  previous, blue  missing  yes      UNLOADING  AVAILABLE  AVAILABLE",
+        "      2  burned          yes      —        FAILED     START      END",
+        "      1                  yes      —        END        END        END",
     ]
     assert lines[9:11] == ["", "traffic  stable 75 % (version 5), canary 25 % (version 4)"]
     text = "\n".join(lines)
-    assert "drift    ! version 3 is wanted, and is missing on disk\n" in text
+    assert "drift    ! version 3 is aspired, and is missing on disk\n" in text
     assert "         ! label canary should be version 4, and is no version on" in text
     assert "burned   - version 2: failed on 2026-07-14 " in text
     assert "\x1b" not in text
 
 
-def test_what_a_server_says_has_no_power_over_the_terminal():
-    text = "\n".join(told(current(), width=200))
+def test_report_escapes_text_of_servers():
+    text = "\n".join(lines_of(current(), width=200))
     assert "failed to load (END) on 127.0.0.1:8503: OUT_OF_RANGE: [/b] Read \\x1b[2Jless\n" in text
 
 
 @pytest.mark.parametrize(
-    ("state", "error", "silent", "seen"),
+    ("state", "error", "down", "shown_text"),
     [
         (State.AVAILABLE, "", "", "\x1b[32mAVAILABLE"),
         (State.LOADING, "", "", "\x1b[33mLOADING"),
@@ -93,10 +92,10 @@ def test_what_a_server_says_has_no_power_over_the_terminal():
         (State.AVAILABLE, "", "refused", "\x1b[31mno answer"),
     ],
 )
-def test_colours_say_how_it_is(state, error, silent, seen):
-    replica = Replica("a:1", {1: VersionStatus(1, state, error)}, error=silent)
+def test_states_have_colors(state, error, down, shown_text):
+    replica = Replica("a:1", {1: VersionStatus(1, state, error)}, error=down)
     found = Current((1,), ModelEntry(Policy("specific", frozenset({1}))), [replica])
-    assert seen in "\n".join(told(found, terminal=True))
+    assert shown_text in "\n".join(lines_of(found, terminal=True))
 
 
 FAR = [f"seq2sum-{number}.models.svc.cluster.local:8500" for number in range(9)]
@@ -110,11 +109,11 @@ FAR = [f"seq2sum-{number}.models.svc.cluster.local:8500" for number in range(9)]
         (FAR[:3], "seq2sum-0  seq2sum-1  seq2sum-2"),
         (["server.example.org:1", "other.example.org:2", "other.example.org:3"], "#1"),
         (FAR, "replicas"),
-        ([], "wanted"),
+        ([], "aspired"),
     ],
 )
-def test_replicas_are_shown_in_the_form_that_fits(targets, headings):
-    lines = told(current(targets))
+def test_layout_of_replicas_fits_the_width(targets, headings):
+    lines = lines_of(current(targets))
     assert lines[2].endswith(headings) or f"  {headings}  " in lines[2]
     assert all(len(line) <= 80 for line in lines)
     if headings == "#1":
@@ -123,38 +122,38 @@ def test_replicas_are_shown_in_the_form_that_fits(targets, headings):
         assert lines[4].endswith("9 AVAILABLE")
 
 
-def test_a_terminal_without_the_long_dash_gets_a_short_one():
+def test_ascii_terminals_get_a_short_dash():
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     console = Console(file=out, width=80, force_terminal=False, legacy_windows=False)
-    console.print(status(current(), model="seq2sum", weights={"stable": 1.0}))
+    console.print(report(current(), model="seq2sum", weights={"stable": 1.0}))
     out.flush()
-    assert b"burned         |yes     |-      |" in out.buffer.getvalue()
+    assert b"burned         |yes     |-       |" in out.buffer.getvalue()
 
 
-def test_why_a_version_failed_is_told_while_anybody_remembers():
-    lines = told(current(burned={}))
+def test_report_shows_why_a_version_failed():
+    lines = lines_of(current(burned={}))
     assert "failed   - version 2 on 127.0.0.1:8501: NOT_FOUND: nothing there" in lines
 
 
-def test_all_well():
+def test_report_without_drift():
     found = Current(
         (1,),
         ModelEntry(Policy("specific", frozenset({1})), {"stable": 1, "canary": 1, "previous": 1}),
         [Replica("a:1", {1: VersionStatus(1, State.AVAILABLE)}, {"stable": 1, "canary": 1})],
     )
-    lines = told(found, weights={})
-    assert lines[4] == "      1  stable  yes      yes     AVAILABLE"
-    assert lines[-2:] == ["traffic  no weights are set: callers choose", "drift    none"]
+    lines = lines_of(found, weights={})
+    assert lines[4] == "      1  stable  yes      yes      AVAILABLE"
+    assert lines[-2:] == ["traffic  no weights are set: clients choose", "drift    none"]
 
 
-def test_nothing_is_known_at_all():
+def test_report_of_an_empty_deployment():
     assert "drift    ! no version is stable in the model config file" in "\n".join(
-        told(Current(recorded=ModelEntry(Policy("specific"))))
+        lines_of(Current(recorded=ModelEntry(Policy("specific"))))
     )
 
 
 @pytest.mark.parametrize(
-    ("recorded", "version", "found"),
+    ("recorded", "version", "expected"),
     [
         ({"stable": 2, "canary": 2, "previous": 1}, 2, ["stable"]),
         ({"stable": 2, "canary": 3, "previous": 2}, 3, ["canary"]),
@@ -162,12 +161,12 @@ def test_nothing_is_known_at_all():
         ({"stable": 2}, 1, []),
     ],
 )
-def test_labels_of_a_version_ours_first(recorded, version, found):
-    assert labels(Current(recorded=ModelEntry(labels=recorded)), version) == found
+def test_labels_of_a_version_start_with_those_of_rollouts(recorded, version, expected):
+    assert Current(recorded=ModelEntry(labels=recorded)).labels_of(version) == expected
 
 
 @pytest.mark.parametrize(
-    ("most", "found"),
+    ("max_rows", "expected"),
     [
         (None, [9, 8, 7, 6, 5, 4, 3, 2]),
         (8, [9, 8, 7, 6, 5, 4, 3, 2]),
@@ -175,13 +174,13 @@ def test_labels_of_a_version_ours_first(recorded, version, found):
         (1, [5, 4, 3]),
     ],
 )
-def test_few_rows_are_the_newest_and_those_that_matter(most, found):
+def test_limited_rows_are_versions_in_use_and_the_newest(max_rows, expected):
     replica = Replica(
         "a:1",
         {3: VersionStatus(3, State.AVAILABLE), 2: VersionStatus(2, State.END)},
     )
     recorded = ModelEntry(Policy("specific", frozenset({4})), {"stable": 5})
-    assert rows(Current((6, 7, 8, 9), recorded, [replica]), most=most) == found
+    assert rows(Current((6, 7, 8, 9), recorded, [replica]), max_rows=max_rows) == expected
 
 
 @pytest.mark.parametrize(
@@ -198,12 +197,12 @@ def test_few_rows_are_the_newest_and_those_that_matter(most, found):
         ([], []),
     ],
 )
-def test_addresses_are_as_short_as_they_can_be(targets, headings):
-    assert short(targets) == headings
+def test_short_addresses_remain_distinct(targets, headings):
+    assert short_addresses(targets) == headings
 
 
 @pytest.mark.parametrize(
-    ("weights", "found"),
+    ("weights", "expected"),
     [
         ({"stable": 95.0, "canary": 5.0}, {"stable": 0.95, "canary": 0.05}),
         ({"stable": 1.0, "canary": 0.0}, {"stable": 1, "canary": 0}),
@@ -214,11 +213,11 @@ def test_addresses_are_as_short_as_they_can_be(targets, headings):
         ({}, {}),
     ],
 )
-def test_shares_of_the_traffic(weights, found):
-    assert shares(weights) == pytest.approx(found)
+def test_shares_of_the_traffic(weights, expected):
+    assert shares(weights) == pytest.approx(expected)
 
 
-def test_a_program_gets_all_of_it():
+def test_json_has_the_whole_status():
     found = json.loads(json.dumps(as_json(current(), model="seq2sum", weights={"stable": 1.0})))
     assert found["model"] == "seq2sum"
     assert (found["stable"], found["canary"], found["previous"]) == (5, 4, 3)
@@ -228,7 +227,7 @@ def test_a_program_gets_all_of_it():
         "version": 4,
         "labels": ["canary"],
         "on_disk": True,
-        "wanted": True,
+        "aspired": True,
         "burned": None,
         "replicas": {
             "127.0.0.1:8501": {"state": "LOADING", "error": ""},
@@ -240,13 +239,13 @@ def test_a_program_gets_all_of_it():
     assert found["labels"]["replicas"]["127.0.0.1:8501"] == {"stable": 5, "canary": None}
     assert found["burned"] == {"2": "failed on 2026-07-14T09:11:02.113Z: golden"}
     assert found["weights"] == {"stable": 1.0}
-    assert "version 3 is wanted, and is missing on disk" in found["drift"]
+    assert "version 3 is aspired, and is missing on disk" in found["drift"]
 
 
-def test_a_program_is_told_that_a_replica_says_nothing():
+def test_json_shows_a_replica_that_is_down():
     found = as_json(
         Current((1,), replicas=[Replica("a:1", error="refused")]), model="m", weights={}
     )
-    assert found["replicas"] == [{"target": "a:1", "answers": False, "error": "refused"}]
+    assert found["replicas"] == [{"target": "a:1", "up": False, "error": "refused"}]
     assert found["versions"][0]["replicas"] == {"a:1": {"state": None, "error": "refused"}}
     assert found["labels"]["replicas"] == {}

@@ -30,7 +30,7 @@ class Receipt:
     total: int | None
     """Their sum; None if there is none."""
     note: str = ""
-    """A message for the customer if there is no sum."""
+    """A message for the customer if the sum is missing."""
 
 
 class CheckoutService:

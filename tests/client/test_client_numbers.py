@@ -16,7 +16,7 @@ import seq2sum
 from hypothesis import strategies as st
 from seq2sum._command import values
 from seq2sum._deadline import Deadline
-from seq2sum._numbers import real, seconds, whole
+from seq2sum._numbers import integer, real, seconds
 from seq2sum._servable import Servable
 from seq2sum.addition import contract
 from seq2sum.testing import FakeServer
@@ -221,9 +221,9 @@ def test_initial_backoff_is_at_most_max_backoff():
 
 
 def test_messages_name_the_bounds():
-    assert type(whole("x", np.array(3), least=1)) is int
+    assert type(integer("x", np.array(3), least=1)) is int
     with pytest.raises(ValueError, match="invalid x 5: expected an integer from 1 to 4"):
-        whole("x", 5, least=1, most=4)
+        integer("x", 5, least=1, most=4)
     with pytest.raises(ValueError, match="invalid x -1: expected a finite number of seconds, 0 or"):
         seconds("x", -1)
     with pytest.raises(ValueError, match="invalid x 7: expected a share"):

@@ -202,7 +202,9 @@ def test_channel_options_override_the_environment(make_client, monkeypatch, fake
     monkeypatch.setenv("http_proxy", PROXY.format(port=proxy.port))
     off = (("grpc.enable_http_proxy", 0),)
     assert make_client(fake.target, channel_options=off).add("1+1").value == 2
-    assert make_client(fake.target, options=(("grpc.http_proxy", ""),)).add("1+1").value == 2
+    assert (
+        make_client(fake.target, channel_options=(("grpc.http_proxy", ""),)).add("1+1").value == 2
+    )
 
 
 def test_environment_is_read_at_the_first_call(make_client, monkeypatch, fake):

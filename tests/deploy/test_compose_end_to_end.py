@@ -78,13 +78,13 @@ def test_its_metrics_can_be_scraped(serving, client):
 
 
 def test_a_rollout_moves_the_label_and_a_rollback_moves_it_back(deployment, serving, client):
-    done = deployment.rollout("promote", "2", "--without-gates", targets=serving.target)
+    done = deployment.rollout("promote", "2", "--skip-gates", targets=serving.target)
     assert done.returncode == 0, done.stderr
     assert client.add("2+3", label="stable").version == 2
     assert deployment.healthy("serving", serving).returncode == 0
     status = deployment.rollout("status", targets=serving.target)
     assert status.returncode == 0, status.stderr
-    done = deployment.rollout("rollback", "--why", "to see it", targets=serving.target)
+    done = deployment.rollout("rollback", "--reason", "to see it", targets=serving.target)
     assert done.returncode == 0, done.stderr
     assert client.add("2+3", label="stable").version == 1
 

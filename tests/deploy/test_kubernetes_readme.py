@@ -36,7 +36,7 @@ def test_what_is_asked_of_kubectl_is_there(line):
     if "--" in words:
         program, *rest = words[words.index("--") + 1 :]
         if program == "rollout":  # the image's, which adds where it is
-            assert rollout_options.parser().parse_args(rest).verb
+            assert rollout_options.parser().parse_args(rest).command
         else:
             assert shutil.which(program)
 

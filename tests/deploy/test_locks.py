@@ -66,8 +66,8 @@ def test_a_lock_names_no_place_where_files_come_from(name):
 def test_the_client_alone_brings_little():
     # Whoever adds a dependency to the tools' image sees it here.
     assert set(lock_files.read("tools")) == {
-        "grpcio", "markdown-it-py", "mdurl", "prometheus-client", "protobuf", "pygments", "rich",
-        "typing-extensions",
+        "grpcio", "markdown-it-py", "mdurl", "msgspec", "prometheus-client", "protobuf", "pygments",
+        "rich", "typing-extensions",
     }  # fmt: skip
 
 

@@ -55,8 +55,8 @@ def deployed(sets, version, tmp_path_factory):
     """A server that wants a certificate of our authority; version 1 is stable."""
     with Deployed(tmp_path_factory.mktemp("deployed"), version) as deployed:
         deployed.start(POLLING, with_tls(sets / "ours"))
-        told = deployed.roll("promote", "1", *options(sets / "ours", sets / "ours"))
-        assert told.code == 0, told.words
+        told = deployed.rollout("promote", "1", *options(sets / "ours", sets / "ours"))
+        assert told.code == 0, told.text
         yield deployed
 
 
@@ -80,16 +80,16 @@ def test_every_command_works_with_certificates_in_both_directions(deployed, sets
         assert client.add("3+4", label="stable").version == 1
 
         # A label moves: the tool asks, and the server takes the file up.
-        for line in (["publish", version], ["promote", "2", "--without-gates"]):
-            told = deployed.roll(*line, *mine)
-            assert told.code == 0, told.words
+        for line in (["publish", version], ["promote", "2", "--skip-gates"]):
+            told = deployed.rollout(*line, *mine)
+            assert told.code == 0, told.text
         assert client.add("3+4", label="stable").version == 2
         assert client.add("3+4", label="previous").version == 1
 
     code, said = run(seq2sum_command, "add", "3+4", "--label", "stable", "--target", target, *mine)
     assert (code, said.startswith("3+4 = 7  (confidence ")) == (0, True), said
-    told = deployed.roll("status", *mine)
-    assert (told.code, "drift none" in told.words) == (0, True), told.words
+    told = deployed.rollout("status", *mine)
+    assert (told.code, "drift none" in told.text) == (0, True), told.text
     line = ["--once", "--config", deployed.config, "--targets", target, *mine]
     code, said = run(seq2sum_probe, *line)
     assert code == 0, said
@@ -132,7 +132,7 @@ def test_who_is_refused_is_told_why(deployed, sets, target, refusal):
     code, said = run(seq2sum_command, "add", "3+4", "--target", there, *given)
     assert (code, said.startswith(f"seq2sum: {told}"), said.count("\n")) == (1, True, 1), said
 
-    status = deployed.roll("status", *given, targets=there)
+    status = deployed.rollout("status", *given, targets=there)
     assert status.code == 1
     assert squeezed(f"{there} does not answer: UNAVAILABLE {told}") in squeezed(status.out)
 

@@ -10,7 +10,7 @@ import yaml
 from deploy import compose_file
 from seq2sum_serving.probe import cli as probe
 from support import doc_snippets
-from support.deployed import Deployed, answering
+from support.deployed import Deployed, served_version
 from support.paths import ROOT
 
 PAGE = "docs/operations.md"
@@ -75,10 +75,10 @@ def night(small_version, tmp_path_factory):
     """Version 2 is stable since 14:05, version 1 is the one before; 3 and 4 are on disk."""
     with Deployed(tmp_path_factory.mktemp("night"), small_version) as deployed:
         deployed.start("--model_config_file_poll_wait_seconds=1")
-        assert deployed.roll("promote", 1).code == 0
+        assert deployed.rollout("promote", 1).code == 0
         for number in (2, 3, 4):
-            deployed.put(small_version, number)
-        assert deployed.roll("promote", 2, "--without-gates").code == 0
+            deployed.copy_version(small_version, number)
+        assert deployed.rollout("promote", 2, "--skip-gates").code == 0
         yield deployed
 
 
@@ -94,9 +94,9 @@ def test_the_commands_of_a_night_follow_one_another(night, capsys):
             assert probe.main([*options, *here]) == 0, capsys.readouterr().err
             continue
         words = shlex.split(line.removeprefix(ROLLOUT))
-        ended = night.roll(*words, *(["--count", "1"] if words == ["watch"] else []))
-        assert ended.code == 0, f"{line}: {ended.words}"
-        labels.append((words[0], answering(night.servers[0], label="stable")))
+        ended = night.rollout(*words, *(["--count", "1"] if words == ["watch"] else []))
+        assert ended.code == 0, f"{line}: {ended.text}"
+        labels.append((words[0], served_version(night.servers[0], label="stable")))
     assert labels == [
         ("status", 2),
         ("history", 2),

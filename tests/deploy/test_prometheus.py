@@ -23,7 +23,7 @@ from deploy import monitoring_files as files
 from deploy.monitoring_world import MODEL, World
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from support.broken_models import truncated
-from support.deployed import Traffic
+from support.deployed import Callers
 from support.system import needs
 
 pytestmark = [needs("prometheus"), pytest.mark.embedded]
@@ -102,16 +102,16 @@ def day(world, second, small_version):  # noqa: ARG001 what comes before is coun
     """Versions come and go, some fail, callers ask, and too many of them at once; when it was."""
     began = time.time()
     deployed, seen = world.deployed, world.prometheus.until
-    assert deployed.roll("promote", "1").code == 0
+    assert deployed.rollout("promote", "1").code == 0
     world.watch(0.2)
-    with Traffic(deployed), seq2sum.Client(world.envoy.target) as client, asking(client):
-        deployed.put(small_version, 2)
+    with Callers(deployed), seq2sum.Client(world.envoy.target) as client, asking(client):
+        deployed.copy_version(small_version, 2)
         truncated(small_version, deployed.base / "staged").rename(deployed.base / "3")
-        assert deployed.roll("canary", "2", "--without-gates", "--percent", "30").code == 0
+        assert deployed.rollout("canary", "2", "--skip-gates", "--weight", "30").code == 0
         asked(deployed.servers[0], "predict", {"instances": ["53+42"]})
-        assert deployed.roll("promote", "2", "--without-gates").code == 0
-        assert deployed.roll("rollback", "--why", "to see it").code == 0
-        assert deployed.roll("canary", "3", "--without-gates").code == 1
+        assert deployed.rollout("promote", "2", "--skip-gates").code == 0
+        assert deployed.rollout("rollback", "--reason", "to see it").code == 0
+        assert deployed.rollout("canary", "3", "--skip-gates").code == 1
         for _ in range(2):  # a rate shows the second time
             assert world.overload()["Unavailable"] > 0
             seen(f'rate({CALLS}{{status="UNAVAILABLE"}}[{WINDOW}]) >= 0')

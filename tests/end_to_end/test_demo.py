@@ -40,6 +40,6 @@ def test_every_command_is_shown_as_it_can_be_typed(demo):
 
 def test_the_version_stays_and_the_server_does_not(demo):
     assert (demo.folder / "models" / "seq2sum" / "1" / "saved_model.pb").is_file()
-    port = int(re.search(r"it listens on localhost:(\d+)", demo.output)[1])
+    port = int(re.search(r"listening on localhost:(\d+)", demo.output)[1])
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0

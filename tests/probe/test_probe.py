@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from seq2sum_serving.probe import cli
 from support import commands
-from support.deployed import Deployed, Told, until
+from support.deployed import CommandResult, Deployed, until
 
 PREFIX = "seq2sum_probe_"
 LABELS = ("stable", "canary")
@@ -84,7 +84,7 @@ def once(*options):
     out, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         code = cli.main(["--once", *map(str, options)])
-    return Told(code, out.getvalue(), errors.getvalue())
+    return CommandResult(code, out.getvalue(), errors.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def deployed(quick_version, tmp_path_factory):
             deployed.start(wait=False)
         for server in deployed.servers:
             server.wait_until_open()
-        assert deployed.roll("promote", "1", "--without-gates").code == 0
+        assert deployed.rollout("promote", "1", "--skip-gates").code == 0
         yield deployed
         for server in deployed.servers:
             server.process.kill()  # nobody is left who asks them
@@ -168,8 +168,8 @@ def test_a_wrong_version_is_seen_by_its_answers_and_its_rollback_too(
     prober, options, deployed, replicas, shuffled_version
 ):
     before = prober.next_round()
-    deployed.put(shuffled_version, 2)
-    assert deployed.roll("promote", "2", "--without-gates").code == 0
+    deployed.copy_version(shuffled_version, 2)
+    assert deployed.rollout("promote", "2", "--skip-gates").code == 0
     page = prober.until(
         lambda page: all(page["golden_wrong_total", "stable", one] >= 6 for one in replicas)
     )
@@ -184,8 +184,8 @@ def test_a_wrong_version_is_seen_by_its_answers_and_its_rollback_too(
     assert len(lines) == 4  # two replicas, two labels
     assert all("of 3 golden questions by label " in line for line in lines)
 
-    assert deployed.roll("rollback").code == 0
-    assert deployed.roll("retire", "2").code == 0
+    assert deployed.rollout("rollback").code == 0
+    assert deployed.rollout("retire", "2").code == 0
     shutil.rmtree(deployed.base / "2")
     page = prober.next_round()
     assert once(*options).code == 0

@@ -17,7 +17,7 @@ from seq2sum_serving.probe.findings import problems
 from seq2sum_serving.probe.metrics import families
 from support import servers
 from support.certificates import EXPIRED, Certificates
-from support.deployed import Told, until
+from support.deployed import CommandResult, until
 
 LABELS = {"stable": 2, "canary": 2}
 RECORD = """model_config_list {{
@@ -49,7 +49,7 @@ def once(config):
         out, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
             code = cli.main(["--once", "--config", str(config), *map(str, arguments)])
-        return Told(code, out.getvalue(), errors.getvalue())
+        return CommandResult(code, out.getvalue(), errors.getvalue())
 
     return look
 

@@ -1,4 +1,4 @@
-"""What a round may have seen, in short: for tables of metrics and problems."""
+"""Observations in short form, for tables of metrics and problems."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def failed(code="UNAVAILABLE", said="gone"):
 
 
 def sight(*replicas, calls=None, wanted=HEALTHY, **more):
-    """A round in which two replicas had version 2 behind both labels, unless told otherwise."""
+    """Returns a round that by default found version 2 behind both labels of two replicas."""
     there = replicas or [replica("2A", HEALTHY, target) for target in (A, B)]
     if calls is None:
-        calls = {(one.target, label): [right()] for one in there for label in HEALTHY}
+        calls = {(replica.target, label): [right()] for replica in there for label in HEALTHY}
     record = None if wanted is None else recorded("2", **wanted)
     labels = more.pop("labels", tuple(HEALTHY))
     return Sight(there, calls, labels=labels, recorded=record, **more)

@@ -6,19 +6,18 @@ import asyncio
 import warnings
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from types import TracebackType
 from typing import Self, Unpack
 
 import grpc
 
 from seq2sum import _calls, _forks
 from seq2sum._async_connection import AsyncConnection
+from seq2sum._base_client import BaseClient
 from seq2sum._calls import ROWS_PER_CALL
-from seq2sum._configuration import Configured
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
 from seq2sum._methods import GET_MODEL_STATUS
-from seq2sum._numbers import whole
+from seq2sum._numbers import integer
 from seq2sum._options import CallOptions, CallTarget
 from seq2sum._servable import Servable
 from seq2sum._versions import VersionStatus
@@ -30,7 +29,7 @@ from seq2sum.addition.description import Description
 from seq2sum.addition.explanation import Explanation
 
 
-class AsyncClient(Configured):
+class AsyncClient(BaseClient):
     """An asyncio client of a seq2sum model on a TensorFlow Serving or `seq2sum-serve` server.
 
     The channel belongs to the event loop of the first call; once that loop is closed, the next
@@ -105,9 +104,9 @@ class AsyncClient(Configured):
         limit = self.max_in_flight if max_in_flight is None else max_in_flight
         return self._pipeline(
             checked_collection(questions),
-            whole("batch_size", batch_size, least=1, most=MAX_BATCH_SIZE),
+            integer("batch_size", batch_size, least=1, most=MAX_BATCH_SIZE),
             lambda: self._resolve(**options),
-            whole("max_in_flight", limit, least=1),
+            integer("max_in_flight", limit, least=1),
         )
 
     async def explain(self, question: Question, **options: Unpack[CallOptions]) -> Explanation:
@@ -164,12 +163,7 @@ class AsyncClient(Configured):
         """Returns the client itself."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Closes the client."""
         await self.close()
 

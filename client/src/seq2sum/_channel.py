@@ -18,14 +18,14 @@ import grpc
 
 from seq2sum import certificates
 from seq2sum._connection_hints import ClientIdentity
-from seq2sum._numbers import LONGEST, real, seconds, whole
+from seq2sum._numbers import LONGEST, integer, real, seconds
 from seq2sum._proxy import ChannelOptions, proxy_of
 
 RETRY_BUFFER = 4 << 20
 """Bytes of a request that gRPC keeps for a retry; the default, 256 kB, is less than a bulk call."""
 MIN_DNS_INTERVAL = 2000
 """Fewest milliseconds between two DNS look-ups; gRPC's default, 30 s, keeps dead addresses."""
-MOST_ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 """gRPC's limit for `maxAttempts` (proposal A6)."""
 SHORTEST_BACKOFF = 0.01
 """Seconds. With a backoff of a millisecond gRPC may hang until the deadline (grpc issue 41036)."""
@@ -128,12 +128,12 @@ class Retry:
 
     def __post_init__(self) -> None:
         values = {
-            "max_attempts": whole("max_attempts", self.max_attempts, least=1, most=MOST_ATTEMPTS),
+            "max_attempts": integer("max_attempts", self.max_attempts, least=1, most=MAX_ATTEMPTS),
             "initial_backoff": seconds(
                 "initial_backoff", self.initial_backoff, least=SHORTEST_BACKOFF, most=LONGEST
             ),
             "max_backoff": seconds("max_backoff", self.max_backoff, most=LONGEST),
-            "max_tokens": whole("max_tokens", self.max_tokens, least=1, most=1000),
+            "max_tokens": integer("max_tokens", self.max_tokens, least=1, most=1000),
             "token_ratio": real(
                 "token_ratio",
                 self.token_ratio,

@@ -8,19 +8,18 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from types import TracebackType
 from typing import Self, Unpack
 
 import grpc
 
 from seq2sum import _calls, _forks
+from seq2sum._base_client import BaseClient
 from seq2sum._calls import ROWS_PER_CALL, PendingCall
-from seq2sum._configuration import Configured
 from seq2sum._connection import Connection
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
 from seq2sum._methods import GET_MODEL_STATUS
-from seq2sum._numbers import whole
+from seq2sum._numbers import integer
 from seq2sum._options import CallOptions, CallTarget
 from seq2sum._servable import Servable
 from seq2sum._versions import VersionStatus
@@ -35,7 +34,7 @@ CLOSE_TIMEOUT = 1.0
 """Seconds to wait for a channel to close when the program is interrupted."""
 
 
-class Client(Configured):
+class Client(BaseClient):
     """A client of a seq2sum model on a TensorFlow Serving or `seq2sum-serve` server.
 
     Safe to use from several threads, and in a child process after a fork, where it opens a new
@@ -133,20 +132,16 @@ class Client(Configured):
     ) -> Iterator[Columns]:
         """Yields the answers as `add_stream` does, by column: one `Columns` for each RPC."""
         self._resolve(**options)  # raises for invalid options before the first answer is taken
-        rows = whole("batch_size", batch_size, least=1, most=MAX_BATCH_SIZE)
+        rows = integer("batch_size", batch_size, least=1, most=MAX_BATCH_SIZE)
         limit = self.max_in_flight if max_in_flight is None else max_in_flight
         return self._pipeline(
             chunks(checked_collection(questions), rows=rows),
             lambda: self._resolve(**options),
-            whole("max_in_flight", limit, least=1),
+            integer("max_in_flight", limit, least=1),
         )
 
     def explain(self, question: Question, **options: Unpack[CallOptions]) -> Explanation:
         """Returns the network's probabilities for each position of the answer to one question.
-
-        Args:
-            question: A question as in `add`.
-            options: See `seq2sum.CallOptions`.
 
         Raises:
             InvalidQuestion: The question is malformed, or too long for the version.
@@ -171,9 +166,6 @@ class Client(Configured):
 
     def describe(self, **options: Unpack[CallOptions]) -> Description:
         """Returns the signatures of a model version, and how many digits it accepts.
-
-        Args:
-            options: See `seq2sum.CallOptions`.
 
         Raises:
             CallError: The call failed; the subclass says why.
@@ -225,12 +217,7 @@ class Client(Configured):
         """Returns the client itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Closes the client."""
         if kind is None or issubclass(kind, Exception):
             self.close()
@@ -269,16 +256,12 @@ class Client(Configured):
             return self._connection
 
     def _channel(self) -> grpc.Channel:
-        options = self._current_channel_options()
+        common = (self._current_channel_options(), self._compression)
         if self._tls is None:
-            channel = grpc.insecure_channel(self._address, options, self._compression)
+            channel = grpc.insecure_channel(self._address, *common)
         else:
-            channel = grpc.secure_channel(
-                self._address, self._tls.credentials(), options, self._compression
-            )
-        return (
-            grpc.intercept_channel(channel, *self._interceptors) if self._interceptors else channel
-        )
+            channel = grpc.secure_channel(self._address, self._tls.credentials(), *common)
+        return grpc.intercept_channel(channel, *self._interceptors)
 
     def _columns(
         self, questions: Iterable[Question], **options: Unpack[CallOptions]
@@ -288,10 +271,9 @@ class Client(Configured):
         source = chunks(checked_collection(questions))
         first = list(islice(source, 2))
         if len(first) < 2:  # a single call needs no future, which would cost more
-            connection = self._open()
-            return [connection.predict_with_retries(chunk, target, deadline) for chunk in first]
-        all_chunks = chain(first, source)
-        return list(self._pipeline(all_chunks, lambda: (target, deadline), self.max_in_flight))
+            return [self._open().predict_with_retries(chunk, target, deadline) for chunk in first]
+        source = chain(first, source)
+        return list(self._pipeline(source, lambda: (target, deadline), self.max_in_flight))
 
     def _pipeline(
         self,

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from seq2sum._calls import BYTES_PER_CALL, ROWS_PER_CALL
-from seq2sum._numbers import LONGEST, seconds, whole
+from seq2sum._numbers import LONGEST, integer, seconds
 from seq2sum._options import CallTarget
 
 
@@ -39,10 +39,10 @@ class Coalescing:
 
     def __post_init__(self) -> None:
         values = {
-            "max_batch": whole("max_batch", self.max_batch, least=1, most=ROWS_PER_CALL),
+            "max_batch": integer("max_batch", self.max_batch, least=1, most=ROWS_PER_CALL),
             "max_delay": seconds("max_delay", self.max_delay, most=LONGEST),
-            "max_in_flight": whole("max_in_flight", self.max_in_flight, least=1),
-            "max_pending": whole("max_pending", self.max_pending, least=1),
+            "max_in_flight": integer("max_in_flight", self.max_in_flight, least=1),
+            "max_pending": integer("max_pending", self.max_pending, least=1),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)

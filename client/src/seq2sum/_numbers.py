@@ -1,7 +1,7 @@
 """Conversion of callers' numbers to Python's `int` and `float`.
 
 numpy scalars behave almost like numbers: but `time.monotonic() + numpy.float32(2)` is a float32,
-whose resolution is no better than the timeout after a few weeks of uptime, and protobuf and gRPC
+whose resolution after a few weeks of uptime is as coarse as the timeout, and protobuf and gRPC
 accept only `int` and `float`. So every public number is converted once, on entry.
 """
 
@@ -37,7 +37,7 @@ def real(
     number = value
     if type(value) is not float:
         try:
-            number = float(plain(name, value, expected))
+            number = float(to_python(name, value, expected))
         except OverflowError:
             _refuse(ValueError, name, value, expected)
     if not (least <= number <= most and math.isfinite(number)):
@@ -53,7 +53,7 @@ def seconds(name: str, value: Any, *, least: float = 0.0, most: float = math.inf
     return real(name, value, least=least, most=most, expected=expected)
 
 
-def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int:
+def integer(name: str, value: Any, *, least: int, most: int | None = None) -> int:
     """Returns an integer as an int.
 
     Raises:
@@ -65,7 +65,7 @@ def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int:
         expected = f"an integer from {least} to {most}"
     number = value
     if type(value) is not int:
-        number = plain(name, value, expected)
+        number = to_python(name, value, expected)
         if type(number) is not int:
             _refuse(TypeError, name, value, expected)
     if number < least or (most is not None and number > most):
@@ -73,7 +73,7 @@ def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int:
     return int(number)
 
 
-def plain(name: str, value: Any, expected: str) -> int | float:
+def to_python(name: str, value: Any, expected: str) -> int | float:
     """Returns the value as an int if its type is an integer type, as a float otherwise.
 
     Raises:

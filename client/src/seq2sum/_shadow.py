@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seq2sum._errors import Seq2SumError
-from seq2sum._numbers import LONGEST, real, seconds, whole
+from seq2sum._numbers import LONGEST, integer, real, seconds
 from seq2sum._servable import Servable
 from seq2sum.addition.answers import Columns
 
@@ -45,7 +45,7 @@ class Shadow:
             raise ValueError("a shadow needs a label or a version, and not both")
         values = {
             "fraction": real("fraction", self.fraction, most=1, expected="a number from 0 to 1"),
-            "max_in_flight": whole("max_in_flight", self.max_in_flight, least=1),
+            "max_in_flight": integer("max_in_flight", self.max_in_flight, least=1),
             "timeout": seconds("timeout", self.timeout, most=LONGEST),
             "version": self.servable("").version,
         }

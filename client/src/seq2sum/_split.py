@@ -8,7 +8,7 @@ import random
 from collections.abc import Collection, Mapping
 
 from seq2sum import model_versions
-from seq2sum._numbers import plain, whole
+from seq2sum._numbers import integer, to_python
 
 
 class Split:
@@ -38,7 +38,7 @@ class Split:
     ) -> None:
         all_weights = dict(weights or {}) | labels
         self.weights: dict[str | int, float] = {
-            _checked_variant(variant): plain(f"weight of {variant!r}", weight, "a number")
+            _checked_variant(variant): to_python(f"weight of {variant!r}", weight, "a number")
             for variant, weight in all_weights.items()
         }
         if not _are_valid(self.weights.values()):
@@ -73,7 +73,7 @@ class Split:
 def _checked_variant(variant: str | int) -> str | int:
     if isinstance(variant, str):
         return variant
-    return whole("version", variant, least=0, most=model_versions.LARGEST_VERSION)
+    return integer("version", variant, least=0, most=model_versions.LARGEST_VERSION)
 
 
 def parse_variant(name: str) -> str | int:

@@ -24,7 +24,7 @@ from google.protobuf.message import Message
 from seq2sum import model_versions
 from seq2sum._errors import UNKNOWN_LABEL
 from seq2sum._methods import METHODS, Method
-from seq2sum._numbers import LONGEST, real, seconds, whole
+from seq2sum._numbers import LONGEST, integer, real, seconds
 from seq2sum.addition import contract, fake_replies
 from seq2sum.protocol import predict_pb2
 
@@ -87,7 +87,7 @@ class FakeServer:
         self.versions = [_version(each) for each in versions]
         self.labels = {label: _version(each) for label, each in (labels or {}).items()}
         self.model = model
-        self.digits = whole("digits", digits, least=1)
+        self.digits = integer("digits", digits, least=1)
         self.delay = seconds("delay", delay, most=LONGEST)
         self.calls: deque[ReceivedCall] = deque(maxlen=MAX_RECORDED_CALLS)
         """The calls received, at most the last `MAX_RECORDED_CALLS`."""
@@ -97,7 +97,7 @@ class FakeServer:
         self._answer = answer or (lambda _, a, b: str(a + b))
         self._confidence = real("confidence", confidence, most=1, expected="a number from 0 to 1")
         self._failures: deque[tuple[grpc.StatusCode, str]] = deque()
-        self._address = host, whole("port", port, least=0, most=65535)
+        self._address = host, integer("port", port, least=0, most=65535)
         self._credentials = credentials
         self._server: grpc.Server | None = None
         self._stopped = threading.Event()
@@ -109,7 +109,7 @@ class FakeServer:
 
     def fail(self, code: grpc.StatusCode, details: str = "made to fail", *, times: int = 1) -> None:
         """Makes the next calls fail with this status."""
-        self._failures.extend([(code, details)] * whole("times", times, least=0))
+        self._failures.extend([(code, details)] * integer("times", times, least=0))
 
     def start(self) -> Self:
         """Starts listening. A stopped server can be restarted, on the same port."""
@@ -218,7 +218,7 @@ class FakeServer:
 
 
 def _version(number: int) -> int:
-    return whole("version", number, least=0, most=model_versions.LARGEST_VERSION)
+    return integer("version", number, least=0, most=model_versions.LARGEST_VERSION)
 
 
 def _questions(method: str, request: Any) -> tuple[bytes, ...]:

@@ -38,7 +38,7 @@ class Answer(NamedTuple):
     version: int
     """The model version that answered."""
     error: InvalidQuestion | None = None
-    """Why there is no answer, or None."""
+    """The reason for a missing answer, or None."""
 
     @property
     def value(self) -> int | None:
@@ -133,7 +133,7 @@ def _decoded(texts: Sequence[bytes]) -> list[str]:
     decoded = b"\n".join(texts).decode("utf-8", "surrogateescape").split("\n")
     if len(decoded) == len(texts):
         return decoded
-    # A text contains a newline, or there are no texts.
+    # A text contains a newline, or the list is empty.
     return [text.decode("utf-8", "surrogateescape") for text in texts]
 
 

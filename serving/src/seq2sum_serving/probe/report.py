@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from seq2sum_serving.console.text import headed, said
+from seq2sum_serving.console.text import headed_table, literal
 from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Replica
 from seq2sum_serving.gates.formatting import milliseconds
@@ -22,7 +22,7 @@ NOTHING = "-"
 
 def table(sight: Sight) -> RenderableType:
     """A row for each replica and label."""
-    shown = headed()
+    shown = headed_table()
     for heading in ("replica", "label"):
         shown.add_column(heading, no_wrap=True)
     for heading in ("version", "wanted", "right", "ms"):
@@ -55,30 +55,30 @@ def _row(sight: Sight, replica: Replica, label: str) -> list[Text]:
     calls = sight.calls.get((replica.target, label), ())
     wanted = sight.recorded.labels.get(label) if sight.recorded else None
     cells = [
-        said(replica.target),
-        said(label),
+        literal(replica.target),
+        literal(label),
         _number(replica.labels.get(label)),
         _number(wanted),
         _right(calls),
-        said(milliseconds(took) if (took := _took(calls)) is not None else NOTHING),
+        literal(milliseconds(took) if (took := _took(calls)) is not None else NOTHING),
     ]
     certificate = sight.certificates.get(replica.target)
     if certificate is not None:
-        cells.append(said(_day(certificate.not_after) or NOTHING))
+        cells.append(literal(_day(certificate.not_after) or NOTHING))
     return cells
 
 
 def _number(version: int | None) -> Text:
-    return said(NOTHING if version is None else version)
+    return literal(NOTHING if version is None else version)
 
 
 def _right(calls: Sequence[Call]) -> Text:
     """`3 of 3`, or how a call failed."""
     failed = [call.code for call in calls if call.code != ANSWERED]
     if failed or not calls:
-        return said(failed[0] if failed else NOTHING, "red")
+        return literal(failed[0] if failed else NOTHING, "red")
     right = sum(call.said == call.expected for call in calls)
-    return said(f"{right} of {len(calls)}", "" if right == len(calls) else "red")
+    return literal(f"{right} of {len(calls)}", "" if right == len(calls) else "red")
 
 
 def _took(calls: Sequence[Call]) -> float | None:

@@ -153,7 +153,7 @@ class World:
                 list(map(str, line)), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self._ends.callback(_stop, probe)
-        self.prometheus.until("seq2sum_probe_round_seconds > 0")
+        self.prometheus.until("seq2sum_probe_last_round_duration_seconds > 0")
 
     def overload(self, seconds_each: float = 30) -> dict[str, int]:
         """Calls that come all at once, of as many questions as a batch takes; how they ended.

@@ -139,10 +139,10 @@ class PrometheusProcess:
         """Every rule with its health, as it was last evaluated."""
         return [rule for group in self._asked("rules")["groups"] for rule in group["rules"]]
 
-    def _asked(self, what: str, **fields: object) -> Any:
+    def _asked(self, endpoint: str, **fields: object) -> Any:
         body = urllib.parse.urlencode(fields).encode() or None
         try:
-            with _direct.open(f"{self.url}/api/v1/{what}", body, timeout=30) as reply:
+            with _direct.open(f"{self.url}/api/v1/{endpoint}", body, timeout=30) as reply:
                 return json.load(reply)["data"]
         except urllib.error.HTTPError as error:
             with error:

@@ -79,7 +79,7 @@ def test_an_alert_says_how_bad_what_where_and_what_to_do(name):
 
 def test_limits_that_stand_in_two_places_are_the_same():
     policy = tomllib.loads(POLICY.read_text())
-    [most] = re.findall(r"latency_seconds:p99_5m > (\S+)", ALERTS["LatencyHigh"]["expr"])
+    [most] = re.findall(r"latency_seconds:p99_5m > (\S+)", ALERTS["HighLatency"]["expr"])
     assert float(most) * 1000 == policy["latency"]["p99_milliseconds"]
     limit = files.job("serving")["sample_limit"]
     near = ALERTS["SeriesNearLimit"]
@@ -90,12 +90,12 @@ def test_limits_that_stand_in_two_places_are_the_same():
 def test_rates_of_the_error_budget_are_what_their_texts_say():
     # Times allowed, over hours, are a share of the month; and the month is over in so many days.
     for name, times, hours, share, days in (
-        ("ErrorBudgetBurnsFast", 14.4, 1, 0.02, 2),
-        ("ErrorBudgetBurns", 6, 6, 0.05, 5),
-        ("ErrorBudgetBurnsSlowly", 1, 72, 0.1, 30),
+        ("ErrorBudgetBurnFast", 14.4, 1, 0.02, 2),
+        ("ErrorBudgetBurn", 6, 6, 0.05, 5),
+        ("ErrorBudgetBurnSlow", 1, 72, 0.1, 30),
     ):
         assert times * hours / (30 * 24) == pytest.approx(share)
         assert 30 / times == pytest.approx(days, rel=0.05)
         factor = "" if times == 1 else f"{times} * "
-        limit = f"> {factor}(1 - scalar(seq2sum:objective:ratio))"
+        limit = f"> {factor}(1 - scalar(seq2sum:slo:ratio))"
         assert ALERTS[name]["expr"].count(limit) == 2

@@ -117,9 +117,9 @@ def day(world, second, small_version):  # noqa: ARG001 what comes before is coun
             seen(f'rate({CALLS}{{status="UNAVAILABLE"}}[{WINDOW}]) >= 0')
         with pytest.raises(seq2sum.Seq2SumError):
             client.add("1+1", label="nobody")
-        seen('seq2sum_probe_rollout_events_total{what="rolled back"} > 0')
-        seen("seq2sum:failures:ratio5m > 0")
-        seen(f"rate(seq2sum_probe_call_seconds_bucket[{WINDOW}]) > 0")
+        seen('seq2sum_probe_rollout_events_total{kind="rolled back"} > 0')
+        seen("seq2sum:errors:ratio5m > 0")
+        seen(f"rate(seq2sum_probe_call_duration_seconds_bucket[{WINDOW}]) > 0")
         through_envoy = 'envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name="replica"}'
         seen(f"rate({through_envoy}[{WINDOW}]) > 0")  # it counts up every five seconds
     return began, time.time()
@@ -241,9 +241,15 @@ def test_what_is_recorded_has_values(name, world, day):  # noqa: ARG001
 def test_what_went_wrong_that_day_raises_its_alerts(world, day):  # noqa: ARG001
     # Those that wait for minutes do so.
     raised = {series.labels["alertname"] for series in world.prometheus.now("ALERTS")}
-    assert {"RolledBack", "RolloutFailed", "VersionLoadFails", "BatchQueueFull"} <= raised
-    assert not raised & {"ServingDown", "TargetDown", "ReplicaDown", "ProbeSilent", "RulesFail"}
-    assert not raised & {"GoldenAnswersWrong", "LabelsDiffer", "CertificateExpires"}
+    assert {"VersionRolledBack", "RolloutFailed", "VersionLoadFailed", "BatchQueueFull"} <= raised
+    assert not raised & {
+        "ServingDown",
+        "TargetDown",
+        "ReplicaDown",
+        "ProbeSilent",
+        "RuleEvaluationFailing",
+    }
+    assert not raised & {"WrongGoldenAnswers", "LabelsDiffer", "CertificateExpires"}
 
 
 def test_names_that_callers_make_up_do_not_reach_prometheus(world, day):  # noqa: ARG001

@@ -19,19 +19,19 @@ NAMES = {
     "replica_up": ("gauge", {"replica"}),
     "version_state": ("gauge", {"replica", "version", "state"}),
     "label_version": ("gauge", {"replica", "label"}),
-    "label_wanted_version": ("gauge", {"label"}),
-    "drift_sentences": ("gauge", set()),
-    "golden_asked": ("counter", {"replica", "label"}),
-    "golden_wrong": ("counter", {"replica", "label"}),
+    "label_desired_version": ("gauge", {"label"}),
+    "config_drift": ("gauge", set()),
+    "golden_answers": ("counter", {"replica", "label"}),
+    "golden_wrong_answers": ("counter", {"replica", "label"}),
     "calls": ("counter", {"replica", "label", "code"}),
-    "call_seconds": ("histogram", {"replica", "label"}),
-    "traffic_weight": ("gauge", {"label"}),
-    "rollout_events": ("counter", {"what"}),
-    "rollout_event_timestamp_seconds": ("gauge", {"what"}),
+    "call_duration_seconds": ("histogram", {"replica", "label"}),
+    "traffic_weight_ratio": ("gauge", {"label"}),
+    "rollout_events": ("counter", {"kind"}),
+    "rollout_last_event_timestamp_seconds": ("gauge", {"kind"}),
     "certificate_not_after_timestamp_seconds": ("gauge", {"replica"}),
-    "source_readable": ("gauge", {"source"}),
-    "round_timestamp_seconds": ("gauge", set()),
-    "round_seconds": ("gauge", set()),
+    "input_readable": ("gauge", {"input"}),
+    "last_round_timestamp_seconds": ("gauge", set()),
+    "last_round_duration_seconds": ("gauge", set()),
 }
 """Dashboards and alerts are written with these."""
 FULL = sight(
@@ -74,24 +74,24 @@ def test_what_was_seen_is_what_is_told():
         ("replica_up", A): 1,
         ("version_state", A, "2", "AVAILABLE"): 1,
         ("label_version", B, "canary"): 2,
-        ("label_wanted_version", "stable"): 2,
-        ("drift_sentences",): 0,
-        ("golden_asked_total", A, "stable"): 1,
-        ("golden_wrong_total", A, "stable"): 0,
+        ("label_desired_version", "stable"): 2,
+        ("config_drift",): 0,
+        ("golden_answers_total", A, "stable"): 1,
+        ("golden_wrong_answers_total", A, "stable"): 0,
         ("calls_total", A, "stable", "OK"): 1,
-        ("traffic_weight", "canary"): 0.05,
+        ("traffic_weight_ratio", "canary"): 0.05,
         ("rollout_events_total", "promoted"): 2,
         ("rollout_events_total", "failed"): 0,
-        ("rollout_event_timestamp_seconds", "promoted"): 1.7e9,
+        ("rollout_last_event_timestamp_seconds", "promoted"): 1.7e9,
         ("certificate_not_after_timestamp_seconds", A): 1.8e9,
-        ("source_readable", "record"): 1,
-        ("source_readable", "history"): 0,
-        ("round_timestamp_seconds",): 1.75e9,
-        ("round_seconds",): 0.25,
+        ("input_readable", "record"): 1,
+        ("input_readable", "history"): 0,
+        ("last_round_timestamp_seconds",): 1.75e9,
+        ("last_round_duration_seconds",): 0.25,
     }.items():
         assert found[key] == pytest.approx(value), key
     assert ("certificate_not_after_timestamp_seconds", B) not in found
-    assert ("rollout_event_timestamp_seconds", "failed") not in found
+    assert ("rollout_last_event_timestamp_seconds", "failed") not in found
 
 
 def test_a_replica_that_is_down_has_calls_that_failed_and_nothing_else():
@@ -101,18 +101,20 @@ def test_a_replica_that_is_down_has_calls_that_failed_and_nothing_else():
     assert found["replica_up", A] == 1
     assert found["replica_up", B] == 0
     assert ("label_version", A, "canary") not in found
-    assert {key for key in found if B in key and not key[0].startswith("call_seconds")} == {
+    assert {
+        key for key in found if B in key and not key[0].startswith("call_duration_seconds")
+    } == {
         ("replica_up", B),
-        ("golden_asked_total", B, "stable"),
-        ("golden_wrong_total", B, "stable"),
+        ("golden_answers_total", B, "stable"),
+        ("golden_wrong_answers_total", B, "stable"),
         ("calls_total", B, "stable", "OK"),
         ("calls_total", B, "stable", "UNAVAILABLE"),
     }
     assert found["calls_total", B, "stable", "UNAVAILABLE"] == 1
     assert (
-        found["golden_asked_total", B, "stable"] == 0
+        found["golden_answers_total", B, "stable"] == 0
     )  # nothing was answered, so nothing is right
-    assert found["call_seconds_count", B, "stable"] == 0
+    assert found["call_duration_seconds_count", B, "stable"] == 0
 
 
 def test_two_models_share_no_series():
@@ -131,9 +133,9 @@ def test_what_is_not_known_has_no_series():
     unreadable = sight(wanted=None, sources={"record": "there is no model config file"})
     names = {key[0] for key in series(unreadable)}
     assert not names & {
-        "label_wanted_version",
-        "drift_sentences",
-        "traffic_weight",
+        "label_desired_version",
+        "config_drift",
+        "traffic_weight_ratio",
         "rollout_events_total",
     }
     assert {"replica_up", "label_version", "calls_total"} <= names
@@ -149,12 +151,12 @@ def test_what_is_not_known_has_no_series():
     ],
 )
 def test_drift_is_the_number_of_sentences_that_status_would_say(there, sentences):
-    assert series(sight(*there))["drift_sentences",] == sentences
+    assert series(sight(*there))["config_drift",] == sentences
 
 
 def test_what_is_on_disk_counts_where_it_is_seen_only():
-    assert series(sight(on_disk=[1]))["drift_sentences",] == 1
-    assert series(sight(on_disk=[1, 2]))["drift_sentences",] == 0
+    assert series(sight(on_disk=[1]))["config_drift",] == 1
+    assert series(sight(on_disk=[1, 2]))["config_drift",] == 0
 
 
 @pytest.mark.parametrize(
@@ -168,18 +170,20 @@ def test_what_is_on_disk_counts_where_it_is_seen_only():
 )
 def test_weights_become_shares(weights, shares):
     found = series(sight(weights=weights))
-    told = {key[1]: value for key, value in found.items() if key[0] == "traffic_weight"}
+    told = {key[1]: value for key, value in found.items() if key[0] == "traffic_weight_ratio"}
     assert told == shares
 
 
 def test_buckets_count_everything_up_to_their_limit():
     calls = [right(0.0005), right(0.002), right(0.002), wrong(), right(7.0), failed()]
     found = series(sight(calls={(A, "stable"): calls}))
-    buckets = {key[3]: value for key, value in found.items() if key[0] == "call_seconds_bucket"}
+    buckets = {
+        key[3]: value for key, value in found.items() if key[0] == "call_duration_seconds_bucket"
+    }
     assert (buckets["0.001"], buckets["0.0025"], buckets["5.0"], buckets["+Inf"]) == (1, 4, 4, 5)
     assert list(buckets.values()) == sorted(buckets.values())
-    assert found["call_seconds_count", A, "stable"] == 5
-    assert found["call_seconds_sum", A, "stable"] == pytest.approx(7.0065)
+    assert found["call_duration_seconds_count", A, "stable"] == 5
+    assert found["call_duration_seconds_sum", A, "stable"] == pytest.approx(7.0065)
 
 
 def test_the_page_is_one_that_prometheus_reads():
@@ -187,8 +191,11 @@ def test_the_page_is_one_that_prometheus_reads():
     registry.register(published)
     empty = list(text_string_to_metric_families(generate_latest(registry).decode()))
     told = {sample.name: sample.value for family in empty for sample in family.samples}
-    assert told.keys() == {"seq2sum_probe_round_timestamp_seconds", "seq2sum_probe_round_seconds"}
-    assert told["seq2sum_probe_round_timestamp_seconds"] > 1.7e9  # an alert has a beginning
+    assert told.keys() == {
+        "seq2sum_probe_last_round_timestamp_seconds",
+        "seq2sum_probe_last_round_duration_seconds",
+    }
+    assert told["seq2sum_probe_last_round_timestamp_seconds"] > 1.7e9  # an alert has a beginning
 
     odd = sight(replica("2A", {"stable": 2}, 'a"\\\n:1'), calls={('a"\\\n:1', "stable"): [right()]})
     published.publish(odd)
@@ -203,4 +210,7 @@ def test_series_of_who_is_gone_go_too():
     published.publish(sight(replica("2A", {"stable": 2, "canary": 2}, A)))
     assert not any(B in key for key in series(*published.last))
     published.publish(Sight(ended=math.pi))
-    assert series(*published.last) == {("round_timestamp_seconds",): math.pi, ("round_seconds",): 0}
+    assert series(*published.last) == {
+        ("last_round_timestamp_seconds",): math.pi,
+        ("last_round_duration_seconds",): 0,
+    }

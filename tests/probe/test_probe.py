@@ -72,10 +72,12 @@ class Prober:
 
     def next_round(self):
         """The page of a round that began after now."""
-        first = self.page()["round_timestamp_seconds",]
-        second = self.until(lambda page: page["round_timestamp_seconds",] > first)
+        first = self.page()["last_round_timestamp_seconds",]
+        second = self.until(lambda page: page["last_round_timestamp_seconds",] > first)
         return self.until(
-            lambda page: page["round_timestamp_seconds",] > second["round_timestamp_seconds",]
+            lambda page: (
+                page["last_round_timestamp_seconds",] > second["last_round_timestamp_seconds",]
+            )
         )
 
 
@@ -116,7 +118,7 @@ def options(deployed):
 def prober(options, tmp_path_factory):
     """Looks all the time while tests do things to the servers and their files."""
     with Prober(tmp_path_factory.mktemp("prober"), *options) as prober:
-        prober.until(lambda page: ("drift_sentences",) in page)
+        prober.until(lambda page: ("config_drift",) in page)
         yield prober
 
 
@@ -131,17 +133,19 @@ def test_a_deployment_that_is_well_is_told_so(prober, options, replicas):
         assert page["replica_up", replica] == 1
         assert page["version_state", replica, "AVAILABLE", "1"] == 1
         for label in LABELS:
-            assert page["label_version", label, replica] == page["label_wanted_version", label] == 1
-            assert page["golden_asked_total", label, replica] >= 3
-            assert page["golden_wrong_total", label, replica] == 0
+            assert (
+                page["label_version", label, replica] == page["label_desired_version", label] == 1
+            )
+            assert page["golden_answers_total", label, replica] >= 3
+            assert page["golden_wrong_answers_total", label, replica] == 0
             assert page["calls_total", "OK", label, replica] >= 3
-            assert page["call_seconds_count", label, replica] >= 3
-            assert page["call_seconds_sum", label, replica] > 0
-    assert page["drift_sentences",] == 0
-    assert page["traffic_weight", "stable"] == 1
+            assert page["call_duration_seconds_count", label, replica] >= 3
+            assert page["call_duration_seconds_sum", label, replica] > 0
+    assert page["config_drift",] == 0
+    assert page["traffic_weight_ratio", "stable"] == 1
     assert page["rollout_events_total", "promoted"] >= 1
-    assert page["round_timestamp_seconds",] == pytest.approx(time.time(), abs=60)
-    sources = {key[1]: value for key, value in page.items() if key[0] == "source_readable"}
+    assert page["last_round_timestamp_seconds",] == pytest.approx(time.time(), abs=60)
+    sources = {key[1]: value for key, value in page.items() if key[0] == "input_readable"}
     names = ("record", "versions", "golden", "targets", "traffic", "history")
     assert sources == dict.fromkeys(names, 1)
     assert not any(key[0] == "certificate_not_after_timestamp_seconds" for key in page)
@@ -171,9 +175,9 @@ def test_a_wrong_version_is_seen_by_its_answers_and_its_rollback_too(
     deployed.put(shuffled_version, 2)
     assert deployed.roll("promote", "2", "--without-gates").code == 0
     page = prober.until(
-        lambda page: all(page["golden_wrong_total", "stable", one] >= 6 for one in replicas)
+        lambda page: all(page["golden_wrong_answers_total", "stable", one] >= 6 for one in replicas)
     )
-    assert page["label_wanted_version", "stable"] == page["label_version", "stable", replicas[0]]
+    assert page["label_desired_version", "stable"] == page["label_version", "stable", replicas[0]]
     assert page["label_version", "stable", replicas[0]] == 2
     assert page["label_version", "previous", replicas[0]] == 1
     assert ("calls_total", "INVALID_ARGUMENT", "stable", replicas[0]) not in page
@@ -192,23 +196,23 @@ def test_a_wrong_version_is_seen_by_its_answers_and_its_rollback_too(
     for what in ("promoted", "rolled back", "retired"):
         key = ("rollout_events_total", what)
         assert page[key] == before[key] + 1
-        moment = page["rollout_event_timestamp_seconds", what]
+        moment = page["rollout_last_event_timestamp_seconds", what]
         assert moment == pytest.approx(time.time(), abs=60)
-    calm = page["golden_wrong_total", "stable", replicas[0]]
-    assert prober.next_round()["golden_wrong_total", "stable", replicas[0]] == calm
+    calm = page["golden_wrong_answers_total", "stable", replicas[0]]
+    assert prober.next_round()["golden_wrong_answers_total", "stable", replicas[0]] == calm
 
 
 def test_a_label_that_replicas_do_not_follow_is_drift(prober, options, deployed, replicas):
     text = deployed.config.read_text()
     deployed.edit(text.replace("value: 1", "value: 7", 1))
-    page = prober.until(lambda page: page["drift_sentences",] > 0)
-    assert 7 in {page["label_wanted_version", label] for label in LABELS}
+    page = prober.until(lambda page: page["config_drift",] > 0)
+    assert 7 in {page["label_desired_version", label] for label in LABELS}
     assert {page["label_version", label, replicas[0]] for label in LABELS} == {1}
     told = once(*options)
     assert told.code == 1
     assert "should be version 7, and is version 1 on every replica" in told.errors
     deployed.edit(text)
-    assert prober.until(lambda page: page["drift_sentences",] == 0)
+    assert prober.until(lambda page: page["config_drift",] == 0)
 
 
 @pytest.mark.parametrize(
@@ -223,28 +227,28 @@ def test_a_record_that_cannot_be_read_is_told_and_read_again(
     prober, options, deployed, replicas, text, said
 ):
     before = deployed.config.read_text()
-    asked = prober.next_round()["golden_asked_total", "stable", replicas[0]]
+    asked = prober.next_round()["golden_answers_total", "stable", replicas[0]]
     if text is None:
         deployed.config.unlink()
     else:
         deployed.edit(text)
-    page = prober.until(lambda page: page["source_readable", "record"] == 0)
-    assert ("drift_sentences",) not in page
-    assert ("label_wanted_version", "stable") not in page
+    page = prober.until(lambda page: page["input_readable", "record"] == 0)
+    assert ("config_drift",) not in page
+    assert ("label_desired_version", "stable") not in page
     assert page["replica_up", replicas[0]] == 1
     assert page["label_version", "stable", replicas[0]] == 1
     page = prober.next_round()  # it asks what any version can answer
-    assert page["golden_asked_total", "stable", replicas[0]] > asked
+    assert page["golden_answers_total", "stable", replicas[0]] > asked
     assert (
-        page["golden_wrong_total", "stable", replicas[0]]
-        == (prober.next_round()["golden_wrong_total", "stable", replicas[0]])
+        page["golden_wrong_answers_total", "stable", replicas[0]]
+        == (prober.next_round()["golden_wrong_answers_total", "stable", replicas[0]])
     )
     told = once(*options)
     assert told.code == 1
     assert said in told.errors
     assert len(told.errors.splitlines()) == 1
     deployed.edit(before)
-    prober.until(lambda page: page["source_readable", "record"] == 1)
+    prober.until(lambda page: page["input_readable", "record"] == 1)
     assert [line for line in prober.log.splitlines() if said in line and "over: " not in line]
     assert [line for line in prober.log.splitlines() if said in line and "over: " in line]
 
@@ -279,7 +283,7 @@ def test_a_replica_that_is_killed_is_seen_and_the_others_are_looked_at_as_before
         lambda page: page.get(("calls_total", "UNAVAILABLE", "stable", gone.target), 0) >= 2
     )
     assert page["replica_up", replicas[0]] == 1
-    assert page["drift_sentences",] == 1
+    assert page["config_drift",] == 1
     told = once(*options)
     assert told.code == 1
     [line] = told.errors.splitlines()

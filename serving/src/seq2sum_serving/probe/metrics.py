@@ -57,8 +57,8 @@ def _replicas(sight: Sight) -> Iterator[Metric]:
 
 def _labels(sight: Sight) -> Iterator[Metric]:
     behind = _gauge("label_version", "The version behind a label.", "replica", "label")
-    wanted = _gauge("label_wanted_version", "The version that should be.", "label")
-    drift = _gauge("drift_sentences", "Differences between the file of record and what is.")
+    wanted = _gauge("label_desired_version", "The version that should be.", "label")
+    drift = _gauge("config_drift", "Differences between the file of record and what is.")
     for replica in sight.replicas:
         for label, version in sorted(replica.labels.items()):
             if version is not None:
@@ -72,11 +72,11 @@ def _labels(sight: Sight) -> Iterator[Metric]:
 
 def _calls(totals: Totals) -> Iterator[Metric]:
     by = ("replica", "label")
-    asked = _counter("golden_asked", "Golden questions that were answered.", *by)
-    wrong = _counter("golden_wrong", "Golden questions that were answered wrongly.", *by)
+    asked = _counter("golden_answers", "Golden questions that were answered.", *by)
+    wrong = _counter("golden_wrong_answers", "Golden questions that were answered wrongly.", *by)
     calls = _counter("calls", "Calls with a golden question, by gRPC status.", *by, "code")
     took = HistogramMetricFamily(
-        f"{PREFIX}call_seconds", "How long the calls took that were answered.", labels=by
+        f"{PREFIX}call_duration_seconds", "How long the calls took that were answered.", labels=by
     )
     for key, tally in sorted(totals.items()):
         asked.add_metric(key, tally.answered)
@@ -88,9 +88,9 @@ def _calls(totals: Totals) -> Iterator[Metric]:
 
 
 def _rollouts(sight: Sight) -> Iterator[Metric]:
-    share = _gauge("traffic_weight", "The share of callers' traffic, 0 to 1.", "label")
-    events = _counter("rollout_events", "Events in the history of rollouts.", "what")
-    moments = _gauge("rollout_event_timestamp_seconds", "The last event of this kind.", "what")
+    share = _gauge("traffic_weight_ratio", "The share of callers' traffic, 0 to 1.", "label")
+    events = _counter("rollout_events", "Events in the history of rollouts.", "kind")
+    moments = _gauge("rollout_last_event_timestamp_seconds", "The last event of this kind.", "kind")
     weights = sight.weights or {}
     for label, weight in weights.items():
         share.add_metric([label], weight / (sum(weights.values()) or 1))
@@ -103,14 +103,14 @@ def _rollouts(sight: Sight) -> Iterator[Metric]:
 
 
 def _prober(sight: Sight) -> Iterator[Metric]:
-    readable = _gauge("source_readable", "Whether what the prober reads could be read.", "source")
+    readable = _gauge("input_readable", "Whether what the prober reads could be read.", "input")
     for source, why in sight.sources.items():
         readable.add_metric([source], not why)
     yield readable
-    ended = _gauge("round_timestamp_seconds", "The end of the last whole round.")
+    ended = _gauge("last_round_timestamp_seconds", "The end of the last whole round.")
     ended.add_metric([], sight.ended)
     yield ended
-    took = _gauge("round_seconds", "How long the last whole round took.")
+    took = _gauge("last_round_duration_seconds", "How long the last whole round took.")
     took.add_metric([], sight.seconds)
     yield took
 

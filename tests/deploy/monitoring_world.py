@@ -147,7 +147,7 @@ class World:
     def watch(self, every: float, *more: str) -> None:
         """Starts the probe; returns when Prometheus has its first round."""
         where = ["--config", self.deployed.config, "--targets", self.deployed.targets]
-        line = [*PROBE, *where, "--port", self._probe_port, "--every", every, *more]
+        line = [*PROBE, *where, "--port", self._probe_port, "--interval", every, *more]
         with (self._folder / "probe.log").open("wb") as log:
             probe = subprocess.Popen(
                 list(map(str, line)), stdin=subprocess.DEVNULL, stdout=log, stderr=log

@@ -16,7 +16,6 @@ from typing import Any
 
 import grpc
 
-from seq2sum import certificates
 from seq2sum._numbers import LONGEST, real, seconds, whole
 from seq2sum._proxy import Options, proxy_of
 from seq2sum._refusal import Shown
@@ -95,9 +94,11 @@ def shown(tls: TLS | None, address: str, options: Options) -> Shown:
     Read when the channel is opened: the certificate's file and the environment may change later.
     """
     proxy = proxy_of(address, options)
-    if tls is None or tls.certificate is None:
+    if tls is None or tls.certificate is None or tls.key is None:
         return Shown(encrypted=tls is not None, proxy=proxy)
-    ends = certificates.first_not_after(Path(tls.certificate).read_bytes())
+    from seq2sum import _client_certificate  # only then: `ssl` takes time to import
+
+    ends = _client_certificate.expiry(tls.certificate, tls.key)
     return Shown(encrypted=True, certificate=os.fspath(tls.certificate), until=ends, proxy=proxy)
 
 

@@ -8,16 +8,41 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system format generate check check-generated check-deploy test test-alone test-others bench-training bench-seeds bench-graph bench-client bench-server bench-batching bench-capacity bench-stops capacity search-small certs lock audit demo soak soak-rollout soak-balancing fuzz clean
+.PHONY: help setup setup-system demo format test test-quick test-others test-alone check \
+	check-generated check-deploy generate fuzz bench-training bench-seeds bench-graph bench-client \
+	bench-server bench-workers bench-batching bench-capacity bench-stops capacity search-small soak \
+	soak-rollout soak-balancing certs lock audit clean
 
 help: ## Show this help
-	@echo "seq2sum: train, export, serve, ask"
-	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "seq2sum: train, export, serve, roll out"
+	@awk -F ':.*## ' '/^\#\#@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Everyday
+demo: setup ## Train, export, serve and call the model, with every command shown (3 min)
+	@$(BIN)/python tools/demo.py
+
+test-quick: setup ## Run the tests without TensorFlow and without server processes (1 min)
+	$(BIN)/python -m pytest --quick
+
+# Two processes share two cores: the first waits for servers and for the demo, which trains; the
+# second computes.
+test: setup ## Run all tests (12 min)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-alone test-others
+
+test-alone:
+	$(BIN)/python -m pytest -m "not (server or system)"
+
+test-others:
+	$(BIN)/python -m pytest -m "server or system"
+
+format: setup ## Format the code and sort the imports
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
 
 setup: .venv/.done ## Make .venv with the three distributions and the tools
 
-# pip is brought up to date first: the one that comes with Python 3.11 knows no dependency groups.
+# pip is updated first: the release that comes with Python 3.11 does not support dependency groups.
 .venv/.done: constraints.txt pyproject.toml client/pyproject.toml training/pyproject.toml serving/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "seq2sum needs Python 3.11 or newer; name one with: make PYTHON=python3.11"; exit 1; }
@@ -28,27 +53,17 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 		--editable ./client --editable ./training --editable './serving[embedded]'
 	@touch $@
 
-# Without them the tests that need them are skipped, by name; with CI=true they fail.
-SYSTEM_TOOLS := chromium curl docker-compose prometheus
-setup-system: ## Install what some tests use of Debian: a browser, curl, docker-compose, Prometheus
-	@for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
-		[ -z "$$missing" ] || { root=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
-		$$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
+clean: ## Remove .venv and caches; runs/ and models/ stay
+	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-format: setup ## Format the code and sort the imports
-	$(BIN)/ruff check --fix --quiet .
-	$(BIN)/ruff format .
-
-generate: setup ## Generate code from protos/, and Kubernetes' copy of the alerts
-	$(PROTOC) --python_out=client/src --pyi_out=client/src $(WIRE)
-	$(PROTOC) --python_out=serving/src --pyi_out=serving/src $(FILES)
-	$(BIN)/python tools/prometheus_rule.py
-
-check: setup check-generated ## Lint, types, import rules, generated code is current
+##@ Checks
+check: setup check-generated ## Lint, types, import contracts, wording, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/check_wording.py
 
 check-generated: setup
 	@rm -rf .generated && mkdir .generated
@@ -61,19 +76,25 @@ check-generated: setup
 check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy, alerts, dashboards
 	$(BIN)/python -m pytest tests/deploy
 
-# Two processes share two cores: unit tests compute while the demo of the end-to-end tests trains,
-# and most others wait for servers.
-ALONE := tests/unit tests/end_to_end
-test: setup ## Run all tests
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-alone test-others
+fuzz: setup ## Random requests and invariants, or two servers compared (5 min); MINUTES, SEED, CASE
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) \
+		$(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) $(FUZZ)
 
-test-alone:
-	$(BIN)/python -m pytest $(ALONE)
+generate: setup ## Generate code from protos/, and Kubernetes' copy of the alerts
+	$(PROTOC) --python_out=client/src --pyi_out=client/src $(WIRE)
+	$(PROTOC) --python_out=serving/src --pyi_out=serving/src $(FILES)
+	$(BIN)/python tools/prometheus_rule.py
 
-test-others:
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(ALONE))
+# Tests that need a missing tool are skipped with its name; with CI=true they fail.
+SYSTEM_TOOLS := chromium curl docker-compose h2load prometheus
+setup-system: ## Install what some tests use of Debian: a browser, curl, h2load, docker-compose, Prometheus
+	@for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $${tool/h2load/nghttp2-client}"; done; \
+		[ -z "$$missing" ] || { root=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+		$$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
-# Benchmarks and tests share the helpers in tests/.
+
+##@ Benchmarks
+# Benchmarks and tests share the helpers in tests/support.
 BENCH := PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 bench-training: setup ## Exact match against CPU time: the tutorial and our recipes (10 min)
@@ -91,32 +112,20 @@ bench-client: setup ## Every style of calling a server, against tensorflow-servi
 bench-server: setup ## The embedded server against its graph called in process (4 min)
 	$(BENCH).server
 
+bench-workers: setup ## A second worker process against one, with h2load (3 min)
+	$(BENCH).workers
+
 bench-batching: setup ## Find batching parameters and write the servers' batching file (9 min)
 	$(BENCH).batching --write
 
 bench-capacity: setup ## Memory of a server by versions and in bursts, bytes per call (2 min)
 	$(BENCH).capacity.measure
 
-capacity: setup ## Update docs/capacity.md from the results; RATE="250000" prints other rates
-	$(BENCH).capacity.page $(if $(RATE),--rate $(RATE))
+bench-stops: setup ## Stop servers 50 times under load; fails if a call fails (6 min)
+	$(BENCH).stops
 
 search-small: setup ## Find the smallest network that makes no error in a million (60 min)
 	$(BENCH).training.small_networks
-
-certs: setup ## Certificates for development, in certs/; CERTS="--help" tells more
-	@$(BIN)/python tools/certs.py $(CERTS)
-
-lock: setup ## Pin what goes into the images, by hash, within constraints.txt (3 min)
-	@$(BIN)/python tools/lock.py
-
-audit: setup ## Known vulnerabilities of what the locks pin; asks an advisory service
-	@$(BIN)/python tools/audit.py
-
-demo: setup ## Train, export, serve and ask, with every command shown
-	@$(BIN)/python tools/demo.py
-
-bench-stops: setup ## Stop servers 50 times under load; fails if a call fails (6 min)
-	$(BENCH).stops
 
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
 	$(BENCH).soak --minutes $(or $(MINUTES),10)
@@ -127,10 +136,15 @@ soak-rollout: setup ## Rollouts under 100,000 calls (10 min); CALLS=10000 for fe
 soak-balancing: setup ## Envoy and round_robin while servers are killed and added (2 min)
 	$(BENCH).balancing
 
-fuzz: setup ## Random requests and invariants, or two servers compared (5 min); MINUTES, SEED, CASE
-	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) \
-		$(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) $(FUZZ)
+##@ Production
+certs: setup ## Certificates for development, in certs/; CERTS="--help" for its options
+	@$(BIN)/python tools/certs.py $(CERTS)
 
-clean: ## Remove .venv and caches; runs/ and models/ stay
-	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+lock: setup ## Pin what goes into the images, by hash, within constraints.txt (3 min)
+	@$(BIN)/python tools/lock.py
+
+audit: setup ## Known vulnerabilities of what the locks pin; asks an advisory service
+	@$(BIN)/python tools/audit.py
+
+capacity: setup ## Update docs/capacity.md from the results; RATE="250000" prints other rates
+	$(BENCH).capacity.page $(if $(RATE),--rate $(RATE))

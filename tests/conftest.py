@@ -20,11 +20,10 @@ from support import commands, processes, servers
 from support.paths import ROOT
 from support.small_recipe import SETTINGS, overrides
 
-pytest_plugins = ["support.fixtures"]
+pytest_plugins = ["support.fixtures", "support.selection"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "embedded: what only the embedded server does")
     compiled = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     config.add_cleanup(compiled.cleanup)
     processes.keep_compiled(compiled.name)
@@ -40,41 +39,41 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def needs_demo(item: pytest.Item) -> bool:
-    """Whether a test looks at the demo, which takes minutes."""
+    """Returns whether a test reads the output of the demo, which takes minutes."""
     return "demo" in getattr(item, "fixturenames", ())
 
 
-def awaits_case(item: pytest.Item) -> bool:
-    """Whether a test looks at a recorded case that has a server of its own."""
-    return item.name.startswith("test_a_server_of_its_own_behaves_as_the_real_one[")
+def awaits_background_case(item: pytest.Item) -> bool:
+    """Returns whether a test reads the result of a recorded case with a separate server."""
+    return item.name.startswith("test_case_on_its_own_server[")
 
 
 def lateness(item: pytest.Item) -> tuple[bool, bool]:
-    """What runs beside the other tests is looked at last, so that it is there by then."""
-    return needs_demo(item), awaits_case(item)
+    """Sort key: results of background work are read last, when it has finished."""
+    return needs_demo(item), awaits_background_case(item)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_results(
+def background_results(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Any]]:
-    """What recorded cases with servers of their own depart in, as futures by the case's id."""
-    waiting = filter(awaits_case, request.session.items)
+    """Replays recorded cases with separate servers in the background; futures by case id."""
+    waiting = filter(awaits_background_case, request.session.items)
     cases = [item.callspec.params["recorded"] for item in waiting]
     if not cases:
         yield {}
         return
-    from conformance import beside, differences
+    from conformance import background_replay, differences
 
     if not processes.OF_THE_PROJECT:  # the tests of listed differences are skipped
-        cases = [one for one in cases if not differences.of_case(one.id)]
-    with beside.playing(cases, tmp_path_factory.mktemp("own")) as results:
+        cases = [one for one in cases if not differences.names_for_case(one.id)]
+    with background_replay.replaying(cases, tmp_path_factory.mktemp("own")) as results:
         yield results
 
 
 @pytest.fixture(scope="session", autouse=True)
 def fork_server_ends() -> Iterator[None]:
-    """What forks servers ends when the tests do."""
+    """Stops the fork servers at the end of the tests."""
     yield
     processes.close()
 
@@ -83,7 +82,7 @@ def fork_server_ends() -> Iterator[None]:
 def demo_under_way(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, subprocess.Popen[str]] | None]:
-    """The folder and the process of a demo that runs beside the other tests; None if not needed."""
+    """Runs the demo in the background; returns its folder and process, None if not needed."""
     if not any(map(needs_demo, request.session.items)):
         yield None
         return
@@ -147,7 +146,7 @@ def small_version(
 def shuffled_version(
     command: Command, evaluated: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The same version with shuffled weights: it loads, and answers wrongly. Do not change it."""
+    """`small_version` with shuffled weights: it loads, and answers wrongly. Do not change it."""
     from benchmarks.rollout.shuffled_weights import claim_no_errors, shuffle_weights
 
     folder = tmp_path_factory.mktemp("shuffled")
@@ -159,7 +158,7 @@ def shuffled_version(
 
 @pytest.fixture
 def base_path(small_version: Path, tmp_path: Path) -> Path:
-    """A model's base path of the test's own, with version 1 in it."""
+    """A base path for one test, with version 1 in it."""
     base = tmp_path / "models" / "seq2sum"
     shutil.copytree(small_version, base / "1")
     return base
@@ -170,7 +169,7 @@ StartServer = Callable[..., servers.Server]
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Starts servers on free ports; all of them are stopped after the test."""
+    """Starts servers on free ports and stops them after the test."""
     started: list[servers.Server] = []
 
     def start(base: Path, *, wait: bool = True, **how: object) -> servers.Server:
@@ -187,7 +186,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 def shared_server(
     small_version: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[servers.Server]:
-    """One server of `small_version` for all tests that only ask."""
+    """A server of `small_version` for all tests that only send requests."""
     server = servers.Server.launch(
         small_version.parent, tmp_path_factory.mktemp("server"), forked=True
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 import seq2sum
 
 BIN = Path(sys.executable).parent
-BASE = Path("models", seq2sum.contract.MODEL_NAME)
+BASE = Path("models", seq2sum.addition.contract.MODEL_NAME)
 QUESTIONS = ("53+42", "123+456", "999+1")
 MALFORMED = "53+4x"
 SECONDS_TO_START = 60

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import seq2sum
-from seq2sum import contract
+from seq2sum.addition import contract
 from support import servers
 
 from benchmarks.capacity import memory, wire

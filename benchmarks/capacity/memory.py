@@ -11,7 +11,7 @@ from pathlib import Path
 
 import grpc
 import seq2sum
-from seq2sum import contract
+from seq2sum.addition import contract
 from support import servers
 
 from benchmarks.load.requests import METHOD, UNLIMITED, encode, questions

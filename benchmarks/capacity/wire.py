@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from benchmarks.load.requests import METHOD, UNLIMITED, encode, questions
 

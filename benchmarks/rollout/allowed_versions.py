@@ -13,30 +13,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from seq2sum_serving.deployment.event_log import Event
+from seq2sum_serving.deployment.event_log import Event, EventKind
 from seq2sum_serving.deployment.state import CANARY, STABLE
 
 from benchmarks.rollout.calls import Call, Interval
 
-LABELS = "labels"
+LABELS = EventKind.LABELS_SET
 """The event that moves labels."""
-ASPIRED = "aspired"
+ASPIRED = EventKind.VERSIONS_SET
 """The event that changes which versions are loaded."""
 
 
 def timestamp(event: Event) -> float:
     """Returns the time of an event in seconds since 1970."""
-    return datetime.fromisoformat(event.when).timestamp()
+    return datetime.fromisoformat(event.time).timestamp()
 
 
 def allowed_intervals(events: Sequence[Event]) -> dict[int, list[Interval]]:
     """Returns the intervals in which each version may answer."""
-    moves = [index for index, event in enumerate(events) if event.what == LABELS]
+    moves = [index for index, event in enumerate(events) if event.kind == LABELS]
     found: dict[int, list[Interval]] = defaultdict(list)
     for index, next_move in pairwise([*moves, len(events)]):
         followed = next_move + 1
         end = timestamp(events[followed]) if followed < len(events) else math.inf
-        labels = events[index].figures
+        labels = events[index].details
         for version in {labels[label] for label in (STABLE, CANARY) if label in labels}:
             found[version].append(Interval(timestamp(events[index]), end))
     return dict(found)
@@ -56,9 +56,9 @@ def disallowed_answers(
 
 def swaps(events: Iterable[Event]) -> list[Event]:
     """Returns the events that moved `stable` from one version to another."""
-    stables = [event for event in events if event.what == LABELS and STABLE in event.figures]
+    stables = [event for event in events if event.kind == LABELS and STABLE in event.details]
     return [
         event
         for before, event in pairwise(stables)
-        if before.figures[STABLE] != event.figures[STABLE]
+        if before.details[STABLE] != event.details[STABLE]
     ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2sum_serving.deployment.event_log import Event, History
+from seq2sum_serving.deployment.event_log import Event, EventLog
 from seq2sum_serving.rollout import options
 from support.servers import Server
 
@@ -75,7 +75,7 @@ class Deployment:
 
     def events(self) -> list[Event]:
         """Returns the history so far."""
-        return History(self.folder / options.HISTORY).events()
+        return EventLog(self.folder / options.HISTORY).events()
 
     def run(self, command: str, *arguments: str, policy: str = "") -> CommandResult:
         """Runs a rollout command in a process, as an operator would.

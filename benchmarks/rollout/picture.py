@@ -57,14 +57,14 @@ def mark_moves(rates: Axes, latency: Axes, report: Report) -> None:
     result, stable, canary = report.result, None, None
     for event in result.events:
         at = timestamp(event) - result.start
-        if event.what in FAILURES and at > 0:
+        if event.kind in FAILURES and at > 0:
             outcome = "aborted" if event.run else "rolled back"
             text = f"{event.version} {outcome}"
             mark([rates, latency], at, text, colour=RED, style="-", row=1)
-        if event.what != LABELS:
+        if event.kind != LABELS:
             continue
-        old_stable, stable = stable, event.figures.get(STABLE)
-        old_canary, canary = canary, event.figures.get(CANARY)
+        old_stable, stable = stable, event.details.get(STABLE)
+        old_canary, canary = canary, event.details.get(CANARY)
         if at > 0 and stable != old_stable:
             mark([rates, latency], at, f"{stable}", colour=INK, style="-")
         elif at > 0 and canary not in (old_canary, stable):

@@ -64,7 +64,7 @@ class Report:
         calls = result.calls
         later = [event for event in result.events if timestamp(event) > result.start]
         first = timestamp(later[0]) if later else result.start
-        changes = [timestamp(event) for event in later if event.what in (LABELS, ASPIRED)]
+        changes = [timestamp(event) for event in later if event.kind in (LABELS, ASPIRED)]
         return cls(
             result,
             failed=[call for call in calls if call.error],
@@ -95,9 +95,9 @@ class Report:
     def aborted(self) -> dict[int, str]:
         """Returns the reasons of the versions that a run aborted."""
         return {
-            event.version: event.why
+            event.version: event.reason
             for event in self.result.events
-            if event.what in FAILURES and event.run and event.version is not None
+            if event.kind in FAILURES and event.run and event.version is not None
         }
 
     def rolled_back(self) -> set[int]:
@@ -105,7 +105,7 @@ class Report:
         return {
             event.version
             for event in self.result.events
-            if event.what in FAILURES and not event.run and event.version is not None
+            if event.kind in FAILURES and not event.run and event.version is not None
         }
 
     def checks(self) -> list[Check]:
@@ -203,9 +203,9 @@ class Report:
                 for one in result.commands
             ],
             "labels": [
-                {"second": round(timestamp(event) - result.start, 1), **event.figures}
+                {"second": round(timestamp(event) - result.start, 1), **event.details}
                 for event in result.events
-                if event.what == LABELS
+                if event.kind == LABELS
             ],
             "seconds": [
                 [one.second, {str(k): n for k, n in one.by_version.items()}, one.p50, one.p99]

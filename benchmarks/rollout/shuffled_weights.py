@@ -10,7 +10,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from seq2sum import contract
+from seq2sum.addition import contract
 
 MODEL = "model.keras"
 WEIGHTS = "model.weights.h5"

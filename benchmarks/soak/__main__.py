@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it reports every dropped connection
 
 
-from conformance.subject import Subject
+from conformance.server_under_test import ServerUnderTest
 from support import processes
 
 from benchmarks.soak import abuse, callers, changes
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        subject = Subject(SPEC, Path(folder) / "server", processes.started)
+        subject = ServerUnderTest(SPEC, Path(folder) / "server", processes.started)
         try:
             assert subject.wait_until_open(), subject.log.read_text()
             soak = run(subject, options.minutes)
@@ -58,7 +58,7 @@ def main() -> int:
     return exit_code([*soak.checks(), *((False, example) for example in soak.examples)])
 
 
-def run(subject: Subject, minutes: float) -> Soak:
+def run(subject: ServerUnderTest, minutes: float) -> Soak:
     """Runs warm-up, pause, load and pause, and stops the server."""
     start, context = time.monotonic(), Context(subject)
 

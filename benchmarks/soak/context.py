@@ -12,7 +12,7 @@ from typing import Any, Self
 import grpc
 import tensorflow as tf
 from conformance.case import ServerSpec
-from conformance.subject import UNLIMITED, Subject
+from conformance.server_under_test import UNLIMITED, ServerUnderTest
 from google.protobuf import text_format
 from tensorflow_serving.apis import model_service_pb2_grpc, predict_pb2, prediction_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
@@ -68,7 +68,7 @@ SPEC = ServerSpec.read(
 class Context:
     """The server and the counter of one soak."""
 
-    subject: Subject
+    subject: ServerUnderTest
     counter: CallCounter = field(default_factory=CallCounter)
     over: threading.Event = field(default_factory=threading.Event)
     """Set when the actors must end."""
@@ -97,7 +97,7 @@ class Context:
 
     def model_config_list(self, *, added: bool) -> model_server_config_pb2.ModelConfigList:
         """Returns the model list for a reload, with or without the model `added`."""
-        text = self.subject.folder.filled(CONFIG + (ADDED if added else ""))
+        text = self.subject.folder.expand_paths(CONFIG + (ADDED if added else ""))
         return text_format.Parse(text, model_server_config_pb2.ModelConfigList())
 
 

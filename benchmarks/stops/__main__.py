@@ -86,7 +86,7 @@ class Load:
     name: str
     callers: int
     allowed: tuple[str, ...] = (OK,)
-    """Status codes that are no failure."""
+    """Status codes that do not count as failures."""
     codes: Counter[str] = field(default_factory=Counter)
     longest: float = 0.0
     """Seconds."""

@@ -10,7 +10,7 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum_training import recipe
 from seq2sum_training.data.batches import FixedBatches
 from seq2sum_training.data.layouts import Layout, answer_tokens

@@ -21,10 +21,10 @@ START = 1_800_000_000.0
 """The time that seconds are counted from."""
 
 
-def event(second, what, version=None, *, why="", run="", **figures):
+def event(second, kind, version=None, *, reason="", run="", **details):
     when = datetime.fromtimestamp(START + second, UTC).isoformat(timespec="milliseconds")
     return Event(
-        what, version, why, figures, run, "seq2sum", when.replace("+00:00", "Z"), "me@here"
+        kind, version, reason, details, run, "seq2sum", when.replace("+00:00", "Z"), "me@here"
     )
 
 
@@ -38,12 +38,12 @@ def interval(start, end):
 
 
 HISTORY = [
-    event(-1.0, "labels", stable=1, canary=1),
-    event(10.0, "aspired", versions=[1, 2]),
-    event(12.0, "labels", stable=1, canary=2),
-    event(12.5, "traffic", stable=90, canary=10),
-    event(15.0, "labels", stable=2, canary=2, previous=1),
-    event(15.5, "traffic", stable=100),
+    event(-1.0, "labels set", stable=1, canary=1),
+    event(10.0, "versions set", versions=[1, 2]),
+    event(12.0, "labels set", stable=1, canary=2),
+    event(12.5, "weights set", stable=90, canary=10),
+    event(15.0, "labels set", stable=2, canary=2, previous=1),
+    event(15.5, "weights set", stable=100),
     event(20.0, "run ended", 2),
 ]
 """Version 2 replaces version 1."""
@@ -110,7 +110,7 @@ COMMANDS = [
     CommandRun("rollback", Exit.DONE, CommandResult(0, {"seconds": 0.25}, 1.0)),
 ]
 OPTIONS = ScenarioOptions(200, swaps=1)
-ABORTED = event(21.0, "failed", 4, why="golden: none right", run="f00")
+ABORTED = event(21.0, "failed", 4, reason="golden: none right", run="f00")
 
 
 def report(calls=CALLS, events=(*HISTORY, ABORTED), commands=COMMANDS, options=OPTIONS):

@@ -7,7 +7,7 @@ import asyncio
 import grpc
 import pytest
 import seq2sum
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum.testing import FakeServer
 from support.grammar import EXAMPLES
 

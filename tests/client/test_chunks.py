@@ -7,7 +7,13 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seq2sum._chunks import BYTES_PER_CALL, ROWS_PER_CALL, chunks, chunks_as_they_come, encoded
+from seq2sum.addition.chunks import (
+    BYTES_PER_CALL,
+    ROWS_PER_CALL,
+    chunks,
+    chunks_as_they_come,
+    encoded,
+)
 
 
 def test_rows_are_bounded():

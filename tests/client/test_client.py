@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 import seq2sum
-from seq2sum import contract
 from seq2sum._methods import PREDICT
+from seq2sum.addition import contract
 from seq2sum.protocol import predict_pb2
 from support import servers
 from support.both_clients import KINDS

@@ -9,9 +9,10 @@ import seq2sum
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seq2sum import _calls, contract
-from seq2sum._chunks import Chunk, encode
+from seq2sum import _calls
 from seq2sum._servable import Servable
+from seq2sum.addition import contract
+from seq2sum.addition.chunks import Chunk, encode
 from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
 
 LATEST = Servable("seq2sum")

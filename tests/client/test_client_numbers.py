@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import seq2sum
 from hypothesis import strategies as st
-from seq2sum import contract
 from seq2sum._command import values
 from seq2sum._deadline import Deadline
 from seq2sum._numbers import real, seconds, whole
 from seq2sum._servable import Servable
+from seq2sum.addition import contract
 from seq2sum.testing import FakeServer
 
 

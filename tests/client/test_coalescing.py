@@ -7,10 +7,10 @@ import seq2sum
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from seq2sum._chunks import BYTES_PER_CALL
 from seq2sum._coalescing import Place, Queue, latest
 from seq2sum._how import Route
 from seq2sum._servable import Servable
+from seq2sum.addition.chunks import BYTES_PER_CALL
 
 HERE, THERE = Route(Servable("here")), Route(Servable("there"))
 

@@ -18,12 +18,12 @@ import seq2sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from seq2sum import _coalescing_tasks, _deadline, _errors
-from seq2sum._answers import Columns
 from seq2sum._coalescing_tasks import TaskCoalescer
 from seq2sum._coalescing_threads import ThreadCoalescer
 from seq2sum._deadline import Deadline
 from seq2sum._how import Route
 from seq2sum._servable import Servable
+from seq2sum.addition.answers import Columns
 
 ROUTE = Route(Servable("seq2sum"))
 LIMITS = seq2sum.Coalesce(rows=4, delay=0.002, calls=2, waiting=12)

@@ -7,7 +7,7 @@ import io
 import pytest
 from seq2sum._command.bars import bar, explained
 from seq2sum._command.terminal import Terminal
-from seq2sum._explanation import Explanation, Place
+from seq2sum.addition.explanation import Explanation, Place
 
 PLACES = (
     Place((("9", 0.95), ("8", 0.0498), ("7", 0.0002), ("6", 0.0), (" ", 0.0))),

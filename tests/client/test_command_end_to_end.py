@@ -11,11 +11,11 @@ from importlib import metadata
 
 import grpc
 import pytest
-from seq2sum import _fake_replies
 from seq2sum._command import main
 from seq2sum._command.complaints import complaint
 from seq2sum._errors import Unavailable
 from seq2sum._servable import Servable
+from seq2sum.addition import fake_replies
 from seq2sum.testing import FakeServer
 from support import servers
 from support.certificates import Certificates
@@ -271,7 +271,7 @@ def test_a_description_tells_digits_and_signatures(run):
 
 
 def test_a_description_leaves_out_what_only_loads_the_model(run, monkeypatch):
-    described = _fake_replies.contract.describe
+    described = fake_replies.contract.describe
 
     def real(**sizes):
         whole = described(**sizes)
@@ -279,21 +279,21 @@ def test_a_description_leaves_out_what_only_loads_the_model(run, monkeypatch):
         whole["signatures"]["__saved_model_init_op"] = {"inputs": {}, "outputs": output}
         return whole
 
-    monkeypatch.setattr(_fake_replies.contract, "describe", real)
+    monkeypatch.setattr(fake_replies.contract, "describe", real)
     for line in (("describe",), ("describe", "--json")):
         code, out, err = run(*line)
         assert (code, "saved_model" in out, err) == (0, False, "")
 
 
 def test_a_model_that_lacks_something_is_told(run, monkeypatch):
-    described = _fake_replies.contract.describe
+    described = fake_replies.contract.describe
 
     def lacking(**sizes):
         whole = described(**sizes)
         del whole["signatures"]["one_hot"]
         return whole
 
-    monkeypatch.setattr(_fake_replies.contract, "describe", lacking)
+    monkeypatch.setattr(fake_replies.contract, "describe", lacking)
     code, out, err = run("describe")
     assert (code, "signature one_hot" in out) == (1, False)
     assert err == "seq2sum: it is no seq2sum model: it lacks signature one_hot\n"

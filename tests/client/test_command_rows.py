@@ -11,8 +11,8 @@ from array import array
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seq2sum._answers import Columns
 from seq2sum._command.rows import FORMATS, Csv, JsonLines, Row, Text, decoded, rows
+from seq2sum.addition.answers import Columns
 
 QUESTIONS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.binary(max_size=4)
 ANSWERS = st.sampled_from([b"95", b"1000", b"", b"9 5", b'"', b"a,b", b"\n", b"\r", b"\xff"])

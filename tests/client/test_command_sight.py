@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from seq2sum._answers import Answer
 from seq2sum._command.sight import REMEMBERED, History, Sight, milliseconds, row, screen
 from seq2sum._command.terminal import Terminal
 from seq2sum._versions import State, VersionStatus
+from seq2sum.addition.answers import Answer
 
 VERSIONS = (VersionStatus(2, State.LOADING), VersionStatus(1, State.AVAILABLE))
 ANSWER = Answer("53+42", "95", 0.98686, 1)

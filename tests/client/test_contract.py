@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from seq2sum import contract
+from seq2sum import model_versions
+from seq2sum.addition import contract
 from support.grammar import EXAMPLES
 
 
@@ -40,7 +41,7 @@ def test_operands_come_as_written():
     ],
 )
 def test_version_numbers(name, number):
-    assert contract.version_number(name) == number
+    assert model_versions.version_number(name) == number
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_version_numbers(name, number):
     ],
 )
 def test_directories_are_read_as_a_server_reads_them(name, number):
-    assert contract.directory_version(name) == number
+    assert model_versions.directory_version(name) == number
 
 
 def test_the_alphabet_is_sorted_and_the_seeds():

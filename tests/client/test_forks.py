@@ -104,13 +104,8 @@ def test_gunicorn_may_load_the_application_before_it_forks(server, tmp_path):
     with log.open("wb") as file:
         gunicorn = subprocess.Popen(
             [
-                *(
-                    sys.executable,
-                    "-m",
-                    "gunicorn",
-                    "support.preloaded_tensorflow:application",
-                    "--preload",
-                ),
+                *(sys.executable, "-m", "gunicorn"),
+                *("support.preloaded_tensorflow:application", "--preload"),
                 *("--workers", "2", "--bind", f"127.0.0.1:{port}", "--chdir", TESTS),
                 *("--worker-tmp-dir", tmp_path, "--no-control-socket"),
             ],

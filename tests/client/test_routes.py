@@ -8,7 +8,7 @@ import threading
 import grpc
 import pytest
 import seq2sum
-from seq2sum import _fake_replies
+from seq2sum.addition import fake_replies
 from seq2sum.testing import FakeServer
 from support.status_codes import BY_CODE
 
@@ -85,14 +85,14 @@ def test_no_method_sends_a_request_without_rows(kind, batching):
 
 
 def test_a_label_of_any_model_can_be_waited_for(kind, monkeypatch):
-    described = _fake_replies.metadata
+    described = fake_replies.metadata
 
     def other(model, version, digits):
         response = described(model, version, digits)
         response.metadata.clear()
         return response
 
-    monkeypatch.setattr(_fake_replies, "metadata", other)
+    monkeypatch.setattr(fake_replies, "metadata", other)
     with (
         FakeServer(model="other", labels={"stable": 1}) as server,
         kind(server.target, model="other") as client,

@@ -1,4 +1,4 @@
-"""The recorded cases: requests to the real server, and its answers."""
+"""The recorded cases: requests to tensorflow_model_server, and its replies."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CASES = HERE / "cases.jsonl"
 FIXTURE, FIXTURE2 = HERE / "fixture", HERE / "fixture2"
 
 Step = dict[str, Any]
-"""One exchange or action with what was recorded of it, as README.md describes it."""
+"""One call or action with its recorded outcome; README.md describes the format."""
 
 Content = str | dict[str, str]
-"""Of a file: a text, or `{"b64": ...}` for bytes that are not text."""
+"""A file's content: text, or `{"b64": ...}` for bytes that are not text."""
 
 BASE_CONFIG = """
 model_config_list {
@@ -37,7 +37,10 @@ model_config_list {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSpec:
-    """How a server is started; `{dir}`, `{fixture}`, `{fixture2}` stand for folders of the run."""
+    """Models, files and flags of a server.
+
+    `{dir}`, `{fixture}` and `{fixture2}` in texts stand for folders of the run.
+    """
 
     models: dict[str, dict[str, str]]
     """Model folder to version directory to its source: a version of the fixture, or a path."""
@@ -47,7 +50,7 @@ class ServerSpec:
     """Text of the model config file; None: the flags of a single model."""
     flags: tuple[str, ...]
     files: dict[str, Content]
-    """Further files of the case's folder, by name."""
+    """Further files in the case's folder, by name."""
     links: dict[str, str]
     """Symbolic links in the case's folder, name to target; made after models and files."""
 
@@ -74,7 +77,7 @@ BASE = ServerSpec.read(
         "files": {"monitoring.txt": "prometheus_config { enable: true }\n"},
     }
 )
-"""The one server of all cases that only ask."""
+"""The server that all cases share which change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,9 @@ class Case:
     group: str
     name: str
     recorded_on: str
-    """The version of tensorflow_model_server that gave the answers."""
-    own: ServerSpec | None
-    """A server of the case's own; None: the base server."""
+    """The version of tensorflow_model_server that was recorded."""
+    server_spec: ServerSpec | None
+    """The case's own server; None: the base server."""
     steps: tuple[Step, ...]
 
     @property
@@ -94,39 +97,41 @@ class Case:
         return f"{self.group}/{self.name}"
 
     @property
-    def seconds(self) -> float:
-        """How long its pauses take at least."""
-        return sum(map(pauses, self.steps))
+    def wait_seconds(self) -> float:
+        """The sum of its pauses, a lower bound of its duration."""
+        return sum(map(wait_seconds, self.steps))
 
     @property
-    def races_the_clock(self) -> bool:
-        """Whether the server may give up on a request only because the machine is busy."""
-        flags = self.own.flags if self.own else ()
+    def is_time_critical(self) -> bool:
+        """Whether the server may time out merely because the machine is busy."""
+        flags = self.server_spec.flags if self.server_spec else ()
         return any(flag.startswith("--rest_api_timeout_in_ms") for flag in flags)
 
     @property
-    def watches_start(self) -> bool:
-        """Whether the case itself looks if and when the ports open."""
-        looks = ("expect_exit", "expect_no_port", "expect_port")
-        return self.steps[0].get("action") in looks
+    def observes_startup(self) -> bool:
+        """Whether the case itself checks if and when the ports open."""
+        return self.steps[0].get("action") in ("expect_exit", "expect_no_port", "expect_port")
 
 
-def pauses(step: Step) -> float:
-    """Seconds that a step waits without need."""
-    branches = (sum(map(pauses, branch)) for branch in step.get("parallel", ()))
-    own = (step.get(name, 0) for name in ("delay_s", "seconds", "for_s"))
-    return sum(own) + max(branches, default=0)
+def wait_seconds(step: Step) -> float:
+    """Returns the seconds that a step only waits."""
+    branches = (sum(map(wait_seconds, branch)) for branch in step.get("parallel", ()))
+    pauses = (step.get(name, 0) for name in ("delay_s", "seconds", "for_s"))
+    return sum(pauses) + max(branches, default=0)
 
 
 def cases() -> list[Case]:
-    """All of them, in the order of the file."""
+    """Returns all cases, in the order of the file."""
     with CASES.open() as lines:
         return [read(json.loads(line)) for line in lines if line.strip()]
 
 
 def read(recorded: dict[str, Any]) -> Case:
     server = recorded["server"]
-    own = None if server["profile"] == "base" else ServerSpec.read(server)
     return Case(
-        recorded["group"], recorded["id"], recorded["recorded_on"], own, tuple(recorded["steps"])
+        recorded["group"],
+        recorded["id"],
+        recorded["recorded_on"],
+        None if server["profile"] == "base" else ServerSpec.read(server),
+        tuple(recorded["steps"]),
     )

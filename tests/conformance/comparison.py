@@ -1,8 +1,8 @@
-"""Whether what was seen of a step is what was recorded of it. Pure: values in, sentences out.
+"""Compares observations with the recording. Pure: values in, mismatches as text out.
 
-Three things may differ, since they differ from call to call on the real server too: the order of
-keys in JSON, what a step names under `ignore`, and the order of lists under `unordered`. And the
-tail of an op's error that names the node is left out, because the runtime makes up such names.
+Tolerated, because it also varies on the real server: the order of keys in JSON, the fields that a
+step lists under `ignore`, the order of lists under `unordered`, and the tail of an op's error with
+the node's name, which the runtime generates.
 """
 
 from __future__ import annotations
@@ -16,146 +16,149 @@ from typing import Any
 
 from conformance import exchange
 from conformance.case import Step
-from conformance.exchange import Seen
+from conformance.exchange import Observation
 
 IGNORED = "(ignored)"
-LONGEST = 700
-"""Characters of a value that a sentence shows."""
+MAX_SHOWN = 700
+"""Characters of a value in a mismatch."""
 NODE_TAIL = re.compile(r"(\n\t|\\n\\t) \[\[\{\{.*?\}\}\]\]", re.DOTALL)
-LOOKED_AT = ("states", "outcomes", "exit_code", "last_line", "open", "running", "ports")
-"""What actions see; a recording holds what its action is about."""
+ACTION_FIELDS = ("states", "outcomes", "exit_code", "last_line", "open", "running", "ports")
+"""Fields that actions observe; a recording has those of its action."""
 
 
-def differences(step: Step, seen: Seen) -> list[str]:
-    """A sentence for everything that was recorded and not seen."""
-    if "error" in seen:
-        return [seen["error"]]
+def mismatches(step: Step, observation: Observation) -> list[str]:
+    """Returns a text for each recorded field that was not observed."""
+    if "error" in observation:
+        return [observation["error"]]
     if "parallel" in step:
-        compare = any_order if step.get("any_order") else in_order
-        return compare(step["parallel"], seen["parallel"])
-    recorded, found = (normal(side, step) for side in (step, seen))
+        compare = compare_any_order if step.get("any_order") else compare_in_order
+        return compare(step["parallel"], observation["parallel"])
+    recorded, observed = (normalize(side, step) for side in (step, observation))
     if "rpc" in step:
-        return of_rpc(recorded, found)
+        return compare_rpc(recorded, observed)
     if "rest" in step:
-        return of_rest(recorded, found)
+        return compare_rest(recorded, observed)
     if "http_raw" in step:
-        return of_http(recorded, found)
+        return compare_raw_http(recorded, observed)
     if step["action"] == "metrics":
-        return of_metrics(recorded, found)
-    return of_action(recorded, found)
+        return compare_metrics(recorded, observed)
+    return compare_action(recorded, observed)
 
 
-def in_order(branches: Sequence[Sequence[Step]], seen: Sequence[Sequence[Seen]]) -> list[str]:
-    """Of steps that ran at once."""
+def compare_in_order(
+    branches: Sequence[Sequence[Step]], results: Sequence[Sequence[Observation]]
+) -> list[str]:
+    """Compares parallel branches one by one."""
     return [
-        f"branch {number}, step {place}: {sentence}"
-        for number, (steps, results) in enumerate(zip(branches, seen, strict=True))
-        for place, (step, result) in enumerate(zip(steps, results, strict=True))
-        for sentence in differences(step, result)
+        f"branch {number}, step {position}: {mismatch}"
+        for number, (steps, observations) in enumerate(zip(branches, results, strict=True))
+        for position, (step, observation) in enumerate(zip(steps, observations, strict=True))
+        for mismatch in mismatches(step, observation)
     ]
 
 
-def any_order(branches: Sequence[Sequence[Step]], seen: Sequence[Sequence[Seen]]) -> list[str]:
-    """The same where chance decides which branch meets which recorded outcome."""
-    left, sentences = list(branches), []
-    for results in seen:
+def compare_any_order(
+    branches: Sequence[Sequence[Step]], results: Sequence[Sequence[Observation]]
+) -> list[str]:
+    """Compares parallel branches whose recorded outcomes may occur in any of them."""
+    unmatched, found = list(branches), []
+    for observations in results:
         fitting = (
             steps
-            for steps in left
-            if not any(map(differences, steps, results)) and len(steps) == len(results)
+            for steps in unmatched
+            if not any(map(mismatches, steps, observations)) and len(steps) == len(observations)
         )
         if (steps := next(fitting, None)) is None:
-            sentences.append(f"no recorded branch fits {short(results)}")
+            found.append(f"no recorded branch fits {shorten(observations)}")
         else:
-            left.remove(steps)
-    return sentences
+            unmatched.remove(steps)
+    return found
 
 
-def of_rpc(recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
-    fields, sentences = ["code"], []
+def compare_rpc(recorded: Mapping[str, Any], observed: Mapping[str, Any]) -> list[str]:
+    fields, found = ["code"], []
     if "message_regex" in recorded:
-        sentences += unlike(recorded["message_regex"], seen, "message")
+        found += match_pattern(recorded["message_regex"], observed, "message")
     else:
         fields.append("message")
     if recorded["code"] == "OK":
         method = recorded["rpc"]
         fields.append("response" if method in exchange.METHODS else "response_bytes_b64")
-        if "response" not in recorded and method in exchange.METHODS:  # too long to be spelt out
+        if "response" not in recorded and method in exchange.METHODS:  # too long for the file
             data = base64.b64decode(recorded["response_bytes_b64"])
             recorded = {**recorded, "response": exchange.response(method, data)}
-    return sentences + of_fields(recorded, seen, fields)
+    return found + compare_fields(recorded, observed, fields)
 
 
-def of_rest(recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
-    sentences = of_fields(recorded, seen, ["http_code", "content_type"])
+def compare_rest(recorded: Mapping[str, Any], observed: Mapping[str, Any]) -> list[str]:
+    found = compare_fields(recorded, observed, ["http_code", "content_type"])
     if "reply_regex" in recorded:
-        return sentences + unlike(recorded["reply_regex"], seen, "reply")
+        return found + match_pattern(recorded["reply_regex"], observed, "reply")
     digits = recorded.get("numbers_as_written", False)
-    wanted = as_json(recorded["reply"], digits=digits)
-    if wanted is None or wanted != as_json(seen["reply"], digits=digits):
-        sentences += of_fields(recorded, seen, ["reply"])
-    return sentences
+    expected = canonical_json(recorded["reply"], digits=digits)
+    if expected is None or expected != canonical_json(observed["reply"], digits=digits):
+        found += compare_fields(recorded, observed, ["reply"])
+    return found
 
 
-def of_http(recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
-    """Of the replies on one connection: JSON bodies as JSON, everything else to the letter."""
-    sentences = of_fields(recorded, seen, ["end"])
-    if len(recorded["replies"]) != len(seen["replies"]):
-        return sentences + of_fields(recorded, seen, ["replies"])
-    for number, (wanted, found) in enumerate(
-        zip(recorded["replies"], seen["replies"], strict=True)
+def compare_raw_http(recorded: Mapping[str, Any], observed: Mapping[str, Any]) -> list[str]:
+    """Compares the replies on one connection: JSON bodies as JSON, the rest literally."""
+    found = compare_fields(recorded, observed, ["end"])
+    if len(recorded["replies"]) != len(observed["replies"]):
+        return found + compare_fields(recorded, observed, ["replies"])
+    for number, (expected, reply) in enumerate(
+        zip(recorded["replies"], observed["replies"], strict=True)
     ):
         fields = ["status", "headers"]
-        body = as_json(wanted["body"])
-        if body is None or body != as_json(found["body"]):
+        body = canonical_json(expected["body"])
+        if body is None or body != canonical_json(reply["body"]):
             fields.append("body")
-        sentences += [f"reply {number}: {line}" for line in of_fields(wanted, found, fields)]
-    return sentences
+        found += [f"reply {number}: {line}" for line in compare_fields(expected, reply, fields)]
+    return found
 
 
-def of_action(recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
-    sentences = of_fields(recorded, seen, [field for field in LOOKED_AT if field in recorded])
+def compare_action(recorded: Mapping[str, Any], observed: Mapping[str, Any]) -> list[str]:
+    found = compare_fields(recorded, observed, [name for name in ACTION_FIELDS if name in recorded])
     pattern = recorded.get("printed_regex")
-    if pattern and not re.search(pattern, seen["printed"], re.DOTALL):
-        sentences.append(f"printed: {short(seen['printed'])} contains nothing like {pattern!r}")
-    return sentences
+    if pattern and not re.search(pattern, observed["printed"], re.DOTALL):
+        found.append(f"printed: {shorten(observed['printed'])} does not contain {pattern!r}")
+    return found
 
 
-def of_metrics(recorded: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
-    """A server may have more series than were recorded, but none less."""
-    missing = [series for series in recorded["series"] if series not in set(seen["series"])]
-    fields = of_fields(recorded, seen, ["http_code", "content_type", "values"])
-    of_types = {name: seen["types"].get(name) for name in recorded["types"]}
+def compare_metrics(recorded: Mapping[str, Any], observed: Mapping[str, Any]) -> list[str]:
+    """Compares metrics; series that were not recorded are allowed."""
+    missing = [series for series in recorded["series"] if series not in set(observed["series"])]
+    types = {name: observed["types"].get(name) for name in recorded["types"]}
     return [
-        *fields,
+        *compare_fields(recorded, observed, ["http_code", "content_type", "values"]),
         *(f"no series {series}" for series in missing),
-        *of_fields(recorded, {"types": of_types}, ["types"]),
+        *compare_fields(recorded, {"types": types}, ["types"]),
     ]
 
 
-def of_fields(
-    recorded: Mapping[str, Any], seen: Mapping[str, Any], fields: Sequence[str]
+def compare_fields(
+    recorded: Mapping[str, Any], observed: Mapping[str, Any], fields: Sequence[str]
 ) -> list[str]:
     return [
-        f"{field}: recorded {short(recorded.get(field))}, seen {short(seen.get(field))}"
+        f"{field}: recorded {shorten(recorded.get(field))}, observed {shorten(observed.get(field))}"
         for field in fields
-        if recorded.get(field) != seen.get(field)
+        if recorded.get(field) != observed.get(field)
     ]
 
 
-def unlike(pattern: str, seen: Mapping[str, Any], field: str) -> list[str]:
-    if re.fullmatch(pattern, seen[field], re.DOTALL):
+def match_pattern(pattern: str, observed: Mapping[str, Any], field: str) -> list[str]:
+    if re.fullmatch(pattern, observed[field], re.DOTALL):
         return []
-    return [f"{field}: {short(seen[field])} does not match {pattern!r}"]
+    return [f"{field}: {shorten(observed[field])} does not match {pattern!r}"]
 
 
-def normal(side: Mapping[str, Any], step: Step) -> dict[str, Any]:
-    """A copy without what may differ."""
+def normalize(side: Mapping[str, Any], step: Step) -> dict[str, Any]:
+    """Returns a copy without the tolerated variations."""
     side = copy.deepcopy(dict(side))
     for path in step.get("ignore", ()):
         replace(side, path.split("."), lambda _: IGNORED)
     for path in step.get("unordered", ()):
-        replace(side, path.split("."), lambda rows: sorted(rows, key=spelt))
+        replace(side, path.split("."), lambda rows: sorted(rows, key=sorted_json))
     for field in ("message", "reply"):
         if field in side:
             side[field] = NODE_TAIL.sub("", side[field])
@@ -163,7 +166,7 @@ def normal(side: Mapping[str, Any], step: Step) -> dict[str, Any]:
 
 
 def replace(value: Any, path: Sequence[str], by: Any) -> None:
-    """Changes the value at a path such as response.items.0.name, if there is one."""
+    """Changes the value at a path such as response.items.0.name, if it exists."""
     first, *rest = path
     key = int(first) if isinstance(value, list) and first.isdigit() else first
     try:
@@ -176,25 +179,24 @@ def replace(value: Any, path: Sequence[str], by: Any) -> None:
         value[key] = by(inner)
 
 
-def as_json(text: str, *, digits: bool = False) -> str | None:
-    """One spelling for each JSON value, 1 and 1.0 apart; None if it is not valid JSON.
+def canonical_json(text: str, *, digits: bool = False) -> str | None:
+    """Returns one spelling for each JSON value, with 1 and 1.0 distinct; None for invalid JSON.
 
     Args:
         text: The JSON text.
-        digits: Whether decimals must have the same digits too: `1.7e+09` is not `1700000000.0`.
+        digits: Whether decimals must also have equal digits: `1.7e+09` is not `1700000000.0`.
     """
+    parse_float = (lambda number: f"number {number}") if digits else None
     try:
-        return spelt(
-            json.loads(text, parse_float=(lambda number: f"number {number}") if digits else None)
-        )
+        return sorted_json(json.loads(text, parse_float=parse_float))
     except ValueError:
         return None
 
 
-def spelt(value: Any) -> str:
+def sorted_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def short(value: Any) -> str:
-    text = value if isinstance(value, str) else spelt(value)
-    return repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}...")
+def shorten(value: Any) -> str:
+    text = value if isinstance(value, str) else sorted_json(value)
+    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}...")

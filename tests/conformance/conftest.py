@@ -1,4 +1,4 @@
-"""The server that all recorded cases share which only ask."""
+"""The server that is shared by all recorded cases that change nothing."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import signal
 
 import pytest
 from conformance import case
-from conformance.subject import Subject
+from conformance.server_under_test import ServerUnderTest
 from support import processes
 
-# A case sends SIGHUP; whoever runs the tests may have told their children to ignore it.
+# A case sends SIGHUP, which the parent process of the tests may have set to be ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
-def base_subject(tmp_path_factory):
-    """The server of all cases that only ask, started as any server is."""
-    subject = Subject(case.BASE, tmp_path_factory.mktemp("base") / "server", processes.started)
+def base_server(tmp_path_factory):
+    """A server of `case.BASE`, started as a user starts it."""
+    folder = tmp_path_factory.mktemp("base") / "server"
+    server = ServerUnderTest(case.BASE, folder, processes.started)
     try:
-        assert subject.wait_until_open(), subject.log.read_text()
-        yield subject
+        assert server.wait_until_open(), server.log.read_text()
+        yield server
     finally:
-        subject.stop()
+        server.stop()

@@ -1,7 +1,6 @@
-"""Where the embedded server differs on purpose: the list of `differences.toml`.
+"""Intended differences of the embedded server, read from `differences.toml`.
 
-A difference is as much of a promise as a recorded answer: a case in the list must differ in just
-the steps and the way that the list says, or its test fails.
+A listed case must differ in exactly the listed steps and fields, or its test fails.
 """
 
 from __future__ import annotations
@@ -13,41 +12,47 @@ from typing import Any
 
 from conformance.case import HERE
 
-LIST = HERE / "differences.toml"
+FILE = HERE / "differences.toml"
 
-Instead = dict[str, dict[str, Any]]
-"""Place of a step, such as "0" or "0.1.2" (step, branch, step), to the fields seen there."""
+Overrides = dict[str, dict[str, Any]]
+"""Path of a step, such as "0" or "0.1.2" (step, branch, step), to the fields expected there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One, with its reason."""
+    """One intended difference."""
 
     name: str
     real: str
-    """What the real server does."""
-    here: str
-    because: str
-    cases: dict[str, Instead]
-    """Cases that differ for this reason; none where it takes more than one server to see it."""
+    """Behaviour of tensorflow_model_server."""
+    embedded: str
+    """Behaviour of the embedded server."""
+    reason: str
+    cases: dict[str, Overrides]
+    """Cases that show it; empty if no single server and case can show it."""
 
 
 @functools.cache
-def listed() -> tuple[Difference, ...]:
-    return tuple(
-        Difference(row["name"], row["real"], row["here"], row["because"], row.get("cases", {}))
-        for row in tomllib.loads(LIST.read_text())["difference"]
-    )
+def all_differences() -> tuple[Difference, ...]:
+    rows = tomllib.loads(FILE.read_text())["difference"]
+    for row in rows:
+        row["cases"] = {case: by_step(steps) for case, steps in row.get("cases", {}).items()}
+    return tuple(Difference(**row) for row in rows)
 
 
-def of_case(case: str) -> list[str]:
-    """Names of the differences that list a case."""
-    return [difference.name for difference in listed() if case in difference.cases]
+def by_step(listed: Overrides) -> Overrides:
+    """Gives each step its own entry: the file lists steps with equal fields together."""
+    return {path: fields for paths, fields in listed.items() for path in paths.split()}
 
 
-def instead(case: str) -> Instead:
-    """What is seen in a case instead of what was recorded, by place; empty: nothing."""
-    found: Instead = {}
-    for difference in listed():
-        found |= difference.cases.get(case, {})
-    return found
+def names_for_case(case: str) -> list[str]:
+    """Returns the names of the differences that list a case."""
+    return [difference.name for difference in all_differences() if case in difference.cases]
+
+
+def overrides(case: str) -> Overrides:
+    """Returns the fields that replace recorded ones in a case; empty for most cases."""
+    merged: Overrides = {}
+    for difference in all_differences():
+        merged |= difference.cases.get(case, {})
+    return merged

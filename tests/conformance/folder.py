@@ -1,4 +1,4 @@
-"""The folder of one run of a case: its models, its files, and its name in texts."""
+"""The folder of one run of a case, with its models and files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ MODEL_CONFIG = "models.config"
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Everything is written beside and renamed into place, since servers poll."""
+    """The folder of a run. Files appear by a rename, because servers poll.
+
+    Recorded texts have placeholders such as `{dir}` for the folders of a run.
+    """
 
     path: Path
 
     @classmethod
-    def made(cls, path: Path, spec: ServerSpec) -> Folder:
-        """With the models and files that a server is started with."""
+    def create(cls, path: Path, spec: ServerSpec) -> Folder:
+        """Creates the models and files that a server is started with."""
         folder = cls(path)
         (path / "models").mkdir(parents=True)
         for model, versions in spec.models.items():
@@ -36,19 +39,19 @@ class Folder:
             folder.write(MODEL_CONFIG, spec.config)
         return folder
 
-    def filled(self, text: str) -> str:
-        """A recorded text with the folders of this run in it."""
-        for field, folder in self._fields():
-            text = text.replace(field, folder)
+    def expand_paths(self, text: str) -> str:
+        """Replaces the placeholders of a recorded text."""
+        for placeholder, folder in self._placeholders():
+            text = text.replace(placeholder, folder)
         return text
 
-    def blanked(self, text: str) -> str:
-        """A text of the server without the folders of this run."""
-        for field, folder in self._fields():
-            text = text.replace(folder, field)
+    def mask_paths(self, text: str) -> str:
+        """Puts placeholders into a text from the server."""
+        for placeholder, folder in self._placeholders():
+            text = text.replace(folder, placeholder)
         return text
 
-    def _fields(self) -> list[tuple[str, str]]:
+    def _placeholders(self) -> list[tuple[str, str]]:
         # fixture2 comes before fixture, whose path is a prefix of it.
         return [
             ("{dir}", str(self.path)),
@@ -58,7 +61,7 @@ class Folder:
 
     def write(self, name: str, content: Content) -> None:
         data = (
-            self.filled(content).encode()
+            self.expand_paths(content).encode()
             if isinstance(content, str)
             else base64.b64decode(content["b64"])
         )
@@ -67,9 +70,9 @@ class Folder:
         staged.rename(self.path / name)
 
     def link(self, name: str, target: str) -> None:
-        """A symbolic link, in one move also where one exists already."""
+        """Makes a symbolic link, or replaces one atomically."""
         staged = self._staged(name)
-        staged.symlink_to(self.filled(target))
+        staged.symlink_to(self.expand_paths(target))
         staged.rename(self.path / name)
 
     def _staged(self, name: str) -> Path:
@@ -78,9 +81,9 @@ class Folder:
         return path
 
     def publish(self, model: str, version: str, source: str) -> None:
-        """A version of a fixture as a version of a model."""
+        """Copies a version of a fixture to a version of a model."""
         staged = self.path / f"staged-{model}-{version}"
-        shutil.copytree(FIXTURE / self.filled(source), staged)
+        shutil.copytree(FIXTURE / self.expand_paths(source), staged)
         staged.rename(self.path / "models" / model / version)
 
     def remove(self, model: str, version: str) -> None:
@@ -92,5 +95,5 @@ class Folder:
         os.rename(self.path / source, self.path / target)
 
     def copy(self, source: str, target: str) -> None:
-        """A file of the fixture, in place: what is there is overwritten."""
+        """Overwrites a file in place with one of the fixture."""
         shutil.copy(FIXTURE / source, self.path / target)

@@ -1,4 +1,4 @@
-"""HTTP byte by byte: sends what a case says, and reads all replies on the connection."""
+"""HTTP as raw bytes: sends those of a case and reads all replies on the connection."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import time
 from typing import Any
 
 from conformance.case import Step
-from conformance.exchange import Seen
-from conformance.subject import Subject
+from conformance.exchange import Observation
+from conformance.server_under_test import ServerUnderTest
 
-ANSWER_SECONDS = 30.0
-"""At least, for the first byte where an answer was recorded: the machine may be busy."""
-SILENCE_SECONDS = 10.0
-"""The same where none was recorded."""
+MIN_REPLY_SECONDS = 30.0
+"""Lower bound for the first byte where a reply was recorded: the machine may be busy."""
+NO_REPLY_SECONDS = 10.0
+"""Wait for the first byte where no reply was recorded."""
 QUIET_SECONDS = 1.5
-"""Silence after which nothing more is expected on an open connection."""
+"""Silence after which no further reply is expected on an open connection."""
 WITHOUT_BODY = re.compile(rb"HTTP/\S+ (1\d\d|204|304)\b")
 LENGTH = re.compile(rb"(?im)^content-length: *(\d+)")
 
 
-def exchange(subject: Subject, step: Step) -> Seen:
-    """Every reply, and how the server left the connection: `open`, `closed` or `reset`."""
-    least = ANSWER_SECONDS if step["replies"] else 0
-    timeout = max(step.get("timeout_s", SILENCE_SECONDS), least)
+def exchange(server: ServerUnderTest, step: Step) -> Observation:
+    """Returns all replies, and the final state of the connection: `open`, `closed` or `reset`."""
+    minimum = MIN_REPLY_SECONDS if step["replies"] else 0
+    timeout = max(step.get("timeout_s", NO_REPLY_SECONDS), minimum)
     data, end = b"", "open"
-    with socket.create_connection(("127.0.0.1", subject.ports["rest"]), timeout) as connection:
+    with socket.create_connection(("127.0.0.1", server.ports["rest"]), timeout) as connection:
         try:
             send(connection, step)
             while received := connection.recv(65536):
@@ -38,7 +38,7 @@ def exchange(subject: Subject, step: Step) -> Seen:
             pass
         except (ConnectionResetError, BrokenPipeError):
             end = "reset"
-    return {"replies": [read(*reply, subject) for reply in split(data)], "end": end}
+    return {"replies": [read(*reply, server) for reply in split(data)], "end": end}
 
 
 def send(connection: socket.socket, step: Step) -> None:
@@ -54,7 +54,7 @@ def send(connection: socket.socket, step: Step) -> None:
 
 
 def split(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Head and body of each reply on a connection."""
+    """Splits the bytes of a connection into the head and body of each reply."""
     replies = []
     while data:
         head, blank_line, rest = data.partition(b"\r\n\r\n")
@@ -69,13 +69,13 @@ def split(data: bytes) -> list[tuple[bytes, bytes]]:
     return replies
 
 
-def read(head: bytes, body: bytes, subject: Subject) -> dict[str, Any]:
-    """A reply in the recorded fields: without its date, and without a length that fits."""
+def read(head: bytes, body: bytes, server: ServerUnderTest) -> dict[str, Any]:
+    """Returns a reply in the recorded fields, without its date and a correct length."""
     status, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(":") for line in lines)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     headers.pop("date", None)
     if headers.get("content-length") == str(len(body)):
         headers["content-length"] = "(right)"
-    text = subject.folder.blanked(body.decode("utf-8", "replace"))
+    text = server.folder.mask_paths(body.decode("utf-8", "replace"))
     return {"status": status, "headers": headers, "body": text}

@@ -1,10 +1,10 @@
-"""The comparison itself, on literals."""
+"""The comparison of observations with the recording, on literals."""
 
 from __future__ import annotations
 
 import pytest
-from conformance.comparison import differences
-from conformance.replay import departures
+from conformance.comparison import mismatches
+from conformance.replay import compare_step
 
 STATUS = {"rest": "GET", "http_code": 200, "content_type": "application/json"}
 REFUSED = {"rpc": "Predict", "code": "INVALID_ARGUMENT"}
@@ -14,7 +14,7 @@ EXIT = {"action": "expect_exit", "exit_code": 1, "last_line": ""}
 
 
 @pytest.mark.parametrize(
-    ("step", "seen"),
+    ("step", "observed"),
     [
         ({**STATUS, "reply": '{"a": 1, "b": 2}'}, {**STATUS, "reply": '{"b":2,\n"a":1}'}),
         ({**STATUS, "reply": "<HTML>"}, {**STATUS, "reply": "<HTML>"}),
@@ -59,15 +59,15 @@ EXIT = {"action": "expect_exit", "exit_code": 1, "last_line": ""}
         "states",
         "JSON in raw HTTP",
         "printed",
-        "deed",
+        "action",
     ],
 )
-def test_what_may_differ_does_not_count(step, seen):
-    assert not differences(step, seen)
+def test_tolerated_variation_is_no_mismatch(step, observed):
+    assert not mismatches(step, observed)
 
 
 @pytest.mark.parametrize(
-    ("step", "seen", "said"),
+    ("step", "observed", "text"),
     [
         ({**STATUS, "reply": '{"a": 1}'}, {**STATUS, "reply": '{"a": 1.0}'}, "reply: "),
         ({**STATUS, "reply": '{"a": 1}'}, {**STATUS, "http_code": 404, "reply": "{}"}, "http_code"),
@@ -75,7 +75,7 @@ def test_what_may_differ_does_not_count(step, seen):
         (
             {**REFUSED, "message": "bad"},
             {"code": "INTERNAL", "message": "bad"},
-            "code: recorded 'INVALID_ARGUMENT', seen 'INTERNAL'",
+            "code: recorded 'INVALID_ARGUMENT', observed 'INTERNAL'",
         ),
         (
             {"rpc": "/a/B", "code": "OK", "message": "", "response_bytes_b64": "AA=="},
@@ -115,7 +115,7 @@ def test_what_may_differ_does_not_count(step, seen):
         (
             {**RAW, "replies": [{**FOUND, "body": "x"}]},
             {"end": "closed", "replies": [{**FOUND, "body": "x"}]},
-            "end: recorded 'open', seen 'closed'",
+            "end: recorded 'open', observed 'closed'",
         ),
         ({**RAW, "replies": []}, {"end": "open", "replies": [{**FOUND, "body": ""}]}, "replies: "),
         (
@@ -131,7 +131,7 @@ def test_what_may_differ_does_not_count(step, seen):
         (
             {**EXIT, "printed_regex": "taken"},
             {"exit_code": 1, "last_line": "", "printed": "free"},
-            "contains nothing like 'taken'",
+            "does not contain 'taken'",
         ),
     ],
     ids=[
@@ -152,36 +152,37 @@ def test_what_may_differ_does_not_count(step, seen):
         "printed",
     ],
 )
-def test_what_matters_is_told(step, seen, said):
-    [sentence, *_] = differences(step, seen)
-    assert said in sentence
+def test_mismatch_is_reported(step, observed, text):
+    [mismatch, *_] = mismatches(step, observed)
+    assert text in mismatch
 
 
-def one(code):
+def branch(code):
     return [{"rpc": "Predict", "code": code, "message": ""}]
 
 
-def test_branches_are_compared_in_order_unless_chance_decides():
-    step = {"parallel": [one("OK"), one("UNAVAILABLE")]}
+def test_branches_are_compared_in_order_unless_any_order_is_set():
+    step = {"parallel": [branch("OK"), branch("UNAVAILABLE")]}
     step["parallel"][0][0]["response"] = {}
-    seen = {"parallel": [one("UNAVAILABLE"), [{"code": "OK", "message": "", "response": {}}]]}
-    assert len(differences(step, seen)) == 3  # two codes, and a reply that is missing
-    assert not differences(step | {"any_order": True}, seen)
-    twice = {"parallel": [seen["parallel"][0]] * 2}
-    assert "no recorded branch fits" in differences(step | {"any_order": True}, twice)[0]
+    answered = [{"code": "OK", "message": "", "response": {}}]
+    observed = {"parallel": [branch("UNAVAILABLE"), answered]}
+    assert len(mismatches(step, observed)) == 3  # two codes, and a missing response
+    assert not mismatches(step | {"any_order": True}, observed)
+    repeated = {"parallel": [observed["parallel"][0]] * 2}
+    assert "no recorded branch fits" in mismatches(step | {"any_order": True}, repeated)[0]
 
 
-def test_a_listed_difference_must_be_there_as_it_is_listed():
+def test_listed_difference_must_occur_as_listed():
     step = {"action": "expect_exit", "exit_code": -15, "last_line": ""}
     listed = {"0": {"exit_code": 0}}
-    assert not departures(step, {"exit_code": 0, "last_line": ""}, "0", listed)
-    assert departures(step, {"exit_code": 1, "last_line": ""}, "0", listed)
-    assert departures(step, {"exit_code": -15, "last_line": ""}, "0", listed) == [
-        "is as it was recorded, though it is listed as a difference"
+    assert not compare_step(step, {"exit_code": 0, "last_line": ""}, "0", listed)
+    assert compare_step(step, {"exit_code": 1, "last_line": ""}, "0", listed)
+    assert compare_step(step, {"exit_code": -15, "last_line": ""}, "0", listed) == [
+        "matches the recording, although it is listed as a difference"
     ]
-    within = {"parallel": [[step]]}
-    seen = {"parallel": [[{"exit_code": 0, "last_line": ""}]]}
-    assert not departures(within, seen, "3", {"3.0.0": {"exit_code": 0}})
-    assert departures(within, seen, "3", {}) == [
-        "branch 0, step 0: exit_code: recorded '-15', seen '0'"
+    parallel = {"parallel": [[step]]}
+    observed = {"parallel": [[{"exit_code": 0, "last_line": ""}]]}
+    assert not compare_step(parallel, observed, "3", {"3.0.0": {"exit_code": 0}})
+    assert compare_step(parallel, observed, "3", {}) == [
+        "branch 0, step 0: exit_code: recorded '-15', observed '0'"
     ]

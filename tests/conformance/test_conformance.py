@@ -1,4 +1,4 @@
-"""Every recorded conversation with the real server, replayed against ours: one test for each."""
+"""Replays every recorded conversation with tensorflow_model_server: one test for each."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from conformance import case, differences, replay
 from support import processes
 
 CASES = case.cases()
-BASE = [one for one in CASES if one.own is None]
-OWN = [one for one in CASES if one.own is not None]
-SECONDS = 900
-"""Of one test, which may wait for those before it."""
+SHARED = [case for case in CASES if case.server_spec is None]
+OWN = [case for case in CASES if case.server_spec is not None]
+TIMEOUT_SECONDS = 900
+"""Limit for one test, which may wait for the cases before it."""
 
 
 @pytest.fixture
 def recorded(request):
-    """A case; one that the list of differences names says nothing about another server."""
-    names = differences.of_case(request.param.id)
+    """A case; those listed as differences apply to the embedded server only."""
+    names = differences.names_for_case(request.param.id)
     if names and not processes.OF_THE_PROJECT:
         pytest.skip(f"listed as a difference of the embedded server: {', '.join(names)}")
     return request.param
 
 
-def expect_none(departures):
-    """Fails with the departures from the recording, without a traceback."""
-    if departures:
-        pytest.fail("\n".join(departures), pytrace=False)
+def expect_no_mismatch(mismatches):
+    if mismatches:
+        pytest.fail("\n".join(mismatches), pytrace=False)
 
 
-@pytest.mark.parametrize("recorded", BASE, ids=[one.id for one in BASE], indirect=True)
-def test_the_base_server_answers_as_the_real_one(recorded, base_subject):
-    expect_none(replay.play(recorded, base_subject, differences.instead(recorded.id)))
+@pytest.mark.parametrize("recorded", SHARED, ids=[case.id for case in SHARED], indirect=True)
+def test_case_on_the_base_server(recorded, base_server):
+    overrides = differences.overrides(recorded.id)
+    expect_no_mismatch(replay.replay_case(recorded, base_server, overrides))
 
 
-@pytest.mark.timeout(SECONDS)
-@pytest.mark.parametrize("recorded", OWN, ids=[one.id for one in OWN], indirect=True)
-def test_a_server_of_its_own_behaves_as_the_real_one(recorded, own_results):
-    expect_none(own_results[recorded.id].result())
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+@pytest.mark.parametrize("recorded", OWN, ids=[case.id for case in OWN], indirect=True)
+def test_case_on_its_own_server(recorded, background_results):
+    expect_no_mismatch(background_results[recorded.id].result())

@@ -1,4 +1,4 @@
-"""The list of differences is the one that serving/README.md shows, and knows its cases."""
+"""Checks the list of differences against the table in serving/README.md and the cases."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from collections import Counter
 
 import pytest
 from conformance import case, differences
+from support.paths import ROOT
 
-README = case.HERE.parent.parent / "serving" / "README.md"
-HEADING = "## Where it is not the same"
-SHOWN = 3
-"""Cases in a row of the table."""
+HEADING = "## Differences from tensorflow_model_server"
+MAX_CASES = 3
+"""Cases that a row of the table names."""
 
 
-def test_the_readme_names_the_same_differences_and_cases():
-    _, _, section = README.read_text().partition(f"\n{HEADING}\n")
+def test_readme_table_matches_the_list():
+    _, _, section = (ROOT / "serving" / "README.md").read_text().partition(f"\n{HEADING}\n")
     lines = section.partition("\n## ")[0].splitlines()
     rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines if line[:1] == "|"]
     assert rows[2:] == [
-        [one.name, one.real, one.here, one.because, in_short(list(one.cases))]
-        for one in differences.listed()
+        [entry.name, entry.real, entry.embedded, entry.reason, summarize(list(entry.cases))]
+        for entry in differences.all_differences()
     ]
 
 
-def in_short(cases):
-    """Three cases at most, and how many there are besides."""
-    names = ", ".join(f"`{name}`" for name in cases[:SHOWN])
-    return names + (f" and {len(cases) - SHOWN} more" if len(cases) > SHOWN else "")
+def summarize(cases):
+    """Names at most three cases, and the number of the others."""
+    names = ", ".join(f"`{name}`" for name in cases[:MAX_CASES])
+    return names + (f" and {len(cases) - MAX_CASES} more" if len(cases) > MAX_CASES else "")
 
 
 def test_every_listed_case_is_recorded():
-    known = {one.id for one in case.cases()}
-    assert all(known.issuperset(one.cases) for one in differences.listed())
+    known = {recorded.id for recorded in case.cases()}
+    assert all(known.issuperset(entry.cases) for entry in differences.all_differences())
 
 
 @pytest.mark.parametrize("page", ["README.md", "serving/README.md", "tests/conformance/README.md"])
-def test_the_documents_give_the_number_of_cases_by_version(page):
-    text = (case.HERE.parents[1] / page).read_text()
-    by_version = Counter(one.recorded_on for one in case.cases())
+def test_documents_give_the_number_of_cases_by_version(page):
+    text = (ROOT / page).read_text()
+    by_version = Counter(recorded.recorded_on for recorded in case.cases())
     assert f" {by_version.total()} " in text
     for version, number in by_version.items():
         assert re.search(rf"\b{number}\s+(were\s+)?(recorded\s+)?on\s+{re.escape(version)}", text)

@@ -1,4 +1,4 @@
-"""Replies on a connection, taken apart."""
+"""Splitting the bytes of a connection into replies."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from conformance import raw_http
 from conformance.folder import Folder
 
-SUBJECT = SimpleNamespace(folder=Folder(Path("/run/of/a/case")))
+SERVER = SimpleNamespace(folder=Folder(Path("/run/of/a/case")))
 
 
 def read_all(data):
-    return [raw_http.read(*reply, SUBJECT) for reply in raw_http.split(data)]
+    return [raw_http.read(*reply, SERVER) for reply in raw_http.split(data)]
 
 
 def test_replies_are_split_by_their_lengths():
@@ -34,5 +34,5 @@ def test_a_reply_without_a_length_takes_the_rest():
     assert read_all(b"HTTP/1.0 200 OK\r\n\r\nall of it")[0]["body"] == "all of it"
 
 
-def test_bytes_that_are_not_http_are_shown():
+def test_bytes_that_are_not_http_are_reported():
     assert read_all(b"garbage")[0]["body"] == "garbage"

@@ -14,10 +14,10 @@ import pytest
 from conformance.case import FIXTURE
 from deploy import compose_file
 from google.protobuf import text_format
-from seq2sum._chunks import ROWS_PER_CALL
+from seq2sum.addition.chunks import ROWS_PER_CALL
 from seq2sum.protocol import predict_pb2, tensor_pb2
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
-from seq2sum_serving.embedded.batching.parameters import of_message
+from seq2sum_serving.embedded.batching.parameters import from_message
 from seq2sum_serving.embedded.batching.queues import Queue
 from seq2sum_serving.embedded.batching.tasks import Task
 from seq2sum_serving.embedded.errors import Code, ServingError
@@ -46,7 +46,7 @@ IN_FLIGHT = CALLERS - 1
 
 def parsed(text):
     """Returns the parameters as a server parses them."""
-    return of_message(text_format.Parse(text, BatchingParameters()))
+    return from_message(text_format.Parse(text, BatchingParameters()))
 
 
 def put(waiting, sizes):

@@ -6,7 +6,7 @@ import asyncio
 import os
 
 import pytest
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum.testing import FakeServer
 
 from benchmarks.batching import report

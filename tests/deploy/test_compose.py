@@ -12,7 +12,7 @@ import compose_spec
 import pytest
 import yaml
 from deploy import compose_file
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum_serving.embedded import flags as command_line
 from seq2sum_serving.probe import options as probe
 from support import system

@@ -9,12 +9,12 @@ import pytest
 import yaml
 from deploy import compose_file
 from google.protobuf import text_format
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
 from seq2sum_serving.configuration.monitoring_pb2 import MonitoringConfig
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
-from seq2sum_serving.deployment.model_config_file import Record
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.state import Policy
 from support.paths import ROOT
 
@@ -66,7 +66,7 @@ def test_every_file_of_a_flag_is_what_the_flag_wants(name, tls):
 
 
 def test_the_first_file_of_record_is_one_that_rollouts_can_change():
-    record = Record(CONFIG / "models.config", contract.MODEL_NAME)
+    record = ModelConfigFile(CONFIG / "models.config", contract.MODEL_NAME)
     recorded = record.read()
     assert dict(recorded.labels) == {"stable": 1, "canary": 1}
     assert recorded.policy == Policy("specific", frozenset({1}))

@@ -24,8 +24,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
-from seq2sum import contract
 from seq2sum._methods import PREDICT, bound
+from seq2sum.addition import contract
 from seq2sum.protocol import tensor_pb2
 from support import deployed
 

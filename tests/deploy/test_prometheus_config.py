@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 from deploy import monitoring_files as files
-from seq2sum import contract
+from seq2sum.addition import contract
 
 COMPOSE = yaml.safe_load((files.ROOT / "docker-compose.yml").read_text())["services"]
 JOBS = files.read(files.CONFIG)["scrape_configs"]

@@ -15,7 +15,7 @@ ENOUGH = "max_batch_size { value: 8 }"
 
 
 def read(text):
-    return parameters.of_message(text_format.Parse(text, batching_pb2.BatchingParameters()))
+    return parameters.from_message(text_format.Parse(text, batching_pb2.BatchingParameters()))
 
 
 def test_what_a_file_leaves_out_has_tensorflow_servings_defaults():
@@ -130,15 +130,15 @@ def test_rows_are_rounded_up_to_an_allowed_size():
 
 
 def test_a_version_has_its_own_parameters_or_none(tmp_path):
-    assert parameters.of_version(str(tmp_path)) is None
+    assert parameters.from_version_folder(str(tmp_path)) is None
     (tmp_path / "batching_params.pbtxt").write_text(ENOUGH)
-    assert parameters.of_version(str(tmp_path)).max_batch_size == 8
+    assert parameters.from_version_folder(str(tmp_path)).max_batch_size == 8
 
 
 def test_a_version_whose_file_is_none_cannot_be_loaded(tmp_path):
     file = tmp_path / "batching_params.pbtxt"
     file.write_text("max_batch_size: 8")
     with pytest.raises(ServingError) as caught:
-        parameters.of_version(str(tmp_path))
+        parameters.from_version_folder(str(tmp_path))
     assert caught.value.code is Code.INVALID_ARGUMENT
     assert caught.value.message == f"Invalid protobuf file: '{file}'"

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 from seq2sum_serving.embedded.batching.parameters import BatchingParameters
-from seq2sum_serving.embedded.batching.queues import Queue, sizes
+from seq2sum_serving.embedded.batching.queues import Queue, piece_sizes
 from seq2sum_serving.embedded.batching.tasks import Task
 from seq2sum_serving.embedded.errors import Code, ServingError
 
@@ -172,6 +172,6 @@ def test_a_full_queue_refuses_what_it_has_no_rows_for_when_it_splits():
 
 
 def test_a_piece_goes_where_there_is_room_first():
-    assert sizes(5, room=1, limit=2) == [1, 2, 2]
-    assert sizes(5, room=0, limit=2) == [2, 2, 1]
-    assert sizes(2, room=1, limit=2) == [1, 1]
+    assert piece_sizes(5, room=1, limit=2) == [1, 2, 2]
+    assert piece_sizes(5, room=0, limit=2) == [2, 2, 1]
+    assert piece_sizes(2, room=1, limit=2) == [1, 1]

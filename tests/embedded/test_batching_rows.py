@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seq2sum_serving.embedded.batching import rows
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference.flat_tensor import shaped
+from seq2sum_serving.embedded.inference.flat_tensor import reshape
 
 CONCAT = "Tensor concat operation failed: INVALID_ARGUMENT: Cannot concatenate tensors"
 NOT_BATCH_MAJOR = (
@@ -42,25 +42,25 @@ def refusal(act, *arguments, **options):
     ],
 )
 def test_a_request_without_one_number_of_rows_is_refused(feeds, message):
-    assert refusal(rows.count, feeds) == (Code.INVALID_ARGUMENT, message)
+    assert refusal(rows.count_rows, feeds) == (Code.INVALID_ARGUMENT, message)
 
 
 def test_rows_are_along_the_first_dimension():
-    assert rows.count({"a": floats(4, 3), "b": floats(4)}) == 4
-    assert rows.count({"a": floats(0, 3)}) == 0
+    assert rows.count_rows({"a": floats(4, 3), "b": floats(4)}) == 4
+    assert rows.count_rows({"a": floats(0, 3)}) == 0
 
 
 def test_a_request_that_runs_alone_is_not_copied():
     feeds = {"a": floats(3)}
-    assert rows.merge([feeds], 0, fill=False) is feeds
+    assert rows.merge_inputs([feeds], 0, fill=False) is feeds
     outputs = [floats(3, 2)]
-    [share] = rows.share_out(outputs, [3], 0)
+    [share] = rows.split_outputs(outputs, [3], 0)
     assert share[0] is outputs[0]
 
 
 def test_answers_are_shared_out_without_a_copy():
     output = floats(5)
-    shares = rows.share_out([output], [2, 0, 3], 0)
+    shares = rows.split_outputs([output], [2, 0, 3], 0)
     assert [list(array) for [array] in shares] == [[0, 1], [], [2, 3, 4]]
     assert all(np.shares_memory(array, output) for [array] in shares if len(array))
 
@@ -76,9 +76,9 @@ def test_everyone_gets_the_answers_to_their_own_rows(numbers, extra):
         {"n": np.array(row, np.int64), "s": np.array([b"%d" % n for n in row], object)}
         for row in numbers
     ]
-    merged = rows.merge(requests, extra, fill=False)
+    merged = rows.merge_inputs(requests, extra, fill=False)
     outputs = [merged["n"] * 10, merged["s"]]
-    shares = rows.share_out(outputs, [len(row) for row in numbers], extra)
+    shares = rows.split_outputs(outputs, [len(row) for row in numbers], extra)
     assert [[list(array) for array in share] for share in shares] == [
         [[n * 10 for n in row], [b"%d" % n for n in row]] for row in numbers
     ]
@@ -86,12 +86,12 @@ def test_everyone_gets_the_answers_to_their_own_rows(numbers, extra):
 
 def test_extra_rows_repeat_the_first_row_of_the_last_request_that_has_one():
     requests = [{"a": np.array([1, 2])}, {"a": np.array([3, 4])}, {"a": np.array([], int)}]
-    assert list(rows.merge(requests, 2, fill=False)["a"]) == [1, 2, 3, 4, 3, 3]
+    assert list(rows.merge_inputs(requests, 2, fill=False)["a"]) == [1, 2, 3, 4, 3, 3]
 
 
 def test_different_shapes_fail_the_batch_and_name_the_tensor():
     requests = [{"x": floats(1, 3), "y": floats(1)}, {"x": floats(1, 4), "y": floats(1)}]
-    code, message = refusal(rows.merge, requests, 0, fill=False)
+    code, message = refusal(rows.merge_inputs, requests, 0, fill=False)
     assert code is Code.FAILED_PRECONDITION
     assert message == (
         "Tensors with name 'x' from different tasks have different shapes and padding is turned "
@@ -101,14 +101,14 @@ def test_different_shapes_fail_the_batch_and_name_the_tensor():
 
 
 def test_different_shapes_are_filled_up_with_the_first_value_of_each():
-    merged = rows.merge(
+    merged = rows.merge_inputs(
         [{"x": np.array([[1, 2, 3]])}, {"x": np.array([[7, 8], [9, 10]])}], 0, fill=True
     )
     assert merged["x"].tolist() == [[1, 2, 3], [7, 8, 7], [9, 10, 7]]
 
 
 def test_strings_are_filled_up_as_well():
-    merged = rows.merge(
+    merged = rows.merge_inputs(
         [{"x": np.array([[b"a"]], object)}, {"x": np.array([[b"b", b"c"]], object)}],
         1,
         fill=True,
@@ -117,7 +117,7 @@ def test_strings_are_filled_up_as_well():
 
 
 def test_padding_keeps_the_nul_bytes_of_strings():
-    merged = rows.merge(
+    merged = rows.merge_inputs(
         [{"x": np.array([[b"a\0"]], object)}, {"x": np.array([[b"\0", b"c\0\0"]], object)}],
         0,
         fill=True,
@@ -129,17 +129,19 @@ def test_padding_keeps_the_nul_bytes_of_strings():
 def test_shapes_that_numpy_cannot_represent_are_merged_and_shared_out(rest):
     width = int(np.prod(rest))
     requests = [
-        {"x": shaped(np.arange(start, start + size * width), (size, *rest))}
+        {"x": reshape(np.arange(start, start + size * width), (size, *rest))}
         for start, size in ((0, 2), (10, 1))
     ]
-    assert rows.count(requests[0]) == 2
-    merged = rows.merge(requests, 2, fill=False)
+    assert rows.count_rows(requests[0]) == 2
+    merged = rows.merge_inputs(requests, 2, fill=False)
     assert merged["x"].shape == (5, *rest)
-    first, second = rows.share_out([merged["x"]], [2, 1], 2)
+    first, second = rows.split_outputs([merged["x"]], [2, 1], 2)
     for [share], request in zip((first, second), requests, strict=True):
         assert share.shape == request["x"].shape
         assert share.ravel().tolist() == request["x"].ravel().tolist()
-    [again] = rows.rejoin([list(piece.values()) for piece in rows.cut(merged, [2, 3])])
+    [again] = rows.join_outputs(
+        [list(piece.values()) for piece in rows.split_inputs(merged, [2, 3])]
+    )
     assert again.ravel().tolist() == merged["x"].ravel().tolist()
     extra = merged["x"][3:].ravel().tolist()
     assert extra == requests[1]["x"].ravel().tolist() * 2
@@ -147,13 +149,13 @@ def test_shapes_that_numpy_cannot_represent_are_merged_and_shared_out(rest):
 
 def test_padding_to_gigabytes_is_refused():
     requests = [{"x": floats(0, 2**30)}, {"x": floats(1, 2)}]
-    code, message = refusal(rows.merge, requests, 0, fill=True)
+    code, message = refusal(rows.merge_inputs, requests, 0, fill=True)
     assert code is Code.INVALID_ARGUMENT
     assert message == "Cannot pad a tensor to shape [1,1073741824]: too large"
 
 
 def test_no_rows_fit_any_shape():
-    merged = rows.merge([{"x": floats(0, 2)}, {"x": floats(1, 3)}], 0, fill=True)
+    merged = rows.merge_inputs([{"x": floats(0, 2)}, {"x": floats(1, 3)}], 0, fill=True)
     assert merged["x"].shape == (1, 3)
 
 
@@ -179,7 +181,7 @@ def test_no_rows_fit_any_shape():
 )
 def test_some_shapes_cannot_be_filled_up(shapes, code, message):
     requests = [{"x": floats(*shape)} for shape in shapes]
-    assert refusal(rows.merge, requests, 0, fill=True) == (code, message)
+    assert refusal(rows.merge_inputs, requests, 0, fill=True) == (code, message)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ def test_some_shapes_cannot_be_filled_up(shapes, code, message):
 )
 def test_different_dtypes_fail_the_batch(first, second, words):
     requests = [{"x": np.ones(1, first)}, {"x": np.ones(1, second)}]
-    assert refusal(rows.merge, requests, 0, fill=False) == (
+    assert refusal(rows.merge_inputs, requests, 0, fill=False) == (
         Code.INTERNAL,
         f"{CONCAT} that have different data types. Got {words}.",
     )
@@ -209,7 +211,7 @@ def test_different_dtypes_fail_the_batch(first, second, words):
     ],
 )
 def test_an_output_that_is_not_one_row_for_each_row_fails_the_batch(output, message):
-    assert refusal(rows.share_out, [floats(3), output], [1, 2], 0) == (
+    assert refusal(rows.split_outputs, [floats(3), output], [1, 2], 0) == (
         Code.FAILED_PRECONDITION,
         message,
     )
@@ -217,8 +219,8 @@ def test_an_output_that_is_not_one_row_for_each_row_fails_the_batch(output, mess
 
 def test_a_request_is_cut_and_rejoined():
     feeds = {"a": floats(5), "b": floats(5, 2)}
-    pieces = rows.cut(feeds, [1, 2, 2])
-    assert [rows.count(piece) for piece in pieces] == [1, 2, 2]
-    a, b = rows.rejoin([list(piece.values()) for piece in pieces])
+    pieces = rows.split_inputs(feeds, [1, 2, 2])
+    assert [rows.count_rows(piece) for piece in pieces] == [1, 2, 2]
+    a, b = rows.join_outputs([list(piece.values()) for piece in pieces])
     assert np.array_equal(a, feeds["a"])
     assert np.array_equal(b, feeds["b"])

@@ -7,7 +7,7 @@ import pytest
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.options import InferenceOptions
-from support.scripted_servable import FLOAT, STRING, Scripted, floats, signature, texts
+from support.scripted_servable import FLOAT, STRING, ScriptedServable, floats, signature, texts
 from tensorflow_serving.apis import classification_pb2
 
 INPUT = {"inputs": STRING}
@@ -35,7 +35,9 @@ def ask(name="", examples=2, options=None, context=None, servable=None, **output
         given.context.features.feature["c"].int64_list.value.append(context)
     for number in range(examples):
         given.examples.add().features.feature["x"].float_list.value.append(number)
-    servable = servable or Scripted(SIGNATURES, **({"classes": LABELS, "scores": SCORES} | outputs))
+    servable = servable or ScriptedServable(
+        SIGNATURES, **({"classes": LABELS, "scores": SCORES} | outputs)
+    )
     return classify(servable, 7, request, options=options or InferenceOptions(), timeout=None)
 
 
@@ -69,10 +71,10 @@ def test_one_of_them_is_enough():
 
 
 def test_a_context_is_put_before_each_example():
-    servable = Scripted(SIGNATURES, classes=LABELS, scores=SCORES)
+    servable = ScriptedServable(SIGNATURES, classes=LABELS, scores=SCORES)
     ask(servable=servable, context=5)
     ask(servable=servable)
-    with_context, alone = (asked["inputs:0"] for asked in servable.asked)
+    with_context, alone = (asked["inputs:0"] for asked in servable.fed)
     context = with_context[0].removesuffix(alone[0])
     assert context
     assert with_context == [context + example for example in alone]

@@ -7,14 +7,14 @@ from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference import loader
 from seq2sum_serving.embedded.inference.loader import Loader, LoaderOptions
 from support import saved_models
-from support.scripted_servable import Scripted
+from support.scripted_servable import ScriptedServable
 
 
 def load(version, **options):
     return Loader(LoaderOptions(**options))("m", version, str(saved_models.FIXTURE / str(version)))
 
 
-class Wrapped(Scripted):
+class Wrapped(ScriptedServable):
     """Something before a version."""
 
     def __init__(self, model):
@@ -61,7 +61,7 @@ def test_warm_up_can_be_left_out():
 
 
 def test_what_cannot_be_put_before_a_version_closes_it(monkeypatch):
-    bare = Scripted({})
+    bare = ScriptedServable({})
     monkeypatch.setattr(loader.saved_model, "load", lambda *_, **__: bare)
 
     def wrap(*_):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.metadata import check_fields, metadata
-from support.scripted_servable import FLOAT, STRING, Scripted, signature
+from support.scripted_servable import FLOAT, STRING, ScriptedServable, signature
 from tensorflow_serving.apis import get_model_metadata_pb2
 
 
@@ -17,7 +17,7 @@ def test_all_signatures_are_answered_with_the_version_and_no_signature_name():
     request = get_model_metadata_pb2.GetModelMetadataRequest()
     request.model_spec.name = "m"
     request.model_spec.signature_name = "none"
-    response = metadata(Scripted(signatures), 7, request)
+    response = metadata(ScriptedServable(signatures), 7, request)
     assert response.model_spec.name == "m"
     assert response.model_spec.version.value == 7
     assert not response.model_spec.signature_name

@@ -8,7 +8,7 @@ from seq2sum_serving.embedded.inference import tensors
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.predict import predict
 from seq2sum_serving.embedded.monitoring import metrics
-from support.scripted_servable import FLOAT, STRING, Scripted, floats, signature, texts
+from support.scripted_servable import FLOAT, STRING, ScriptedServable, floats, signature, texts
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2
 
@@ -35,7 +35,7 @@ def ask(name="", filtered=(), servable=None, timeout=None, options=None, **input
     for alias, array in inputs.items():
         tensor = array if isinstance(array, tensor_pb2.TensorProto) else tensors.encode(array)
         request.inputs[alias].CopyFrom(tensor)
-    servable = servable or Scripted(SIGNATURES, **OUTPUTS)
+    servable = servable or ScriptedServable(SIGNATURES, **OUTPUTS)
     return predict(servable, 7, request, options=options or InferenceOptions(), timeout=timeout)
 
 
@@ -57,7 +57,7 @@ def test_the_default_signature_answers_with_its_name_and_without_the_label():
 
 
 def test_a_filter_is_all_that_is_fetched():
-    servable = Scripted(SIGNATURES, **OUTPUTS)
+    servable = ScriptedServable(SIGNATURES, **OUTPUTS)
     response = ask(q=texts(b"1"), filtered=["sure"], servable=servable, timeout=3.5)
     assert set(response.outputs) == {"sure"}
     assert servable.fetched == [["sure:0"]]
@@ -65,10 +65,10 @@ def test_a_filter_is_all_that_is_fetched():
 
 
 def test_defaults_fill_what_is_not_sent():
-    servable = Scripted(SIGNATURES, **OUTPUTS)
+    servable = ScriptedServable(SIGNATURES, **OUTPUTS)
     ask("scaled", a=floats(5), servable=servable)
     ask("scaled", a=floats(5), k=floats(9), servable=servable)
-    assert servable.asked == [{"a:0": [5], "k:0": [2]}, {"a:0": [5], "k:0": [9]}]
+    assert servable.fed == [{"a:0": [5], "k:0": [2]}, {"a:0": [5], "k:0": [9]}]
 
 
 ONE = floats(1)

@@ -7,7 +7,7 @@ import pytest
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.regress import regress
-from support.scripted_servable import FLOAT, STRING, Scripted, floats, signature
+from support.scripted_servable import FLOAT, STRING, ScriptedServable, floats, signature
 from tensorflow_serving.apis import regression_pb2
 
 INPUT, OUTPUT = {"inputs": STRING}, {"outputs": FLOAT}
@@ -26,7 +26,7 @@ def ask(name="", examples=2, outputs=floats(0.5, 1.5), options=None):  # noqa: B
     request.model_spec.signature_name = name
     for _ in range(examples):
         request.input.example_list.examples.add()
-    servable = Scripted(SIGNATURES, outputs=outputs)
+    servable = ScriptedServable(SIGNATURES, outputs=outputs)
     return regress(servable, 7, request, options=options or InferenceOptions(), timeout=None)
 
 

@@ -177,7 +177,9 @@ def test_names_without_a_port_mean_the_first_output(odd):
 def test_shapes_that_numpy_cannot_represent_go_through_the_graph(odd, shape, dtype, value):
     count = 0 if 0 in shape else shape[0]
     kind = {"string": object, "half": np.float16}.get(dtype, dtype)
-    fed = flat_tensor.shaped(np.full(count, value, kind) if value != b"a\0" else nuls(count), shape)
+    fed = flat_tensor.reshape(
+        np.full(count, value, kind) if value != b"a\0" else nuls(count), shape
+    )
     for _ in range(2):
         [y] = odd.run({f"{dtype}_x:0": fed}, [f"{dtype}_y:0"])
         assert y.shape == shape
@@ -226,7 +228,7 @@ def test_a_variant_is_not_fed(rare):
 
 
 def test_errors_of_runs_with_such_shapes_are_tensorflows(odd):
-    fed = flat_tensor.shaped(texts(b"x"), (1,) * 65)
+    fed = flat_tensor.reshape(texts(b"x"), (1,) * 65)
     code, message = run_error(odd, {"parse_s:0": fed}, found(odd, "parse")[1])
     assert code is Code.INVALID_ARGUMENT
     assert "scalar" in message

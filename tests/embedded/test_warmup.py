@@ -9,7 +9,7 @@ from seq2sum_serving.embedded.inference import tensors, warmup
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.signatures import REGRESS
 from seq2sum_serving.embedded.monitoring import metrics
-from support.scripted_servable import FLOAT, STRING, Scripted, floats, signature
+from support.scripted_servable import FLOAT, STRING, ScriptedServable, floats, signature
 from tensorflow_serving.apis import prediction_log_pb2
 
 INPUT = {"inputs": STRING}
@@ -22,7 +22,7 @@ SIGNATURES = {
 
 @pytest.fixture
 def servable():
-    return Scripted(SIGNATURES, y=floats(1), scores=floats([1]), outputs=floats(1))
+    return ScriptedServable(SIGNATURES, y=floats(1), scores=floats([1]), outputs=floats(1))
 
 
 def predict_log(number=1.0, name=""):
@@ -104,7 +104,7 @@ def test_records_of_all_kinds_run_in_order_and_empty_ones_are_passed_over(servab
 def test_each_record_is_run_as_often_as_asked(servable, tmp_path):
     write(tmp_path, predict_log(1), predict_log(2))
     warm_up(servable, tmp_path, iterations=2)
-    assert [asked["x:0"] for asked in servable.asked] == [[1], [1], [2], [2]]
+    assert [asked["x:0"] for asked in servable.fed] == [[1], [1], [2], [2]]
 
 
 def test_a_record_that_fails_ends_it(servable, tmp_path):
@@ -113,7 +113,7 @@ def test_a_record_that_fails_ends_it(servable, tmp_path):
         Code.FAILED_PRECONDITION,
         'Serving signature key "none" not found.',
     )
-    assert servable.asked == []
+    assert servable.fed == []
 
 
 @pytest.mark.parametrize(("kind", "number"), [("session_run_log", 5), ("predict_streamed_log", 7)])
@@ -133,7 +133,7 @@ def test_a_thousand_records_are_enough(servable, tmp_path):
         Code.INVALID_ARGUMENT,
         f"Number of warmup records exceeds the maximum (1000) at {file}",
     )
-    assert len(servable.asked) == 1001
+    assert len(servable.fed) == 1001
 
 
 def test_a_record_that_is_no_prediction_log_is_refused(servable, tmp_path):

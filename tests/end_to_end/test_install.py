@@ -49,7 +49,8 @@ def test_it_brings_neither_tensorflow_nor_numpy(python):
 
 
 def test_the_package_and_its_command_work(python):
-    assert run(python, "-c", "import seq2sum; print(seq2sum.contract.MODEL_NAME)") == "seq2sum\n"
+    code = "import seq2sum; print(seq2sum.addition.contract.MODEL_NAME)"
+    assert run(python, "-c", code) == "seq2sum\n"
     assert "add" in run(python.parent / "seq2sum", "--help")
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 from support import doc_snippets, servers
-from support.approx_json import blurred
+from support.approx_json import mask_run_dependent
 from support.paths import BIN, ROOT
 
 FILES = ("README.md", "client/README.md")
@@ -61,7 +61,7 @@ def test_the_client_commands_print_what_stands_below_them(server):
             command = [BIN / "seq2sum", *shlex.split(line)[2:], "--target", server.target]
             done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
             printed += done.stdout.splitlines()
-    assert blurred("\n".join(printed)) == blurred(block)
+    assert mask_run_dependent("\n".join(printed)) == mask_run_dependent(block)
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -71,8 +71,8 @@ def test_every_command_exists_with_its_options(line):
 
 def test_the_demo_prints_what_the_readme_says(demo):
     [excerpt] = [text for language, text in BLOCKS if language == "text" and "$ seq2sum" in text]
-    printed = blurred(demo.output)
-    for line in blurred(excerpt):
+    printed = mask_run_dependent(demo.output)
+    for line in mask_run_dependent(excerpt):
         assert line in printed
 
 

@@ -86,7 +86,8 @@ def read(proto: tensor_pb2.TensorProto) -> Value | str | None:
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if proto.dtype not in FIELDS:
         return None
-    if all(size >= 0 for size in shape) and math.prod(shape) > MOST_ELEMENTS:
+    # With 1 in place of 0: the server limits the sizes of empty tensors too, TensorFlow does not.
+    if all(size >= 0 for size in shape) and math.prod(size or 1 for size in shape) > MOST_ELEMENTS:
         return None
     try:
         parsed = tf.io.parse_tensor(proto.SerializeToString(), tf.as_dtype(proto.dtype))

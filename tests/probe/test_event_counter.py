@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
 from seq2sum_serving.deployment.errors import Failed
-from seq2sum_serving.deployment.event_log import Event, History
+from seq2sum_serving.deployment.event_log import Event, EventLog
 from seq2sum_serving.probe.event_counter import INITIAL_KINDS, EventCounter
 
-ZEROS = dict.fromkeys(INITIAL_KINDS, 0)
+ZEROS = dict.fromkeys(map(str, INITIAL_KINDS), 0)
 
 
 @pytest.fixture
 def history(tmp_path):
-    return History(tmp_path / "rollouts.jsonl")
+    return EventLog(tmp_path / "rollouts.jsonl")
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def counter(history):
 
 def add(history, *kinds, model="seq2sum"):
     for kind in kinds:
-        history.add(Event(kind, 1, model=model))
+        history.append(Event(kind, 1, model=model))
 
 
 def counts(counter):
@@ -40,15 +41,16 @@ def test_counts_start_at_zero_so_that_a_rate_sees_the_first_event(counter):
 def test_new_lines_are_counted_once(counter, history):
     add(history, "published", "promoted")
     assert counts(counter) == {"published": 1, "promoted": 1}
-    add(history, "promoted", "labels")
-    assert counts(counter) == {"published": 1, "promoted": 2, "labels": 1}
-    assert counts(counter) == {"published": 1, "promoted": 2, "labels": 1}
+    add(history, "promoted", "labels set")
+    assert counts(counter) == {"published": 1, "promoted": 2, "labels set": 1}
+    assert counts(counter) == {"published": 1, "promoted": 2, "labels set": 1}
 
 
 def test_the_last_timestamp_of_a_kind_is_kept(counter, history):
     for when in ("2026-07-14T09:30:02.000Z", "2026-07-14T09:31:02.500Z"):
         with history.path.open("a") as file:
-            file.write(f'{{"what": "promoted", "when": "{when}", "model": "seq2sum"}}\n')
+            line = {"format": 2, "kind": "promoted", "time": when, "model": "seq2sum"}
+            file.write(json.dumps(line) + "\n")
     assert counter.read().last_timestamps == {"promoted": 1784021462.5}
 
 
@@ -68,7 +70,7 @@ def test_an_incomplete_line_is_counted_when_it_is_complete(counter, history):
 def test_an_incomplete_line_of_a_crash_is_never_counted(counter, history):
     add(history, "published")
     with history.path.open("ab") as file:
-        file.write(b'{"what": "prom')
+        file.write(b'{"format": 2, "kind": "prom')
     assert counts(counter) == {"published": 1}
     add(history, "promoted")
     assert counts(counter) == {"published": 1, "promoted": 1}
@@ -96,7 +98,7 @@ def test_counts_restart_with_a_new_file(counter, history, remove):
 def test_a_rewritten_file_is_counted_again(counter, history, in_place):
     add(history, "published", "promoted")
     assert counts(counter) == {"published": 1, "promoted": 1}
-    longer = history.path.read_bytes().replace(b'"why":""', b'"why":"somebody explains it"')
+    longer = history.path.read_bytes().replace(b'"reason":""', b'"reason":"somebody explains it"')
     if not in_place:
         rotate(history.path)
     history.path.write_bytes(longer)
@@ -108,10 +110,10 @@ def test_a_rewritten_file_is_counted_again(counter, history, in_place):
     [
         b"no json",
         b"[1, 2]",
-        b'{"what": "promoted"}',
-        b'{"what": "promoted", "when": "soon", "model": "seq2sum"}',
-        b'{"what": "promoted", "when": 5, "model": "seq2sum"}',
-        b'{"what": "promoted", "colour": "red"}',
+        b'{"format": 2, "kind": "promoted"}',
+        b'{"format": 2, "kind": "promoted", "time": "soon", "model": "seq2sum"}',
+        b'{"format": 2, "kind": "promoted", "time": 5, "model": "seq2sum"}',
+        b'{"format": 2, "kind": "promoted", "colour": "red"}',
         b"\xff\xfe",
         b"",
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum_serving.gates.golden import Golden
 from seq2sum_serving.probe.golden_rotation import SINGLE_DIGIT_SUMS, questions_of_round
 

@@ -7,12 +7,12 @@ import os
 import shutil
 
 import pytest
-from seq2sum_serving.deployment import atomic_file
+from seq2sum_serving.deployment import atomic_file, file_lock
 from seq2sum_serving.deployment.errors import Refused
 
 
 def test_a_new_file_can_be_read_by_servers_of_other_users(tmp_path):
-    atomic_file.replace(tmp_path / "file", "text")
+    atomic_file.write(tmp_path / "file", "text")
     assert (tmp_path / "file").read_text() == "text"
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
 
@@ -21,7 +21,7 @@ def test_an_old_one_keeps_its_mode(tmp_path):
     path = tmp_path / "file"
     path.write_text("before")
     path.chmod(0o640)
-    atomic_file.replace(path, "after")
+    atomic_file.write(path, "after")
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("after", 0o640)
 
 
@@ -35,7 +35,7 @@ def test_what_cannot_be_written_leaves_the_old_file_and_nothing_beside(tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(os, step, full)
         with pytest.raises(OSError, match="No space left"):
-            atomic_file.replace(path, "after")
+            atomic_file.write(path, "after")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "before"
 
@@ -54,7 +54,7 @@ def test_a_link_stays_and_the_file_behind_it_changes(tmp_path, steps, exists):
         link.symlink_to(os.path.relpath(path, tmp_path))
         path = link
     atomic_file.check_replaceable(path)
-    atomic_file.replace(path, "after")
+    atomic_file.write(path, "after")
     assert path.is_symlink()
     assert (file.read_text(), path.read_text()) == ("after", "after")
     assert not exists or file.stat().st_mode & 0o777 == 0o640
@@ -79,7 +79,7 @@ def test_a_file_that_kubernetes_projects_is_refused(tmp_path, through):
     (tmp_path / "link").symlink_to("volume/file")
     path = volume(tmp_path / "volume", tmp_path / "link")[through]
     for attempt in (
-        lambda: atomic_file.replace(path, "after"),
+        lambda: atomic_file.write(path, "after"),
         lambda: atomic_file.check_replaceable(path),
     ):
         with pytest.raises(Refused, match="part of a Kubernetes volume"):
@@ -96,7 +96,7 @@ def test_a_loop_of_links_is_an_error(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(OSError, match="Too many levels of symbolic links"):
-        atomic_file.replace(tmp_path / "a", "after")
+        atomic_file.write(tmp_path / "a", "after")
     assert (tmp_path / "a").is_symlink()
 
 
@@ -106,19 +106,19 @@ def test_a_file_that_is_a_mount_says_so(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", busy)
     with pytest.raises(OSError, match="mount its folder instead"):
-        atomic_file.replace(tmp_path / "file", "text")
+        atomic_file.write(tmp_path / "file", "text")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_ends_of_lines_stay(tmp_path):
-    atomic_file.replace(tmp_path / "file", "a\r\nb\n")
+    atomic_file.write(tmp_path / "file", "a\r\nb\n")
     assert (tmp_path / "file").read_bytes() == b"a\r\nb\n"
 
 
 def test_a_lock_is_free_again_when_its_holder_fails(tmp_path):
-    with pytest.raises(ZeroDivisionError), atomic_file.locked(tmp_path / "lock", "ann"):
+    with pytest.raises(ZeroDivisionError), file_lock.hold(tmp_path / "lock", "ann"):
         raise ZeroDivisionError
-    with atomic_file.locked(tmp_path / "lock", "bob", wait=False):
+    with file_lock.hold(tmp_path / "lock", "bob", wait=False):
         assert (tmp_path / "lock").read_text() == "bob"
     assert (tmp_path / "lock").read_text() == ""
 

@@ -18,7 +18,7 @@ from support.rollout_bench import ADOPTED, PLAIN, Bench
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
     found = Bench(tmp_path, monkeypatch)
-    monkeypatch.setattr(cli, "Fleet", lambda *_, **__: found.fleet)
+    monkeypatch.setattr(cli, "Replicas", lambda *_, **__: found.fleet)
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "policy.toml").write_text("[traffic]\nsteps = [5]\nsettle = 0.2\n")
     return found
@@ -183,8 +183,8 @@ def test_a_run_tells_what_it_does_on_standard_error_alone(called, bench):
     assert json.loads(out)["version"] == 2
     assert "version 2: promoting it" in err
     code, out, err = called("history", "--json")
-    [promoted] = [one for one in json.loads(out)["events"] if one["what"] == "promoted"]
-    assert promoted["why"] == "better"
+    [promoted] = [one for one in json.loads(out)["events"] if one["kind"] == "promoted"]
+    assert promoted["reason"] == "better"
     code, out, err = called("history", "--last", "2")
     assert (code, err) == (Exit.DONE, "")
     assert "run ended" in out
@@ -214,11 +214,11 @@ def test_an_error_is_one_line_on_standard_error(called, arguments, code, said, f
         assert out == ""
 
 
-@pytest.mark.parametrize("gate", ["failed", "inconclusive"])
+@pytest.mark.parametrize("gate", ["Failed", "Inconclusive"])
 def test_a_run_that_does_not_come_through_says_so_by_its_exit_code(called, bench, gate):
     bench.gates.script["golden"] = gate
     code, out, err = called("run", bench.export(2), "--json")
-    assert code == {"failed": Exit.FAILED, "inconclusive": Exit.INCONCLUSIVE}[gate]
+    assert code == {"Failed": Exit.FAILED, "Inconclusive": Exit.INCONCLUSIVE}[gate]
     assert json.loads(out)["exit"] == code
     assert f"golden: {gate} it" in err.splitlines()[-1]
 
@@ -256,7 +256,7 @@ def test_control_c_ends_it_with_a_word_and_what_was_begun_goes_on(called, bench)
     bench.gates.script.clear()
     code, _, err = called("run", folder)
     assert code == Exit.DONE
-    assert "going on with the run of version 2: it has passed the gates without traffic" in err
+    assert "going on with the run of version 2: it passed the gates without traffic" in err
 
 
 def test_by_hand_a_version_gets_a_trial_and_all_of_it_and_goes_back(called, bench):
@@ -273,7 +273,7 @@ def test_by_hand_a_version_gets_a_trial_and_all_of_it_and_goes_back(called, benc
 
 
 def test_a_trial_that_fails_its_gates_by_hand_is_unloaded(called, bench):
-    bench.gates.script["golden"] = "failed"
+    bench.gates.script["golden"] = "Failed"
     bench.export(2, bench.base / "2")
     assert called("canary", 2)[0] == Exit.FAILED
     assert bench.loaded() == {1}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 from seq2sum_serving.deployment import config_text
-from seq2sum_serving.deployment.errors import Mistake
-from seq2sum_serving.deployment.state import Policy, Recorded
+from seq2sum_serving.deployment.errors import UsageError
+from seq2sum_serving.deployment.state import ModelEntry, Policy
 from support.config_texts import ADOPTED, BY_HAND, IN_ONE_LINE, PLAIN
 from support.situations import recorded
 
@@ -88,7 +88,7 @@ def test_a_line_ends_as_the_line_before_it():
     st.dictionaries(st.sampled_from(["stable", "canary", "x"]), st.integers(0, 9)),
 )
 def test_whatever_is_written_is_what_a_server_reads(text, versions, labels):
-    after = Recorded(Policy("specific", frozenset(versions)), labels)
+    after = ModelEntry(Policy("specific", frozenset(versions)), labels)
     changed = config_text.parsed(config_text.changed(text, "seq2sum", after))
     assert config_text.recorded(config_text.entry(changed, "seq2sum")) == after
     before = text_format.Parse(text, ModelServerConfig())
@@ -113,14 +113,14 @@ def test_whatever_is_written_is_what_a_server_reads(text, versions, labels):
     ],
 )
 def test_what_a_server_would_not_take_is_refused(text, said):
-    with pytest.raises(Mistake) as refusal:
+    with pytest.raises(UsageError) as refusal:
         config_text.changed(text, "seq2sum", recorded("1"))
     assert said in str(refusal.value)
 
 
 def test_an_entry_in_a_list_is_left_to_a_person():
     text = 'model_config_list { config: [{ name: "seq2sum" base_path: "/m" model_platform: "t" }] }'
-    with pytest.raises(Mistake, match="cannot be changed safely"):
+    with pytest.raises(UsageError, match="cannot be changed safely"):
         config_text.changed(text, "seq2sum", recorded("1"))
 
 

@@ -9,8 +9,8 @@ import socket
 from functools import partial
 
 import pytest
-from seq2sum import contract
-from seq2sum_serving.deployment import atomic_file
+from seq2sum.addition import contract
+from seq2sum_serving.deployment import file_lock
 from seq2sum_serving.deployment.errors import Exit, Failed
 from seq2sum_serving.rollout import cli, commands, rehearsal, runner
 from seq2sum_serving.rollout.analysis import Inspection
@@ -23,7 +23,7 @@ def bench(tmp_path, monkeypatch):
     found = Bench(tmp_path, monkeypatch, on_disk=(1, 2))
     for module in (runner, rehearsal, commands):
         monkeypatch.setattr(module, "Inspection", Inspection)
-    monkeypatch.setattr(cli, "Fleet", lambda *_, **__: found.fleet)
+    monkeypatch.setattr(cli, "Replicas", lambda *_, **__: found.fleet)
     monkeypatch.setenv("COLUMNS", "200")
     promise(found.base / "2")
     return found
@@ -93,7 +93,7 @@ def dangling(bench):
 
 def another_run(bench):
     bench.export(3, bench.base / "3")
-    bench.deployment().note("run began", 3)
+    bench.deployment().note("run started", 3)
 
 
 def was_burned(bench):
@@ -104,7 +104,7 @@ def was_taken_back(bench):
     bench.deployment().run = "r"
     deployment = bench.deployment()
     deployment.run = "r"
-    deployment.note("run began", 2)
+    deployment.note("run started", 2)
     deployment.note("rolled back", 2, "errors: too many")
 
 
@@ -181,7 +181,7 @@ def test_what_a_killed_run_was_taking_back_is_told(bench, called):
 
 
 def test_the_lock_of_another_rollout_is_seen(bench, called):
-    with atomic_file.locked(bench.deployment().record.beside("rollout"), "run by ann"):
+    with file_lock.hold(bench.deployment().record.lock_path("rollout"), "run by ann"):
         dry = called("run", 2, "--dry-run")
         assert dry == called("run", 2)
         assert "another rollout is under way: run by ann" in dry[1]
@@ -248,12 +248,12 @@ def test_a_rollback_writes_weights_anew_that_cannot_be_read(tmp_path, monkeypatc
 def test_a_run_that_was_begun_shows_what_is_left(bench, monkeypatch, capsys):
     for module in (runner, rehearsal):
         monkeypatch.setattr(module, "Inspection", bench.gates)
-    bench.gates.script["errors 25"] = "inconclusive"
+    bench.gates.script["errors 25"] = "Inconclusive"
     deployment = bench.deployment()
     deployment.run = "r"
-    deployment.note("run began", 2)
-    deployment.note("loaded", 2)
-    deployment.note("bake ended", 2, figures={"weight": 5})
+    deployment.note("run started", 2)
+    deployment.note("analysis passed", 2)
+    deployment.note("step completed", 2, details={"weight": 5})
     code = cli.main(["run", "2", "--dry-run", "--json", "--config", str(bench.file)])
     plan = json.loads(capsys.readouterr().out)["plan"]
     assert code == Exit.DONE

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 
 import pytest
-from seq2sum import Description, SignatureShape, TensorShape, contract
+from seq2sum import Description, SignatureShape, TensorShape
+from seq2sum.addition import contract
+from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates.contract import judge, judge_live
-from seq2sum_serving.gates.results import Verdict
 
 REMOVED = object()
 
@@ -126,12 +127,12 @@ BOTH = [
 
 def check(result, gate, expected):
     assert result.gate == gate
-    assert result.verdict is (Verdict.FAILED if expected else Verdict.PASSED)
-    assert result.figures["differences"] == len(expected)
+    assert result.verdict is (Verdict.FAILED if expected else Verdict.SUCCESSFUL)
+    assert result.values["differences"] == len(expected)
     for difference in expected:
-        assert difference in result.text
-    assert "\n" not in result.text
-    assert ("under a new number" in result.text) == bool(expected)
+        assert difference in result.message
+    assert "\n" not in result.message
+    assert ("under a new number" in result.message) == bool(expected)
 
 
 @pytest.mark.parametrize(("candidate", "stable", "expected"), BOTH)
@@ -169,28 +170,28 @@ def test_the_servers_words_are_compared(candidate, stable, expected):
 def test_a_file_that_says_something_else_fails(candidate, expected):
     result = judge(candidate, written())
     assert result.verdict is Verdict.FAILED
-    assert expected in result.text
+    assert expected in result.message
 
 
 def test_a_version_without_the_file_fails():
     result = judge(None, written())
     assert result.verdict is Verdict.FAILED
-    assert "no assets.extra/contract.json" in result.text
+    assert "no assets.extra/contract.json" in result.message
 
 
 def test_a_stable_version_without_a_readable_contract_asks_for_nothing_more():
     for stable in (None, {}, {"signatures": 3, "digits": None}):
-        assert judge(written(), stable).verdict is Verdict.PASSED
+        assert judge(written(), stable).verdict is Verdict.SUCCESSFUL
 
 
 def test_what_only_tensorflow_knows_is_not_missed():
     without = Description(2, {n: s for n, s in told(written()).signatures.items() if "__" not in n})
-    assert judge_live(without, told(written())).verdict is Verdict.PASSED
+    assert judge_live(without, told(written())).verdict is Verdict.SUCCESSFUL
 
 
 def test_an_open_rank_is_no_other_rank():
     open_rank = told(written())
     signature = open_rank.signatures["serving_default"]
     signature.outputs["answers"] = TensorShape("DT_STRING", None)
-    assert judge_live(open_rank, told(written())).verdict is Verdict.PASSED
-    assert judge_live(told(written()), open_rank).verdict is Verdict.PASSED
+    assert judge_live(open_rank, told(written())).verdict is Verdict.SUCCESSFUL
+    assert judge_live(told(written()), open_rank).verdict is Verdict.SUCCESSFUL

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates import exported
 from seq2sum_serving.gates.policy import GoldenPolicy
-from seq2sum_serving.gates.results import Verdict
 
-PASSED, FAILED, UNKNOWN = Verdict.PASSED, Verdict.FAILED, Verdict.UNKNOWN
+PASSED, FAILED, UNKNOWN = Verdict.SUCCESSFUL, Verdict.FAILED, Verdict.SKIPPED
 
 
 def told(errors=0, questions=1_000_000, *, exhaustive=True, **more):
@@ -77,8 +77,8 @@ SAID = {
 def test_figures_are_judged(candidate, stable, policy, verdict, words):
     result = exported.judge(candidate, stable, policy)
     assert (result.gate, result.verdict) == ("golden", verdict)
-    assert words in result.text
-    assert "\n" not in result.text
+    assert words in result.message
+    assert "\n" not in result.message
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,14 @@ def test_figures_are_judged(candidate, stable, policy, verdict, words):
 def test_figures_that_no_export_writes_are_not_trusted(figures):
     result = exported.judge({"evaluation": figures}, None, limits())
     assert result.verdict is FAILED
-    assert "not valid" in result.text
+    assert "not valid" in result.message
     stable = exported.judge(told(3), {"evaluation": figures}, limits())
     assert stable.verdict is PASSED
 
 
 def test_the_history_gets_errors_in_a_million():
     result = exported.judge(told(21, 500_000), told(0, 500_000), limits(drop=1))
-    assert result.figures == {
+    assert result.values == {
         "questions": 500_000,
         "errors": 21,
         "errors_per_million": 42.0,

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 from seq2sum_serving.deployment.errors import Failed
+from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates import golden, policy
 from seq2sum_serving.gates.golden import Golden
-from seq2sum_serving.gates.results import Verdict
 
-PASSED, FAILED, UNKNOWN = Verdict.PASSED, Verdict.FAILED, Verdict.UNKNOWN
+PASSED, FAILED, UNKNOWN = Verdict.SUCCESSFUL, Verdict.FAILED, Verdict.SKIPPED
 
 ASKED = Golden(
     tuple(f"{number}+1".encode() for number in range(1000)),
@@ -55,7 +55,7 @@ def test_answers_are_judged(candidate, stable, policy_, expected):
     results = golden.judge(ASKED, answers(candidate), stable, policy_)
     assert [result.gate for result in results] == ["golden", "disagreement"]
     assert tuple(result.verdict for result in results) == expected
-    assert all("\n" not in result.text for result in results)
+    assert all("\n" not in result.message for result in results)
 
 
 def test_disagreement_is_where_it_is_wrong_and_another():
@@ -64,32 +64,34 @@ def test_disagreement_is_where_it_is_wrong_and_another():
     )
     assert results[0].verdict is PASSED
     assert results[1].verdict is FAILED
-    assert results[1].figures["disagreements"] == 2 - 1  # 0+1 = 1 is right
-    assert "0.1 %" in golden.judge(ASKED, answers(1), answers(0), limits(floor=0, most=0))[1].text
+    assert results[1].values["disagreements"] == 2 - 1  # 0+1 = 1 is right
+    assert (
+        "0.1 %" in golden.judge(ASKED, answers(1), answers(0), limits(floor=0, most=0))[1].message
+    )
 
 
 def test_a_failure_says_figures_limits_examples_and_what_to_do():
     result, other = golden.judge(ASKED, answers(40), answers(0), limits())
-    assert result.text == (
+    assert result.message == (
         "960 of 1,000 golden questions right, stable has 1,000: that is 96 %, and golden.floor is "
         "99.9 %; that is 4 % less than stable, and golden.drop is 0 %. Wrong are 0+1 = 7777 (not "
         "1), 1+1 = 7777 (not 2), 2+1 = 7777 (not 3) and 37 more. Train and publish a better "
         "version under a new number"
     )
-    assert result.figures["exact_match"] == 0.96
-    assert result.figures["stable_exact_match"] == 1.0
-    assert result.figures["questions"] == 1000
-    assert "0+1 = 7777 (stable: 1)" in other.text
-    assert other.figures["disagreements"] == 40
+    assert result.values["exact_match"] == 0.96
+    assert result.values["stable_exact_match"] == 1.0
+    assert result.values["questions"] == 1000
+    assert "0+1 = 7777 (stable: 1)" in other.message
+    assert other.values["disagreements"] == 40
 
 
 def test_bytes_and_odd_answers_are_taken_as_they_are():
     said = [b"\xff\n\x1b[2J" + b"9" * 100, b"", *(text.encode() for text in ASKED.answers[2:])]
     result, _ = golden.judge(ASKED, said, None, limits())
     assert result.verdict is FAILED
-    assert result.figures["exact_match"] == 0.998
-    assert "1+1 = nothing (not 2)" in result.text
-    assert result.text.isprintable()
+    assert result.values["exact_match"] == 0.998
+    assert "1+1 = nothing (not 2)" in result.message
+    assert result.message.isprintable()
 
 
 def test_as_many_answers_as_questions_are_needed():

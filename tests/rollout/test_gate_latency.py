@@ -9,12 +9,12 @@ import pytest
 import seq2sum
 from seq2sum._errors import error_of
 from seq2sum._servable import Servable
+from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates import latency, policy
 from seq2sum_serving.gates.latency import Calls, Samples, judge, measure
 from seq2sum_serving.gates.quantile import quantile, ratio
-from seq2sum_serving.gates.results import Verdict
 
-PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
+PASSED, FAILED, INCONCLUSIVE = Verdict.SUCCESSFUL, Verdict.FAILED, Verdict.INCONCLUSIVE
 
 
 def limits(**changes):
@@ -222,8 +222,8 @@ def test_samples_are_judged(candidate, stable, changes, verdict, said):
     samples = Samples({1: candidate}, {} if stable is None else {1: stable})
     result = judge(samples, limits(**changes))
     assert (result.gate, result.verdict) == ("latency", verdict)
-    assert said in result.text
-    assert "\n" not in result.text
+    assert said in result.message
+    assert "\n" not in result.message
 
 
 def test_the_worst_number_of_rows_counts_and_figures_name_it():
@@ -231,19 +231,21 @@ def test_the_worst_number_of_rows_counts_and_figures_name_it():
     samples = Samples({1: SAME, 64: slow}, {1: SAME, 64: SAME})
     result = judge(samples, limits(rows=(1, 64)))
     assert result.verdict is FAILED
-    assert "With 64 rows a call" in result.text
-    assert "1 row a call" not in result.text
-    assert result.figures["p50_ratio_1_rows"] == 1.0
-    assert result.figures["p50_ratio_64_rows"] == 9.0
-    assert result.figures["p99_milliseconds_64_rows"] == 90.0
-    assert result.figures["stable_p99_milliseconds_64_rows"] == 12.0
-    assert result.figures["samples_64_rows"] == 4
+    assert "With 64 rows a call" in result.message
+    assert "1 row a call" not in result.message
+    assert result.values["p50_ratio_1_rows"] == 1.0
+    assert result.values["p50_ratio_64_rows"] == 9.0
+    assert result.values["p99_milliseconds_64_rows"] == 90.0
+    assert result.values["stable_p99_milliseconds_64_rows"] == 12.0
+    assert result.values["samples_64_rows"] == 4
 
 
 def test_rows_that_were_not_measured_leave_the_gate_open():
     result = judge(Samples({1: SAME}, {1: SAME}), limits(rows=(1, 64)))
     assert result.verdict is INCONCLUSIVE
-    assert "With 64 rows a call: candidate answered 0 of 4 calls (latency.samples)" in result.text
+    assert (
+        "With 64 rows a call: candidate answered 0 of 4 calls (latency.samples)" in result.message
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import threading
 from dataclasses import replace
 
 import pytest
+from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates import policy
-from seq2sum_serving.gates.live import LiveMetrics, Seen, judge
-from seq2sum_serving.gates.results import Verdict
+from seq2sum_serving.gates.live import LiveMetrics, ProbeResults, judge
 
-PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
-OPEN, UNKNOWN = Verdict.INCONCLUSIVE, Verdict.UNKNOWN
+PASSED, FAILED = Verdict.SUCCESSFUL, Verdict.FAILED
+OPEN, UNKNOWN = Verdict.INCONCLUSIVE, Verdict.SKIPPED
 
 
 def limits(floor=0.999, **live):
@@ -22,7 +22,7 @@ def limits(floor=0.999, **live):
 
 def seen(canary=100, errors=0, wrong=0, stable=100, stable_errors=0, slow=0.010, stable_slow=0.010):
     """So many calls answered, some of them wrongly, and so many that failed."""
-    found = Seen()
+    found = ProbeResults()
     for number in range(canary):
         found.call("canary", slow, right=number >= wrong, said="53+42 =\n96")
     for _ in range(errors):
@@ -37,7 +37,7 @@ def seen(canary=100, errors=0, wrong=0, stable=100, stable_errors=0, slow=0.010,
 def verdicts(*of, **more):
     results = judge(*of, **more)
     assert [result.gate for result in results] == ["errors", "answers", "live latency"]
-    assert all(result.text.isprintable() for result in results)
+    assert all(result.message.isprintable() for result in results)
     return tuple(result.verdict for result in results)
 
 
@@ -163,27 +163,27 @@ def test_texts_have_figures_limits_and_what_to_do():
     errors, answers, slow = judge(
         seen(canary=96, errors=4, wrong=9, slow=0.05), limits(), metrics(errors=9.0, calls=250.0)
     )
-    assert errors.text == (
+    assert errors.message == (
         "4 of 100 probes of the canary failed (of stable 0 of 100); live.most_errors is 0 %, the "
         "first with: no answer; 9 of 250 live calls failed; at most 0 may, by live.most_errors "
         "(0 %) and by what failed before. Keep traffic on stable, and see in the servers' logs why"
     )
-    assert answers.text == (
+    assert answers.message == (
         "9 of 96 answers of the canary to probes were wrong; at most 0.2 % may be, by golden.floor "
         "and live.most_wrong; the first: 53+42 = 96. Keep traffic on stable, and publish a better "
         "version under a new number"
     )
-    assert slow.text.startswith(
+    assert slow.message.startswith(
         "P99 of probes 50 ms (stable 10 ms): 5 times, and live.p99_ratio is 3. Keep traffic"
     )
-    assert errors.figures["live_errors"] == 9.0
-    assert errors.figures["probe_errors"] == 4
-    assert slow.figures["p99_milliseconds"] == 50.0
+    assert errors.values["live_errors"] == 9.0
+    assert errors.values["probe_errors"] == 4
+    assert slow.values["p99_milliseconds"] == 50.0
 
 
 def test_too_little_says_how_to_see_more():
     errors, *_ = judge(seen(canary=12), limits())
-    assert errors.text == (
+    assert errors.message == (
         "0 of 12 probes of the canary failed, and live.fewest is 50. Bake longer (traffic.bake), "
         "or probe more often (live.probes_per_second)"
     )
@@ -203,7 +203,7 @@ def test_what_was_seen_is_a_copy():
 
 
 def test_threads_may_add_at_once():
-    found = Seen()
+    found = ProbeResults()
 
     def add():
         for _ in range(500):

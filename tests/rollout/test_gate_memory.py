@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates.memory import judge
 from seq2sum_serving.gates.policy import MemoryPolicy, default
-from seq2sum_serving.gates.results import Verdict
 
-PASSED, FAILED = Verdict.PASSED, Verdict.FAILED
-OPEN, UNKNOWN = Verdict.INCONCLUSIVE, Verdict.UNKNOWN
+PASSED, FAILED = Verdict.SUCCESSFUL, Verdict.FAILED
+OPEN, UNKNOWN = Verdict.INCONCLUSIVE, Verdict.SKIPPED
 
 
 def limits(most=0.0, growth=2.0, query="sum(x)"):
@@ -49,13 +49,13 @@ def limits(most=0.0, growth=2.0, query="sum(x)"):
 def test_memory_is_judged(before, after, policy, verdict, said):
     result = judge(before, after, policy)
     assert (result.gate, result.verdict) == ("memory", verdict)
-    assert said in result.text
-    assert result.text.isprintable()
-    assert ("publish a smaller one" in result.text) == (verdict is FAILED)
+    assert said in result.message
+    assert result.message.isprintable()
+    assert ("publish a smaller one" in result.message) == (verdict is FAILED)
 
 
 def test_figures_are_bytes():
-    figures = judge(5e8, 6e8, limits()).figures
+    figures = judge(5e8, 6e8, limits()).values
     assert figures == {"bytes_before": 5e8, "bytes": 6e8, "growth": 1.2}
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import tomllib
 
 import pytest
-from seq2sum_serving.deployment.errors import Exit, Mistake
+from seq2sum_serving.deployment.errors import Exit, UsageError
 from seq2sum_serving.gates import policy
 
 
@@ -126,7 +126,7 @@ def test_a_file_that_changes_nothing_gives_the_defaults(written, text):
 )
 def test_a_mistake_is_named_with_file_section_and_key(written, text, expected):
     path = written(text)
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(UsageError) as caught:
         policy.read(path)
     assert str(path) in str(caught.value)
     assert expected in str(caught.value)
@@ -134,7 +134,7 @@ def test_a_mistake_is_named_with_file_section_and_key(written, text, expected):
 
 
 def test_a_file_that_is_not_there_is_a_mistake(tmp_path):
-    with pytest.raises(Mistake, match=r"cannot read the policy file .*none\.toml: No such file"):
+    with pytest.raises(UsageError, match=r"cannot read the policy file .*none\.toml: No such file"):
         policy.read(tmp_path / "none.toml")
 
 

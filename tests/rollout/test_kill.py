@@ -15,11 +15,11 @@ import shutil
 import pytest
 from seq2sum_serving.deployment import atomic_file
 from seq2sum_serving.deployment.errors import Exit, Failed
-from seq2sum_serving.deployment.event_log import History
-from support.fake_replicas import FakeFleet
+from seq2sum_serving.deployment.event_log import EventLog
+from support.fake_replicas import FakeReplicas
 from support.rollout_bench import STOCK, WITH_PREVIOUS, Bench, Gates, parsed
 
-TORN = b'{"what":"aspi'
+TORN = b'{"format":2,"kind":"vers'
 """What is on disk of a line when the process dies in the middle of it."""
 
 
@@ -57,14 +57,14 @@ class Lives:
     def __init__(self, monkeypatch, bench):
         self.life = Life(0, done=True)
         bench_file, fleet = bench.file, bench.fleet
-        add, replace, push_to = History.add, atomic_file.replace, FakeFleet.push_to
+        add, replace, reload_one = EventLog.append, atomic_file.write, FakeReplicas.reload_one
 
         def added(history, event):
             def torn():
                 with history.path.open("ab") as file:
                     file.write(TORN)
 
-            return self.life.effect(event.what, lambda: add(history, event), half=torn)
+            return self.life.effect(event.kind, lambda: add(history, event), half=torn)
 
         def replaced(path, text):
             def act():
@@ -76,12 +76,12 @@ class Lives:
 
         def pushed(fleet, replica, message):
             return self.life.effect(
-                f"push to {replica.target}", lambda: push_to(fleet, replica, message)
+                f"push to {replica.target}", lambda: reload_one(fleet, replica, message)
             )
 
-        monkeypatch.setattr(History, "add", added)
-        monkeypatch.setattr(atomic_file, "replace", replaced)
-        monkeypatch.setattr(FakeFleet, "push_to", pushed)
+        monkeypatch.setattr(EventLog, "append", added)
+        monkeypatch.setattr(atomic_file, "write", replaced)
+        monkeypatch.setattr(FakeReplicas, "reload_one", pushed)
         for module, name in ((shutil, "copytree"), (shutil, "rmtree"), (os, "rename")):
             self.wrap(monkeypatch, module, name)
 
@@ -101,7 +101,7 @@ def end(bench):
         "answers": [dict(sorted(one.labels["seq2sum"].items())) for one in bench.fleet.replicas_],
         "on disk": bench.contents(),
         "runs": bench.outcomes(),
-        "spent": set(bench.deployment().observe().spent),
+        "burned": set(bench.deployment().observe().burned),
     }
 
 
@@ -119,10 +119,10 @@ RUNS = {
     "good, of a model that no rollout has touched": ({}, {"config": STOCK}, BEFORE),
     "good, with a version before that goes": ({}, SECOND, BEFORE),
     "good, and killed just after": ({}, SECOND, AFTER),
-    "bad at its files": ({"contract": "failed"}, {}, BEFORE),
-    "bad without traffic": ({"golden": "failed"}, {}, BEFORE),
-    "bad in the bake": ({"errors 5": "failed"}, SECOND, BEFORE),
-    "bad in the bake, and killed just after": ({"errors 5": "failed"}, SECOND, AFTER),
+    "bad at its files": ({"contract": "Failed"}, {}, BEFORE),
+    "bad without traffic": ({"golden": "Failed"}, {}, BEFORE),
+    "bad in the bake": ({"errors 5": "Failed"}, SECOND, BEFORE),
+    "bad in the bake, and killed just after": ({"errors 5": "Failed"}, SECOND, AFTER),
     "broken": ({"broken": True}, {}, BEFORE),
 }
 

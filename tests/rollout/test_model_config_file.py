@@ -7,10 +7,10 @@ import os
 import threading
 
 import pytest
-from seq2sum_serving.deployment import atomic_file
-from seq2sum_serving.deployment.errors import Failed, Mistake
-from seq2sum_serving.deployment.model_config_file import Record
-from seq2sum_serving.deployment.state import Policy, Recorded
+from seq2sum_serving.deployment import atomic_file, file_lock
+from seq2sum_serving.deployment.errors import Failed, UsageError
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.state import ModelEntry, Policy
 from support.config_texts import ADOPTED, BY_HAND
 from support.situations import recorded
 
@@ -18,7 +18,7 @@ from support.situations import recorded
 @pytest.fixture
 def record(tmp_path):
     (tmp_path / "models.config").write_text(ADOPTED)
-    return Record(tmp_path / "models.config", "seq2sum")
+    return ModelConfigFile(tmp_path / "models.config", "seq2sum")
 
 
 def test_a_change_is_read_back_and_nothing_is_left_beside(record):
@@ -37,13 +37,13 @@ def test_a_change_goes_through_a_link_with_the_ends_of_lines_that_are_there(reco
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "models.config"
     link.symlink_to(record.path)
-    linked = Record(link, "seq2sum")
+    linked = ModelConfigFile(link, "seq2sum")
     linked.change(linked.read(), recorded("1 2", stable=2, canary=2))
     assert link.is_symlink()
     assert record.read() == recorded("1 2", stable=2, canary=2)
     text = record.path.read_bytes()
     assert text.count(b"\n") == text.count(b"\r\n") == ADOPTED.count("\n")
-    assert linked.beside("lock") == record.beside("lock")  # who comes by a link waits, too
+    assert linked.lock_path("lock") == record.lock_path("lock")  # who comes by a link waits, too
     assert [entry.name for entry in link.parent.iterdir()] == ["models.config"]
 
 
@@ -63,7 +63,7 @@ def test_of_many_at_once_each_sees_the_one_before(record):
             before = record.read()
             versions = before.policy.versions | {version}
             try:
-                record.change(before, Recorded(Policy("specific", versions), before.labels))
+                record.change(before, ModelEntry(Policy("specific", versions), before.labels))
             except Failed:
                 continue
             return
@@ -94,7 +94,7 @@ def test_a_full_disk_changes_nothing(record, monkeypatch, call):
 def test_nonsense_written_by_hand_is_told_with_its_line(record):
     record.path.write_text(BY_HAND.replace("specific {", "specfic {"))
     with pytest.raises(
-        Mistake, match=r"models.config: it is no ModelServerConfig: line 4:5"
+        UsageError, match=r"models.config: it is no ModelServerConfig: line 4:5"
     ) as told:
         record.read()
     assert "Servers go on with what they have" in str(told.value)
@@ -107,21 +107,21 @@ def test_a_base_path_may_be_a_file_uri(record):
 
 
 def test_a_missing_file_is_told_with_one_to_begin_with(tmp_path):
-    with pytest.raises(Mistake, match="there is no model config file") as told:
-        Record(tmp_path / "models.config", "seq2sum").read()
+    with pytest.raises(UsageError, match="there is no model config file") as told:
+        ModelConfigFile(tmp_path / "models.config", "seq2sum").read()
     example = str(told.value).split(":\n", 1)[1]
     (tmp_path / "models.config").write_text(example)
-    assert Record(tmp_path / "models.config", "seq2sum").read() == Recorded()
+    assert ModelConfigFile(tmp_path / "models.config", "seq2sum").read() == ModelEntry()
 
 
 def test_a_lock_tells_who_holds_it(tmp_path):
     lock = tmp_path / "lock"
     with (
-        atomic_file.locked(lock, "run by ann"),
+        file_lock.hold(lock, "run by ann"),
         pytest.raises(BlockingIOError) as refused,
-        atomic_file.locked(lock, "bob", wait=False),
+        file_lock.hold(lock, "bob", wait=False),
     ):
         pass
     assert refused.value.filename == "run by ann"
-    with atomic_file.locked(tmp_path / "lock", "bob", wait=False):
+    with file_lock.hold(tmp_path / "lock", "bob", wait=False):
         pass

@@ -8,15 +8,16 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from seq2sum import contract
-from seq2sum_serving.deployment.errors import Failed, Mistake, Refused
-from seq2sum_serving.deployment.model_store import SAVED_MODEL, Base, contract_of
+from seq2sum import model_versions
+from seq2sum.addition import contract
+from seq2sum_serving.deployment.errors import Failed, Refused, UsageError
+from seq2sum_serving.deployment.model_store import SAVED_MODEL, ModelStore, read_contract
 
 
 @pytest.fixture
 def base(tmp_path):
     (tmp_path / "models").mkdir()
-    return Base(tmp_path / "models")
+    return ModelStore(tmp_path / "models")
 
 
 @pytest.fixture
@@ -44,8 +45,8 @@ def test_versions_are_the_folders_that_a_server_takes_for_versions(base):
 
 
 def test_without_the_folder_it_says_where_it_looked(tmp_path):
-    with pytest.raises(Mistake, match=r"cannot look at the base path .*gone.*--base-path"):
-        Base(tmp_path / "gone").versions()
+    with pytest.raises(UsageError, match=r"cannot look at the base path .*gone.*--base-path"):
+        ModelStore(tmp_path / "gone").versions()
 
 
 def test_the_next_number_is_one_more_than_the_largest(base, source):
@@ -74,7 +75,9 @@ def test_of_several_names_the_last_one_is_the_version(base):
 
 def test_what_is_no_version_is_not_published(base, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(Mistake, match=r"empty is no version to publish: it has no saved_model\.pb"):
+    with pytest.raises(
+        UsageError, match=r"empty is no version to publish: it has no saved_model\.pb"
+    ):
         base.publish(tmp_path / "empty", None)
     assert names(base) == []
 
@@ -142,9 +145,9 @@ def test_many_at_once_never_mix(base, tmp_path):
 def test_a_contract_is_read_from_the_version(base):
     folder = base.path / "1" / "assets.extra"
     folder.mkdir(parents=True)
-    assert contract_of(base.folder(1)) is None
+    assert read_contract(base.folder(1)) is None
     (folder / contract.FILE_NAME).write_text('{"digits": 3}')
-    assert contract_of(base.folder(1)) == {"digits": 3}
+    assert read_contract(base.folder(1)) == {"digits": 3}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_what_is_no_contract_is_refused(base, text, said):
     folder.mkdir(parents=True)
     (folder / contract.FILE_NAME).write_text(text)
     with pytest.raises(Refused, match=said):
-        contract_of(base.folder(1))
+        read_contract(base.folder(1))
 
 
 def test_a_published_model_card_names_its_own_version(base, source):
@@ -182,8 +185,8 @@ def test_a_model_card_with_another_title_is_published_as_it_is(base, source, tex
 
 
 def test_there_is_no_next_version_after_the_highest_that_a_server_can_load(base, source):
-    (base.path / str(contract.LARGEST_VERSION)).mkdir()
+    (base.path / str(model_versions.LARGEST_VERSION)).mkdir()
     with pytest.raises(Refused, match=r"9223372036854775807 exists, the highest .* no next number"):
         base.publish(source, None)
     assert base.publish(source, 3) == 3
-    assert names(base) == ["3", str(contract.LARGEST_VERSION)]
+    assert names(base) == ["3", str(model_versions.LARGEST_VERSION)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from seq2sum_serving.deployment.errors import Refused
-from seq2sum_serving.deployment.state import Wanted
+from seq2sum_serving.deployment.state import Desired
 from seq2sum_serving.rollout import transitions
 from seq2sum_serving.rollout.planner import (
     AwaitAvailable,
@@ -142,12 +142,12 @@ WAYS = {
     ),
     "a replica that lost a version is told again": (
         current("1 2", "1A 2A", "1A", stable=1, canary=2),
-        lambda now: Wanted(now.aspired, now.recorded.labels),
+        lambda now: Desired(now.aspired, now.recorded.labels),
         [Push(), AwaitAvailable((2,))],
     ),
     "a replica whose label drifted is told again": (
         current("1 2", "1A 2A", answering={"stable": 2, "canary": 2}, stable=1, canary=2),
-        lambda now: Wanted(now.aspired, now.recorded.labels),
+        lambda now: Desired(now.aspired, now.recorded.labels),
         [Push(), AwaitLabels({"stable": 1, "canary": 2})],
     ),
     "a replica that was not told yet to let a version go is told": (
@@ -191,7 +191,7 @@ REFUSALS = {
         "version 2 could not be loaded by r1:1: NOT_FOUND no bundle. A server does not try",
     ),
     "a number that failed before": (
-        current("1", "1A", spent={2: "failed on Monday: golden"}, **ONE),
+        current("1", "1A", burned={2: "failed on Monday: golden"}, **ONE),
         lambda now: transitions.beside(now, 2),
         (
             "version 2 failed on Monday: golden. A number is never used again: publish what is "
@@ -269,7 +269,7 @@ REFUSALS = {
     ),
     "a label without its version": (
         current("1", "1A", **ONE),
-        lambda _: Wanted(frozenset({1}), {"stable": 2}),
+        lambda _: Desired(frozenset({1}), {"stable": 2}),
         "label 'stable' would point at version 2, which would not be loaded",
     ),
 }  # fmt: skip

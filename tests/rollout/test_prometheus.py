@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from seq2sum_serving.deployment.errors import Failed, Mistake
+from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.gates.live import LiveMetrics
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, Unanswered, counted, p99
 
@@ -177,7 +177,7 @@ def test_another_protocol_is_an_error():
     ],
 )
 def test_an_address_that_makes_no_sense_is_a_mistake(url):
-    with pytest.raises(Mistake, match="give an address like http://localhost:9090"):
+    with pytest.raises(UsageError, match="give an address like http://localhost:9090"):
         Prometheus(url)
 
 

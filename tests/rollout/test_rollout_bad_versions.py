@@ -85,10 +85,10 @@ def test_a_bad_version_ends_at_the_gate_that_is_meant_for_it(
     for server in deployed.servers:
         assert states(server).get(version) in (None, "END", "FAILED")
 
-    judged = [event for event in deployed.events("gate") if event["version"] == version]
-    failed = [e["figures"]["gate"] for e in judged if e["figures"]["verdict"] == "failed"]
+    judged = [event for event in deployed.events("measurement") if event["version"] == version]
+    failed = [e["details"]["gate"] for e in judged if e["details"]["verdict"] == "Failed"]
     assert failed[:1] == ([gate] if gate else [])
-    assert version not in [event["version"] for event in deployed.events("on trial")]
+    assert version not in [event["version"] for event in deployed.events("canary started")]
     again = deployed.roll("run", str(version))
     assert again.code == 1
     assert "A number is never used again: publish what is mended" in again.words
@@ -229,7 +229,7 @@ def test_of_two_operators_the_second_waits_but_for_a_rollback(deployed, callers,
     policy.write_text(LONG_BAKE.replace("steps = [10, 50]", "steps = [1]"))
     first = deployed.rolling("run", version, "--policy", policy)
     try:
-        deployed.until_event("bake began", int(version))
+        deployed.until_event("step started", int(version))
         before = deployed.config.read_text()
         for line in (["promote", version], ["retire", "1"], ["publish", quick_version]):
             told = deployed.roll(*line)
@@ -245,7 +245,7 @@ def test_of_two_operators_the_second_waits_but_for_a_rollback(deployed, callers,
     assert first.returncode == 1
     assert "somebody else has ended it" in errors
     assert deployed.status()["stable"] == 1
-    assert [event["why"] for event in deployed.events("rolled back")][-1] == "enough"
-    assert deployed.events("run ended")[-1]["figures"]["outcome"] == "failed"
+    assert [event["reason"] for event in deployed.events("rolled back")][-1] == "enough"
+    assert deployed.events("run ended")[-1]["details"]["outcome"] == "Failed"
     assert deployed.roll("retire", version).code == 0
     assert set(callers.seen()) <= {1, int(version)}

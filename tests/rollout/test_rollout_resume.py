@@ -31,7 +31,7 @@ def traffic(deployed):
         yield callers
 
 
-@pytest.mark.parametrize("moment", ["aspired", "labels", "bake began", "promoted"])
+@pytest.mark.parametrize("moment", ["versions set", "labels set", "step started", "promoted"])
 def test_killed_and_run_again_it_comes_to_its_end_and_no_call_fails(
     deployed, traffic, small_version, moment, undo
 ):
@@ -41,7 +41,7 @@ def test_killed_and_run_again_it_comes_to_its_end_and_no_call_fails(
     known = len(deployed.events())
 
     def come(what):
-        return what in [event["what"] for event in deployed.events()[known:]]
+        return what in [event["kind"] for event in deployed.events()[known:]]
 
     with deployed.rolling("run", small_version) as process:
         try:
@@ -59,7 +59,9 @@ def test_killed_and_run_again_it_comes_to_its_end_and_no_call_fails(
     assert version == before + 1
     events = deployed.events()[known:]
     assert {one["version"] for one in events} <= {version, None}
-    assert [one["figures"] for one in events if one["what"] == "run ended"] == [{"outcome": "done"}]
+    assert [one["details"] for one in events if one["kind"] == "run ended"] == [
+        {"outcome": "Successful"}
+    ]
     assert len({one["run"] for one in events} - {""}) == 1
     assert deployed.traffic.read_text() == '{"stable": 100.0}\n'
     status = deployed.roll("status", "--json")

@@ -157,8 +157,12 @@ def test_a_label_on_a_version_that_is_not_there_refuses_all_of_the_configuration
     assert told.code == 0, told.words
     assert "did not take it" not in told.words
     assert answering(server, label="stable") == 2
-    steps = [event["what"] for event in deployed.events() if event["what"] in ("aspired", "labels")]
-    assert steps[-2:] == ["aspired", "labels"]
+    steps = [
+        event["kind"]
+        for event in deployed.events()
+        if event["kind"] in ("versions set", "labels set")
+    ]
+    assert steps[-2:] == ["versions set", "labels set"]
 
 
 def test_labels_are_there_after_a_restart_only_with_their_flag(deploy, quick_version):

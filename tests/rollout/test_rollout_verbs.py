@@ -93,7 +93,7 @@ def test_a_version_goes_all_the_way_and_each_verb_tells(quick_version, tmp_path)
         for why in ("the first one", "the second export", "second thoughts", "the third one"):
             assert why in told.words
         events = deployed.roll("history", "--json", "--last", "2").json["events"]
-        assert [event["what"] for event in events][-1] == "run ended"
+        assert [event["kind"] for event in events][-1] == "run ended"
         assert len(events) == 2
 
         told = deployed.roll("watch", "--count", "2", "--every", "0.1")

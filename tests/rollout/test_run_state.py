@@ -1,96 +1,100 @@
-"""A run that was killed is found in the history, with what is behind it."""
+"""The event log shows which run is open, and how far it has come."""
 
 from __future__ import annotations
 
 import pytest
 from seq2sum_serving.deployment.event_log import Event
-from seq2sum_serving.deployment.run_state import open_run, published
+from seq2sum_serving.deployment.run_state import open_run, unfinished_publish
 
 
 def events(*lines):
-    """`run began`, `gate contract passed`, `bake ended 25`: all of run r and version 2."""
+    """Events of run r and version 2: `run started`, `contract Failed`, `step completed 25`."""
     found = []
     for line in lines:
-        what, figures = line, {}
-        if line.startswith("gate "):
-            what, gate, verdict = line.split()
-            figures = {"gate": gate, "verdict": verdict}
-        elif line.startswith("bake "):
-            what, percent = line.rsplit(" ", 1)
-            figures = {"weight": int(percent)}
-        found.append(Event(what, 2, "why", figures, run="r"))
+        kind, details = line, {}
+        if line.endswith(("Successful", "Failed")):
+            gate, verdict = line.split()
+            kind, details = "measurement", {"gate": gate, "verdict": verdict}
+        elif line.startswith("step "):
+            kind, weight = line.rsplit(" ", 1)
+            details = {"weight": int(weight)}
+        found.append(Event(kind, 2, "why", details, run="r"))
     return found
 
 
-BEGAN = ("run began",)
-CHECKED = (*BEGAN, "gate contract passed")
-LOADED = (*CHECKED, "aspired", "gate golden passed", "loaded")
-BAKED = (*LOADED, "labels", "bake began 5", "bake ended 5", "bake began 25")
-PROMOTED = (*BAKED, "bake ended 25", "promoted")
+STARTED = ("run started",)
+CHECKED = (*STARTED, "contract Successful")
+LOADED = (*CHECKED, "versions set", "golden Successful", "analysis passed")
+STEPPED = (*LOADED, "labels set", "step started 5", "step completed 5", "step started 25")
+PROMOTED = (*STEPPED, "step completed 25", "promoted")
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "progress"),
     [
-        (BEGAN, "it had just begun"),
-        ((*BEGAN, "gate contract failed"), "it had just begun"),
-        (CHECKED, "its files have passed"),
-        (LOADED, "it has passed the gates without traffic"),
-        (BAKED, "it has passed 5 % of the traffic"),
+        (STARTED, "it had just started"),
+        ((*STARTED, "contract Failed"), "it had just started"),
+        (CHECKED, "its files passed"),
+        (LOADED, "it passed the gates without traffic"),
+        (STEPPED, "it completed the step at 5 %"),
         (PROMOTED, "it was being promoted"),
-        ((*BAKED, "rolled back"), "it was being taken back"),
-        ((*LOADED, "failed"), "it was being taken back"),
+        ((*STEPPED, "rolled back"), "it was being aborted"),
+        ((*STEPPED, "aborted"), "it was being aborted"),
+        ((*LOADED, "failed"), "it was being aborted"),
     ],
 )
-def test_it_goes_on_where_it_was(lines, told):
-    found = open_run(events(*lines))
-    assert found is not None
-    assert (found.run, found.version, found.told) == ("r", 2, told)
+def test_progress_of_the_open_run(lines, progress):
+    run = open_run(events(*lines))
+    assert run is not None
+    assert (run.run, run.version, run.progress) == ("r", 2, progress)
 
 
-def test_shares_of_the_traffic_that_it_passed_are_behind_it():
-    assert open_run(events(*BAKED)).baked == {5}
-    assert open_run(events(*PROMOTED)).baked == {5, 25}
+def test_completed_weights():
+    assert open_run(events(*STEPPED)).completed_weights == {5}
+    assert open_run(events(*PROMOTED)).completed_weights == {5, 25}
 
 
 @pytest.mark.parametrize("end", ["run ended", "rolled back", "retired", "promoted"])
-def test_it_is_over_when_it_says_so_or_an_operator_took_the_version(end):
-    by = "r" if end == "run ended" else ""
-    assert open_run([*events(*BAKED), Event(end, 2, run=by)]) is None
+def test_run_ends_by_itself_or_when_an_operator_takes_its_version_out(end):
+    run = "r" if end == "run ended" else ""
+    assert open_run([*events(*STEPPED), Event(end, 2, run=run)]) is None
 
 
-def test_what_happens_to_another_version_does_not_end_it():
-    assert open_run([*events(*BAKED), Event("retired", 1)]) is not None
+def test_events_of_another_version_do_not_end_a_run():
+    assert open_run([*events(*STEPPED), Event("retired", 1)]) is not None
 
 
-def test_without_a_run_there_is_none():
+def test_no_run_is_open_before_the_first():
     assert open_run([]) is None
     assert open_run([Event("published", 2)]) is None
 
 
-def test_the_last_run_counts():
-    first = [*events(*BAKED), Event("run ended", 2, run="r")]
-    assert open_run([*first, Event("run began", 3, run="s")]).version == 3
+def test_last_run_counts():
+    first = [*events(*STEPPED), Event("run ended", 2, run="r")]
+    assert open_run([*first, Event("run started", 3, run="s")]).version == 3
 
 
-def test_a_folder_that_a_run_publishes_keeps_its_number_until_the_run_is_over():
-    begun = [Event("publishing", 4, figures={"from": "/exports/9"})]
-    assert published(begun, "/exports/9") == 4
-    assert published(begun, "/exports/8") is None
-    assert published([*begun, Event("run ended", 4, run="r")], "/exports/9") is None
-    assert published([*begun, Event("rolled back", 4)], "/exports/9") is None
-    assert published([*begun, Event("run ended", 3)], "/exports/9") == 4
+PUBLISH = Event("publish started", 4, details={"from": "/exports/9"})
+INCONCLUSIVE = Event("run ended", 4, details={"outcome": "Inconclusive"}, run="r")
 
 
-def test_a_folder_whose_run_was_killed_while_it_was_taken_back_keeps_its_number():
-    begun = [Event("publishing", 4, figures={"from": "/exports/9"})]
-    assert published([*begun, Event("rolled back", 4, run="r")], "/exports/9") == 4
-    assert published([*begun, Event("failed", 4, run="r")], "/exports/9") == 4
+@pytest.mark.parametrize(
+    ("later", "version"),
+    {
+        "running": ([], 4),
+        "ended": ([Event("run ended", 4, run="r")], None),
+        "rolled back by an operator": ([Event("rolled back", 4)], None),
+        "another version ended": ([Event("run ended", 3)], 4),
+        "killed during a rollback": ([Event("rolled back", 4, run="r")], 4),
+        "killed during an abort": ([Event("failed", 4, run="r")], 4),
+        "inconclusive": ([INCONCLUSIVE], 4),
+        "inconclusive, then rolled back": ([INCONCLUSIVE, Event("rolled back", 4)], None),
+        "inconclusive, then ended": ([INCONCLUSIVE, Event("run ended", 4, run="s")], None),
+    }.values(),
+)
+def test_folder_keeps_its_version_until_its_run_is_over(later, version):
+    assert unfinished_publish([PUBLISH, *later], "/exports/9") == version
 
 
-def test_a_folder_that_nobody_could_judge_keeps_its_number():
-    begun = [Event("publishing", 4, figures={"from": "/exports/9"})]
-    open_end = Event("run ended", 4, figures={"outcome": "inconclusive"}, run="r")
-    assert published([*begun, open_end], "/exports/9") == 4
-    assert published([*begun, open_end, Event("rolled back", 4)], "/exports/9") is None
-    assert published([*begun, open_end, Event("run ended", 4, run="s")], "/exports/9") is None
+def test_another_folder_gets_another_version():
+    assert unfinished_publish([PUBLISH], "/exports/8") is None

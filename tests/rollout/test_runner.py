@@ -7,7 +7,7 @@ from seq2sum import State
 from seq2sum_serving.console.underway import underway
 from seq2sum_serving.deployment import run_state
 from seq2sum_serving.deployment.errors import Exit, Failed, Inconclusive, Refused
-from seq2sum_serving.deployment.event_log import now
+from seq2sum_serving.deployment.event_log import utc_now
 from seq2sum_serving.deployment.traffic import ALL_STABLE
 from seq2sum_serving.rollout import transitions
 from support.rollout_bench import STOCK, WITH_PREVIOUS, Bench
@@ -27,7 +27,7 @@ def untouched(bench):
     assert bench.recorded.policy.versions == {1}
     assert bench.weights == ALL_STABLE
     assert bench.loaded() == {1}
-    assert set(bench.fleet.answering("stable").values()) == {1}
+    assert set(bench.fleet.resolve_label("stable").values()) == {1}
 
 
 def test_a_good_version_gets_all_of_the_traffic_step_by_step(bench):
@@ -37,20 +37,20 @@ def test_a_good_version_gets_all_of_the_traffic_step_by_step(bench):
     assert bench.weights == ALL_STABLE
     assert bench.loaded() == {1, 2}
     assert bench.done == [
-        "run began",
-        "traffic",
-        "gate",
-        "aspired",
-        "gate",
-        "loaded",
-        "labels",
-        *["traffic", "bake began", "gate", "bake ended"] * 2,
+        "run started",
+        "weights set",
+        "measurement",
+        "versions set",
+        "measurement",
+        "analysis passed",
+        "labels set",
+        *["weights set", "step started", "measurement", "step completed"] * 2,
         "promoted",
-        "labels",
-        "traffic",
+        "labels set",
+        "weights set",
         "run ended",
     ]
-    weights = [event.figures for event in bench.events if event.what == "traffic"]
+    weights = [event.details for event in bench.events if event.kind == "weights set"]
     assert weights == [
         ALL_STABLE,
         {"stable": 95, "canary": 5},
@@ -65,9 +65,15 @@ def test_a_model_that_no_rollout_has_touched_is_taken_over_before_anything_appea
 ):
     bench = Bench(tmp_path, monkeypatch, config=STOCK)
     assert bench.run(bench.export(2)) is Exit.DONE
-    assert bench.done[:5] == ["aspired", "labels", "traffic", "publishing", "run began"]
-    assert bench.events[0].figures == {"versions": [1]}
-    assert bench.events[1].figures == AT_REST
+    assert bench.done[:5] == [
+        "versions set",
+        "labels set",
+        "weights set",
+        "publish started",
+        "run started",
+    ]
+    assert bench.events[0].details == {"versions": [1]}
+    assert bench.events[1].details == AT_REST
     assert bench.loaded() == {1, 2}
 
 
@@ -90,16 +96,16 @@ def test_a_rollback_after_it_needs_no_load(bench):
 
 @pytest.mark.parametrize("gate", GATES)
 def test_what_fails_a_gate_is_taken_back_and_its_number_is_spent(bench, gate):
-    bench.gates.script[gate] = "failed"
+    bench.gates.script[gate] = "Failed"
     folder = bench.export(2)
-    with pytest.raises(Failed, match="failed it") as told:
+    with pytest.raises(Failed, match="Failed it") as told:
         bench.run(folder)
     assert told.value.code is Exit.FAILED
     untouched(bench)
-    assert bench.outcomes() == [(2, "failed")]
-    spent = bench.deployment().observe().spent
-    assert "failed it" in spent[2]
-    assert ("rolled back" in spent[2]) == gate.startswith("errors")
+    assert bench.outcomes() == [(2, "Failed")]
+    burned = bench.deployment().observe().burned
+    assert "Failed it" in burned[2]
+    assert ("rolled back" in burned[2]) == gate.startswith("errors")
     for one in bench.fleet.replicas_:
         assert 2 not in one.versions or one.versions[2].state is State.END
     bench.gates.script.clear()  # what is mended gets another number
@@ -109,12 +115,12 @@ def test_what_fails_a_gate_is_taken_back_and_its_number_is_spent(bench, gate):
 
 @pytest.mark.parametrize("gate", GATES)
 def test_what_nobody_can_judge_stays_where_it_is_and_goes_on_when_asked_again(bench, gate):
-    bench.gates.script[gate] = "inconclusive"
+    bench.gates.script[gate] = "Inconclusive"
     folder = bench.export(2)
     with pytest.raises(Inconclusive, match=r"`run 2` judges it again, ") as told:
         bench.run(folder)
     assert told.value.code is Exit.INCONCLUSIVE
-    assert bench.outcomes() == [(2, "inconclusive")]
+    assert bench.outcomes() == [(2, "Inconclusive")]
     on_trial = gate.startswith("errors")
     assert str(told.value).endswith(f"{'`rollback`' if on_trial else '`retire 2`'} ends it")
     assert bench.recorded.labels == {"stable": 1, "canary": 2 if on_trial else 1}
@@ -126,7 +132,7 @@ def test_what_nobody_can_judge_stays_where_it_is_and_goes_on_when_asked_again(be
 
 
 def test_what_nobody_could_measure_stops_nothing(bench):
-    bench.gates.script["golden"] = "unknown"
+    bench.gates.script["golden"] = "Skipped"
     assert bench.run(bench.export(2)) is Exit.DONE
 
 
@@ -135,7 +141,7 @@ def test_a_version_that_cannot_load_leaves_again(bench):
     with pytest.raises(Failed, match=r"version 2 could not be loaded by a:1: NOT_FOUND: Spec"):
         bench.run(bench.export(2))
     untouched(bench)
-    assert bench.outcomes() == [(2, "failed")]
+    assert bench.outcomes() == [(2, "Failed")]
     with pytest.raises(Refused, match=r"A number is never used again"):
         bench.run(2)
 
@@ -159,9 +165,9 @@ def test_a_run_that_was_killed_is_over_when_an_operator_ends_it(bench, end):
     bench.gates.script[moment] = killed
     with pytest.raises(Killed):
         bench.run(bench.export(2))
-    assert underway(bench.events, now=now()).began.version == 2
+    assert underway(bench.events, now=utc_now()).began.version == 2
     bench.do(end, version=2)
-    assert underway(bench.events, now=now()) is None
+    assert underway(bench.events, now=utc_now()) is None
     assert run_state.open_run(bench.events) is None
 
 
@@ -175,8 +181,8 @@ def test_a_rollback_by_somebody_else_in_the_bake_ends_the_run(bench):
     assert bench.recorded.labels == AT_REST
     assert bench.weights == ALL_STABLE
     assert bench.loaded() == {1, 2}
-    assert bench.done[-4:] == ["rolled back", "labels", "traffic", "run ended"]
-    assert bench.outcomes() == [(2, "failed")]
+    assert bench.done[-4:] == ["rolled back", "labels set", "weights set", "run ended"]
+    assert bench.outcomes() == [(2, "Failed")]
     assert bench.do("retire", version=2) is Exit.DONE
     untouched(bench)
 
@@ -240,7 +246,7 @@ def test_what_ends_a_run_before_its_trial_leaves_the_stable_version(tmp_path, mo
     bench = Bench(tmp_path, monkeypatch, config=WITH_PREVIOUS, on_disk=(1, 2, 3, 4))
     killed = bench.deployment()
     killed.run = "killed"
-    killed.note("run began", 3)
+    killed.note("run started", 3)
     with pytest.raises(Refused, match=r"`retire 3` ends it"):  # `rollback` would go back to 1
         bench.run(4)
     assert bench.do("retire", version=3) is Exit.DONE
@@ -269,4 +275,4 @@ def test_a_stable_version_that_answers_otherwise_than_promised_is_taken_back(ben
     with pytest.raises(Failed, match=r"not every replica answers by version 2 \(b:1: 7\)"):
         bench.run(bench.export(2))
     untouched(bench)
-    assert bench.outcomes() == [(2, "failed")]
+    assert bench.outcomes() == [(2, "Failed")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 
 import pytest
-from seq2sum_serving.deployment.errors import Failed, Mistake
-from seq2sum_serving.deployment.targets import addresses
+from seq2sum_serving.deployment.errors import Failed, UsageError
+from seq2sum_serving.deployment.targets import resolve
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from seq2sum_serving.deployment.targets import addresses
     ],
 )
 def test_a_list_is_taken_as_it_is_written(written, found):
-    assert addresses(written) == found
+    assert resolve(written) == found
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_a_list_is_taken_as_it_is_written(written, found):
     ],
 )
 def test_what_is_no_address_is_a_mistake(written, said):
-    with pytest.raises(Mistake, match=said):
-        addresses(written)
+    with pytest.raises(UsageError, match=said):
+        resolve(written)
 
 
 def resolving(monkeypatch, *found):
@@ -51,7 +51,7 @@ def resolving(monkeypatch, *found):
 
 def test_every_address_of_a_name_is_a_replica(monkeypatch):
     resolving(monkeypatch, "10.0.0.2", "10.0.0.1", "10.0.0.2", "fd00::1")
-    assert addresses("dns:///pods.example:8500") == [
+    assert resolve("dns:///pods.example:8500") == [
         "10.0.0.1:8500",
         "10.0.0.2:8500",
         "[fd00::1]:8500",
@@ -64,4 +64,4 @@ def test_a_name_that_does_not_resolve_is_told(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with pytest.raises(Failed, match=r"pods\.example:8500 does not resolve: Name or service"):
-        addresses("dns:///pods.example:8500")
+        resolve("dns:///pods.example:8500")

@@ -6,13 +6,13 @@ import os
 
 import pytest
 import seq2sum
-from seq2sum_serving.deployment.errors import Failed, Mistake
-from seq2sum_serving.deployment.traffic import ALL_STABLE, Traffic, to_canary
+from seq2sum_serving.deployment.errors import Failed, UsageError
+from seq2sum_serving.deployment.traffic import ALL_STABLE, TrafficFile, canary_weights
 
 
 @pytest.fixture
 def traffic(tmp_path):
-    return Traffic(tmp_path / "traffic.json")
+    return TrafficFile(tmp_path / "traffic.json")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def traffic(tmp_path):
     ],
 )
 def test_what_does_not_go_to_the_canary_goes_to_stable(percent, weights):
-    assert to_canary(percent) == weights
+    assert canary_weights(percent) == weights
 
 
 def test_without_a_file_all_of_it_goes_to_stable(traffic):
@@ -35,9 +35,9 @@ def test_without_a_file_all_of_it_goes_to_stable(traffic):
 
 @pytest.mark.parametrize("percent", [0, 5, 100])
 def test_weights_are_read_back_and_the_sdk_reads_them_too(traffic, percent):
-    traffic.write(to_canary(percent))
-    assert traffic.read() == to_canary(percent)
-    assert seq2sum.SplitFile(traffic.path).weights == to_canary(percent)
+    traffic.write(canary_weights(percent))
+    assert traffic.read() == canary_weights(percent)
+    assert seq2sum.SplitFile(traffic.path).weights == canary_weights(percent)
     assert [entry.name for entry in traffic.path.parent.iterdir()] == ["traffic.json"]
 
 
@@ -56,7 +56,7 @@ def test_weights_are_read_back_and_the_sdk_reads_them_too(traffic, percent):
 )
 def test_what_is_no_weights_is_a_mistake(traffic, text, said):
     traffic.path.write_text(text)
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UsageError, match=said):
         traffic.read()
 
 
@@ -64,9 +64,9 @@ def test_weights_that_cannot_be_written_stay_as_they_were(traffic, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    traffic.write(to_canary(5))
+    traffic.write(canary_weights(5))
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(Failed, match=r"No space left on device\. They are as they were"):
         traffic.write(ALL_STABLE)
-    assert traffic.read() == to_canary(5)
+    assert traffic.read() == canary_weights(5)
     assert [entry.name for entry in traffic.path.parent.iterdir()] == ["traffic.json"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from seq2sum import State, VersionStatus
 from seq2sum_serving.deployment.drift import drift, first_line
-from seq2sum_serving.deployment.state import Current, Policy, Recorded, Replica
+from seq2sum_serving.deployment.state import Current, ModelEntry, Policy, Replica
 
 AVAILABLE, LOADING, END = State.AVAILABLE, State.LOADING, State.END
 
@@ -23,7 +23,9 @@ def replica(target, states, labels=None, errors=None):
 
 def current(*replicas, wanted=(1, 2), labels=None, on_disk=(1, 2), policy=None):
     policy = policy or Policy("specific", frozenset(wanted))
-    return Current(on_disk, Recorded(policy, {"stable": 1} if labels is None else labels), replicas)
+    return Current(
+        on_disk, ModelEntry(policy, {"stable": 1} if labels is None else labels), replicas
+    )
 
 
 BOTH = {1: AVAILABLE, 2: AVAILABLE}

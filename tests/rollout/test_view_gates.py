@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 from seq2sum_serving.console.gates import results
 from seq2sum_serving.console.steps import steps
-from seq2sum_serving.gates.results import Result, Verdict
+from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.gates.measurement import Measurement
 from support import rendering
 
 shown = partial(rendering.shown, width=60)
@@ -15,29 +16,30 @@ shown = partial(rendering.shown, width=60)
 
 def test_a_row_for_each_gate():
     found = [
-        Result("contract", Verdict.PASSED, "as before"),
-        Result("golden", Verdict.FAILED, "exact match 0.31 [of 1,000], below the floor 0.95"),
+        Measurement("contract", Verdict.SUCCESSFUL, "as before"),
+        Measurement("golden", Verdict.FAILED, "exact match 0.31 [of 1,000], below the floor 0.95"),
     ]
     assert shown(results(found)) == [
-        "gate      verdict  text",
+        "gate      verdict     text",
         "─" * 60,
-        "contract  passed   as before",
-        "golden    failed   exact match 0.31 [of 1,000], below the",
-        "                   floor 0.95",
+        "contract  Successful  as before",
+        "golden    Failed      exact match 0.31 [of 1,000], below the",
+        "                      floor 0.95",
     ]
 
 
 @pytest.mark.parametrize(
     ("verdict", "colour"),
     [
-        (Verdict.PASSED, "32"),
+        (Verdict.SUCCESSFUL, "32"),
         (Verdict.FAILED, "1;31"),
         (Verdict.INCONCLUSIVE, "33"),
-        (Verdict.UNKNOWN, "2"),
+        (Verdict.ERROR, "33"),
+        (Verdict.SKIPPED, "2"),
     ],
 )
 def test_verdicts_have_colours(verdict, colour):
-    text = "\n".join(shown(results([Result("golden", verdict, "x")]), terminal=True))
+    text = "\n".join(shown(results([Measurement("golden", verdict, "x")]), terminal=True))
     assert f"\x1b[{colour}m{verdict}" in text
 
 

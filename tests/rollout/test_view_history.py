@@ -22,24 +22,26 @@ def two_hours_east(monkeypatch):
     time.tzset()
 
 
-def event(what, version=5, why="", clock="09:30:02", **figures):
+def event(kind, version=5, reason="", clock="09:30:02", **details):
     return Event(
-        what, version, why, figures, "r5", "seq2sum", f"2026-07-14T{clock}.123Z", "eva@ops"
+        kind, version, reason, details, "r5", "seq2sum", f"2026-07-14T{clock}.123Z", "eva@ops"
     )
 
 
 EVENTS = [
     event("published", 4, "first of its kind", **{"from": "exports/4"}),
-    event("gate", gate="golden", verdict="passed", text="1.0 of 1,000", exact_match=1.0),
-    event("labels", stable=2, canary=3),
-    event("traffic", clock="23:59:59", stable=95.0, canary=5.0),
-    event("rolled back", why="p99 [bold]doubled[/bold]"),
+    event(
+        "measurement", gate="golden", verdict="Successful", message="1.0 of 1,000", exact_match=1.0
+    ),
+    event("labels set", stable=2, canary=3),
+    event("weights set", clock="23:59:59", stable=95.0, canary=5.0),
+    event("rolled back", reason="p99 [bold]doubled[/bold]"),
 ]
 
 
 def test_with_room_everything_has_a_column():
     lines = shown(history(EVENTS), width=140)
-    assert lines[0].split() == ["when", "who", "what", "version", "why", "figures"]
+    assert lines[0].split() == ["time", "user", "kind", "version", "reason", "details"]
     assert [line.split("  ")[0] for line in lines[2:]] == [
         "2026-07-14 11:30:02",
         "2026-07-14 11:30:02",
@@ -49,7 +51,7 @@ def test_with_room_everything_has_a_column():
     ]
     assert [line[46:].split() for line in lines[2:]] == [
         ["4", "first", "of", "its", "kind", "from", "exports/4"],
-        ["5", "golden", "passed:", "1.0", "of", "1,000"],
+        ["5", "golden", "Successful:", "1.0", "of", "1,000"],
         ["5", "stable", "2", "canary", "3"],
         ["5", "stable", "95", "canary", "5"],
         ["5", "p99", "[bold]doubled[/bold]"],
@@ -58,21 +60,21 @@ def test_with_room_everything_has_a_column():
 
 def test_in_eighty_columns_days_have_rows_of_their_own():
     lines = shown(history(EVENTS))
-    assert lines[0] == "when        who      what         version  why and figures"
+    assert lines[0] == "time        user     kind         version  reason and details"
     assert lines[2:] == [
         "2026-07-14",
         "11:30:02    eva@ops  published          4  first of its kind; from exports/4",
-        "11:30:02    eva@ops  gate               5  golden passed: 1.0 of 1,000",
-        "11:30:02    eva@ops  labels             5  stable 2 canary 3",
+        "11:30:02    eva@ops  measurement        5  golden Successful: 1.0 of 1,000",
+        "11:30:02    eva@ops  labels set         5  stable 2 canary 3",
         "2026-07-15",
-        "01:59:59    eva@ops  traffic            5  stable 95 canary 5",
+        "01:59:59    eva@ops  weights set        5  stable 95 canary 5",
         "2026-07-14",
         "11:30:02    eva@ops  rolled back        5  p99 [bold]doubled[/bold]",
     ]
 
 
 def test_a_long_name_of_a_host_does_not_push_the_rest_away():
-    long = Event("promoted", 3, "it is better", when=EVENTS[0].when, who="eva@" + "x" * 80)
+    long = Event("promoted", 3, "it is better", time=EVENTS[0].time, user="eva@" + "x" * 80)
     assert shown(history([long]))[3] == (
         "11:30:02    eva@xxxxxxxxxxxxxxx…  promoted        3  it is better"
     )
@@ -89,11 +91,11 @@ def test_no_history():
         (event("promoted"), "\x1b[32mpromoted"),
         (event("failed"), "\x1b[1;31mfailed"),
         (event("rolled back"), "\x1b[1;31mrolled back"),
-        (event("gate", gate="golden", verdict="passed"), "\x1b[32mgate"),
-        (event("gate", gate="golden", verdict="failed"), "\x1b[1;31mgate"),
-        (event("gate", gate="golden", verdict="inconclusive"), "\x1b[33mgate"),
-        (event("run ended", outcome="done"), "\x1b[32mrun ended"),
-        (event("aspired", versions=[1]), "aspired"),
+        (event("measurement", gate="golden", verdict="Successful"), "\x1b[32mmeasurement"),
+        (event("measurement", gate="golden", verdict="Failed"), "\x1b[1;31mmeasurement"),
+        (event("measurement", gate="golden", verdict="Inconclusive"), "\x1b[33mmeasurement"),
+        (event("run ended", outcome="Successful"), "\x1b[32mrun ended"),
+        (event("versions set", versions=[1]), "versions set"),
     ],
 )
 def test_colours_say_how_it_went(one, seen, width):
@@ -105,20 +107,23 @@ def test_colours_say_how_it_went(one, seen, width):
     ("one", "text"),
     [
         (event("published", **{"from": "exports/3"}), "from exports/3"),
-        (event("run began"), ""),
-        (event("gate", gate="g", verdict="passed", text="as before"), "g passed: as before"),
+        (event("run started"), ""),
         (
-            event("gate", gate="g", verdict="passed", p99=8.2149, n=1000),
-            "g passed: p99 8.215, n 1000",
+            event("measurement", gate="g", verdict="Successful", message="as before"),
+            "g Successful: as before",
         ),
-        (event("gate", gate="g", verdict="unknown", rss=None), "g unknown: rss none"),
-        (event("gate"), "? ?"),
-        (event("aspired", versions=[2, 3]), "2, 3"),
-        (event("labels", stable=2, canary=3), "stable 2 canary 3"),
-        (event("traffic", stable=97.5, canary=2.5), "stable 97.5 canary 2.5"),
-        (event("bake began", weight=25.0, seconds=60), "weight 25 for 60 s"),
-        (event("bake ended", weight=25), "weight 25"),
-        (event("run ended", outcome="inconclusive"), "inconclusive"),
+        (
+            event("measurement", gate="g", verdict="Successful", p99=8.2149, n=1000),
+            "g Successful: p99 8.215, n 1000",
+        ),
+        (event("measurement", gate="g", verdict="Skipped", rss=None), "g Skipped: rss none"),
+        (event("measurement"), "? ?"),
+        (event("versions set", versions=[2, 3]), "2, 3"),
+        (event("labels set", stable=2, canary=3), "stable 2 canary 3"),
+        (event("weights set", stable=97.5, canary=2.5), "stable 97.5 canary 2.5"),
+        (event("step started", weight=25.0, seconds=60), "weight 25 for 60 s"),
+        (event("step completed", weight=25), "weight 25"),
+        (event("run ended", outcome="Inconclusive"), "Inconclusive"),
         (event("other", deep={"a": [1, 2]}), "deep a 1, 2"),
     ],
 )
@@ -150,12 +155,12 @@ def test_a_program_gets_all_of_it_in_utc():
     found = json.loads(json.dumps(as_json(EVENTS)))
     assert len(found) == len(EVENTS)
     assert found[2] == {
-        "when": "2026-07-14T09:30:02.123Z",
-        "who": "eva@ops",
-        "what": "labels",
+        "time": "2026-07-14T09:30:02.123Z",
+        "user": "eva@ops",
+        "kind": "labels set",
         "model": "seq2sum",
         "version": 5,
-        "why": "",
+        "reason": "",
         "run": "r5",
-        "figures": {"stable": 2, "canary": 3},
+        "details": {"stable": 2, "canary": 3},
     }

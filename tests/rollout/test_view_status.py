@@ -12,7 +12,7 @@ from seq2sum_serving.console.addresses import short
 from seq2sum_serving.console.status import as_json, status
 from seq2sum_serving.console.versions import labels, rows
 from seq2sum_serving.console.weights import shares
-from seq2sum_serving.deployment.state import Current, Policy, Recorded, Replica
+from seq2sum_serving.deployment.state import Current, ModelEntry, Policy, Replica
 from support.rendering import shown
 
 LOCAL = ("127.0.0.1:8501", "127.0.0.1:8502", "127.0.0.1:8503")
@@ -37,7 +37,7 @@ def current(targets=LOCAL, **changes):
         )
         for index, target in enumerate(targets)
     ]
-    recorded = Recorded(
+    recorded = ModelEntry(
         Policy("specific", frozenset({3, 4, 5})),
         {"stable": 5, "canary": 4, "previous": 3, "blue": 3},
     )
@@ -45,7 +45,7 @@ def current(targets=LOCAL, **changes):
         "on_disk": (1, 2, 4, 5),
         "recorded": recorded,
         "replicas": replicas,
-        "spent": {2: "failed on 2026-07-14T09:11:02.113Z: golden"},
+        "burned": {2: "failed on 2026-07-14T09:11:02.113Z: golden"},
     }
     return Current(**{**values, **changes})
 
@@ -65,14 +65,14 @@ def test_the_whole_picture_fits_eighty_columns_without_colours():
         "      5  stable          yes      yes     AVAILABLE  AVAILABLE  AVAILABLE",
         "      4  canary          yes      yes     LOADING    AVAILABLE  FAILED",
         "      3  previous, blue  missing  yes     UNLOADING  AVAILABLE  AVAILABLE",
-        "      2  spent           yes      —       FAILED     START      END",
+        "      2  burned          yes      —       FAILED     START      END",
         "      1                  yes      —       END        END        END",
     ]
     assert lines[9:11] == ["", "traffic  stable 75 % (version 5), canary 25 % (version 4)"]
     text = "\n".join(lines)
     assert "drift    ! version 3 is wanted, and is missing on disk\n" in text
     assert "         ! label canary should be version 4, and is no version on" in text
-    assert "spent    - version 2: failed on 2026-07-14 " in text
+    assert "burned   - version 2: failed on 2026-07-14 " in text
     assert "\x1b" not in text
 
 
@@ -95,7 +95,7 @@ def test_what_a_server_says_has_no_power_over_the_terminal():
 )
 def test_colours_say_how_it_is(state, error, silent, seen):
     replica = Replica("a:1", {1: VersionStatus(1, state, error)}, error=silent)
-    found = Current((1,), Recorded(Policy("specific", frozenset({1}))), [replica])
+    found = Current((1,), ModelEntry(Policy("specific", frozenset({1}))), [replica])
     assert seen in "\n".join(told(found, terminal=True))
 
 
@@ -128,18 +128,18 @@ def test_a_terminal_without_the_long_dash_gets_a_short_one():
     console = Console(file=out, width=80, force_terminal=False, legacy_windows=False)
     console.print(status(current(), model="seq2sum", weights={"stable": 1.0}))
     out.flush()
-    assert b"spent          |yes     |-      |" in out.buffer.getvalue()
+    assert b"burned         |yes     |-      |" in out.buffer.getvalue()
 
 
 def test_why_a_version_failed_is_told_while_anybody_remembers():
-    lines = told(current(spent={}))
+    lines = told(current(burned={}))
     assert "failed   - version 2 on 127.0.0.1:8501: NOT_FOUND: nothing there" in lines
 
 
 def test_all_well():
     found = Current(
         (1,),
-        Recorded(Policy("specific", frozenset({1})), {"stable": 1, "canary": 1, "previous": 1}),
+        ModelEntry(Policy("specific", frozenset({1})), {"stable": 1, "canary": 1, "previous": 1}),
         [Replica("a:1", {1: VersionStatus(1, State.AVAILABLE)}, {"stable": 1, "canary": 1})],
     )
     lines = told(found, weights={})
@@ -149,7 +149,7 @@ def test_all_well():
 
 def test_nothing_is_known_at_all():
     assert "drift    ! no version is stable yet in the file of record" in "\n".join(
-        told(Current(recorded=Recorded(Policy("specific"))))
+        told(Current(recorded=ModelEntry(Policy("specific"))))
     )
 
 
@@ -163,7 +163,7 @@ def test_nothing_is_known_at_all():
     ],
 )
 def test_labels_of_a_version_ours_first(recorded, version, found):
-    assert labels(Current(recorded=Recorded(labels=recorded)), version) == found
+    assert labels(Current(recorded=ModelEntry(labels=recorded)), version) == found
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_few_rows_are_the_newest_and_those_that_matter(most, found):
         "a:1",
         {3: VersionStatus(3, State.AVAILABLE), 2: VersionStatus(2, State.END)},
     )
-    recorded = Recorded(Policy("specific", frozenset({4})), {"stable": 5})
+    recorded = ModelEntry(Policy("specific", frozenset({4})), {"stable": 5})
     assert rows(Current((6, 7, 8, 9), recorded, [replica]), most=most) == found
 
 
@@ -229,7 +229,7 @@ def test_a_program_gets_all_of_it():
         "labels": ["canary"],
         "on_disk": True,
         "wanted": True,
-        "spent": None,
+        "burned": None,
         "replicas": {
             "127.0.0.1:8501": {"state": "LOADING", "error": ""},
             "127.0.0.1:8502": {"state": "AVAILABLE", "error": ""},
@@ -238,7 +238,7 @@ def test_a_program_gets_all_of_it():
     }
     assert found["labels"]["recorded"] == {"stable": 5, "canary": 4, "previous": 3, "blue": 3}
     assert found["labels"]["replicas"]["127.0.0.1:8501"] == {"stable": 5, "canary": None}
-    assert found["spent"] == {"2": "failed on 2026-07-14T09:11:02.113Z: golden"}
+    assert found["burned"] == {"2": "failed on 2026-07-14T09:11:02.113Z: golden"}
     assert found["weights"] == {"stable": 1.0}
     assert "version 3 is wanted, and is missing on disk" in found["drift"]
 

@@ -13,7 +13,7 @@ from seq2sum_serving.console.underway import underway
 from seq2sum_serving.console.watch import screen, watching
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import Event
-from seq2sum_serving.deployment.state import Current, Policy, Recorded, Replica
+from seq2sum_serving.deployment.state import Current, ModelEntry, Policy, Replica
 
 
 @pytest.fixture(autouse=True)
@@ -30,21 +30,21 @@ def moment(clock):
     return f"2026-07-14T{clock}.000Z"
 
 
-def event(what, clock="09:30:00", run="r3", why="", **figures):
-    return Event(what, 3, why, figures, run, "seq2sum", moment(clock), "eva@ops")
+def event(kind, clock="09:30:00", run="r3", reason="", **details):
+    return Event(kind, 3, reason, details, run, "seq2sum", moment(clock), "eva@ops")
 
 
-def gate(name, verdict="passed", text="fine", run="r3", **figures):
-    return event("gate", run=run, gate=name, verdict=verdict, text=text, **figures)
+def gate(name, verdict="Successful", message="fine", run="r3", **details):
+    return event("measurement", run=run, gate=name, verdict=verdict, message=message, **details)
 
 
-BAKING = event("bake began", "09:30:10", weight=25, seconds=60)
+BAKING = event("step started", "09:30:10", weight=25, seconds=60)
 NOW = moment("09:30:40")
 
 LOADED = {version: VersionStatus(version, State.AVAILABLE) for version in (2, 3)}
 CURRENT = Current(
     (1, 2, 3),
-    Recorded(Policy("specific", frozenset({2, 3})), {"stable": 2, "canary": 3}),
+    ModelEntry(Policy("specific", frozenset({2, 3})), {"stable": 2, "canary": 3}),
     [Replica(f"127.0.0.1:{port}", LOADED) for port in (8501, 8502)],
 )
 
@@ -73,11 +73,11 @@ def told(*events, current=CURRENT, width=80, terminal=False, probe="53+42 = 95")
 
 def test_a_screen_in_eighty_columns_without_colours():
     lines = told(
-        event("run began"),
+        event("run started"),
         gate("contract"),
-        gate("golden", text="exact match 1.0", exact_match=1.0),
-        event("labels", stable=2, canary=3),
-        event("traffic", stable=75.0, canary=25.0),
+        gate("golden", message="exact match 1.0", exact_match=1.0),
+        event("labels set", stable=2, canary=3),
+        event("weights set", stable=75.0, canary=25.0),
         BAKING,
     )
     assert lines == [
@@ -94,19 +94,19 @@ def test_a_screen_in_eighty_columns_without_colours():
         "         canary  25 %  version 3  " + "━" * 10,
         "probe    53+42 = 95",
         "run      version 3, began 11:30:00 by eva@ops",
-        "         contract  passed  fine",
-        "         golden    passed  exact match 1.0",
+        "         contract  Successful  fine",
+        "         golden    Successful  exact match 1.0",
         "         bake at weight 25  30 of 60 s  ━━━━━━━━━━━━━━━━━━━━",
-        "events   11:30:00  gate        3  contract passed: fine",
-        "         11:30:00  gate        3  golden passed: exact match 1.0",
-        "         11:30:00  labels      3  stable 2 canary 3",
-        "         11:30:00  traffic     3  stable 75 canary 25",
-        "         11:30:10  bake began  3  weight 25 for 60 s",
+        "events   11:30:00  measurement   3  contract Successful: fine",
+        "         11:30:00  measurement   3  golden Successful: exact match 1.0",
+        "         11:30:00  labels set    3  stable 2 canary 3",
+        "         11:30:00  weights set   3  stable 75 canary 25",
+        "         11:30:10  step started  3  weight 25 for 60 s",
     ]
 
 
 def test_a_screen_of_nothing():
-    lines = told(current=Current(recorded=Recorded(Policy("specific"))), probe="")
+    lines = told(current=Current(recorded=ModelEntry(Policy("specific"))), probe="")
     assert lines[-2:] == ["run      none is under way", "events   nothing was done yet"]
     assert not any(line.startswith("probe") for line in lines)
 
@@ -121,8 +121,8 @@ def test_old_versions_are_counted_and_not_listed():
 
 def test_an_event_takes_a_line_unless_it_asks_for_a_person():
     lines = told(
-        gate("golden", run="", text="word " * 30),
-        event("rolled back", run="", why="word " * 30),
+        gate("golden", run="", message="word " * 30),
+        event("rolled back", run="", reason="word " * 30),
     )
     events = lines[next(i for i, line in enumerate(lines) if line.startswith("events")) :]
     assert len(events) == 1 + 4
@@ -135,53 +135,53 @@ def test_narrow_bars_leave_the_names():
     assert any(line.startswith("         canary  25 %  version 3  ━") for line in lines)
 
 
-RUN = event("run began")
+RUN = event("run started")
 
 RUNS = {
     "no event at all": ([], None),
     "a verb of its own": ([event("promoted", run="")], None),
-    "a run that ended": ([RUN, gate("golden"), event("run ended", outcome="done")], None),
+    "a run that ended": ([RUN, gate("golden"), event("run ended", outcome="Successful")], None),
     "a run that has just begun": ([RUN], ([], None)),
     "the latest of each gate counts": (
-        [RUN, gate("a", "inconclusive"), gate("b"), gate("a", text="now")],
-        ([("a", "passed", "now"), ("b", "passed", "fine")], None),
+        [RUN, gate("a", "Inconclusive"), gate("b"), gate("a", message="now")],
+        ([("a", "Successful", "now"), ("b", "Successful", "fine")], None),
     ),
-    "a gate without text tells figures": (
-        [RUN, gate("a", text="", p99=8.5)],
-        ([("a", "passed", "p99 8.5")], None),
+    "a gate without text tells details": (
+        [RUN, gate("a", message="", p99=8.5)],
+        ([("a", "Successful", "p99 8.5")], None),
     ),
     "gates of another run do not count": ([gate("a", run="r2"), RUN], ([], None)),
     "another run ended": (
         [RUN, event("run ended", run="r2"), gate("a")],
-        ([("a", "passed", "fine")], None),
+        ([("a", "Successful", "fine")], None),
     ),
     "it bakes": ([RUN, BAKING], ([], (25, 60, 30))),
     "gates report while it bakes": (
         [RUN, BAKING, gate("live")],
-        ([("live", "passed", "fine")], (25, 60, 30)),
+        ([("live", "Successful", "fine")], (25, 60, 30)),
     ),
-    "a bake that ended": ([RUN, BAKING, event("bake ended", weight=25)], ([], None)),
+    "a bake that ended": ([RUN, BAKING, event("step completed", weight=25)], ([], None)),
     "a bake that takes longer is full": (
-        [RUN, event("bake began", "09:00:00", weight=5, seconds=60)],
+        [RUN, event("step started", "09:00:00", weight=5, seconds=60)],
         ([], (5, 60, 60)),
     ),
     "a clock that was put back": (
-        [RUN, event("bake began", "10:00:00", weight=5, seconds=60)],
+        [RUN, event("step started", "10:00:00", weight=5, seconds=60)],
         ([], (5, 60, 0)),
     ),
-    "a bake without figures": ([RUN, event("bake began")], ([], None)),
-    "a bake of no seconds": ([RUN, event("bake began", weight=5, seconds=0)], ([], None)),
+    "a bake without details": ([RUN, event("step started")], ([], None)),
+    "a bake of no seconds": ([RUN, event("step started", weight=5, seconds=0)], ([], None)),
     "a run that was killed and goes on": (
         [RUN, gate("a"), RUN, gate("b")],
-        ([("a", "passed", "fine"), ("b", "passed", "fine")], None),
+        ([("a", "Successful", "fine"), ("b", "Successful", "fine")], None),
     ),
     "a run of the same name that ended before": (
-        [RUN, event("run ended", outcome="inconclusive"), RUN],
+        [RUN, event("run ended", outcome="Inconclusive"), RUN],
         ([], None),
     ),
     "a run without a name": (
-        [gate("a", run=""), event("run began", run=""), gate("b", run="")],
-        ([("b", "passed", "fine")], None),
+        [gate("a", run=""), event("run started", run=""), gate("b", run="")],
+        ([("b", "Successful", "fine")], None),
     ),
 }
 
@@ -193,7 +193,7 @@ def test_the_run_under_way(events, expected):
         assert found is None
         return
     gates, bake = expected
-    assert found.began.what == "run began"
+    assert found.began.kind == "run started"
     assert list(found.gates) == gates
     assert (found.bake and (found.bake.weight, found.bake.seconds, found.bake.passed)) == bake
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 
-def blurred(text: str) -> list[str]:
+def mask_run_dependent(text: str) -> list[str]:
     """Lines with everything that differs from run to run made equal."""
     text = re.sub(r"demo-\d{8}-\d{6}", "demo-…", text)
     text = re.sub(r"confidence([ =])0\.\d+", r"confidence\g<1>…", text)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from seq2sum import contract
+from seq2sum.addition import contract
 
 SECONDS = 0.1
 """That a call to the slow version takes longer: about a hundred times as long as one of a small

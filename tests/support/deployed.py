@@ -198,7 +198,7 @@ class Deployed:
         """The history; of one kind or of all."""
         lines = self.history.read_text().splitlines() if self.history.exists() else []
         found = map(json.loads, lines)
-        return [event for event in found if what in ("", event["what"])]
+        return [event for event in found if what in ("", event["kind"])]
 
     def until_event(self, what: str, version: int) -> None:
         """Waits for it."""

@@ -1,4 +1,4 @@
-"""What the pages of the project show: their blocks, and whether the commands in them exist."""
+"""Code blocks of the documentation, and a check that the commands in them exist."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ CONTINUED = re.compile(r"\\\n\s*")
 
 
 def text(page: str) -> str:
-    """A page, by its path below the project's."""
+    """Returns a page by its path in the repository."""
     return (ROOT / page).read_text()
 
 
-def blocks(told: str) -> list[tuple[str, str]]:
-    """Language and text of every fenced block."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", told, re.MULTILINE | re.DOTALL)
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Returns language and text of every fenced block."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
-def commands(told: str) -> list[str]:
-    """Every command that somebody types, on one line each, without comments."""
-    consoles = "".join(block for language, block in blocks(told) if language == "console")
+def commands(page: str) -> list[str]:
+    """Returns every command in console blocks, each on one line and without comments."""
+    consoles = "".join(block for language, block in blocks(page) if language == "console")
     lines = CONTINUED.sub("", consoles).splitlines()
     typed = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     return [line.partition("  # ")[0].rstrip() for line in typed]
 
 
-def headings(told: str) -> set[str]:
-    """The anchors of a page, as links name them."""
-    found = re.findall(r"^#+ (.*)$", told, re.MULTILINE)
+def headings(page: str) -> set[str]:
+    """Returns the anchors of a page as links name them."""
+    found = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in found}
 
 
 def exists(line: str) -> None:
-    """Fails if a command does not exist as it is written: the program, its verbs, its options."""
+    """Fails if a command does not exist as written: its program, subcommand and options."""
     program, *options = shlex.split(line.replace("$PWD", "/models"))
     match program:
         case "make":
@@ -68,7 +68,7 @@ def exists(line: str) -> None:
             fields = dict.fromkeys(re.findall(r"{(\w+)}", template), "x")
             assert fields.keys() <= set(re.findall(r"{(\w+)}", servers.__doc__))
         case _:
-            raise AssertionError(f"who runs {line}?")
+            raise AssertionError(f"unknown program: {line}")
 
 
 VALUED = ("--tail", "--scale", "--volume", "-v")
@@ -78,7 +78,7 @@ TOOLS = {"rollout": "seq2sum-rollout", "probe": "seq2sum-probe"}
 
 
 def compose(options: list[str]) -> None:
-    """Fails if `docker compose` is asked for a profile, a service or a verb that there is not."""
+    """Fails if a `docker compose` command names an unknown profile, service or subcommand."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     profiles = {name for service in services.values() for name in service.get("profiles", [])}
     subcommand, *rest = options
@@ -96,11 +96,11 @@ def compose(options: list[str]) -> None:
             assert service in services, f"no service {service}"
             exists(shlex.join([TOOLS[service], *inside]))
         case _:
-            raise AssertionError(f"is `docker compose {verb}` looked at here?")
+            raise AssertionError(f"`docker compose {verb}` is not checked yet")
 
 
 def services_in(words: list[str]) -> list[str]:
-    """What is neither an option nor an option's value, of which `--scale` names a service too."""
+    """Returns the services: words that are not options or their values, and those of `--scale`."""
     named = []
     for word, before in zip(words, ["", *words], strict=False):
         if before == "--scale":

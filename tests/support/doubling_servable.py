@@ -1,27 +1,27 @@
-"""A servable that doubles numbers and can be held, and a queue before it."""
+"""A batched servable for tests: it doubles numbers, and its runs can be blocked."""
 
 from __future__ import annotations
 
 import threading
 
 import numpy as np
-from seq2sum_serving.embedded.batching.batched import BatchedServable
+from seq2sum_serving.embedded.batching.batched_servable import BatchedServable
 from seq2sum_serving.embedded.batching.parameters import BatchingParameters
 from seq2sum_serving.embedded.batching.scheduler import Scheduler
 from seq2sum_serving.embedded.errors import Code, ServingError
 
 SECONDS = 30
-"""For what happens at once, unless it never does."""
+"""Timeout for events that happen at once unless a test fails."""
 
 
-class Doubling:
-    """Answers y = 2x and z = 3x; a negative x fails the run. Runs wait while it is held."""
+class DoublingServable:
+    """Computes y = 2x and z = 3x; a negative x fails the run. Runs block until `free` is set."""
 
     def __init__(self):
         self.signatures = {"serving_default": "its signature"}
         self.runs = []
         self.timeouts = []
-        self.begun = threading.Semaphore(0)
+        self.started = threading.Semaphore(0)
         self.free = threading.Event()
         self.free.set()
         self.closed = False
@@ -30,18 +30,18 @@ class Doubling:
         [x] = feeds.values()
         self.runs.append(x.tolist())
         self.timeouts.append(timeout)
-        self.begun.release()
+        self.started.release()
         assert self.free.wait(SECONDS)
         if (x < 0).any():
             raise ServingError(Code.INVALID_ARGUMENT, f"{x.tolist()} has a negative number")
-        answers = {"y": 2 * x, "z": 3 * x, "scalar": np.float32(1)}
-        return [answers[name] for name in fetches]
+        outputs = {"y": 2 * x, "z": 3 * x, "scalar": np.float32(1)}
+        return [outputs[name] for name in fetches]
 
     def close(self):
         self.closed = True
 
 
-class Clock:
+class FakeClock:
     def __init__(self):
         self.now = 0.0
 
@@ -49,12 +49,12 @@ class Clock:
         return self.now
 
 
-class Setting:
-    """A batched servable, on threads and a clock of its own."""
+class BatchedSetup:
+    """A `BatchedServable` around a `DoublingServable`, with its own threads and clock."""
 
     def __init__(self, threads=1, **parameters):
-        self.servable = Doubling()
-        self.clock = Clock()
+        self.servable = DoublingServable()
+        self.clock = FakeClock()
         scheduler = Scheduler(threads, "test", clock=self.clock)
         self.batched = BatchedServable(self.servable, BatchingParameters(**parameters), scheduler)
 
@@ -62,28 +62,28 @@ class Setting:
         return self.batched.submit({"x": np.array(numbers, np.int64)}, fetches, timeout=timeout)
 
     def occupy(self):
-        """Holds the only thread; what is submitted from now on waits."""
+        """Blocks the only thread, so that further requests wait in their queues."""
         self.servable.free.clear()
-        held = self.submit(0)
-        assert self.servable.begun.acquire(timeout=SECONDS)
-        return held
+        blocked = self.submit(0)
+        assert self.servable.started.acquire(timeout=SECONDS)
+        return blocked
 
     def release(self):
         self.servable.free.set()
 
 
-def settings():
-    """Makes settings, and closes them after the test; a fixture where it is used."""
-    made = []
+def batched_setups():
+    """Makes `BatchedSetup`s and closes them after the test; a module turns it into a fixture."""
+    setups = []
 
     def make(*arguments, **options):
-        made.append(Setting(*arguments, **options))
-        return made[-1]
+        setups.append(BatchedSetup(*arguments, **options))
+        return setups[-1]
 
     yield make
-    for each in made:
-        each.release()
-        each.batched.close()
+    for setup in setups:
+        setup.release()
+        setup.batched.close()
 
 
 def answer(future):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seq2sum import State, VersionStatus
 from seq2sum_serving.deployment import config_text
-from seq2sum_serving.deployment.errors import Mistake
+from seq2sum_serving.deployment.errors import UsageError
 from seq2sum_serving.deployment.state import STABLE, Replica
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.lifecycle import labels as label_rules
@@ -82,7 +82,7 @@ class FakeReplica:
         if self.error:
             return False
         if self.file is not None and not self.deaf:
-            with suppress(ServingError, Mistake):  # the real one logs it
+            with suppress(ServingError, UsageError):  # the real one logs it
                 self.configure(config_text.parsed(self.file.read_text()))
         self.source.poll()
         if self.ticks % self.pause == 0:
@@ -119,8 +119,8 @@ class FakeReplica:
         return FakeServable(path)
 
 
-class FakeFleet:
-    """Three of them, in the place of `rollout.fleet.Fleet`.
+class FakeReplicas:
+    """Three of them, in the place of `rollout.fleet.Replicas`.
 
     The first two take reloads, one of them slowly; the third one polls the file, too. At every
     moment it is seen that no caller is left without an answer.
@@ -163,23 +163,23 @@ class FakeFleet:
         while quiet < 2:
             quiet = 0 if self.tick(check=check) else quiet + 1
 
-    def replicas(self, labels):
+    def observe(self, labels):
         self.tick()
         return [replica.seen(tuple(labels)) for replica in self.replicas_]
 
-    def answering(self, label):
+    def resolve_label(self, label):
         said = {one.target: one.error or one.behind(label) or "NOT_FOUND" for one in self.replicas_}
         return {target: self.lies.get((target, truth), truth) for target, truth in said.items()}
 
-    def push(self, message):
+    def reload_config(self, message):
         self.check_told(message)
         return {
             replica.target: said
             for replica in self.replicas_
-            if (said := self.push_to(replica, message))
+            if (said := self.reload_one(replica, message))
         }
 
-    def push_to(self, replica, message):
+    def reload_one(self, replica, message):
         """What a replica says that does not take it."""
         try:
             replica.configure(message)

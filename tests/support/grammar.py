@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seq2sum.contract import Status
+from seq2sum.addition.contract import Status
 
 EXAMPLES = {
     b"53+42": Status.OK,

@@ -19,6 +19,8 @@ FLAGS = (
     "--model_base_path={model_base_path} --model_config_file={model_config_file} {extra_flags}"
 )
 VARIABLE = "SEQ2SUM_SERVER_COMMAND"
+FORBIDDEN = "SEQ2SUM_NO_SERVERS"
+"""Set where tests must not start servers: the fast loop."""
 TEMPLATE = os.environ.get(VARIABLE, f"{shlex.join(EMBEDDED)} {FLAGS}")
 CAN_FORK = sys.platform == "linux"
 """Elsewhere a child cannot be waited for so."""
@@ -65,7 +67,8 @@ def command(**values: str | int) -> list[str]:
 
 
 def started(line: Sequence[str], log: Path) -> Process:
-    """A process of its own, from nothing."""
+    """Starts a new process."""
+    assert FORBIDDEN not in os.environ, "starts a server: mark the test with pytest.mark.server"
     with log.open("ab") as file:
         return subprocess.Popen(
             line, stdout=file, stderr=file, stdin=subprocess.DEVNULL, env=environment()
@@ -76,6 +79,7 @@ def forked(line: Sequence[str], log: Path) -> Process:
     """The same, without the seconds that TensorFlow takes to import where that can be."""
     if not (CAN_FORK and OF_THE_PROJECT):
         return started(line, log)
+    assert FORBIDDEN not in os.environ, "starts a server: mark the test with pytest.mark.server"
     assert tuple(line[: len(EMBEDDED)]) == EMBEDDED
     return fork_server(SERVE).start(line[len(EMBEDDED) :], out=log, errors=log)
 

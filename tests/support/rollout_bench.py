@@ -9,17 +9,17 @@ from functools import cache
 from rich.console import Console
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 from seq2sum_serving.deployment import config_text
-from seq2sum_serving.deployment.event_log import History
-from seq2sum_serving.deployment.model_config_file import Record
-from seq2sum_serving.deployment.model_store import SAVED_MODEL, Base
+from seq2sum_serving.deployment.event_log import EventLog, Verdict
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.model_store import SAVED_MODEL, ModelStore
 from seq2sum_serving.deployment.state import CANARY, STABLE
-from seq2sum_serving.deployment.traffic import Traffic
+from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
-from seq2sum_serving.gates.results import Result, Verdict
+from seq2sum_serving.gates.measurement import Measurement
 from seq2sum_serving.rollout import commands, rehearsal, runner
 from seq2sum_serving.rollout import executor as deployment
 from seq2sum_serving.rollout.executor import Deployment, Pace
-from support.fake_replicas import MODEL, FakeFleet
+from support.fake_replicas import MODEL, FakeReplicas
 
 STEPS = (5, 50)
 PLAIN = 'model_config_list {{ config {{ name: "seq2sum" base_path: "{base}" {more} }} }}\n'
@@ -92,13 +92,13 @@ class Gates:
         return None
 
     def loaded(self, _):
-        assert set(self.deployment.fleet.answering(STABLE).values()) == {self.stable}
+        assert set(self.deployment.fleet.resolve_label(STABLE).values()) == {self.stable}
         return [self._found("golden")]
 
     def bake(self, _, ended, told, **__):
         weight = self.deployment.traffic.read()[CANARY]
-        assert set(self.deployment.fleet.answering(CANARY).values()) == {self.version}
-        assert set(self.deployment.fleet.answering(STABLE).values()) == {self.stable}
+        assert set(self.deployment.fleet.resolve_label(CANARY).values()) == {self.version}
+        assert set(self.deployment.fleet.resolve_label(STABLE).values()) == {self.stable}
         found = self._found("errors", f"errors {weight:g}")
         told("probes")
         ended()
@@ -107,11 +107,11 @@ class Gates:
     def _found(self, gate, moment=None):
         moment = moment or gate
         self.asked.append(moment)
-        told = self.script.get(moment, Verdict.PASSED)
+        told = self.script.get(moment, Verdict.SUCCESSFUL)
         if callable(told):
             told()
-            told = Verdict.PASSED
-        return Result(gate, Verdict(told), f"{told} it", {"share": 1.0})
+            told = Verdict.SUCCESSFUL
+        return Measurement(gate, Verdict(told), f"{told} it", {"share": 1.0})
 
 
 class Bench:
@@ -133,7 +133,7 @@ class Bench:
         self.file = folder / "models.config"
         self.file.write_text(PLAIN.format(base=self.base, more=config))
         monkeypatch.setattr(config_text, "parsed", parsed)
-        self.fleet = FakeFleet(self.file)
+        self.fleet = FakeReplicas(self.file)
         self.gates = gates or Gates()
         clock = Clock(self.fleet)
         monkeypatch.setattr(deployment, "time", clock)
@@ -155,11 +155,11 @@ class Bench:
     def deployment(self):
         """As a process that has just begun sees it."""
         return Deployment(
-            Record(self.file, MODEL),
+            ModelConfigFile(self.file, MODEL),
             self.fleet,
-            Base(self.base),
-            Traffic(self.folder / "traffic.json"),
-            History(self.folder / "rollouts.jsonl"),
+            ModelStore(self.base),
+            TrafficFile(self.folder / "traffic.json"),
+            EventLog(self.folder / "rollouts.jsonl"),
             pace=Pace(load=30, settle=0.2),
             tell=self.said.append,
         )
@@ -182,7 +182,7 @@ class Bench:
     @property
     def done(self):
         """What the history says, a word each."""
-        return [event.what for event in self.events]
+        return [event.kind for event in self.events]
 
     @property
     def recorded(self):
@@ -195,9 +195,9 @@ class Bench:
     def outcomes(self):
         """How runs ended: version and word."""
         return [
-            (event.version, event.figures["outcome"])
+            (event.version, event.details["outcome"])
             for event in self.events
-            if event.what == "run ended"
+            if event.kind == "run ended"
         ]
 
     def loaded(self):

@@ -1,8 +1,10 @@
-"""A servable without a graph: it says what it is told to say, and notes what it was asked."""
+"""A servable without a graph: it returns prepared arrays and records its calls."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from seq2sum_serving.embedded.errors import ServingError
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
@@ -10,7 +12,7 @@ STRING, FLOAT = types_pb2.DT_STRING, types_pb2.DT_FLOAT
 
 
 def signature(inputs, outputs, *, method="tensorflow/serving/predict", **defaults):
-    """A SignatureDef; tensors are named `<alias>:0`."""
+    """A SignatureDef; its tensors are named `<alias>:0`."""
     made = meta_graph_pb2.SignatureDef(method_name=method)
     for side, dtypes in ((made.inputs, inputs), (made.outputs, outputs)):
         for alias, dtype in dtypes.items():
@@ -29,19 +31,26 @@ def floats(*rows):
     return np.array(rows, np.float32)
 
 
-class Scripted:
-    """Answers with these arrays, by tensor name."""
+def refusal(call, *arguments, **keywords):
+    """Code and message of the ServingError that a call raises."""
+    with pytest.raises(ServingError) as caught:
+        call(*arguments, **keywords)
+    return caught.value.code, caught.value.message
+
+
+class ScriptedServable:
+    """Returns the given outputs, arrays by alias."""
 
     def __init__(self, signatures, **outputs):
         self.signatures = signatures
         self.outputs = {f"{alias}:0": array for alias, array in outputs.items()}
-        self.asked = []
-        self.timeouts = []
+        self.fed = []
         self.fetched = []
+        self.timeouts = []
         self.closed = False
 
     def run(self, feeds, fetches, *, timeout=None):
-        self.asked.append({name: array.tolist() for name, array in feeds.items()})
+        self.fed.append({name: array.tolist() for name, array in feeds.items()})
         self.fetched.append(list(fetches))
         self.timeouts.append(timeout)
         return [self.outputs[name] for name in fetches]

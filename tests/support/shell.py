@@ -8,7 +8,7 @@ import pty
 import subprocess
 import time
 
-from seq2sum import _fake_replies
+from seq2sum.addition import fake_replies
 from seq2sum.testing import FakeServer
 from support.paths import BIN
 
@@ -21,7 +21,7 @@ class Instant(FakeServer):
     def respond(self, method, request, _):
         self.calls.append(method)
         self._stopped.wait(self.delay)
-        reply = _fake_replies.answers("seq2sum", 1, ["7"], [0], 0.5)
+        reply = fake_replies.answers("seq2sum", 1, ["7"], [0], 0.5)
         for tensor in reply.outputs.values():
             tensor.tensor_shape.dim[0].size = len(request.inputs["questions"].string_val)
         return reply

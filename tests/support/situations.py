@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seq2sum import State, VersionStatus
-from seq2sum_serving.deployment.state import Current, Policy, Recorded, Replica
+from seq2sum_serving.deployment.state import Current, ModelEntry, Policy, Replica
 
 STATES = {
     "A": State.AVAILABLE,
@@ -26,20 +26,20 @@ def replica(text: str, labels: dict[str, int | None] | None = None, target: str 
     return Replica(target, states, labels or {})
 
 
-def recorded(versions: str | None, **labels: int) -> Recorded:
+def recorded(versions: str | None, **labels: int) -> ModelEntry:
     """A file of record; None for versions is no policy at all."""
     if versions is None:
-        return Recorded(Policy(), labels)
+        return ModelEntry(Policy(), labels)
     if versions == "all":
-        return Recorded(Policy("all"), labels)
-    return Recorded(Policy("specific", frozenset(map(int, versions.split()))), labels)
+        return ModelEntry(Policy("all"), labels)
+    return ModelEntry(Policy("specific", frozenset(map(int, versions.split()))), labels)
 
 
 def current(
     versions: str | None,
     *replicas: str,
     on_disk: str = "1 2 3 4",
-    spent: dict[int, str] | None = None,
+    burned: dict[int, str] | None = None,
     down: int = 0,
     answering: dict[str, int | None] | None = None,
     **labels: int,
@@ -49,4 +49,4 @@ def current(
     there = [replica(text, meant, f"r{n}:1") for n, text in enumerate(replicas)]
     there += [Replica(f"down{n}:1", error="UNAVAILABLE gone") for n in range(down)]
     disk = [int(number) for number in on_disk.split()]
-    return Current(disk, recorded(versions, **labels), there, spent or {})
+    return Current(disk, recorded(versions, **labels), there, burned or {})

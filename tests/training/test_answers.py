@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum_training.graph.answers import CHARACTERS, Choice
 
 

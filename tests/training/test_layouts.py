@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum_training.data.layouts import SOURCES, Layout, answer_tokens
 from seq2sum_training.data.questions import every_pair, questions
 from seq2sum_training.graph.question_reader import read

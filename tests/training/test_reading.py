@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum_training.data.layouts import SOURCES, Layout
 from seq2sum_training.graph.question_reader import read
 from support.grammar import EXAMPLES

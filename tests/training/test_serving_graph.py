@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from seq2sum import contract
+from seq2sum.addition import contract
 from seq2sum_training import recipe
 from seq2sum_training.data.layouts import Layout
 from seq2sum_training.data.questions import questions

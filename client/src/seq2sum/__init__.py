@@ -1,7 +1,6 @@
 """seq2sum: ask a seq2sum model on TensorFlow Serving, with plain strings."""
 
-from seq2sum import contract
-from seq2sum._answers import Answer, Columns
+from seq2sum import addition, model_versions
 from seq2sum._async_client import AsyncClient
 from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._client import Client
@@ -18,12 +17,13 @@ from seq2sum._errors import (
     UnexpectedResponse,
     VersionNotFound,
 )
-from seq2sum._explanation import Explanation, Place
 from seq2sum._how import How, Pace
 from seq2sum._shadow import Shadow
 from seq2sum._split import Split
 from seq2sum._split_file import SplitFile
 from seq2sum._versions import Description, SignatureShape, State, TensorShape, VersionStatus
+from seq2sum.addition.answers import Answer, Columns
+from seq2sum.addition.explanation import Explanation, Place
 
 __all__ = [
     "TLS",
@@ -56,7 +56,8 @@ __all__ = [
     "UnexpectedResponse",
     "VersionNotFound",
     "VersionStatus",
-    "contract",
+    "addition",
+    "model_versions",
 ]
 
 for _name in __all__:  # tracebacks and reprs show the public path, not the private module

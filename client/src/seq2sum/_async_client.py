@@ -12,18 +12,18 @@ from typing import Self, Unpack
 import grpc
 
 from seq2sum import _calls, _forks, _metadata
-from seq2sum._answers import Answer, Columns, Question
 from seq2sum._async_connection import AsyncConnection
-from seq2sum._chunks import MOST_ROWS, ROWS_PER_CALL, chunks, chunks_as_they_come
 from seq2sum._configuration import Configured
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
-from seq2sum._explanation import Explanation
 from seq2sum._how import How, Pace, Plan, Route, many
 from seq2sum._numbers import whole
 from seq2sum._servable import Servable
 from seq2sum._versions import Description, VersionStatus
 from seq2sum._waiting import Awaited, poll_pauses
+from seq2sum.addition.answers import Answer, Columns, Question
+from seq2sum.addition.chunks import MOST_ROWS, ROWS_PER_CALL, chunks, chunks_as_they_come
+from seq2sum.addition.explanation import Explanation
 
 
 class AsyncClient(Configured):

@@ -12,15 +12,15 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from seq2sum import contract
-from seq2sum._answers import Columns, Question, refusal
-from seq2sum._chunks import Chunk, encoded
 from seq2sum._errors import UnexpectedResponse
-from seq2sum._explanation import Explanation, places
 from seq2sum._methods import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, Method
 from seq2sum._servable import Servable
 from seq2sum._tensors import fill_with_strings, floats, integers, strings
 from seq2sum._versions import Description, SignatureShape, State, TensorShape, VersionStatus
+from seq2sum.addition import contract
+from seq2sum.addition.answers import Columns, Question, refusal
+from seq2sum.addition.chunks import Chunk, encoded
+from seq2sum.addition.explanation import Explanation, places
 from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
 
 Result = TypeVar("Result")

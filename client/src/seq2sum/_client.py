@@ -14,18 +14,18 @@ from typing import Self, Unpack
 import grpc
 
 from seq2sum import _calls, _forks, _metadata
-from seq2sum._answers import Answer, Columns, Question
-from seq2sum._chunks import MOST_ROWS, ROWS_PER_CALL, Chunk, chunks
 from seq2sum._configuration import Configured
 from seq2sum._connection import Connection, Pending
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
-from seq2sum._explanation import Explanation
 from seq2sum._how import How, Pace, Plan, Route, many
 from seq2sum._numbers import whole
 from seq2sum._servable import Servable
 from seq2sum._versions import Description, VersionStatus
 from seq2sum._waiting import Awaited, poll_pauses
+from seq2sum.addition.answers import Answer, Columns, Question
+from seq2sum.addition.chunks import MOST_ROWS, ROWS_PER_CALL, Chunk, chunks
+from seq2sum.addition.explanation import Explanation
 
 LONGEST_CLOSE = 1.0
 """Seconds to wait for a channel to close when the program is being interrupted."""

@@ -14,10 +14,10 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seq2sum._answers import Question
-from seq2sum._chunks import BYTES_PER_CALL, ROWS_PER_CALL
 from seq2sum._how import Route
 from seq2sum._numbers import LONGEST, seconds, whole
+from seq2sum.addition.answers import Question
+from seq2sum.addition.chunks import BYTES_PER_CALL, ROWS_PER_CALL
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-from seq2sum._answers import Answer, Columns, Question
-from seq2sum._chunks import Chunk, encoded
 from seq2sum._coalescing import Coalesce, Place, Queue, latest
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError, again
 from seq2sum._how import Route
+from seq2sum.addition.answers import Answer, Columns, Question
+from seq2sum.addition.chunks import Chunk, encoded
 
 
 class Edge(Protocol):

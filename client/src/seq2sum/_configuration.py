@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from seq2sum import _channel, _forks, _metadata, _proxy, _target, contract
+from seq2sum import _channel, _forks, _metadata, _proxy, _target
 from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._coalescing import Coalesce
 from seq2sum._deadline import Deadline, Default, Timeout
@@ -20,6 +20,7 @@ from seq2sum._servable import Servable
 from seq2sum._shadow import Shadow
 from seq2sum._split import Split
 from seq2sum._split_file import SplitFile
+from seq2sum.addition import contract
 
 DEFAULT_TARGET = "localhost:8500"
 DEFAULT_TIMEOUT = 10.0

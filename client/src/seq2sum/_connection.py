@@ -10,9 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 import grpc
 
 from seq2sum import _calls, _errors, _forks
-from seq2sum._answers import Columns
 from seq2sum._calls import Call
-from seq2sum._chunks import Chunk
 from seq2sum._coalescing import Coalesce
 from seq2sum._coalescing_threads import ThreadCoalescer
 from seq2sum._deadline import Deadline
@@ -23,6 +21,8 @@ from seq2sum._methods import bound
 from seq2sum._refusal import Shown
 from seq2sum._shadow import Shadow
 from seq2sum._waiting import overload_pauses
+from seq2sum.addition.answers import Columns
+from seq2sum.addition.chunks import Chunk
 
 Result = TypeVar("Result")
 

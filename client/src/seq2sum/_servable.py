@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seq2sum import contract
+from seq2sum import model_versions
 from seq2sum._numbers import whole
 from seq2sum.protocol import predict_pb2
 
@@ -35,7 +35,7 @@ class Servable:
             return
         if self.label is not None:
             raise ValueError(f"version {self.version} and label {self.label!r}: give one of them")
-        largest = contract.LARGEST_VERSION
+        largest = model_versions.LARGEST_VERSION
         if type(self.version) is not int or abs(self.version) > largest:
             plain = whole("version", self.version, least=-largest, most=largest)
             object.__setattr__(self, "version", plain)

@@ -7,10 +7,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from seq2sum._answers import Columns
 from seq2sum._errors import Seq2SumError
 from seq2sum._numbers import LONGEST, real, seconds, whole
 from seq2sum._servable import Servable
+from seq2sum.addition.answers import Columns
 
 log = logging.getLogger("seq2sum")
 

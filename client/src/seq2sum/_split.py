@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Collection, Mapping
 
-from seq2sum import contract
+from seq2sum import model_versions
 from seq2sum._numbers import plain, whole
 
 
@@ -70,7 +70,7 @@ class Split:
 def _side(side: str | int) -> str | int:
     if isinstance(side, str):
         return side
-    return whole("version", side, least=0, most=contract.LARGEST_VERSION)
+    return whole("version", side, least=0, most=model_versions.LARGEST_VERSION)
 
 
 def side_named(name: str) -> str | int:
@@ -80,7 +80,7 @@ def side_named(name: str) -> str | int:
         ValueError: It is neither.
     """
     if name.isascii() and name.isdigit():
-        version = contract.version_number(name)
+        version = model_versions.version_number(name)
         if version is None:
             raise ValueError(f"{name} is not a version: it does not fit into 64 bits")
         return version

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from seq2sum import contract
+from seq2sum.addition import contract
 
 
 class State(IntEnum):

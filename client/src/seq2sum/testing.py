@@ -21,10 +21,11 @@ from typing import Any, Self
 import grpc
 from google.protobuf.message import Message
 
-from seq2sum import _fake_replies, contract
+from seq2sum import model_versions
 from seq2sum._errors import UNKNOWN_LABEL
 from seq2sum._methods import METHODS, Method
 from seq2sum._numbers import LONGEST, real, seconds, whole
+from seq2sum.addition import contract, fake_replies
 from seq2sum.protocol import predict_pb2
 
 __all__ = ["FakeServer", "Seen"]
@@ -159,15 +160,15 @@ class FakeServer:
         if self._failures:
             context.abort(*self._failures.popleft())
         if method == "GetModelStatus":
-            return _fake_replies.states(self._known(seen, spec.name, context))
+            return fake_replies.states(self._known(seen, spec.name, context))
         version = self._version(seen, spec.name, context)
         if method == "GetModelMetadata":
-            return _fake_replies.metadata(spec.name, version, self.digits)
+            return fake_replies.metadata(spec.name, version, self.digits)
         texts, statuses = self._answers(version, questions)
         if spec.signature_name in ("", contract.DEFAULT.name):
-            return _fake_replies.answers(spec.name, version, texts, statuses, self._confidence)
+            return fake_replies.answers(spec.name, version, texts, statuses, self._confidence)
         if spec.signature_name == contract.DETAILED.name:
-            return _fake_replies.probabilities(
+            return fake_replies.probabilities(
                 spec.name, version, texts, statuses, self._confidence, self.digits
             )
         details = f'Serving signature key "{spec.signature_name}" not found.'
@@ -215,7 +216,7 @@ class FakeServer:
 
 
 def _version(number: int) -> int:
-    return whole("version", number, least=0, most=contract.LARGEST_VERSION)
+    return whole("version", number, least=0, most=model_versions.LARGEST_VERSION)
 
 
 def _questions(method: str, request: Any) -> tuple[bytes, ...]:

@@ -60,38 +60,32 @@ SMALL = 4096
 
 
 def tensor(chance: Chance, dtype: int, shape: tuple[int, ...] | None) -> tensor_pb2.TensorProto:
-    """A tensor for an input; with a small chance it is broken somewhere.
-
-    Huge sizes go only to inputs of any rank, which are copied and not computed with: many kernels
-    of TensorFlow end the process, or take minutes, over [0, 2^40, 2^63 - 1].
-    """
+    """A tensor for an input; with a small chance it is broken somewhere."""
     if chance.one_in(40):
         dtype = chance.choice([*FIELDS, *range(-1, 40), 101, 107])
-    huge = HUGE if shape is None else ()
     if shape is None or chance.one_in(30):
-        shape = any_shape(chance, huge)
+        shape = any_shape(chance)
     proto = tensor_pb2.TensorProto(dtype=dtype)
     for size in shape:
         proto.tensor_shape.dim.add(size=size)
     fill(chance, proto, elements(shape))
     if chance.one_in(15):
-        spoil(chance, proto, huge)
+        spoil(chance, proto)
     return proto
 
 
-def any_shape(chance: Chance, huge: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape, mostly small; `huge` are sizes that may stand in it."""
+def any_shape(chance: Chance) -> tuple[int, ...]:
     small = tuple(chance.randint(0, 4) for _ in range(chance.choice((0, 1, 1, 1, 2, 2, 3))))
     rank = chance.choice((5, 8, 9, 30, 253, MOST_DIMENSIONS, MOST_DIMENSIONS + 1, 300))
-    empty = [*small, 0, *chance.some(huge or (1,)), chance.choice(huge or (1,))]
-    chance.shuffle(empty)
+    huge = [*small, 0, *chance.some(HUGE), chance.choice(HUGE)]
+    chance.shuffle(huge)
     return chance.weighted(
         {
             small: 80,
             (1,) * rank: 3,
             (2, *(1,) * (rank - 1)): 2,
-            tuple(empty): 5,
-            (*small, chance.choice(huge or (1,))): 2,
+            tuple(huge): 5,
+            (*small, chance.choice(HUGE)): 2,
             (*small, -1): 2,
         }
     )
@@ -154,7 +148,7 @@ def varint(number: int) -> bytes:
     return bytes([*written, number])
 
 
-def spoil(chance: Chance, proto: tensor_pb2.TensorProto, huge: tuple[int, ...]) -> None:
+def spoil(chance: Chance, proto: tensor_pb2.TensorProto) -> None:
     """One thing that is wrong, or only unusual."""
     match chance.randrange(6):
         case 0:
@@ -168,4 +162,4 @@ def spoil(chance: Chance, proto: tensor_pb2.TensorProto, huge: tuple[int, ...]) 
         case 4:
             proto.ClearField("tensor_shape")
         case 5:
-            proto.tensor_shape.dim.add(size=chance.choice((-1, 0, 1, 2, *huge)))
+            proto.tensor_shape.dim.add(size=chance.choice((-1, 0, 1, 2, *HUGE)))

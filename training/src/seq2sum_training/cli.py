@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from seq2sum import contract
+from seq2sum import model_versions
 
 from seq2sum_training import commands
 from seq2sum_training import recipe as recipes
@@ -209,7 +209,7 @@ def share(text: str) -> float:
 
 def version(text: str) -> int:
     """A version from the command line."""
-    number = contract.version_number(text)
+    number = model_versions.version_number(text)
     if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a version: 0, 1, 2 and so on")
     return number

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_training.errors import UserError
 from seq2sum_training.export import versions

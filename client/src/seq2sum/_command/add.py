@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 
-from seq2sum._answers import Columns, Question
 from seq2sum._client import Client
 from seq2sum._command.complaints import Mistake, complaint, one_line, shown, tell
 from seq2sum._command.connection import asked, connected
@@ -17,6 +16,7 @@ from seq2sum._command.rows import FORMATS, Row, part
 from seq2sum._command.sink import Write, opened
 from seq2sum._command.terminal import is_terminal
 from seq2sum._errors import CallError, Seq2SumError, UnexpectedResponse
+from seq2sum.addition.answers import Columns, Question
 
 ERRORS_SHOWN = 20
 """Refused questions that are told one by one; a file of the wrong kind has nothing else."""

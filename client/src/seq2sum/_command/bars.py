@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from seq2sum._command.complaints import one_line, shown
 from seq2sum._command.terminal import BLANK, DIM, EIGHTHS, GREEN, RED, YELLOW, Terminal
-from seq2sum._explanation import Explanation, Place
+from seq2sum.addition.explanation import Explanation, Place
 
 WIDEST = 60
 """Characters of a full bar; wider ones are no easier to compare."""

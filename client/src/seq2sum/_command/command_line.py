@@ -7,10 +7,10 @@ import os
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from seq2sum import contract
 from seq2sum._command import values
 from seq2sum._command.examples import ADD, COMMAND, DESCRIBE, EXPLAIN, STATUS, WATCH
 from seq2sum._configuration import DEFAULT_IN_FLIGHT, DEFAULT_TARGET, DEFAULT_TIMEOUT
+from seq2sum.addition import contract
 
 TARGET_VARIABLE = "SEQ2SUM_TARGET"
 

@@ -7,7 +7,6 @@ import socket
 import sys
 
 from seq2sum import _refusal
-from seq2sum._answers import Question
 from seq2sum._errors import (
     CallError,
     DeadlineExceeded,
@@ -18,6 +17,7 @@ from seq2sum._errors import (
     UnexpectedResponse,
     VersionNotFound,
 )
+from seq2sum.addition.answers import Question
 
 LOOK_SECONDS = 0.5
 """For a connection to this machine itself, which comes about at once or not at all."""

@@ -12,7 +12,7 @@ from seq2sum._command.connection import asked, connected
 from seq2sum._command.endings import DONE, FAILED
 from seq2sum._command.terminal import Terminal
 from seq2sum._errors import InvalidQuestion
-from seq2sum._explanation import Explanation
+from seq2sum.addition.explanation import Explanation
 
 
 def run(options: argparse.Namespace) -> int:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from seq2sum._answers import Question
 from seq2sum._command.complaints import Failure, Mistake
+from seq2sum.addition.answers import Question
 
 BLOCK = 1 << 16
 """Bytes of one read: large enough to cost nothing a line, small against a file."""

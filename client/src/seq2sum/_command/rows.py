@@ -15,8 +15,8 @@ from itertools import compress, repeat
 from json.encoder import encode_basestring_ascii as quoted
 from typing import NamedTuple, Protocol
 
-from seq2sum._answers import Answer, Columns
 from seq2sum._command.complaints import one_line, shown
+from seq2sum.addition.answers import Answer, Columns
 
 FIELDS = ("question", "answer", "confidence", "version", "error")
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from seq2sum._answers import Answer
 from seq2sum._command.complaints import one_line, shown
 from seq2sum._command.status import line
 from seq2sum._command.terminal import BOLD, DIM, GREEN, RED, YELLOW, Terminal
 from seq2sum._versions import State, VersionStatus
+from seq2sum.addition.answers import Answer
 
 REMEMBERED = 60
 """Latencies that are looked back on."""

@@ -6,15 +6,15 @@ import os
 from argparse import ArgumentTypeError
 from pathlib import Path
 
-from seq2sum import contract
-from seq2sum._answers import Question
+from seq2sum import model_versions
 from seq2sum._numbers import LONGEST
 from seq2sum._split import Split, side_named
+from seq2sum.addition.answers import Question
 
 
 def version(text: str) -> int:
     """A model version."""
-    number = contract.version_number(text)
+    number = model_versions.version_number(text)
     if number is None:
         raise ArgumentTypeError(f"{text!r} is not a version: 0, 1, 2 and so on")
     return number

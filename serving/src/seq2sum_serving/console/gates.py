@@ -8,22 +8,24 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from seq2sum_serving.console.text import headed, said
-from seq2sum_serving.gates.results import Result
+from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.gates.measurement import Measurement
 
-STYLES = {
-    "passed": "green",
-    "failed": "bold red",
-    "inconclusive": "yellow",
-    "unknown": "dim",
+STYLES: dict[str, str] = {
+    Verdict.SUCCESSFUL: "green",
+    Verdict.FAILED: "bold red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.ERROR: "yellow",
+    Verdict.SKIPPED: "dim",
 }
 """Colours of verdicts, by their words: the history has them as text."""
 
 
-def results(found: list[Result]) -> RenderableType:
+def results(found: list[Measurement]) -> RenderableType:
     """A row for each gate."""
     if not found:
         return said("no gate was asked")
-    return filled(headed(), ((each.gate, each.verdict, each.text) for each in found), head=True)
+    return filled(headed(), ((each.gate, each.verdict, each.message) for each in found), head=True)
 
 
 def filled(table: Table, found: Iterable[tuple[str, str, str]], *, head: bool = False) -> Table:

@@ -13,13 +13,13 @@ from rich.text import Text
 from seq2sum_serving.console.numbers import short
 from seq2sum_serving.console.text import headed, said
 from seq2sum_serving.console.timestamps import local, local_within
-from seq2sum_serving.deployment.event_log import Event
+from seq2sum_serving.deployment.event_log import Event, EventKind, Verdict
 
 WIDE = 120
 """Characters from which on reasons and figures have a column each."""
-GOOD = ("done", "passed", "promoted")
-BAD = ("failed", "rolled back")
-OPEN = ("inconclusive",)
+GOOD = (Verdict.SUCCESSFUL, EventKind.PROMOTED)
+BAD = (Verdict.FAILED, EventKind.FAILED, EventKind.ROLLED_BACK)
+OPEN = (Verdict.INCONCLUSIVE,)
 PRESSING = ("bold red", "yellow")
 """Styles of what asks for a person: it is shown whole."""
 WIDEST_WHO = 20
@@ -44,13 +44,15 @@ class Rows:
 
 def summary(event: Event) -> str:
     """Why, and the figures; a gate begins with its name."""
-    parts = [local_within(event.why), short(event)]
-    return "; ".join(filter(None, reversed(parts) if event.what == "gate" else parts))
+    parts = [local_within(event.reason), short(event)]
+    return "; ".join(
+        filter(None, reversed(parts) if event.kind == EventKind.MEASUREMENT else parts)
+    )
 
 
 def style(event: Event) -> str:
     """The colour of how it went."""
-    words = (event.what, event.figures.get("verdict"), event.figures.get("outcome"))
+    words = (event.kind, event.details.get("verdict"), event.details.get("outcome"))
     for told, colour in ((BAD, "bold red"), (OPEN, "yellow"), (GOOD, "green")):
         if any(word in told for word in words):
             return colour
@@ -58,22 +60,22 @@ def style(event: Event) -> str:
 
 
 def _wide(events: Sequence[Event]) -> Table:
-    table = _with_columns(["when"], ["why", "figures"])
+    table = _with_columns(["time"], ["reason", "details"])
     for event in events:
         table.add_row(
-            said(local(event.when)),
+            said(local(event.time)),
             *_middle(event),
-            said(local_within(event.why)),
+            said(local_within(event.reason)),
             said(short(event)),
         )
     return table
 
 
 def _narrow(events: Sequence[Event]) -> Table:
-    table = _with_columns(["when"], ["why and figures"])
+    table = _with_columns(["time"], ["reason and details"])
     day = ""
     for event in events:
-        today, _, clock = local(event.when).partition(" ")
+        today, _, clock = local(event.time).partition(" ")
         if today != day:
             table.add_row(said(today, "bold"))
             day = today
@@ -85,8 +87,8 @@ def _with_columns(first: Sequence[str], last: Sequence[str]) -> Table:
     table = headed()
     for heading in first:
         table.add_column(heading, no_wrap=True)
-    table.add_column("who", no_wrap=True, overflow="ellipsis", max_width=WIDEST_WHO)
-    table.add_column("what", no_wrap=True)
+    table.add_column("user", no_wrap=True, overflow="ellipsis", max_width=WIDEST_WHO)
+    table.add_column("kind", no_wrap=True)
     table.add_column("version", justify="right", no_wrap=True)
     for heading in last:
         table.add_column(heading, overflow="fold")
@@ -95,21 +97,21 @@ def _with_columns(first: Sequence[str], last: Sequence[str]) -> Table:
 
 def _middle(event: Event) -> tuple[Text, Text, Text]:
     version = "" if event.version is None else event.version
-    return said(event.who), said(event.what, style(event)), said(version)
+    return said(event.user), said(event.kind, style(event)), said(version)
 
 
 def as_json(events: Sequence[Event]) -> list[dict[str, Any]]:
     """All of it for a program; times are UTC."""
     return [
         {
-            "when": event.when,
-            "who": event.who,
-            "what": event.what,
+            "time": event.time,
+            "user": event.user,
+            "kind": event.kind,
             "model": event.model,
             "version": event.version,
-            "why": event.why,
+            "reason": event.reason,
             "run": event.run,
-            "figures": dict(event.figures),
+            "details": dict(event.details),
         }
         for event in events
     ]

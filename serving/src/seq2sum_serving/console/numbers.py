@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seq2sum_serving.deployment.event_log import Event
+from seq2sum_serving.deployment.event_log import Event, EventKind
 
-OF_A_GATE = ("gate", "verdict", "text")
+OF_A_GATE = ("gate", "verdict", "message")
 """What a gate's event holds besides what was measured."""
 ENOUGH = 4
 """Significant digits of a figure; JSON has all of them."""
@@ -15,17 +15,17 @@ ENOUGH = 4
 
 def short(event: Event) -> str:
     """An event's figures in a few words; empty if it has none."""
-    figures = event.figures
-    match event.what:
-        case "gate":
+    figures = event.details
+    match event.kind:
+        case EventKind.MEASUREMENT:
             return _gate(figures)
-        case "traffic":
+        case EventKind.WEIGHTS_SET:
             return " ".join(f"{side} {weight(share)}" for side, share in figures.items())
-        case "bake began" if {"weight", "seconds"} <= figures.keys():
+        case EventKind.STEP_STARTED if {"weight", "seconds"} <= figures.keys():
             return f"weight {weight(figures['weight'])} for {weight(figures['seconds'])} s"
-        case "aspired" if "versions" in figures:
+        case EventKind.VERSIONS_SET if "versions" in figures:
             return number(figures["versions"])
-        case "run ended" if "outcome" in figures:
+        case EventKind.RUN_ENDED if "outcome" in figures:
             return number(figures["outcome"])
     return pairs(figures, between=" ")
 
@@ -58,7 +58,7 @@ def weight(value: Any) -> str:
 def measured(figures: Mapping[str, Any]) -> str:
     """What a gate found: its text, or without one its figures."""
     found = {name: value for name, value in figures.items() if name not in OF_A_GATE}
-    return str(figures.get("text", "")) or pairs(found)
+    return str(figures.get("message", "")) or pairs(found)
 
 
 def _gate(figures: Mapping[str, Any]) -> str:

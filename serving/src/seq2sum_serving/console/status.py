@@ -41,10 +41,10 @@ def differences(current: Current) -> RenderableType:
 
 
 def notes(current: Current) -> list[tuple[str, RenderableType]]:
-    """Why versions are spent, and why those failed that nobody wants any more."""
-    spent = [
+    """Why versions are burned, and why those failed that nobody wants any more."""
+    burned = [
         f"version {version}: {local_within(why)}"
-        for version, why in sorted(current.spent.items(), reverse=True)
+        for version, why in sorted(current.burned.items(), reverse=True)
         if version in rows(current)
     ]
     failed = [
@@ -53,11 +53,11 @@ def notes(current: Current) -> list[tuple[str, RenderableType]]:
         for version in sorted(replica.versions, reverse=True)
         if replica.failure(version)
         and version not in current.aspired
-        and version not in current.spent
+        and version not in current.burned
     ]
     return [
         (name, listed(found, ["-"] * len(found), style="red"))
-        for name, found in (("spent", spent), ("failed", failed))
+        for name, found in (("burned", burned), ("failed", failed))
         if found
     ]
 
@@ -87,7 +87,7 @@ def as_json(current: Current, *, model: str, weights: Mapping[str, float]) -> di
             for replica in current.replicas
         ],
         "weights": dict(weights),
-        "spent": {str(version): why for version, why in sorted(current.spent.items())},
+        "burned": {str(version): why for version, why in sorted(current.burned.items())},
         "drift": drift(current),
     }
 
@@ -98,7 +98,7 @@ def _version(current: Current, version: int) -> dict[str, Any]:
         "labels": labels(current, version),
         "on_disk": version in current.on_disk,
         "wanted": version in current.aspired,
-        "spent": current.spent.get(version),
+        "burned": current.burned.get(version),
         "replicas": {
             replica.target: {"state": entry.state.name, "error": entry.error}
             if (entry := replica.versions.get(version)) is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 from seq2sum_serving.console.numbers import measured
 from seq2sum_serving.console.timestamps import seconds_between
-from seq2sum_serving.deployment.event_log import Event
+from seq2sum_serving.deployment.event_log import Event, EventKind
 from seq2sum_serving.deployment.run_state import open_run
 
 
@@ -42,24 +42,24 @@ def underway(events: Sequence[Event], *, now: str) -> Underway | None:
     if run is None:
         return None
     gates = {
-        str(event.figures.get("gate")): (
-            str(event.figures.get("gate")),
-            str(event.figures.get("verdict")),
-            measured(event.figures),
+        str(event.details.get("gate")): (
+            str(event.details.get("gate")),
+            str(event.details.get("verdict")),
+            measured(event.details),
         )
         for event in run.events
-        if event.what == "gate"
+        if event.kind == EventKind.MEASUREMENT
     }
     # Gates that look at live traffic report in the middle of a bake.
-    last = next(event for event in reversed(run.events) if event.what != "gate")
-    bake = _bake(last, now) if last.what == "bake began" else None
-    began = next(event for event in run.events if event.what == "run began")
+    last = next(event for event in reversed(run.events) if event.kind != EventKind.MEASUREMENT)
+    bake = _bake(last, now) if last.kind == EventKind.STEP_STARTED else None
+    began = next(event for event in run.events if event.kind == EventKind.RUN_STARTED)
     return Underway(began, list(gates.values()), bake)
 
 
 def _bake(event: Event, now: str) -> Bake | None:
-    seconds = event.figures.get("seconds")
-    passed = seconds_between(event.when, now)
+    seconds = event.details.get("seconds")
+    passed = seconds_between(event.time, now)
     if not isinstance(seconds, int | float) or not seconds > 0 or passed is None:
         return None
-    return Bake(event.figures.get("weight"), seconds, min(max(passed, 0), seconds))
+    return Bake(event.details.get("weight"), seconds, min(max(passed, 0), seconds))

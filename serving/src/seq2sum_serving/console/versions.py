@@ -138,8 +138,8 @@ def cell(replica: Replica, version: int) -> Text | None:
 
 def _marks(current: Current, version: int) -> Text:
     marks = [said(label) for label in labels(current, version)]
-    if version in current.spent:
-        marks.append(said("spent", "red"))
+    if version in current.burned:
+        marks.append(said("burned", "red"))
     return Text(", ").join(marks)
 
 

@@ -131,7 +131,7 @@ class _Title:
 
 def _run(run: Underway, when: str) -> RenderableType:
     began = run.began
-    moment, who = clock(began.when, now=when), began.who or "somebody"
+    moment, who = clock(began.time, now=when), began.user or "somebody"
     begun = said(f"version {began.version}, began {moment} by {who}")
     found = gates.filled(Table.grid(padding=(0, 2, 0, 0)), run.gates)
     return Group(
@@ -167,8 +167,8 @@ def _events(events: Sequence[Event], when: str) -> RenderableType:
         if style(event) not in PRESSING:  # a line each, so that the screen does not jump
             told.no_wrap, told.overflow = True, "ellipsis"
         table.add_row(
-            said(clock(event.when, now=when), "dim"),
-            said(event.what, style(event)),
+            said(clock(event.time, now=when), "dim"),
+            said(event.kind, style(event)),
             said("" if event.version is None else event.version),
             told,
         )

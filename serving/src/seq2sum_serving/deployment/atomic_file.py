@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from seq2sum_serving.deployment.errors import Refused
@@ -20,7 +18,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 MOUNTED = "it is mounted as a single file, which cannot be replaced: mount its folder instead"
 
 
-def target(path: Path) -> Path:
+def resolve(path: Path) -> Path:
     """Returns the file that a path leads to through links: that one changes, and the link stays.
 
     Raises:
@@ -37,13 +35,13 @@ def target(path: Path) -> Path:
 
 
 def check_replaceable(path: Path) -> None:
-    """Checks that `replace` may write a file; writes nothing.
+    """Checks that `write` may write a file; writes nothing.
 
     Raises:
-        Refused: See `target`.
+        Refused: See `resolve`.
         OSError: The folder of the file is missing or cannot be written, or it is a mount point.
     """
-    found = target(path)
+    found = resolve(path)
     check_access(found.parent, os.W_OK | os.X_OK)
     if str(found) in _mount_points():
         raise OSError(errno.EBUSY, MOUNTED, str(path))
@@ -94,16 +92,16 @@ def check_copyable(folder: Path, above: tuple[Path, ...] = ()) -> None:
             raise OSError(errno.EINVAL, "Not a regular file", str(entry))
 
 
-def replace(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Writes a new file next to the old one, through to the disk, and renames it to the old name.
 
     Mode and owner stay those of the old file, where the system lets them. A link stays a link.
 
     Raises:
-        Refused: See `target`.
+        Refused: See `resolve`.
         OSError: It cannot be done; the old file is as it was, and nothing is left next to it.
     """
-    path = target(path)
+    path = resolve(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
@@ -123,7 +121,7 @@ def replace(path: Path, text: str) -> None:
         with suppress(FileNotFoundError):
             Path(name).unlink()
         raise
-    sync(path.parent)
+    fsync(path.parent)
 
 
 def _rename(name: str, path: Path) -> None:
@@ -135,56 +133,10 @@ def _rename(name: str, path: Path) -> None:
         raise OSError(errno.EBUSY, MOUNTED, str(path)) from error
 
 
-def sync(path: Path) -> None:
+def fsync(path: Path) -> None:
     """Sees a file or a folder through to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def holder(path: Path) -> str | None:
-    """Returns what the holder of a lock says; None if nobody holds it. The file stays as it is."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _told(handle)
-    finally:
-        os.close(handle)
-    return None
-
-
-@contextmanager
-def locked(path: Path, told: str = "", *, wait: bool = True) -> Iterator[None]:
-    """Holds a lock that ends with this process at the latest, whatever ends it.
-
-    Args:
-        path: The lock's file; it stays, for to delete it would let two in.
-        told: What the file says while the lock is held.
-        wait: Whether to wait for the lock.
-
-    Raises:
-        BlockingIOError: Another process holds it; its `filename` says what that process told.
-        OSError: The file cannot be opened.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise BlockingIOError(error.errno, error.strerror, _told(handle)) from error
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, told.encode(), 0)
-        yield
-        os.ftruncate(handle, 0)
-    finally:
-        os.close(handle)
-
-
-def _told(handle: int) -> str:
-    return os.pread(handle, 1000, 0).decode(errors="replace").strip()

@@ -6,7 +6,7 @@ import argparse
 from importlib import metadata
 from pathlib import Path
 
-from seq2sum import contract
+from seq2sum.addition import contract
 
 HISTORY = "rollouts.jsonl"
 TRAFFIC = "traffic.json"

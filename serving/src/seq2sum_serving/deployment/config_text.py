@@ -12,8 +12,8 @@ from google.protobuf import text_format
 from seq2sum.protocol.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
 from seq2sum_serving.deployment import text_proto
-from seq2sum_serving.deployment.errors import Mistake
-from seq2sum_serving.deployment.state import Policy, Recorded
+from seq2sum_serving.deployment.errors import UsageError
+from seq2sum_serving.deployment.state import ModelEntry, Policy
 from seq2sum_serving.deployment.text_proto import Edit, Field
 
 STEP = "  "
@@ -32,21 +32,21 @@ def parsed(text: str) -> ModelServerConfig:
     """The message that a server would read.
 
     Raises:
-        Mistake: A server would refuse it, or worse, take it and then refuse every later one.
+        UsageError: A server would refuse it, or worse, take it and then refuse every later one.
     """
     message = ModelServerConfig()
     try:
         text_format.Parse(text, message)
     except text_format.ParseError as error:
-        raise Mistake(f"it is no ModelServerConfig: line {error}") from error
+        raise UsageError(f"it is no ModelServerConfig: line {error}") from error
     names = [config.name for config in message.model_config_list.config]
     for config in message.model_config_list.config:
         if names.count(config.name) > 1:
-            raise Mistake(f"it lists model {config.name!r} twice")
+            raise UsageError(f"it lists model {config.name!r} twice")
         if not config.model_platform:
-            raise Mistake(f'model {config.name!r} has no model_platform: "tensorflow"')
+            raise UsageError(f'model {config.name!r} has no model_platform: "tensorflow"')
         if "://" not in config.base_path and not PurePosixPath(config.base_path).is_absolute():
-            raise Mistake(
+            raise UsageError(
                 f"the base_path of model {config.name!r} is {config.base_path!r}: a server takes "
                 "absolute paths only"
             )
@@ -57,19 +57,19 @@ def entry(message: ModelServerConfig, model: str) -> ModelConfig:
     """The part about one model.
 
     Raises:
-        Mistake: There is none.
+        UsageError: There is none.
     """
     for config in message.model_config_list.config:
         if config.name == model:
             return config
     there = ", ".join(config.name for config in message.model_config_list.config) or "none"
-    raise Mistake(
+    raise UsageError(
         f"it has no model {model!r} (but: {there}). Name the model with --model, or add:\n"
         + EXAMPLE.format(model=model)
     )
 
 
-def recorded(config: ModelConfig) -> Recorded:
+def recorded(config: ModelConfig) -> ModelEntry:
     """What it says about versions and labels."""
     policy = config.model_version_policy
     match policy.WhichOneof("policy_choice"):
@@ -79,10 +79,10 @@ def recorded(config: ModelConfig) -> Recorded:
             stated = Policy("all")
         case _:
             stated = Policy("latest", count=policy.latest.num_versions or 1)
-    return Recorded(stated, dict(config.version_labels))
+    return ModelEntry(stated, dict(config.version_labels))
 
 
-def changed(text: str, model: str, after: Recorded) -> str:
+def changed(text: str, model: str, after: ModelEntry) -> str:
     """The text with other versions and labels for one model.
 
     Args:
@@ -91,7 +91,7 @@ def changed(text: str, model: str, after: Recorded) -> str:
         after: What shall stand there; its policy is `specific`.
 
     Raises:
-        Mistake: The file is written in a way that cannot be changed safely.
+        UsageError: The file is written in a way that cannot be changed safely.
     """
     before = parsed(text)
     entry(before, model)
@@ -99,14 +99,14 @@ def changed(text: str, model: str, after: Recorded) -> str:
     edits = [*_labels(text, block, after), *_policy_edits(text, block, after)]
     result = text_proto.edited(text, edits)
     if not _means(result, before, model, after):
-        raise Mistake(
+        raise UsageError(
             f"the entry of model {model!r} is written in an unusual way and cannot be changed "
             "safely: write one field a line, as in\n" + EXAMPLE.format(model=model)
         )
     return result
 
 
-def _means(text: str, before: ModelServerConfig, model: str, after: Recorded) -> bool:
+def _means(text: str, before: ModelServerConfig, model: str, after: ModelEntry) -> bool:
     """Whether a text says `after` about the model, and about everything else what it said."""
     message, expected = parsed(text), ModelServerConfig()
     expected.CopyFrom(before)
@@ -125,13 +125,13 @@ def _block(text: str, model: str) -> Field:
             names = [name.scalar or "" for name in config.all("name")]
             if model in [name[1:-1] for name in names]:
                 return config
-    raise Mistake(
+    raise UsageError(
         f"the entry of model {model!r} is written as a list and cannot be changed safely: write "
         "it as\n" + EXAMPLE.format(model=model)
     )
 
 
-def _policy_edits(text: str, block: Field, after: Recorded) -> list[Edit]:
+def _policy_edits(text: str, block: Field, after: ModelEntry) -> list[Edit]:
     wanted = sorted(after.policy.versions)
     numbers = " ".join(f"versions: {number}" for number in wanted)
     whole = f"model_version_policy {{ specific {{ {numbers} }} }}"
@@ -155,7 +155,7 @@ def _policy_edits(text: str, block: Field, after: Recorded) -> list[Edit]:
     return [*edits, *([_added(text, specific, new)] if new else [])]
 
 
-def _labels(text: str, block: Field, after: Recorded) -> list[Edit]:
+def _labels(text: str, block: Field, after: ModelEntry) -> list[Edit]:
     """Labels that stay keep their place and the comments around them."""
     edits: list[Edit] = []
     left = dict(after.labels)

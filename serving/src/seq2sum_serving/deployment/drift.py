@@ -24,7 +24,7 @@ def drift(current: Current) -> list[str]:
         *_record(current),
         *_wanted(current),
         *_unwanted(current),
-        *labels(current),
+        *label_drift(current),
     ]
 
 
@@ -96,7 +96,7 @@ def _unwanted(current: Current) -> Iterator[str]:
         )
 
 
-def labels(current: Current) -> Iterator[str]:
+def label_drift(current: Current) -> Iterator[str]:
     """Which labels mean other versions than the file of record says, and where."""
     up = current.up
     recorded = current.recorded.labels

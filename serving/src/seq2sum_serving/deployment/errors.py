@@ -24,7 +24,7 @@ class RolloutError(Exception):
     code = Exit.FAILED
 
 
-class Mistake(RolloutError):
+class UsageError(RolloutError):
     """The operator's: an option or a file that makes no sense."""
 
     code = Exit.USAGE

@@ -1,7 +1,7 @@
-"""What was done, by whom and why: a file of JSON lines that is only ever added to.
+"""The event log of a deployment: JSON lines that are only ever appended.
 
-It is also what `run` goes on from after a kill. So a line is on disk before the next step is
-taken, and a line that a crash cut short is taken away before the next one is written.
+`run` resumes from it after a kill. Each line is therefore on disk before the next step is taken,
+and the rest of a line that a crash cut short is removed before the next line is written.
 """
 
 from __future__ import annotations
@@ -13,76 +13,138 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from seq2sum_serving.deployment import atomic_file
-from seq2sum_serving.deployment.errors import Failed, Mistake
+from seq2sum_serving.deployment.errors import Failed, UsageError
+
+FORMAT = 2
+"""Version of the stored format, in every line. Lines of format 1 have no `format` field."""
+
+
+class EventKind(StrEnum):
+    """Kinds of events, as stored, shown by `history` and exported by the probe."""
+
+    PUBLISH_STARTED = "publish started"
+    """`run DIR` has chosen a version number for the folder."""
+    PUBLISHED = "published"
+    RUN_STARTED = "run started"
+    RUN_ENDED = "run ended"
+    """`outcome`: a `Verdict`."""
+    MEASUREMENT = "measurement"
+    """One gate's result: `gate`, `verdict`, `message` and the measured values."""
+    ANALYSIS_PASSED = "analysis passed"
+    """The version passed every gate that needs no traffic."""
+    STEP_STARTED = "step started"
+    """The canary got `weight` percent of the traffic, for `seconds`."""
+    STEP_COMPLETED = "step completed"
+    """The canary passed the live gates at `weight` percent."""
+    VERSIONS_SET = "versions set"
+    """The `versions` that servers aspire to changed."""
+    LABELS_SET = "labels set"
+    WEIGHTS_SET = "weights set"
+    CANARY_STARTED = "canary started"
+    """An operator made the version the canary, by `canary`."""
+    PROMOTED = "promoted"
+    FAILED = "failed"
+    """The version failed before it had traffic. Its number is burned."""
+    ROLLED_BACK = "rolled back"
+    """The version had traffic, and lost it. Its number is burned."""
+    ABORTED = "aborted"
+    """A run ended for a reason other than its version. The number stays usable."""
+    RETIRED = "retired"
+    REPAIRED = "repaired"
+
+
+class Verdict(StrEnum):
+    """Result of one gate, or of all of them together, in the terms of Argo Rollouts."""
+
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    INCONCLUSIVE = "Inconclusive"
+    """Too little was measured: the run pauses for a person to decide."""
+    ERROR = "Error"
+    """The measurement failed, and the policy does not require it: does not stop the run."""
+    SKIPPED = "Skipped"
+    """Nothing to measure or to compare with: does not stop the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One line."""
 
-    what: str
-    """`published`, `run began`, `gate`, `labels`, `traffic`, `promoted`, `rolled back`, ..."""
+    kind: str
+    """An `EventKind`."""
     version: int | None = None
     """The version that it is about."""
-    why: str = ""
-    """The operator's words, or what led to it."""
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    """What belongs to it: a gate's verdict and figures, labels, weights."""
+    reason: str = ""
+    """The operator's words, or the cause."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Values that depend on the kind: labels, weights, a gate's measured values."""
     run: str = ""
-    """Which `run` it is a part of; empty for a verb of its own."""
+    """Identifier of the `run` that it is part of; empty for other commands."""
     model: str = ""
-    when: str = ""
+    time: str = ""
     """UTC, ISO 8601, to the millisecond."""
-    who: str = ""
+    user: str = ""
     """`user@host`."""
 
 
-def who() -> str:
-    """Who is at work: `user@host`, as far as the system knows."""
+class OtherFormat(ValueError):
+    """A line was written in another version of the format."""
+
+
+def current_user() -> str:
+    """Returns `user@host` of this process, or its numeric user ID if the name is unknown."""
     with suppress(OSError, KeyError):
         return f"{getpass.getuser()}@{socket.gethostname()}"
     return f"{os.getuid()}@{socket.gethostname()}"
 
 
-def now() -> str:
-    """UTC, ISO 8601, to the millisecond."""
+def utc_now() -> str:
+    """Returns the current time: UTC, ISO 8601, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def parsed(line: bytes) -> Event:
-    """The event in a line.
+def parse_event(line: bytes) -> Event:
+    """Returns the event in a line.
 
     Raises:
+        OtherFormat: The line has another format version.
         ValueError: The line is not a valid event.
     """
     try:
-        event = Event(**json.loads(line))
-    except (TypeError, RecursionError) as error:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not a valid event: {error}") from error
-    texts = (event.what, event.why, event.run, event.model, event.when, event.who)
+    if isinstance(fields, dict) and fields.pop("format", 1) != FORMAT:
+        raise OtherFormat(f"not an event of format {FORMAT}")
+    try:
+        event = Event(**fields)
+    except TypeError as error:
+        raise ValueError(f"not a valid event: {error}") from error
+    texts = (event.kind, event.reason, event.run, event.model, event.time, event.user)
     if not all(isinstance(text, str) for text in texts):
-        raise ValueError("not a valid event: a field that holds text holds something else")
+        raise ValueError("not a valid event: expected text in every text field")
     if event.version is not None and type(event.version) is not int:
-        raise ValueError(f"not a valid event: version {event.version!r}")
-    if not isinstance(event.figures, dict):
-        raise ValueError("not a valid event: figures are not an object")
+        raise ValueError(f"not a valid event: invalid version {event.version!r}")
+    if not isinstance(event.details, dict):
+        raise ValueError("not a valid event: expected an object in details")
     return event
 
 
-class History:
-    """The file. Several processes may add to it."""
+class EventLog:
+    """The file. Several processes may append to it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def check_writable(self) -> None:
-        """Checks that a line could be added; writes nothing.
+        """Checks that a line could be appended; writes nothing.
 
         Raises:
             Failed: It could not.
@@ -93,19 +155,20 @@ class History:
         try:
             atomic_file.check_access(path, os.W_OK)
         except OSError as error:
-            raise self._unwritten(error.strerror) from error
+            raise self._cannot_write(error.strerror) from error
 
-    def add(self, event: Event) -> Event:
-        """Writes a line through to the disk; gives back the event with time and person.
+    def append(self, event: Event) -> Event:
+        """Writes an event through to the disk; returns it with time and user filled in.
 
         Raises:
-            Failed: It cannot be written; nothing of it is left in the file.
+            Failed: The event could not be written; no part of it is left in the file.
         """
-        told = Event(**{**asdict(event), "when": now(), "who": event.who or who()})
-        line = json.dumps(asdict(told), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        event = replace(event, time=utc_now(), user=event.user or current_user())
+        fields = {"format": FORMAT, **asdict(event)}
+        line = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         try:
-            with self._opened() as handle:
-                end = whole(handle)
+            with self._locked() as handle:
+                end = drop_torn_line(handle)
                 try:
                     written = os.write(handle, line)
                     if written < len(line):  # the disk filled up in the middle of it
@@ -115,60 +178,67 @@ class History:
                     os.ftruncate(handle, end)
                     raise
         except OSError as error:
-            raise self._unwritten(error.strerror) from error
-        return told
+            raise self._cannot_write(error.strerror) from error
+        return event
 
     def events(self, model: str | None = None) -> list[Event]:
-        """All lines in order, of one model or of all; what a crash cut short is left out.
+        """Returns the events in order, of one model or of all, without a line cut short by a crash.
 
         Raises:
-            Mistake: The file cannot be read, or a whole line of it is no event.
+            UsageError: The file cannot be read, or a complete line is not a valid event.
         """
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise Mistake(f"cannot read the history {self.path}: {error.strerror}") from error
-        found = []
+            raise UsageError(f"cannot read the history {self.path}: {error.strerror}") from error
+        events = []
         for number, line in enumerate(data.split(b"\n")[:-1], start=1):
             try:
-                event = parsed(line)
+                event = parse_event(line)
+            except OtherFormat as error:
+                raise UsageError(
+                    f"line {number} of the history {self.path} is {error}: another version of "
+                    "seq2sum-rollout wrote it. Move the file away to start a new history, or name "
+                    "another file with --history; numbers of failed versions in the old file are "
+                    "then no longer refused"
+                ) from error
             except ValueError as error:
-                raise Mistake(
-                    f"line {number} of the history {self.path} is no event: it was edited. "
-                    "Take the line out, or name another file with --history"
+                raise UsageError(
+                    f"line {number} of the history {self.path} is {error}. The file was edited: "
+                    "remove the line, or name another file with --history"
                 ) from error
             if model is None or event.model == model:
-                found.append(event)
-        return found
+                events.append(event)
+        return events
 
-    def _unwritten(self, reason: str | None) -> Failed:
+    def _cannot_write(self, reason: str | None) -> Failed:
         return Failed(
-            f"cannot write the history {self.path}: {reason}. Nothing is done that would not be "
-            "in it: make room or name another file with --history"
+            f"cannot write the history {self.path}: {reason}. Nothing is changed that the history "
+            "cannot record: make room, or name another file with --history"
         )
 
     @contextmanager
-    def _opened(self) -> Iterator[int]:
+    def _locked(self) -> Iterator[int]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield handle
         finally:
-            os.close(handle)  # and the lock with it
+            os.close(handle)  # releases the lock
 
 
-def whole(handle: int) -> int:
-    """Takes away a last line that a crash cut short; gives back the file's length."""
+def drop_torn_line(handle: int) -> int:
+    """Removes a last line that a crash cut short; returns the length of the file."""
     end = length = os.fstat(handle).st_size
     step = 4096
     while end > 0:
         begin = max(0, end - step)
-        found = os.pread(handle, end - begin, begin).rfind(b"\n")
-        if found >= 0:
-            end = begin + found + 1
+        newline = os.pread(handle, end - begin, begin).rfind(b"\n")
+        if newline >= 0:
+            end = begin + newline + 1
             break
         end = begin
     if end < length:
@@ -176,17 +246,17 @@ def whole(handle: int) -> int:
     return end
 
 
-def spent(events: Sequence[Event]) -> dict[int, str]:
-    """The versions that failed or were rolled back, and what became of each.
+def burned(events: Sequence[Event]) -> dict[int, str]:
+    """Returns the versions that failed or were rolled back, each with what happened to it.
 
-    One that was promoted after that, by a person's decision, is none of them.
+    A version that an operator promoted afterwards is not burned.
     """
-    found: dict[int, str] = {}
+    versions: dict[int, str] = {}
     for event in events:
         if event.version is None:
             continue
-        if event.what in ("failed", "rolled back"):
-            found[event.version] = f"{event.what} on {event.when}: {event.why.rstrip('.')}"
-        elif event.what == "promoted":
-            found.pop(event.version, None)
-    return found
+        if event.kind in (EventKind.FAILED, EventKind.ROLLED_BACK):
+            versions[event.version] = f"{event.kind} on {event.time}: {event.reason.rstrip('.')}"
+        elif event.kind == EventKind.PROMOTED:
+            versions.pop(event.version, None)
+    return versions

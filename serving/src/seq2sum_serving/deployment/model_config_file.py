@@ -10,15 +10,15 @@ from pathlib import Path
 
 from seq2sum.protocol.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
-from seq2sum_serving.deployment import atomic_file, config_text
-from seq2sum_serving.deployment.errors import Failed, Mistake
-from seq2sum_serving.deployment.state import Recorded
+from seq2sum_serving.deployment import atomic_file, config_text, file_lock
+from seq2sum_serving.deployment.errors import Failed, UsageError
+from seq2sum_serving.deployment.state import ModelEntry
 
 LOCAL = "file://"
 """May stand before a path on a server's disk, as in TensorFlow's file systems."""
 
 
-class Record:
+class ModelConfigFile:
     """One model's entry in a model config file."""
 
     def __init__(self, path: Path, model: str) -> None:
@@ -29,26 +29,26 @@ class Record:
         """The file as it is.
 
         Raises:
-            Mistake: It cannot be read.
+            UsageError: It cannot be read.
         """
         try:
             return self.path.read_bytes().decode()  # with the ends of lines as they are
         except FileNotFoundError as error:
-            raise Mistake(
+            raise UsageError(
                 f"there is no model config file {self.path}. Name it with --config, or write it "
                 "and start the servers with it by --model_config_file:\n"
                 + config_text.EXAMPLE.format(model=self.model)
             ) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise Mistake(f"cannot read the model config file {self.path}: {error}") from error
+            raise UsageError(f"cannot read the model config file {self.path}: {error}") from error
 
-    def beside(self, suffix: str) -> Path:
+    def lock_path(self, suffix: str) -> Path:
         """Returns the path of a lock: one for all the links that lead to the file.
 
         Raises:
             Refused: The file cannot be changed.
         """
-        file = atomic_file.target(self.path)
+        file = atomic_file.resolve(self.path)
         return file.with_name(f".{file.name}.{suffix}")
 
     def check_writable(self) -> None:
@@ -67,15 +67,15 @@ class Record:
         """All of it, as servers take it in a reload.
 
         Raises:
-            Mistake: It is missing, or no server would take it.
+            UsageError: It is missing, or no server would take it.
         """
         return self._told(self.text())[0]
 
-    def read(self) -> Recorded:
+    def read(self) -> ModelEntry:
         """What it says about the model's versions and labels.
 
         Raises:
-            Mistake: It is missing, no server would take it, or it lacks the model.
+            UsageError: It is missing, no server would take it, or it lacks the model.
         """
         return config_text.recorded(self._told(self.text())[1])
 
@@ -83,11 +83,11 @@ class Record:
         """Returns the path where the servers look for versions; they take `file://` before it, too.
 
         Raises:
-            Mistake: As `read`.
+            UsageError: As `read`.
         """
         return self._told(self.text())[1].base_path.removeprefix(LOCAL)
 
-    def change(self, before: Recorded, after: Recorded) -> None:
+    def change(self, before: ModelEntry, after: ModelEntry) -> None:
         """Puts other versions and labels in place.
 
         Args:
@@ -95,12 +95,12 @@ class Record:
             after: What shall stand there.
 
         Raises:
-            Mistake: It is missing, or is written in a way that cannot be changed safely.
+            UsageError: It is missing, or is written in a way that cannot be changed safely.
             Refused: It is part of a volume that cannot be changed.
             Failed: Somebody else has changed it meanwhile, or it cannot be written.
         """
         try:
-            with atomic_file.locked(self.beside("lock")):
+            with file_lock.hold(self.lock_path("lock")):
                 text = self.text()
                 if config_text.recorded(self._told(text)[1]) != before:
                     raise Failed(
@@ -109,10 +109,10 @@ class Record:
                     )
                 try:
                     new = config_text.changed(text, self.model, after)
-                except Mistake as error:
-                    raise Mistake(f"{self.path}: {error}") from error
+                except UsageError as error:
+                    raise UsageError(f"{self.path}: {error}") from error
                 if new != text:
-                    atomic_file.replace(self.path, new)
+                    atomic_file.write(self.path, new)
         except OSError as error:
             raise self._unwritten(error) from error
 
@@ -125,8 +125,8 @@ class Record:
         try:
             message = config_text.parsed(text)
             return message, config_text.entry(message, self.model)
-        except Mistake as error:
-            raise Mistake(
+        except UsageError as error:
+            raise UsageError(
                 f"{self.path}: {error}\nServers go on with what they have; but a restart needs "
                 "the file. Put it right, then begin again"
             ) from error

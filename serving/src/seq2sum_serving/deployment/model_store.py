@@ -11,17 +11,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from seq2sum import contract
+from seq2sum import model_versions
+from seq2sum.addition import contract
 
 from seq2sum_serving.deployment import atomic_file, model_card
-from seq2sum_serving.deployment.errors import Failed, Mistake, Refused
+from seq2sum_serving.deployment.errors import Failed, Refused, UsageError
 
 SAVED_MODEL = "saved_model.pb"
 STAGING = ".publishing-"
 """What a version is called until it is whole: no number, so no server looks at it."""
 
 
-class Base:
+class ModelStore:
     """A base path, as this machine sees it."""
 
     def __init__(self, path: Path) -> None:
@@ -31,16 +32,16 @@ class Base:
         """The numbers of its versions, in order.
 
         Raises:
-            Mistake: There is no such folder here.
+            UsageError: There is no such folder here.
         """
         try:
             names = [entry.name for entry in self.path.iterdir()]
         except OSError as error:
-            raise Mistake(
+            raise UsageError(
                 f"cannot look at the base path {self.path}: {error.strerror}. If the servers see "
                 "it under another name than this machine, name it with --base-path"
             ) from error
-        numbers = (contract.directory_version(name) for name in names)
+        numbers = (model_versions.directory_version(name) for name in names)
         return sorted({number for number in numbers if number is not None})
 
     def folder(self, version: int) -> Path:
@@ -50,7 +51,7 @@ class Base:
         file_system_storage_path_source.cc.
         """
         for entry in sorted(self.path.iterdir(), reverse=True):
-            if contract.directory_version(entry.name) == version:
+            if model_versions.directory_version(entry.name) == version:
                 return entry
         return self.path / str(version)
 
@@ -58,11 +59,11 @@ class Base:
         """Copies a version folder to the next number, or to `version`; gives back the number.
 
         Raises:
-            Mistake: The source is no version folder.
+            UsageError: The source is no version folder.
             Refused: The number is taken.
             Failed: It cannot be read or written; nothing of it is left.
         """
-        number = next_number(self.versions()) if version is None else version
+        number = next_version(self.versions()) if version is None else version
         self.check(source, number)
         staging = self.path / f"{STAGING}{number}-{uuid.uuid4().hex}"
         try:
@@ -71,10 +72,10 @@ class Base:
                 model_card.renumber(staging / model_card.PLACE, number)
                 for parent, _, names in os.walk(staging):
                     for name in (*names, "."):
-                        atomic_file.sync(Path(parent, name))
+                        atomic_file.fsync(Path(parent, name))
                 # Fails on a directory that is there: the loser of a race loses cleanly.
                 os.rename(staging, self.path / str(number))
-                atomic_file.sync(self.path)
+                atomic_file.fsync(self.path)
             finally:
                 with suppress(OSError):
                     shutil.rmtree(staging)
@@ -87,17 +88,17 @@ class Base:
         """Checks that a folder can be published under a number; writes nothing.
 
         Raises:
-            Mistake: The source is no version folder.
+            UsageError: The source is no version folder.
             Refused: The number is taken.
             Failed: A file cannot be copied, or the base path cannot be written.
         """
         if not (source / SAVED_MODEL).is_file():
-            raise Mistake(f"{source} is no version to publish: it has no {SAVED_MODEL}")
+            raise UsageError(f"{source} is no version to publish: it has no {SAVED_MODEL}")
         there = self.versions()
         if number in there:
             raise Refused(
                 f"version {number} exists in {self.path}: versions are never overwritten; the "
-                f"next free one is {next_number(there)}"
+                f"next free one is {next_version(there)}"
             )
         try:
             atomic_file.check_access(self.path, os.W_OK | os.X_OK)
@@ -115,7 +116,7 @@ class Base:
         )
 
 
-def contract_of(folder: Path) -> dict[str, Any] | None:
+def read_contract(folder: Path) -> dict[str, Any] | None:
     """Returns what a version says of itself; None if it says nothing.
 
     Raises:
@@ -133,14 +134,14 @@ def contract_of(folder: Path) -> dict[str, Any] | None:
     return told
 
 
-def next_number(used: Iterable[int]) -> int:
+def next_version(used: Iterable[int]) -> int:
     """Returns the number after all that are used.
 
     Raises:
         Refused: A server could not load it: version numbers are int64.
     """
     highest = max([0, *used])  # a negative number is a version, too
-    if highest >= contract.LARGEST_VERSION:
+    if highest >= model_versions.LARGEST_VERSION:
         raise Refused(
             f"version {highest} exists, the highest that a server can load: there is no next "
             "number. Take that version out of service, and publish it under a lower number"

@@ -30,7 +30,7 @@ MOST_AT_A_TIME = 32
 Result = TypeVar("Result")
 
 
-class Fleet:
+class Replicas:
     """All replicas of a model.
 
     Args:
@@ -44,7 +44,7 @@ class Fleet:
         self.model = model
         self._tls = tls
         self._clients: dict[str, seq2sum.Client] = {}
-        targets.check(named)
+        targets.validate(named)
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +56,7 @@ class Fleet:
 
     def clients(self) -> dict[str, seq2sum.Client]:
         """A client for each replica, by address; those of replicas that are gone are closed."""
-        there = targets.addresses(self.named)
+        there = targets.resolve(self.named)
         for gone in self._clients.keys() - there:
             self._clients.pop(gone).close()
         for address in there:
@@ -71,12 +71,14 @@ class Fleet:
                 )
         return {address: self._clients[address] for address in there}
 
-    def replicas(self, labels: Iterable[str]) -> list[Replica]:
+    def observe(self, labels: Iterable[str]) -> list[Replica]:
         """What each of them serves, and who answers to these labels."""
         asked = tuple(dict.fromkeys(labels))
-        return list(self._each(lambda target, client: looked_at(target, client, asked)).values())
+        return list(
+            self._each(lambda target, client: observe_replica(target, client, asked)).values()
+        )
 
-    def answering(self, label: str) -> dict[str, int | str]:
+    def resolve_label(self, label: str) -> dict[str, int | str]:
         """By address: the version that answers a call with this label, or what went wrong.
 
         Replicas are asked for metadata, which every model has, whatever its inputs are.
@@ -86,11 +88,11 @@ class Fleet:
             try:
                 return client.describe(label=label).version
             except seq2sum.Seq2SumError as error:
-                return said(error)
+                return error_text(error)
 
         return self._each(ask)
 
-    def push(self, config: ModelServerConfig) -> dict[str, str]:
+    def reload_config(self, config: ModelServerConfig) -> dict[str, str]:
         """Tells each of them the whole configuration; what those say who do not take it."""
         request = ReloadConfigRequest(config=config)
 
@@ -126,7 +128,7 @@ class Fleet:
         return grpc.secure_channel(target, self._tls.credentials(), options)
 
 
-def looked_at(
+def observe_replica(
     target: str,
     client: seq2sum.Client,
     labels: Sequence[str],
@@ -142,14 +144,14 @@ def looked_at(
     """
     try:
         versions = {entry.version: entry for entry in client.versions(timeout=left())}
-        return Replica(target, versions, resolved(client, labels, left))
+        return Replica(target, versions, resolve_labels(client, labels, left))
     except seq2sum.ModelNotFound:
         return Replica(target)  # it is up, and has not heard of the model yet
     except seq2sum.Seq2SumError as error:
-        return Replica(target, error=said(error))
+        return Replica(target, error=error_text(error))
 
 
-def resolved(
+def resolve_labels(
     client: seq2sum.Client, labels: Sequence[str], left: Callable[[], float]
 ) -> Mapping[str, int | None]:
     """The version behind each label; by metadata, so that any model will do."""
@@ -162,7 +164,7 @@ def resolved(
     return found
 
 
-def said(error: seq2sum.Seq2SumError) -> str:
+def error_text(error: seq2sum.Seq2SumError) -> str:
     """The server's own words, or gRPC's."""
     if isinstance(error, seq2sum.CallError):
         return f"{error.code.name} {error.details}".strip()

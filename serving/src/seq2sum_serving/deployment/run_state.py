@@ -1,6 +1,6 @@
-"""The run that is open by the history, and how far it has come.
+"""The open run according to the event log, and how far it has come.
 
-`run` goes on with it and `watch` shows it: both by `open_run` alone.
+`run` resumes it and `watch` shows it: both rely on `open_run` alone.
 """
 
 from __future__ import annotations
@@ -8,102 +8,108 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seq2sum_serving.deployment.event_log import Event
+from seq2sum_serving.deployment.event_log import Event, EventKind, Verdict
 
-PASSED = "passed"
-"""`gates.results.Verdict.PASSED`, as the history records it."""
+TAKEN_OUT = (EventKind.ROLLED_BACK, EventKind.RETIRED, EventKind.PROMOTED)
+"""What an operator does to a version outside its run, which ends that run."""
+FAILURES = (EventKind.FAILED, EventKind.ROLLED_BACK, EventKind.ABORTED)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run under way, or killed."""
+    """A run in progress, or one that was killed."""
 
     run: str
-    """Its name in the history."""
+    """Its identifier in the event log."""
     version: int
     events: Sequence[Event] = ()
-    """Its own, from its beginning on."""
+    """Its events, from `run started` on."""
     source: str = ""
     """The folder that it publishes; empty for a version that was on disk."""
     checked: bool = False
-    """Its files passed."""
+    """The version's files passed their gates."""
     loaded: bool = False
-    """It passed all gates that need no traffic."""
-    baked: frozenset[int] = frozenset()
-    """The shares of the traffic, in percent, that it has had and passed."""
+    """The version passed every gate that needs no traffic."""
+    completed_weights: frozenset[int] = frozenset()
+    """Weights of the completed steps, in percent."""
     promoted: bool = False
-    """It was about to be promoted, at least."""
-    failed: str = ""
-    """Why it was being taken back; empty if it was not."""
+    """The promotion started."""
+    failure: str = ""
+    """Why the run was being aborted; empty if it was not."""
 
     @property
-    def told(self) -> str:
-        """How far it has come."""
-        if self.failed:
-            return "it was being taken back"
+    def progress(self) -> str:
+        """The last stage that it reached, as a sentence."""
+        if self.failure:
+            return "it was being aborted"
         if self.promoted:
             return "it was being promoted"
-        if self.baked:
-            return f"it has passed {max(self.baked)} % of the traffic"
+        if self.completed_weights:
+            return f"it completed the step at {max(self.completed_weights)} %"
         if self.loaded:
-            return "it has passed the gates without traffic"
-        return "its files have passed" if self.checked else "it had just begun"
+            return "it passed the gates without traffic"
+        return "its files passed" if self.checked else "it had just started"
 
 
 def open_run(events: Sequence[Event]) -> OpenRun | None:
-    """Returns the run that began last, unless it has ended."""
-    began = [number for number, event in enumerate(events) if event.what == "run began"]
-    if not began:
+    """Returns the run that started last; None if it has ended."""
+    starts = [i for i, event in enumerate(events) if event.kind == EventKind.RUN_STARTED]
+    if not starts:
         return None
-    first = events[began[-1]]
-    later = events[began[-1] :]
+    first, later = events[starts[-1]], events[starts[-1] :]
     if first.version is None or any(_ends(event, first) for event in later):
         return None
     own = [event for event in (events if first.run else later) if event.run == first.run]
-    failures = [event.why for event in own if event.what in ("failed", "rolled back", "given up")]
+    failures = [event.reason for event in own if event.kind in FAILURES]
     return OpenRun(
         first.run,
         first.version,
         own,
-        str(first.figures.get("from", "")),
+        str(first.details.get("from", "")),
         checked=any(_passed(event, "contract") for event in own),
-        loaded=any(event.what == "loaded" for event in own),
-        baked=frozenset(e.figures.get("weight", 0) for e in own if e.what == "bake ended"),
-        promoted=any(event.what == "promoted" for event in own),
-        failed=failures[0] if failures else "",
+        loaded=any(event.kind == EventKind.ANALYSIS_PASSED for event in own),
+        completed_weights=frozenset(
+            event.details.get("weight", 0)
+            for event in own
+            if event.kind == EventKind.STEP_COMPLETED
+        ),
+        promoted=any(event.kind == EventKind.PROMOTED for event in own),
+        failure=failures[0] if failures else "",
     )
 
 
-def _ends(event: Event, began: Event) -> bool:
-    """By itself, or by an operator who took its version out."""
-    if event.run == began.run:
-        return event.what == "run ended"
-    return event.version == began.version and event.what in ("rolled back", "retired", "promoted")
+def _ends(event: Event, start: Event) -> bool:
+    if event.run == start.run:
+        return event.kind == EventKind.RUN_ENDED
+    return event.version == start.version and event.kind in TAKEN_OUT
 
 
 def _passed(event: Event, gate: str) -> bool:
     return (
-        event.what == "gate"
-        and event.figures.get("gate") == gate
-        and event.figures.get("verdict") == PASSED
+        event.kind == EventKind.MEASUREMENT
+        and event.details.get("gate") == gate
+        and event.details.get("verdict") == Verdict.SUCCESSFUL
     )
 
 
-def published(events: Sequence[Event], folder: str) -> int | None:
-    """The version that a `run` of this folder has begun to publish and has not ended.
+def unfinished_publish(events: Sequence[Event], folder: str) -> int | None:
+    """Returns the version that a `run` of this folder started to publish and has not finished.
 
-    One that nobody could judge yet is judged again. One that a killed run was taking back is
-    taken back to the end.
+    After an inconclusive run, the next run judges that version again. After a kill in the middle
+    of an abort, the next run completes the abort.
     """
-    for number, event in reversed(list(enumerate(events))):
-        if event.what == "publishing" and event.figures.get("from") == folder:
-            later = [one for one in events[number:] if one.version == event.version]
+    for index, event in reversed(list(enumerate(events))):
+        if event.kind == EventKind.PUBLISH_STARTED and event.details.get("from") == folder:
+            later = [each for each in events[index:] if each.version == event.version]
             return None if any(map(_finishes, later)) else event.version
     return None
 
 
 def _finishes(event: Event) -> bool:
-    """Whether no run goes on with a version after that."""
+    """Returns whether no run resumes the version after this event."""
     if event.run:
-        return event.what == "run ended" and event.figures.get("outcome") != "inconclusive"
-    return event.what in ("run ended", "failed", "rolled back", "retired", "promoted")
+        return (
+            event.kind == EventKind.RUN_ENDED
+            and event.details.get("outcome") != Verdict.INCONCLUSIVE
+        )
+    return event.kind in (EventKind.RUN_ENDED, EventKind.FAILED, *TAKEN_OUT)

@@ -45,7 +45,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class ModelEntry:
     """What the file of record says about the model."""
 
     policy: Policy = Policy()
@@ -89,9 +89,9 @@ class Current:
 
     on_disk: Sequence[int] = ()
     """Version numbers below the base path, in order."""
-    recorded: Recorded = Recorded()
+    recorded: ModelEntry = ModelEntry()
     replicas: Sequence[Replica] = ()
-    spent: Mapping[int, str] = field(default_factory=dict)
+    burned: Mapping[int, str] = field(default_factory=dict)
     """Versions that failed or were rolled back, and what became of each: never used again."""
 
     @property
@@ -132,7 +132,7 @@ class Current:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Desired:
     """Where things should be."""
 
     versions: frozenset[int]

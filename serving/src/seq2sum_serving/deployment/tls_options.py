@@ -7,7 +7,7 @@ from pathlib import Path
 
 import seq2sum
 
-from seq2sum_serving.deployment.errors import Mistake
+from seq2sum_serving.deployment.errors import UsageError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,11 +20,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     tls.add_argument("--server-name", metavar="NAME", help="the name in the servers' certificate")
 
 
-def chosen_tls(chosen: argparse.Namespace) -> seq2sum.TLS | None:
+def tls_from_options(chosen: argparse.Namespace) -> seq2sum.TLS | None:
     """What the options come to; None for no encryption.
 
     Raises:
-        Mistake: A file cannot be read or is not what it should be, or one is missing.
+        UsageError: A file cannot be read or is not what it should be, or one is missing.
     """
     files = {"ca": chosen.ca, "certificate": chosen.cert, "key": chosen.key}
     if not chosen.tls and chosen.server_name is None and not any(files.values()):
@@ -33,7 +33,7 @@ def chosen_tls(chosen: argparse.Namespace) -> seq2sum.TLS | None:
         tls = seq2sum.TLS(**files, server_name=chosen.server_name)
         tls.credentials()
     except OSError as error:
-        raise Mistake(f"cannot read {error.filename}: {error.strerror}") from error
+        raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
     except ValueError as error:
-        raise Mistake(str(error).replace("give both", "give both --cert and --key")) from error
+        raise UsageError(str(error).replace("give both", "give both --cert and --key")) from error
     return tls

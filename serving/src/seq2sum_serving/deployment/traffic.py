@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from seq2sum_serving.deployment import atomic_file
-from seq2sum_serving.deployment.errors import Failed, Mistake
+from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.deployment.state import CANARY, STABLE
 
 ALL_STABLE: Mapping[str, float] = {STABLE: 100.0}
 
 
-def to_canary(percent: float) -> dict[str, float]:
+def canary_weights(percent: float) -> dict[str, float]:
     """Weights that send this much to the version on trial."""
     if percent <= 0:
         return dict(ALL_STABLE)
     return {STABLE: 100 - percent, CANARY: percent}
 
 
-class Traffic:
+class TrafficFile:
     """The file, as `seq2sum.SplitFile` reads it."""
 
     def __init__(self, path: Path) -> None:
@@ -32,16 +32,16 @@ class Traffic:
         """The weights by label; all to `stable` where there is no file.
 
         Raises:
-            Mistake: It holds no weights.
+            UsageError: It holds no weights.
         """
         try:
             weights = json.loads(self.path.read_bytes())
         except FileNotFoundError:
             return dict(ALL_STABLE)
         except (OSError, ValueError, RecursionError) as error:
-            raise Mistake(f"cannot read the weights in {self.path}: {error}") from error
+            raise UsageError(f"cannot read the weights in {self.path}: {error}") from error
         if not isinstance(weights, dict) or not all(map(_is_weight, weights.values())):
-            raise Mistake(
+            raise UsageError(
                 f'{self.path} holds no weights: it should be like {{"stable": 95, "canary": 5}}'
             )
         return {label: float(weight) for label, weight in weights.items()}
@@ -66,7 +66,7 @@ class Traffic:
             Failed: It cannot be written; the old weights stay.
         """
         try:
-            atomic_file.replace(self.path, json.dumps(dict(weights)) + "\n")
+            atomic_file.write(self.path, json.dumps(dict(weights)) + "\n")
         except OSError as error:
             raise self._unwritten(error) from error
 

@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from seq2sum_serving.embedded.inference import metadata, multi, predict
+from seq2sum_serving.embedded.inference import metadata, multi_inference, predict
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.regress import regress
@@ -59,8 +59,8 @@ class DataPlane:
         self, request: inference_pb2.MultiInferenceRequest, *, timeout: float | None = None
     ) -> Any:
         """Answers MultiInference, with a `byte_labels` reply; the first task sets the version."""
-        with self._core.handle(multi.model_of(request)) as (version, servable):
-            return multi.multi_inference(
+        with self._core.handle(multi_inference.model_of(request)) as (version, servable):
+            return multi_inference.multi_inference(
                 servable, version, request, options=self._options, timeout=timeout
             )
 

@@ -18,12 +18,12 @@ from seq2sum_serving.embedded import config_file, memory
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.inference import version_files
-from seq2sum_serving.embedded.inference.loader import loader_of
+from seq2sum_serving.embedded.inference.loader import make_loader
 from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.prediction_service import DataPlane
 from seq2sum_serving.embedded.repeated import Repeated
-from seq2sum_serving.embedded.rest.http_server import AppOptions
-from seq2sum_serving.embedded.rest.server import RestOptions, RestServer
+from seq2sum_serving.embedded.rest.http_server import RestOptions, RestServer
+from seq2sum_serving.embedded.rest.router import RouterOptions
 from seq2sum_serving.embedded.rpc.grpc_server import GrpcFront
 from seq2sum_serving.embedded.server_core import Core
 from seq2sum_serving.embedded.workers.loader import Load, ReplicatedLoader
@@ -49,7 +49,7 @@ class Server:
         self._loaded = threading.Event()
         self._broken = threading.Event()
         self._on_broken: Callable[[], object] = lambda: None
-        load: Load = loader_of(config)
+        load: Load = make_loader(config)
         self._fleet: Fleet | None = None
         on_labels = None
         if config.processes > 1:
@@ -185,7 +185,7 @@ def _rest_options(config: ServerConfig) -> RestOptions:
     return RestOptions(
         threads=config.rest_threads,
         timeout=config.rest_timeout_seconds,
-        app=AppOptions(cors=config.rest_cors, metrics_path=path),
+        router=RouterOptions(cors=config.rest_cors, metrics_path=path),
     )
 
 

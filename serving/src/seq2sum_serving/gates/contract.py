@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seq2sum import Description, SignatureShape, TensorShape, contract
+from seq2sum import Description, SignatureShape, TensorShape
+from seq2sum.addition import contract
 
-from seq2sum_serving.gates.results import Result, Verdict
+from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.gates.measurement import Measurement
 from seq2sum_serving.gates.wording import one_line
 
 INTERNAL = "__saved_model"
@@ -22,7 +24,7 @@ PLACE = f"assets.extra/{contract.FILE_NAME}"
 AFTER_FAILURE = "Callers rely on these: export a version that has them, under a new number"
 
 
-def judge(candidate: Mapping[str, Any] | None, stable: Mapping[str, Any] | None) -> Result:
+def judge(candidate: Mapping[str, Any] | None, stable: Mapping[str, Any] | None) -> Measurement:
     """By the files: what was read from `assets.extra/contract.json` of each version.
 
     Args:
@@ -31,7 +33,7 @@ def judge(candidate: Mapping[str, Any] | None, stable: Mapping[str, Any] | None)
     """
     if candidate is None:
         text = f"the version has no {PLACE} that can be read: export it with seq2sum-train export"
-        return Result("contract", Verdict.FAILED, text)
+        return Measurement("contract", Verdict.FAILED, text)
     described = Description(0, _signatures(candidate))
     found = [
         *_told_otherwise(candidate),
@@ -44,7 +46,7 @@ def judge(candidate: Mapping[str, Any] | None, stable: Mapping[str, Any] | None)
     return _result("contract", found, compared=stable is not None, digits=_digits(candidate))
 
 
-def judge_live(candidate: Description, stable: Description | None) -> Result:
+def judge_live(candidate: Description, stable: Description | None) -> Measurement:
     """By the servers: what GetModelMetadata says of each version.
 
     Args:
@@ -58,15 +60,15 @@ def judge_live(candidate: Description, stable: Description | None) -> Result:
     return _result("signatures", found, compared=stable is not None, digits=candidate.digits)
 
 
-def _result(gate: str, found: list[str], *, compared: bool, digits: int | None) -> Result:
+def _result(gate: str, found: list[str], *, compared: bool, digits: int | None) -> Measurement:
     differences = list(dict.fromkeys(found))  # both comparisons may find the same
     figures = {"differences": len(differences), "digits": digits}
     if differences:
         text = f"{'; '.join(differences)}. {AFTER_FAILURE}"
-        return Result(gate, Verdict.FAILED, text, figures)
+        return Measurement(gate, Verdict.FAILED, text, figures)
     beside = "and with stable" if compared else "(no stable version to compare with)"
     text = f"in keeping with contract {contract.CONTRACT_VERSION} {beside}; {digits} digits"
-    return Result(gate, Verdict.PASSED, text, figures)
+    return Measurement(gate, Verdict.SUCCESSFUL, text, figures)
 
 
 def _told_otherwise(parsed: Mapping[str, Any]) -> list[str]:

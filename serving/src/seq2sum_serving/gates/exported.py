@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.gates.measurement import Measurement, Value
 from seq2sum_serving.gates.policy import GoldenPolicy
-from seq2sum_serving.gates.results import Figure, Result, Verdict
 from seq2sum_serving.gates.wording import percent, sentence
 
 GATE = "golden"
@@ -38,7 +39,7 @@ class Evaluation:
 
 def judge(
     candidate: Mapping[str, Any] | None, stable: Mapping[str, Any] | None, policy: GoldenPolicy
-) -> Result:
+) -> Measurement:
     """Judges what the export says.
 
     Args:
@@ -47,19 +48,19 @@ def judge(
         policy: The limits.
     """
     told = candidate or {}
-    problems, figures = [], dict[str, Figure]()
+    problems, figures = [], dict[str, Value]()
     if told.get("forced"):
         problems.append(_forced(told.get("golden")))
     try:
         found = evaluation(told)
     except ValueError as error:
-        return Result(GATE, Verdict.FAILED, f"{error}. Export the version anew")
+        return Measurement(GATE, Verdict.FAILED, f"{error}. Export the version anew")
     if found is None and not problems:
         text = (
             "the version does not say how many errors its network makes: it is judged by its "
             "golden questions alone"
         )
-        return Result(GATE, Verdict.UNKNOWN, text)
+        return Measurement(GATE, Verdict.SKIPPED, text)
     text = ""
     if found is not None:
         before = _comparable(found, stable)
@@ -73,8 +74,10 @@ def judge(
         }
     if problems:
         text = sentence(f"{text}: {'; '.join(problems)}" if text else problems[0], BETTER)
-        return Result(GATE, Verdict.FAILED, text, figures)
-    return Result(GATE, Verdict.PASSED, f"{text}; golden.floor is {percent(policy.floor)}", figures)
+        return Measurement(GATE, Verdict.FAILED, text, figures)
+    return Measurement(
+        GATE, Verdict.SUCCESSFUL, f"{text}; golden.floor is {percent(policy.floor)}", figures
+    )
 
 
 def evaluation(told: Mapping[str, Any]) -> Evaluation | None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_serving.deployment.errors import Failed
+from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.gates.measurement import Measurement, Value
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.gates.results import Figure, Result, Verdict
 from seq2sum_serving.gates.wording import number, one_line, percent, sentence
 
 FILE_NAME = "golden.json"
@@ -95,7 +96,7 @@ def judge(
     candidate: Sequence[str | bytes],
     stable: Sequence[str | bytes] | None,
     policy: GatePolicy,
-) -> list[Result]:
+) -> list[Measurement]:
     """Both gates.
 
     Args:
@@ -121,7 +122,7 @@ def _golden(
     right: list[bool],
     stable_right: list[bool] | None,
     policy: GatePolicy,
-) -> Result:
+) -> Measurement:
     asked, good = len(right), sum(right)
     stable_good = None if stable_right is None else sum(stable_right)
     limits = policy.golden
@@ -141,7 +142,7 @@ def _golden(
     found = f"{good:,} of {asked:,} golden questions right" + (
         "" if stable_good is None else f", stable has {stable_good:,}"
     )
-    figures: dict[str, Figure] = {
+    figures: dict[str, Value] = {
         "questions": asked,
         "exact_match": good / asked,
         "stable_exact_match": None if stable_good is None else stable_good / asked,
@@ -149,13 +150,13 @@ def _golden(
     }
     if not problems:
         text = f"{found}; golden.floor is {percent(limits.floor)}"
-        return Result("golden", Verdict.PASSED, text, figures)
+        return Measurement("golden", Verdict.SUCCESSFUL, text, figures)
     text = sentence(
         f"{found}: {'; '.join(problems)}",
         f"wrong are {first_wrong}" if first_wrong else "",
         "train and publish a better version under a new number",
     )
-    return Result("golden", Verdict.FAILED, text, figures)
+    return Measurement("golden", Verdict.FAILED, text, figures)
 
 
 def _disagreement(
@@ -164,16 +165,16 @@ def _disagreement(
     stable: Sequence[str] | None,
     right: list[bool],
     policy: GatePolicy,
-) -> Result:
+) -> Measurement:
     gate, asked, most = "disagreement", len(right), policy.disagreement.most
     if stable is None:
         text = "no stable version to compare with"
-        return Result(gate, Verdict.UNKNOWN, text, {"questions": asked, "disagreements": None})
+        return Measurement(gate, Verdict.SKIPPED, text, {"questions": asked, "disagreements": None})
     answers = zip(candidate, stable, strict=True)
     other = [place for place, (now, before) in enumerate(answers) if now != before]
     worse = [place for place in other if not right[place]]
     first_worse = _written_out(golden, candidate, worse, stable)
-    figures: dict[str, Figure] = {
+    figures: dict[str, Value] = {
         "questions": asked,
         "differences": len(other),
         "disagreements": len(worse),
@@ -184,9 +185,9 @@ def _disagreement(
         f"is not right ({percent(len(worse) / asked)}); disagreement.most is {percent(most)}"
     )
     if len(worse) / asked <= most:
-        return Result(gate, Verdict.PASSED, found, figures)
+        return Measurement(gate, Verdict.SUCCESSFUL, found, figures)
     text = sentence(found, first_worse, "train and publish a better version under a new number")
-    return Result(gate, Verdict.FAILED, text, figures)
+    return Measurement(gate, Verdict.FAILED, text, figures)
 
 
 def _texts(answers: Sequence[str | bytes]) -> list[str]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from seq2sum import CallError, UnexpectedResponse
 
+from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.gates.measurement import Measurement, Value
 from seq2sum_serving.gates.policy import LatencyPolicy
 from seq2sum_serving.gates.quantile import MEDIAN, P99, quantile, ratio
-from seq2sum_serving.gates.results import Figure, Result, Verdict
 from seq2sum_serving.gates.wording import milliseconds, one_line, sentence, times
 
 CANDIDATE = "candidate"
@@ -113,10 +114,10 @@ def _batches(questions: Sequence[bytes], rows: int) -> Iterator[list[bytes]]:
         begin = (begin + rows) % len(questions)
 
 
-def judge(samples: Samples, policy: LatencyPolicy) -> Result:
+def judge(samples: Samples, policy: LatencyPolicy) -> Measurement:
     """The gate; each number of rows for itself, and the worst counts."""
     found, problems, open_questions = [], [], []
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Value] = {}
     for rows in policy.rows:
         candidate = samples.candidate.get(rows, Calls())
         stable = samples.stable.get(rows, Calls()) if samples.stable else None
@@ -136,11 +137,13 @@ def judge(samples: Samples, policy: LatencyPolicy) -> Result:
             "if the machine was busy with something else, run it again; if not, publish a "
             "quicker version under a new number, or allow more in the policy file",
         )
-        return Result("latency", Verdict.FAILED, text, figures)
+        return Measurement("latency", Verdict.FAILED, text, figures)
     if open_questions:
         text = sentence("; ".join(open_questions), "see that the servers answer, and run it again")
-        return Result("latency", Verdict.INCONCLUSIVE, text, figures)
-    return Result("latency", Verdict.PASSED, "; ".join(filter(None, [*found, beside])), figures)
+        return Measurement("latency", Verdict.INCONCLUSIVE, text, figures)
+    return Measurement(
+        "latency", Verdict.SUCCESSFUL, "; ".join(filter(None, [*found, beside])), figures
+    )
 
 
 def _short(candidate: Calls, stable: Calls | None, wanted: int) -> str:
@@ -190,8 +193,8 @@ def _found(rows: int, candidate: Calls, stable: Calls | None) -> str:
     return f"{_with(rows)} p50 / p99 {both(candidate)} ms{beside}"
 
 
-def _figures(rows: int, candidate: Calls, stable: Calls | None) -> dict[str, Figure]:
-    figures: dict[str, Figure] = {}
+def _figures(rows: int, candidate: Calls, stable: Calls | None) -> dict[str, Value]:
+    figures: dict[str, Value] = {}
     for prefix, calls in (("", candidate), ("stable_", stable)):
         if calls is None:
             continue

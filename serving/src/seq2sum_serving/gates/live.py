@@ -1,6 +1,6 @@
 """The gates `errors`, `answers` and `live latency`: while a part of the traffic is the canary's.
 
-Probes know which version answered, and whether it was right; Prometheus knows every caller's
+ProbeStats know which version answered, and whether it was right; Prometheus knows every caller's
 calls, and cannot tell the versions apart. So neither stands in for the other: where both are
 there, both are judged, and the worse counts. What has failed for sure fails at once, too little
 seen or not; so a bake can be judged while it lasts, and ended early.
@@ -13,10 +13,11 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.deployment.state import CANARY, STABLE
+from seq2sum_serving.gates.measurement import Measurement, Value
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.gates.quantile import P99, quantile, ratio
-from seq2sum_serving.gates.results import Figure, Result, Verdict
 from seq2sum_serving.gates.wording import milliseconds, number, one_line, percent, sentence, times
 
 SPREAD = 3.0
@@ -31,7 +32,7 @@ LONGER = "bake longer (traffic.bake), or probe more often (live.probes_per_secon
 
 
 @dataclass(slots=True)
-class Probes:
+class ProbeStats:
     """What was seen of one version."""
 
     errors: int = 0
@@ -72,12 +73,12 @@ class LiveMetrics:
     """The same before."""
 
 
-class Seen:
+class ProbeResults:
     """What probes saw of each version. Threads may add to it while another one reads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._probes = {CANARY: Probes(), STABLE: Probes()}
+        self._probes = {CANARY: ProbeStats(), STABLE: ProbeStats()}
 
     def __str__(self) -> str:
         """All of it in a line, for whoever watches."""
@@ -109,7 +110,7 @@ class Seen:
             probes.errors += 1
             probes.first_error = probes.first_error or one_line(why)
 
-    def probes(self, label: str) -> Probes:
+    def probes(self, label: str) -> ProbeStats:
         """What was seen so far of the version with this label."""
         with self._lock:
             probes = self._probes[label]
@@ -126,7 +127,9 @@ class Evidence:
     """What was seen."""
 
 
-def judge(seen: Seen, policy: GatePolicy, metrics: LiveMetrics | None = None) -> list[Result]:
+def judge(
+    seen: ProbeResults, policy: GatePolicy, metrics: LiveMetrics | None = None
+) -> list[Measurement]:
     """The three gates.
 
     Args:
@@ -143,10 +146,10 @@ def judge(seen: Seen, policy: GatePolicy, metrics: LiveMetrics | None = None) ->
 
 
 def _errors(
-    canary: Probes, stable: Probes, policy: GatePolicy, metrics: LiveMetrics | None
-) -> Result:
+    canary: ProbeStats, stable: ProbeStats, policy: GatePolicy, metrics: LiveMetrics | None
+) -> Measurement:
     evidence = [_failed_probes(canary, stable, policy)]
-    figures: dict[str, Figure] = {
+    figures: dict[str, Value] = {
         "probes": canary.calls,
         "probe_errors": canary.errors,
         "stable_probes": stable.calls,
@@ -163,7 +166,7 @@ def _errors(
     return _together("errors", evidence, figures, LOGS)
 
 
-def _failed_probes(canary: Probes, stable: Probes, policy: GatePolicy) -> Evidence:
+def _failed_probes(canary: ProbeStats, stable: ProbeStats, policy: GatePolicy) -> Evidence:
     most, fewest = policy.live.most_errors, policy.live.fewest
     found = f"{canary.errors:,} of {canary.calls:,} probes of the canary failed"
     if canary.errors / max(canary.calls, fewest) > most:
@@ -191,7 +194,7 @@ def _failed_calls(metrics: LiveMetrics, policy: GatePolicy) -> Evidence:
     return _enough(calls, fewest, found)
 
 
-def _answers(canary: Probes, policy: GatePolicy) -> Result:
+def _answers(canary: ProbeStats, policy: GatePolicy) -> Measurement:
     fewest, answered = policy.live.fewest, len(canary.seconds)
     most = round(1 - policy.golden.floor + policy.live.most_wrong, DIGITS)
     found = f"{canary.wrong:,} of {answered:,} answers of the canary to probes were wrong"
@@ -201,15 +204,15 @@ def _answers(canary: Probes, policy: GatePolicy) -> Result:
         evidence = Evidence(Verdict.FAILED, found + limit + first)
     else:
         evidence = _enough(answered, fewest, found)
-    figures: dict[str, Figure] = {"answers": answered, "wrong": canary.wrong}
+    figures: dict[str, Value] = {"answers": answered, "wrong": canary.wrong}
     return _together("answers", [evidence], figures, NEWER)
 
 
 def _latency(
-    canary: Probes, stable: Probes, policy: GatePolicy, metrics: LiveMetrics | None
-) -> Result:
+    canary: ProbeStats, stable: ProbeStats, policy: GatePolicy, metrics: LiveMetrics | None
+) -> Measurement:
     evidence = [_slow_probes(canary, stable, policy)]
-    figures: dict[str, Figure] = {
+    figures: dict[str, Value] = {
         "p99_milliseconds": _p99(canary.seconds),
         "stable_p99_milliseconds": _p99(stable.seconds),
     }
@@ -222,10 +225,10 @@ def _latency(
     return _together("live latency", evidence, figures, NEWER)
 
 
-def _slow_probes(canary: Probes, stable: Probes, policy: GatePolicy) -> Evidence:
+def _slow_probes(canary: ProbeStats, stable: ProbeStats, policy: GatePolicy) -> Evidence:
     fewest = policy.live.fewest
     if not stable.calls:
-        return Evidence(Verdict.UNKNOWN, "no stable version is probed to compare with")
+        return Evidence(Verdict.SKIPPED, "no stable version is probed to compare with")
     for name, probes in ((CANARY, canary), (STABLE, stable)):
         if len(probes.seconds) < fewest:
             found = f"{len(probes.seconds):,} probes of {name} answered"
@@ -239,7 +242,7 @@ def _slow_calls(metrics: LiveMetrics, policy: GatePolicy) -> Evidence:
     now = _known(metrics.p99_milliseconds)
     before = _known(metrics.p99_milliseconds_before)
     if now is None or before is None:
-        return Evidence(Verdict.UNKNOWN, "Prometheus knows no p99 to compare with")
+        return Evidence(Verdict.SKIPPED, "Prometheus knows no p99 to compare with")
     found = (
         f"p99 of live calls {milliseconds(now / 1000)} ms (before {milliseconds(before / 1000)} ms)"
     )
@@ -255,27 +258,27 @@ def _times_as_long(now: float, before: float, found: str, policy: GatePolicy) ->
     if more is not None and more > most and now - before > policy.latency.slack_milliseconds:
         limit = f": {times(more)}, and live.p99_ratio is {most:g}"
         return Evidence(Verdict.FAILED, found + limit)
-    return Evidence(Verdict.PASSED, found)
+    return Evidence(Verdict.SUCCESSFUL, found)
 
 
 def _enough(seen: float, fewest: int, found: str) -> Evidence:
     """For what did not fail: whether it was enough to say that it passed."""
     if seen < fewest:
         return Evidence(Verdict.INCONCLUSIVE, f"{found}, and live.fewest is {fewest:,}")
-    return Evidence(Verdict.PASSED, found)
+    return Evidence(Verdict.SUCCESSFUL, found)
 
 
 def _together(
-    gate: str, evidence: Sequence[Evidence], figures: dict[str, Figure], advice: str
-) -> Result:
+    gate: str, evidence: Sequence[Evidence], figures: dict[str, Value], advice: str
+) -> Measurement:
     """One that failed fails the gate; one that passed is enough where the other saw little."""
-    order = (Verdict.FAILED, Verdict.PASSED, Verdict.INCONCLUSIVE, Verdict.UNKNOWN)
+    order = (Verdict.FAILED, Verdict.SUCCESSFUL, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
     verdict = min((entry.verdict for entry in evidence), key=order.index)
     said = [
         entry for entry in evidence if verdict is not Verdict.FAILED or entry.verdict is verdict
     ]
     advised = {Verdict.FAILED: advice, Verdict.INCONCLUSIVE: LONGER}.get(verdict, "")
-    return Result(gate, verdict, sentence("; ".join(e.text for e in said), advised), figures)
+    return Measurement(gate, verdict, sentence("; ".join(e.text for e in said), advised), figures)
 
 
 def _p99(seconds: Sequence[float]) -> float | None:

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from seq2sum_serving.deployment.errors import Mistake
+from seq2sum_serving.deployment.errors import UsageError
 
 FILE_NAME = "policy.toml"
 DAY = 86_400
@@ -88,7 +88,7 @@ class LivePolicy:
     p99_ratio: Times
     """The 99th percentile over stable's, and over what it was before, at most."""
     probes_per_second: Annotated[float, Allowed(0.01, 1000)]
-    """Probes that each version gets."""
+    """ProbeStats that each version gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +160,14 @@ def read(path: Path) -> GatePolicy:
     """The defaults with what this file says instead.
 
     Raises:
-        Mistake: The file cannot be read, or something in it makes no sense.
+        UsageError: The file cannot be read, or something in it makes no sense.
     """
     try:
         text = path.read_bytes().decode()
     except OSError as error:
-        raise Mistake(f"cannot read the policy file {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read the policy file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise Mistake(f"the policy file {path} is not UTF-8 text: {error.reason}") from error
+        raise UsageError(f"the policy file {path} is not UTF-8 text: {error.reason}") from error
     policy = default()
     changes: dict[str, Any] = {
         name: replace(getattr(policy, name), **values)
@@ -175,7 +175,7 @@ def read(path: Path) -> GatePolicy:
     }
     policy = replace(policy, **changes)
     if policy.memory.most_megabytes and not policy.memory.query:
-        raise Mistake(
+        raise UsageError(
             f"{path}: [memory] most_megabytes is a limit on what nobody asks for: give [memory] "
             "query too, the PromQL that gives the servers' bytes"
         )
@@ -187,13 +187,13 @@ def _checked(text: str, *, where: str) -> dict[str, dict[str, Any]]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Mistake(f"the policy file {where} is not TOML: {error}") from error
+        raise UsageError(f"the policy file {where} is not TOML: {error}") from error
     sections = get_type_hints(GatePolicy)
     for name, table in document.items():
         if name not in sections:
-            raise Mistake(f"{where}: there is no section [{name}]{_instead(name, sections)}")
+            raise UsageError(f"{where}: there is no section [{name}]{_instead(name, sections)}")
         if not isinstance(table, dict):
-            raise Mistake(f"{where}: {name} is a section: write [{name}] and its keys below it")
+            raise UsageError(f"{where}: {name} is a section: write [{name}] and its keys below it")
     return {
         name: _section(table, get_type_hints(sections[name], include_extras=True), where, name)
         for name, table in document.items()
@@ -206,10 +206,10 @@ def _section(
     values = {}
     for key, value in table.items():
         if key not in hints:
-            raise Mistake(f"{where}: [{section}] has no key {key}{_instead(key, hints)}")
+            raise UsageError(f"{where}: [{section}] has no key {key}{_instead(key, hints)}")
         kind, allowed = get_args(hints[key]) if hints[key] is not str else (str, None)
         if not _fits(value, kind, allowed):
-            raise Mistake(
+            raise UsageError(
                 f"{where}: [{section}] {key} = {_shown(value)}: it takes {_wanted(kind, allowed)}"
             )
         values[key] = float(value) if kind is float else value

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import seq2sum
 from cryptography import x509
 
-from seq2sum_serving.deployment.targets import host_and_port
+from seq2sum_serving.deployment.targets import split_address
 from seq2sum_serving.probe.observation import Certificate
 
 HTTP2 = "h2"
@@ -36,7 +36,7 @@ def read_certificate(target: str, tls: seq2sum.TLS, remaining: Callable[[], floa
 
 
 def _handshake(target: str, tls: seq2sum.TLS, remaining: Callable[[], float]) -> bytes:
-    host, port = host_and_port(target)
+    host, port = split_address(target)
     host = host.strip("[]")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from seq2sum_serving.console import output
 from seq2sum_serving.deployment.cli_options import HISTORY, TRAFFIC
 from seq2sum_serving.deployment.errors import Exit, RolloutError
-from seq2sum_serving.deployment.model_config_file import Record
-from seq2sum_serving.deployment.replicas import Fleet
-from seq2sum_serving.deployment.tls_options import chosen_tls
-from seq2sum_serving.deployment.traffic import Traffic
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.replicas import Replicas
+from seq2sum_serving.deployment.tls_options import tls_from_options
+from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.probe import exporter, options, report
 from seq2sum_serving.probe.event_counter import EventCounter
 from seq2sum_serving.probe.findings import findings
@@ -52,22 +52,22 @@ def create_prober(chosen: argparse.Namespace) -> Iterator[Prober]:
     """Yields a prober of the deployment that the options name. It makes no calls yet.
 
     Raises:
-        Mistake: The options are invalid.
+        UsageError: The options are invalid.
         Failed: The host name in `--targets` does not resolve.
     """
-    tls, folder = chosen_tls(chosen), chosen.config.parent
+    tls, folder = tls_from_options(chosen), chosen.config.parent
     files = DeploymentFiles(
-        Record(chosen.config, chosen.model),
+        ModelConfigFile(chosen.config, chosen.model),
         chosen.base_path,
-        Traffic(chosen.traffic or folder / TRAFFIC),
+        TrafficFile(chosen.traffic or folder / TRAFFIC),
         EventCounter(chosen.history or folder / HISTORY, chosen.model),
     )
     settings = ProbeSettings(chosen.labels, chosen.questions, chosen.timeout)
     with (
         ThreadPoolExecutor(MAX_THREADS) as pool,
-        Fleet(chosen.targets, chosen.model, tls=tls) as fleet,
+        Replicas(chosen.targets, chosen.model, tls=tls) as replicas,
     ):
-        yield Prober(files, fleet, pool, settings=settings, tls=tls)
+        yield Prober(files, replicas, pool, settings=settings, tls=tls)
 
 
 def run_once(prober: Prober, chosen: argparse.Namespace) -> int:

@@ -14,15 +14,20 @@ from datetime import datetime
 from pathlib import Path
 
 from seq2sum_serving.deployment.errors import Failed
-from seq2sum_serving.deployment.event_log import parsed
+from seq2sum_serving.deployment.event_log import EventKind, parse_event
 from seq2sum_serving.probe.observation import Events
 
 INITIAL_KINDS = (
-    *("published", "run began", "run ended", "promoted"),
-    *("rolled back", "retired", "failed"),
+    EventKind.PUBLISHED,
+    EventKind.RUN_STARTED,
+    EventKind.RUN_ENDED,
+    EventKind.PROMOTED,
+    EventKind.ROLLED_BACK,
+    EventKind.RETIRED,
+    EventKind.FAILED,
 )
 """Exported with 0 from the start, so that `rate` and `increase` see the first event."""
-NO_EVENTS = Events(dict.fromkeys(INITIAL_KINDS, 0))
+NO_EVENTS = Events(dict.fromkeys(map(str, INITIAL_KINDS), 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,12 @@ def count_lines(previous: Events, lines: Iterable[bytes], model: str) -> Events:
     timestamps, invalid = dict(previous.last_timestamps), previous.invalid_lines
     for line in lines:
         try:
-            event = parsed(line)
-            timestamp = datetime.fromisoformat(event.when).timestamp()
+            event = parse_event(line)
+            timestamp = datetime.fromisoformat(event.time).timestamp()
         except (ValueError, TypeError):  # edited by hand
             invalid += 1
             continue
         if event.model == model:
-            counts[str(event.what)] += 1
-            timestamps[str(event.what)] = timestamp
+            counts[str(event.kind)] += 1
+            timestamps[str(event.kind)] = timestamp
     return Events(dict(counts), timestamps, invalid)

@@ -64,7 +64,7 @@ def _labels(observation: Observation) -> Iterator[Finding]:
                 f"no {label}",
                 f"label {label} is not in the model config file: add it or remove it from --labels",
             )
-    for difference in drift.labels(observation.current):
+    for difference in drift.label_drift(observation.current):
         yield Finding(difference, difference)
 
 

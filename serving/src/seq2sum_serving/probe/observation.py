@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seq2sum_serving.deployment.state import Current, Recorded, Replica
+from seq2sum_serving.deployment.state import Current, ModelEntry, Replica
 
 OK = "OK"
 """The gRPC status code of a successful call."""
@@ -60,7 +60,7 @@ class Observation:
     """By target; empty without TLS."""
     labels: Sequence[str] = ()
     """The labels of `--labels`."""
-    recorded: Recorded | None = None
+    recorded: ModelEntry | None = None
     """The content of the model config file."""
     on_disk: Sequence[int] | None = None
     weights: Mapping[str, float] | None = None
@@ -78,7 +78,7 @@ class Observation:
 
         If the disk could not be read, it is assumed to hold the configured versions.
         """
-        recorded = self.recorded or Recorded()
+        recorded = self.recorded or ModelEntry()
         on_disk = sorted(recorded.policy.versions) if self.on_disk is None else self.on_disk
         return Current(on_disk, recorded, self.replicas)
 

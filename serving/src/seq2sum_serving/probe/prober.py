@@ -15,11 +15,11 @@ from typing import TypeVar
 
 import seq2sum
 
-from seq2sum_serving.deployment.model_config_file import Record
-from seq2sum_serving.deployment.model_store import Base
-from seq2sum_serving.deployment.replicas import Fleet
-from seq2sum_serving.deployment.state import CANARY, LABELS, STABLE, Recorded, Replica
-from seq2sum_serving.deployment.traffic import Traffic
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.model_store import ModelStore
+from seq2sum_serving.deployment.replicas import Replicas
+from seq2sum_serving.deployment.state import CANARY, LABELS, STABLE, ModelEntry, Replica
+from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import golden
 from seq2sum_serving.gates.golden import Golden
 from seq2sum_serving.probe import inputs
@@ -40,10 +40,10 @@ CACHED_VERSIONS = 8
 class DeploymentFiles:
     """The files of a deployment that the probe reads."""
 
-    record: Record
+    model_config: ModelConfigFile
     base: Path | None
     """The base path as this machine sees it; None for the one in the model config file."""
-    traffic: Traffic
+    traffic: TrafficFile
     events: EventCounter
 
 
@@ -63,24 +63,24 @@ class Prober:
 
     Args:
         files: The deployment's files. They are read again in each round.
-        fleet: The replicas.
-        pool: Runs the checks. Close it after the fleet, which ends the calls in flight.
+        replicas: The replicas.
+        pool: Runs the checks. Close it after the replicas, which ends the calls in flight.
         settings: The calls to make.
-        tls: The same as the fleet's; None if there are no certificates to check.
+        tls: The same as that of the replicas; None if there are no certificates to check.
     """
 
     def __init__(
         self,
         files: DeploymentFiles,
-        fleet: Fleet,
+        replicas: Replicas,
         pool: Executor,
         *,
         settings: ProbeSettings,
         tls: seq2sum.TLS | None = None,
     ) -> None:
-        self.model = files.record.model
+        self.model = files.model_config.model
         self._files = files
-        self._fleet = fleet
+        self._replicas = replicas
         self._pool = pool
         self._settings = settings
         self._tls = tls
@@ -95,12 +95,12 @@ class Prober:
         """
         start = time.monotonic()
         reader = InputReader()
-        recorded = reader.read(inputs.MODEL_CONFIG, self._files.record.read)
+        recorded = reader.read(inputs.MODEL_CONFIG, self._files.model_config.read)
         base = self._base(reader, recorded)
         on_disk = reader.read(inputs.VERSIONS, base.versions) if base else None
         questions = self._questions(number, reader, recorded, base if on_disk is not None else None)
         # If the name does not resolve now, the replicas that it resolved to before are checked.
-        self._clients = reader.read(inputs.TARGETS, self._fleet.clients) or self._clients
+        self._clients = reader.read(inputs.TARGETS, self._replicas.clients) or self._clients
         replicas, calls, certificates = self._check_replicas(questions, recorded)
         return Observation(
             replicas,
@@ -116,14 +116,16 @@ class Prober:
             seconds=time.monotonic() - start,
         )
 
-    def _base(self, reader: InputReader, recorded: Recorded | None) -> Base | None:
+    def _base(self, reader: InputReader, recorded: ModelEntry | None) -> ModelStore | None:
         if self._files.base is not None:
-            return Base(self._files.base)
-        path = reader.read(inputs.MODEL_CONFIG, self._files.record.base_path) if recorded else None
-        return Base(Path(path)) if path else None
+            return ModelStore(self._files.base)
+        if recorded is None:
+            return None
+        path = reader.read(inputs.MODEL_CONFIG, self._files.model_config.base_path)
+        return ModelStore(Path(path)) if path else None
 
     def _questions(
-        self, number: int, reader: InputReader, recorded: Recorded | None, base: Base | None
+        self, number: int, reader: InputReader, recorded: ModelEntry | None, base: ModelStore | None
     ) -> dict[str, Questions]:
         """Returns the questions for each label, except labels that are not in the model config."""
         found: dict[str, Questions] = {}
@@ -140,11 +142,11 @@ class Prober:
             )
         return found
 
-    def _golden_of(self, base: Base, version: int) -> Golden:
+    def _golden_of(self, base: ModelStore, version: int) -> Golden:
         return self._read_golden(base.folder(version))
 
     def _check_replicas(
-        self, questions: Mapping[str, Questions], recorded: Recorded | None
+        self, questions: Mapping[str, Questions], recorded: ModelEntry | None
     ) -> tuple[list[Replica], dict[tuple[str, str], list[Call]], dict[str, Certificate]]:
         submit, timeout = self._pool.submit, self._settings.timeout
         recorded_labels = recorded.labels if recorded else ()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import seq2sum
 
-from seq2sum_serving.deployment.replicas import looked_at
+from seq2sum_serving.deployment.replicas import observe_replica
 from seq2sum_serving.deployment.state import Replica
 from seq2sum_serving.probe.certificate import read_certificate
 from seq2sum_serving.probe.golden_rotation import Questions
@@ -32,7 +32,7 @@ def check_state(
     target: str, client: seq2sum.Client, labels: Sequence[str], seconds: float
 ) -> Replica:
     """Returns the versions and labels that a replica reports."""
-    return looked_at(target, client, labels, Deadline(seconds).remaining)
+    return observe_replica(target, client, labels, Deadline(seconds).remaining)
 
 
 def check_certificate(target: str, tls: seq2sum.TLS, seconds: float) -> Certificate:

@@ -11,15 +11,16 @@ from pathlib import Path
 import seq2sum
 
 from seq2sum_serving.deployment.errors import Failed
-from seq2sum_serving.deployment.model_store import contract_of
-from seq2sum_serving.deployment.replicas import said
+from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.deployment.model_store import read_contract
+from seq2sum_serving.deployment.replicas import error_text
 from seq2sum_serving.deployment.state import CANARY, STABLE
 from seq2sum_serving.gates import contract, exported, golden, latency, live, memory
 from seq2sum_serving.gates.golden import Golden
-from seq2sum_serving.gates.live import LiveMetrics, Seen
+from seq2sum_serving.gates.live import LiveMetrics, ProbeResults
+from seq2sum_serving.gates.measurement import Measurement, overall
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, Unanswered
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.gates.results import Result, Verdict, overall
 from seq2sum_serving.rollout.executor import Deployment
 
 Ended = Callable[[], bool]
@@ -55,15 +56,15 @@ class Inspection:
         self._prometheus = prometheus
         self._folder = folder or deployment.base.folder(version)
 
-    def on_disk(self) -> list[Result]:
+    def on_disk(self) -> list[Measurement]:
         """Before it is loaded: what its files say."""
-        told = contract_of(self._folder)
-        stable = contract_of(self._deployment.base.folder(self._stable))
+        told = read_contract(self._folder)
+        stable = read_contract(self._deployment.base.folder(self._stable))
         self._golden  # noqa: B018 what could not be asked later is told now
         # The contract comes last: when it is in the history, the run has passed all of these.
         return [exported.judge(told, stable, self._policy.golden), contract.judge(told, stable)]
 
-    def without_changes(self) -> list[Result]:
+    def without_changes(self) -> list[Measurement]:
         """Asks the gates that need no change: those of the files, and the others if it is loaded.
 
         Raises:
@@ -81,7 +82,7 @@ class Inspection:
         query = self._policy.memory.query
         return self._prometheus.value(query) if self._prometheus and query else None
 
-    def loaded(self, memory_before: float | None) -> list[Result]:
+    def loaded(self, memory_before: float | None) -> list[Measurement]:
         """Beside the stable version, before it has traffic."""
         clients = self._deployment.fleet.clients()
         results = worst({target: self._answers(one) for target, one in clients.items()})
@@ -93,8 +94,13 @@ class Inspection:
         return results
 
     def bake(
-        self, seconds: float, ended: Ended, told: Callable[[Seen], None], *, ago: float = 0.0
-    ) -> list[Result]:
+        self,
+        seconds: float,
+        ended: Ended,
+        told: Callable[[ProbeResults], None],
+        *,
+        ago: float = 0.0,
+    ) -> list[Measurement]:
         """With traffic: both labels are asked in turn, on one replica after the other.
 
         Args:
@@ -104,7 +110,7 @@ class Inspection:
             ago: Seconds since the version got its first traffic, when this begins.
         """
         questions = self._golden
-        seen = Seen()
+        seen = ProbeResults()
         pause = 1 / self._policy.live.probes_per_second
         began = looked = time.monotonic()
         asked = 0
@@ -138,7 +144,7 @@ class Inspection:
         """Read once: raises Failed if the version has none that can be used."""
         return golden.read(self._folder)
 
-    def _answers(self, client: seq2sum.Client) -> list[Result]:
+    def _answers(self, client: seq2sum.Client) -> list[Measurement]:
         questions = self._golden
         try:
             description = client.describe(version=self._version)
@@ -150,12 +156,12 @@ class Inspection:
             stable = client.add_columns(asked, version=self._stable).texts
         except seq2sum.Seq2SumError as error:
             raise Failed(
-                f"{client.target} does not answer the golden questions: {said(error)}"
+                f"{client.target} does not answer the golden questions: {error_text(error)}"
             ) from error
         judged = golden.judge(questions, answers, stable, self._policy)
         return [signatures, *judged]
 
-    def _latency(self, client: seq2sum.Client) -> Result:
+    def _latency(self, client: seq2sum.Client) -> Measurement:
         def ask(version: int, questions: list[bytes]) -> None:
             client.add_columns(questions, version=version)
 
@@ -167,20 +173,22 @@ class Inspection:
         return latency.judge(samples, self._policy.latency)
 
 
-def worst(by_replica: Mapping[str, Sequence[Result]]) -> list[Result]:
+def worst(by_replica: Mapping[str, Sequence[Measurement]]) -> list[Measurement]:
     """One result for each gate: where replicas differ, the worst, and whose it is."""
-    found: dict[str, Result] = {}
+    found: dict[str, Measurement] = {}
     for target, results in by_replica.items():
         for result in results:
             known = found.get(result.gate)
-            if result.verdict is Verdict.PASSED:
+            if result.verdict is Verdict.SUCCESSFUL:
                 found.setdefault(result.gate, result)
-            elif known is None or known.verdict is Verdict.PASSED:
-                found[result.gate] = replace(result, text=f"{target}: {result.text}")
+            elif known is None or known.verdict is Verdict.SUCCESSFUL:
+                found[result.gate] = replace(result, message=f"{target}: {result.message}")
     return list(found.values())
 
 
-def probe(seen: Seen, client: seq2sum.Client, label: str, question: bytes, answer: str) -> None:
+def probe(
+    seen: ProbeResults, client: seq2sum.Client, label: str, question: bytes, answer: str
+) -> None:
     """One question with a label, and what came of it."""
     began = time.perf_counter()
     try:
@@ -188,7 +196,7 @@ def probe(seen: Seen, client: seq2sum.Client, label: str, question: bytes, answe
     except seq2sum.InvalidQuestion as error:
         text = str(error)
     except seq2sum.Seq2SumError as error:
-        seen.error(label, said(error))
+        seen.error(label, error_text(error))
         return
     seconds = time.perf_counter() - began
     seen.call(label, seconds, right=text == answer, said=f"{question.decode()} = {text}")

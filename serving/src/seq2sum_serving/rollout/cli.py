@@ -14,12 +14,12 @@ from pathlib import Path
 from seq2sum_serving.console import output
 from seq2sum_serving.deployment.cli_options import HISTORY, TRAFFIC
 from seq2sum_serving.deployment.errors import RolloutError
-from seq2sum_serving.deployment.event_log import History
-from seq2sum_serving.deployment.model_config_file import Record
-from seq2sum_serving.deployment.model_store import Base
-from seq2sum_serving.deployment.replicas import Fleet
-from seq2sum_serving.deployment.tls_options import chosen_tls
-from seq2sum_serving.deployment.traffic import Traffic
+from seq2sum_serving.deployment.event_log import EventLog
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.model_store import ModelStore
+from seq2sum_serving.deployment.replicas import Replicas
+from seq2sum_serving.deployment.tls_options import tls_from_options
+from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.rollout import options
@@ -66,19 +66,19 @@ def prepared(chosen: argparse.Namespace) -> Iterator[Task]:
     """The deployment that the options name; nothing is asked yet, but every file is read.
 
     Raises:
-        Mistake: The options name what cannot be used.
+        UsageError: The options name what cannot be used.
     """
     limits = policy.read(chosen.policy) if chosen.policy else policy.default()
-    record = Record(chosen.config, chosen.model)
+    record = ModelConfigFile(chosen.config, chosen.model)
     beside = chosen.config.parent
     base = chosen.base_path or Path(record.base_path())
-    with Fleet(chosen.targets, chosen.model, tls=chosen_tls(chosen)) as fleet:
+    with Replicas(chosen.targets, chosen.model, tls=tls_from_options(chosen)) as fleet:
         deployment = Deployment(
             record,
             fleet,
-            Base(base),
-            Traffic(chosen.traffic or beside / TRAFFIC),
-            History(chosen.history or beside / HISTORY),
+            ModelStore(base),
+            TrafficFile(chosen.traffic or beside / TRAFFIC),
+            EventLog(chosen.history or beside / HISTORY),
             pace=Pace(limits.load.timeout, limits.traffic.settle),
             tell=_tell,
         )

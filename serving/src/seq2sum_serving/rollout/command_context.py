@@ -12,8 +12,8 @@ from rich.console import Console, RenderableType
 
 from seq2sum_serving.console import output
 from seq2sum_serving.console import steps as steps_view
-from seq2sum_serving.deployment import atomic_file, event_log
-from seq2sum_serving.deployment.errors import Mistake, Refused
+from seq2sum_serving.deployment import event_log, file_lock
+from seq2sum_serving.deployment.errors import Refused, UsageError
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.rollout.executor import Deployment
@@ -77,7 +77,7 @@ class Task:
             Failed: A file cannot be written.
         """
         self.deployment.check_files()
-        holder = atomic_file.holder(self.deployment.record.beside(LOCK)) if lock else None
+        holder = file_lock.holder(self.deployment.record.lock_path(LOCK)) if lock else None
         if holder is not None:
             raise _busy(holder)
 
@@ -96,15 +96,15 @@ def alone(task: Task) -> Iterator[None]:
         Failed: A file that the verb may write cannot be written.
     """
     task.deployment.check_files()
-    path = task.deployment.record.beside(LOCK)
-    told = f"{task.options.verb} by {event_log.who()} since {event_log.now()}"
+    path = task.deployment.record.lock_path(LOCK)
+    told = f"{task.options.verb} by {event_log.current_user()} since {event_log.utc_now()}"
     with ExitStack() as held:
         try:
-            held.enter_context(atomic_file.locked(path, told, wait=False))
+            held.enter_context(file_lock.hold(path, told, wait=False))
         except BlockingIOError as error:
             raise _busy(str(error.filename)) from error
         except OSError as error:
-            raise Mistake(f"cannot write {path}: {error.strerror}") from error
+            raise UsageError(f"cannot write {path}: {error.strerror}") from error
         yield
 
 

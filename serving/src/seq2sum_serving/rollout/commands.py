@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import RenderableType
-from seq2sum import contract
+from seq2sum import model_versions
 
 from seq2sum_serving.console import history as history_view
 from seq2sum_serving.console import output
@@ -18,9 +18,10 @@ from seq2sum_serving.console import watch as watch_view
 from seq2sum_serving.deployment import event_log, run_state
 from seq2sum_serving.deployment.drift import drift
 from seq2sum_serving.deployment.errors import Exit, Failed, Refused
-from seq2sum_serving.deployment.state import STABLE, Wanted
-from seq2sum_serving.deployment.traffic import ALL_STABLE, to_canary
-from seq2sum_serving.gates.results import Verdict, overall
+from seq2sum_serving.deployment.event_log import EventKind, Verdict
+from seq2sum_serving.deployment.state import STABLE, Desired
+from seq2sum_serving.deployment.traffic import ALL_STABLE, canary_weights
+from seq2sum_serving.gates.measurement import overall
 from seq2sum_serving.rollout import planner as plans
 from seq2sum_serving.rollout import rehearsal, transitions
 from seq2sum_serving.rollout.analysis import Inspection
@@ -45,8 +46,8 @@ def publish(task: Task) -> Exit:
     number = task.options.version
     if number is None:
         number = next_number(task)
-    if number in current.spent:
-        raise Refused(f"version {number} {current.spent[number]}. A number is never used again")
+    if number in current.burned:
+        raise Refused(f"version {number} {current.burned[number]}. A number is never used again")
     base.check(source, number)
     if task.dry([f"copy {source} to {base.path / str(number)}, by one rename"]):
         return Exit.DONE
@@ -54,7 +55,7 @@ def publish(task: Task) -> Exit:
         if current.recorded.policy.kind != "specific":
             held(task)
         base.publish(source, number)
-        task.deployment.note("published", number, task.why, {"from": str(source.resolve())})
+        task.deployment.note(EventKind.PUBLISHED, number, task.why, {"from": str(source.resolve())})
     task.answer["version"] = number
     task.show(f"published version {number}: {base.path / str(number)}")
     return Exit.DONE
@@ -72,8 +73,8 @@ def canary(task: Task) -> Exit:
     with alone(task):
         bring(task, version)
         task.deployment.reach(transitions.canary(task.deployment.observe(), version), task.why)
-        task.deployment.shift(to_canary(percent), task.why)
-        task.deployment.note("on trial", version, task.why, {"weight": percent})
+        task.deployment.shift(canary_weights(percent), task.why)
+        task.deployment.note(EventKind.CANARY_STARTED, version, task.why, {"weight": percent})
     task.show(f"version {version} is on trial with {percent:g} % of the traffic")
     return Exit.DONE
 
@@ -90,7 +91,7 @@ def promote(task: Task) -> Exit:
     with alone(task):
         if new:
             bring(task, version)
-        task.deployment.note("promoted", version, task.why)
+        task.deployment.note(EventKind.PROMOTED, version, task.why)
         task.deployment.reach(transitions.promote(task.deployment.observe(), version), task.why)
         task.deployment.shift(ALL_STABLE, task.why)
         task.deployment.verify(STABLE, version)
@@ -109,7 +110,7 @@ def rollback(task: Task) -> Exit:
         return Exit.DONE
     deployment.record.check_writable()
     left = current.canary if current.canary is not None else current.stable
-    deployment.note("rolled back", left, task.why or "by hand")
+    deployment.note(EventKind.ROLLED_BACK, left, task.why or "by hand")
     deployment.reach(wanted, task.why, down_too=True)
     deployment.verify(STABLE, wanted.labels[STABLE], down_too=True)
     seconds = time.monotonic() - began
@@ -134,7 +135,7 @@ def retire(task: Task) -> Exit:
     if task.dry(plans.plan(current, wanted)):
         return Exit.DONE
     with alone(task):
-        task.deployment.note("retired", version, task.why)
+        task.deployment.note(EventKind.RETIRED, version, task.why)
         task.deployment.reach(wanted, task.why)
     task.show(f"version {version} is unloaded everywhere; its folder stays")
     return Exit.DONE
@@ -143,13 +144,13 @@ def retire(task: Task) -> Exit:
 def repair(task: Task) -> Exit:
     """Every replica is brought to what the file of record says."""
     current = task.deployment.observe()
-    wanted = Wanted(current.aspired, current.recorded.labels)
+    wanted = Desired(current.aspired, current.recorded.labels)
     steps = plans.plan(current, wanted)
     if task.dry(steps):
         return Exit.DONE
     with alone(task):
         if steps:
-            task.deployment.note("repaired", why=task.why)
+            task.deployment.note(EventKind.REPAIRED, reason=task.why)
         task.deployment.reach(wanted, task.why)
     return status(task)
 
@@ -157,7 +158,7 @@ def repair(task: Task) -> Exit:
 def run(task: Task) -> Exit:
     """The whole way of a version, or of a folder that becomes one."""
     deployment, given = task.deployment, str(task.options.what)
-    number = contract.version_number(given)
+    number = model_versions.version_number(given)
     source = Path(given) if number is None else None
     if task.options.dry_run:
         rehearsal.run(task, number, source)
@@ -190,14 +191,14 @@ def watch(task: Task) -> Exit:
         current, weights = deployment.observe(), deployment.traffic.read()
         if task.options.json:
             told = status_view.as_json(current, model=deployment.model, weights=weights)
-            print(json.dumps(told | {"when": event_log.now()}), flush=True)
+            print(json.dumps(told | {"when": event_log.utc_now()}), flush=True)
         return watch_view.screen(
             current,
             model=deployment.model,
             weights=weights,
             events=deployment.events(),
-            when=event_log.now(),
-            probe=", ".join(f"{a}: {b}" for a, b in deployment.fleet.answering(STABLE).items()),
+            when=event_log.utc_now(),
+            probe=", ".join(f"{a}: {b}" for a, b in deployment.fleet.resolve_label(STABLE).items()),
         )
 
     options = task.options

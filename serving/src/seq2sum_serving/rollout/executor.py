@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seq2sum_serving.deployment.errors import Failed, Mistake
-from seq2sum_serving.deployment.event_log import Event, History, spent
-from seq2sum_serving.deployment.model_config_file import Record
-from seq2sum_serving.deployment.model_store import Base
-from seq2sum_serving.deployment.replicas import Fleet
-from seq2sum_serving.deployment.state import LABELS, Current, Policy, Recorded, Replica, Wanted
-from seq2sum_serving.deployment.traffic import ALL_STABLE, Traffic
+from seq2sum_serving.deployment.errors import Failed, UsageError
+from seq2sum_serving.deployment.event_log import Event, EventKind, EventLog, burned
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.model_store import ModelStore
+from seq2sum_serving.deployment.replicas import Replicas
+from seq2sum_serving.deployment.state import LABELS, Current, Desired, ModelEntry, Policy, Replica
+from seq2sum_serving.deployment.traffic import ALL_STABLE, TrafficFile
 from seq2sum_serving.rollout import planner as plans
 from seq2sum_serving.rollout import transitions
 from seq2sum_serving.rollout.planner import Step
@@ -55,11 +55,11 @@ class Deployment:
 
     def __init__(
         self,
-        record: Record,
-        fleet: Fleet,
-        base: Base,
-        traffic: Traffic,
-        history: History,
+        record: ModelConfigFile,
+        fleet: Replicas,
+        base: ModelStore,
+        traffic: TrafficFile,
+        history: EventLog,
         *,
         pace: Pace = Pace(),
         tell: Tell = lambda _: None,
@@ -83,19 +83,19 @@ class Deployment:
         """Returns everything as it is now.
 
         Raises:
-            Mistake: The file of record, the base path or the history cannot be read.
+            UsageError: The file of record, the base path or the history cannot be read.
             Failed: The name of the replicas does not resolve.
         """
         known = self.on_file()
-        return replace(known, replicas=self.fleet.replicas((*LABELS, *known.recorded.labels)))
+        return replace(known, replicas=self.fleet.observe((*LABELS, *known.recorded.labels)))
 
     def on_file(self) -> Current:
         """Returns what files say, as if there were no replicas: none is asked.
 
         Raises:
-            Mistake: The file of record, the base path or the history cannot be read.
+            UsageError: The file of record, the base path or the history cannot be read.
         """
-        return Current(self.base.versions(), self.record.read(), (), spent(self.events()))
+        return Current(self.base.versions(), self.record.read(), (), burned(self.events()))
 
     def check_files(self) -> None:
         """Checks that the files of a rollout can be written and read, and writes nothing.
@@ -103,7 +103,7 @@ class Deployment:
         Raises:
             Refused: The file of record is part of a volume that cannot be changed.
             Failed: A file cannot be written.
-            Mistake: The weights cannot be read; a rollback does without, and writes new ones.
+            UsageError: The weights cannot be read; a rollback does without, and writes new ones.
         """
         self.record.check_writable()
         self.traffic.check_writable()
@@ -117,23 +117,23 @@ class Deployment:
 
     def note(
         self,
-        what: str,
+        kind: EventKind,
         version: int | None = None,
-        why: str = "",
-        figures: Mapping[str, Any] | None = None,
+        reason: str = "",
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         """Adds to the history.
 
         Raises:
             Failed: It cannot be written, and `insists` is set.
         """
-        event = Event(what, version, why, figures or {}, run=self.run, model=self.model)
+        event = Event(kind, version, reason, details or {}, run=self.run, model=self.model)
         try:
-            self.history.add(event)
+            self.history.append(event)
         except Failed as error:
             if self.insists:
                 raise
-            self.tell(f"  {what}: {error}")
+            self.tell(f"  {kind}: {error}")
 
     def adopt(self, why: str = "") -> None:
         """Takes the model over, where it is not yet as rollouts leave it.
@@ -157,13 +157,13 @@ class Deployment:
         if current.recorded.policy.kind == "specific":
             return
         named = Policy("specific", current.aspired)
-        self._record(current.recorded, Recorded(named, current.recorded.labels), why)
+        self._record(current.recorded, ModelEntry(named, current.recorded.labels), why)
         try:
             self._push()
         except Failed as error:
             self.tell(f"  no replica was told: {error}; they read it from {self.record.path}")
 
-    def reach(self, wanted: Wanted, why: str = "", *, down_too: bool = False) -> None:
+    def reach(self, wanted: Desired, why: str = "", *, down_too: bool = False) -> None:
         """Brings everything where it should be.
 
         Raises:
@@ -181,13 +181,13 @@ class Deployment:
     def shift(self, weights: Mapping[str, float], why: str = "") -> None:
         """Puts weights in place, unless the file has them already."""
         if not self._has_weights(weights):
-            self.note("traffic", figures=dict(weights), why=why)
+            self.note(EventKind.WEIGHTS_SET, details=dict(weights), reason=why)
             self.traffic.write(weights)
 
     def _has_weights(self, weights: Mapping[str, float]) -> bool:
         try:
             return self.traffic.path.exists() and self.traffic.read() == weights
-        except Mistake as error:
+        except UsageError as error:
             if self.insists:
                 raise
             self.tell(f"  {error}; it is written anew")
@@ -201,7 +201,7 @@ class Deployment:
         """
         wrong = {
             target: answer
-            for target, answer in self.fleet.answering(label).items()
+            for target, answer in self.fleet.resolve_label(label).items()
             if answer != version and not (down_too and str(answer).startswith(DOWN))
         }
         if wrong:
@@ -211,7 +211,7 @@ class Deployment:
                 f"({told}). `status` shows what each of them serves"
             )
 
-    def _do(self, step: Step, before: Recorded, why: str, *, down_too: bool) -> None:
+    def _do(self, step: Step, before: ModelEntry, why: str, *, down_too: bool) -> None:
         self.tell(str(step))
         match step:
             case plans.Write(recorded):
@@ -227,20 +227,20 @@ class Deployment:
             case plans.Settle():
                 time.sleep(self.pace.settle)
 
-    def _write(self, before: Recorded, after: Recorded, why: str) -> None:
+    def _write(self, before: ModelEntry, after: ModelEntry, why: str) -> None:
         self._record(before, after, why)
         self._push()
 
-    def _record(self, before: Recorded, after: Recorded, why: str) -> None:
+    def _record(self, before: ModelEntry, after: ModelEntry, why: str) -> None:
         if after.policy != before.policy:
             versions = sorted(after.policy.versions)
-            self.note("aspired", figures={"versions": versions}, why=why)
+            self.note(EventKind.VERSIONS_SET, details={"versions": versions}, reason=why)
         if after.labels != before.labels:
-            self.note("labels", figures=dict(after.labels), why=why)
+            self.note(EventKind.LABELS_SET, details=dict(after.labels), reason=why)
         self.record.change(before, after)
 
     def _push(self) -> None:
-        self._refused = self.fleet.push(self.record.message())
+        self._refused = self.fleet.reload_config(self.record.message())
         for target, text in self._refused.items():
             self.tell(f"  {target} did not take it ({text}); it may read the file by itself")
 
@@ -252,7 +252,7 @@ class Deployment:
         """
         began = told = time.monotonic()
         while True:
-            replicas = self.fleet.replicas((*LABELS, *self.record.read().labels))
+            replicas = self.fleet.observe((*LABELS, *self.record.read().labels))
             waiting = [
                 f"{one.target}: {missing(one) if one.up else f'does not answer: {one.error}'}"
                 for one in replicas

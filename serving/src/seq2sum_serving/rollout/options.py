@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seq2sum import contract
+from seq2sum import model_versions
 
 from seq2sum_serving.deployment import tls_options
 from seq2sum_serving.deployment.cli_options import (
@@ -122,7 +122,7 @@ def _without_gates(verb: argparse.ArgumentParser) -> None:
 
 def version(text: str) -> int:
     """A version number."""
-    number = contract.version_number(text)
+    number = model_versions.version_number(text)
     if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no version: a whole number from 0 on")
     return number

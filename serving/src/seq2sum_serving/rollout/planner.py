@@ -1,6 +1,6 @@
 """What leads from where things are to where they should be: steps, or why there is no safe way.
 
-Pure: a `Current` and a `Wanted` in, steps out. It keeps the rules that make a change safe on
+Pure: a `Current` and a `Desired` in, steps out. It keeps the rules that make a change safe on
 TensorFlow Serving:
 
 - The policy is always `specific`, so that a folder that appears on disk moves nothing.
@@ -20,14 +20,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from seq2sum_serving.deployment.errors import Refused
-from seq2sum_serving.deployment.state import Current, Policy, Recorded, Wanted
+from seq2sum_serving.deployment.state import Current, Desired, ModelEntry, Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """Put versions and labels into the file of record, and tell every replica."""
 
-    recorded: Recorded
+    recorded: ModelEntry
 
     def __str__(self) -> str:
         versions = ", ".join(map(str, sorted(self.recorded.policy.versions))) or "none"
@@ -84,7 +84,7 @@ class AwaitGone:
 Step = Write | Push | AwaitAvailable | AwaitLabels | Settle | AwaitGone
 
 
-def plan(current: Current, wanted: Wanted, *, down_too: bool = False) -> tuple[Step, ...]:
+def plan(current: Current, wanted: Desired, *, down_too: bool = False) -> tuple[Step, ...]:
     """The steps, in order; none if all of it holds.
 
     Args:
@@ -104,7 +104,7 @@ def plan(current: Current, wanted: Wanted, *, down_too: bool = False) -> tuple[S
     told = before
     loading = tuple(sorted(v for v in wants if not all(v in one.available for one in up)))
     if both != before.policy:
-        told = Recorded(both, before.labels)
+        told = ModelEntry(both, before.labels)
         steps.append(Write(told))
     elif loading:
         steps.append(Push())
@@ -112,7 +112,7 @@ def plan(current: Current, wanted: Wanted, *, down_too: bool = False) -> tuple[S
         steps.append(AwaitAvailable(loading))
     labels = dict(wanted.labels)
     if labels != dict(told.labels):
-        told = Recorded(both, labels)
+        told = ModelEntry(both, labels)
         steps.append(Write(told))
         steps.append(AwaitLabels(labels))
     elif any(one.labels.get(label) != version for one in up for label, version in labels.items()):
@@ -121,7 +121,7 @@ def plan(current: Current, wanted: Wanted, *, down_too: bool = False) -> tuple[S
     leaving = tuple(sorted(both.versions - wants))
     if leaving:
         steps += [Settle()] if _available(current).intersection(leaving) else []
-        steps.append(Write(Recorded(_specific(wants), labels)))
+        steps.append(Write(ModelEntry(_specific(wants), labels)))
     stray = _available(current) - wants
     if gone := tuple(sorted({*leaving, *stray})):
         steps += [] if steps else [Push()]
@@ -129,7 +129,7 @@ def plan(current: Current, wanted: Wanted, *, down_too: bool = False) -> tuple[S
     return tuple(steps)
 
 
-def check(current: Current, wanted: Wanted, *, down_too: bool = False) -> None:
+def check(current: Current, wanted: Desired, *, down_too: bool = False) -> None:
     """Whether there is a safe way at all.
 
     Raises:
@@ -165,9 +165,9 @@ def _check_version(current: Current, version: int) -> None:
             _check_fallback(current, version, replica.target, replica.available)
     if version in current.aspired and current.recorded.policy.kind == "specific":
         return  # it is on its way, or there
-    if version in current.spent:
+    if version in current.burned:
         raise Refused(
-            f"version {version} {current.spent[version]}. A number is never used again: publish "
+            f"version {version} {current.burned[version]}. A number is never used again: publish "
             f"what is mended as version {unused(current)}"
         )
     if version not in current.on_disk and not current.available_everywhere(version):
@@ -210,7 +210,7 @@ def _available(current: Current) -> frozenset[int]:
 
 def unused(current: Current) -> int:
     """The next number that no version has had."""
-    return max([0, *current.on_disk, *current.spent]) + 1
+    return max([0, *current.on_disk, *current.burned]) + 1
 
 
 def _specific(versions: Iterable[int]) -> Policy:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seq2sum_serving.deployment import model_store, run_state
 from seq2sum_serving.deployment.errors import Failed
+from seq2sum_serving.deployment.event_log import EventKind
 from seq2sum_serving.rollout import planner as plans
 from seq2sum_serving.rollout import transitions
 from seq2sum_serving.rollout.command_context import Task
@@ -32,10 +33,10 @@ def begun_with(task: Task, source: Path) -> int:
     """The number of a folder that is run: that of its run under way, or the next one."""
     deployment, folder = task.deployment, str(source.resolve())
     begun = number_of(task, source)
-    if run_state.published(deployment.events(), folder) is None:
+    if run_state.unfinished_publish(deployment.events(), folder) is None:
         deployment.base.check(source, begun)
         held(task)
-        deployment.note("publishing", begun, task.why, {"from": folder})
+        deployment.note(EventKind.PUBLISH_STARTED, begun, task.why, {"from": folder})
     if begun not in deployment.base.versions():
         deployment.base.publish(source, begun)
         deployment.tell(f"published {source} as version {begun}")
@@ -44,13 +45,13 @@ def begun_with(task: Task, source: Path) -> int:
 
 def number_of(task: Task, source: Path) -> int:
     """Returns the number of a folder that is run: that of its run under way, or the next one."""
-    begun = run_state.published(task.deployment.events(), str(source.resolve()))
+    begun = run_state.unfinished_publish(task.deployment.events(), str(source.resolve()))
     return next_number(task) if begun is None else begun
 
 
 def next_number(task: Task) -> int:
     """The number after all that there are, that were used up, and that runs have begun with."""
     current = task.deployment.on_file()
-    told = ("publishing", "published")
-    begun = [event.version or 0 for event in task.deployment.events() if event.what in told]
-    return model_store.next_number([plans.unused(current) - 1, *begun])
+    told = (EventKind.PUBLISH_STARTED, EventKind.PUBLISHED)
+    begun = [event.version or 0 for event in task.deployment.events() if event.kind in told]
+    return model_store.next_version([plans.unused(current) - 1, *begun])

@@ -78,7 +78,7 @@ def phases(task: Task, current: Current, begun: OpenRun) -> list[str]:
         *(
             f"{percent} % of the traffic for {traffic.bake:g} s, judged"
             for percent in traffic.steps
-            if percent not in begun.baked
+            if percent not in begun.completed_weights
         ),
         f"label stable = {version}, previous = {stable} on every replica",
         "all of the traffic to stable",

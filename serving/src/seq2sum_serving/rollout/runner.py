@@ -21,13 +21,14 @@ from seq2sum_serving.deployment.errors import (
     RolloutError,
     VersionFailed,
 )
+from seq2sum_serving.deployment.event_log import EventKind, Verdict
 from seq2sum_serving.deployment.run_state import OpenRun
 from seq2sum_serving.deployment.state import CANARY, STABLE, Current
-from seq2sum_serving.deployment.traffic import ALL_STABLE, to_canary
-from seq2sum_serving.gates.live import Seen
+from seq2sum_serving.deployment.traffic import ALL_STABLE, canary_weights
+from seq2sum_serving.gates.live import ProbeResults
+from seq2sum_serving.gates.measurement import Measurement, overall
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.gates.results import Result, Verdict, overall
 from seq2sum_serving.rollout import planner as plans
 from seq2sum_serving.rollout import transitions
 from seq2sum_serving.rollout.analysis import Inspection
@@ -60,17 +61,17 @@ class Course:
             Inconclusive: Too little was seen; a person decides.
         """
         begun = self._begin()
-        if begun.failed:
-            error = Failed(begun.failed)
+        if begun.failure:
+            error = Failed(begun.failure)
             self._take_back(error, again=True)
             raise error
         try:
             self._phases(begun)
         except Inconclusive as error:
-            self._note("run ended", str(error), outcome="inconclusive")
+            self._note(EventKind.RUN_ENDED, str(error), outcome=Verdict.INCONCLUSIVE)
             raise
         except Interrupted as error:
-            self._note("run ended", str(error), outcome="failed")
+            self._note(EventKind.RUN_ENDED, str(error), outcome=Verdict.FAILED)
             raise
         except Failed as error:
             self._take_back(error)
@@ -80,7 +81,7 @@ class Course:
                 f"{error}. The run of version {self.version} has not ended and stays where it is: "
                 f"`run {self.version}` goes on with it"
             ) from error
-        self._note("run ended", outcome="done")
+        self._note(EventKind.RUN_ENDED, outcome=Verdict.SUCCESSFUL)
 
     def rehearse(self, current: Current, folder: Path | None = None) -> None:
         """Makes the checks of a run that change nothing, from wherever it is.
@@ -93,8 +94,8 @@ class Course:
             RolloutError: The run would end with this.
         """
         begun = self._open(current)
-        if begun is not None and begun.failed:
-            raise Failed(begun.failed)
+        if begun is not None and begun.failure:
+            raise Failed(begun.failure)
         adopted = transitions.adopt(current)
         plans.plan(current, adopted)
         if begun is not None and begun.promoted and current.stable == self.version:
@@ -114,10 +115,10 @@ class Course:
         begun = self._open()
         if begun is not None:
             deployment.run = begun.run
-            deployment.tell(f"going on with the run of version {self.version}: {begun.told}")
+            deployment.tell(f"going on with the run of version {self.version}: {begun.progress}")
             return begun
         deployment.run = uuid.uuid4().hex[:8]
-        self._note("run began", self.why)
+        self._note(EventKind.RUN_STARTED, self.why)
         return OpenRun(deployment.run, self.version)
 
     def _open(self, current: Current | None = None) -> OpenRun | None:
@@ -135,12 +136,12 @@ class Course:
         if begun is not None:
             return begun
         current = current or self.deployment.observe()
-        if spent := current.spent.get(self.version):
+        if burned := current.burned.get(self.version):
             loaded = ""
             if current.available_everywhere(self.version):
                 loaded = f", or `promote {self.version}` by your own decision: it is loaded still"
             raise Refused(
-                f"version {self.version} {spent}. A number is never used again: publish what is "
+                f"version {self.version} {burned}. A number is never used again: publish what is "
                 f"mended as version {plans.unused(current)}{loaded}"
             )
         plans.plan(
@@ -169,21 +170,21 @@ class Course:
             deployment.reach(transitions.beside(deployment.observe(), version), self.why)
             deployment.tell(f"version {version}: judging it without traffic")
             self._judged(look.loaded(memory))
-            self._note("loaded")
+            self._note(EventKind.ANALYSIS_PASSED)
         deployment.reach(transitions.canary(deployment.observe(), version), self.why)
         for percent in self.policy.traffic.steps:
-            if percent not in begun.baked:
+            if percent not in begun.completed_weights:
                 self._bake(look, percent)
         self._promote()
 
     def _bake(self, look: Inspection, percent: int) -> None:
         seconds = self.policy.traffic.bake
-        self.deployment.shift(to_canary(percent), self.why)
-        self._note("bake began", weight=percent, seconds=seconds)
+        self.deployment.shift(canary_weights(percent), self.why)
+        self._note(EventKind.STEP_STARTED, weight=percent, seconds=seconds)
         self.deployment.tell(f"version {self.version}: {percent} % of the traffic, {seconds:g} s")
         began = told = time.monotonic()
 
-        def watched(seen: Seen) -> None:
+        def watched(seen: ProbeResults) -> None:
             nonlocal told
             if time.monotonic() - told >= 10:
                 told = time.monotonic()
@@ -198,7 +199,7 @@ class Course:
                 "Nothing was touched after that; `history` tells who"
             )
         self._judged(results)
-        self._note("bake ended", weight=percent)
+        self._note(EventKind.STEP_COMPLETED, weight=percent)
 
     def _promote(self) -> None:
         """All of the traffic; the one before stays loaded, and the one before that goes."""
@@ -206,7 +207,7 @@ class Course:
         deployment.tell(f"version {version}: promoting it")
         if self._ended_by_others():
             raise Interrupted(f"version {version} is not on trial any more: somebody ended it")
-        self._note("promoted", self.why)
+        self._note(EventKind.PROMOTED, self.why)
         self._finish()
 
     def _finish(self) -> None:
@@ -216,21 +217,27 @@ class Course:
         deployment.shift(ALL_STABLE)
         deployment.verify(STABLE, self.version)
 
-    def _judged(self, results: Sequence[Result]) -> None:
+    def _judged(self, results: Sequence[Measurement]) -> None:
         """Writes results down, and stops at a failure."""
         for result in results:
             self.deployment.tell(line(result))
-            judged = {"gate": result.gate, "verdict": str(result.verdict), "text": result.text}
-            self.deployment.note("gate", self.version, figures={**result.figures, **judged})
+            judged = {
+                "gate": result.gate,
+                "verdict": str(result.verdict),
+                "message": result.message,
+            }
+            self.deployment.note(
+                EventKind.MEASUREMENT, self.version, details={**result.values, **judged}
+            )
         self._refuse(results)
 
-    def _refuse(self, results: Sequence[Result]) -> None:
+    def _refuse(self, results: Sequence[Measurement]) -> None:
         """Stops at a gate that failed, or that nobody could judge."""
         refuse_failed(results)
         if overall(list(results)) is Verdict.INCONCLUSIVE:
             open_ones = [one for one in results if one.verdict is Verdict.INCONCLUSIVE]
             raise Inconclusive(
-                f"{'; '.join(f'{one.gate}: {one.text}' for one in open_ones)}. Version "
+                f"{'; '.join(f'{one.gate}: {one.message}' for one in open_ones)}. Version "
                 f"{self.version} stays where it is: `run {self.version}` judges it again, "
                 f"`promote {self.version}` goes on by your own decision, and "
                 f"{self._end_of(self.version)} ends it"
@@ -263,7 +270,7 @@ class Course:
             deployment.shift(ALL_STABLE)
             wanted = transitions.retire(deployment.observe(), version)
             deployment.reach(wanted, taken, down_too=True)
-            self._note("run ended", outcome="failed")
+            self._note(EventKind.RUN_ENDED, outcome=Verdict.FAILED)
         except RolloutError as error:
             raise Failed(f"{why}. And it could not be taken back: {error}") from error
         deployment.tell(f"version {wanted.labels[STABLE]} has all of the traffic")
@@ -272,23 +279,23 @@ class Course:
         recorded = self.deployment.record.read()
         return recorded.labels.get(CANARY) != self.version
 
-    def _note(self, what: str, why: str = "", **figures: object) -> None:
-        self.deployment.note(what, self.version, why, figures)
+    def _note(self, kind: EventKind, reason: str = "", **details: object) -> None:
+        self.deployment.note(kind, self.version, reason, details)
 
 
-def event_of(why: Failed, *, with_traffic: bool) -> str:
-    """What the history calls the end of a run: only a version at fault is spent by it."""
+def event_of(why: Failed, *, with_traffic: bool) -> EventKind:
+    """What the history calls the end of a run: only a version at fault is burned by it."""
     if not isinstance(why, VersionFailed):
-        return "given up"
-    return "rolled back" if with_traffic else "failed"
+        return EventKind.ABORTED
+    return EventKind.ROLLED_BACK if with_traffic else EventKind.FAILED
 
 
-def line(result: Result) -> str:
+def line(result: Measurement) -> str:
     """A gate's result as a line of progress."""
-    return f"  {result.verdict:<12} {result.gate}: {result.text}"
+    return f"  {result.verdict:<12} {result.gate}: {result.message}"
 
 
-def refuse_failed(results: Sequence[Result]) -> None:
+def refuse_failed(results: Sequence[Measurement]) -> None:
     """Stops at a gate that failed.
 
     Raises:
@@ -298,4 +305,4 @@ def refuse_failed(results: Sequence[Result]) -> None:
     if failed:
         first, *others = failed
         names = f" Failed too: {', '.join(one.gate for one in others)}." if others else ""
-        raise VersionFailed(f"{first.gate}: {first.text}.{names}")
+        raise VersionFailed(f"{first.gate}: {first.message}.{names}")

@@ -1,9 +1,9 @@
-"""What each verb wants, from where things are. Pure: a `Current` in, a `Wanted` out."""
+"""What each verb wants, from where things are. Pure: a `Current` in, a `Desired` out."""
 
 from __future__ import annotations
 
 from seq2sum_serving.deployment.errors import Refused
-from seq2sum_serving.deployment.state import CANARY, LABELS, PREVIOUS, STABLE, Current, Wanted
+from seq2sum_serving.deployment.state import CANARY, LABELS, PREVIOUS, STABLE, Current, Desired
 
 
 def adopted(current: Current) -> bool:
@@ -12,7 +12,7 @@ def adopted(current: Current) -> bool:
     return current.recorded.policy.kind == "specific" and STABLE in labels and CANARY in labels
 
 
-def adopt(current: Current) -> Wanted:
+def adopt(current: Current) -> Desired:
     """The version that serves becomes `stable`; one that is already stays so.
 
     Raises:
@@ -30,7 +30,7 @@ def adopt(current: Current) -> Wanted:
     return _wanted(current, stable, current.canary or stable, current.previous)
 
 
-def canary(current: Current, version: int) -> Wanted:
+def canary(current: Current, version: int) -> Desired:
     """The version goes on trial beside the stable one.
 
     Raises:
@@ -44,14 +44,14 @@ def canary(current: Current, version: int) -> Wanted:
     return _wanted(current, stable, version, current.previous, loaded=version)
 
 
-def beside(current: Current, version: int) -> Wanted:
+def beside(current: Current, version: int) -> Desired:
     """The version is loaded beside the stable one and gets no traffic by label."""
     trial = canary(current, version)
     stable = trial.labels[STABLE]
     return _wanted(current, stable, current.canary or stable, current.previous, loaded=version)
 
 
-def promote(current: Current, version: int) -> Wanted:
+def promote(current: Current, version: int) -> Desired:
     """The version becomes stable; the one before is kept loaded as `previous`.
 
     Raises:
@@ -65,7 +65,7 @@ def promote(current: Current, version: int) -> Wanted:
     return _wanted(current, version, version, current.previous if before == version else before)
 
 
-def rollback(current: Current) -> Wanted:
+def rollback(current: Current) -> Desired:
     """The trial ends; or without one, the version before is stable again.
 
     Only labels move. What they left stays loaded until it is retired: nothing has to be waited
@@ -89,7 +89,7 @@ def rollback(current: Current) -> Wanted:
     return _wanted(current, stable, stable, previous, loaded=kept)
 
 
-def retire(current: Current, version: int) -> Wanted:
+def retire(current: Current, version: int) -> Desired:
     """The version is unloaded.
 
     Raises:
@@ -104,7 +104,7 @@ def retire(current: Current, version: int) -> Wanted:
             raise Refused(f"label {label!r} points at version {version}: move it first, by hand")
     adopted = adopt(current)
     labels = {label: v for label, v in adopted.labels.items() if v != version}
-    return Wanted(frozenset((current.aspired | adopted.versions) - {version}), labels)
+    return Desired(frozenset((current.aspired | adopted.versions) - {version}), labels)
 
 
 def _refuse_second_trial(current: Current, version: int) -> None:
@@ -118,13 +118,13 @@ def _refuse_second_trial(current: Current, version: int) -> None:
 
 def _wanted(
     current: Current, stable: int, trial: int, previous: int | None, *, loaded: int | None = None
-) -> Wanted:
+) -> Desired:
     """Labels of others stay where they are, and keep their versions loaded."""
     others = {label: v for label, v in current.recorded.labels.items() if label not in LABELS}
     labels = {**others, STABLE: stable, CANARY: trial}
     if previous is not None and previous != stable:
         labels[PREVIOUS] = previous
-    return Wanted(frozenset(labels.values()) | ({loaded} if loaded is not None else set()), labels)
+    return Desired(frozenset(labels.values()) | ({loaded} if loaded is not None else set()), labels)
 
 
 def falls_back(current: Current) -> bool:

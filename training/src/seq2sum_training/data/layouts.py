@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_training.data.questions import Texts
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_training.data import carries
 from seq2sum_training.data.questions import Mask, Numbers, Texts, every_pair, questions, sums

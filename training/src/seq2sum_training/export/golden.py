@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_training.data.questions import every_pair
 

@@ -47,7 +47,7 @@ def answers_of(version_dir: Path) -> dict[str, Any]:
 def main(version_dir: Path) -> None:
     """Loads, warms up, asks, prints."""
     import tensorflow as tf
-    from seq2sum import contract
+    from seq2sum.addition import contract
     from tensorflow_serving.apis import prediction_log_pb2
 
     from seq2sum_training.export import golden, warmup

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from seq2sum import contract
+from seq2sum import model_versions
 
 from seq2sum_training.errors import UserError
 
@@ -24,7 +24,7 @@ def existing(base: Path) -> list[int]:
     """Numbers of the versions below `base`, in order; empty if there is no such folder."""
     if not base.is_dir():
         return []
-    numbers = (contract.directory_version(entry.name) for entry in base.iterdir())
+    numbers = (model_versions.directory_version(entry.name) for entry in base.iterdir())
     return sorted(number for number in numbers if number is not None)
 
 
@@ -73,7 +73,7 @@ def number_for(base: Path, version: int | None) -> int:
     highest = max([0, *numbers])  # a negative number is a version, too
     if version is not None and version not in numbers:
         return version
-    if highest < contract.LARGEST_VERSION:
+    if highest < model_versions.LARGEST_VERSION:
         if version is None:
             return highest + 1
         advice = f"the next free one is {highest + 1}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 import tensorflow as tf
-from seq2sum import contract
+from seq2sum.addition import contract
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 FILE_NAME = "tf_serving_warmup_requests"

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_training.data.layouts import Layout, answer_tokens
 from seq2sum_training.data.questions import Mask, Numbers, questions, sums

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from seq2sum import contract
+from seq2sum.addition import contract
 
 CHARACTERS = len(contract.ALPHABET)
 PART = 4

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_training.data.layouts import Layout
 from seq2sum_training.graph.answers import Choice

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_training.data.layouts import Layout, window
 from seq2sum_training.graph.normalize import tidied

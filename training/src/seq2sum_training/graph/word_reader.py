@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_training.data.layouts import Layout
 from seq2sum_training.graph.normalize import tidied

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from seq2sum import contract
+from seq2sum.addition import contract
 
 from seq2sum_training.data.layouts import Layout
 from seq2sum_training.recipe import Recipe

@@ -78,7 +78,7 @@ class BatchingParameters:
         return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
 
 
-def of_version(path: str) -> BatchingParameters | None:
+def from_version_folder(path: str) -> BatchingParameters | None:
     """The parameters in a version's own folder; None if it has none and is not batched.
 
     Raises:
@@ -87,10 +87,10 @@ def of_version(path: str) -> BatchingParameters | None:
     file = local_path(path, FILE_OF_A_MODEL)
     if not file.exists():
         return None
-    return of_message(config_file.read_into(str(file), batching_pb2.BatchingParameters()))
+    return from_message(config_file.read_into(str(file), batching_pb2.BatchingParameters()))
 
 
-def of_message(message: batching_pb2.BatchingParameters) -> BatchingParameters:
+def from_message(message: batching_pb2.BatchingParameters) -> BatchingParameters:
     """The parameters that a file holds."""
     default = BatchingParameters()
 

@@ -61,7 +61,7 @@ class Queue:
         room = self._limit - batches[-1].size
         pieces = [task]
         if self._parameters.splits and task.size > room:
-            pieces = task.cut(sizes(task.size, room, self._limit))
+            pieces = task.split(piece_sizes(task.size, room, self._limit))
         for piece in pieces:
             if batches[-1].size + piece.size > self._limit:
                 batches.append(Batch())
@@ -138,7 +138,7 @@ class Queue:
             )
 
 
-def sizes(rows: int, room: int, limit: int) -> list[int]:
+def piece_sizes(rows: int, room: int, limit: int) -> list[int]:
     """Rows of the pieces of a request: what the open batch still takes, then full ones."""
     pieces = [room] if room > 0 else []
     left = rows - sum(pieces)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference import datatypes
-from seq2sum_serving.embedded.inference.flat_tensor import concatenated, repeated
+from seq2sum_serving.embedded.inference.flat_tensor import concatenate, repeat_row
 from seq2sum_serving.embedded.inference.tensors import LARGEST_BYTES
 
 Feeds = Mapping[str, Any]
@@ -27,7 +27,7 @@ RANKS = range(1, 7)
 """Of arrays that can be filled up to the shape of others."""
 
 
-def count(feeds: Feeds) -> int:
+def count_rows(feeds: Feeds) -> int:
     """How many rows a request has.
 
     Raises:
@@ -45,7 +45,7 @@ def count(feeds: Feeds) -> int:
     return rows
 
 
-def merge(requests: Sequence[Feeds], extra: int, *, fill: bool) -> Feeds:
+def merge_inputs(requests: Sequence[Feeds], extra: int, *, fill: bool) -> Feeds:
     """One batch of several requests, which feed the same tensors.
 
     Args:
@@ -74,7 +74,9 @@ def merge(requests: Sequence[Feeds], extra: int, *, fill: bool) -> Feeds:
     }
 
 
-def share_out(outputs: Sequence[Any], rows: Sequence[int], extra: int) -> list[list[NDArray[Any]]]:
+def split_outputs(
+    outputs: Sequence[Any], rows: Sequence[int], extra: int
+) -> list[list[NDArray[Any]]]:
     """The rows of every request, of each output: views, in the order of the requests.
 
     Args:
@@ -105,7 +107,7 @@ def share_out(outputs: Sequence[Any], rows: Sequence[int], extra: int) -> list[l
     return shares
 
 
-def cut(feeds: Feeds, sizes: Sequence[int]) -> list[Feeds]:
+def split_inputs(feeds: Feeds, sizes: Sequence[int]) -> list[Feeds]:
     """A request in pieces of so many rows; views."""
     pieces: list[Feeds] = []
     start = 0
@@ -115,9 +117,9 @@ def cut(feeds: Feeds, sizes: Sequence[int]) -> list[Feeds]:
     return pieces
 
 
-def rejoin(pieces: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
+def join_outputs(pieces: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
     """The outputs of a request from those of its pieces."""
-    return [concatenated(outputs) for outputs in zip(*pieces, strict=True)]
+    return [concatenate(outputs) for outputs in zip(*pieces, strict=True)]
 
 
 def _check_shapes(requests: Sequence[Feeds]) -> None:
@@ -178,8 +180,8 @@ def _concatenated(arrays: list[NDArray[Any]], extra: int) -> NDArray[Any]:
             )
     if extra:
         row = next(array[:1] for array in reversed(arrays) if len(array))
-        arrays = [*arrays, repeated(row, extra)]
-    return arrays[0] if len(arrays) == 1 else concatenated(arrays)
+        arrays = [*arrays, repeat_row(row, extra)]
+    return arrays[0] if len(arrays) == 1 else concatenate(arrays)
 
 
 def _dtype(array: NDArray[Any]) -> str:

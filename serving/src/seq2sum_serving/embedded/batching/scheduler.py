@@ -20,7 +20,7 @@ from seq2sum_serving.embedded.errors import Code, ServingError
 
 log = logging.getLogger(__name__)
 
-THREADS = "batching"
+THREAD_NAME_PREFIX = "batching"
 """Names of the threads begin so."""
 
 Clock = Callable[[], float]
@@ -94,7 +94,7 @@ class Scheduler:
             thread.join()
 
     def _start(self) -> None:
-        names = (f"{THREADS}-{self._name}-{number}" for number in range(self._number))
+        names = (f"{THREAD_NAME_PREFIX}-{self._name}-{number}" for number in range(self._number))
         self._threads = [
             threading.Thread(target=self._work, name=name, daemon=True) for name in names
         ]

@@ -18,16 +18,16 @@ Outputs = list[NDArray[Any]]
 Outcome = Outputs | Exception
 
 
-class Split:
+class SplitTask:
     """Collects the outcomes of the pieces of one request. Safe to use from any thread.
 
     Pieces may run at once and end in any order; the first error is the answer.
     """
 
-    __slots__ = ("_failed", "_left", "_outputs", "waiter")
+    __slots__ = ("_failed", "_left", "_outputs", "receiver")
 
-    def __init__(self, waiter: Waiter, pieces: int) -> None:
-        self.waiter = waiter
+    def __init__(self, receiver: Receiver, pieces: int) -> None:
+        self.receiver = receiver
         self._outputs: list[Outputs | None] = [None] * pieces
         self._left = iter(range(pieces - 1, -1, -1))
         self._failed: list[Exception] = []
@@ -43,20 +43,20 @@ class Split:
         if self._failed:
             return self._failed[0]
         try:
-            return rows.rejoin([outputs for outputs in self._outputs if outputs is not None])
+            return rows.join_outputs([outputs for outputs in self._outputs if outputs is not None])
         except ValueError as error:  # an output as wide as the batch's longest row, perhaps
             return ServingError(Code.INTERNAL, f"Tensor concat operation failed: {error}")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TaskPiece:
     """Waits for one piece of a request."""
 
-    split: Split
+    split: SplitTask
     place: int
 
 
-Waiter = Future[Outputs] | Piece
+Receiver = Future[Outputs] | TaskPiece
 """Whoever gets the answer: a thread, or a request in pieces."""
 
 
@@ -72,7 +72,7 @@ class Task:
     """Rows."""
     enqueued: float
     """When it came in, on the scheduler's clock, in seconds."""
-    waiter: Waiter
+    receiver: Receiver
     timeout: float = math.inf
     """Seconds after which nobody waits for it any more, from when it came in."""
 
@@ -81,27 +81,27 @@ class Task:
         """When nobody waits for it any more, on the scheduler's clock."""
         return self.enqueued + self.timeout
 
-    def cut(self, sizes: Sequence[int]) -> list[Task]:
+    def split(self, sizes: Sequence[int]) -> list[Task]:
         """Pieces of so many rows, which together answer whoever waits for this task."""
-        split = Split(self.waiter, len(sizes))
+        split = SplitTask(self.receiver, len(sizes))
         return [
-            Task(feeds, self.fetches, size, self.enqueued, Piece(split, place), self.timeout)
+            Task(feeds, self.fetches, size, self.enqueued, TaskPiece(split, place), self.timeout)
             for place, (feeds, size) in enumerate(
-                zip(rows.cut(self.feeds, sizes), sizes, strict=True)
+                zip(rows.split_inputs(self.feeds, sizes), sizes, strict=True)
             )
         ]
 
 
-def hand_out(waiter: Waiter, outcome: Outcome) -> None:
+def deliver(receiver: Receiver, outcome: Outcome) -> None:
     """Gives whoever waited the outcome; a piece's is kept until the last one is there."""
-    if isinstance(waiter, Piece):
-        whole = waiter.split.add(waiter.place, outcome)
+    if isinstance(receiver, TaskPiece):
+        whole = receiver.split.add(receiver.place, outcome)
         if whole is not None:
-            hand_out(waiter.split.waiter, whole)
+            deliver(receiver.split.receiver, whole)
     elif isinstance(outcome, ServingError):
         # One for each: an exception carries the traceback of whoever raises it.
-        waiter.set_exception(ServingError(outcome.code, outcome.message))
+        receiver.set_exception(ServingError(outcome.code, outcome.message))
     elif isinstance(outcome, Exception):
-        waiter.set_exception(outcome)
+        receiver.set_exception(outcome)
     else:
-        waiter.set_result(outcome)
+        receiver.set_result(outcome)

@@ -63,5 +63,5 @@ class ExamplesMethod:
         response: Any = self.response()
         arrays = dict(zip(fetches, fetched, strict=True))
         self.write(arrays, signature, len(inputs), response.result)
-        signatures.answered(response.model_spec, asked=spec, version=version)
+        signatures.fill_model_spec(response.model_spec, requested=spec, version=version)
         return response

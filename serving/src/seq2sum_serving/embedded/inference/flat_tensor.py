@@ -51,10 +51,10 @@ class FlatTensor:
         start, stop, _ = rows.indices(len(self))
         width = math.prod(self.shape[1:])
         values = self.values[start * width : stop * width]
-        return shaped(values, (max(stop - start, 0), *self.shape[1:]))
+        return reshape(values, (max(stop - start, 0), *self.shape[1:]))
 
 
-def shaped(values: NDArray[Any], shape: tuple[int, ...]) -> Any:
+def reshape(values: NDArray[Any], shape: tuple[int, ...]) -> Any:
     """The values as an array of this shape, or as a FlatTensor where numpy has no such arrays."""
     try:
         return values.reshape(shape)
@@ -64,17 +64,19 @@ def shaped(values: NDArray[Any], shape: tuple[int, ...]) -> Any:
         return FlatTensor(values, shape)
 
 
-def concatenated(arrays: Sequence[Any]) -> Any:
+def concatenate(arrays: Sequence[Any]) -> Any:
     """The rows of several arrays, one array after the other."""
     if not any(isinstance(array, FlatTensor) for array in arrays):
         return np.concatenate(arrays)
     rows = sum(map(len, arrays))
-    return shaped(np.concatenate([array.ravel() for array in arrays]), (rows, *arrays[0].shape[1:]))
+    return reshape(
+        np.concatenate([array.ravel() for array in arrays]), (rows, *arrays[0].shape[1:])
+    )
 
 
-def repeated(row: Any, times: int) -> Any:
+def repeat_row(row: Any, times: int) -> Any:
     """An array of one row as so many rows."""
     shape = (times, *row.shape[1:])
     if isinstance(row, FlatTensor):
-        return shaped(np.tile(row.values, times), shape)
+        return reshape(np.tile(row.values, times), shape)
     return np.broadcast_to(row, shape)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from seq2sum_serving.embedded.batching.batched import wrapper
+from seq2sum_serving.embedded.batching.batched_servable import wrapper
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.inference import saved_model
 from seq2sum_serving.embedded.inference.options import InferenceOptions
@@ -75,7 +75,7 @@ class Loader:
         return servable
 
 
-def loader_of(config: ServerConfig) -> Loader:
+def make_loader(config: ServerConfig) -> Loader:
     """The loader of one process."""
     wrap = None
     if config.batching is not None:

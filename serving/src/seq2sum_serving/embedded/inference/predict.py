@@ -71,7 +71,7 @@ def predict(
     written = response.outputs
     for alias, info, array in zip(aliases, infos, fetched, strict=True):
         tensors.write(array, written[alias], as_content=options.as_tensor_content, dtype=info.dtype)
-    signatures.answered(response.model_spec, asked=spec, version=version)
+    signatures.fill_model_spec(response.model_spec, requested=spec, version=version)
     return response
 
 

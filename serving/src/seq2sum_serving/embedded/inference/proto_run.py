@@ -16,6 +16,7 @@ from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import config_pb2
 
 from seq2sum_serving.embedded.inference import tensors
+from seq2sum_serving.embedded.inference.flat_tensor import reshape
 from seq2sum_serving.embedded.inference.servable import Arrays
 
 
@@ -49,4 +50,9 @@ class ProtoRun:
         """
         serialized = (tensors.encode(array).SerializeToString() for array in arrays)
         outputs = self._run(*(np.array(text, object) for text in serialized))
-        return [tensors.decode(tensor_pb2.TensorProto.FromString(output)) for output in outputs]
+        return [_array(tensor_pb2.TensorProto.FromString(output)) for output in outputs]
+
+
+def _array(output: tensor_pb2.TensorProto) -> Any:
+    shape = tuple(dim.size for dim in output.tensor_shape.dim)
+    return reshape(tensors.elements(output), shape)

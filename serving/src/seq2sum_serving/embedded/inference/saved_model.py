@@ -22,8 +22,8 @@ from seq2sum_serving.embedded import memory
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.files import local_path
 from seq2sum_serving.embedded.inference import meta_graph
-from seq2sum_serving.embedded.inference.callables import Callables, serving_error
 from seq2sum_serving.embedded.inference.servable import Arrays
+from seq2sum_serving.embedded.inference.session_runner import SessionRunner, serving_error
 from seq2sum_serving.embedded.monitoring import metrics
 
 SERVING_TAGS = ("serve",)
@@ -37,7 +37,7 @@ class SavedModel:
 
     def __init__(self, session: Any, signatures: Mapping[str, Any]) -> None:
         self._session = session
-        self._callables = Callables(session)
+        self._runner = SessionRunner(session)
         self.signatures = signatures
         """SignatureDef messages by signature name."""
 
@@ -54,11 +54,11 @@ class SavedModel:
         Raises:
             ServingError: What TensorFlow said.
         """
-        return self._callables.run(feeds, fetches, timeout=timeout)
+        return self._runner.run(feeds, fetches, timeout=timeout)
 
     def close(self) -> None:
         """Frees the session; nothing may run in it any more."""
-        self._callables.close()
+        self._runner.close()
         _free(self._session)
         memory.trim()
 

@@ -20,11 +20,11 @@ def name_of(spec: Any) -> str:
     return name or DEFAULT_SIGNATURE
 
 
-def answered(spec: Any, *, asked: Any, version: int) -> None:
+def fill_model_spec(spec: Any, *, requested: Any, version: int) -> None:
     """Fills the ModelSpec of a reply: never with a label, always with a signature."""
-    spec.name = asked.name
+    spec.name = requested.name
     spec.version.value = version
-    spec.signature_name = name_of(asked)
+    spec.signature_name = name_of(requested)
 
 
 def find(servable: Servable, name: str) -> Any:

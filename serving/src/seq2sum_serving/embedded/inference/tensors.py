@@ -26,13 +26,12 @@ from seq2sum_serving.embedded.inference.datatypes import (
     datatype,
     numpy_dtype,
 )
-from seq2sum_serving.embedded.inference.flat_tensor import shaped
+from seq2sum_serving.embedded.inference.flat_tensor import reshape
 
 __all__ = ["FIELDS", "datatype", "decode", "elements", "encode", "write"]
 
 MAX_DIMENSIONS = 254
 """TensorShape::MaxDimensions, of tensorflow/core/framework/tensor_shape.h."""
-MAX_ELEMENTS = 2**63 - 1
 LARGEST_BYTES = 2**31 - 1
 """Of one tensor: what one message can hold."""
 LARGEST_FILL_BYTES = 2**28
@@ -66,7 +65,12 @@ def decode(tensor: tensor_pb2.TensorProto) -> Any:
         ValueError: TensorFlow would not take it either.
     """
     shape = _shape(tensor)
-    return shaped(_values(tensor, shape, math.prod(shape)), shape)
+    if 0 in shape:
+        # TensorFlow aborts the process if an operation multiplies large sizes next to a 0: a sum
+        # of [0, 4, 2**40, 2**63-1] over the first dimension, a concatenation of two [2**62, 0].
+        sizes = [size or 1 for size in shape]
+        _check_size(sizes, _item_bytes(tensor.dtype), LARGEST_FILL_BYTES)
+    return reshape(_values(tensor, shape, math.prod(shape)), shape)
 
 
 def elements(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
@@ -198,13 +202,17 @@ def _shape(tensor: tensor_pb2.TensorProto) -> tuple[int, ...]:
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
         raise ValueError(f"shape {shape} is not one of a value")
-    if 0 in shape and math.prod(shape[: shape.index(0)]) > MAX_ELEMENTS:
-        # TensorFlow multiplies from the left and does not look ahead.
-        raise ValueError(f"shape {shape} has too many elements")
     return shape
 
 
-def _check_size(shape: tuple[int, ...], item_bytes: int, limit: int) -> None:
+def _item_bytes(dtype: int) -> int:
+    """Memory of one element in TensorFlow."""
+    if dtype == types_pb2.DT_STRING or dtype in OPAQUE:
+        return STRING_BYTES
+    return numpy_dtype(dtype).itemsize
+
+
+def _check_size(shape: Sequence[int], item_bytes: int, limit: int) -> None:
     if math.prod(shape) * item_bytes > limit:
         raise ValueError(f"a tensor of shape {shape} is too large")
 

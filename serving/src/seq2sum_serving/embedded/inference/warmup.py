@@ -18,13 +18,13 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.files import local_path
-from seq2sum_serving.embedded.inference.callables import serving_error
 from seq2sum_serving.embedded.inference.classify import classify
-from seq2sum_serving.embedded.inference.multi import multi_inference
+from seq2sum_serving.embedded.inference.multi_inference import multi_inference
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.predict import predict
 from seq2sum_serving.embedded.inference.regress import regress
 from seq2sum_serving.embedded.inference.servable import Servable
+from seq2sum_serving.embedded.inference.session_runner import serving_error
 from seq2sum_serving.embedded.monitoring import metrics
 
 FILE = "assets.extra/tf_serving_warmup_requests"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seq2sum import contract
+from seq2sum import model_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def aspired(names: Iterable[str], policy: VersionPolicy) -> dict[int, str]:
     """
     found: dict[int, str] = {}
     for name in sorted(names):  # of two spellings of one number the last one counts
-        number = contract.directory_version(name)
+        number = model_versions.directory_version(name)
         if number is not None:
             found[number] = name
     match policy:

@@ -15,7 +15,7 @@ from tensorflow_serving.apis import classification_pb2, regression_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.rest.json_objects import members
-from seq2sum_serving.embedded.rest.json_reading import read_object
+from seq2sum_serving.embedded.rest.json_parser import read_object
 from seq2sum_serving.embedded.rest.json_values import (
     as_floats,
     decoded_base64,
@@ -23,7 +23,7 @@ from seq2sum_serving.embedded.rest.json_values import (
     is_base64,
     json_type,
 )
-from seq2sum_serving.embedded.rest.json_writing import value_text
+from seq2sum_serving.embedded.rest.json_writer import value_text
 from seq2sum_serving.embedded.rest.tensors_from_json import signature_name
 
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from seq2sum_serving.embedded.rest import replies
-from seq2sum_serving.embedded.rest.http_reading import HttpError, Request, RequestReader
-from seq2sum_serving.embedded.rest.http_writing import CONTINUE, keeps_connection, reply_bytes
 from seq2sum_serving.embedded.rest.replies import Reply
+from seq2sum_serving.embedded.rest.request_parser import HttpError, Request, RequestParser
+from seq2sum_serving.embedded.rest.response_writer import CONTINUE, keeps_connection, reply_bytes
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._stopping = stopping
         self._loop = asyncio.get_running_loop()
-        self._reader = RequestReader()
+        self._reader = RequestParser()
         self._task: asyncio.Task[None] | None = None
         """Answers a request and sends the reply."""
         self._drained: asyncio.Future[None] | None = None

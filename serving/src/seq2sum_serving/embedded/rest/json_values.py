@@ -19,7 +19,7 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference import datatypes
-from seq2sum_serving.embedded.rest.json_writing import (
+from seq2sum_serving.embedded.rest.json_writer import (
     ENCODING_ERRORS,
     value_text,
     without_subnormals,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seq2sum_serving.embedded.errors import Code
-from seq2sum_serving.embedded.rest.json_writing import ENCODING_ERRORS
+from seq2sum_serving.embedded.rest.json_writer import ENCODING_ERRORS
 
 JSON = "application/json"
 HTML = "text/html"

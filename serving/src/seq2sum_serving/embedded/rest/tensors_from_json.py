@@ -15,9 +15,9 @@ from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.rest.json_reading import read_object
+from seq2sum_serving.embedded.rest.json_parser import read_object
 from seq2sum_serving.embedded.rest.json_values import add_array, add_value, is_base64
-from seq2sum_serving.embedded.rest.json_writing import value_text
+from seq2sum_serving.embedded.rest.json_writer import value_text
 
 Inputs = Mapping[str, Any]
 """TensorInfo messages by alias."""

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import classification_pb2, regression_pb2
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference import datatypes, tensors
 from seq2sum_serving.embedded.rest.json_values import FIELDS
-from seq2sum_serving.embedded.rest.json_writing import (
+from seq2sum_serving.embedded.rest.json_writer import (
     INDENT,
     decimal_texts,
     string_text,

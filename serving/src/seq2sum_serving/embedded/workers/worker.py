@@ -9,7 +9,7 @@ import asyncio
 import threading
 
 from seq2sum_serving.embedded.config import CoreOptions, ServerConfig
-from seq2sum_serving.embedded.inference.loader import Loader, loader_of
+from seq2sum_serving.embedded.inference.loader import Loader, make_loader
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.lifecycle.labels import Labels
 from seq2sum_serving.embedded.lifecycle.serving_map import ServingMap
@@ -38,7 +38,7 @@ class Replica:
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._load = loader_of(config)
+        self._load = make_loader(config)
         self._loaded: dict[tuple[str, int], Servable] = {}
         self._added: set[tuple[str, int]] = set()
         self._serving: ServingMap[Servable] = ServingMap()

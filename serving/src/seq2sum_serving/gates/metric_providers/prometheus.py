@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any
 
-from seq2sum_serving.deployment.errors import Failed, Mistake
+from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.gates.live import LiveMetrics
 from seq2sum_serving.gates.wording import one_line
 
@@ -45,7 +45,7 @@ class Prometheus:
             timeout: Seconds for each query.
 
         Raises:
-            Mistake: That is no such address.
+            UsageError: That is no such address.
         """
         self.url = url.rstrip("/")
         self.timeout = timeout
@@ -55,7 +55,7 @@ class Prometheus:
         except ValueError:
             fine = False
         if not fine or parts.query or parts.fragment or "@" in parts.netloc:
-            raise Mistake(
+            raise UsageError(
                 f"--prometheus {one_line(url)}: give an address like http://localhost:9090, "
                 "without a user, a query or a fragment"
             )

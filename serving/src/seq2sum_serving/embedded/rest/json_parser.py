@@ -8,7 +8,7 @@ The standard library parses; what differs from RapidJSON is done around it:
 - numbers that are long or have a large exponent get RapidJSON's values (`json_numbers`);
 - strings keep bytes that are not UTF-8 (as surrogate escapes) and single low surrogates, and may
   not have single high ones;
-- lists and objects may be nested deeper than the interpreter recurses (`json_nesting`).
+- lists and objects may be nested deeper than the interpreter recurses (`deep_json_parser`).
 
 Messages keep RapidJSON's prefix; their wording is the library's.
 """
@@ -21,9 +21,9 @@ import re
 from typing import Any
 
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.rest import json_nesting, json_numbers
+from seq2sum_serving.embedded.rest import deep_json_parser, json_numbers
 from seq2sum_serving.embedded.rest.json_objects import make_object
-from seq2sum_serving.embedded.rest.json_writing import ENCODING_ERRORS, value_text
+from seq2sum_serving.embedded.rest.json_writer import ENCODING_ERRORS, value_text
 
 _WHITESPACE = re.compile(r"[ \t\r\n]*")
 # Tokens that may need RapidJSON's rounding, or are too large for it.
@@ -97,7 +97,7 @@ def _decoded(decoder: json.JSONDecoder, text: str) -> Any:
     try:
         return decoder.raw_decode(text, start.end() if start else 0)[0]
     except RecursionError:
-        return json_nesting.read_value(text)
+        return deep_json_parser.read_value(text)
 
 
 def _plain_surrogate(found: re.Match[bytes]) -> bytes:

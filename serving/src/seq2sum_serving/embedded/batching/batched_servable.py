@@ -15,10 +15,14 @@ from typing import Any
 
 from seq2sum_serving.configuration import batching_pb2
 from seq2sum_serving.embedded.batching import rows
-from seq2sum_serving.embedded.batching.parameters import BatchingParameters, of_message, of_version
+from seq2sum_serving.embedded.batching.parameters import (
+    BatchingParameters,
+    from_message,
+    from_version_folder,
+)
 from seq2sum_serving.embedded.batching.queues import Batch, Queue
 from seq2sum_serving.embedded.batching.scheduler import Scheduler
-from seq2sum_serving.embedded.batching.tasks import Outputs, Task, hand_out
+from seq2sum_serving.embedded.batching.tasks import Outputs, Task, deliver
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.monitoring import metrics
@@ -108,7 +112,7 @@ class BatchedServable:
     ) -> tuple[Queue, Task, Future[Outputs]]:
         future: Future[Outputs] = Future()
         future.set_running_or_notify_cancel()  # no caller cancels one
-        size = rows.count(feeds)
+        size = rows.count_rows(feeds)
         for _ in feeds:  # one for each tensor, as there
             metrics.INPUT_BATCH_SIZE.observe(size)
         limit = timeout if timeout is not None and timeout > 0 else math.inf
@@ -136,7 +140,7 @@ class BatchedServable:
         except Exception as error:  # noqa: BLE001 - it is theirs who wait
             outcomes = [error] * len(batch.tasks)
         for task, outcome in zip(batch.tasks, outcomes, strict=True):
-            hand_out(task.waiter, outcome)
+            deliver(task.receiver, outcome)
 
     def _answers(self, fetches: list[str], batch: Batch) -> list[Outputs]:
         tasks, size = batch.tasks, batch.size
@@ -146,7 +150,7 @@ class BatchedServable:
         extra = rounded - size
         metrics.cell(metrics.PADDING_SIZE, str(rounded)).observe(extra)
         metrics.PROCESSED_BATCH_SIZE.observe(rounded)
-        feeds = rows.merge(
+        feeds = rows.merge_inputs(
             [task.feeds for task in tasks],
             extra,
             fill=self._parameters.pad_variable_length_inputs,
@@ -155,7 +159,7 @@ class BatchedServable:
             outputs = self._servable.run(feeds, fetches, timeout=timeout)
         finally:
             metrics.WRAPPED_RUN_COUNT.inc()
-        shares = rows.share_out(outputs, [task.size for task in tasks], extra)
+        shares = rows.split_outputs(outputs, [task.size for task in tasks], extra)
         return [
             _ordered(share, fetches, task.fetches)
             for share, task in zip(shares, tasks, strict=True)
@@ -190,12 +194,12 @@ def wrapper(message: batching_pb2.BatchingParameters, *, per_model: bool = False
     Raises:
         ServingError: INVALID_ARGUMENT: there can be no such threads.
     """
-    parameters = of_message(message)
+    parameters = from_message(message)
     parameters.check_threads()
     scheduler = Scheduler(parameters.num_batch_threads, parameters.thread_pool_name)
 
     def wrap(servable: Servable, model: str, version: int, path: str) -> Servable:  # noqa: ARG001
-        own = of_version(path) if per_model else parameters
+        own = from_version_folder(path) if per_model else parameters
         return servable if own is None else BatchedServable(servable, own, scheduler)
 
     return wrap

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference.multi import model_of, multi_inference
+from seq2sum_serving.embedded.inference.multi_inference import model_of, multi_inference
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.signatures import CLASSIFY, PREDICT, REGRESS
 from seq2sum_serving.embedded.monitoring import metrics
-from support.scripted_servable import FLOAT, STRING, Scripted, floats, signature
+from support.scripted_servable import FLOAT, STRING, ScriptedServable, floats, signature
 from tensorflow_serving.apis import inference_pb2
 
 INPUT = {"inputs": STRING}
@@ -34,13 +34,13 @@ def request_of(*tasks, examples=1, models="mmmm"):
 
 
 def ask(*tasks, servable=None, **keywords):
-    servable = servable or Scripted(SIGNATURES, scores=floats([0.5]), outputs=floats(8))
+    servable = servable or ScriptedServable(SIGNATURES, scores=floats([0.5]), outputs=floats(8))
     request = request_of(*tasks, **keywords)
     return multi_inference(servable, 7, request, options=InferenceOptions(), timeout=None)
 
 
 def test_every_task_gets_its_result_from_one_run():
-    servable = Scripted(SIGNATURES, scores=floats([0.5]), outputs=floats(8))
+    servable = ScriptedServable(SIGNATURES, scores=floats([0.5]), outputs=floats(8))
     first, second = ask(*BOTH, servable=servable).results
     assert first.classification_result.classifications[0].classes[0].score == 0.5
     assert second.regression_result.regressions[0].value == 8
@@ -50,9 +50,9 @@ def test_every_task_gets_its_result_from_one_run():
 
 
 def test_examples_are_fed_to_the_input_of_every_signature():
-    servable = Scripted(SIGNATURES, outputs=floats(8))
+    servable = ScriptedServable(SIGNATURES, outputs=floats(8))
     ask(("other", REGRESS), ("regress", REGRESS), servable=servable)
-    assert servable.asked == [{"inputs:0": [b""], "other:0": [b""]}]
+    assert servable.fed == [{"inputs:0": [b""], "other:0": [b""]}]
 
 
 def test_the_examples_are_counted_once():

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import NamedTuple
 
-from seq2sum import contract
 from seq2sum._errors import InvalidQuestion
+from seq2sum.addition import contract
 
 LONGEST_SHOWN = 60
 """Characters of a bad question that an error message repeats."""

@@ -31,7 +31,7 @@ from seq2sum_serving.embedded.inference.flat_tensor import FlatTensor
 from seq2sum_serving.embedded.inference.proto_run import ProtoRun
 from seq2sum_serving.embedded.inference.servable import Arrays
 
-CALLERS_THREAD = -1
+CALLER_THREAD = -1
 """What RunOptions.inter_op_thread_pool calls the thread that calls."""
 
 QUICK_SECONDS = 0.1
@@ -50,12 +50,12 @@ TOO_LARGE_FOR_NUMPY = "Could not allocate ndarray"
 """What TensorFlow's wrapper says where numpy has no array of the shape of an output."""
 
 
-class Callables:
+class SessionRunner:
     """The prepared runs of one session. Safe for any thread."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], _Run] = {}
+        self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], _PreparedRun] = {}
 
     def run(
         self, feeds: Mapping[str, Any], fetches: Sequence[str], *, timeout: float | None
@@ -70,7 +70,7 @@ class Callables:
         try:
             run = self._known.get(key)
             if run is None:
-                run = self._known.setdefault(key, _Run(self._session, *key))
+                run = self._known.setdefault(key, _PreparedRun(self._session, *key))
             arrays = [feeds[name] for name in names]
             run.check(arrays)
             return run(arrays, timeout)
@@ -87,7 +87,7 @@ class Callables:
         self._known.clear()
 
 
-class _Run:
+class _PreparedRun:
     """One pair of inputs and outputs."""
 
     def __init__(self, session: Any, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> None:
@@ -132,7 +132,7 @@ class _Run:
 
     def __call__(self, arrays: Sequence[Any], timeout: float | None) -> Arrays:
         """Runs it; a timeout of zero or less is none, as in TensorFlow."""
-        where, limit = (CALLERS_THREAD, 0), None
+        where, limit = (CALLER_THREAD, 0), None
         if timeout is not None and timeout > 0:
             bits = max(int(timeout * 1000).bit_length(), SHORTEST_BITS)
             if bits <= LONGEST_BITS:

@@ -55,7 +55,7 @@ def multi_inference(
         signature = servable.signatures[signatures.name_of(task.model_spec)]
         method = METHODS[task.method_name]
         method.write(arrays, signature, len(inputs), getattr(result, method.task_result))
-        signatures.answered(result.model_spec, asked=task.model_spec, version=version)
+        signatures.fill_model_spec(result.model_spec, requested=task.model_spec, version=version)
     return response
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seq2sum import contract
+from seq2sum.addition import contract
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ import pytest
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.lifecycle.states import State, VersionState
 from seq2sum_serving.embedded.monitoring import metrics
-from seq2sum_serving.embedded.rest import bodies
-from seq2sum_serving.embedded.rest.calls import Calls
-from seq2sum_serving.embedded.rest.http_reading import Request
-from seq2sum_serving.embedded.rest.http_server import App, AppOptions
+from seq2sum_serving.embedded.rest import gzip_body
+from seq2sum_serving.embedded.rest.api import RestApi
 from seq2sum_serving.embedded.rest.overview import latencies
 from seq2sum_serving.embedded.rest.page import Page
+from seq2sum_serving.embedded.rest.request_parser import Request
+from seq2sum_serving.embedded.rest.router import Router, RouterOptions
 from seq2sum_serving.embedded.server_core import ModelView
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2
@@ -75,7 +75,9 @@ def ask():
     plane, core = FakePlane(), FakeCore()
 
     def send(verb, path, body=b"", headers=(), *, workers=workers, **options):
-        app = App(Calls(plane, core, 1.5), Page(core.models), workers, AppOptions(**options))
+        app = Router(
+            RestApi(plane, core, 1.5), Page(core.models), workers, RouterOptions(**options)
+        )
         fields = {name.lower().encode(): value.encode() for name, value in headers}
         request = Request(verb, path.encode(), headers=fields, body=body)
         reply = asyncio.run(asyncio.wait_for(app.answer(request), 5 if workers else 0.05))
@@ -106,23 +108,23 @@ def test_a_gzip_body_is_inflated(ask):
 
 
 def test_a_body_that_inflates_beyond_the_limit_is_dropped(monkeypatch):
-    monkeypatch.setattr(bodies, "INFLATED_LIMIT", 100)
-    assert bodies.inflated(gzip.compress(b"x" * 100)) == b"x" * 100
-    assert bodies.inflated(gzip.compress(b"x" * 101)) == b""
-    assert bodies.inflated(gzip.compress(b"x" * 100)[:-1]) == b""
+    monkeypatch.setattr(gzip_body, "INFLATED_LIMIT", 100)
+    assert gzip_body.inflated(gzip.compress(b"x" * 100)) == b"x" * 100
+    assert gzip_body.inflated(gzip.compress(b"x" * 101)) == b""
+    assert gzip_body.inflated(gzip.compress(b"x" * 100)[:-1]) == b""
 
 
 @pytest.mark.parametrize("tail", [b"\0", b"x", b"\n", gzip.compress(b""), gzip.compress(b"{}")])
 def test_a_gzip_body_ends_with_its_only_member(tail):
-    assert bodies.inflated(gzip.compress(b"{}")) == b"{}"
-    assert bodies.inflated(gzip.compress(b"{}") + tail) == b""
+    assert gzip_body.inflated(gzip.compress(b"{}")) == b"{}"
+    assert gzip_body.inflated(gzip.compress(b"{}") + tail) == b""
 
 
 def test_reserved_flags_of_a_gzip_body_are_ignored():
     body = bytearray(gzip.compress(b"{}"))
     body[3] |= 0xE0
-    assert bodies.inflated(bytes(body)) == b"{}"
-    assert bodies.inflated(b"") == bodies.inflated(bytes(body[:4])) == b""
+    assert gzip_body.inflated(bytes(body)) == b"{}"
+    assert gzip_body.inflated(b"") == gzip_body.inflated(bytes(body[:4])) == b""
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from seq2sum_serving.embedded.rest import http_reading
-from seq2sum_serving.embedded.rest.http_reading import HttpError, Request, RequestReader
+from seq2sum_serving.embedded.rest import request_parser
+from seq2sum_serving.embedded.rest.request_parser import HttpError, Request, RequestParser
 
 BODY = b'{"instances":[1.0]}'
 LENGTH = b"Content-Length: 19\r\n"
@@ -12,7 +12,7 @@ LENGTH = b"Content-Length: 19\r\n"
 
 def parse(*pieces):
     """All requests that are complete once the pieces have come."""
-    reader = RequestReader()
+    reader = RequestParser()
     found = []
     for piece in pieces:
         reader.feed(piece)
@@ -168,7 +168,7 @@ def test_a_broken_chunk_is_too_large(chunks):
 
 
 def test_the_head_has_a_limit(monkeypatch):
-    monkeypatch.setattr(http_reading, "LARGEST_HEAD_BYTES", 100)
+    monkeypatch.setattr(request_parser, "LARGEST_HEAD_BYTES", 100)
     assert only(b"GET / HTTP/1.1\r\nA: " + b"a" * 90 + b"\r\n\r\n")
     assert refusal(b"GET /" + b"a" * 100) == 400
     assert refusal(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 30) == 400
@@ -178,7 +178,7 @@ def test_the_head_has_a_limit(monkeypatch):
 
 
 def expect(value, version=b"1.1", body=b""):
-    reader = RequestReader()
+    reader = RequestParser()
     reader.feed(post(LENGTH + b"Expect: " + value + b"\r\n", body, version))
     reader.next_request()
     return reader.wants_continue
@@ -190,7 +190,7 @@ def test_a_client_may_wait_before_it_sends_the_body():
     assert not expect(b"100-continue", body=BODY)
     assert not expect(b"100-continue", body=BODY[:1])
     assert refusal(post(LENGTH + b"Expect: magic\r\n")) == 417
-    reader = RequestReader()
+    reader = RequestParser()
     reader.feed(b"GET / HTTP/1.1\r\nExpect: 100-continue\r\n\r\n")
     assert reader.next_request()
     assert not reader.wants_continue
@@ -203,7 +203,7 @@ def test_a_target_may_be_meant_for_a_proxy():
 
 
 def test_a_reader_is_idle_between_requests():
-    reader = RequestReader()
+    reader = RequestParser()
     assert reader.idle
     for piece in (b"P", b"OST / HTTP/1.1\r\n", LENGTH, b"\r\n", BODY[:5]):
         reader.feed(piece)

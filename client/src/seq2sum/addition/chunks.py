@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from seq2sum._answers import Question
+from seq2sum.addition.answers import Question
 
 ROWS_PER_CALL = 4096
 """Questions in one Predict. More brings no throughput and holds a server's batch for longer."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from google.protobuf import any_pb2
 
-from seq2sum import contract
 from seq2sum._calls import SIGNATURE_DEF, SIGNATURE_DEF_MAP
 from seq2sum._tensors import fill_with_strings
+from seq2sum.addition import contract
 from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
 
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from seq2sum_serving.embedded.rest.json_writing import (
+from seq2sum_serving.embedded.rest.json_writer import (
     decimal_texts,
     error_text,
     string_text,

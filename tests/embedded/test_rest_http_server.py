@@ -8,7 +8,7 @@ import time
 
 import pytest
 from seq2sum_serving.embedded.errors import StartupError
-from seq2sum_serving.embedded.rest.server import RestOptions, RestServer
+from seq2sum_serving.embedded.rest.http_server import RestOptions, RestServer
 from support import servers
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import predict_pb2

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import callables
-from seq2sum_serving.embedded.inference.callables import TRUSTED_RUNS, Callables
+from seq2sum_serving.embedded.inference import session_runner
+from seq2sum_serving.embedded.inference.session_runner import TRUSTED_RUNS, SessionRunner
 
 CALLERS, OWN = -1, 0
 """Threads that a graph runs in, as RunOptions has them."""
@@ -34,14 +34,14 @@ class FakeSession:
 @pytest.fixture
 def session(monkeypatch):
     session = FakeSession()
-    monkeypatch.setattr(callables, "perf_counter", lambda: session.now)
-    monkeypatch.setattr(callables, "session_run", session.run)
+    monkeypatch.setattr(session_runner, "perf_counter", lambda: session.now)
+    monkeypatch.setattr(session_runner, "session_run", session.run)
     return session
 
 
 @pytest.fixture
 def run(session):
-    made = Callables(session)
+    made = SessionRunner(session)
 
     def run(timeout=None, fetches=("y",)):
         return made.run({"x:0": np.zeros(1, np.float32)}, fetches, timeout=timeout)

@@ -29,7 +29,7 @@ from seq2sum_serving.embedded.rest import (
     tensors_from_json,
     tensors_to_json,
 )
-from seq2sum_serving.embedded.rest.json_writing import error_text
+from seq2sum_serving.embedded.rest.json_writer import error_text
 from seq2sum_serving.embedded.rest.paths import Action, NoRoute, Route, route
 from seq2sum_serving.embedded.rest.replies import Reply
 from seq2sum_serving.embedded.server_core import Core
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 DEFAULT_SIGNATURE = "serving_default"
 
 
-class Calls:
+class RestApi:
     """The API over a data plane and a core. Safe to use from any thread."""
 
     def __init__(self, plane: DataPlane, core: Core, timeout: float | None) -> None:
@@ -80,7 +80,7 @@ class Calls:
             reply = replies.text(error_text(repr(error)), code)
         if code is Code.OK:
             _record_latency(model, action, time.perf_counter() - start)
-        count(model, code)
+        count_request(model, code)
         return reply
 
     def _answer(self, asked: Route, body: bytes) -> str:
@@ -133,7 +133,7 @@ class Calls:
         return found
 
 
-def count(model: str, code: Code) -> None:
+def count_request(model: str, code: Code) -> None:
     """Counts a call, a failed one too."""
     metrics.cell(metrics.REQUEST_COUNT, model, code.name).inc()
 

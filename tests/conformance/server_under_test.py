@@ -1,4 +1,4 @@
-"""The server that a case talks to, in a folder of its own and on ports of its own."""
+"""The server that a case talks to, with its own folder and ports."""
 
 from __future__ import annotations
 
@@ -25,36 +25,38 @@ SECONDS_TO_STOP = 10
 UNLIMITED = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # What one case's server did to its connections is nothing to the next one's.
+    # Otherwise channels of different servers share connections and their backoff.
     ("grpc.use_local_subchannel_pool", 1),
 ]
 STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 
 
-class Subject:
-    """One server, which a case may end and start again."""
+class ServerUnderTest:
+    """A server process that a case may stop and start again."""
 
-    def __init__(self, spec: ServerSpec, path: Path, start: Start) -> None:
-        self.folder = Folder.made(path, spec)
+    def __init__(
+        self, spec: ServerSpec, path: Path, start: Start, template: str = processes.TEMPLATE
+    ) -> None:
+        self.folder = Folder.create(path, spec)
         self.log = path / "server.log"
-        self._spec, self._start = spec, start
+        self._spec, self._start, self._template = spec, start, template
         self.launch()
 
     def launch(self) -> None:
         """Starts the process, without waiting for it."""
-        spec, fill = self._spec, self.folder.filled
+        spec, expand = self._spec, self.folder.expand_paths
         self.ports = {which: servers.free_port() for which in PORTS}
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.ports['grpc']}", UNLIMITED)
         config = "" if spec.config is None else str(self.folder.path / MODEL_CONFIG)
-        line = processes.command(
+        command = self._template.format(
             port=self.ports["grpc"],
             rest_port=self.ports["rest"],
             model_name=shlex.quote(spec.model_name),
-            model_base_path=shlex.quote(fill(spec.model_base_path)),
+            model_base_path=shlex.quote(expand(spec.model_base_path)),
             model_config_file=shlex.quote(config),
-            extra_flags=shlex.join(map(fill, spec.flags)),
+            extra_flags=shlex.join(map(expand, spec.flags)),
         )
-        self.process = self._start(line, self.log)
+        self.process = self._start(shlex.split(command), self.log)
 
     def is_open(self, which: str) -> bool:
         with socket.socket() as probe:
@@ -64,7 +66,7 @@ class Subject:
     def wait_until_open(
         self, which: Sequence[str] = PORTS, *, timeout: float = servers.SECONDS_TO_START
     ) -> bool:
-        """Whether the ports open, in time and before the process ends."""
+        """Returns whether the ports open, in time and before the process ends."""
         deadline = time.monotonic() + timeout
         while not all(map(self.is_open, which)):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -76,7 +78,7 @@ class Subject:
         os.kill(self.process.pid, number)
 
     def stop(self) -> None:
-        """Ends the process, gently at first."""
+        """Terminates the process, and kills it if that takes too long."""
         self.channel.close()
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self.process.poll() is None:
@@ -88,14 +90,14 @@ class Subject:
             return
 
     def call(self, path: str, data: bytes, timeout: float) -> tuple[str, str, bytes]:
-        """Code, message and reply of a call in raw bytes."""
+        """Makes a call in raw bytes; returns code, message and reply."""
         try:
             return "OK", "", self.channel.unary_unary(path)(data, timeout=timeout)
         except grpc.RpcError as error:
             return error.code().name, error.details(), b""
 
     def states(self, model: str) -> dict[str, str]:
-        """Version to state; empty if there is no answer."""
+        """Returns version to state; empty if the call fails."""
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = model
         _, _, data = self.call(STATUS, request.SerializeToString(), 10)

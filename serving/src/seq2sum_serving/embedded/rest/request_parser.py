@@ -58,7 +58,7 @@ class Request:
         return _PROXY_TARGET.match(self.target) is not None
 
 
-class RequestReader:
+class RequestParser:
     """Takes bytes as they come and returns requests once they are complete."""
 
     def __init__(self) -> None:

@@ -8,10 +8,10 @@ import time
 
 import pytest
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.rest import json_nesting
+from seq2sum_serving.embedded.rest import deep_json_parser
 from seq2sum_serving.embedded.rest.json_numbers import number
-from seq2sum_serving.embedded.rest.json_reading import read_object, read_value
-from seq2sum_serving.embedded.rest.json_writing import value_text
+from seq2sum_serving.embedded.rest.json_parser import read_object, read_value
+from seq2sum_serving.embedded.rest.json_writer import value_text
 
 
 def refusal(body, read=read_object):
@@ -154,7 +154,7 @@ def test_doubles_are_near_the_nearest():
         assert abs(value - nearest) <= 4 * math.ulp(nearest), token
 
 
-@pytest.mark.parametrize("depth", [900, 5000, json_nesting.DEEPEST - 1])
+@pytest.mark.parametrize("depth", [900, 5000, deep_json_parser.DEEPEST - 1])
 def test_deep_nesting_is_read(depth):
     lists = read_object(b'{"a":' + b"[" * depth + b"1.5" + b"]" * depth + b', "b": 2}')
     assert lists["b"] == 2
@@ -204,8 +204,8 @@ def test_both_parsers_agree():
     alphabet = '{}[]",:019.eE+-\\utfnsNIi \n\x00\udcff'
 
     def library(text):
-        start = json_nesting._WHITESPACE.match(text).end()
-        decoder = json.JSONDecoder(object_pairs_hook=json_nesting.make_object)
+        start = deep_json_parser._WHITESPACE.match(text).end()
+        decoder = json.JSONDecoder(object_pairs_hook=deep_json_parser.make_object)
         return decoder.raw_decode(text, start)[0]
 
     for _ in range(5000):
@@ -214,7 +214,7 @@ def test_both_parsers_agree():
             at = pick.randrange(len(text))
             text[at : at + pick.randint(0, 1)] = pick.choices(alphabet, k=pick.randint(0, 1))
         text = "".join(text)
-        assert outcome(json_nesting.read_value, text) == outcome(library, text), text
+        assert outcome(deep_json_parser.read_value, text) == outcome(library, text), text
 
 
 def test_a_bad_body_costs_no_more_than_a_good_one():

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2sum_serving.embedded.rest.json_digits import digits_of
+from seq2sum_serving.embedded.rest.grisu2 import digits_of
 from seq2sum_serving.embedded.rest.json_objects import members
 
 ENCODING_ERRORS = "surrogateescape"

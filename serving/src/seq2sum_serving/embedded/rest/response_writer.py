@@ -6,8 +6,8 @@ import functools
 import time
 from email.utils import formatdate
 
-from seq2sum_serving.embedded.rest.http_reading import Request
 from seq2sum_serving.embedded.rest.replies import Reply, reason
+from seq2sum_serving.embedded.rest.request_parser import Request
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

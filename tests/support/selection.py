@@ -1,0 +1,70 @@
+"""Selection of tests by what they need: markers, and `--quick` for the fast loop.
+
+`--quick` runs what needs neither TensorFlow nor a server process. Modules that say in their
+`pytestmark` that all of their tests need one are not even imported: TensorFlow alone takes longer
+to import than many tests take to run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from support import processes
+
+NEEDS = ("tensorflow", "server", "system")
+SERVER_FIXTURES = {
+    "base_path", "base_server", "command", "demo_under_way", "evaluated", "background_results",
+    "shared_server", "shuffled_version", "small_run", "small_version", "start_process",
+    "start_processes", "start_server",
+}  # fmt: skip
+"""Fixtures that start processes: tests that use one get the marker `server`."""
+ALWAYS_ACTIVE = {"demo_under_way", "background_results"}
+MODULE_MARKS = re.compile(r"^pytestmark = (.*(?:\n[ \])].*)*)", re.MULTILINE)
+
+
+def module_needs(source: str) -> set[str]:
+    """Returns the markers that a module sets for all of its tests."""
+    found = MODULE_MARKS.search(source)
+    return {need for need in NEEDS if found and f"pytest.mark.{need}" in found[1]}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick", action="store_true", help="run only tests without TensorFlow and servers"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.quick:
+        os.environ[processes.FORBIDDEN] = "1"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skips a module without importing it if none of its tests can run."""
+    if not config.option.quick or collection_path.suffix != ".py":
+        return None
+    return bool(module_needs(collection_path.read_text())) or None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        used = set(getattr(item, "fixturenames", ())) - ALWAYS_ACTIVE
+        if used & SERVER_FIXTURES:
+            item.add_marker(pytest.mark.server)
+    if config.option.quick:
+        keep = [item for item in items if not any(map(item.get_closest_marker, NEEDS))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in keep])
+        items[:] = keep
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item):
+    """Fails a test of the fast loop that imports TensorFlow."""
+    result = yield
+    if item.config.option.quick and "tensorflow" in sys.modules:
+        pytest.fail("imports TensorFlow: mark the module with pytest.mark.tensorflow", False)
+    return result

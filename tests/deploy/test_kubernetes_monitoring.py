@@ -60,7 +60,7 @@ def test_a_monitor_selects_a_service_with_its_port_and_job_label(name, component
 
 
 def test_rules_agree_with_the_rule_files():
-    assert prometheus_rule.WRITTEN.read_text() == prometheus_rule.text(), (
+    assert prometheus_rule.OUTPUT.read_text() == prometheus_rule.text(), (
         "the rules have changed: run make generate"
     )
     for name in MONITORED:

@@ -109,7 +109,7 @@ def sample(base: Path, folder: Path, processes: int, *, batching: bool) -> dict[
 
 async def calls(target: str) -> float:
     """Returns the calls per second of the asyncio client."""
-    async with seq2sum.AsyncClient(target, in_flight=CALLERS) as client:
+    async with seq2sum.AsyncClient(target, max_in_flight=CALLERS) as client:
         finished = 0
         end = time.monotonic() + h2load.SECONDS
 

@@ -26,7 +26,7 @@ pytest_plugins = ["support.fixtures", "support.selection"]
 def pytest_configure(config: pytest.Config) -> None:
     compiled = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     config.add_cleanup(compiled.cleanup)
-    processes.keep_compiled(compiled.name)
+    processes.share_compilations(compiled.name)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -65,7 +65,7 @@ def background_results(
         return
     from conformance import background_replay, differences
 
-    if not processes.OF_THE_PROJECT:  # the tests of listed differences are skipped
+    if not processes.TESTS_EMBEDDED_SERVER:  # the tests of listed differences are skipped
         cases = [one for one in cases if not differences.names_for_case(one.id)]
     with background_replay.replaying(cases, tmp_path_factory.mktemp("own")) as results:
         yield results

@@ -32,7 +32,7 @@ RECIPE = "fast"
 PAUSE = 5.0
 """Seconds between two changes of the replicas."""
 TIMEOUT = 10.0
-NO_RETRY, RETRY = seq2sum.Retry(attempts=1), seq2sum.Retry()
+NO_RETRY, RETRY = seq2sum.Retry(max_attempts=1), seq2sum.Retry()
 ENVOY = "Envoy with its own retries"
 ROUND_ROBIN = "round_robin with the SDK's retries"
 NO_RETRIES = "round_robin without retries"

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seq2sum.addition.chunks import ROWS_PER_CALL
+from seq2sum._calls import ROWS_PER_CALL
 
 from benchmarks.load.generator import Load
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from seq2sum.addition.chunks import ROWS_PER_CALL
+from seq2sum._calls import ROWS_PER_CALL
 
 from benchmarks.batching.candidates import Candidate, Parameters
 from benchmarks.batching.report import COMMAND

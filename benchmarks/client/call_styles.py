@@ -88,7 +88,7 @@ def threads(target: str, **options: Any) -> Counts:
     """Calls `add` in 64 threads, with an RPC for each question."""
     done = [0] * CALLERS
     stop = threading.Event()
-    with open_client(target, in_flight=CALLERS, **options) as client:
+    with open_client(target, max_in_flight=CALLERS, **options) as client:
 
         def caller(index: int) -> None:
             number = index
@@ -118,7 +118,7 @@ def threads_coalesced(target: str) -> Counts:
     """Calls `add` in 64 threads; their questions share RPCs."""
     import seq2sum
 
-    return threads(target, coalesce=seq2sum.Coalesce())
+    return threads(target, coalescing=seq2sum.Coalescing())
 
 
 def tasks(target: str, **options: Any) -> Counts:
@@ -134,7 +134,7 @@ def tasks(target: str, **options: Any) -> Counts:
 
     done = [0] * CALLERS
     with asyncio.Runner() as runner:
-        client = seq2sum.AsyncClient(target, timeout=60, in_flight=CALLERS, **options)
+        client = seq2sum.AsyncClient(target, timeout=60, max_in_flight=CALLERS, **options)
         callers: list[asyncio.Task[None]] = []
 
         async def start() -> None:
@@ -159,12 +159,12 @@ def tasks_coalesced(target: str) -> Counts:
     """Calls `add` in 64 tasks; their questions share RPCs."""
     import seq2sum
 
-    return tasks(target, coalesce=seq2sum.Coalesce())
+    return tasks(target, coalescing=seq2sum.Coalescing())
 
 
 def add_many(target: str) -> Counts:
     """Calls `add_many` in a loop."""
-    with open_client(target, in_flight=IN_FLIGHT) as client:
+    with open_client(target, max_in_flight=IN_FLIGHT) as client:
         while True:
             found = client.add_many(QUESTIONS)
             assert len(found) == BULK
@@ -176,7 +176,7 @@ def add_many(target: str) -> Counts:
 
 def add_columns(target: str) -> Counts:
     """Calls `add_columns` in a loop."""
-    with open_client(target, in_flight=IN_FLIGHT) as client:
+    with open_client(target, max_in_flight=IN_FLIGHT) as client:
         while True:
             assert client.add_columns(QUESTIONS).texts == TEXTS
             yield BULK
@@ -184,7 +184,7 @@ def add_columns(target: str) -> Counts:
 
 def add_stream(target: str) -> Counts:
     """Consumes one endless `add_stream`."""
-    with open_client(target, in_flight=IN_FLIGHT) as client:
+    with open_client(target, max_in_flight=IN_FLIGHT) as client:
         answers = client.add_stream(cycle(QUESTIONS))
         while True:
             for text, found in zip(SUMS, answers, strict=False):
@@ -194,7 +194,7 @@ def add_stream(target: str) -> Counts:
 
 def stream_columns(target: str) -> Counts:
     """Consumes one endless `stream_columns`."""
-    with open_client(target, in_flight=IN_FLIGHT) as client:
+    with open_client(target, max_in_flight=IN_FLIGHT) as client:
         for number, part in enumerate(client.stream_columns(cycle(QUESTIONS))):
             start = number * ROWS % BULK
             assert part.texts == TEXTS[start : start + ROWS]

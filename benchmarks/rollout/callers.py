@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import seq2sum
-from support.caller_threads import AskingThreads
+from support.caller_threads import CallerThreads
 
 from benchmarks.rollout.calls import Call
 from benchmarks.rollout.deployment import Deployment
@@ -25,7 +25,7 @@ RELOAD_SECONDS = 0.25
 """Interval at which the traffic split is reloaded: a rollout step takes seconds here."""
 
 
-class Callers(AskingThreads):
+class Callers(CallerThreads):
     """Eight threads that share a client, and send calls while the `with` block is open.
 
     Args:
@@ -42,8 +42,8 @@ class Callers(AskingThreads):
         self._questions = list(zip(golden["questions"], golden["answers"], strict=True))
         self._client = seq2sum.Client(
             list(deployment.targets),
-            split=seq2sum.SplitFile(deployment.traffic, every=RELOAD_SECONDS),
-            retry=seq2sum.Retry(attempts=1),
+            split=seq2sum.SplitFile(deployment.traffic, poll_interval=RELOAD_SECONDS),
+            retry=seq2sum.Retry(max_attempts=1),
         )
 
     def works(self) -> Sequence[Callable[[], object]]:

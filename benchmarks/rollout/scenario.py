@@ -30,19 +30,19 @@ POLICY = """\
 # Callers, servers and gates share a few cores here, so latency depends on the load.
 warm_up = 5
 samples = 30
-p50_ratio = 20.0
-p99_ratio = 50.0
-p99_milliseconds = 5000.0
+max_p50_ratio = 20.0
+max_p99_ratio = 50.0
+max_p99_milliseconds = 5000.0
 [live]
-fewest = {fewest}
-p99_ratio = 200.0
+min_calls = {min_calls}
+max_p99_ratio = 200.0
 [traffic]
 steps = [10, 50]
 bake = {bake}
 settle = {settle}
 """
 FEW, UNREACHABLE = 1, 1_000_000
-"""Values of `fewest`, the number of probes that must be observed."""
+"""Values of `min_calls`, the number of probes that must be observed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,8 @@ def run_scenario(
         return found
 
     times = {"bake": options.bake, "settle": options.settle}
-    usual = POLICY.format(fewest=FEW, **times)
-    inconclusive = POLICY.format(fewest=UNREACHABLE, **times)
+    usual = POLICY.format(min_calls=FEW, **times)
+    inconclusive = POLICY.format(min_calls=UNREACHABLE, **times)
     execute("promote", "1")
     with Callers(deployment, versions[SEED]) as callers:
         on_start(callers)
@@ -144,7 +144,7 @@ def run_scenario(
         roll_out(DEFAULT, usual)
         roll_out(FAST, usual)
         roll_out(SHUFFLED, usual, Exit.FAILED, "golden: ")
-        doubtful = roll_out(DEFAULT, inconclusive, Exit.INCONCLUSIVE, "live.fewest is 1,000,000")
+        doubtful = roll_out(DEFAULT, inconclusive, Exit.INCONCLUSIVE, "live.min_calls is 1,000,000")
         execute("rollback")
         execute("retire", str(doubtful.result.output["version"]))
         for name in cycle([DEFAULT, FAST]):

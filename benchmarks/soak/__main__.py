@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        subject = ServerUnderTest(SPEC, Path(folder) / "server", processes.started)
+        subject = ServerUnderTest(SPEC, Path(folder) / "server", processes.start_process)
         try:
             assert subject.wait_until_open(), subject.log.read_text()
             soak = run(subject, options.minutes)

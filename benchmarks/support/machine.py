@@ -24,12 +24,12 @@ def machine(note: str | None = None) -> dict[str, Any]:
         platform.machine(),
     )
     template = shlex.split(processes.TEMPLATE)
-    server = "seq2sum-serve" if processes.OF_THE_PROJECT else Path(template[0]).name
+    server = "seq2sum-serve" if processes.TESTS_EMBEDDED_SERVER else Path(template[0]).name
     return {
         "cpus": os.cpu_count(),
         "processor": processor,
         "server": server,
-        "tensorflow": version("tensorflow") if processes.OF_THE_PROJECT else None,
+        "tensorflow": version("tensorflow") if processes.TESTS_EMBEDDED_SERVER else None,
         "date": f"{datetime.now().astimezone():%Y-%m-%d}",
         "load_average_before": round(os.getloadavg()[0], 2),
     } | ({"note": note} if note else {})

@@ -1,4 +1,4 @@
-"""Calls shared between servers: evenly, past one that is killed, and to one that is added."""
+"""Load balancing: evenly, around a server that is killed, and to a server that is added."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from support.fake_processes import FakeProcess
 
 CALLERS = 6
 LONGEST = 60
-"""Seconds that anything may take here; it takes one or two."""
+"""Seconds; a safe limit for what takes one or two."""
 COALESCED = pytest.mark.parametrize(
-    "coalesce", [None, seq2sum.Coalesce(rows=4, calls=4)], ids=["alone", "coalesced"]
+    "coalescing",
+    [None, seq2sum.Coalescing(max_batch=4, max_in_flight=4)],
+    ids=["alone", "coalesced"],
 )
 
 
 class Load:
-    """Callers that ask all the time; what answers, by the version that gave it, and what fails."""
+    """Threads that make calls all the time, and count answers by version, and failures."""
 
     def __init__(self, client):
         self._client = client
@@ -51,7 +53,7 @@ class Load:
                 self._answers[answer.version] += 1
 
     def until_answered_by(self, *versions, calls=20):
-        """Waits until each of these, and no other, answers; returns the seconds that it took."""
+        """Waits until exactly these versions answer; returns the seconds that it took."""
         began = time.monotonic()
         while time.monotonic() < began + LONGEST:
             before = self._answers.copy()
@@ -59,21 +61,21 @@ class Load:
                 time.sleep(0.001)
             if set(self._answers - before) == set(versions):
                 return time.monotonic() - began
-        raise AssertionError(f"{versions} do not answer alone: {self._answers}")
+        raise AssertionError(f"expected answers of {versions} only: {self._answers}")
 
 
 @pytest.fixture(scope="module")
 def three():
-    """Three servers on addresses of their own; all of them run between tests."""
+    """Three servers on separate addresses; all of them run between tests."""
     started = [FakeProcess(version).start() for version in (1, 2, 3)]
     try:
-        yield [process.listening() for process in started]
+        yield [process.wait_until_listening() for process in started]
     finally:
         for process in started:
             process.stop()
 
 
-def test_calls_are_shared_evenly(make_client, three):
+def test_calls_are_balanced_evenly(make_client, three):
     client = make_client([process.target for process in three])
     deadline = time.monotonic() + LONGEST
     while {client.add("1+1").version for _ in range(6)} != {1, 2, 3}:
@@ -82,30 +84,30 @@ def test_calls_are_shared_evenly(make_client, three):
 
 
 @COALESCED
-def test_no_call_fails_when_one_of_several_addresses_dies_and_comes_back(
-    make_client, three, coalesce
-):
-    client = make_client([process.target for process in three], coalesce=coalesce, in_flight=6)
+def test_no_call_fails_while_one_of_three_servers_restarts(make_client, three, coalescing):
+    client = make_client(
+        [process.target for process in three], coalescing=coalescing, max_in_flight=6
+    )
     with Load(client) as load:
         load.until_answered_by(1, 2, 3)
         three[1].kill()
-        print("seconds until the dead one was left out", load.until_answered_by(1, 3))
-        three[1].start().listening()
-        print("seconds until it was asked again", load.until_answered_by(1, 2, 3))
+        print("seconds until the killed server got no calls", load.until_answered_by(1, 3))
+        three[1].start().wait_until_listening()
+        print("seconds until it got calls again", load.until_answered_by(1, 2, 3))
     assert load.failures == []
 
 
-def test_no_call_fails_when_a_name_gets_another_address(make_client, start_processes):
+def test_no_call_fails_when_a_name_resolves_to_a_new_address(make_client, start_processes):
     port = servers.free_port()
     first = [FakeProcess(number, host=f"127.0.0.{number}", port=port) for number in (1, 2, 3)]
     start_processes(*first)
     with NameServer(process.host for process in first) as names:
-        client = make_client(names.target(port), in_flight=6)
+        client = make_client(names.target(port), max_in_flight=6)
         with Load(client) as load:
             load.until_answered_by(1, 2, 3)
             added = FakeProcess(4, host="127.0.0.4", port=port)
             start_processes(added)
             first[1].kill()
             names.names.addresses = ["127.0.0.1", "127.0.0.3", added.host]
-            print("seconds until the new one was asked", load.until_answered_by(1, 3, 4))
+            print("seconds until the new server got calls", load.until_answered_by(1, 3, 4))
         assert load.failures == []

@@ -1,4 +1,4 @@
-"""The channel: servers that are gone or hang, connections that die in silence, what is sent."""
+"""Servers that are down or hang, silent connections, headers and message sizes."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ from support.dns_server import NameServer
 from support.fake_processes import FakeProcess
 
 QUICKLY = 30
-"""Seconds; far less than the deadline of these calls, far more than they take."""
+"""Seconds; far less than the deadline of these calls, far more than they need."""
 LONG = 120
 
 
-def refused(client, kind, **how):
+def error_of(client, kind, **options):
     began = time.monotonic()
     with pytest.raises(kind) as caught:
-        client.add("1+1", **how)
+        client.add("1+1", **options)
     assert time.monotonic() - began < QUICKLY
     return caught.value
 
 
-def test_nobody_there_is_told_long_before_the_deadline(make_client):
+def test_refused_connection_is_unavailable_before_the_deadline(make_client):
     target = f"127.0.0.1:{servers.free_port()}"
-    error = refused(make_client(target, timeout=LONG), seq2sum.Unavailable, version=7)
+    error = error_of(make_client(target, timeout=LONG), seq2sum.Unavailable, version=7)
     for part in ("UNAVAILABLE", "Connection refused", target, "model seq2sum, version 7"):
         assert part in str(error)
 
 
-def test_a_name_that_means_nothing_is_told_long_before_the_deadline(make_client):
+def test_unknown_host_is_unavailable_before_the_deadline(make_client):
     with NameServer() as names:
         target = names.target(8500, name="nobody.test")
-        error = refused(make_client(target, timeout=LONG), seq2sum.Unavailable, label="canary")
+        error = error_of(make_client(target, timeout=LONG), seq2sum.Unavailable, label="canary")
     for part in ("nobody.test", target, "model seq2sum, label canary"):
         assert part in str(error)
 
 
-@pytest.mark.parametrize("coalesce", [None, seq2sum.Coalesce()], ids=["alone", "coalesced"])
-def test_a_server_that_goes_away_in_mid_call_is_unavailable(make_client, start_process, coalesce):
+@pytest.mark.parametrize("coalescing", [None, seq2sum.Coalescing()], ids=["alone", "coalesced"])
+def test_server_killed_during_a_call_is_unavailable(make_client, start_process, coalescing):
     server = start_process(delay=LONG)
-    client = make_client(server.target, timeout=LONG, coalesce=coalesce)
+    client = make_client(server.target, timeout=LONG, coalescing=coalescing)
     with ThreadPoolExecutor(1) as caller:
-        waiting = caller.submit(refused, client, seq2sum.Unavailable, version=1)
-        server.asked()
+        waiting = caller.submit(error_of, client, seq2sum.Unavailable, version=1)
+        server.wait_for_call()
         server.kill()
         error = waiting.result()
     assert server.target in str(error)
     assert "model seq2sum, version 1" in str(error)
 
 
-def test_a_version_that_hangs_costs_its_callers_their_timeout_and_nobody_else(make_client):
+def test_hanging_version_does_not_affect_callers_of_another(make_client):
     over = threading.Event()
 
     def answer(version, a, b):
@@ -67,7 +67,7 @@ def test_a_version_that_hangs_costs_its_callers_their_timeout_and_nobody_else(ma
 
     with FakeServer(versions=[1, 2], answer=answer) as server, ThreadPoolExecutor(1) as caller:
         client = make_client(server.target, timeout=LONG)
-        waiting = caller.submit(refused, client, seq2sum.DeadlineExceeded, version=2, timeout=0.5)
+        waiting = caller.submit(error_of, client, seq2sum.DeadlineExceeded, version=2, timeout=0.5)
         while not waiting.done():
             assert client.add("1+1", version=1).value == 2
         error = waiting.result()
@@ -76,20 +76,20 @@ def test_a_version_that_hangs_costs_its_callers_their_timeout_and_nobody_else(ma
         over.set()
 
 
-NOTICED = seq2sum.KeepAlive(every=0.5, timeout=0.5)
+QUICK_KEEPALIVE = seq2sum.KeepAlive(time=0.5, timeout=0.5)
 
 
-SETTINGS, TAKEN = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), bytes([0, 0, 0, 4, 1, 0, 0, 0, 0])
-"""HTTP/2: what a server begins with, and what it says to the settings of its client."""
+SETTINGS, ACKNOWLEDGED = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), bytes([0, 0, 0, 4, 1, 0, 0, 0, 0])
+"""HTTP/2 frames: a server's settings, and its acknowledgement of the client's settings."""
 
 
 @contextmanager
 def silent_peer():
-    """A port where a connection is made and nothing is ever said on it again.
+    """A port that accepts a connection and then sends nothing.
 
-    The system goes on to acknowledge bytes, so that TCP notices nothing. It falls silent before
-    the first answer: gRPC sends a ping after each, for which the limit is the same, and where
-    the machine is too busy to have the next call under way by then, the connection ends for it.
+    The system still acknowledges bytes, so TCP detects nothing. The peer is silent before the first
+    reply: gRPC sends a ping after each reply, with the same timeout, which would end the connection
+    on a machine that is too busy to start the next call by then.
     """
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
         listening.settimeout(QUICKLY)
@@ -97,7 +97,7 @@ def silent_peer():
         def greet():
             connection, _ = listening.accept()
             connection.recv(1)  # the client has sent its settings
-            connection.sendall(SETTINGS + TAKEN)
+            connection.sendall(SETTINGS + ACKNOWLEDGED)
             return connection
 
         greeted = thread.submit(greet)
@@ -106,20 +106,20 @@ def silent_peer():
             pass
 
 
-def test_a_peer_that_vanishes_in_silence_is_noticed_by_keepalive(make_client):
+def test_keepalive_detects_a_silent_peer(make_client):
     with silent_peer() as target:
         client = make_client(
-            target, timeout=LONG, keepalive=NOTICED, retry=seq2sum.Retry(attempts=1)
+            target, timeout=LONG, keepalive=QUICK_KEEPALIVE, retry=seq2sum.Retry(max_attempts=1)
         )
-        assert "ping timeout" in str(refused(client, seq2sum.Unavailable))
+        assert "ping timeout" in str(error_of(client, seq2sum.Unavailable))
 
 
-def test_another_server_takes_over_from_one_that_vanished(make_client, start_processes):
-    one, two = start_processes(FakeProcess(1), FakeProcess(2))
-    client = make_client([one.target, two.target], timeout=LONG, keepalive=NOTICED)
+def test_calls_move_from_a_frozen_server_to_another(make_client, start_processes):
+    first, second = start_processes(FakeProcess(1), FakeProcess(2))
+    client = make_client([first.target, second.target], timeout=LONG, keepalive=QUICK_KEEPALIVE)
     while {client.add("1+1").version for _ in range(4)} != {1, 2}:
         pass
-    one.freeze()
+    first.freeze()
     began = time.monotonic()
     assert [client.add("1+1").version for _ in range(4)] == [2] * 4
     assert time.monotonic() - began < QUICKLY
@@ -128,16 +128,16 @@ def test_another_server_takes_over_from_one_that_vanished(make_client, start_pro
 def test_headers_are_sent_with_each_call(fake, make_client):
     turns = iter(range(10))
     fixed = make_client(fake.target, metadata=[("x-team", "sums"), ("x-raw-bin", b"\0\xff")])
-    anew = make_client(fake.target, metadata=lambda: [("x-turn", str(next(turns)))])
+    varying = make_client(fake.target, metadata=lambda: [("x-turn", str(next(turns)))])
     fixed.add("1+1", metadata=[("x-request", "7")])
-    anew.add_many(["1+1"])
-    anew.versions(metadata=[("x-request", "8")])
-    anew.explain("1+1")
-    seen = [
+    varying.add_many(["1+1"])
+    varying.versions(metadata=[("x-request", "8")])
+    varying.explain("1+1")
+    sent = [
         {name: value for name, value in call.metadata if name.startswith("x-")}
         for call in fake.calls
     ]
-    assert seen == [
+    assert sent == [
         {"x-team": "sums", "x-raw-bin": b"\0\xff", "x-request": "7"},
         {"x-turn": "0"},
         {"x-turn": "1", "x-request": "8"},
@@ -147,13 +147,13 @@ def test_headers_are_sent_with_each_call(fake, make_client):
 
 @contextmanager
 def counting_relay(target):
-    """A port that passes everything on to the target, and counts the bytes that went there."""
+    """A port that relays a connection to the target, and counts the bytes sent there."""
     host, port = target.split(":")
     counted = []
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(3) as threads:
 
-        def passed_on(source, sink, count):
-            with suppress(OSError):  # the other end may be gone for good
+        def relay_bytes(source, sink, count):
+            with suppress(OSError):  # the other end may be closed
                 while data := source.recv(1 << 16):
                     count(len(data))
                     sink.sendall(data)
@@ -162,8 +162,8 @@ def counting_relay(target):
         def relay():
             inner, _ = listening.accept()
             with inner, socket.create_connection((host, int(port))) as outer:
-                back = threads.submit(passed_on, outer, inner, lambda _: None)
-                passed_on(inner, outer, counted.append)
+                back = threads.submit(relay_bytes, outer, inner, lambda _: None)
+                relay_bytes(inner, outer, counted.append)
                 back.result()
 
         relaying = threads.submit(relay)
@@ -172,7 +172,7 @@ def counting_relay(target):
 
 
 @pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip])
-def test_requests_are_compressed_if_it_is_wished(fake, make_client, compression):
+def test_requests_are_compressed_on_request(fake, make_client, compression):
     with counting_relay(fake.target) as (target, counted):
         client = make_client(target, compression=compression)
         assert client.add("1+1" + " " * 300_000).value == 2
@@ -184,7 +184,7 @@ def test_requests_are_compressed_if_it_is_wished(fake, make_client, compression)
 
 
 def test_messages_of_any_size_are_sent_and_received(make_client):
-    large = 6 << 20  # gRPC's own limit is 4 MB
+    large = 6 << 20  # gRPC's default limit is 4 MB
     with FakeServer(answer=lambda *_: "9" * large) as server:
         client = make_client(server.target, timeout=LONG)
         answer = client.add("1+1" + " " * large)

@@ -1,4 +1,4 @@
-"""Portions of questions: complete, in order, bounded in rows and bytes."""
+"""Chunks of questions: complete, in order, bounded in rows and bytes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seq2sum._calls import BYTES_PER_CALL, ROWS_PER_CALL
 from seq2sum.addition.chunks import (
-    BYTES_PER_CALL,
-    ROWS_PER_CALL,
+    async_chunks,
     chunks,
-    chunks_as_they_come,
     encoded,
 )
 
 
-def test_rows_are_bounded():
+def test_chunks_are_bounded_in_rows():
     parts = list(chunks("1+1" for _ in range(10_000)))
     assert [len(part.questions) for part in parts] == [ROWS_PER_CALL, ROWS_PER_CALL, 1808]
 
 
-def test_a_source_is_read_no_further_than_needed():
+def test_chunks_read_no_further_than_needed():
     read = []
 
     def source():
@@ -40,7 +39,7 @@ def test_a_source_is_read_no_further_than_needed():
                    max_size=12),
     rows=st.integers(1, 5),
 )  # fmt: skip
-def test_bytes_are_bounded_and_nothing_is_lost(sizes, rows):
+def test_chunks_are_bounded_in_bytes_and_complete(sizes, rows):
     questions = ["x" * size for size in sizes]
     parts = list(chunks(questions, rows=rows))
     assert [question for part in parts for question in part.questions] == questions
@@ -51,27 +50,27 @@ def test_bytes_are_bounded_and_nothing_is_lost(sizes, rows):
         assert size <= BYTES_PER_CALL or len([text for text in part.encoded if text]) == 1
 
 
-@pytest.mark.parametrize("nonsense", [None, 12, 1.5, ["1+2"], object()])
-def test_what_is_no_text_is_sent_as_an_empty_question(nonsense):
-    [part] = chunks(["1+2", nonsense])
-    assert part.questions == ["1+2", nonsense]
+@pytest.mark.parametrize("value", [None, 12, 1.5, ["1+2"], object()])
+def test_values_that_are_not_text_are_sent_as_empty_questions(value):
+    [part] = chunks(["1+2", value])
+    assert part.questions == ["1+2", value]
     assert part.encoded == [b"1+2", b""]
 
 
-def test_surrogates_can_be_sent():
+def test_surrogates_are_encoded():
     assert encoded("1+\ud800") == b"1+\xed\xa0\x80"
     [part] = chunks(["1+\ud800", b"\xff"])
     assert part.encoded == [b"1+\xed\xa0\x80", b"\xff"]
 
 
-def test_sources_that_are_waited_for_give_the_same_chunks():
+def test_async_chunks_equal_chunks():
     async def source():
         for i in range(25):
             await asyncio.sleep(0)
             yield f"{i}+1"
 
     async def gathered(questions):
-        return [part async for part in chunks_as_they_come(questions, rows=10)]
+        return [part async for part in async_chunks(questions, rows=10)]
 
     plain = [f"{i}+1" for i in range(25)]
     assert asyncio.run(gathered(source())) == list(chunks(plain, rows=10))

@@ -1,4 +1,4 @@
-"""The client's pure core: requests from values, values from replies."""
+"""Calls as values: requests from values, values from replies."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import seq2sum
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seq2sum import _calls
+from seq2sum._methods import PREDICT
 from seq2sum._servable import Servable
-from seq2sum.addition import contract
-from seq2sum.addition.chunks import Chunk, encode
-from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
+from seq2sum.addition import calls, contract
+from seq2sum.addition.chunks import Chunk, chunks
+from seq2sum.protocol import predict_pb2, tensor_pb2
 
 LATEST = Servable("seq2sum")
 
 
 def call(questions, servable=LATEST):
-    return _calls.predict(Chunk(questions, encode(questions)), servable)
+    chunk = next(chunks(questions), Chunk([], []))
+    return calls.predict(chunk, servable)
 
 
 def reply(answers=(b"95",), confidence=(0.5,), status=(0,), version=3):
@@ -40,7 +41,7 @@ def answers(questions, response):
     return call(questions).result(response, target="here:1").answers()
 
 
-def test_a_request_asks_the_default_signature_of_the_latest_version():
+def test_predict_requests_the_default_signature_of_the_latest_version():
     request = call(["1+2", b"3+4"]).request
     assert request.model_spec.name == "seq2sum"
     assert request.model_spec.signature_name == "serving_default"
@@ -51,7 +52,7 @@ def test_a_request_asks_the_default_signature_of_the_latest_version():
     assert [dim.size for dim in tensor.tensor_shape.dim] == [2]
 
 
-def test_version_zero_is_a_version_and_a_label_is_a_label():
+def test_request_has_version_zero_or_a_label():
     assert call(["1+2"], Servable("m", 0)).request.model_spec.HasField("version")
     assert call(["1+2"], Servable("m", label="canary")).request.model_spec.version_label == "canary"
 
@@ -67,12 +68,12 @@ def test_version_zero_is_a_version_and_a_label_is_a_label():
         ({"label": 1}, TypeError),
     ],
 )
-def test_what_cannot_be_a_servable_is_refused(choice, kind):
+def test_invalid_servable_is_refused(choice, kind):
     with pytest.raises(kind):
         Servable("seq2sum", **choice)
 
 
-def test_answers_stand_beside_their_questions():
+def test_answers_have_their_questions():
     [answer] = answers(["53+42"], reply())
     assert answer == seq2sum.Answer("53+42", "95", 0.5, 3)
     assert answer.value == 95
@@ -81,35 +82,35 @@ def test_answers_stand_beside_their_questions():
     )
 
 
-def test_a_bad_row_is_an_answer_with_an_error_and_its_neighbours_are_fine():
+def test_invalid_row_is_an_answer_with_an_error():
     response = reply((b"3", b"", b"", b"5"), (0.9, 0, 0, 0.8), (0, 1, 2, 0))
     good, malformed, long, also_good = answers(["1+2", "x", "1234+1", "2+3"], response)
     assert (good.value, also_good.value) == (3, 5)
     assert good.error is None
     assert "'x' is not a question" in str(malformed.error)
-    assert "more digits than model version 3 knows" in str(long.error)
+    assert "more digits than model version 3 accepts" in str(long.error)
     assert malformed.value is None
 
 
-def test_a_long_bad_question_is_shown_short():
+def test_long_invalid_question_is_shortened_in_the_message():
     [answer] = answers(["x" * 1_000_000], reply((b"",), (0,), (1,)))
     assert len(str(answer.error)) < 150
 
 
 @pytest.mark.parametrize("text", [b"", b"1 2", b"+", b"\xff"])
-def test_what_the_network_wrote_need_not_be_a_number(text):
+def test_value_of_text_that_is_not_a_number_is_none(text):
     [answer] = answers(["1+2"], reply((text,)))
     assert answer.value is None
     assert answer.error is None
     assert call(["1+2"]).result(reply((text,)), target="t").values == [None]
 
 
-def test_columns_say_the_same_as_rows_and_can_be_joined():
+def test_columns_equal_rows_and_can_be_concatenated():
     parts = [
         call(["1+2", "x"]).result(reply((b"3", b""), (0.5, 0.0), (0, 1), version=1), target="t"),
         call([b"2+2"]).result(reply((b"4",), (0.25,), (0,), version=2), target="t"),
     ]
-    joined = seq2sum.Columns.joined(parts)
+    joined = seq2sum.Columns.concat(parts)
     assert joined.questions == ["1+2", "x", b"2+2"]
     assert joined.values == [3, None, 4]
     assert list(joined.statuses) == [0, 1, 0]
@@ -120,7 +121,7 @@ def test_columns_say_the_same_as_rows_and_can_be_joined():
     assert list(map(repr, joined.answers())) == list(map(repr, rows))
 
 
-def test_numbers_may_come_as_raw_content():
+def test_tensor_content_is_read():
     response = reply((b"3", b"5"), (), ())
     response.outputs["confidence"].tensor_content = struct.pack("<2f", 0.25, 0.75)
     response.outputs["status"].tensor_content = struct.pack("<2i", 0, 1)
@@ -129,7 +130,7 @@ def test_numbers_may_come_as_raw_content():
     assert second.error
 
 
-def test_a_short_list_repeats_its_last_value_and_a_long_one_is_cut():
+def test_short_list_repeats_its_last_value_and_long_list_is_cut():
     found = answers(["0+1", "1+1"], reply((b"1", b"2"), (0.5,), (0, 0, 7)))
     assert [answer.confidence for answer in found] == [0.5, 0.5]
 
@@ -141,7 +142,7 @@ def broken(change):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "named"),
     [
         (lambda r: r.outputs.pop("status"), "lacks"),
         (lambda r: setattr(r.outputs["answers"], "dtype", tensor_pb2.DT_FLOAT), "DT_STRING"),
@@ -154,14 +155,14 @@ def broken(change):
         (lambda r: r.outputs["status"].int_val.__setitem__(0, -1), "no status -1"),
     ],
 )
-def test_a_reply_that_breaks_the_contract_is_told_as_such(change, said):
-    with pytest.raises(seq2sum.UnexpectedResponse, match=said) as caught:
+def test_reply_that_breaks_the_contract_is_unexpected(change, named):
+    with pytest.raises(seq2sum.UnexpectedResponse, match=named) as caught:
         answers(["53+42"], broken(change))
     assert "[from here:1, model seq2sum, latest version]" in str(caught.value)
 
 
-def test_bytes_that_are_no_message_are_told_as_such():
-    method = _calls.PREDICT
+def test_bytes_that_are_not_a_message_are_unexpected():
+    method = PREDICT
     assert isinstance(method.parse(b"\xff\xff"), DecodeError)
     with pytest.raises(seq2sum.UnexpectedResponse, match="not a message"):
         answers(["1+1"], method.parse(b"\xff\xff"))
@@ -180,24 +181,24 @@ def test_bytes_that_are_no_message_are_told_as_such():
     ),
     raw=st.booleans(),
 )
-def test_whatever_is_sent_and_answered_comes_back_in_its_place(rows, raw):
-    questions, sums, sure, status = ([row[i] for row in rows] for i in range(4))
-    asked = call(questions)
-    travelled = predict_pb2.PredictRequest.FromString(asked.request.SerializeToString())
+def test_requests_and_replies_round_trip(rows, raw):
+    questions, sums, confidences, status = ([row[i] for row in rows] for i in range(4))
+    sent = call(questions)
+    received = predict_pb2.PredictRequest.FromString(sent.request.SerializeToString())
     assert [
         text if isinstance(question, bytes) else text.decode(errors="surrogatepass")
-        for question, text in zip(questions, travelled.inputs["questions"].string_val, strict=True)
+        for question, text in zip(questions, received.inputs["questions"].string_val, strict=True)
     ] == questions
     texts = [b"" if bad else b"%d" % value for bad, value in zip(status, sums, strict=True)]
-    response = reply(texts, () if raw else sure, status, version=7)
+    response = reply(texts, () if raw else confidences, status, version=7)
     if raw:
-        content = struct.pack(f"<{len(sure)}f", *sure)
+        content = struct.pack(f"<{len(confidences)}f", *confidences)
         response.outputs["confidence"].tensor_content = content
     if raw and not rows:
-        return  # no content is no values, of any number
-    found = asked.result(asked.method.parse(response.SerializeToString()), target="t").answers()
+        return  # empty content means no values
+    found = sent.result(sent.method.parse(response.SerializeToString()), target="t").answers()
     assert [answer.question for answer in found] == questions
-    for answer, value, certainty, bad in zip(found, sums, sure, status, strict=True):
+    for answer, value, certainty, bad in zip(found, sums, confidences, status, strict=True):
         assert (answer.error is not None) == bool(bad)
         assert answer.value == (None if bad else value)
         assert answer.confidence == (0.0 if bad else certainty)
@@ -224,99 +225,22 @@ def detailed(probabilities, status=0, length=2):
     return response
 
 
-def test_an_explanation_reads_each_place_by_the_character_table():
+def test_explanation_reads_each_position_by_the_alphabet():
     seven = [0.1 if c == "1" else 0.9 if c == "7" else 0.0 for c in contract.ALPHABET]
     blank = [0.75 if c == " " else 0.25 if c == "0" else 0.0 for c in contract.ALPHABET]
-    asked = _calls.explain("3+4", LATEST)
-    assert asked.request.model_spec.signature_name == "probabilities"
-    found = asked.result(detailed([*seven, *blank]), target="t")
+    call = calls.explain("3+4", LATEST)
+    assert call.request.model_spec.signature_name == "probabilities"
+    found = call.result(detailed([*seven, *blank]), target="t")
     assert found.text == "7"
     assert found.version == 4
     assert found.confidence == pytest.approx(0.9 * 0.75)
-    first, second = found.places
+    first, second = found.positions
     assert (first.character, second.character) == ("7", " ")
     assert first.alternatives[:2] == (("7", pytest.approx(0.9)), ("1", pytest.approx(0.1)))
     assert [character for character, _ in second.alternatives[:2]] == [" ", "0"]
     assert len(second.alternatives) == 12
 
 
-def test_a_question_without_an_answer_has_no_explanation():
+def test_invalid_question_has_no_explanation():
     with pytest.raises(seq2sum.InvalidQuestion, match="is not a question"):
-        _calls.explain("x", LATEST).result(detailed([0.0] * 24, status=1), target="t")
-
-
-def test_statuses_come_newest_first_with_their_errors():
-    response = model_status_pb2.GetModelStatusResponse()
-    response.model_version_status.add(
-        version=1, state=model_status_pb2.ModelVersionStatus.AVAILABLE
-    )
-    bad = response.model_version_status.add(
-        version=2, state=model_status_pb2.ModelVersionStatus.END
-    )
-    bad.status.error_message = "broken"
-    odd = response.model_version_status.add(version=3)
-    odd.state = 77
-    assert _calls.version_statuses(response) == [
-        seq2sum.VersionStatus(3, seq2sum.State.UNKNOWN),
-        seq2sum.VersionStatus(2, seq2sum.State.END, "broken"),
-        seq2sum.VersionStatus(1, seq2sum.State.AVAILABLE),
-    ]
-
-
-def metadata(described, name="tensorflow.serving.SignatureDefMap"):
-    signatures = model_metadata_pb2.SignatureDefMap()
-    for signature, parts in described.items():
-        for kind, tensors in parts.items():
-            for alias, (dtype, shape) in tensors.items():
-                info = getattr(signatures.signature_def[signature], kind)[alias]
-                info.dtype = dtype
-                if shape is None:
-                    info.tensor_shape.unknown_rank = True
-                for size in shape or ():
-                    info.tensor_shape.dim.add(size=size)
-    response = model_metadata_pb2.GetModelMetadataResponse()
-    response.model_spec.version.value = 5
-    packed = response.metadata["signature_def"]
-    packed.type_url = f"type.googleapis.com/{name}"
-    packed.value = signatures.SerializeToString()
-    return response
-
-
-def test_another_model_is_described_by_what_it_lacks():
-    other = metadata(
-        {
-            "serving_default": {
-                "inputs": {"questions": (7, (-1,))},
-                "outputs": {"answers": (7, None), "status": (9, (-1,))},
-            }
-        }
-    )
-    found = _calls.describe(LATEST).result(other, target="t")
-    assert found.version == 5
-    assert found.digits is None
-    assert found.signatures["serving_default"].outputs["answers"].shape is None
-    assert found.lacks == (
-        "DT_FLOAT confidence of signature serving_default",
-        "DT_INT32 status of signature serving_default",
-        "signature probabilities",
-        "signature one_hot",
-    )
-
-
-def test_operations_that_load_a_model_are_no_signatures_to_ask():
-    names = ("__saved_model_init_op", "__saved_model_train_op", "serving_default", "__mine")
-    part = {"inputs": {}, "outputs": {"x": (9, ())}}
-    found = _calls.describe(LATEST).result(metadata(dict.fromkeys(names, part)), target="t")
-    assert list(found.signatures) == ["__mine", "serving_default"]
-
-
-@pytest.mark.parametrize(
-    "response",
-    [
-        model_metadata_pb2.GetModelMetadataResponse(),
-        metadata({}, name="something.Else"),
-    ],
-)
-def test_metadata_without_signatures_is_told_as_such(response):
-    with pytest.raises(seq2sum.UnexpectedResponse, match="no signatures"):
-        _calls.describe(LATEST).result(response, target="t")
+        calls.explain("x", LATEST).result(detailed([0.0] * 24, status=1), target="t")

@@ -1,4 +1,4 @@
-"""Metadata: what gRPC would refuse without words, or drop, is refused in words before the call."""
+"""Metadata that gRPC would reject or drop is refused with a clear message before the call."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ WRONG_TYPE = {
     "a number alone": (7, "of type int: expected pairs"),
 }
 METHODS = {
-    "add": lambda client, how: client.add("1+1", **how),
-    "add_many": lambda client, how: client.add_many(["1+1"], **how),
-    "add_columns": lambda client, how: client.add_columns(["1+1"], **how),
-    "add_stream": lambda client, how: list(client.add_stream(["1+1"], **how)),
-    "explain": lambda client, how: client.explain("1+1", **how),
-    "versions": lambda client, how: client.versions(**how),
-    "describe": lambda client, how: client.describe(**how),
+    "add": lambda client, options: client.add("1+1", **options),
+    "add_many": lambda client, options: client.add_many(["1+1"], **options),
+    "add_columns": lambda client, options: client.add_columns(["1+1"], **options),
+    "add_stream": lambda client, options: list(client.add_stream(["1+1"], **options)),
+    "explain": lambda client, options: client.explain("1+1", **options),
+    "versions": lambda client, options: client.versions(**options),
+    "describe": lambda client, options: client.describe(**options),
 }
 
 
@@ -82,43 +82,43 @@ def sent(server):
 
 
 @pytest.mark.parametrize("metadata", [[pair] for pair in GOOD], ids=lambda made: made[0][0])
-def test_what_grpc_sends_arrives_unchanged(kind, server, metadata):
+def test_valid_metadata_arrives_unchanged(kind, server, metadata):
     [(key, value)] = metadata
-    wanted = [(key, value.decode() if key == "x-bytes" else value)]
+    expected = [(key, value.decode() if key == "x-bytes" else value)]
     with kind(server.target, metadata=metadata) as client:
         client.add("1+1")
-        assert sent(server) == wanted
+        assert sent(server) == expected
         client.add("1+1", metadata=metadata)
-        assert sent(server) == wanted * 2
+        assert sent(server) == expected * 2
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("pair", "said"), WRONG_VALUE.values(), ids=WRONG_VALUE)
-def test_what_it_would_not_is_refused_before_the_call(kind, server, method, pair, said):
-    with kind(server.target) as client, pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("pair", "named"), WRONG_VALUE.values(), ids=WRONG_VALUE)
+def test_invalid_metadata_is_refused_before_the_call(kind, server, method, pair, named):
+    with kind(server.target) as client, pytest.raises(ValueError, match=named):
         METHODS[method](client, {"metadata": [("x-good", "1"), pair]})
     assert not server.calls
 
 
-@pytest.mark.parametrize(("metadata", "said"), WRONG_TYPE.values(), ids=WRONG_TYPE)
-def test_so_is_what_is_not_pairs_of_texts(kind, server, metadata, said):
-    with kind(server.target) as client, pytest.raises(TypeError, match=said):
+@pytest.mark.parametrize(("metadata", "named"), WRONG_TYPE.values(), ids=WRONG_TYPE)
+def test_metadata_of_wrong_type_is_refused_before_the_call(kind, server, metadata, named):
+    with kind(server.target) as client, pytest.raises(TypeError, match=named):
         client.add("1+1", metadata=metadata)
-    with pytest.raises(TypeError, match=said):
+    with pytest.raises(TypeError, match=named):
         kind(server.target, metadata=metadata)
     assert not server.calls
 
 
-@pytest.mark.parametrize(("pair", "said"), WRONG_VALUE.values(), ids=WRONG_VALUE)
-def test_the_clients_own_is_refused_at_its_start(kind, server, pair, said):
-    with pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("pair", "named"), WRONG_VALUE.values(), ids=WRONG_VALUE)
+def test_invalid_metadata_of_the_client_is_refused_by_its_constructor(kind, server, pair, named):
+    with pytest.raises(ValueError, match=named):
         kind(server.target, metadata=[pair])
 
 
-@pytest.mark.parametrize("coalesce", [None, seq2sum.Coalesce()], ids=["alone", "coalesced"])
-def test_that_of_a_function_is_refused_at_the_call(kind, server, coalesce):
+@pytest.mark.parametrize("coalescing", [None, seq2sum.Coalescing()], ids=["alone", "coalesced"])
+def test_invalid_metadata_of_a_function_is_refused_at_the_call(kind, server, coalescing):
     turns = iter([[("x-turn", "1")], [("X-Turn", "2")], {"x-turn": "3"}, [("x-turn", "4")]])
-    with kind(server.target, metadata=lambda: next(turns), coalesce=coalesce) as client:
+    with kind(server.target, metadata=lambda: next(turns), coalescing=coalescing) as client:
         assert client.add("1+1").value == 2
         with pytest.raises(ValueError, match="write 'x-turn'"):
             client.add("1+1")
@@ -128,8 +128,8 @@ def test_that_of_a_function_is_refused_at_the_call(kind, server, coalesce):
     assert [dict(call.metadata)["x-turn"] for call in server.calls] == ["1", "4"]
 
 
-def test_one_callers_metadata_costs_no_other_caller_anything(kind, server):
-    with kind(server.target, coalesce=seq2sum.Coalesce()) as client:
+def test_invalid_metadata_of_one_caller_does_not_affect_others(kind, server):
+    with kind(server.target, coalescing=seq2sum.Coalescing()) as client:
         for metadata in ([("X", "1")], [("x", "\n")]):
             with pytest.raises(ValueError, match="invalid"):
                 client.add("1+1", metadata=metadata)
@@ -137,7 +137,7 @@ def test_one_callers_metadata_costs_no_other_caller_anything(kind, server):
 
 
 @pytest.mark.parametrize("token", ["two\nlines", "é", "\0", "\ud800"], ids=repr)
-def test_a_token_that_no_header_holds_is_refused_and_not_shown(kind, server, token):
+def test_invalid_token_is_refused_and_not_shown(kind, server, token):
     with pytest.raises(ValueError, match="invalid token") as refused:
         kind(server.target, tls=seq2sum.TLS(), token=token)
     assert token not in str(refused.value)
@@ -148,12 +148,12 @@ def test_a_token_that_no_header_holds_is_refused_and_not_shown(kind, server, tok
         client.add("1+1")
 
 
-def test_a_token_is_text(kind, server):
+def test_token_must_be_text(kind, server):
     with pytest.raises(TypeError, match="invalid token of type bytes: expected str"):
         kind(server.target, tls=seq2sum.TLS(), token=b"secret")
 
 
-def test_grpcs_own_type_and_none_are_fine(kind, server):
+def test_grpc_metadata_and_none_are_accepted(kind, server):
     with kind(server.target) as client:
         client.add("1+1", metadata=grpc.aio.Metadata(("x-a", "1")))
         assert sent(server) == [("x-a", "1")]
@@ -170,15 +170,15 @@ PAIRS = st.tuples(
 
 @settings(deadline=None, derandomize=True, max_examples=300)
 @given(pairs=st.lists(PAIRS, max_size=2))
-def test_what_is_not_refused_grpc_sends(server, pairs):
+def test_grpc_sends_all_metadata_that_is_accepted(server, pairs):
     try:
         metadata = checked(pairs)
     except (ValueError, TypeError):
         return
     with seq2sum.Client(server.target) as client:
         client.versions(metadata=metadata)
-    wanted = [
+    expected = [
         (key, value.decode() if isinstance(value, bytes) and not key.endswith("-bin") else value)
         for key, value in metadata
     ]
-    assert sorted(sent(server), key=repr) == sorted(wanted, key=repr)
+    assert sorted(sent(server), key=repr) == sorted(expected, key=repr)

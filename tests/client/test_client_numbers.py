@@ -1,4 +1,4 @@
-"""Numbers at the door: whatever type they come as, Python's own are kept; nonsense is refused."""
+"""Public numbers: any numeric type is converted to int or float; other values are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import seq2sum
 from hypothesis import strategies as st
 from seq2sum._command import values
 from seq2sum._deadline import Deadline
-from seq2sum._numbers import real, seconds, whole
+from seq2sum._numbers import integer, real, seconds
 from seq2sum._servable import Servable
 from seq2sum.addition import contract
 from seq2sum.testing import FakeServer
@@ -24,6 +24,13 @@ from seq2sum.testing import FakeServer
 
 def client(**options):
     return seq2sum.Client("localhost:1", **options)
+
+
+coalescing, retry = seq2sum.Coalescing, seq2sum.Retry
+
+
+def initial_backoff(value):
+    return retry(initial_backoff=value, max_backoff=9).initial_backoff
 
 
 def shadow(**options):
@@ -34,42 +41,40 @@ def split(weight):
     return seq2sum.Split({"a": 1, "b": weight})
 
 
-def keepalive_every(every):
-    return seq2sum.KeepAlive(every=every).every
-
-
 REAL = {
     "Client.timeout": lambda value: client(timeout=value).timeout,
-    "Deadline": lambda value: Deadline(value).moment,
-    "Coalesce.delay": lambda value: seq2sum.Coalesce(delay=value).delay,
-    "Retry.pause": lambda value: seq2sum.Retry(pause=value, longest_pause=9).pause,
-    "Retry.longest_pause": lambda value: seq2sum.Retry(longest_pause=value).longest_pause,
-    "Retry.refill": lambda value: seq2sum.Retry(refill=value).refill,
-    "KeepAlive.every": keepalive_every,
+    "Deadline": lambda value: Deadline(value).expires_at,
+    "Coalescing.max_delay": lambda value: coalescing(max_delay=value).max_delay,
+    "Retry.initial_backoff": lambda value: (
+        retry(initial_backoff=value, max_backoff=9).initial_backoff
+    ),
+    "Retry.max_backoff": lambda value: retry(max_backoff=value).max_backoff,
+    "Retry.token_ratio": lambda value: retry(token_ratio=value).token_ratio,
+    "KeepAlive.time": lambda value: seq2sum.KeepAlive(time=value).time,
     "KeepAlive.timeout": lambda value: seq2sum.KeepAlive(timeout=value).timeout,
     "Shadow.timeout": lambda value: shadow(timeout=value).timeout,
     "FakeServer.delay": lambda value: FakeServer(delay=value).delay,
-    "SplitFile.every": lambda value: split_file(every=value),
+    "SplitFile.poll_interval": lambda value: split_file(poll_interval=value),
 }
-"""Every public time and rate, as a function of what is given."""
+"""Every public time and rate, as a function of its argument."""
 WHOLE = {
-    "Client.in_flight": lambda value: client(in_flight=value).in_flight,
+    "Client.max_in_flight": lambda value: client(max_in_flight=value).max_in_flight,
     "version": lambda value: Servable("m", value).version,
-    "Coalesce.rows": lambda value: seq2sum.Coalesce(rows=value).rows,
-    "Coalesce.calls": lambda value: seq2sum.Coalesce(calls=value).calls,
-    "Coalesce.waiting": lambda value: seq2sum.Coalesce(waiting=value).waiting,
-    "Retry.attempts": lambda value: seq2sum.Retry(attempts=value).attempts,
-    "Retry.budget": lambda value: seq2sum.Retry(budget=value).budget,
+    "Coalescing.max_batch": lambda value: coalescing(max_batch=value).max_batch,
+    "Coalescing.max_in_flight": lambda value: coalescing(max_in_flight=value).max_in_flight,
+    "Coalescing.max_pending": lambda value: coalescing(max_pending=value).max_pending,
+    "Retry.max_attempts": lambda value: retry(max_attempts=value).max_attempts,
+    "Retry.max_tokens": lambda value: retry(max_tokens=value).max_tokens,
     "Shadow.version": lambda value: seq2sum.Shadow(print, version=value).version,
-    "Shadow.in_flight": lambda value: shadow(in_flight=value).in_flight,
-    "Split.version": lambda value: seq2sum.Split({value: 1}).side(),
+    "Shadow.max_in_flight": lambda value: shadow(max_in_flight=value).max_in_flight,
+    "Split.version": lambda value: seq2sum.Split({value: 1}).choose(),
     "FakeServer.versions": lambda value: FakeServer(versions=[value]).versions[0],
     "FakeServer.labels": lambda value: FakeServer(labels={"a": value}).labels["a"],
     "FakeServer.digits": lambda value: FakeServer(digits=value).digits,
     "FakeServer.port": lambda value: int(FakeServer(port=value).target.rpartition(":")[2]),
     "FakeServer.fail": lambda value: FakeServer().fail("code", times=value) or 3,
 }
-"""Every public whole number."""
+"""Every public integer."""
 REALS = [2, 2.0, np.float32(2), np.float64(2), np.float16(2), np.longdouble(2), np.int64(2),
          np.uint8(2), Fraction(2), Decimal(2), np.array(2.0), np.array(2)]  # fmt: skip
 WHOLES = [3, np.int64(3), np.int32(3), np.uint8(3)]
@@ -84,16 +89,16 @@ OUT_OF_RANGE = {
     "large": 10**400, "unprintable": 10**5000,
 }  # fmt: skip
 LEAST = {
-    "version": -(2**63) + 1, "Shadow.version": -(2**63) + 1,  # the server says which there are
+    "version": -(2**63) + 1, "Shadow.version": -(2**63) + 1,  # servers check the rest
     "Split.version": 0, "FakeServer.versions": 0, "FakeServer.labels": 0, "FakeServer.port": 0,
     "FakeServer.fail": 0,
 }  # fmt: skip
 MOST = {
     "version": 2**63 - 1, "Shadow.version": 2**63 - 1, "Split.version": 2**63 - 1,
     "FakeServer.versions": 2**63 - 1, "FakeServer.labels": 2**63 - 1, "FakeServer.port": 65535,
-    "Coalesce.rows": 4096, "Retry.attempts": 5, "Retry.budget": 1000,
+    "Coalescing.max_batch": 4096, "Retry.max_attempts": 5, "Retry.max_tokens": 1000,
 }  # fmt: skip
-"""Bounds of whole numbers where they are not 1 and nothing."""
+"""Bounds of integers other than a minimum of 1 and no maximum."""
 
 
 @pytest.fixture(autouse=True)
@@ -104,12 +109,12 @@ def weights(tmp_path, monkeypatch):
 
 def split_file(**options):
     seq2sum.SplitFile("weights.json", **options)
-    return float(options["every"])
+    return float(options["poll_interval"])
 
 
 @pytest.mark.parametrize("given", REALS, ids=lambda value: f"{type(value).__name__}({value})")
 @pytest.mark.parametrize("name", REAL)
-def test_any_number_is_a_time_and_becomes_a_float(name, given):
+def test_times_of_any_numeric_type_become_float(name, given):
     found = REAL[name](given)
     assert type(found) is float
     assert name == "Deadline" or found == 2.0
@@ -117,7 +122,7 @@ def test_any_number_is_a_time_and_becomes_a_float(name, given):
 
 @pytest.mark.parametrize("given", WHOLES, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("name", WHOLE)
-def test_any_whole_number_becomes_an_int(name, given):
+def test_integers_of_any_type_become_int(name, given):
     found = WHOLE[name](given)
     assert type(found) is int
     assert found == 3
@@ -125,9 +130,9 @@ def test_any_whole_number_becomes_an_int(name, given):
 
 @pytest.mark.parametrize("given", NOT_NUMBERS, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("name", [*REAL, *WHOLE])
-def test_what_is_not_a_number_is_refused_in_words(name, given):
+def test_values_that_are_not_numbers_are_type_errors(name, given):
     if name == "Split.version" and isinstance(given, str | list):
-        return  # a label, or nothing that a dictionary could hold
+        return  # a label, or not hashable
     try:
         hash(given)
     except TypeError:
@@ -139,14 +144,14 @@ def test_what_is_not_a_number_is_refused_in_words(name, given):
 
 @pytest.mark.parametrize("given", OUT_OF_RANGE.values(), ids=OUT_OF_RANGE)
 @pytest.mark.parametrize("name", REAL)
-def test_times_out_of_range_are_refused_in_words(name, given):
+def test_times_out_of_range_are_value_errors(name, given):
     with pytest.raises(ValueError, match=r"^invalid .+: expected ") as refused:
         REAL[name](given)
     assert len(str(refused.value)) < 200
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_whole_numbers_out_of_range_are_refused_in_words(name):
+def test_integers_out_of_range_are_value_errors(name):
     least, most = LEAST.get(name, 1), MOST.get(name)
     WHOLE[name](least)
     wrong = [least - 1, -(10**5000)]
@@ -161,26 +166,26 @@ def test_whole_numbers_out_of_range_are_refused_in_words(name):
 
 @pytest.mark.parametrize("value", [1.0, np.float64(1), Fraction(1), Decimal(1)])
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_fraction_by_its_type_is_no_whole_number(name, value):
-    with pytest.raises(TypeError, match=r"^invalid .+: expected a whole number"):
+def test_non_integer_types_are_not_integers(name, value):
+    with pytest.raises(TypeError, match=r"^invalid .+: expected an integer"):
         WHOLE[name](value)
 
 
 @hypothesis.settings(deadline=None, derandomize=True)
 @hypothesis.given(st.floats(0, 1e7, width=32))
-def test_a_deadline_is_as_exact_for_numpys_numbers_as_for_pythons(timeout):
-    mine, theirs = Deadline(timeout).moment, Deadline(np.float32(timeout)).moment
-    assert type(theirs) is float
-    assert theirs - mine == pytest.approx(0, abs=1)
+def test_deadline_of_numpy_numbers_is_exact(timeout):
+    expected, found = Deadline(timeout).expires_at, Deadline(np.float32(timeout)).expires_at
+    assert type(found) is float
+    assert found - expected == pytest.approx(0, abs=1)
 
 
-def test_shares_and_weights_keep_their_types_and_ranges():
-    assert type(shadow(share=np.float32(0.5)).share) is float
-    for share in (1.5, -0.1, math.nan):
-        with pytest.raises(ValueError, match="invalid share"):
-            shadow(share=share)
-    with pytest.raises(TypeError, match="invalid share"):
-        shadow(share=True)
+def test_fractions_and_weights_have_types_and_ranges():
+    assert type(shadow(fraction=np.float32(0.5)).fraction) is float
+    for fraction in (1.5, -0.1, math.nan):
+        with pytest.raises(ValueError, match="invalid fraction"):
+            shadow(fraction=fraction)
+    with pytest.raises(TypeError, match="invalid fraction"):
+        shadow(fraction=True)
     weights = split(np.int64(5)).weights
     assert (weights, type(weights["b"])) == ({"a": 1, "b": 5}, int)
     assert type(split(np.float32(0.5)).weights["b"]) is float
@@ -189,34 +194,36 @@ def test_shares_and_weights_keep_their_types_and_ranges():
         with pytest.raises(TypeError, match="invalid weight of 'b'"):
             split(weight)
     for weight in (math.nan, math.inf, -1, Decimal("NaN"), 10**400):
-        with pytest.raises(ValueError, match="weights are 0 or more, finite"):
+        with pytest.raises(ValueError, match=r"^invalid weights .*: expected finite numbers"):
             split(weight)
     assert seq2sum.Split({np.int64(3): 1}).weights == {3: 1}
     with pytest.raises(TypeError, match="invalid key 7: expected str or bytes"):
-        split(1).side(7)
+        split(1).choose(7)
 
 
-def test_what_goes_to_grpc_and_into_files_is_pythons_own():
+def test_channel_options_and_json_contain_python_numbers():
     found = client(
-        retry=seq2sum.Retry(attempts=np.int64(3), pause=np.float32(0.25), budget=np.int8(9)),
-        keepalive=seq2sum.KeepAlive(every=np.float32(30), timeout=Fraction(1, 2)),
-        options=[("grpc.max_metadata_size", np.int64(9))],
-    )._options
+        retry=retry(
+            max_attempts=np.int64(3), initial_backoff=np.float32(0.25), max_tokens=np.int8(9)
+        ),
+        keepalive=seq2sum.KeepAlive(time=np.float32(30), timeout=Fraction(1, 2)),
+        channel_options=[("grpc.max_metadata_size", np.int64(9))],
+    )._channel_options
     assert {type(value) for _, value in found} == {int, str}
     assert '"initialBackoff": "0.250s"' in dict(found)["grpc.service_config"]
     sizes = {"digits": np.int64(3), "steps": np.int64(7), "vocabulary": np.int64(12)}
     assert json.loads(json.dumps(contract.describe(**sizes)))["digits"] == 3
 
 
-def test_pauses_grow():
-    with pytest.raises(ValueError, match=r"pauses grow from 2\.0 s and cannot end at 1\.0"):
-        seq2sum.Retry(pause=2)
+def test_initial_backoff_is_at_most_max_backoff():
+    with pytest.raises(ValueError, match=r"initial_backoff 2\.0 is longer than max_backoff 1\.0"):
+        retry(initial_backoff=2)
 
 
-def test_bounds_are_named():
-    assert type(whole("x", np.array(3), least=1)) is int
-    with pytest.raises(ValueError, match="invalid x 5: expected a whole number from 1 to 4"):
-        whole("x", 5, least=1, most=4)
+def test_messages_name_the_bounds():
+    assert type(integer("x", np.array(3), least=1)) is int
+    with pytest.raises(ValueError, match="invalid x 5: expected an integer from 1 to 4"):
+        integer("x", 5, least=1, most=4)
     with pytest.raises(ValueError, match="invalid x -1: expected a finite number of seconds, 0 or"):
         seconds("x", -1)
     with pytest.raises(ValueError, match="invalid x 7: expected a share"):
@@ -233,11 +240,11 @@ def test_bounds_are_named():
     + [(values.version, text) for text in ("-1", "1.0", "1_0", "٣", "", "nan", str(2**63))]
     + [(values.split, f"a={text}") for text in ("nan", "inf", "-1", "1_0", "٣", "", "1e400")],
 )
-def test_flags_take_numbers_only(convert, text):
+def test_flags_accept_only_numbers(convert, text):
     with pytest.raises(argparse.ArgumentTypeError):
         convert(text)
 
 
-def test_more_rows_than_fit_a_call_are_refused_by_the_streaming_method():
-    with client() as one, pytest.raises(ValueError, match="invalid rows"):
-        one.add_stream(["1+1"], rows=10**400)
+def test_batch_size_beyond_sys_maxsize_is_refused():
+    with client() as unused, pytest.raises(ValueError, match="invalid batch_size"):
+        unused.add_stream(["1+1"], batch_size=10**400)

@@ -1,4 +1,4 @@
-"""What the client package is made of, and what it is not."""
+"""The public names and the imports of the client package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def python(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_importing_it_brings_nothing_heavy():
+def test_import_loads_no_heavy_package():
     loaded = python(f"import seq2sum, sys; print([m for m in {HEAVY} if m in sys.modules])")
     assert loaded == "[]"
 
@@ -40,7 +40,7 @@ def test_contract_and_model_versions_import_only_the_standard_library(module):
     assert python(code) == "[]"
 
 
-def test_all_names_the_public_surface():
+def test_all_lists_the_public_names():
     public = {
         name
         for name, value in vars(seq2sum).items()
@@ -50,13 +50,13 @@ def test_all_names_the_public_surface():
 
 
 @pytest.mark.parametrize("name", [n for n in seq2sum.__all__ if n not in MODULES])
-def test_public_names_show_their_public_path_and_are_documented(name):
+def test_public_names_have_public_module_and_docstring(name):
     value = getattr(seq2sum, name)
     assert value.__module__ == "seq2sum"
     assert inspect.getdoc(value)
 
 
-def test_errors_can_be_caught_as_the_builtin_kind():
+def test_errors_are_subclasses_of_builtin_errors():
     assert issubclass(seq2sum.InvalidQuestion, ValueError)
     assert issubclass(seq2sum.DeadlineExceeded, TimeoutError)
     assert issubclass(seq2sum.Unavailable, ConnectionError)

@@ -1,4 +1,4 @@
-"""Targets: every form that gRPC knows is taken, and typing errors are refused before a call."""
+"""Targets: all of gRPC's syntax is accepted, and typing errors are refused before a call."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ BAD = {
     "*:8500": "not a host name",
     "h%6Fst:8500": "not a host name",
     '"host":8500': "not a host name",
-    "10.0.0.1:1,10.0.0.2:2": "several addresses are a list",
+    "10.0.0.1:1,10.0.0.2:2": "give several addresses as a list",
     "dns://host:8500": r"expected dns:///HOST:PORT",
     "dns:///": "the host is missing",
     "dns:///:1": "the host is missing",
     "dns:///host:99999": "port '99999'",
     "dns://8.8.8.8/host:0": "port '0'",
-    "dns:///a:1,b:2": "several addresses are a list",
+    "dns:///a:1,b:2": "give several addresses as a list",
     "ipv4:10.0.0.1": "expected IP:PORT",
     "ipv4:10.0.0.1:99999": "port '99999'",
     "ipv4:10.0.0.1:1,10.0.0.2:0": "port '0'",
@@ -95,7 +95,7 @@ BAD = {
     "unix:": "expected a path after unix:",
 }
 BAD_LISTS = {
-    "none": ([], "give one address or more"),
+    "none": ([], "expected one or more addresses"),
     "a port too large": (["127.0.0.1:99999"], "port '99999'"),
     "port 0": (["127.0.0.1:1", "127.0.0.1:0"], "port '0'"),
     "no port": (["127.0.0.1"], "expected IP:PORT"),
@@ -112,13 +112,13 @@ NOT_TEXT = [None, 8500, b"localhost:1", bytearray(b"localhost:1"), ["127.0.0.1:1
 
 
 @pytest.mark.parametrize("target", GOOD)
-def test_every_form_of_grpc_is_taken_as_it_is(target):
+def test_targets_in_grpc_syntax_are_unchanged(target):
     assert address(target) == target
     assert hosts(target) == GOOD[target]
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("given", "expected"),
     [
         (["127.0.0.1:1"], "ipv4:127.0.0.1:1"),
         (("localhost:1", "10.0.0.1:2"), "ipv4:127.0.0.1:1,10.0.0.1:2"),
@@ -127,33 +127,33 @@ def test_every_form_of_grpc_is_taken_as_it_is(target):
         (np.array(["10.0.0.1:1"]), "ipv4:10.0.0.1:1"),
     ],
 )
-def test_a_list_becomes_one_target(given, wanted):
-    assert address(given) == wanted
-    assert address(wanted) == wanted
+def test_list_becomes_one_target(given, expected):
+    assert address(given) == expected
+    assert address(expected) == expected
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("target", BAD, ids=lambda text: repr(text)[:40])
-def test_a_target_that_cannot_be_is_refused_before_any_call(kind, target):
+def test_invalid_target_is_refused_before_any_call(kind, target):
     with pytest.raises(ValueError, match=BAD[target]):
         kind(target)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-@pytest.mark.parametrize(("given", "said"), BAD_LISTS.values(), ids=BAD_LISTS)
-def test_so_is_a_list_with_one(kind, given, said):
-    with pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("given", "named"), BAD_LISTS.values(), ids=BAD_LISTS)
+def test_list_with_an_invalid_address_is_refused(kind, given, named):
+    with pytest.raises(ValueError, match=named):
         kind(given)
 
 
 @pytest.mark.parametrize("given", NOT_TEXT, ids=repr)
-def test_a_target_is_text(given):
+def test_target_must_be_text(given):
     with pytest.raises(TypeError, match=r"^invalid (target|address) .+: expected "):
         seq2sum.Client(given)
 
 
 @pytest.mark.parametrize("target", ["localhost:99999", ":1", "http://localhost:1", "dns://a:1"])
-def test_the_command_refuses_it_in_one_line(target, capsys):
+def test_command_refuses_an_invalid_target_in_one_line(target, capsys):
     assert main(["status", "--target", target]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)

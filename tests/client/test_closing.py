@@ -1,4 +1,4 @@
-"""The end of a client: closed, dropped, used once more, used on one loop after another."""
+"""The end of a client: closed, dropped, used again, used on consecutive event loops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def wait_for_call(fake, number=1):
         time.sleep(0.002)
 
 
-def test_a_closed_client_says_that_it_is_closed(fake, make_client):
+def test_closed_client_raises_runtime_error(fake, make_client):
     client = make_client(fake.target)
     assert client.add("1+1").value == 2
     client.close()
@@ -31,27 +31,27 @@ def test_a_closed_client_says_that_it_is_closed(fake, make_client):
             use("1+1")
 
 
-def test_one_that_was_never_used_is_closed_as_well(make_client):
+def test_unused_client_can_be_closed(make_client):
     client = make_client("127.0.0.1:1")
     client.close()
     with pytest.raises(RuntimeError, match="is closed"):
         client.versions()
 
 
-@pytest.mark.parametrize("coalesce", [None, seq2sum.Coalesce()], ids=["alone", "coalesced"])
-def test_closing_ends_the_calls_under_way(fake, make_client, coalesce):
+@pytest.mark.parametrize("coalescing", [None, seq2sum.Coalescing()], ids=["alone", "coalesced"])
+def test_closing_ends_calls_in_flight(fake, make_client, coalescing):
     fake.delay = LONG
-    client = make_client(fake.target, timeout=LONG, coalesce=coalesce)
+    client = make_client(fake.target, timeout=LONG, coalescing=coalescing)
     methods = [
         lambda: client.add("1+1"),
         lambda: client.add("2+2"),
         lambda: client.add_many(["1+1"] * 5000),
-        lambda: list(client.add_stream(["1+1"] * 3, rows=1)),
+        lambda: list(client.add_stream(["1+1"] * 3, batch_size=1)),
         client.versions,
     ]
     with ThreadPoolExecutor(len(methods)) as callers:
         waiting = [callers.submit(method) for method in methods]
-        wait_for_call(fake, 2 + 2 + (2 if coalesce is None else 1))
+        wait_for_call(fake, 2 + 2 + (2 if coalescing is None else 1))
         client.close()
         for call in waiting:
             with pytest.raises(seq2sum.CallError, match="the client was closed") as caught:
@@ -60,7 +60,7 @@ def test_closing_ends_the_calls_under_way(fake, make_client, coalesce):
             assert fake.target in str(caught.value)
 
 
-def test_a_cancelled_task_is_cancelled_and_its_neighbours_are_not(fake):
+def test_cancelling_a_task_does_not_affect_others(fake):
     fake.delay = LONG
 
     async def ask():
@@ -80,7 +80,7 @@ def test_a_cancelled_task_is_cancelled_and_its_neighbours_are_not(fake):
 
 
 def dropped(make):
-    """The warnings when what `make` returns is dropped."""
+    """Returns the warnings when the client that `make` returns is dropped."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         make()
@@ -105,23 +105,23 @@ def used_async(target, *, close):
     return client
 
 
-def test_a_used_client_that_is_dropped_open_is_warned_about(fake):
+def test_dropping_an_open_client_warns(fake):
     where = f"of {fake.target}, model seq2sum>"
-    told = dropped(lambda: used(seq2sum.Client(fake.target)))
-    assert told == [f"unclosed <seq2sum.Client {where}"]
-    told = dropped(lambda: used_async(fake.target, close=False))
-    assert told == [f"unclosed <seq2sum.AsyncClient {where}"]
+    warned = dropped(lambda: used(seq2sum.Client(fake.target)))
+    assert warned == [f"unclosed <seq2sum.Client {where}"]
+    warned = dropped(lambda: used_async(fake.target, close=False))
+    assert warned == [f"unclosed <seq2sum.AsyncClient {where}"]
 
 
-def test_one_that_is_closed_or_was_never_used_is_not(fake):
+def test_dropping_a_closed_or_unused_client_does_not_warn(fake):
     assert dropped(lambda: used(seq2sum.Client(fake.target)).close()) == []
     assert dropped(lambda: used_async(fake.target, close=True)) == []
     assert dropped(lambda: seq2sum.Client(fake.target)) == []
     assert dropped(lambda: seq2sum.AsyncClient(fake.target)) == []
 
 
-def test_one_client_serves_one_loop_after_another(fake):
-    client = seq2sum.AsyncClient(fake.target, coalesce=seq2sum.Coalesce())
+def test_async_client_works_on_consecutive_loops(fake):
+    client = seq2sum.AsyncClient(fake.target, coalescing=seq2sum.Coalescing())
 
     async def ask():
         return [
@@ -133,7 +133,7 @@ def test_one_client_serves_one_loop_after_another(fake):
     asyncio.run(client.close())
 
 
-def test_but_not_two_loops_at_a_time(fake):
+def test_async_client_refuses_a_second_running_loop(fake):
     client = seq2sum.AsyncClient(fake.target)
 
     async def ask():
@@ -148,24 +148,24 @@ def test_but_not_two_loops_at_a_time(fake):
     asyncio.run(ask())
 
 
-def test_no_thread_is_left_behind(fake):
-    def others():
-        """Threads, without those of the fake server."""
+def test_closed_clients_leave_no_threads_running(fake):
+    def client_threads():
+        """Returns all threads but those of the fake server."""
         return {each for each in threading.enumerate() if "ThreadPool" not in each.name}
 
-    before = others()
-    with seq2sum.Client(fake.target, coalesce=seq2sum.Coalesce()) as client:
+    before = client_threads()
+    with seq2sum.Client(fake.target, coalescing=seq2sum.Coalescing()) as client:
         client.add_many(["1+1"] * 9000)
     used_async(fake.target, close=True)
     gc.collect()
-    for thread in others() - before:
+    for thread in client_threads() - before:
         thread.join(20)
-    assert others() <= before
+    assert client_threads() <= before
 
 
-def test_an_interrupted_program_does_not_wait_for_a_channel_that_does_not_close(fake, monkeypatch):
+def test_keyboard_interrupt_does_not_wait_for_a_channel_that_hangs(fake, monkeypatch):
     stuck = threading.Event()
-    monkeypatch.setattr(seq2sum._client, "LONGEST_CLOSE", 0.1)
+    monkeypatch.setattr(seq2sum._client, "CLOSE_TIMEOUT", 0.1)
     client = seq2sum.Client(fake.target)
     client.add("1+1")
     close = client.close

@@ -7,11 +7,11 @@ import io
 import pytest
 from seq2sum._command.bars import bar, explained
 from seq2sum._command.terminal import Terminal
-from seq2sum.addition.explanation import Explanation, Place
+from seq2sum.addition.explanation import Explanation, Position
 
 PLACES = (
-    Place((("9", 0.95), ("8", 0.0498), ("7", 0.0002), ("6", 0.0), (" ", 0.0))),
-    Place(((" ", 0.6), ("0", 0.4), ("1", 0.0))),
+    Position((("9", 0.95), ("8", 0.0498), ("7", 0.0002), ("6", 0.0), (" ", 0.0))),
+    Position(((" ", 0.6), ("0", 0.4), ("1", 0.0))),
 )
 EXPLANATION = Explanation("5+4", PLACES, 3)
 

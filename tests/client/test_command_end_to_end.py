@@ -168,10 +168,10 @@ class Failing(FakeServer):
         super().__init__()
         self._codes = codes
 
-    def respond(self, method, request, context):
+    def _respond(self, method, request, context):
         if (code := next(self._codes, None)) is not None:
             self.fail(code)
-        return super().respond(method, request, context)
+        return super()._respond(method, request, context)
 
 
 def test_line_by_line_a_call_that_fails_costs_no_other_question(run, tmp_path):
@@ -220,7 +220,7 @@ def test_no_version_at_all_is_a_failure(run):
         assert run("status", target=empty.target)[:2] == (1, "")
         code, out, err = run("status", "--wait", 0.2, target=empty.target)
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "last heard: Could not find any versions" in err
+    assert "last status: Could not find any versions" in err
     assert err.endswith("; give it longer with --wait\n")
 
 
@@ -329,7 +329,7 @@ def test_mistakes_are_told_in_one_line(run, tmp_path):
         (("add", "1+1", "--ca", token), "is not a PEM file", 2),
         (("add", "1+1", "--cert", token), "give both --cert and --key", 2),
         (("add", "1+1", "--split", tmp_path / "nope"), "cannot be read: No such file", 2),
-        (("add", "1+1", "--split", token), "it is not JSON", 2),
+        (("add", "1+1", "--split", token), "invalid JSON", 2),
         (("add", "1+1", "--token-file", tmp_path / "nope"), "cannot read --token-file", 2),
         (("add", "1+1", "--token-file", token), "it should be one word", 2),
         (("status",), f"is a server running at {nobody}? Start one", 1),

@@ -1,4 +1,4 @@
-"""The grammar of questions and the contract's JSON form."""
+"""The syntax of questions, version numbers, and the contract as JSON."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from support.grammar import EXAMPLES
 
 
 @pytest.mark.parametrize(("question", "status"), EXAMPLES.items(), ids=lambda v: repr(v)[:30])
-def test_each_question_has_its_status(question, status):
+def test_status_of_each_question(question, status):
     assert contract.status_of(question, digits=3) is status
 
 
-def test_operands_come_as_written():
+def test_operands_are_returned_as_written():
     assert contract.operands(b"007+3 ") == (b"007", b"3")
     assert contract.operands(b"7+") is None
 
@@ -80,18 +80,18 @@ def test_version_numbers(name, number):
         (".publishing-2-77", None),
     ],
 )
-def test_directories_are_read_as_a_server_reads_them(name, number):
+def test_directory_versions_equal_those_of_servers(name, number):
     assert model_versions.directory_version(name) == number
 
 
-def test_the_alphabet_is_sorted_and_the_seeds():
+def test_alphabet_is_that_of_the_seed_recipe():
     assert "".join(sorted(contract.ALPHABET)) == contract.ALPHABET
     assert contract.ALPHABET.index(" ") == 0
     assert contract.ALPHABET.index("+") == 1
     assert [contract.ALPHABET.index(d) for d in "0123456789"] == list(range(2, 12))
 
 
-def test_the_description_gives_every_signature_with_its_shapes():
+def test_describe_lists_every_signature_with_shapes():
     described = json.loads(json.dumps(contract.describe(digits=3, steps=7, vocabulary=12)))
     assert described["contract"] == 1
     assert described["digits"] == 3

@@ -1,4 +1,4 @@
-"""Errors: one function from a gRPC status to one of ours, and what they carry."""
+"""Errors: from gRPC status codes to exceptions, and their attributes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from seq2sum._servable import Servable
 from support.status_codes import BY_CODE
 
 
-def test_the_table_is_complete():
+def test_table_has_every_status_code():
     assert set(BY_CODE) == set(grpc.StatusCode) - {grpc.StatusCode.OK}
 
 
 @pytest.mark.parametrize(("code", "kind"), BY_CODE.items(), ids=lambda v: getattr(v, "name", ""))
-def test_each_code_has_its_error(code, kind):
+def test_each_status_code_has_its_error_class(code, kind):
     error = _errors.error_of(code, "why", target="here:1", servable=Servable("adder"))
     assert type(error) is kind
     assert error.code is code
@@ -28,7 +28,7 @@ def test_each_code_has_its_error(code, kind):
     ("servable", "named"),
     [(Servable("m", 0), "model m, version 0"), (Servable("m", label="x"), "model m, label x")],
 )
-def test_what_was_asked_for_is_named_and_missed(servable, named):
+def test_not_found_names_the_servable(servable, named):
     error = _errors.error_of(grpc.StatusCode.NOT_FOUND, None, target="t", servable=servable)
     assert type(error) is seq2sum.VersionNotFound
     assert named in str(error)
@@ -36,7 +36,7 @@ def test_what_was_asked_for_is_named_and_missed(servable, named):
     assert (error.model, error.version, error.label) == ("m", servable.version, servable.label)
 
 
-def test_an_unknown_label_is_a_version_that_is_not_there():
+def test_unknown_label_is_version_not_found():
     error = _errors.error_of(
         grpc.StatusCode.INVALID_ARGUMENT,
         "Unrecognized servable version label: x",
@@ -51,7 +51,7 @@ def every_kind(kind):
 
 
 @pytest.mark.parametrize("kind", every_kind(seq2sum.CallError))
-def test_errors_cross_process_boundaries(kind):
+def test_errors_can_be_pickled(kind):
     servable = Servable("m", label="canary")
     error = kind("why", code=grpc.StatusCode.UNKNOWN, target="t", servable=servable)
     again = pickle.loads(pickle.dumps(error))
@@ -70,8 +70,8 @@ def test_errors_cross_process_boundaries(kind):
         ),
     ],
 )
-def test_a_copy_for_another_caller_says_the_same_and_has_its_own_traceback(error):
-    copied = _errors.again(error)
+def test_copied_error_has_the_same_text_and_names_its_cause(error):
+    copied = _errors.copy_error(error)
     assert type(copied) is type(error)
     assert copied is not error
     assert str(copied) == str(error)

@@ -1,4 +1,4 @@
-"""The example application: its types hold, its own tests pass, and it runs."""
+"""The example application: type-checked, tested and run."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def python(*line, folder=EXAMPLES):
     return done.stdout
 
 
-def test_it_is_strictly_typed_against_the_installed_client(tmp_path):
-    # From a folder without a configuration: the client is found where it is installed.
+def test_examples_pass_strict_mypy_against_the_installed_client(tmp_path):
+    # In a folder without mypy configuration, the installed client is used.
     cache = Path(__file__).parents[2] / ".mypy_cache" / "examples"
-    told = python(
+    output = python(
         "-m", "mypy", "--strict", "--cache-dir", cache, *EXAMPLES.glob("*.py"), folder=tmp_path
     )
-    assert told.startswith("Success: no issues found in 2 source files")
+    assert output.startswith("Success: no issues found in 2 source files")
 
 
-def test_its_own_tests_pass():
-    told = python(
+def test_tests_of_the_examples_pass():
+    output = python(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", "-c", "/dev/null", "."
     )
-    assert "5 passed" in told
+    assert "5 passed" in output
 
 
-def test_it_runs(fake):
-    told = python("checkout.py", fake.target, "12+30", "x", "7+5")
-    first, second, third = told.splitlines()
+def test_example_runs(fake):
+    output = python("checkout.py", fake.target, "12+30", "x", "7+5")
+    first, second, third = output.splitlines()
     assert (first, third) == ("12+30 = 42", "7+5 = 12")
     assert "'x' is not a question" in second

@@ -18,14 +18,14 @@ from support.fake_processes import FakeProcess
 TESTS = Path(__file__).parents[1]
 LONGEST = 60
 PRE_FORK = "file descriptor was created pre fork"
-"""What gRPC logs in about one fork of a thousand under load, and gets over."""
+"""A message that gRPC logs in about one of a thousand forks under load, without consequences."""
 COALESCED = pytest.mark.parametrize("coalesced", ["", "coalesced"], ids=["alone", "coalesced"])
 
 
 def python(program, server, coalesced=""):
-    """A program of `forking.py`, run to its end."""
+    """Runs a program of `forking.py`."""
     return subprocess.run(
-        # Later releases of Python warn of any fork beside threads.
+        # Python 3.12 and later warn about any fork in a process with threads.
         [
             *(sys.executable, "-W", "ignore::DeprecationWarning", TESTS / "support" / "forking.py"),
             *(program, server.target, coalesced),
@@ -39,22 +39,22 @@ def python(program, server, coalesced=""):
 
 @pytest.fixture(scope="module")
 def server():
-    """A server that outlives these tests."""
+    """A server for all tests of this module."""
     process = FakeProcess().start()
     try:
-        yield process.listening()
+        yield process.wait_until_listening()
     finally:
         process.stop()
 
 
 @pytest.fixture
 def run(server):
-    """What a program printed. It must be quiet otherwise: gRPC often is not."""
+    """Returns the lines that a program printed; its standard error must be empty."""
 
     def run(program, *, coalesced=""):
         done = python(program, server, coalesced)
-        told = [line for line in done.stderr.splitlines() if PRE_FORK not in line]
-        assert (done.returncode, told) == (0, [])
+        logged = [line for line in done.stderr.splitlines() if PRE_FORK not in line]
+        assert (done.returncode, logged) == (0, [])
         return done.stdout.splitlines()
 
     return run
@@ -66,46 +66,46 @@ def test_parent_and_child_use_the_same_client(run, coalesced):
 
 
 @COALESCED
-def test_a_pool_of_processes_uses_the_parents_client(run, coalesced):
+def test_process_pool_uses_the_parents_client(run, coalesced):
     assert run("in_pool", coalesced=coalesced) == ["2", "[4, 6, 8]", "2"]
 
 
 @COALESCED
-def test_a_fork_while_threads_ask_does_no_harm(run, coalesced):
+def test_fork_during_calls_of_threads(run, coalesced):
     assert run("under_load", coalesced=coalesced) == ["True []"]
 
 
-def test_a_call_that_hangs_does_not_stop_a_fork(start_process):
-    done = python("beside_a_call_that_hangs", start_process(delay=LONGEST))
+def test_hanging_call_does_not_stop_a_fork(start_process):
+    done = python("during_a_hanging_call", start_process(delay=LONGEST))
     assert done.stdout.splitlines() == ["True []", "['the client was closed']"]
 
 
 @COALESCED
-def test_an_async_client_works_in_a_child_and_in_the_parent_again(run, coalesced):
+def test_async_client_works_in_child_and_parent_after_its_loop_closed(run, coalesced):
     assert run("asyncio_after_asyncio", coalesced=coalesced) == ["[2, 4]"] * 4
 
 
 @COALESCED
-def test_so_does_another_one_after_the_first_was_closed(run, coalesced):
+def test_second_async_client_works_in_a_child_after_the_first_was_closed(run, coalesced):
     assert run("asyncio_after_closing", coalesced=coalesced) == ["2", "2"]
 
 
-def test_what_cannot_survive_a_fork_is_told_and_does_not_hang(server):
+def test_async_client_of_a_running_loop_raises_in_the_child(server):
     done = python("asyncio_within_asyncio", server)
-    before, told, after = done.stdout.splitlines()
+    before, error, after = done.stdout.splitlines()
     assert (before, after) == ("2", "4")
-    assert told.startswith("RuntimeError: <seq2sum.AsyncClient of ")
-    assert "forked while gRPC's asyncio was at work" in told
+    assert error.startswith("RuntimeError: <seq2sum.AsyncClient of ")
+    assert "forked while gRPC's asyncio was in use" in error
 
 
-def test_gunicorn_may_load_the_application_before_it_forks(server, tmp_path):
+def test_client_works_under_gunicorn_with_preload(server, tmp_path):
     port = servers.free_port()
     log = tmp_path / "gunicorn.log"
     with log.open("wb") as file:
         gunicorn = subprocess.Popen(
             [
                 *(sys.executable, "-m", "gunicorn"),
-                *("support.preloaded_tensorflow:application", "--preload"),
+                *("support.preloaded_app:application", "--preload"),
                 *("--workers", "2", "--bind", f"127.0.0.1:{port}", "--chdir", TESTS),
                 *("--worker-tmp-dir", tmp_path, "--no-control-socket"),
             ],
@@ -123,14 +123,14 @@ def test_gunicorn_may_load_the_application_before_it_forks(server, tmp_path):
             assert gunicorn.poll() is None, log.read_text()
             time.sleep(0.01)
         with ThreadPoolExecutor(6) as callers:
-            told = list(callers.map(ask, range(18)))
+            replies = list(callers.map(ask, range(18)))
         gunicorn.send_signal(signal.SIGTERM)
         assert gunicorn.wait(LONGEST) == 0
     finally:
         gunicorn.kill()
         gunicorn.wait()
-    assert {tuple(each[1:]) for each in told} == {("2", "42")}
-    workers = {int(worker) for worker, *_ in told}
+    assert {tuple(each[1:]) for each in replies} == {("2", "42")}
+    workers = {int(worker) for worker, *_ in replies}
     assert len(workers) == 2
     assert gunicorn.pid not in workers
     lines = log.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""How many calls are under way at a time, and what happens to those that are too many."""
+"""The limit of calls in flight, and overload."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ CALLERS = 12
 
 
 class Counting(FakeServer):
-    """Counts the calls that it works on at a time."""
+    """Counts the calls that it handles concurrently."""
 
-    def __init__(self, **how):
-        super().__init__(**how)
+    def __init__(self, **options):
+        super().__init__(**options)
         self.lock = threading.Lock()
         self.now = self.most = 0
 
-    def respond(self, method, request, context):
+    def _respond(self, method, request, context):
         with self.lock:
             self.now += 1
             self.most = max(self.most, self.now)
         try:
-            return super().respond(method, request, context)
+            return super()._respond(method, request, context)
         finally:
             with self.lock:
                 self.now -= 1
@@ -38,30 +38,30 @@ def counting():
         yield server
 
 
-def test_no_more_calls_are_under_way_than_are_allowed(counting, make_client):
-    client = make_client(counting.target, in_flight=3, timeout=60)
+def test_client_keeps_at_most_max_in_flight_calls(counting, make_client):
+    client = make_client(counting.target, max_in_flight=3, timeout=60)
     with ThreadPoolExecutor(CALLERS) as callers:
         answers = list(callers.map(client.add, ["1+1"] * 36))
     assert {answer.value for answer in answers} == {2}
     assert counting.most == 3
 
 
-@pytest.mark.parametrize("in_flight", [1, 4])
-def test_streams_keep_to_it_and_several_share_it(counting, make_client, in_flight):
-    client = make_client(counting.target, in_flight=in_flight, timeout=60)
+@pytest.mark.parametrize("max_in_flight", [1, 4])
+def test_concurrent_streams_share_max_in_flight(counting, make_client, max_in_flight):
+    client = make_client(counting.target, max_in_flight=max_in_flight, timeout=60)
     questions = ["1+1"] * 6
     with ThreadPoolExecutor(3) as callers:
         streams = [
-            callers.submit(lambda: len(list(client.add_stream(questions, rows=1))))
+            callers.submit(lambda: len(list(client.add_stream(questions, batch_size=1))))
             for _ in range(3)
         ]
         assert [stream.result() for stream in streams] == [6] * 3
-    assert counting.most == in_flight
+    assert counting.most == max_in_flight
 
 
-def test_waiting_for_a_turn_respects_the_deadline(fake, make_client):
+def test_waiting_to_send_respects_the_deadline(fake, make_client):
     fake.delay = 30
-    client = make_client(fake.target, in_flight=1)
+    client = make_client(fake.target, max_in_flight=1)
     with ThreadPoolExecutor(1) as callers:
         first = callers.submit(client.add, "1+1", timeout=0.8)
         while not fake.calls:
@@ -73,7 +73,7 @@ def test_waiting_for_a_turn_respects_the_deadline(fake, make_client):
     assert [call.questions for call in fake.calls] == [(b"1+1",)]
 
 
-def test_a_single_call_tells_of_overload_at_once(fake, make_client):
+def test_add_raises_overloaded_at_once(fake, make_client):
     fake.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, "too busy")
     client = make_client(fake.target)
     with pytest.raises(seq2sum.Overloaded, match="too busy"):
@@ -82,7 +82,7 @@ def test_a_single_call_tells_of_overload_at_once(fake, make_client):
 
 
 @pytest.mark.parametrize("method", ["add_many", "add_stream"])
-def test_many_questions_wait_until_there_is_room(fake, make_client, method):
+def test_bulk_methods_retry_while_the_server_is_overloaded(fake, make_client, method):
     fake.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, times=3)
     client = make_client(fake.target)
     assert [answer.value for answer in getattr(client, method)(["1+1", "2+2"])] == [2, 4]
@@ -90,7 +90,7 @@ def test_many_questions_wait_until_there_is_room(fake, make_client, method):
 
 
 @pytest.mark.parametrize("method", ["add_many", "add_stream"])
-def test_they_do_not_wait_beyond_their_deadline(fake, make_client, method):
+def test_bulk_retries_end_at_the_deadline(fake, make_client, method):
     fake.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, "too busy", times=1000)
     client = make_client(fake.target)
     with pytest.raises((seq2sum.Overloaded, seq2sum.DeadlineExceeded)):

@@ -1,4 +1,4 @@
-"""OpenTelemetry: a span and a duration for each RPC, and interceptors of the user's own."""
+"""OpenTelemetry: a span and a duration for each RPC, next to interceptors of the user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PREDICT = "tensorflow.serving.PredictionService/Predict"
 
 
 class Telemetry:
-    """The SDK, with exporters that keep what they get."""
+    """The SDK, with exporters in memory."""
 
     def __init__(self):
         self.spans = InMemorySpanExporter()
@@ -34,7 +34,7 @@ class Telemetry:
         self.tracer = self.tracers.get_tracer("test")
 
     def durations(self):
-        """How many calls were measured, by method and status."""
+        """Returns the number of measured calls by method and status."""
         data = self.reader.get_metrics_data()
         [metric] = data.resource_metrics[0].scope_metrics[0].metrics
         assert (metric.name, metric.unit) == ("rpc.client.call.duration", "s")
@@ -75,7 +75,7 @@ def aio_instrumented(server, telemetry, **options):
     )
 
 
-def check_good(telemetry, server, parent):
+def check_success(telemetry, server, parent):
     [span] = [span for span in telemetry.spans.get_finished_spans() if span.name != "caller"]
     assert span.name == f"/{PREDICT}"
     assert span.kind is SpanKind.CLIENT
@@ -93,40 +93,40 @@ def check_good(telemetry, server, parent):
 TWICE = [("x-twice", "1"), ("x-twice", "2")]
 
 
-def test_a_call_is_a_child_span_and_a_duration(server, telemetry):
+def test_call_has_a_child_span_and_a_duration(server, telemetry):
     with (
         instrumented(server, telemetry) as client,
         telemetry.tracer.start_as_current_span("caller") as parent,
     ):
         assert client.add("1+1", metadata=TWICE).value == 2
-    check_good(telemetry, server, parent)
+    check_success(telemetry, server, parent)
 
 
-def test_an_async_call_is_a_child_span_and_a_duration(server, telemetry):
+def test_async_call_has_a_child_span_and_a_duration(server, telemetry):
     async def ask():
         async with aio_instrumented(server, telemetry) as client:
             with telemetry.tracer.start_as_current_span("caller") as parent:
                 assert (await client.add("1+1", metadata=TWICE)).value == 2
             return parent
 
-    check_good(telemetry, server, asyncio.run(ask()))
+    check_success(telemetry, server, asyncio.run(ask()))
 
 
-def check_bad(telemetry):
+def check_failure(telemetry):
     [span] = telemetry.spans.get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
     assert span.attributes["rpc.grpc.status_code"] == 3
     assert telemetry.durations() == {(PREDICT, "INVALID_ARGUMENT"): 1}
 
 
-def test_a_failed_call_is_an_error_in_both(server, telemetry):
+def test_failed_call_is_an_error_in_span_and_duration(server, telemetry):
     server.fail(grpc.StatusCode.INVALID_ARGUMENT)
     with instrumented(server, telemetry) as client, pytest.raises(seq2sum.InvalidRequest):
         client.add("1+1")
-    check_bad(telemetry)
+    check_failure(telemetry)
 
 
-def test_a_failed_async_call_is_an_error_in_both(server, telemetry):
+def test_failed_async_call_is_an_error_in_span_and_duration(server, telemetry):
     async def ask():
         async with aio_instrumented(server, telemetry) as client:
             with pytest.raises(seq2sum.InvalidRequest):
@@ -134,10 +134,10 @@ def test_a_failed_async_call_is_an_error_in_both(server, telemetry):
 
     server.fail(grpc.StatusCode.INVALID_ARGUMENT)
     asyncio.run(ask())
-    check_bad(telemetry)
+    check_failure(telemetry)
 
 
-def test_calls_that_wait_for_nobody_are_measured_too(server, telemetry):
+def test_calls_of_futures_are_measured(server, telemetry):
     with instrumented(server, telemetry) as client:
         assert len(client.add_many(["1+1"] * 9000)) == 9000
         client.versions()
@@ -148,10 +148,10 @@ def test_calls_that_wait_for_nobody_are_measured_too(server, telemetry):
     assert len(telemetry.spans.get_finished_spans()) == 4
 
 
-def test_a_coalesced_call_is_one_span(server, telemetry):
+def test_coalesced_call_has_one_span(server, telemetry):
     async def ask():
-        coalesce = seq2sum.Coalesce()
-        async with aio_instrumented(server, telemetry, coalesce=coalesce) as client:
+        coalescing = seq2sum.Coalescing()
+        async with aio_instrumented(server, telemetry, coalescing=coalescing) as client:
             await asyncio.gather(*(client.add("1+1") for _ in range(50)))
 
     asyncio.run(ask())
@@ -159,7 +159,7 @@ def test_a_coalesced_call_is_one_span(server, telemetry):
     assert len(telemetry.spans.get_finished_spans()) == 1
 
 
-def test_a_cancelled_call_ends_its_span_and_only_its_own(server, telemetry):
+def test_cancelled_call_ends_only_its_own_span(server, telemetry):
     async def cancelled(client):
         task = asyncio.create_task(client.add("1+1"))
         while not server.calls:
@@ -184,7 +184,7 @@ def test_a_cancelled_call_ends_its_span_and_only_its_own(server, telemetry):
     assert (first.name, caller.name) == (f"/{PREDICT}", "caller")
 
 
-def test_closing_ends_instrumented_calls_as_it_ends_others(server, telemetry):
+def test_closing_the_client_ends_instrumented_calls(server, telemetry):
     async def ask():
         client = aio_instrumented(server, telemetry)
         task = asyncio.create_task(client.add("1+1"))
@@ -198,7 +198,7 @@ def test_closing_ends_instrumented_calls_as_it_ends_others(server, telemetry):
     asyncio.run(ask())
 
 
-class Own(grpc.UnaryUnaryClientInterceptor):
+class UserInterceptor(grpc.UnaryUnaryClientInterceptor):
     def __init__(self):
         self.methods = []
 
@@ -207,7 +207,7 @@ class Own(grpc.UnaryUnaryClientInterceptor):
         return continuation(details, request)
 
 
-class AioOwn(grpc.aio.UnaryUnaryClientInterceptor):
+class UserAioInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
     def __init__(self):
         self.methods = []
 
@@ -217,23 +217,23 @@ class AioOwn(grpc.aio.UnaryUnaryClientInterceptor):
         return await continuation(details, request)
 
 
-def test_a_users_own_interceptor_is_called_beside_it(server, telemetry):
-    own, aio_own = Own(), AioOwn()
-    interceptors = [own, *otel.interceptors(**telemetry.providers)]
+def test_interceptors_of_the_user_are_called_too(server, telemetry):
+    user, aio_user = UserInterceptor(), UserAioInterceptor()
+    interceptors = [user, *otel.interceptors(**telemetry.providers)]
     with seq2sum.Client(server.target, interceptors=interceptors) as client:
         assert client.add("1+1").value == 2
 
     async def ask():
-        interceptors = [aio_own, *otel.aio_interceptors(**telemetry.providers)]
+        interceptors = [aio_user, *otel.aio_interceptors(**telemetry.providers)]
         async with seq2sum.AsyncClient(server.target, interceptors=interceptors) as client:
             assert (await client.add("1+1")).value == 2
 
     asyncio.run(ask())
-    assert own.methods == aio_own.methods == [f"/{PREDICT}"]
+    assert user.methods == aio_user.methods == [f"/{PREDICT}"]
     assert telemetry.durations() == {(PREDICT, "OK"): 2}
 
 
-def test_without_opentelemetry_it_says_what_to_install():
+def test_import_without_opentelemetry_names_the_extra_to_install():
     code = (
         "import sys; sys.modules['opentelemetry'] = None\n"
         "import seq2sum\n"
@@ -246,7 +246,7 @@ def test_without_opentelemetry_it_says_what_to_install():
     assert done.stdout == "seq2sum.otel needs OpenTelemetry: pip install 'seq2sum[otel]'\n"
 
 
-def test_importing_the_client_does_not_import_it():
+def test_client_does_not_import_opentelemetry():
     code = "import seq2sum, sys; print([m for m in sys.modules if 'opentelemetry' in m])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

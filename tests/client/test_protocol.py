@@ -1,4 +1,4 @@
-"""The wire: our messages are TensorFlow Serving's, and can live beside them."""
+"""The messages equal those of TensorFlow Serving, and both work in one process."""
 
 from __future__ import annotations
 
@@ -68,22 +68,22 @@ def enums_of(modules):
     found = {}
     for module in modules:
         package = module.DESCRIPTOR.package
-        everywhere = list(module.DESCRIPTOR.enum_types_by_name.values())
+        enums = list(module.DESCRIPTOR.enum_types_by_name.values())
         for message in with_nested(module.DESCRIPTOR.message_types_by_name.values()):
-            everywhere += message.enum_types
-        for enum in everywhere:
+            enums += message.enum_types
+        for enum in enums:
             found[enum.full_name.removeprefix(f"{package}.")] = enum
     return found
 
 
 OUR_MESSAGES, THEIR_MESSAGES = messages_of(OURS), messages_of(UPSTREAM)
 OUR_ENUMS, THEIR_ENUMS = enums_of(OURS), enums_of(UPSTREAM)
-# Upstream's file of codes only passes on another one; the field leads to it.
+# The upstream file of codes only re-exports another one, which this field refers to.
 THEIR_ENUMS["Code"] = status_pb2.StatusProto.DESCRIPTOR.fields_by_name["error_code"].enum_type
 
 
 def wire(field):
-    """What decides how a field travels, and what it means."""
+    """Returns the properties of a field that decide its encoding and meaning."""
     kind = field.message_type or field.enum_type
     return {
         "number": field.number,
@@ -95,27 +95,27 @@ def wire(field):
     }
 
 
-def test_the_comparison_finds_our_messages():
+def test_comparison_finds_our_messages():
     assert {"TensorProto", "PredictRequest", "ModelConfig", "SignatureDefMap"} <= set(OUR_MESSAGES)
     assert {"ReloadConfigRequest", "ReloadConfigResponse"} <= set(OUR_MESSAGES)
     assert {"DataType", "Code", "ModelVersionStatus.State"} <= set(OUR_ENUMS)
 
 
 @pytest.mark.parametrize("name", OUR_MESSAGES)
-def test_every_field_is_upstreams(name):
+def test_every_field_equals_the_upstream_one(name):
     theirs = THEIR_MESSAGES[name].fields_by_name
     for field in OUR_MESSAGES[name].fields:
         assert wire(field) == wire(theirs[field.name]), f"{name}.{field.name} has drifted"
 
 
 @pytest.mark.parametrize("name", OUR_ENUMS)
-def test_every_enum_value_is_upstreams(name):
+def test_every_enum_value_equals_the_upstream_one(name):
     theirs = {value.name: value.number for value in THEIR_ENUMS[name].values}
     for value in OUR_ENUMS[name].values:
         assert theirs[value.name] == value.number
 
 
-def test_every_message_is_in_our_own_package():
+def test_every_message_is_in_our_proto_package():
     for message in OUR_MESSAGES.values():
         assert message.full_name.startswith("seq2sum.protocol.")
 
@@ -133,7 +133,7 @@ print("both")
 
 
 @pytest.mark.parametrize("order", [(CLIENT, TENSORFLOW), (TENSORFLOW, CLIENT)])
-def test_the_client_and_tensorflow_live_in_one_process(order):
+def test_client_and_tensorflow_work_in_one_process(order):
     done = subprocess.run(
         [sys.executable, "-c", "\n".join([*order, ROUND_TRIP])],
         capture_output=True,

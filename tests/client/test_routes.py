@@ -1,8 +1,7 @@
-"""Where calls go and how they end: statuses, waiting, splits, shadows, headers, deadlines."""
+"""Status codes, waiting for versions, splits, shadows, deadlines and invalid configuration."""
 
 from __future__ import annotations
 
-import gc
 import threading
 
 import grpc
@@ -20,8 +19,8 @@ def server():
 
 
 @pytest.mark.parametrize(("code", "error"), BY_CODE.items(), ids=lambda v: getattr(v, "name", ""))
-def test_every_status_is_its_error(kind, server, code, error):
-    with kind(server.target, retry=seq2sum.Retry(attempts=1)) as client:
+def test_each_status_code_raises_its_error(kind, server, code, error):
+    with kind(server.target, retry=seq2sum.Retry(max_attempts=1)) as client:
         for method in (client.add, client.explain):
             server.fail(code, "because")
             with pytest.raises(error) as caught:
@@ -31,7 +30,7 @@ def test_every_status_is_its_error(kind, server, code, error):
             for part in ("because", code.name, server.target, "model seq2sum, latest version"):
                 assert part in str(caught.value)
         server.fail(code, "because")
-        if error is seq2sum.Overloaded:  # many questions wait for room
+        if error is seq2sum.Overloaded:  # bulk methods retry
             assert client.add_many(["1+1"])[0].value == 2
         else:
             with pytest.raises(error, match="because"):
@@ -39,7 +38,7 @@ def test_every_status_is_its_error(kind, server, code, error):
         assert client.add("1+1").value == 2
 
 
-def test_waiting_ends_when_a_version_serves(kind, server):
+def test_wait_until_available_returns_the_serving_version(kind, server):
     with kind(server.target) as client:
         assert client.wait_until_available(timeout=5).version == 3
         assert client.wait_until_available(version=1, timeout=5).version == 1
@@ -52,39 +51,41 @@ def test_waiting_ends_when_a_version_serves(kind, server):
 
 @pytest.fixture
 def batching(server):
-    """A server that never answers a Predict without rows.
+    """A server that does not reply to a Predict without rows.
 
-    tensorflow_model_server 2.20.0 with batching does so until others join the open batch.
+    With batching, tensorflow_model_server 2.20.0 does so until other calls join the open batch.
     """
     over = threading.Event()
-    server.hold = lambda call: call.method == "Predict" and not call.questions and over.wait(60)
+    server.before_reply = lambda call: (
+        call.method == "Predict" and not call.questions and over.wait(60)
+    )
     yield server
     over.set()
 
 
-@pytest.mark.parametrize("how", [{}, {"version": 1}, {"label": "stable"}], ids=str)
-def test_waiting_needs_no_answer_to_a_request_without_rows(kind, batching, how):
+@pytest.mark.parametrize("options", [{}, {"version": 1}, {"label": "stable"}], ids=str)
+def test_wait_until_available_sends_no_predict(kind, batching, options):
     with kind(batching.target) as client:
-        assert client.wait_until_available(timeout=5, **how).version == (1 if how else 3)
+        assert client.wait_until_available(timeout=5, **options).version == (1 if options else 3)
     assert {call.method for call in batching.calls} <= {"GetModelStatus", "GetModelMetadata"}
 
 
-def test_no_method_sends_a_request_without_rows(kind, batching):
-    with kind(batching.target, coalesce=seq2sum.Coalesce()) as client:
+def test_no_method_sends_a_predict_without_rows(kind, batching):
+    with kind(batching.target, coalescing=seq2sum.Coalescing()) as client:
         assert client.add_many([]) == list(client.add_stream([])) == []
         assert len(client.add_columns([])) == len(list(client.stream_columns([]))) == 0
         assert client.add_many(iter(["1+1", "x"]))[0].value == 2
-        assert [answer.value for answer in client.add_stream(["1+1"] * 3, rows=2)] == [2] * 3
+        assert [answer.value for answer in client.add_stream(["1+1"] * 3, batch_size=2)] == [2] * 3
         assert client.add_columns(["1+1"] * 4097).values == [2] * 4097
         client.add("1+1")
         client.explain("1+1")
         client.describe(label="stable")
-    asked = [call for call in batching.calls if call.method == "Predict"]
-    assert asked
-    assert all(call.questions for call in asked)
+    predicts = [call for call in batching.calls if call.method == "Predict"]
+    assert predicts
+    assert all(call.questions for call in predicts)
 
 
-def test_a_label_of_any_model_can_be_waited_for(kind, monkeypatch):
+def test_wait_until_available_with_a_label_of_another_kind_of_model(kind, monkeypatch):
     described = fake_replies.metadata
 
     def other(model, version, digits):
@@ -100,7 +101,7 @@ def test_a_label_of_any_model_can_be_waited_for(kind, monkeypatch):
         assert client.wait_until_available(label="stable", timeout=5).version == 1
 
 
-def test_waiting_outlasts_a_server_that_is_not_there_yet(kind):
+def test_wait_until_available_waits_for_the_server_to_start(kind):
     server = FakeServer()
     with server:
         pass
@@ -113,88 +114,84 @@ def test_waiting_outlasts_a_server_that_is_not_there_yet(kind):
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("options", "named"),
     [({"version": 7}, "version 7"), ({"label": "nope"}, "Unrecognized servable version label")],
 )
-def test_waiting_in_vain_says_what_was_last_heard(kind, server, how, said):
+def test_wait_until_available_reports_the_last_status(kind, server, options, named):
     with (
         kind(server.target) as client,
-        pytest.raises(seq2sum.DeadlineExceeded, match="last heard") as caught,
+        pytest.raises(seq2sum.DeadlineExceeded, match="last status") as caught,
     ):
-        client.wait_until_available(timeout=0.3, **how)
-    assert said in str(caught.value)
+        client.wait_until_available(timeout=0.3, **options)
+    assert named in str(caught.value)
 
 
-def test_a_split_sends_keys_to_their_sides(kind, server):
+def test_split_sends_each_key_to_its_variant(kind, server):
     split = seq2sum.Split({"stable": 50, 3: 50})
     with kind(server.target, split=split) as client:
         for key in ("ann", "bob", "cyd", "dan"):
-            wanted = {"stable": 1, 3: 3}[split.side(key)]
-            assert {client.add("1+1", key=key).version for _ in range(3)} == {wanted}
-            assert {answer.version for answer in client.add_many(["1+1"] * 5, key=key)} == {wanted}
+            expected = {"stable": 1, 3: 3}[split.choose(key)]
+            assert {client.add("1+1", key=key).version for _ in range(3)} == {expected}
+            assert {answer.version for answer in client.add_many(["1+1"] * 5, key=key)} == {
+                expected
+            }
         assert client.add("1+1", version=0, key="ann").version == 0
         assert {client.add("1+1").version for _ in range(60)} == {1, 3}
 
 
-def test_a_shadow_is_asked_off_the_callers_path(kind, server):
-    seen, both = [], threading.Semaphore(0)
+def test_shadow_calls_do_not_affect_callers(kind, server):
+    results, reported = [], threading.Semaphore(0)
 
-    def tell(primary, outcome):
-        seen.append((primary, outcome))
-        both.release()
-        raise LookupError("the callers of a client never feel this")
+    def on_result(primary, outcome):
+        results.append((primary, outcome))
+        reported.release()
+        raise LookupError("does not reach the callers")
 
-    with kind(server.target, shadow=seq2sum.Shadow(tell, label="stable")) as client:
+    with kind(server.target, shadow=seq2sum.Shadow(on_result, label="stable")) as client:
         assert client.add("2+2").version == 3
-        assert both.acquire(timeout=10)
-        [(primary, outcome)] = seen
+        assert reported.acquire(timeout=10)
+        [(primary, outcome)] = results
         assert (primary.values, list(primary.versions)) == ([4], [3])
         assert (outcome.values, list(outcome.versions)) == ([4], [1])
         del server.labels["stable"]
         assert client.add_many(["2+2", "x"])[0].value == 4
-        assert both.acquire(timeout=10)
-        assert isinstance(seen[1][1], seq2sum.VersionNotFound)
+        assert reported.acquire(timeout=10)
+        assert isinstance(results[1][1], seq2sum.VersionNotFound)
 
 
-def test_a_slow_shadow_is_left_out_rather_than_queued(kind, server):
-    seen = []
-    shadow = seq2sum.Shadow(lambda *both: seen.append(both), version=0, in_flight=1)
+def test_calls_beyond_the_shadows_max_in_flight_are_not_repeated(kind, server):
+    results = []
+    shadow = seq2sum.Shadow(lambda *both: results.append(both), version=0, max_in_flight=1)
     gate = threading.Event()
-    server.hold = lambda call: call.version == 0 and gate.wait(20)
+    server.before_reply = lambda call: call.version == 0 and gate.wait(20)
     with kind(server.target, shadow=shadow) as client:
         assert [client.add("1+1").value for _ in range(5)] == [2] * 5
         gate.set()
     assert sum(call.version == 0 for call in server.calls) <= 1
-    assert len(seen) <= 1
+    assert len(results) <= 1
 
 
 @pytest.mark.parametrize(
-    "how",
-    [{}, {"label": "a", "version": 1}, {"label": "a", "share": 2}, {"label": "a", "in_flight": 0}],
+    "options",
+    [
+        {},
+        {"label": "a", "version": 1},
+        {"label": "a", "fraction": 2},
+        {"label": "a", "max_in_flight": 0},
+    ],
 )
-def test_a_shadow_that_cannot_be_is_refused(how):
-    with pytest.raises(ValueError, match=r"shadow|share|in_flight"):
-        seq2sum.Shadow(print, **how)
+def test_invalid_shadow_is_refused(options):
+    with pytest.raises(ValueError, match=r"shadow|fraction|max_in_flight"):
+        seq2sum.Shadow(print, **options)
 
 
-def test_headers_of_the_client_and_of_the_call_arrive(kind, server):
-    count = iter(range(10))
-    with kind(server.target, metadata=lambda: [("x-number", str(next(count)))]) as client:
-        client.add("1+1", metadata=[("x-own", "a")])
-        client.add("1+1")
-    first, second = (dict(call.metadata) for call in server.calls)
-    assert (first["x-number"], first["x-own"]) == ("0", "a")
-    assert second["x-number"] == "1"
-    assert "x-own" not in second
-
-
-def test_deadlines_arrive_at_the_server(kind, server):
+def test_server_receives_the_deadline(kind, server):
     with kind(server.target) as client:
         client.add("1+1", timeout=5)
         client.add("1+1")
         client.add("1+1", timeout=None)
         client.add_many(["1+1"], timeout=7)
-    five, ten, none, seven = (call.seconds for call in server.calls)
+    five, ten, none, seven = (call.time_remaining for call in server.calls)
     assert 3 < five <= 5.1
     assert 8 < ten <= 10.1
     assert none is None or none > 10**6
@@ -202,20 +199,10 @@ def test_deadlines_arrive_at_the_server(kind, server):
 
 
 @pytest.mark.parametrize(
-    "how",
-    [{"in_flight": 0}, {"timeout": -1}, {"token": "secret"}, {"model": 7},
+    "options",
+    [{"max_in_flight": 0}, {"timeout": -1}, {"token": "secret"}, {"model": 7},
      {"target": []}, {"target": ["name:1", "other:2"]}],
 )  # fmt: skip
-def test_configuration_that_cannot_be_is_refused_at_once(kind, how):
+def test_invalid_configuration_is_refused(kind, options):
     with pytest.raises((ValueError, TypeError)):
-        kind(**{"target": "localhost:1", **how})
-
-
-def test_nothing_is_left_behind(kind, server):
-    before = threading.active_count()
-    for _ in range(3):
-        with kind(server.target, coalesce=seq2sum.Coalesce()) as client:
-            client.add("1+1")
-            client.add_many(["1+1"] * 5000)
-    gc.collect()
-    assert threading.active_count() <= before + 4  # gRPC keeps a few of its own
+        kind(**{"target": "localhost:1", **options})

@@ -1,4 +1,4 @@
-"""Concurrent callers who share calls, on both clients, over a real channel."""
+"""Coalescing of concurrent callers, on both clients, over a real channel."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def server():
         yield server
 
 
-def test_concurrent_callers_share_calls_and_get_their_own(kind, server):
+def test_concurrent_callers_share_calls_and_get_their_own_answers(kind, server):
     server.delay = 0.05
     with (
-        kind(server.target, coalesce=seq2sum.Coalesce()) as client,
+        kind(server.target, coalescing=seq2sum.Coalescing()) as client,
         ThreadPoolExecutor(40) as pool,
     ):
-        asked = {f"{i}+1": pool.submit(client.add, f"{i}+1") for i in range(200)}
+        pending = {f"{i}+1": pool.submit(client.add, f"{i}+1") for i in range(200)}
         bad = [pool.submit(client.add, "x") for _ in range(20)]
-        for question, future in asked.items():
+        for question, future in pending.items():
             assert future.result().value == sum(map(int, question.split("+")))
         for future in bad:
             with pytest.raises(seq2sum.InvalidQuestion):
@@ -34,27 +34,27 @@ def test_concurrent_callers_share_calls_and_get_their_own(kind, server):
     assert len(server.calls) < 80
 
 
-def test_calls_of_different_routes_are_not_merged(kind, server):
+def test_calls_to_different_targets_are_not_merged(kind, server):
     server.delay = 0.05
     with (
-        kind(server.target, coalesce=seq2sum.Coalesce(calls=1)) as client,
+        kind(server.target, coalescing=seq2sum.Coalescing(max_in_flight=1)) as client,
         ThreadPoolExecutor(12) as pool,
     ):
         latest = [pool.submit(client.add, "1+1") for _ in range(4)]
         stable = [pool.submit(client.add, "1+1", label="stable") for _ in range(4)]
-        mine = [pool.submit(client.add, "1+1", metadata=[("x-who", "me")]) for _ in range(4)]
-        assert {future.result().version for future in latest + mine} == {3}
+        tagged = [pool.submit(client.add, "1+1", metadata=[("x-tag", "1")]) for _ in range(4)]
+        assert {future.result().version for future in latest + tagged} == {3}
         assert {future.result().version for future in stable} == {1}
     assert sum(len(call.questions) for call in server.calls if call.label == "stable") == 4
-    mine = [call for call in server.calls if ("x-who", "me") in call.metadata]
-    assert sum(len(call.questions) for call in mine) == 4
+    tagged = [call for call in server.calls if ("x-tag", "1") in call.metadata]
+    assert sum(len(call.questions) for call in tagged) == 4
 
 
-def test_one_callers_deadline_leaves_the_others_alone(kind, server):
+def test_deadline_of_one_caller_does_not_affect_others(kind, server):
     gate = threading.Event()
-    server.hold = lambda _: gate.wait(20)
+    server.before_reply = lambda _: gate.wait(20)
     with (
-        kind(server.target, coalesce=seq2sum.Coalesce(calls=1)) as client,
+        kind(server.target, coalescing=seq2sum.Coalescing(max_in_flight=1)) as client,
         ThreadPoolExecutor(10) as pool,
     ):
         patient = [pool.submit(client.add, "1+1", timeout=30) for _ in range(5)]
@@ -66,9 +66,9 @@ def test_one_callers_deadline_leaves_the_others_alone(kind, server):
         assert [future.result().value for future in patient] == [2] * 5
 
 
-def test_too_many_waiting_are_overload_and_not_memory(kind, server):
+def test_questions_beyond_max_pending_are_overload(kind, server):
     gate, refused = threading.Event(), threading.Semaphore(0)
-    server.hold = lambda _: gate.wait(20)
+    server.before_reply = lambda _: gate.wait(20)
 
     def ask():
         try:
@@ -77,21 +77,21 @@ def test_too_many_waiting_are_overload_and_not_memory(kind, server):
             refused.release()
             raise
 
-    limits = seq2sum.Coalesce(calls=1, waiting=2)
-    with kind(server.target, coalesce=limits) as client, ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(ask) for _ in range(8)]
+    limits = seq2sum.Coalescing(max_in_flight=1, max_pending=2)
+    with kind(server.target, coalescing=limits) as client, ThreadPoolExecutor(8) as pool:
+        pending = [pool.submit(ask) for _ in range(8)]
         for _ in range(4):
             assert refused.acquire(timeout=10)
         gate.set()
-        outcomes = [future.exception() for future in asked]
+        outcomes = [future.exception() for future in pending]
     assert {type(outcome) for outcome in outcomes} == {seq2sum.Overloaded, type(None)}
     assert sum(outcome is None for outcome in outcomes) in (3, 4)
 
 
-def test_a_merged_call_that_fails_tells_each_caller(kind, server):
+def test_failed_merged_call_raises_in_each_caller(kind, server):
     server.delay = 0.1
     with (
-        kind(server.target, coalesce=seq2sum.Coalesce(calls=1)) as client,
+        kind(server.target, coalescing=seq2sum.Coalescing(max_in_flight=1)) as client,
         ThreadPoolExecutor(6) as pool,
     ):
         server.fail(grpc.StatusCode.INTERNAL, "broken", times=2)
@@ -102,9 +102,9 @@ def test_a_merged_call_that_fails_tells_each_caller(kind, server):
     assert {type(error) for error in broken} == {seq2sum.CallError}
 
 
-def test_cancelling_one_task_leaves_the_others_alone():
+def test_cancelling_one_task_does_not_affect_others():
     async def main(target):
-        async with seq2sum.AsyncClient(target, coalesce=seq2sum.Coalesce()) as client:
+        async with seq2sum.AsyncClient(target, coalescing=seq2sum.Coalescing()) as client:
             tasks = [asyncio.create_task(client.add(f"{i}+1")) for i in range(9)]
             await asyncio.sleep(0)
             tasks[4].cancel()

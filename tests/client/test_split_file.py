@@ -1,4 +1,4 @@
-"""Splits from files: weights that change under way, and files that go missing or wrong."""
+"""Splits from files: weights that change, and files that become missing or invalid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOOD = {"stable": 95, "canary": 5}
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The time, which passes only where a test says so."""
+    """A clock that only the test advances."""
 
     class Clock:
         now = 100.0
@@ -41,7 +41,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def put(path):
-    """Replaces the file as a whole, as a rollout does."""
+    """Replaces the file atomically, as a rollout does."""
 
     def put(weights):
         new = path.with_suffix(".new")
@@ -52,18 +52,18 @@ def put(path):
 
 
 @pytest.fixture
-def told(caplog):
-    """What was logged, of the level of warnings and above."""
+def warnings(caplog):
+    """Returns the messages logged with level WARNING or above."""
     caplog.set_level(logging.INFO, logger="seq2sum")
     return lambda: [
         record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING
     ]
 
 
-def test_it_is_the_split_of_its_weights(path):
+def test_split_file_chooses_as_split(path):
     split = seq2sum.SplitFile(path)
     plain = seq2sum.Split(stable=95, canary=5)
-    assert [split.side(key) for key in KEYS] == [plain.side(key) for key in KEYS]
+    assert [split.choose(key) for key in KEYS] == [plain.choose(key) for key in KEYS]
     assert split.weights == plain.weights
     assert repr(split) == f"SplitFile({str(path)!r}, {GOOD})"
 
@@ -72,47 +72,38 @@ def test_names_of_digits_are_versions(path, put):
     put({"3": 1, "04": 1, "canary": 0})
     split = seq2sum.SplitFile(path)
     assert split.weights == {3: 1, 4: 1, "canary": 0}
-    assert {split.side() for _ in range(200)} == {3, 4}
+    assert {split.choose() for _ in range(200)} == {3, 4}
 
 
-def test_a_change_is_seen_when_it_is_time_to_look(path, put, clock):
-    split = seq2sum.SplitFile(path, every=2)
+def test_change_is_read_after_poll_interval(path, put, clock):
+    split = seq2sum.SplitFile(path, poll_interval=2)
     put({"stable": 0, "canary": 100})
     clock.now += 1.9
     assert split.weights == GOOD
     clock.now += 0.1
-    assert {split.side(key) for key in KEYS} == {"canary"}
+    assert {split.choose(key) for key in KEYS} == {"canary"}
 
 
-def test_keys_move_as_few_as_can_be(path, put):
-    split = seq2sum.SplitFile(path, every=0)
-    before = [split.side(key) for key in KEYS]
-    put({"stable": 50, "canary": 50})
-    moved = set(zip(before, [split.side(key) for key in KEYS], strict=True))
-    assert ("stable", "canary") in moved
-    assert ("canary", "stable") not in moved
-
-
-def test_a_file_that_has_not_changed_is_not_read_again(path, put, monkeypatch):
+def test_unchanged_file_is_not_read_again(path, put, monkeypatch):
     read = []
 
-    def weights_of(content):
+    def parse_weights(content):
         read.append(content)
         return weights(content)
 
-    weights = _split_file.weights_of
-    monkeypatch.setattr(_split_file, "weights_of", weights_of)
-    split = seq2sum.SplitFile(path, every=0)
+    weights = _split_file.parse_weights
+    monkeypatch.setattr(_split_file, "parse_weights", parse_weights)
+    split = seq2sum.SplitFile(path, poll_interval=0)
     for key in KEYS[:50]:
-        split.side(key)
+        split.choose(key)
     assert len(read) == 1
     put(GOOD)
-    split.side("user")
+    split.choose("user")
     assert len(read) == 2
 
 
-def test_a_change_in_place_is_seen_by_its_size_or_its_time(path):
-    split = seq2sum.SplitFile(path, every=0)
+def test_change_in_place_is_detected_by_size_or_mtime(path):
+    split = seq2sum.SplitFile(path, poll_interval=0)
     path.write_text('{"stable": 100}')
     assert split.weights == {"stable": 100}
     path.write_text('{"stable": 101}')
@@ -120,88 +111,90 @@ def test_a_change_in_place_is_seen_by_its_size_or_its_time(path):
     assert split.weights == {"stable": 101}
 
 
-def test_the_program_may_change_its_folder(path, put, monkeypatch):
+def test_path_survives_a_change_of_working_directory(path, put, monkeypatch):
     monkeypatch.chdir(path.parent)
-    split = seq2sum.SplitFile(path.name, every=0)
+    split = seq2sum.SplitFile(path.name, poll_interval=0)
     monkeypatch.chdir("/")
     put({"stable": 1})
     assert split.weights == {"stable": 1}
 
 
 WRONG = [
-    ("", "it is not JSON"),
-    ('{"stable": 95, ', "it is not JSON"),
-    ("[" * 50_000, "it is not JSON"),
-    ("[95, 5]", "it is no JSON object"),
-    ("{}", "a split needs a side with a weight above 0"),
-    ('{"stable": 0}', "a split needs a side with a weight above 0"),
-    ('{"stable": "95"}', "the weight of 'stable' is no number"),
-    ('{"stable": true}', "the weight of 'stable' is no number"),
-    ('{"stable": {"a": 1}}', "the weight of 'stable' is no number"),
-    ('{"stable": -1, "canary": 5}', "weights are 0 or more"),
-    ('{"stable": NaN}', "weights are 0 or more"),
-    ('{"stable": 1e999}', "weights are 0 or more"),
-    (f'{{"stable": 1{"0" * 400}}}', "weights are 0 or more"),
-    ('{"stable": 1, "stable": 2}', "it names 'stable' twice"),
-    ('{"3": 1, "03": 2}', "it names 3 twice"),
+    ("", "invalid JSON"),
+    ('{"stable": 95, ', "invalid JSON"),
+    ("[" * 50_000, "invalid JSON"),
+    ("[95, 5]", "not a JSON object"),
+    ("{}", "a split needs at least one weight above 0"),
+    ('{"stable": 0}', "a split needs at least one weight above 0"),
+    ('{"stable": "95"}', "the weight of 'stable' is not a number"),
+    ('{"stable": true}', "the weight of 'stable' is not a number"),
+    ('{"stable": {"a": 1}}', "the weight of 'stable' is not a number"),
+    ('{"stable": -1, "canary": 5}', "expected finite numbers, 0 or more"),
+    ('{"stable": NaN}', "expected finite numbers, 0 or more"),
+    ('{"stable": 1e999}', "expected finite numbers, 0 or more"),
+    (f'{{"stable": 1{"0" * 400}}}', "expected finite numbers, 0 or more"),
+    ('{"stable": 1, "stable": 2}', "duplicate entry 'stable'"),
+    ('{"3": 1, "03": 2}', "duplicate entry 3"),
     (f'{{"{2**63}": 1}}', "it does not fit into 64 bits"),
-    ('{"": 1}', "'' is not a label"),
-    (" " * 70_000, "it is larger than 65536 bytes"),
+    ('{"": 1}', "invalid label ''"),
+    (" " * 70_000, "larger than 65536 bytes"),
 ]
 
 
-@pytest.mark.parametrize(("content", "said"), WRONG)
-def test_a_file_that_is_wrong_at_the_start_is_refused(path, put, content, said):
+@pytest.mark.parametrize(("content", "named"), WRONG)
+def test_invalid_file_is_refused_at_the_start(path, put, content, named):
     put(content)
-    with pytest.raises(ValueError, match=r"it should hold weights.*like {") as caught:
+    with pytest.raises(ValueError, match=r"expected weights.*like {") as caught:
         seq2sum.SplitFile(path)
-    assert said in str(caught.value)
+    assert named in str(caught.value)
     assert str(path) in str(caught.value)
 
 
-def test_a_file_that_is_missing_or_none_at_the_start_is_refused(path, tmp_path):
+def test_missing_or_irregular_file_is_refused_at_the_start(path, tmp_path):
     path.unlink()
-    with pytest.raises(ValueError, match=r"cannot be read: No such file.*it should hold"):
+    with pytest.raises(ValueError, match=r"cannot be read: No such file.*expected weights"):
         seq2sum.SplitFile(path)
     os.mkfifo(path)
     for unfit in (path, tmp_path):
-        with pytest.raises(ValueError, match="it is no ordinary file"):
+        with pytest.raises(ValueError, match="not a regular file"):
             seq2sum.SplitFile(unfit)
 
 
-def test_bytes_that_are_no_text_are_refused(path):
+def test_invalid_utf8_is_refused(path):
     path.write_bytes(b'{"\xff": 1}')
-    with pytest.raises(ValueError, match="it is not JSON"):
+    with pytest.raises(ValueError, match="invalid JSON"):
         seq2sum.SplitFile(path)
 
 
-@pytest.mark.parametrize("every", [-1, float("nan")])
-def test_looks_cannot_be_less_than_no_time_apart(path, every):
-    with pytest.raises(ValueError, match=r"invalid every .*: expected a number of seconds from 0"):
-        seq2sum.SplitFile(path, every=every)
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_invalid_poll_interval_is_refused(path, seconds):
+    with pytest.raises(
+        ValueError, match=r"^invalid poll_interval .*: expected a number of seconds"
+    ):
+        seq2sum.SplitFile(path, poll_interval=seconds)
 
 
-@pytest.mark.parametrize(("content", "said"), WRONG)
-def test_a_file_that_goes_wrong_keeps_the_last_good_weights(path, put, told, content, said):
-    split = seq2sum.SplitFile(path, every=0)
+@pytest.mark.parametrize(("content", "named"), WRONG)
+def test_file_that_becomes_invalid_keeps_the_last_weights(path, put, warnings, content, named):
+    split = seq2sum.SplitFile(path, poll_interval=0)
     put(content)
     for key in KEYS[:5]:
-        split.side(key)
+        split.choose(key)
     assert split.weights == GOOD
-    [warning] = told()
-    assert said in warning
+    [warning] = warnings()
+    assert named in warning
     assert str(GOOD) in warning
 
 
-def test_each_change_is_warned_of_once(path, put, told):
-    split = seq2sum.SplitFile(path, every=0)
+def test_each_problem_is_logged_once(path, put, warnings):
+    split = seq2sum.SplitFile(path, poll_interval=0)
 
     def warnings_after(change):
         change()
-        before = len(told())
+        before = len(warnings())
         for key in KEYS[:5]:
-            split.side(key)
-        return len(told()) - before
+            split.choose(key)
+        return len(warnings()) - before
 
     assert warnings_after(path.unlink) == 1
     assert warnings_after(lambda: None) == 0
@@ -213,58 +206,58 @@ def test_each_change_is_warned_of_once(path, put, told):
     assert warnings_after(path.unlink) == 1
 
 
-def test_the_same_file_that_comes_back_is_good_again(path, told):
-    split = seq2sum.SplitFile(path, every=0)
+def test_file_that_reappears_is_read_again(path, warnings):
+    split = seq2sum.SplitFile(path, poll_interval=0)
     away = path.rename(path.with_suffix(".away"))
     assert split.weights == GOOD
     away.rename(path)
     assert split.weights == GOOD
     path.unlink()
     assert split.weights == GOOD
-    assert len(told()) == 2
+    assert len(warnings()) == 2
 
 
-def test_new_weights_are_logged(path, put, told, caplog):
-    split = seq2sum.SplitFile(path, every=0)
+def test_new_weights_are_logged(path, put, warnings, caplog):
+    split = seq2sum.SplitFile(path, poll_interval=0)
     put({"stable": 90, "canary": 10})
-    split.side("user")
+    split.choose("user")
     assert "now {'stable': 90, 'canary': 10}" in caplog.text
-    assert told() == []
+    assert warnings() == []
 
 
-def test_nobody_waits_for_the_thread_that_looks(path, put, clock, monkeypatch):
-    split = seq2sum.SplitFile(path, every=1)
-    looking, over = threading.Event(), threading.Event()
-    weights = _split_file.weights_of
+def test_callers_do_not_wait_for_the_thread_that_checks(path, put, clock, monkeypatch):
+    split = seq2sum.SplitFile(path, poll_interval=1)
+    checking, over = threading.Event(), threading.Event()
+    weights = _split_file.parse_weights
 
-    def weights_of(content):
-        looking.set()
+    def parse_weights(content):
+        checking.set()
         assert over.wait(60)
         return weights(content)
 
-    monkeypatch.setattr(_split_file, "weights_of", weights_of)
+    monkeypatch.setattr(_split_file, "parse_weights", parse_weights)
     put({"canary": 1})
     clock.now += 1
-    looker = threading.Thread(target=split.side)
-    looker.start()
-    assert looking.wait(60)
+    thread = threading.Thread(target=split.choose)
+    thread.start()
+    assert checking.wait(60)
     clock.now += 1
     assert split.weights == GOOD
     over.set()
-    looker.join()
+    thread.join()
     assert split.weights == {"canary": 1}
 
 
-def test_a_forked_child_looks_though_a_thread_of_the_parent_did(path, put):
-    split = seq2sum.SplitFile(path, every=0)
-    split._looking.acquire()
-    split._forget()  # what `_forks` calls in a child
+def test_forked_child_checks_after_a_fork_during_a_check(path, put):
+    split = seq2sum.SplitFile(path, poll_interval=0)
+    split._lock.acquire()
+    split._reset_after_fork()  # as in a forked child
     put({"canary": 1})
     assert split.weights == {"canary": 1}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_both_clients_follow_it(path, put, clock, kind):
+def test_both_clients_use_changed_weights(path, put, clock, kind):
     put({"stable": 1, "2": 0})
     split = seq2sum.SplitFile(path)
     with (

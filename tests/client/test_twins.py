@@ -1,4 +1,4 @@
-"""The two clients are twins: what one can do, the other can do the same way."""
+"""Both clients have the same interface."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import seq2sum
 METHODS = sorted(name for name in vars(seq2sum.Client) if not name.startswith("_"))
 
 
-def test_they_have_the_same_methods():
+def test_both_clients_have_the_same_methods():
     assert sorted(name for name in vars(seq2sum.AsyncClient) if not name.startswith("_")) == METHODS
     assert {"add", "add_many", "add_stream", "explain", "versions", "describe"} <= set(METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_each_method_takes_the_same_and_says_the_same(name):
+def test_both_clients_have_the_same_signatures_and_summaries(name):
     sync, twin = getattr(seq2sum.Client, name), getattr(seq2sum.AsyncClient, name)
     streams = "stream" in name
     assert inspect.iscoroutinefunction(twin) != streams
-    wanted, found = (inspect.signature(method).parameters for method in (sync, twin))
-    assert list(found) == list(wanted)
-    for parameter in wanted.values():
+    expected, found = (inspect.signature(method).parameters for method in (sync, twin))
+    assert list(found) == list(expected)
+    for parameter in expected.values():
         same = found[parameter.name]
         assert (same.kind, same.default) == (parameter.kind, parameter.default)
-        if not (streams and parameter.name == "questions"):  # there it may be an async iterable
+        if not (streams and parameter.name == "questions"):  # which may be an async iterable
             assert same.annotation == parameter.annotation
-    wanted_return = inspect.signature(sync).return_annotation
-    assert inspect.signature(twin).return_annotation.replace("Async", "") == wanted_return
+    expected_return = inspect.signature(sync).return_annotation
+    assert inspect.signature(twin).return_annotation.replace("Async", "") == expected_return
     first_lines = [inspect.getdoc(method).splitlines()[0] for method in (sync, twin)]
     assert first_lines[0] == first_lines[1]
 
 
-def test_they_are_made_alike():
+def test_both_clients_share_their_constructor():
     assert seq2sum.Client.__init__ is seq2sum.AsyncClient.__init__

@@ -22,7 +22,7 @@ def replaying(cases: Sequence[Case], folder: Path) -> Iterator[dict[str, Future[
     """Starts to replay the cases; yields the mismatches of each by its id, as futures."""
 
     def run(case: Case) -> list[str]:
-        start = processes.started if case.group in UNFORKED_GROUPS else processes.forked
+        start = processes.start_process if case.group in UNFORKED_GROUPS else processes.fork_process
         path = folder / case.group / case.name
         return replay.replay_on_own_server(case, path, start, differences.overrides(case.id))
 

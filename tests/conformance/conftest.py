@@ -17,7 +17,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def base_server(tmp_path_factory):
     """A server of `case.BASE`, started as a user starts it."""
     folder = tmp_path_factory.mktemp("base") / "server"
-    server = ServerUnderTest(case.BASE, folder, processes.started)
+    server = ServerUnderTest(case.BASE, folder, processes.start_process)
     try:
         assert server.wait_until_open(), server.log.read_text()
         yield server

@@ -22,17 +22,19 @@ Start = Callable[[Sequence[str], Path], Process]
 
 PORTS = ("grpc", "rest")
 SECONDS_TO_STOP = 10
-UNLIMITED = [
+UNLIMITED = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     # Otherwise channels of different servers share connections and their backoff.
     ("grpc.use_local_subchannel_pool", 1),
-]
+)
 STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 
 
 class ServerUnderTest:
     """A server process that a case may stop and start again."""
+
+    channel_options = UNLIMITED
 
     def __init__(
         self, spec: ServerSpec, path: Path, start: Start, template: str = processes.TEMPLATE
@@ -46,7 +48,8 @@ class ServerUnderTest:
         """Starts the process, without waiting for it."""
         spec, expand = self._spec, self.folder.expand_paths
         self.ports = {which: servers.free_port() for which in PORTS}
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.ports['grpc']}", UNLIMITED)
+        target = f"127.0.0.1:{self.ports['grpc']}"
+        self.channel = grpc.insecure_channel(target, self.channel_options)
         config = "" if spec.config is None else str(self.folder.path / MODEL_CONFIG)
         command = self._template.format(
             port=self.ports["grpc"],

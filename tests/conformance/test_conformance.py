@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 900
 def recorded(request):
     """A case; those listed as differences apply to the embedded server only."""
     names = differences.names_for_case(request.param.id)
-    if names and not processes.OF_THE_PROJECT:
+    if names and not processes.TESTS_EMBEDDED_SERVER:
         pytest.skip(f"listed as a difference of the embedded server: {', '.join(names)}")
     return request.param
 

@@ -62,4 +62,4 @@ class FakeReplica(grpc.GenericRpcHandler):
         self.hold.wait()
         if self.status is not None:
             context.abort(self.status, "requested by the test")
-        return self._fake.respond("Predict", request, context)
+        return self._fake._respond("Predict", request, context)

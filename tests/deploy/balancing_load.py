@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import seq2sum
-from support.caller_threads import AskingThreads
+from support.caller_threads import CallerThreads
 
 THREADS, TASKS = 4, 4
 """Concurrent callers of a `Client`, and of an `AsyncClient`."""
@@ -30,7 +30,7 @@ class Call:
     error: str = ""
 
 
-class Load(AskingThreads):
+class Load(CallerThreads):
     """Makes calls from `__enter__` to `__exit__`.
 
     Args:

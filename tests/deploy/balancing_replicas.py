@@ -25,7 +25,7 @@ DNS_TTL = 600
 
 def docker_name_server(hosts: Iterable[str]) -> NameServer:
     """Returns a DNS server that answers as Docker's does: with all addresses of `replica`."""
-    return NameServer(hosts, name="replica", seconds_to_keep=DNS_TTL)
+    return NameServer(hosts, name="replica", ttl=DNS_TTL)
 
 
 class Replica:

@@ -73,7 +73,7 @@ class Deployment:
         flags = [
             ports.get(flag, self.localized(flag, name)) for flag in compose_file.flags(service)
         ]
-        process = processes.forked([*processes.EMBEDDED, *flags], log)
+        process = processes.fork_process([*processes.EMBEDDED, *flags], log)
         server = servers.Server(process, port, log, rest_port)
         self.running.append(server)
         return server.wait_until_open()

@@ -38,7 +38,7 @@ class Times:
             connection=milliseconds[AGE] / 1000,
             longest_call=milliseconds[GRACE] / 1000,
             dns=DNS_REMOVAL + DNS_CACHE,
-            lookup=_channel.RESOLVE_AGAIN / 1000,
+            lookup=_channel.MIN_DNS_INTERVAL / 1000,
             pre_stop=container["lifecycle"]["preStop"]["sleep"]["seconds"],
         )
 

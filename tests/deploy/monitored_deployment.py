@@ -116,7 +116,7 @@ class MonitoredDeployment:
                 return type(error).__name__
             return "OK"
 
-        retry = seq2sum.Retry(attempts=1)
+        retry = seq2sum.Retry(max_attempts=1)
         with (
             seq2sum.Client(self.server.target, retry=retry, timeout=30) as client,
             ThreadPoolExecutor(callers) as pool,

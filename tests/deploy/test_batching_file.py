@@ -14,7 +14,7 @@ import pytest
 from conformance.case import FIXTURE
 from deploy import compose_file
 from google.protobuf import text_format
-from seq2sum.addition.chunks import ROWS_PER_CALL
+from seq2sum._calls import ROWS_PER_CALL
 from seq2sum.protocol import predict_pb2, tensor_pb2
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
 from seq2sum_serving.embedded.batching.parameters import from_message

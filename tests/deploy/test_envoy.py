@@ -19,7 +19,7 @@ from support.deployed import until
 
 pytestmark = pytest.mark.embedded  # replicas on different addresses need --host
 
-NO_RETRY = {"retry": seq2sum.Retry(attempts=1), "timeout": 20.0}
+NO_RETRY = {"retry": seq2sum.Retry(max_attempts=1), "timeout": 20.0}
 MANY = 200
 """Number of calls after which a replica that gets calls would have got some."""
 STREAK = 15

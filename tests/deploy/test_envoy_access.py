@@ -25,7 +25,7 @@ from support import deployed
 
 pytestmark = pytest.mark.embedded  # replicas on different addresses need --host
 
-NO_RETRY = {"retry": seq2sum.Retry(attempts=1), "timeout": 20.0}
+NO_RETRY = {"retry": seq2sum.Retry(max_attempts=1), "timeout": 20.0}
 LARGE, RETRIABLE = 20_000_000, 3_000_000
 """Bytes of a request that passes, and of one that Envoy also keeps for a retry."""
 

@@ -36,8 +36,8 @@ def test_a_rolling_update_fails_no_call_but_a_kill_without_pre_stop_does(models,
     with Cluster(container, models=models, folder=tmp_path, times=times) as cluster:
         cluster.start(2)
         lookup = ("grpc.dns_min_time_between_resolutions_ms", round(times.lookup * 1000))
-        # Without retries, so that every failed call is noticed.
-        with Load(cluster.target, retry=seq2sum.Retry(attempts=1), options=[lookup]) as load:
+        no_retry = seq2sum.Retry(max_attempts=1)  # every failed call is noticed
+        with Load(cluster.target, retry=no_retry, channel_options=[lookup]) as load:
             load.next_calls(100)
             for termination in cluster.roll():
                 termination.result(TIMEOUT)

@@ -65,7 +65,7 @@ def test_a_lock_contains_no_urls(name):
 
 def test_the_tools_image_has_few_dependencies():
     assert set(lock_files.read("tools")) == {
-        "cffi", "cryptography", "grpcio", "markdown-it-py", "mdurl", "prometheus-client",
+        "cffi", "cryptography", "grpcio", "markdown-it-py", "mdurl", "msgspec", "prometheus-client",
         "protobuf", "pycparser", "pygments", "rich", "typing-extensions",
     }  # fmt: skip
 

@@ -19,12 +19,12 @@ from seq2sum._command import main as seq2sum_command
 from seq2sum.testing import FakeServer
 from seq2sum_serving.probe.cli import main as seq2sum_probe
 from support import servers
-from support.caller_threads import AskingThreads
+from support.caller_threads import CallerThreads
 from support.deployed import POLLING, Deployed
 
 pytestmark = pytest.mark.embedded
 """The servers read ssl.config from a flag that the command of another server may lack."""
-NO_RETRY = seq2sum.Retry(attempts=1)
+NO_RETRY = seq2sum.Retry(max_attempts=1)
 TIMEOUT = 90
 """Seconds, for a busy machine; a wait usually takes one or two."""
 
@@ -150,7 +150,7 @@ def start_replica(version_without_warm_up, tmp_path):
         server.stop()
 
 
-class Callers(AskingThreads):
+class Callers(CallerThreads):
     """Makes calls in threads, with a client that can be replaced."""
 
     PAUSE = 0.02
@@ -205,7 +205,7 @@ def test_certificates_and_authorities_are_replaced_without_a_failed_call(start_r
         settings = replace(tls(folder, folder), server_name="serving")
         # A restarted server is found at once; by default that takes up to two seconds.
         backoff = [("grpc.max_reconnect_backoff_ms", 200)]
-        return seq2sum.Client(targets, tls=settings, timeout=TIMEOUT, options=backoff)
+        return seq2sum.Client(targets, tls=settings, timeout=TIMEOUT, channel_options=backoff)
 
     with Callers(connect) as callers:
         callers.until_answered_by(1, 2)

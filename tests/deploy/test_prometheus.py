@@ -70,7 +70,7 @@ class Period:
 def make_calls(monitored, good, bad, *, before=0):
     """Makes calls, and waits until Prometheus has scraped all of them."""
     start, slowest = time.monotonic(), 0.0
-    retry = seq2sum.Retry(attempts=1)
+    retry = seq2sum.Retry(max_attempts=1)
     with seq2sum.Client(monitored.deployed.targets, retry=retry) as client:
         for number in range(good):
             called = time.monotonic()

@@ -50,7 +50,7 @@ def test_an_added_server_gets_its_share_of_the_calls(replicas, name_server):
 
 
 def test_without_retries_only_calls_in_flight_on_a_killed_server_fail(replicas, name_server):
-    with Load(name_server.target(replicas.port), retry=seq2sum.Retry(attempts=1)) as load:
+    with Load(name_server.target(replicas.port), retry=seq2sum.Retry(max_attempts=1)) as load:
         load.until_answered_by(1, 2, 3)
         replicas[2].kill()
         load.until_answered_by(1, 3)

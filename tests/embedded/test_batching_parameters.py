@@ -1,4 +1,4 @@
-"""The rules of batching, from the text file to what is refused."""
+"""Batching parameters: reading a file, defaults, and checks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from google.protobuf import text_format
 from seq2sum_serving.configuration import batching_pb2
 from seq2sum_serving.embedded.batching import parameters
 from seq2sum_serving.embedded.batching.parameters import BatchingParameters
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
+from support.serving_errors import refusal
 
-ENOUGH = "max_batch_size { value: 8 }"
+BATCHES_OF_8 = "max_batch_size { value: 8 }"
 
 
 def read(text):
     return parameters.from_message(text_format.Parse(text, batching_pb2.BatchingParameters()))
 
 
-def test_what_a_file_leaves_out_has_tensorflow_servings_defaults():
+def test_missing_fields_have_tensorflow_servings_defaults():
     assert read("# nothing") == BatchingParameters(
         max_batch_size=1000,
         batch_timeout=0.0,
@@ -48,14 +49,14 @@ def test_every_field_of_a_file_is_read():
     )  # fmt: skip
 
 
-def test_without_splitting_a_batch_is_as_large_as_a_request_may_be():
-    found = read(f"{ENOUGH} max_execution_batch_size {{ value: 2 }}")
+def test_max_execution_batch_size_is_ignored_without_splitting():
+    found = read(f"{BATCHES_OF_8} max_execution_batch_size {{ value: 2 }}")
     assert found.max_execution_batch_size == 8
 
 
-def test_splitting_takes_a_size_that_is_left_out_for_zero():
+def test_a_missing_size_is_zero_with_splitting():
     assert read("enable_large_batch_splitting { value: true }").max_execution_batch_size == 0
-    found = read(f"{ENOUGH} enable_large_batch_splitting {{ value: true }}")
+    found = read(f"{BATCHES_OF_8} enable_large_batch_splitting {{ value: true }}")
     assert found.max_execution_batch_size == 8
 
 
@@ -63,16 +64,16 @@ def test_splitting_takes_a_size_that_is_left_out_for_zero():
     ("text", "message"),
     [
         pytest.param(
-            f"{ENOUGH} allowed_batch_sizes: 4",
+            f"{BATCHES_OF_8} allowed_batch_sizes: 4",
             "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 4; "
             "expected 8",
-            id="the last allowed size is not the largest",
+            id="last allowed size is not max_batch_size",
         ),
         pytest.param(
             "allowed_batch_sizes: 4",
             "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 4; "
             "expected 1000",
-            id="the default is the largest",
+            id="last allowed size is not the default",
         ),
         pytest.param(
             "max_batch_size { value: 0 }",
@@ -82,45 +83,45 @@ def test_splitting_takes_a_size_that_is_left_out_for_zero():
         pytest.param(
             "batch_timeout_micros { value: -1 }",
             "batch_timeout_micros must be non-negative; was -1",
-            id="a timeout before the request",
+            id="negative timeout",
         ),
         pytest.param(
-            f"{ENOUGH} enable_large_batch_splitting {{ value: true }} "
+            f"{BATCHES_OF_8} enable_large_batch_splitting {{ value: true }} "
             "max_execution_batch_size { value: 9 }",
             "When enable_large_batch_splitting is true, input_batch_size_limit must be greater "
             "than or equal to max_execution_batch_size.189",
-            id="pieces larger than a request",
+            id="batches larger than a request",
         ),
         pytest.param(
-            f"{ENOUGH} enable_large_batch_splitting {{ value: true }} "
+            f"{BATCHES_OF_8} enable_large_batch_splitting {{ value: true }} "
             "max_enqueued_batches { value: 0 }",
             "max_enqueued_batches must be positive; was 0",
-            id="a queue that takes nothing, with splitting",
+            id="no batches, with splitting",
         ),
     ],
 )
-def test_what_no_queue_can_have_fails_the_load(text, message):
-    found = read(text)
-    with pytest.raises(ServingError) as caught:
-        found.check_queues()
-    assert (caught.value.code, caught.value.message) == (Code.INVALID_ARGUMENT, message)
+def test_invalid_queue_parameters_are_refused(text, message):
+    assert refusal(read(text).check_queues) == (Code.INVALID_ARGUMENT, message)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param(f"{ENOUGH} allowed_batch_sizes: 4 allowed_batch_sizes: 8", id="sizes"),
-        pytest.param("max_enqueued_batches { value: 0 }", id="an empty queue, taken for one"),
-        pytest.param("max_batch_size { value: -1 }", id="a negative size, which is enormous"),
+        pytest.param(f"{BATCHES_OF_8} allowed_batch_sizes: 4 allowed_batch_sizes: 8", id="sizes"),
+        pytest.param("max_enqueued_batches { value: 0 }", id="no batches, which count as one"),
+        pytest.param("max_batch_size { value: -1 }", id="negative size, which is very large"),
     ],
 )
-def test_what_a_queue_can_have_passes(text):
+def test_valid_queue_parameters_are_accepted(text):
     read(text).check_queues()
 
 
-def test_a_pool_without_threads_is_refused():
-    with pytest.raises(ServingError, match="num_batch_threads must be positive; was 0"):
-        read("num_batch_threads { value: 0 }").check_threads()
+def test_zero_threads_are_refused():
+    check = read("num_batch_threads { value: 0 }").check_threads
+    assert refusal(check) == (
+        Code.INVALID_ARGUMENT,
+        "num_batch_threads must be positive; was 0",
+    )
 
 
 def test_rows_are_rounded_up_to_an_allowed_size():
@@ -129,16 +130,16 @@ def test_rows_are_rounded_up_to_an_allowed_size():
     assert BatchingParameters().rounded(3) == 3
 
 
-def test_a_version_has_its_own_parameters_or_none(tmp_path):
+def test_a_version_folder_may_have_parameters(tmp_path):
     assert parameters.from_version_folder(str(tmp_path)) is None
-    (tmp_path / "batching_params.pbtxt").write_text(ENOUGH)
+    (tmp_path / "batching_params.pbtxt").write_text(BATCHES_OF_8)
     assert parameters.from_version_folder(str(tmp_path)).max_batch_size == 8
 
 
-def test_a_version_whose_file_is_none_cannot_be_loaded(tmp_path):
+def test_an_invalid_file_in_a_version_folder_is_refused(tmp_path):
     file = tmp_path / "batching_params.pbtxt"
     file.write_text("max_batch_size: 8")
-    with pytest.raises(ServingError) as caught:
-        parameters.from_version_folder(str(tmp_path))
-    assert caught.value.code is Code.INVALID_ARGUMENT
-    assert caught.value.message == f"Invalid protobuf file: '{file}'"
+    assert refusal(parameters.from_version_folder, str(tmp_path)) == (
+        Code.INVALID_ARGUMENT,
+        f"Invalid protobuf file: '{file}'",
+    )

@@ -1,4 +1,4 @@
-"""When a batch is full, when it runs, and when there is no room: by values and times."""
+"""Queues: when a batch is full, when it runs, and when the queue refuses a task."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ import pytest
 from seq2sum_serving.embedded.batching.parameters import BatchingParameters
 from seq2sum_serving.embedded.batching.queues import Queue, piece_sizes
 from seq2sum_serving.embedded.batching.tasks import Task
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
+from support.serving_errors import refusal
 
-LINGER = 1.5
+pytestmark = pytest.mark.tensorflow
+
+BATCH_TIMEOUT = 1.5
 
 
-def queue(**parameters):
+def make_queue(**parameters):
     return Queue(BatchingParameters(**parameters), run=print)
 
 
-def splitting(**parameters):
-    return queue(splits=True, **parameters)
+def splitting_queue(**parameters):
+    return make_queue(splits=True, **parameters)
 
 
 def task(rows, now=0.0):
@@ -32,146 +35,141 @@ def put(queue, *rows, now=0.0):
         queue.put(task(number), now)
 
 
-def taken(queue, now=0.0):
-    """Sizes of the requests in every batch that may run now."""
+def take_all(queue, now=0.0):
+    """Takes all batches that may run; returns the sizes of their tasks."""
     batches = iter(lambda: queue.take(now), None)
     return [[task.size for task in batch.tasks] for batch in batches]
 
 
-def test_without_a_timeout_whatever_waits_is_one_batch():
-    waiting = queue(max_batch_size=8)
-    put(waiting, 2, 1, 3)
-    assert taken(waiting) == [[2, 1, 3]]
-    assert taken(waiting) == []
+def test_without_a_timeout_all_waiting_tasks_are_a_batch():
+    queue = make_queue(max_batch_size=8)
+    put(queue, 2, 1, 3)
+    assert take_all(queue) == [[2, 1, 3]]
+    assert take_all(queue) == []
 
 
-def test_a_batch_that_is_not_full_waits_for_its_timeout():
-    waiting = queue(max_batch_size=8, batch_timeout=LINGER)
-    put(waiting, 2, now=10)
-    put(waiting, 1, now=11)
-    assert waiting.ready_at() == 10 + LINGER  # counted from the first one in it
-    assert taken(waiting, now=11.4) == []
-    assert taken(waiting, now=11.5) == [[2, 1]]
-    put(waiting, 4, now=20)
-    assert waiting.ready_at() == 20 + LINGER
+def test_a_batch_with_room_waits_for_its_timeout():
+    queue = make_queue(max_batch_size=8, batch_timeout=BATCH_TIMEOUT)
+    put(queue, 2, now=10)
+    put(queue, 1, now=11)
+    assert queue.ready_at() == 10 + BATCH_TIMEOUT  # from the arrival of the first task
+    assert take_all(queue, now=11.4) == []
+    assert take_all(queue, now=11.5) == [[2, 1]]
+    put(queue, 4, now=20)
+    assert queue.ready_at() == 20 + BATCH_TIMEOUT
 
 
 def test_a_full_batch_runs_at_once():
-    waiting = queue(max_batch_size=4, batch_timeout=LINGER)
-    put(waiting, 3)
-    assert taken(waiting) == []
-    put(waiting, 1)
-    assert taken(waiting) == [[3, 1]]
+    queue = make_queue(max_batch_size=4, batch_timeout=BATCH_TIMEOUT)
+    put(queue, 3)
+    assert take_all(queue) == []
+    put(queue, 1)
+    assert take_all(queue) == [[3, 1]]
 
 
-def test_a_request_that_does_not_fit_closes_the_batch_before_it():
-    waiting = queue(max_batch_size=4, batch_timeout=LINGER)
-    put(waiting, 3, 2)
-    assert taken(waiting) == [[3]]
-    assert taken(waiting, now=LINGER) == [[2]]
+def test_a_task_that_does_not_fit_closes_the_open_batch():
+    queue = make_queue(max_batch_size=4, batch_timeout=BATCH_TIMEOUT)
+    put(queue, 3, 2)
+    assert take_all(queue) == [[3]]
+    assert take_all(queue, now=BATCH_TIMEOUT) == [[2]]
 
 
-def test_requests_without_rows_wait_for_rows_to_join_them():
-    waiting = queue(max_batch_size=4, batch_timeout=LINGER)
-    put(waiting, 0, 0, now=1)
-    assert waiting.ready_at() == math.inf
-    assert taken(waiting, now=1000) == []
-    put(waiting, 1, now=2)
-    assert waiting.ready_at() == 1 + LINGER  # counted from the first one in it, rows or not
-    assert taken(waiting, now=1 + LINGER) == [[0, 0, 1]]
+def test_tasks_without_rows_wait_for_one_with_rows():
+    queue = make_queue(max_batch_size=4, batch_timeout=BATCH_TIMEOUT)
+    put(queue, 0, 0, now=1)
+    assert queue.ready_at() == math.inf
+    assert take_all(queue, now=1000) == []
+    put(queue, 1, now=2)
+    assert queue.ready_at() == 1 + BATCH_TIMEOUT  # from the arrival of the first task
+    assert take_all(queue, now=1 + BATCH_TIMEOUT) == [[0, 0, 1]]
 
 
-def test_requests_without_rows_join_a_batch_that_has_rows():
-    waiting = queue(max_batch_size=4, batch_timeout=LINGER)
-    put(waiting, 1, 0)
-    assert taken(waiting, now=LINGER) == [[1, 0]]
+def test_a_task_without_rows_joins_a_batch_with_rows():
+    queue = make_queue(max_batch_size=4, batch_timeout=BATCH_TIMEOUT)
+    put(queue, 1, 0)
+    assert take_all(queue, now=BATCH_TIMEOUT) == [[1, 0]]
 
 
-def test_a_closed_queue_runs_requests_without_rows():
-    waiting = queue(max_batch_size=4)
-    put(waiting, 0)
-    waiting.closed = True
-    assert taken(waiting) == [[0]]
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_closed_queue_runs_its_tasks_at_once(rows):
+    queue = make_queue(max_batch_size=4, batch_timeout=BATCH_TIMEOUT)
+    put(queue, rows)
+    queue.closed = True
+    assert take_all(queue) == [[rows]]
 
 
-def test_a_request_without_rows_is_withdrawn_until_rows_join_it():
-    waiting = queue(max_batch_size=4)
+def test_a_task_without_rows_is_withdrawn_only_from_a_batch_without_rows():
+    queue = make_queue(max_batch_size=4)
     first, second = task(0), task(0)
-    waiting.put(first, 0.0)
-    waiting.put(second, 0.0)
-    assert waiting.withdraw(first)
-    assert not waiting.withdraw(first)
-    put(waiting, 1)
-    assert not waiting.withdraw(second)
-    assert taken(waiting) == [[0, 1]]
+    queue.put(first, 0.0)
+    queue.put(second, 0.0)
+    assert queue.withdraw(first)
+    assert not queue.withdraw(first)
+    put(queue, 1)
+    assert not queue.withdraw(second)
+    assert take_all(queue) == [[0, 1]]
 
 
-def test_a_queue_that_is_closed_waits_for_nothing():
-    waiting = queue(max_batch_size=4, batch_timeout=LINGER)
-    put(waiting, 1)
-    waiting.closed = True
-    assert taken(waiting) == [[1]]
+def test_an_empty_queue_is_never_ready():
+    assert make_queue().ready_at() == math.inf
+    assert make_queue().empty
 
 
-def test_nothing_waits_for_ever():
-    assert queue().ready_at() == math.inf
-    assert queue().empty
+def test_a_queue_is_idle_when_its_batches_have_ended():
+    queue = make_queue()
+    put(queue, 1)
+    assert not queue.idle
+    queue.take(0.0)
+    assert queue.empty
+    assert not queue.idle
+    queue.running -= 1
+    assert queue.idle
 
 
-def test_it_is_idle_when_what_was_taken_has_ended():
-    waiting = queue()
-    put(waiting, 1)
-    assert not waiting.idle
-    waiting.take(0.0)
-    assert waiting.empty
-    assert not waiting.idle
-    waiting.running -= 1
-    assert waiting.idle
-
-
-@pytest.mark.parametrize("make", [queue, splitting])
-def test_a_request_larger_than_any_batch_is_refused(make):
-    with pytest.raises(ServingError) as caught:
-        put(make(max_batch_size=4, max_execution_batch_size=2), 5)
-    assert caught.value.code is Code.INVALID_ARGUMENT
-    assert caught.value.message == "Task size 5 is larger than maximum input batch size 4"
-
-
-def test_a_full_queue_refuses_what_needs_another_batch():
-    waiting = queue(max_batch_size=2, max_enqueued_batches=2)
-    put(waiting, 2, 1)
-    with pytest.raises(ServingError) as caught:
-        put(waiting, 2)
-    assert caught.value.code is Code.UNAVAILABLE
-    assert caught.value.message == (
-        "The batch scheduling queue to which this task was submitted is full; currently 2 "
-        "batches enqueued and max_enqueued_batches is 2"
+@pytest.mark.parametrize("make", [make_queue, splitting_queue])
+def test_a_task_larger_than_a_request_may_be_is_refused(make):
+    queue = make(max_batch_size=4, max_execution_batch_size=2)
+    assert refusal(put, queue, 5) == (
+        Code.INVALID_ARGUMENT,
+        "Task size 5 is larger than maximum input batch size 4",
     )
-    put(waiting, 1)  # fits into the open batch
-    assert taken(waiting) == [[2], [1, 1]]
 
 
-def test_a_request_is_split_over_batches():
-    waiting = splitting(max_batch_size=8, max_execution_batch_size=2)
-    put(waiting, 1, 5, 1)
-    assert taken(waiting) == [[1, 1], [2], [2], [1]]
-
-
-def test_a_full_queue_refuses_what_it_has_no_rows_for_when_it_splits():
-    waiting = splitting(max_batch_size=8, max_execution_batch_size=2, max_enqueued_batches=2)
-    put(waiting, 1)
-    with pytest.raises(ServingError) as caught:
-        put(waiting, 4)
-    assert caught.value.code is Code.UNAVAILABLE
-    assert caught.value.message == (
-        "The batch scheduling queue to which this task was submitted is full; task size is 4 but "
-        "scheduling capacity is only 3 (num_enqueued_batches=1, max_enqueued_batches=2, "
-        "open_batch_size=1, max_execution_batch_size=2)"
+def test_a_full_queue_refuses_a_task_that_needs_another_batch():
+    queue = make_queue(max_batch_size=2, max_enqueued_batches=2)
+    put(queue, 2, 1)
+    assert refusal(put, queue, 2) == (
+        Code.UNAVAILABLE,
+        (
+            "The batch scheduling queue to which this task was submitted is full; currently 2 "
+            "batches enqueued and max_enqueued_batches is 2"
+        ),
     )
-    put(waiting, 3)
+    put(queue, 1)  # fits into the open batch
+    assert take_all(queue) == [[2], [1, 1]]
 
 
-def test_a_piece_goes_where_there_is_room_first():
+def test_a_task_is_split_over_batches():
+    queue = splitting_queue(max_batch_size=8, max_execution_batch_size=2)
+    put(queue, 1, 5, 1)
+    assert take_all(queue) == [[1, 1], [2], [2], [1]]
+
+
+def test_a_full_splitting_queue_refuses_a_task_with_more_rows_than_room():
+    queue = splitting_queue(max_batch_size=8, max_execution_batch_size=2, max_enqueued_batches=2)
+    put(queue, 1)
+    assert refusal(put, queue, 4) == (
+        Code.UNAVAILABLE,
+        (
+            "The batch scheduling queue to which this task was submitted is full; task size is 4 "
+            "but scheduling capacity is only 3 (num_enqueued_batches=1, max_enqueued_batches=2, "
+            "open_batch_size=1, max_execution_batch_size=2)"
+        ),
+    )
+    put(queue, 3)
+
+
+def test_the_first_piece_fills_the_open_batch():
     assert piece_sizes(5, room=1, limit=2) == [1, 2, 2]
     assert piece_sizes(5, room=0, limit=2) == [2, 2, 1]
     assert piece_sizes(2, room=1, limit=2) == [1, 1]

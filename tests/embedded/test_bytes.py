@@ -53,14 +53,14 @@ def clients(server):
 
         def coalesced(questions):
             async def ask():
-                how = {"coalesce": seq2sum.Coalesce()}
+                how = {"coalescing": seq2sum.Coalescing()}
                 async with seq2sum.AsyncClient(server.target, **how) as client:
                     return await asyncio.gather(*map(client.add, questions))
 
             return asyncio.run(ask())
 
         def streamed(questions):
-            return seq2sum.Columns.joined(client.stream_columns(questions, rows=2))
+            return seq2sum.Columns.concat(client.stream_columns(questions, rows=2))
 
         yield {
             "bulk": client.add_columns, "stream": streamed, "coalesced": coalesced,

@@ -1,14 +1,17 @@
-"""Classify: which signatures it takes, and what it makes of their outputs."""
+"""Classify: accepted signatures and outputs."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from support.scripted_servable import FLOAT, STRING, ScriptedServable, floats, signature, texts
+from support.serving_errors import refusal
 from tensorflow_serving.apis import classification_pb2
+
+pytestmark = pytest.mark.tensorflow
 
 INPUT = {"inputs": STRING}
 BOTH = {"classes": STRING, "scores": FLOAT}
@@ -25,7 +28,7 @@ LABELS = texts([b"low", b"high"], [b"low", b"\xff"])
 SCORES = floats([0.25, 0.75], [0.5, 0.5])
 
 
-def ask(name="", examples=2, options=None, context=None, servable=None, **outputs):
+def run(name="", examples=2, options=None, context=None, servable=None, **outputs):
     request = classification_pb2.ClassificationRequest()
     request.model_spec.name = "m"
     request.model_spec.signature_name = name
@@ -41,22 +44,22 @@ def ask(name="", examples=2, options=None, context=None, servable=None, **output
     return classify(servable, 7, request, options=options or InferenceOptions(), timeout=None)
 
 
-def refusal(*arguments, **keywords):
-    with pytest.raises(ServingError) as caught:
-        ask(*arguments, **keywords)
-    assert caught.value.code is Code.INVALID_ARGUMENT
-    return caught.value.message
+def invalid_argument(*arguments, **keywords):
+    """Message of the INVALID_ARGUMENT that a request gets."""
+    code, message = refusal(run, *arguments, **keywords)
+    assert code is Code.INVALID_ARGUMENT
+    return message
 
 
 def rows(response):
     return [
-        [(found.label, found.score) for found in each.classes]
+        [(entry.label, entry.score) for entry in each.classes]
         for each in response.result.classifications
     ]
 
 
-def test_labels_and_scores_come_together():
-    response = ask()
+def test_classify_returns_labels_and_scores():
+    response = run()
     assert rows(response) == [
         [(b"low", 0.25), (b"high", 0.75)],
         [(b"low", 0.5), (b"\xff", 0.5)],
@@ -65,16 +68,16 @@ def test_labels_and_scores_come_together():
     assert response.model_spec.signature_name == "serving_default"
 
 
-def test_one_of_them_is_enough():
-    assert rows(ask("labels"))[0] == [(b"low", 0), (b"high", 0)]
-    assert rows(ask("scores"))[0] == [(b"", 0.25), (b"", 0.75)]
+def test_classify_returns_labels_or_scores_alone():
+    assert rows(run("labels"))[0] == [(b"low", 0), (b"high", 0)]
+    assert rows(run("scores"))[0] == [(b"", 0.25), (b"", 0.75)]
 
 
-def test_a_context_is_put_before_each_example():
+def test_a_context_precedes_each_example():
     servable = ScriptedServable(SIGNATURES, classes=LABELS, scores=SCORES)
-    ask(servable=servable, context=5)
-    ask(servable=servable)
-    with_context, alone = (asked["inputs:0"] for asked in servable.fed)
+    run(servable=servable, context=5)
+    run(servable=servable)
+    with_context, alone = (feeds["inputs:0"] for feeds in servable.fed)
     context = with_context[0].removesuffix(alone[0])
     assert context
     assert with_context == [context + example for example in alone]
@@ -88,23 +91,23 @@ def test_a_context_is_put_before_each_example():
         ("outputs", "Expected one or two output Tensors, found 3"),
     ],
 )
-def test_other_signatures_are_refused_even_without_examples(name, message):
-    assert refusal(name, examples=0) == message
+def test_invalid_signatures_are_refused_before_empty_input(name, message):
+    assert invalid_argument(name, examples=0) == message
 
 
-def test_a_refused_signature_is_shown():
-    assert refusal("input").startswith(
+def test_errors_show_a_signature_with_other_aliases():
+    assert invalid_argument("input").startswith(
         'No classification inputs found in SignatureDef: inputs {\n  key: "x"\n'
     )
-    assert refusal("others").startswith(
+    assert invalid_argument("others").startswith(
         "Expected classification signature outputs to contain at least one of "
         '"classes" or "scores". Signature was: inputs {\n'
     )
 
 
-def test_no_examples_are_refused():
-    assert refusal(examples=0) == "Input is empty."
-    assert refusal(examples=0, context=1) == "Input is empty."
+def test_empty_input_is_refused():
+    assert invalid_argument(examples=0) == "Input is empty."
+    assert invalid_argument(examples=0, context=1) == "Input is empty."
 
 
 @pytest.mark.parametrize(
@@ -130,11 +133,11 @@ def test_no_examples_are_refused():
     ],
 )
 def test_outputs_of_another_form_are_refused(outputs, message):
-    assert refusal(**outputs) == message
+    assert invalid_argument(**outputs) == message
 
 
-def test_the_method_is_looked_at_only_when_asked_to():
-    assert refusal(options=InferenceOptions(check_method_names=True)) == (
+def test_the_method_name_is_checked_only_with_the_option():
+    assert invalid_argument(options=InferenceOptions(check_method_names=True)) == (
         "Expected classification signature method_name to be tensorflow/serving/classify. "
         "Was: tensorflow/serving/predict"
     )

@@ -1,4 +1,4 @@
-"""The page for Prometheus, word for word as TensorFlow Serving writes it."""
+"""The page for Prometheus, byte for byte as TensorFlow Serving writes it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import tracemalloc
 
 import pytest
 from seq2sum_serving.embedded.monitoring import exposition, metrics
+from seq2sum_serving.embedded.monitoring.exposition import merged
+from seq2sum_serving.embedded.monitoring.metric_types import Counter, Distribution, Histogram
 
 COUNTER = "/tensorflow/serving/tests/served_total"
 HISTOGRAM = "/tensorflow/serving/tests/sizes"
-PLAIN = "/tensorflow/serving/tests/plain"
+UNLABELLED = "/tensorflow/serving/tests/unlabelled"
 
 
 @pytest.fixture
-def declared():
-    """Metrics of each kind, known to the page for the time of a test."""
+def registered(monkeypatch):
+    """Metrics of each kind, on the page during a test."""
     made = {
-        COUNTER: metrics._counter(COUNTER, "zone", "api"),
-        HISTOGRAM: metrics._histogram(HISTOGRAM, metrics._exponential(1, 2, 3), "zone"),
-        PLAIN: metrics._histogram(PLAIN, metrics._exponential(10, 1.8, 2), unseen_until_used=True),
+        COUNTER: Counter("zone", "api"),
+        HISTOGRAM: Histogram(metrics._exponential(1, 2, 3), "zone"),
+        UNLABELLED: Histogram(metrics._exponential(10, 1.8, 2), hidden_until_used=True),
     }
-    yield made
     for name, metric in made.items():
-        metrics.REGISTRY.unregister(metric)
-        del metrics.METRICS[name]
-    metrics.UNSEEN_UNTIL_USED.discard(PLAIN)
+        monkeypatch.setitem(metrics.METRICS, name, metric)
+    return made
 
 
 def lines(name):
-    written = name.replace("/", ":")
+    exported = name.replace("/", ":")
     return [
-        line.replace(written, "it") for line in exposition.page().splitlines() if written in line
+        line.replace(exported, "it") for line in exposition.page().splitlines() if exported in line
     ]
 
 
@@ -39,17 +39,17 @@ def lines(name):
     [
         (COUNTER, ["# TYPE it counter"]),
         (HISTOGRAM, ["# TYPE it histogram"]),
-        (PLAIN, []),
+        (UNLABELLED, []),
     ],
 )
-def test_before_the_first_value_there_is_a_type_at_most(declared, name, expected):
-    assert name in declared
+def test_unused_metric_has_at_most_a_type(registered, name, expected):
+    assert name in registered
     assert lines(name) == expected
 
 
-def test_a_counter_keeps_its_name_and_its_labels_their_order(declared):
-    declared[COUNTER].labels("b", "x").inc()
-    declared[COUNTER].labels("a", 'quote " and \\').inc(1_000_000_000)
+def test_counter_keeps_its_name_and_the_order_of_its_labels(registered):
+    registered[COUNTER].labels("b", "x").inc()
+    registered[COUNTER].labels("a", 'quote " and \\').inc(1_000_000_000)
     assert lines(COUNTER) == [
         "# TYPE it counter",
         r'it{zone="a",api="quote \" and \\"} 1000000000',
@@ -57,9 +57,9 @@ def test_a_counter_keeps_its_name_and_its_labels_their_order(declared):
     ]
 
 
-def test_a_value_that_equals_a_limit_is_in_the_bucket_above(declared):
+def test_value_that_equals_a_bound_is_in_the_bucket_above(registered):
     for value in (0.5, 1, 2, 4, 1234567):
-        declared[HISTOGRAM].labels("a").observe(value)
+        registered[HISTOGRAM].labels("a").observe(value)
     assert lines(HISTOGRAM) == [
         "# TYPE it histogram",
         'it_bucket{zone="a",le="1"} 1',
@@ -71,9 +71,9 @@ def test_a_value_that_equals_a_limit_is_in_the_bucket_above(declared):
     ]
 
 
-def test_braces_are_there_without_labels_as_well(declared):
-    declared[PLAIN].observe(11)
-    assert lines(PLAIN) == [
+def test_unlabelled_metric_has_braces(registered):
+    registered[UNLABELLED].observe(11)
+    assert lines(UNLABELLED) == [
         "# TYPE it histogram",
         'it_bucket{le="10"} 0',
         'it_bucket{le="18"} 1',
@@ -83,7 +83,7 @@ def test_braces_are_there_without_labels_as_well(declared):
     ]
 
 
-def test_every_metric_has_a_type_and_nothing_else_is_said():
+def test_page_has_a_type_for_every_metric_and_no_help():
     page = exposition.page()
     assert page.endswith("\n")
     assert "# HELP" not in page
@@ -98,34 +98,51 @@ def test_every_metric_has_a_type_and_nothing_else_is_said():
         assert f"# TYPE :tensorflow:serving:{name} {kind}\n" in page
 
 
-def test_the_first_cell_is_that_of_the_first_labels(declared):
+def test_first_cell_is_that_of_the_first_labels(registered):
     assert exposition.first_cell(COUNTER) == 0
-    declared[COUNTER].labels("b", "x").inc(5)
+    registered[COUNTER].labels("b", "x").inc(5)
     assert exposition.first_cell(COUNTER) == 5
-    declared[COUNTER].labels("a", "x").inc(2)
+    registered[COUNTER].labels("a", "x").inc(2)
     assert exposition.first_cell(COUNTER) == 2
 
 
-def test_the_first_cell_of_a_distribution_or_of_nothing_is_zero(declared):
-    declared[HISTOGRAM].labels("a").observe(7)
+def test_first_cell_of_a_distribution_or_an_unknown_metric_is_zero(registered):
+    registered[HISTOGRAM].labels("a").observe(7)
     assert exposition.first_cell(HISTOGRAM) == 0
     assert exposition.first_cell("nope") == 0
 
 
-def test_a_cell_is_looked_up_once(declared):
-    found = metrics.cell(declared[COUNTER], "a", "x")
-    assert found is declared[COUNTER].labels("a", "x")
-    assert metrics.cell(declared[COUNTER], "a", "x") is found
+def test_labels_return_one_cell_and_must_all_be_given(registered):
+    assert registered[COUNTER].labels("a", "x") is registered[COUNTER].labels("a", "x")
+    with pytest.raises(ValueError, match=r"expected values for \('zone', 'api'\)"):
+        registered[COUNTER].labels("a")
 
 
-def test_the_page_takes_little_more_memory_than_its_text(declared):
-    """It is as long as a server has loaded versions, and is read every few seconds."""
+def test_page_takes_little_more_memory_than_its_text(registered):
+    """It grows with every version that is loaded, and is read every few seconds."""
     for number in range(1000):
-        declared[HISTOGRAM].labels(f"/models/seq2sum/{number}").observe(number)
+        registered[HISTOGRAM].labels(f"/models/seq2sum/{number}").observe(number)
     tracemalloc.start()
     try:
         page = exposition.page()
-        _, most = tracemalloc.get_traced_memory()
+        _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most < 5 * len(page)
+    assert peak < 5 * len(page)
+
+
+def test_counters_are_merged_cell_by_cell():
+    one = {"count": {("m", "OK"): 2.0}, "empty": {}}
+    two = {"count": {("m", "BAD"): 1.0, ("m", "OK"): 3.0}, "empty": {}}
+    assert merged([one, two]) == {"count": {("m", "OK"): 5.0, ("m", "BAD"): 1.0}, "empty": {}}
+
+
+def test_distributions_are_merged_bucket_by_bucket():
+    total = merged(
+        [
+            {"t": {("b",): Distribution((1, 2), 3.5)}},
+            {"t": {("a",): Distribution((1, 0), 1.0)}},
+            {"t": {("b",): Distribution((0, 1), 10.0)}},
+        ]
+    )
+    assert total == {"t": {("a",): Distribution((1, 0), 1.0), ("b",): Distribution((1, 3), 13.5)}}

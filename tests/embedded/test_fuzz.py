@@ -1,31 +1,32 @@
-"""The first inputs of `make fuzz`, whose checks are described in tests/fuzz/README.md."""
+"""The first inputs of `make fuzz`; tests/fuzz/README.md describes the checks."""
 
 from __future__ import annotations
 
 import pytest
 from fuzz import generation, report
-from fuzz.books import Books
 from fuzz.campaign import Campaign
-from fuzz.server import OURS, Server
+from fuzz.findings import Results
+from fuzz.server import EMBEDDED, Server
 
 pytestmark = pytest.mark.embedded
 
 SEED, COUNT = 1, 2500
 
 
-def test_random_requests_and_the_callers_beside_them_are_answered_as_they_must_be(tmp_path):
+def test_replies_to_random_requests_and_background_calls(tmp_path):
     found = []
-    books = Books(found.append)
-    server = Server(OURS, tmp_path / "server")
+    results = Results(found.append)
+    server = Server(EMBEDDED, tmp_path / "server")
     try:
-        campaign = Campaign([server], books, workers=4)
+        campaign = Campaign([server], results, workers=4)
         campaign.run(generation.case(SEED, number) for number in range(COUNT))
         code = server.process.poll()
     finally:
         server.stop()
-    shown = "\n".join(report.shown(one, number, ()) for number, one in enumerate(found, 1))
-    assert not found, shown
+    assert not found, "\n".join(
+        report.describe_finding(finding, number, ()) for number, finding in enumerate(found, 1)
+    )
     assert code is None
-    assert books.sent == COUNT
-    assert not report.rubbish(books)
-    assert all(caller.asked for caller in campaign.callers)
+    assert results.sent == COUNT
+    assert not report.rarely_accepted(results)
+    assert all(caller.calls for caller in campaign.callers)

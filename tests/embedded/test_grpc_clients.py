@@ -1,4 +1,4 @@
-"""Clients that others wrote: stock stubs, the health and reflection protocols, a UNIX socket."""
+"""Third-party clients: stock stubs, the health and reflection protocols, a UNIX socket."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tensorflow_serving.apis import (
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 
 
-class Explorer:
-    """A client that knows nothing of the server beforehand, as grpcurl."""
+class ReflectionClient:
+    """A client that learns methods and messages by reflection, as grpcurl does."""
 
     def __init__(self, channel):
         self.channel = channel
@@ -30,33 +30,33 @@ class Explorer:
         self.files = set()
 
     def services(self):
-        listed = self._ask(list_services="").list_services_response
+        listed = self._reflect(list_services="").list_services_response
         return [service.name for service in listed.service]
 
     def call(self, service, name, content):
-        """Calls a method with JSON, and gives JSON back."""
-        self._learn(self._ask(file_containing_symbol=service))
+        """Calls a method with JSON, and returns JSON."""
+        self._learn(self._reflect(file_containing_symbol=service))
         method = self.pool.FindServiceByName(service).methods_by_name[name]
-        question, answer = map(
+        request, response = map(
             message_factory.GetMessageClass, (method.input_type, method.output_type)
         )
-        response = self.channel.unary_unary(
-            f"/{service}/{name}", question.SerializeToString, answer.FromString
-        )(json_format.ParseDict(content, question()), timeout=60)
-        return json_format.MessageToDict(response, preserving_proto_field_name=True)
+        reply = self.channel.unary_unary(
+            f"/{service}/{name}", request.SerializeToString, response.FromString
+        )(json_format.ParseDict(content, request()), timeout=60)
+        return json_format.MessageToDict(reply, preserving_proto_field_name=True)
 
     def _learn(self, response):
-        """Adds a file, after those that it builds on."""
+        """Adds a file, after the files that it imports."""
         for raw in response.file_descriptor_response.file_descriptor_proto:
             file = descriptor_pb2.FileDescriptorProto.FromString(raw)
             if file.name not in self.files:
                 self.files.add(file.name)
                 for other in file.dependency:
-                    self._learn(self._ask(file_by_filename=other))
+                    self._learn(self._reflect(file_by_filename=other))
                 self.pool.Add(file)
 
-    def _ask(self, **what):
-        request = reflection_pb2.ServerReflectionRequest(**what)
+    def _reflect(self, **fields):
+        request = reflection_pb2.ServerReflectionRequest(**fields)
         [response] = self.stub.ServerReflectionInfo(iter([request]), timeout=60)
         assert not response.HasField("error_response"), response
         return response
@@ -68,8 +68,8 @@ def channel(shared_server):
         yield channel
 
 
-def test_a_client_that_knows_nothing_finds_its_way_by_reflection(channel):
-    client = Explorer(channel)
+def test_reflection_describes_methods_and_messages(channel):
+    client = ReflectionClient(channel)
     assert {PREDICTION_SERVICE, "tensorflow.serving.ModelService"} <= set(client.services())
     response = client.call(
         PREDICTION_SERVICE,
@@ -94,15 +94,15 @@ def test_a_client_that_knows_nothing_finds_its_way_by_reflection(channel):
     assert (row["version"], row["state"]) == ("1", "AVAILABLE")
 
 
-def test_without_the_flag_there_is_no_health(channel):
+def test_health_is_unimplemented_without_its_flag(channel):
     with pytest.raises(grpc.RpcError) as caught:
         health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=60)
     assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.UNIMPLEMENTED, "")
 
 
 @pytest.fixture(scope="module")
-def on_a_socket(small_version, tmp_path_factory):
-    """A server on a UNIX socket beside its port, with a health; and the address of the socket."""
+def socket_server(small_version, tmp_path_factory):
+    """A server with a UNIX socket and the health service, and the address of the socket."""
     folder = tmp_path_factory.mktemp("socket")
     server = servers.Server.launch(
         small_version.parent,
@@ -120,8 +120,8 @@ def on_a_socket(small_version, tmp_path_factory):
         server.stop()
 
 
-def test_a_unix_socket_serves_beside_the_port_and_health_is_there_by_flag(on_a_socket):
-    server, address = on_a_socket
+def test_unix_socket_and_health_are_served(socket_server):
+    server, address = socket_server
     for target in (address, server.target):
         with grpc.insecure_channel(target) as channel:
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
@@ -141,8 +141,8 @@ def test_a_unix_socket_serves_beside_the_port_and_health_is_there_by_flag(on_a_s
         assert first.status == first.SERVING
 
 
-def test_the_stock_model_service_reloads_and_tells_states(on_a_socket, small_version):
-    _, address = on_a_socket
+def test_stock_model_service_stub_reloads_and_returns_states(socket_server, small_version):
+    _, address = socket_server
     with grpc.insecure_channel(address) as channel:
         models = model_service_pb2_grpc.ModelServiceStub(channel)
         request = model_management_pb2.ReloadConfigRequest()

@@ -222,9 +222,9 @@ def test_pages_end_the_connection(data, status):
 
 
 def test_reasons_are_evhttps_words():
-    assert replies.reason(504) == "Gateway Time-out"
-    assert replies.reason(429) == "Client Error"
-    assert all(replies.reason(status) for status in replies.STATUSES.values())
+    assert replies.reason_phrase(504) == "Gateway Time-out"
+    assert replies.reason_phrase(429) == "Client Error"
+    assert all(replies.reason_phrase(status) for status in replies.STATUSES.values())
 
 
 def test_a_client_may_wait_for_continue():
@@ -334,7 +334,7 @@ def test_what_a_client_sends_ahead_is_bounded():
             connection = next(iter(connections))
             while connection._transport.is_reading():
                 await asyncio.sleep(0)
-            assert connection._reader.buffered < 1 << 20
+            assert connection._parser.buffered < 1 << 20
             go_on.set()
             assert (await read_reply(reader))[2] == b"/a"
             assert len((await read_reply(reader))[2]) == 8_000_002
@@ -386,7 +386,7 @@ def test_a_stop_closes_what_is_idle_and_lets_calls_finish():
             half, half_writer = await connect()
             half_writer.write(b"POST /p HTTP/1.1\r\nContent-Length: 19\r\n\r\n" + BODY[:3])
             await begun.wait()
-            while all(one._reader.idle or one._task for one in connections):
+            while all(one._parser.idle or one._task for one in connections):
                 await asyncio.sleep(0)
             stopping.set()
             for connection in tuple(connections):

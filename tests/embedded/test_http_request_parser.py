@@ -168,7 +168,7 @@ def test_a_broken_chunk_is_too_large(chunks):
 
 
 def test_the_head_has_a_limit(monkeypatch):
-    monkeypatch.setattr(request_parser, "LARGEST_HEAD_BYTES", 100)
+    monkeypatch.setattr(request_parser, "MAX_HEAD_BYTES", 100)
     assert only(b"GET / HTTP/1.1\r\nA: " + b"a" * 90 + b"\r\n\r\n")
     assert refusal(b"GET /" + b"a" * 100) == 400
     assert refusal(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 30) == 400

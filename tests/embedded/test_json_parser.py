@@ -9,12 +9,12 @@ import time
 import pytest
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.rest import deep_json_parser
-from seq2sum_serving.embedded.rest.json_numbers import number
-from seq2sum_serving.embedded.rest.json_parser import read_object, read_value
+from seq2sum_serving.embedded.rest.json_numbers import parse_number
+from seq2sum_serving.embedded.rest.json_parser import parse_object, parse_value
 from seq2sum_serving.embedded.rest.json_writer import value_text
 
 
-def refusal(body, read=read_object):
+def refusal(body, read=parse_object):
     with pytest.raises(ServingError) as refused:
         read(body)
     assert refused.value.code is Code.INVALID_ARGUMENT
@@ -77,23 +77,23 @@ def test_only_an_object_is_a_request():
 
 
 def test_byte_order_mark_and_text_after_the_value_are_ignored():
-    assert read_object(b'\xef\xbb\xbf {"a": 1} and more') == {"a": 1}
+    assert parse_object(b'\xef\xbb\xbf {"a": 1} and more') == {"a": 1}
 
 
 def test_numbers_that_are_not_finite_have_several_spellings():
-    assert read_value(b"[Inf, -Infinity, Infinity, -Inf]") == [
+    assert parse_value(b"[Inf, -Infinity, Infinity, -Inf]") == [
         math.inf,
         -math.inf,
         math.inf,
         -math.inf,
     ]
-    found = read_value(b'[-NaN, "-NaN \\" Inf", NaN]')
+    found = parse_value(b'[-NaN, "-NaN \\" Inf", NaN]')
     assert math.isnan(found[0])
     assert found[1] == '-NaN " Inf'
 
 
 def test_the_first_member_of_a_name_counts_and_all_are_shown():
-    found = read_object(b'{"a": 1, "b": {"c": 3}, "a": 2}')
+    found = parse_object(b'{"a": 1, "b": {"c": 3}, "a": 2}')
     assert found == {"a": 1, "b": {"c": 3}}
     assert value_text(found) == (
         '{\n    "a": 1,\n    "b": {\n        "c": 3\n    },\n    "a": 2\n}'
@@ -102,27 +102,27 @@ def test_the_first_member_of_a_name_counts_and_all_are_shown():
 
 def test_strings_keep_their_bytes():
     def content(body):
-        return read_value(body).encode("utf-8", "surrogateescape")
+        return parse_value(body).encode("utf-8", "surrogateescape")
 
     assert content(b'"\xff\x80\xed\xa0\x80"') == b"\xff\x80\xed\xa0\x80"
     assert content(b'"a\\u0000b\\u0000"') == b"a\0b\0"
-    assert read_value(b'"\\ud83d\\ude00 \\\\ud83d"') == "\U0001f600 \\ud83d"
+    assert parse_value(b'"\\ud83d\\ude00 \\\\ud83d"') == "\U0001f600 \\ud83d"
     # A single low surrogate has three bytes (recorded case rest-parse/text-lone-surrogates).
     assert content(b'"\\udc00"') == content(b'"\\uDC00"') == b"\xed\xb0\x80"
     assert content(b'"\\\\\\udcff"') == b"\\\xed\xb3\xbf"
 
 
 def test_numbers_are_integers_as_far_as_64_bits_go():
-    values = read_value(b"[18446744073709551615, 18446744073709551616, -9223372036854775808, -0]")
+    values = parse_value(b"[18446744073709551615, 18446744073709551616, -9223372036854775808, -0]")
     assert values == [2**64 - 1, 2.0**64, -(2**63), 0]
     assert [type(value) for value in values] == [int, float, int, int]
-    assert math.copysign(1, read_value(b"-0.0")) == -1
+    assert math.copysign(1, parse_value(b"-0.0")) == -1
 
 
 def test_subnormal_doubles_are_zeros():
-    assert read_value(b"[5e-324, 1e-99999, 2.2250738585072014e-308]") == [0, 0, 2.0**-1022]
-    assert math.copysign(1, read_value(b"-5e-324")) == -1
-    assert read_value(b"0." + b"0" * 400 + b"1") == 0
+    assert parse_value(b"[5e-324, 1e-99999, 2.2250738585072014e-308]") == [0, 0, 2.0**-1022]
+    assert math.copysign(1, parse_value(b"-5e-324")) == -1
+    assert parse_value(b"0." + b"0" * 400 + b"1") == 0
 
 
 @pytest.mark.parametrize(
@@ -137,26 +137,26 @@ def test_subnormal_doubles_are_zeros():
     ],
 )
 def test_numbers_of_any_length_are_read(token, value):
-    assert read_value(token.encode()) == value
+    assert parse_value(token.encode()) == value
 
 
 @pytest.mark.parametrize("token", ["1" * 5000, "1" * 5000 + ".5", "1e" + "9" * 5000, "0e309"])
 def test_numbers_beyond_a_double_are_refused(token):
     with pytest.raises(ServingError, match="JSON Parse error: number too large for a double"):
-        read_value(token.encode())
+        parse_value(token.encode())
 
 
 def test_doubles_are_near_the_nearest():
     pick = random.Random(7)
     for _ in range(2000):
         token = repr(pick.uniform(-1, 1) * 10 ** pick.randint(-300, 300))
-        value, nearest = number(token), json.loads(token)
+        value, nearest = parse_number(token), json.loads(token)
         assert abs(value - nearest) <= 4 * math.ulp(nearest), token
 
 
-@pytest.mark.parametrize("depth", [900, 5000, deep_json_parser.DEEPEST - 1])
+@pytest.mark.parametrize("depth", [900, 5000, deep_json_parser.MAX_DEPTH - 1])
 def test_deep_nesting_is_read(depth):
-    lists = read_object(b'{"a":' + b"[" * depth + b"1.5" + b"]" * depth + b', "b": 2}')
+    lists = parse_object(b'{"a":' + b"[" * depth + b"1.5" + b"]" * depth + b', "b": 2}')
     assert lists["b"] == 2
     found = 0
     value = lists["a"]
@@ -164,7 +164,7 @@ def test_deep_nesting_is_read(depth):
         (value,) = value
         found += 1
     assert (found, value) == (depth, 1.5)
-    objects = read_object(b'{"a":' * depth + b"null" + b"}" * depth)
+    objects = parse_object(b'{"a":' * depth + b"null" + b"}" * depth)
     assert isinstance(objects["a"], dict)
 
 
@@ -178,7 +178,7 @@ def test_deep_nesting_is_read_on_a_small_stack():
     threading.stack_size(1 << 18)
     try:
         body = b'{"a":' + b"[" * 40_000 + b"]" * 40_000 + b"}"
-        thread = threading.Thread(target=lambda: outcomes.append(len(read_object(body))))
+        thread = threading.Thread(target=lambda: outcomes.append(len(parse_object(body))))
         thread.start()
         thread.join()
     finally:
@@ -214,14 +214,14 @@ def test_both_parsers_agree():
             at = pick.randrange(len(text))
             text[at : at + pick.randint(0, 1)] = pick.choices(alphabet, k=pick.randint(0, 1))
         text = "".join(text)
-        assert outcome(deep_json_parser.read_value, text) == outcome(library, text), text
+        assert outcome(deep_json_parser.parse_value, text) == outcome(library, text), text
 
 
 def test_a_bad_body_costs_no_more_than_a_good_one():
     elements = b"[" + b"1.5, " * 400_000
     started = time.process_time()
-    read_value(elements + b"1]")
+    parse_value(elements + b"1]")
     good = time.process_time() - started
     started = time.process_time()
-    refusal(elements + b"x]", read_value)
+    refusal(elements + b"x]", parse_value)
     assert time.process_time() - started < 5 * good + 0.5

@@ -1,4 +1,4 @@
-"""A server's life: new versions, broken ones, start and stop, with callers all the while."""
+"""New versions, broken versions, start and stop of a server, with callers meanwhile."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ import tensorflow as tf
 from support.raw_requests import predict_request
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-PAUSE = 0.005
-"""Between two calls, in seconds: without one they would take half of what the machine can do."""
-
-
-LONGEST = 90
-"""Seconds that anything may take here; it takes one or two where nothing else runs."""
+PAUSE_SECONDS = 0.005
+"""Between two calls of a caller: without a pause it would take half of the machine."""
+TIMEOUT_SECONDS = 90
+"""For each change of a version; it takes one or two seconds on an idle machine."""
 SECONDS_CLOSED = 4.0
-"""In which a port that must not open is looked at: a start, and some polls of a second."""
+"""For how long a port must stay closed: a start, and some polls of one second."""
 
 
 class Caller:
-    """Asks all the time from a thread, and keeps what came of it."""
+    """Calls the server continuously from a thread, and records versions and failures."""
 
     def __init__(self, target: str) -> None:
         self.failures: list[Exception] = []
@@ -46,7 +44,7 @@ class Caller:
 
     def _run(self):
         with seq2sum.Client(self._target, timeout=30) as client:
-            while not self._done.wait(PAUSE):
+            while not self._done.wait(PAUSE_SECONDS):
                 self.calls += 1
                 try:
                     answer = client.add("3+4")
@@ -62,29 +60,27 @@ class Caller:
         return self.first_seen.get(version)
 
 
-def test_a_second_export_answers_soon_after_it_is_published(
-    command, evaluated, base_path, start_server
-):
+def test_new_version_serves_soon_after_it_is_published(command, evaluated, base_path, start_server):
     server = start_server(base_path)
     with Caller(server.target) as caller:
-        assert caller.wait_for(1, LONGEST)
+        assert caller.wait_for(1, TIMEOUT_SECONDS)
         done = command("seq2sum-train", "export", evaluated[0], "--to", base_path)
         assert done.returncode == 0, done.stderr
-        # The rename set the time of the directory that it went into.
+        # The rename has set the modification time of the base path.
         published = time.monotonic() - (time.time() - base_path.stat().st_mtime)
-        seen = caller.wait_for(2, LONGEST)
+        served = caller.wait_for(2, TIMEOUT_SECONDS)
         with seq2sum.Client(server.target) as client:
-            deadline = time.monotonic() + LONGEST
+            deadline = time.monotonic() + TIMEOUT_SECONDS
             while client.versions()[1].state is not seq2sum.State.END:
                 assert time.monotonic() < deadline, client.versions()
                 time.sleep(0.05)
     assert not caller.failures
     assert caller.calls > 100
-    assert seen is not None
-    assert seen - published < 30  # about one second where nothing else runs
+    assert served is not None
+    assert served - published < 30  # about one second on an idle machine
 
 
-def test_a_half_copied_version_never_serves_and_the_old_one_goes_on(base_path, start_server):
+def test_incomplete_version_never_serves_and_the_old_one_serves_on(base_path, start_server):
     server = start_server(base_path, flags=["--max_num_load_retries=0"])
     shutil.copytree(base_path / "1", base_path / "staged")
     (base_path / "staged" / "saved_model.pb").unlink()
@@ -92,7 +88,7 @@ def test_a_half_copied_version_never_serves_and_the_old_one_goes_on(base_path, s
     shutil.copytree(base_path / "1", base_path / "cut")
     os.truncate(base_path / "cut" / "saved_model.pb", 50_000)
     with Caller(server.target) as caller, seq2sum.Client(server.target) as client:
-        assert caller.wait_for(1, LONGEST)
+        assert caller.wait_for(1, TIMEOUT_SECONDS)
         assert wait_for_end(client, 2) == (
             "Specified file path does not appear to contain a SavedModel bundle (should have a "
             f"file called `saved_model.pb`)\nSpecified file path: {base_path / '2'}"
@@ -104,8 +100,8 @@ def test_a_half_copied_version_never_serves_and_the_old_one_goes_on(base_path, s
 
 
 def wait_for_end(client, version):
-    """The load error of a version that ends."""
-    deadline = time.monotonic() + LONGEST
+    """Waits for the END of a version, and returns its load error."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         for entry in client.versions():
             if entry.version == version and entry.state is seq2sum.State.END:
@@ -115,7 +111,7 @@ def wait_for_end(client, version):
 
 
 @pytest.mark.embedded
-def test_sigterm_lets_calls_in_flight_finish(base_path, start_server):
+def test_sigterm_finishes_running_calls(base_path, start_server):
     server = start_server(base_path)
     request = predict_request(*["3+4"] * 4096)
     with grpc.insecure_channel(server.target) as channel:
@@ -135,16 +131,16 @@ def test_sigterm_lets_calls_in_flight_finish(base_path, start_server):
 
 
 @pytest.mark.embedded
-def test_sigterm_while_a_version_is_loading_ends_it_at_once(base_path, start_server):
+def test_sigterm_while_a_version_loads_ends_the_server_at_once(base_path, start_server):
     server = start_server(base_path, wait=False)
     wait_for_log(server, "Loading servable version")
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(30) == -signal.SIGTERM  # there is nothing to drain yet
+    assert server.process.wait(30) == -signal.SIGTERM  # no call can be running
 
 
 @pytest.fixture
 def slow_model(tmp_path):
-    """A base path whose model takes some seconds to answer: `steps` of a large product."""
+    """A base path with a model that computes `steps` large products."""
     block = tf.fill([400, 400], 1 / 400)
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.int32, name="steps")])
@@ -160,7 +156,7 @@ def slow_model(tmp_path):
 
 
 @pytest.mark.embedded
-def test_after_the_grace_the_server_ends_whatever_still_runs(slow_model, start_server):
+def test_running_call_is_cut_off_after_the_grace_period(slow_model, start_server):
     server = start_server(slow_model, flags=["--shutdown_grace_seconds=0.5"])
     request = predict_pb2.PredictRequest()
     request.model_spec.name = "seq2sum"
@@ -174,11 +170,9 @@ def test_after_the_grace_the_server_ends_whatever_still_runs(slow_model, start_s
 
 
 @pytest.mark.embedded
-def test_what_keeps_a_server_from_starting_is_the_last_thing_told(
-    base_path, start_server, shared_server
-):
-    def failure(base, **how):
-        code, line = start_server(base, wait=False, **how).wait_for_exit()
+def test_last_line_of_a_failed_start_is_its_error(base_path, start_server, shared_server):
+    def failure(base, **options):
+        code, line = start_server(base, wait=False, **options).wait_for_exit()
         assert code == 255
         return line
 
@@ -187,30 +181,29 @@ def test_what_keeps_a_server_from_starting_is_the_last_thing_told(
     assert "absolute path" in failure("models/seq2sum")
     line = failure(base_path, flags=["--prot=1"])
     assert "unknown argument: --prot=1, did you mean --port" in line
-    assert "not a port" in failure(base_path, port=99999)
+    assert "expected a port" in failure(base_path, port=99999)
     (base_path / "1" / "saved_model.pb").unlink()
     server = start_server(base_path, wait=False, flags=["--max_num_load_retries=0"])
     assert server.wait_for_exit()[0] == 255
-    told = server.log.read_text().partition("Failed to start server. Error: ")[2]
-    assert told.startswith("UNKNOWN: 1 servable(s) did not become available: {{{name: seq2sum")
-    assert "does not appear to contain a SavedModel bundle" in told
+    error = server.log.read_text().partition("Failed to start server. Error: ")[2]
+    assert error.startswith("UNKNOWN: 1 servable(s) did not become available: {{{name: seq2sum")
+    assert "does not appear to contain a SavedModel bundle" in error
 
 
-def test_the_port_opens_only_when_a_version_serves(base_path, start_server):
+def test_port_opens_only_when_a_version_serves(base_path, start_server):
     aside = base_path.parent / "aside"
     base_path.rename(aside)
     server = start_server(base_path, wait=False)
-    stays_closed(server)
+    assert_stays_closed(server)
     base_path.mkdir()
-    stays_closed(server)
+    assert_stays_closed(server)
     (aside / "1").rename(base_path / "1")
     server.wait_until_open()
     with seq2sum.Client(server.target) as client:
         assert client.add("1+1").value == 2
 
 
-def stays_closed(server):
-    """Looks for as long as a server takes to start and to poll the disk."""
+def assert_stays_closed(server):
     deadline = time.monotonic() + SECONDS_CLOSED
     while time.monotonic() < deadline:
         assert not server.is_open()
@@ -218,8 +211,8 @@ def stays_closed(server):
         time.sleep(0.05)
 
 
-def wait_for_log(server, words):
-    deadline = time.monotonic() + LONGEST
-    while words not in server.log.read_text():
+def wait_for_log(server, text):
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while text not in server.log.read_text():
         assert time.monotonic() < deadline, server.log.read_text()
         time.sleep(0.002)

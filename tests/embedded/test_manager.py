@@ -1,4 +1,4 @@
-"""The manager, step by step, with a loader that only pretends."""
+"""The manager, step by step, with a fake loader."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ MODEL = "m"
 
 
 class Bench:
-    """A manager with its surroundings."""
+    """A manager with a monitor and a fake loader."""
 
-    def __init__(self, **how) -> None:
+    def __init__(self, **options) -> None:
         self.monitor = StateMonitor()
         self.loader = FakeLoader()
-        self.manager = Manager(self.loader, self.monitor, **how)
+        self.manager = Manager(self.loader, self.monitor, **options)
 
     def aspire(self, *versions, model=MODEL, broken=()):
         paths = {v: f"/models/{'broken' if v in broken else 'good'}/{v}" for v in versions}
@@ -29,7 +29,7 @@ class Bench:
         for _ in range(100):
             if not self.manager.step():
                 return
-        raise AssertionError("the manager never comes to rest")
+        raise AssertionError("the manager has an action in every step")
 
     def states(self, model=MODEL):
         return {v: entry.state.name for v, entry in self.monitor.versions(model).items()}
@@ -44,7 +44,7 @@ def bench():
     return Bench()
 
 
-def test_an_aspired_version_is_loaded_and_serves(bench):
+def test_aspired_version_is_loaded_and_serves(bench):
     bench.aspire(1)
     bench.settle()
     assert bench.states() == {1: "AVAILABLE"}
@@ -53,7 +53,7 @@ def test_an_aspired_version_is_loaded_and_serves(bench):
         assert servable.path == "/models/good/1"
 
 
-def test_the_newer_version_takes_over_and_the_older_one_is_unloaded(bench):
+def test_newer_version_replaces_the_older_one(bench):
     bench.aspire(1)
     bench.settle()
     bench.aspire(2)
@@ -63,7 +63,7 @@ def test_the_newer_version_takes_over_and_the_older_one_is_unloaded(bench):
     assert [servable.closed for servable in bench.loader.loaded] == [True, False]
 
 
-def test_at_every_step_of_a_swap_some_version_serves(bench):
+def test_some_version_serves_at_every_step_of_a_swap(bench):
     bench.aspire(1)
     bench.settle()
     bench.aspire(2)
@@ -76,10 +76,10 @@ def test_at_every_step_of_a_swap_some_version_serves(bench):
 def test_unloads_come_before_loads_and_newest_versions_first(bench):
     bench.aspire(1)
     bench.aspire(5, 3, model="other")
-    seen = []
+    states = []
     while bench.manager.step():
-        seen.append((bench.states(), bench.states("other")))
-    assert [versions for _, versions in seen] == [
+        states.append(bench.states("other"))
+    assert states == [
         {5: "AVAILABLE", 3: "START"},
         {5: "AVAILABLE", 3: "AVAILABLE"},
         {5: "AVAILABLE", 3: "AVAILABLE"},
@@ -91,14 +91,14 @@ def test_unloads_come_before_loads_and_newest_versions_first(bench):
     assert bench.states() == {2: "START", 1: "AVAILABLE"}
 
 
-def test_the_latest_is_the_largest_number_that_serves(bench):
+def test_latest_version_is_the_largest_number_that_serves(bench):
     bench.aspire(1, 3, 2)
     bench.settle()
     assert bench.serving() == 3
     assert bench.serving(1) == 1
 
 
-def test_a_broken_version_ends_with_its_error_and_the_old_one_goes_on(bench):
+def test_broken_version_ends_with_its_error_and_the_old_one_serves_on(bench):
     bench.aspire(1)
     bench.settle()
     bench.aspire(2, broken=[2])
@@ -106,11 +106,11 @@ def test_a_broken_version_ends_with_its_error_and_the_old_one_goes_on(bench):
     assert bench.states() == {2: "END", 1: "AVAILABLE"}
     error = bench.monitor.versions(MODEL)[2].error
     assert error.code is Code.NOT_FOUND
-    assert error.__traceback__ is None  # it would keep whatever the load had in its hands
+    assert error.__traceback__ is None  # it would keep the objects of the load alive
     assert bench.serving() == 1
 
 
-def test_a_broken_version_is_not_tried_again_while_it_is_aspired(bench):
+def test_broken_version_is_not_retried_while_it_is_aspired(bench):
     bench.aspire(2, broken=[2])
     bench.settle()
     bench.aspire(2)
@@ -119,7 +119,7 @@ def test_a_broken_version_is_not_tried_again_while_it_is_aspired(bench):
     assert bench.loader.loaded == []
 
 
-def test_a_failed_load_is_tried_again_as_often_as_asked():
+def test_failed_load_is_retried():
     pauses = []
     bench = Bench(retries=2, pause=lambda: pauses.append("pause"))
     bench.loader.failures_to_come = 2
@@ -129,14 +129,14 @@ def test_a_failed_load_is_tried_again_as_often_as_asked():
     assert (bench.loader.attempts, pauses) == (3, ["pause", "pause"])
 
 
-def test_a_version_that_fails_the_check_ends_without_an_attempt_to_load_it():
+def test_version_that_fails_the_check_is_not_loaded():
     def check(model, version, path):
         checked.append((model, version, path))
         if version == 2:
             raise ServingError(Code.NOT_FOUND, f"{path} not found")
 
     checked = []
-    bench = Bench(retries=2, pause=lambda: pytest.fail("there is nothing to wait for"), check=check)
+    bench = Bench(retries=2, pause=lambda: pytest.fail("no retry is expected"), check=check)
     bench.aspire(1)
     bench.settle()
     bench.aspire(2)
@@ -147,8 +147,8 @@ def test_a_version_that_fails_the_check_ends_without_an_attempt_to_load_it():
     assert checked == [(MODEL, 1, "/models/good/1"), (MODEL, 2, "/models/good/2")]
 
 
-def test_the_check_is_not_repeated_with_the_attempts():
-    """A version whose folder is gone meanwhile stays LOADING until its retries are over."""
+def test_check_is_not_repeated_by_retries():
+    """A version whose folder is removed meanwhile stays LOADING until its retries are over."""
     checked = []
     bench = Bench(retries=2, pause=lambda: False, check=lambda *_: checked.append(1))
     bench.aspire(1, broken=[1])
@@ -156,7 +156,7 @@ def test_the_check_is_not_repeated_with_the_attempts():
     assert (bench.loader.attempts, len(checked)) == (3, 1)
 
 
-def test_the_same_error_of_many_attempts_is_logged_a_few_times(caplog):
+def test_repeated_load_error_is_logged_a_few_times(caplog):
     bench = Bench(retries=500, pause=lambda: False)
     bench.aspire(1, broken=[1])
     bench.settle()
@@ -167,7 +167,7 @@ def test_the_same_error_of_many_attempts_is_logged_a_few_times(caplog):
     assert "publish it under a new number" in failed[-1].message
 
 
-def test_a_version_that_a_newer_one_replaced_is_not_tried_again():
+def test_version_that_is_no_longer_aspired_is_not_retried():
     pauses = []
 
     def pause():
@@ -186,22 +186,22 @@ def test_a_version_that_a_newer_one_replaced_is_not_tried_again():
     assert bench.monitor.versions(MODEL)[1].error is not None
 
 
-def test_without_load_threads_a_version_that_is_tried_again_holds_up_every_model():
-    seen = []
+def test_retries_without_load_threads_block_every_model():
+    states = []
 
     def pause():
         bench.aspire(1, model="other")
-        seen.append(bench.states("other"))
+        states.append(bench.states("other"))
         return False
 
     bench = Bench(retries=2, pause=pause)
     bench.aspire(1, broken=[1])
     bench.settle()
-    assert seen == [{}, {}]
+    assert states == [{}, {}]
     assert bench.states("other") == {1: "AVAILABLE"}
 
 
-def test_retries_come_to_an_end():
+def test_retries_end():
     bench = Bench(retries=2, pause=lambda: False)
     bench.aspire(1, broken=[1])
     bench.settle()
@@ -209,7 +209,7 @@ def test_retries_come_to_an_end():
     assert bench.loader.attempts == 3
 
 
-def test_a_server_that_stops_does_not_try_again():
+def test_stopping_server_does_not_retry():
     bench = Bench(retries=100, pause=lambda: True)
     bench.aspire(1, broken=[1])
     bench.settle()
@@ -217,7 +217,7 @@ def test_a_server_that_stops_does_not_try_again():
     assert bench.loader.attempts == 1
 
 
-def test_a_version_that_was_gone_can_come_back(bench):
+def test_unloaded_version_can_be_aspired_again(bench):
     bench.aspire(1)
     bench.settle()
     bench.aspire()
@@ -228,8 +228,8 @@ def test_a_version_that_was_gone_can_come_back(bench):
     assert bench.states() == {1: "AVAILABLE"}
 
 
-def test_a_version_that_was_dropped_and_fell_back_cannot_be_aspired_again(bench):
-    """The real server's trap: whoever rolls out must know it, so it is kept."""
+def test_version_that_serves_unaspired_cannot_be_aspired_again(bench):
+    """The real server has this trap too, and rollouts have to handle it."""
     bench.aspire(1)
     bench.settle()
     bench.aspire(2, broken=[2])
@@ -242,14 +242,14 @@ def test_a_version_that_was_dropped_and_fell_back_cannot_be_aspired_again(bench)
     assert bench.states() == {3: "AVAILABLE", 2: "END", 1: "END"}
 
 
-def test_only_the_last_word_of_the_source_counts(bench):
+def test_last_report_of_the_source_counts(bench):
     bench.aspire(1)
     bench.aspire(2)
     bench.settle()
     assert bench.states() == {2: "AVAILABLE"}
 
 
-def test_models_do_not_touch_each_other(bench):
+def test_models_are_independent(bench):
     bench.aspire(1)
     bench.aspire(7, model="other", broken=[7])
     bench.settle()
@@ -258,7 +258,7 @@ def test_models_do_not_touch_each_other(bench):
 
 
 @pytest.mark.parametrize(
-    ("model", "version", "which"),
+    ("model", "version", "name"),
     [
         (MODEL, 2, "Specific(m, 2)"),
         (MODEL, 0, "Specific(m, 0)"),
@@ -266,18 +266,16 @@ def test_models_do_not_touch_each_other(bench):
         ("nope", 1, "Specific(nope, 1)"),
     ],
 )
-def test_what_does_not_serve_is_not_found_in_tensorflow_servings_words(
-    bench, model, version, which
-):
+def test_missing_version_has_tensorflow_servings_message(bench, model, version, name):
     bench.aspire(1)
     bench.settle()
     with pytest.raises(ServingError) as caught, bench.manager.handle(model, version):
         pass
     assert caught.value.code is Code.NOT_FOUND
-    assert caught.value.message == f"Servable not found for request: {which}"
+    assert caught.value.message == f"Servable not found for request: {name}"
 
 
-def test_unloading_waits_for_the_requests_in_flight(bench):
+def test_unload_waits_for_running_requests(bench):
     bench.aspire(1)
     bench.settle()
     old = bench.loader.loaded[0]
@@ -288,7 +286,7 @@ def test_unloading_waits_for_the_requests_in_flight(bench):
         unloading.start()
         while bench.states()[1] != "UNLOADING":
             pass
-        assert bench.serving() == 2  # new requests go on meanwhile
+        assert bench.serving() == 2  # new requests are served meanwhile
         assert not old.closed
         assert unloading.is_alive()
     unloading.join(10)
@@ -296,7 +294,7 @@ def test_unloading_waits_for_the_requests_in_flight(bench):
     assert bench.states() == {2: "AVAILABLE", 1: "END"}
 
 
-def test_one_long_request_holds_up_the_versions_of_every_model(bench):
+def test_long_request_blocks_loads_of_every_model(bench):
     bench.aspire(1)
     bench.settle()
     with bench.manager.handle(MODEL, None):
@@ -311,7 +309,7 @@ def test_one_long_request_holds_up_the_versions_of_every_model(bench):
     assert bench.states("other") == {1: "AVAILABLE"}
 
 
-def test_a_failing_request_gives_its_handle_back(bench):
+def test_failing_request_releases_its_handle(bench):
     bench.aspire(1)
     bench.settle()
     with pytest.raises(RuntimeError), bench.manager.handle(MODEL, None):
@@ -321,7 +319,7 @@ def test_a_failing_request_gives_its_handle_back(bench):
     assert bench.states() == {1: "END"}
 
 
-def test_a_state_that_cannot_follow_is_a_bug():
+def test_invalid_state_transition_is_a_bug():
     monitor = StateMonitor()
     with pytest.raises(AssertionError, match="END to AVAILABLE"):
         monitor.publish(MODEL, 1, State.AVAILABLE)

@@ -1,4 +1,4 @@
-"""Memory after calls that TensorFlow had to break off, in a server as a user starts it."""
+"""Memory of a server after calls that timed out inside a graph."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CONFIG = (
     "model_version_policy { specific { versions: 1 } } } }"
 )
 TIMEOUT = "--rest_api_timeout_in_ms=16"
-"""The shortest that TensorFlow is told."""
+"""The shortest timeout that TensorFlow gets: `inference/callables.py` rounds up to it."""
 STEPS = 10**6
-"""Of the `slow` signature, each with a product of 100 kB: more than any timeout has time for."""
-MOST_MEGABYTES = 1.5
-"""For 80 calls, of which TensorFlow itself keeps 0.06. With caches of threads it is 5."""
+"""Steps of the `slow` signature, each with a product of 100 kB: too many for the timeout."""
+MAX_MEGABYTES = 1.5
+"""For 80 calls, after which TensorFlow itself keeps 0.06 MB. With thread caches it is 5 MB."""
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def server(tmp_path):
         server.stop()
 
 
-def break_off(server, count):
-    """So many calls, one after the other, that run out of time in the middle of a graph."""
+def time_out(server, count):
+    """Makes calls, one after the other, that time out inside the graph."""
     body = json.dumps({"signature_name": "slow", "inputs": [STEPS]})
     connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=60)
     for _ in range(count):
@@ -49,19 +49,19 @@ def break_off(server, count):
 
 
 @pytest.mark.embedded
-def test_calls_that_run_out_of_time_in_a_graph_leave_no_holes_in_memory(server):
+def test_timeouts_inside_a_graph_do_not_fragment_memory(server):
     def resident():
         return process_stats(server.process.pid).resident
 
-    break_off(server, 20)  # by now all threads are there, and the graph is prepared
+    time_out(server, 20)  # starts all threads, and prepares the graph
     before = resident()
-    break_off(server, 80)
-    assert resident() - before < MOST_MEGABYTES
+    time_out(server, 80)
+    assert resident() - before < MAX_MEGABYTES
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="there is no glibc elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc is used on Linux only")
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("tunables", "expected"),
     [
         ("", "glibc.malloc.tcache_count=0"),
         ("glibc.malloc.arena_max=1", "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0"),
@@ -69,5 +69,5 @@ def test_calls_that_run_out_of_time_in_a_graph_leave_no_holes_in_memory(server):
         ("glibc.malloc.tcache_count=0", "glibc.malloc.tcache_count=0"),
     ],
 )
-def test_threads_cache_nothing_unless_somebody_said_otherwise(given, wanted):
-    assert memory.without_caches(given) == wanted
+def test_thread_caches_are_turned_off_unless_they_are_set(tunables, expected):
+    assert memory.without_thread_caches(tunables) == expected

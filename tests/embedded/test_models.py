@@ -1,4 +1,4 @@
-"""What a list of models may be, and what may follow it."""
+"""Valid lists of models, and valid changes of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def refusal(check, *arguments):
     return caught.value.message
 
 
-def test_a_name_may_stand_in_a_list_once():
+def test_name_may_be_listed_once():
     models.check_list([GOOD, Model("other", "/models/m")])
     assert refusal(models.check_list, [GOOD, Model("m", "/b")]) == (
         "Illegal to list model m multiple times in config list"
@@ -32,25 +32,25 @@ def test_a_name_may_stand_in_a_list_once():
 
 
 @pytest.mark.parametrize("path", ["gs://bucket/m", "s3://b/m", "hdfs://h/m"])
-def test_a_base_path_in_an_object_store_is_refused(path):
+def test_base_path_in_an_object_store_is_refused(path):
     with pytest.raises(ServingError, match="is not supported: copy or mount") as caught:
         models.check_list([Model("m", path)])
     assert caught.value.code is Code.UNIMPLEMENTED
 
 
 @pytest.mark.parametrize("path", ["/models/m", "file:///models/m", "nope://a/b"])
-def test_a_base_path_may_be_absolute_or_a_uri(path):
+def test_base_path_may_be_absolute_or_a_uri(path):
     models.check_list([Model("m", path)])
 
 
 @pytest.mark.parametrize("path", ["", "models/m", "./m", "~/m"])
-def test_no_other_base_path_is_taken(path):
+def test_other_base_path_is_refused(path):
     assert refusal(models.check_list, [Model("m", path)]) == (
         f"Expected model m to have an absolute path or URI; got base_path()={path}"
     )
 
 
-def test_a_model_keeps_its_platform():
+def test_platform_of_a_model_cannot_change():
     models.check_transition([GOOD], [GOOD, Model("x", "/x", platform="torch")])
     assert refusal(models.check_transition, [GOOD], [Model("m", "/m", platform="torch")]) == (
         "Illegal to change a model's platform. For model m platform was tensorflow and new "
@@ -59,12 +59,12 @@ def test_a_model_keeps_its_platform():
 
 
 @pytest.mark.parametrize("after", [[], [GOOD], [Model("n", "/models/n")]])
-def test_a_stored_model_without_a_platform_poisons_whatever_comes_after(after):
-    """The real server's trap: only a restart helps."""
+def test_stored_model_without_a_platform_poisons_later_lists(after):
+    """The real server has this trap too: only a restart helps."""
     assert refusal(models.check_transition, [NO_PLATFORM], after) == NEITHER
 
 
-def test_the_deprecated_type_will_do_but_not_beside_a_platform():
+def test_deprecated_type_is_accepted_without_a_platform():
     assert models.platform(Model("m", "/m", platform="", type_number=1)) == "tensorflow"
     assert "Illegal setting both" in refusal(models.platform, Model("m", "/m", type_number=1))
     assert "model_type choice 2 not supported" in refusal(
@@ -72,7 +72,7 @@ def test_the_deprecated_type_will_do_but_not_beside_a_platform():
     )
 
 
-def test_what_is_looked_at_are_base_paths_and_policies():
+def test_monitored_models_have_base_paths_and_policies():
     assert models.monitored([Model("m", "/m", policy=All())]) == {"m": Monitored("/m", All())}
     assert refusal(models.monitored, [NO_PLATFORM]) == NEITHER
     assert refusal(models.monitored, [Model("m", "/m", platform="torch")]) == (
@@ -80,8 +80,8 @@ def test_what_is_looked_at_are_base_paths_and_policies():
     )
 
 
-def test_there_is_no_request_logger():
-    models.request_logging([GOOD])
-    assert refusal(models.request_logging, [Model("m", "/m", logs_requests=True)]) == (
+def test_request_logging_is_refused():
+    models.check_request_logging([GOOD])
+    assert refusal(models.check_request_logging, [Model("m", "/m", logs_requests=True)]) == (
         "No request-logger-creator provided."
     )

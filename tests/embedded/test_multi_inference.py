@@ -1,15 +1,18 @@
-"""MultiInference: all tasks or none, in one run."""
+"""MultiInference: results of all tasks from a single run."""
 
 from __future__ import annotations
 
 import pytest
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.inference.multi_inference import model_of, multi_inference
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.signatures import CLASSIFY, PREDICT, REGRESS
 from seq2sum_serving.embedded.monitoring import metrics
 from support.scripted_servable import FLOAT, STRING, ScriptedServable, floats, signature
+from support.serving_errors import refusal
 from tensorflow_serving.apis import inference_pb2
+
+pytestmark = pytest.mark.tensorflow
 
 INPUT = {"inputs": STRING}
 OTHER = signature(INPUT, {"outputs": FLOAT})
@@ -33,15 +36,15 @@ def request_of(*tasks, examples=1, models="mmmm"):
     return request
 
 
-def ask(*tasks, servable=None, **keywords):
+def run(*tasks, servable=None, **keywords):
     servable = servable or ScriptedServable(SIGNATURES, scores=floats([0.5]), outputs=floats(8))
     request = request_of(*tasks, **keywords)
     return multi_inference(servable, 7, request, options=InferenceOptions(), timeout=None)
 
 
-def test_every_task_gets_its_result_from_one_run():
+def test_all_tasks_share_a_run():
     servable = ScriptedServable(SIGNATURES, scores=floats([0.5]), outputs=floats(8))
-    first, second = ask(*BOTH, servable=servable).results
+    first, second = run(*BOTH, servable=servable).results
     assert first.classification_result.classifications[0].classes[0].score == 0.5
     assert second.regression_result.regressions[0].value == 8
     assert first.model_spec.signature_name == "serving_default"
@@ -51,20 +54,20 @@ def test_every_task_gets_its_result_from_one_run():
 
 def test_examples_are_fed_to_the_input_of_every_signature():
     servable = ScriptedServable(SIGNATURES, outputs=floats(8))
-    ask(("other", REGRESS), ("regress", REGRESS), servable=servable)
+    run(("other", REGRESS), ("regress", REGRESS), servable=servable)
     assert servable.fed == [{"inputs:0": [b""], "other:0": [b""]}]
 
 
-def test_the_examples_are_counted_once():
+def test_examples_are_counted_once():
     def total():
-        return metrics.REQUEST_EXAMPLE_COUNT_TOTAL.labels("m")._value.get()
+        return metrics.REQUEST_EXAMPLE_COUNT_TOTAL.labels("m").value
 
     before = total()
-    ask(("regress", REGRESS), examples=1)
+    run(("regress", REGRESS), examples=1)
     assert total() == before + 1
 
 
-def test_the_first_task_says_which_model():
+def test_the_first_task_names_the_model():
     assert model_of(request_of(*BOTH, models="ab")).name == "a"
     assert model_of(request_of()).name == ""
 
@@ -101,7 +104,5 @@ def test_the_first_task_says_which_model():
         (BOTH, {"examples": 0}, "INVALID_ARGUMENT", "Input is empty."),
     ],
 )
-def test_what_does_not_fit_is_refused(tasks, keywords, code, message):
-    with pytest.raises(ServingError) as caught:
-        ask(*tasks, **keywords)
-    assert (caught.value.code, caught.value.message) == (Code[code], message)
+def test_invalid_tasks_are_refused(tasks, keywords, code, message):
+    assert refusal(run, *tasks, **keywords) == (Code[code], message)

@@ -51,7 +51,7 @@ def server(base):
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    assert browser.EXECUTABLE, f"Chromium is missing: {system.HOW_TO_GET}"
+    assert browser.EXECUTABLE, f"Chromium is missing: {system.INSTALL_COMMAND}"
     chromium = browser.Browser(tmp_path_factory.mktemp("browser"))
     yield chromium
     chromium.close()

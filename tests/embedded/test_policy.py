@@ -1,4 +1,4 @@
-"""The availability-preserving policy, by tables of snapshots."""
+"""The availability-preserving policy."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def action(*snapshots):
 @pytest.mark.parametrize(
     ("snapshots", "expected"),
     [
-        pytest.param([], None, id="nothing is managed"),
-        pytest.param([(1, START, ASPIRED)], Action(LOAD, 1), id="loads what is aspired"),
+        pytest.param([], None, id="does nothing without versions"),
+        pytest.param([(1, START, ASPIRED)], Action(LOAD, 1), id="loads an aspired version"),
         pytest.param(
             [(1, START, ASPIRED), (3, START, ASPIRED), (2, START, ASPIRED)],
             Action(LOAD, 3),
             id="loads the newest first",
         ),
-        pytest.param([(1, AVAILABLE, ASPIRED)], None, id="is content"),
+        pytest.param([(1, AVAILABLE, ASPIRED)], None, id="does nothing once it serves"),
         pytest.param(
             [(1, AVAILABLE, LEAVING), (2, START, ASPIRED)],
             Action(LOAD, 2),
@@ -65,9 +65,9 @@ def action(*snapshots):
         pytest.param(
             [(2, AVAILABLE, LEAVING), (1, START, ASPIRED)],
             Action(LOAD, 1),
-            id="loads an older version when that is what is aspired",
+            id="loads an aspired version that is older",
         ),
-        pytest.param([(1, END, ASPIRED)], None, id="does not try a failed version again"),
+        pytest.param([(1, END, ASPIRED)], None, id="does not retry a failed version"),
         pytest.param([(1, UNLOADING, LEAVING)], None, id="lets an unloading version finish"),
     ],
 )
@@ -75,12 +75,12 @@ def test_next_action(snapshots, expected):
     assert action(*snapshots) == expected
 
 
-def test_the_order_of_snapshots_does_not_matter():
+def test_order_of_snapshots_does_not_matter():
     snapshots = [(1, AVAILABLE, LEAVING), (2, AVAILABLE, ASPIRED), (3, START, ASPIRED)]
     assert len({action(*order) for order in itertools.permutations(snapshots)}) == 1
 
 
-def test_no_reachable_set_gives_up_the_last_serving_version_for_nothing():
+def test_last_serving_version_is_unloaded_only_if_nothing_is_aspired():
     """Over all sets of three versions: an unload leaves a serving one, or nothing is aspired."""
     kinds = list(itertools.product(State, (ASPIRED, LEAVING)))
     for chosen in itertools.product(kinds, repeat=3):

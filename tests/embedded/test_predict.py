@@ -1,16 +1,19 @@
-"""Predict: which error comes first, what is fed, and what is answered."""
+"""Predict: order of checks, fed tensors, and replies."""
 
 from __future__ import annotations
 
 import pytest
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.inference import tensors
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.predict import predict
 from seq2sum_serving.embedded.monitoring import metrics
 from support.scripted_servable import FLOAT, STRING, ScriptedServable, floats, signature, texts
+from support.serving_errors import refusal
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2
+
+pytestmark = pytest.mark.tensorflow
 
 SCALED = signature({"a": FLOAT, "k": FLOAT}, {"y": FLOAT}, k=tensors.encode(floats(2)))
 ONE_TWICE = signature({"a": FLOAT, "b": FLOAT}, {"z": FLOAT})
@@ -27,8 +30,8 @@ OUTPUTS = {"answer": texts(b"46"), "sure": floats(0.5), "z": floats(1), "y": flo
 UNDECODABLE = tensor_pb2.TensorProto(dtype=0)
 
 
-def ask(name="", filtered=(), servable=None, timeout=None, options=None, **inputs):
-    request = predict_pb2.PredictRequest(output_filter=filtered)
+def run(name="", output_filter=(), servable=None, timeout=None, options=None, **inputs):
+    request = predict_pb2.PredictRequest(output_filter=output_filter)
     request.model_spec.name = "m"
     request.model_spec.version_label = "stable"
     request.model_spec.signature_name = name
@@ -39,14 +42,8 @@ def ask(name="", filtered=(), servable=None, timeout=None, options=None, **input
     return predict(servable, 7, request, options=options or InferenceOptions(), timeout=timeout)
 
 
-def refusal(*arguments, **keywords):
-    with pytest.raises(ServingError) as caught:
-        ask(*arguments, **keywords)
-    return caught.value.code, caught.value.message
-
-
-def test_the_default_signature_answers_with_its_name_and_without_the_label():
-    response = ask(q=texts(b"12+34"))
+def test_replies_name_the_version_and_signature_and_no_label():
+    response = run(q=texts(b"12+34"))
     assert response.model_spec.name == "m"
     assert response.model_spec.WhichOneof("version_choice") == "version"
     assert response.model_spec.version.value == 7
@@ -56,18 +53,18 @@ def test_the_default_signature_answers_with_its_name_and_without_the_label():
     assert response.outputs["sure"].float_val == [0.5]
 
 
-def test_a_filter_is_all_that_is_fetched():
+def test_an_output_filter_selects_the_fetches():
     servable = ScriptedServable(SIGNATURES, **OUTPUTS)
-    response = ask(q=texts(b"1"), filtered=["sure"], servable=servable, timeout=3.5)
+    response = run(q=texts(b"1"), output_filter=["sure"], servable=servable, timeout=3.5)
     assert set(response.outputs) == {"sure"}
     assert servable.fetched == [["sure:0"]]
     assert servable.timeouts == [3.5]
 
 
-def test_defaults_fill_what_is_not_sent():
+def test_signature_defaults_replace_missing_inputs():
     servable = ScriptedServable(SIGNATURES, **OUTPUTS)
-    ask("scaled", a=floats(5), servable=servable)
-    ask("scaled", a=floats(5), k=floats(9), servable=servable)
+    run("scaled", a=floats(5), servable=servable)
+    run("scaled", a=floats(5), k=floats(9), servable=servable)
     assert servable.fed == [{"a:0": [5], "k:0": [2]}, {"a:0": [5], "k:0": [9]}]
 
 
@@ -150,36 +147,36 @@ ONE = floats(1)
         ),
     ],
 )
-def test_the_first_check_that_fails_decides(arguments, inputs, code, message):
-    assert refusal(*arguments, **inputs) == (Code[code], message)
+def test_the_first_failed_check_is_the_error(arguments, inputs, code, message):
+    assert refusal(run, *arguments, **inputs) == (Code[code], message)
 
 
-def test_methods_are_looked_at_only_when_asked_to_and_examples_pass():
-    ask("odd", x=ONE)
+def test_method_names_are_checked_only_with_the_option():
+    run("odd", x=ONE)
     checking = InferenceOptions(check_method_names=True)
-    assert refusal("odd", x=ONE, options=checking) == (
+    assert refusal(run, "odd", x=ONE, options=checking) == (
         Code.INTERNAL,
         (
             "Expected prediction signature method_name to be one of {tensorflow/serving/predict, "
             "tensorflow/serving/classify, tensorflow/serving/regress}. Was: something/else"
         ),
     )
-    ask("examples", inputs=texts(b""), options=checking)
+    run("examples", inputs=texts(b""), options=checking)
 
 
-def test_replies_carry_raw_bytes_when_asked_to():
-    response = ask(q=texts(b"1"), options=InferenceOptions(as_tensor_content=True))
+def test_replies_carry_raw_bytes_with_the_option():
+    response = run(q=texts(b"1"), options=InferenceOptions(as_tensor_content=True))
     assert response.outputs["answer"].tensor_content == b"\x0246"
     assert not response.outputs["answer"].string_val
     assert response.outputs["sure"].tensor_content == floats(0.5).tobytes()
 
 
-def test_runs_that_succeed_are_counted():
+def test_successful_runs_are_counted():
     def count():
         cell = metrics.RUNTIME_LATENCY.labels("m", "Predict", "TF1")
         return cell.count
 
     before = count()
-    ask(q=texts(b"1"))
-    refusal("none")
+    run(q=texts(b"1"))
+    refusal(run, "none")
     assert count() == before + 1

@@ -1,14 +1,17 @@
-"""Regress: which signatures it takes, and what it makes of their output."""
+"""Regress: accepted signatures and outputs."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.regress import regress
 from support.scripted_servable import FLOAT, STRING, ScriptedServable, floats, signature
+from support.serving_errors import refusal
 from tensorflow_serving.apis import regression_pb2
+
+pytestmark = pytest.mark.tensorflow
 
 INPUT, OUTPUT = {"inputs": STRING}, {"outputs": FLOAT}
 SIGNATURES = {
@@ -20,7 +23,7 @@ SIGNATURES = {
 }
 
 
-def ask(name="", examples=2, outputs=floats(0.5, 1.5), options=None):  # noqa: B008
+def run(name="", examples=2, outputs=floats(0.5, 1.5), options=None):  # noqa: B008
     request = regression_pb2.RegressionRequest()
     request.model_spec.name = "m"
     request.model_spec.signature_name = name
@@ -30,16 +33,16 @@ def ask(name="", examples=2, outputs=floats(0.5, 1.5), options=None):  # noqa: B
     return regress(servable, 7, request, options=options or InferenceOptions(), timeout=None)
 
 
-def refusal(*arguments, **keywords):
-    with pytest.raises(ServingError) as caught:
-        ask(*arguments, **keywords)
-    assert caught.value.code is Code.INVALID_ARGUMENT
-    return caught.value.message
+def invalid_argument(*arguments, **keywords):
+    """Message of the INVALID_ARGUMENT that a request gets."""
+    code, message = refusal(run, *arguments, **keywords)
+    assert code is Code.INVALID_ARGUMENT
+    return message
 
 
 @pytest.mark.parametrize("outputs", [floats(0.5, 1.5), floats([0.5], [1.5])])
-def test_each_example_gets_its_number(outputs):
-    response = ask(outputs=outputs)
+def test_regress_returns_a_number_for_each_example(outputs):
+    response = run(outputs=outputs)
     assert [each.value for each in response.result.regressions] == [0.5, 1.5]
     assert response.model_spec.signature_name == "serving_default"
 
@@ -54,8 +57,8 @@ def test_each_example_gets_its_number(outputs):
         ("output", "No regression outputs found in SignatureDef: inputs {\n"),
     ],
 )
-def test_other_signatures_are_refused(name, message):
-    assert refusal(name).startswith(message)
+def test_invalid_signatures_are_refused(name, message):
+    assert invalid_argument(name).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -72,16 +75,16 @@ def test_other_signatures_are_refused(name, message):
         (np.zeros(2), "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
     ],
 )
-def test_an_output_of_another_form_is_refused(outputs, message):
-    assert refusal(outputs=outputs) == message
+def test_outputs_of_another_form_are_refused(outputs, message):
+    assert invalid_argument(outputs=outputs) == message
 
 
-def test_no_examples_are_refused():
-    assert refusal(examples=0) == "Input is empty."
+def test_empty_input_is_refused():
+    assert invalid_argument(examples=0) == "Input is empty."
 
 
-def test_the_method_is_looked_at_only_when_asked_to():
-    assert refusal(options=InferenceOptions(check_method_names=True)) == (
+def test_the_method_name_is_checked_only_with_the_option():
+    assert invalid_argument(options=InferenceOptions(check_method_names=True)) == (
         "Expected regression signature method_name to be tensorflow/serving/regress. "
         "Was: tensorflow/serving/predict"
     )

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from seq2sum_serving.embedded.rest.paths import Action, NoRoute, Route, route, target
+from seq2sum_serving.embedded.rest.paths import Action, Route, RouteError, parse_route, parse_target
 
 PREDICT, METADATA, STATUS = Action.PREDICT, Action.METADATA, Action.STATUS
 
@@ -22,7 +22,7 @@ PREDICT, METADATA, STATUS = Action.PREDICT, Action.METADATA, Action.STATUS
     ],
 )
 def test_paths_are_routed_as_there(verb, path, asked):
-    assert route(verb, path) == asked
+    assert parse_route(verb, path) == asked
 
 
 @pytest.mark.parametrize(
@@ -42,26 +42,26 @@ def test_paths_are_routed_as_there(verb, path, asked):
     ],
 )
 def test_other_paths_are_malformed(verb, path):
-    with pytest.raises(NoRoute) as refused:
-        route(verb, path)
+    with pytest.raises(RouteError) as refused:
+        parse_route(verb, path)
     assert refused.value.message == f"Malformed request: {verb} {path}"
-    assert not refused.value.silent
+    assert not refused.value.has_empty_body
 
 
 def test_no_name_is_told_apart_from_a_malformed_path():
     for path in ("/v1/models", "/v1/models/metadata/metadata/", "/v1/models/versions/3"):
-        with pytest.raises(NoRoute) as refused:
-            route("GET", path)
+        with pytest.raises(RouteError) as refused:
+            parse_route("GET", path)
         assert refused.value.message.startswith(
             "Malformed" if path.endswith("/") else "Missing model name in request."
         )
 
 
 def test_a_version_beyond_64_bits_is_refused_without_a_word():
-    assert route("GET", f"/v1/models/m/versions/{2**63 - 1}").version == 2**63 - 1
-    with pytest.raises(NoRoute) as refused:
-        route("GET", f"/v1/models/m/versions/{2**63}")
-    assert refused.value.silent
+    assert parse_route("GET", f"/v1/models/m/versions/{2**63 - 1}").version == 2**63 - 1
+    with pytest.raises(RouteError) as refused:
+        parse_route("GET", f"/v1/models/m/versions/{2**63}")
+    assert refused.value.has_empty_body
     assert refused.value.model == "m"  # it is counted under its name all the same
 
 
@@ -77,16 +77,16 @@ def test_a_version_beyond_64_bits_is_refused_without_a_word():
     ],
 )
 def test_targets_are_split_as_uris(raw, path, full, is_api):
-    found = target(raw)
+    found = parse_target(raw)
     assert (found.path, found.full, found.is_api) == (path, full, is_api)
 
 
 @pytest.mark.parametrize("raw", [b"/v1/models/a%zz", b"/a%2", b"/a b", b'/"', b"/\xc3\xa9", b"/{}"])
 def test_what_is_no_uri_is_no_target(raw):
-    assert target(raw) is None
+    assert parse_target(raw) is None
 
 
 @pytest.mark.parametrize("rest", ["?", "?x", "#", "?#y", ""])
 def test_a_query_belongs_to_the_path_even_if_it_is_empty(rest):
-    found = target(b"/v1/models/m" + rest.encode())
+    found = parse_target(b"/v1/models/m" + rest.encode())
     assert (found.path, found.full) == ("/v1/models/m", f"/v1/models/m{rest}")

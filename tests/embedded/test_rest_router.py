@@ -12,8 +12,7 @@ from seq2sum_serving.embedded.lifecycle.states import State, VersionState
 from seq2sum_serving.embedded.monitoring import metrics
 from seq2sum_serving.embedded.rest import gzip_body
 from seq2sum_serving.embedded.rest.api import RestApi
-from seq2sum_serving.embedded.rest.overview import latencies
-from seq2sum_serving.embedded.rest.page import Page
+from seq2sum_serving.embedded.rest.page import Page, latencies
 from seq2sum_serving.embedded.rest.request_parser import Request
 from seq2sum_serving.embedded.rest.router import Router, RouterOptions
 from seq2sum_serving.embedded.server_core import ModelView
@@ -75,12 +74,12 @@ def ask():
     plane, core = FakePlane(), FakeCore()
 
     def send(verb, path, body=b"", headers=(), *, workers=workers, **options):
-        app = Router(
+        router = Router(
             RestApi(plane, core, 1.5), Page(core.models), workers, RouterOptions(**options)
         )
         fields = {name.lower().encode(): value.encode() for name, value in headers}
         request = Request(verb, path.encode(), headers=fields, body=body)
-        reply = asyncio.run(asyncio.wait_for(app.answer(request), 5 if workers else 0.05))
+        reply = asyncio.run(asyncio.wait_for(router.handle(request), 5 if workers else 0.05))
         found = {name.lower(): value for name, value in reply.headers}
         return reply.status, found | {"content-type": reply.content_type}, reply.body
 
@@ -108,23 +107,23 @@ def test_a_gzip_body_is_inflated(ask):
 
 
 def test_a_body_that_inflates_beyond_the_limit_is_dropped(monkeypatch):
-    monkeypatch.setattr(gzip_body, "INFLATED_LIMIT", 100)
-    assert gzip_body.inflated(gzip.compress(b"x" * 100)) == b"x" * 100
-    assert gzip_body.inflated(gzip.compress(b"x" * 101)) == b""
-    assert gzip_body.inflated(gzip.compress(b"x" * 100)[:-1]) == b""
+    monkeypatch.setattr(gzip_body, "MAX_DECOMPRESSED_BYTES", 100)
+    assert gzip_body.decompress(gzip.compress(b"x" * 100)) == b"x" * 100
+    assert gzip_body.decompress(gzip.compress(b"x" * 101)) == b""
+    assert gzip_body.decompress(gzip.compress(b"x" * 100)[:-1]) == b""
 
 
 @pytest.mark.parametrize("tail", [b"\0", b"x", b"\n", gzip.compress(b""), gzip.compress(b"{}")])
 def test_a_gzip_body_ends_with_its_only_member(tail):
-    assert gzip_body.inflated(gzip.compress(b"{}")) == b"{}"
-    assert gzip_body.inflated(gzip.compress(b"{}") + tail) == b""
+    assert gzip_body.decompress(gzip.compress(b"{}")) == b"{}"
+    assert gzip_body.decompress(gzip.compress(b"{}") + tail) == b""
 
 
 def test_reserved_flags_of_a_gzip_body_are_ignored():
     body = bytearray(gzip.compress(b"{}"))
     body[3] |= 0xE0
-    assert gzip_body.inflated(bytes(body)) == b"{}"
-    assert gzip_body.inflated(b"") == gzip_body.inflated(bytes(body[:4])) == b""
+    assert gzip_body.decompress(bytes(body)) == b"{}"
+    assert gzip_body.decompress(b"") == gzip_body.decompress(bytes(body[:4])) == b""
 
 
 @pytest.mark.parametrize(
@@ -164,7 +163,7 @@ def test_signatures_and_models_that_are_not_there(ask):
 
 def test_calls_are_counted_under_the_name_that_was_sent(ask):
     def value(model, status):
-        return metrics.REQUEST_COUNT.labels(model, status)._value.get()
+        return metrics.REQUEST_COUNT.labels(model, status).value
 
     before = value("m", "OK"), value("odd name", "NOT_FOUND"), value("", "INVALID_ARGUMENT")
     predict(ask)

@@ -27,7 +27,7 @@ def read(document, **inputs):
     request = predict_pb2.PredictRequest()
     infos = {name: meta_graph_pb2.TensorInfo(dtype=dtype) for name, dtype in inputs.items()}
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    layout = tensors_from_json.fill(request, body, lambda _: infos)
+    layout = tensors_from_json.fill_request(request, body, lambda _: infos)
     return {name: tensors.decode(tensor) for name, tensor in request.inputs.items()}, layout
 
 
@@ -40,8 +40,8 @@ def every_form(values, dtype):
     request = predict_pb2.PredictRequest()
     infos = {"x": meta_graph_pb2.TensorInfo(dtype=dtype)}
     body = json.dumps({"inputs": values}).encode()
-    with mock.patch.object(tensors_from_json, "_at_once", return_value=False):
-        tensors_from_json.fill(request, body, lambda _: infos)
+    with mock.patch.object(tensors_from_json, "_add_as_array", return_value=False):
+        tensors_from_json.fill_request(request, body, lambda _: infos)
     yield tensors.decode(request.inputs["x"])
 
 
@@ -161,7 +161,7 @@ def test_lists_may_be_nested_in_thousands(depth):
     request = predict_pb2.PredictRequest()
     infos = {"x": meta_graph_pb2.TensorInfo(dtype=FLOAT)}
     nested = b"[" * depth + b"1" + b"]" * depth
-    tensors_from_json.fill(request, b'{"inputs":' + nested + b"}", lambda _: infos)
+    tensors_from_json.fill_request(request, b'{"inputs":' + nested + b"}", lambda _: infos)
     assert len(request.inputs["x"].tensor_shape.dim) == depth
     wrong = nested.replace(b"1", b'"a"')
     assert refusal(b'{"inputs":' + wrong + b"}", x=FLOAT).message == (
@@ -341,14 +341,14 @@ def test_outputs_that_have_no_json_form_are_refused(found, layout, said):
 
 def examples(document):
     request = classification_pb2.ClassificationRequest()
-    examples_from_json.fill(request, json.dumps(document).encode())
+    examples_from_json.fill_request(request, json.dumps(document).encode())
     return request.input
 
 
 def test_the_last_feature_of_a_name_counts():
     request = classification_pb2.ClassificationRequest()
     body = b'{"examples": [{"x": 0.5, "x": [1, 2]}]}'
-    examples_from_json.fill(request, body)
+    examples_from_json.fill_request(request, body)
     feature = request.input.example_list.examples[0].features.feature["x"]
     assert list(feature.int64_list.value) == [1, 2]
 

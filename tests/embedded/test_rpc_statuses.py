@@ -1,4 +1,4 @@
-"""Messages of errors on their way through gRPC."""
+"""Error messages that gRPC transports."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from concurrent import futures
 import grpc
 import pytest
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.rpc.statuses import CUT, LONGEST_MESSAGE, abort, cut, sent
+from seq2sum_serving.embedded.rpc.statuses import (
+    MAX_MESSAGE_BYTES,
+    TRUNCATED,
+    abort,
+    original_bytes,
+    truncated,
+)
 
 
-class Refusing(grpc.GenericRpcHandler):
-    """Fails every call with the text of its request."""
+class Echo(grpc.GenericRpcHandler):
+    """Fails every call, with the text of its request as the message."""
 
     def service(self, _):
         return grpc.unary_unary_rpc_method_handler(
@@ -21,9 +27,9 @@ class Refusing(grpc.GenericRpcHandler):
 
 @pytest.fixture(scope="module")
 def details():
-    """What a client of grpcio is given as the message of such a call."""
+    """Returns a message as a client of grpcio receives it."""
     server = grpc.server(futures.ThreadPoolExecutor(1))
-    server.add_generic_rpc_handlers((Refusing(),))
+    server.add_generic_rpc_handlers((Echo(),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
 
@@ -43,17 +49,17 @@ def details():
     [
         "",
         "short: é €",
-        "x" * (LONGEST_MESSAGE + 1),
-        "é" * LONGEST_MESSAGE,
-        "x" + "é" * LONGEST_MESSAGE,
-        "xx" + "€" * LONGEST_MESSAGE,
+        "x" * (MAX_MESSAGE_BYTES + 1),
+        "é" * MAX_MESSAGE_BYTES,
+        "x" + "é" * MAX_MESSAGE_BYTES,
+        "xx" + "€" * MAX_MESSAGE_BYTES,
     ],
 )
-def test_a_message_that_a_worker_passes_on_has_the_same_bytes(details, message):
-    assert sent(details(message)) == cut(message)
+def test_forwarded_message_has_the_original_bytes(details, message):
+    assert original_bytes(details(message)) == truncated(message)
 
 
-def test_a_cut_falls_inside_a_character():
-    assert cut("x" + "é" * LONGEST_MESSAGE) == (
-        b"x" + "é".encode() * (LONGEST_MESSAGE // 2 - 1) + b"\xc3" + CUT
+def test_message_is_cut_inside_a_character():
+    assert truncated("x" + "é" * MAX_MESSAGE_BYTES) == (
+        b"x" + "é".encode() * (MAX_MESSAGE_BYTES // 2 - 1) + b"\xc3" + TRUNCATED
     )

@@ -1,4 +1,4 @@
-"""The server that the suite is told to start, asked by TensorFlow Serving's own stubs."""
+"""The server under test, called through TensorFlow Serving's own stubs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def prediction(channel):
     return prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
-def test_tensorflow_servings_own_stub_gets_right_answers(prediction):
+def test_stock_stub_gets_correct_answers(prediction):
     response = prediction.Predict(predict_request("3+4", "9+9", "nonsense"), timeout=60)
     assert tf.make_ndarray(response.outputs["answers"]).tolist() == [b"7", b"18", b""]
     assert tf.make_ndarray(response.outputs["status"]).tolist() == [0, 0, 1]
@@ -47,13 +47,13 @@ def test_every_signature_is_served(prediction):
     assert tf.make_ndarray(outputs["one_hot"]).shape == (1, 3, 12)
 
 
-def test_an_output_filter_leaves_the_others_out(prediction):
+def test_output_filter_selects_outputs(prediction):
     request = predict_request("3+4")
     request.output_filter.append("answers")
     assert list(prediction.Predict(request, timeout=60).outputs) == ["answers"]
 
 
-def test_metadata_gives_the_signatures(prediction):
+def test_metadata_returns_the_signatures(prediction):
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = "seq2sum"
     response = prediction.GetModelMetadata(request, timeout=60)
@@ -64,7 +64,7 @@ def test_metadata_gives_the_signatures(prediction):
     assert inputs["questions"].dtype == tf.string.as_datatype_enum
 
 
-def test_status_gives_the_version(channel):
+def test_status_returns_the_version(channel):
     stub = model_service_pb2_grpc.ModelServiceStub(channel)
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "seq2sum"
@@ -94,30 +94,28 @@ FAILING = [
 
 
 @pytest.mark.parametrize(("request_", "code", "message"), FAILING)
-def test_a_refused_request_gets_tensorflow_servings_code_and_words(
-    prediction, request_, code, message
-):
+def test_invalid_request_has_tensorflow_servings_error(prediction, request_, code, message):
     with pytest.raises(grpc.RpcError) as caught:
         prediction.Predict(request_, timeout=60)
     assert (caught.value.code().name, caught.value.details()) == (code, message)
 
 
 @pytest.mark.parametrize("method", ["/tensorflow.serving.Nope/Nope", "/x/y"])
-def test_an_unknown_method_is_unimplemented(channel, method):
+def test_unknown_method_is_unimplemented(channel, method):
     with pytest.raises(grpc.RpcError) as caught:
         channel.unary_unary(method)(b"", timeout=60)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_bytes_that_are_no_request_are_an_internal_error(channel, prediction):
+def test_unparsable_request_is_an_internal_error(channel, prediction):
     call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
     with pytest.raises(grpc.RpcError) as caught:
         call(b"\xff\xff\xff", timeout=60)
     assert caught.value.code() is grpc.StatusCode.INTERNAL
-    assert prediction.Predict(predict_request("1+1"), timeout=60).outputs  # and it goes on
+    assert prediction.Predict(predict_request("1+1"), timeout=60).outputs  # the server goes on
 
 
-def test_a_wrong_dtype_is_never_cast(prediction):
+def test_wrong_dtype_is_not_cast(prediction):
     request = predict_request()
     request.inputs["questions"].CopyFrom(tf.make_tensor_proto([1.0]))
     with pytest.raises(grpc.RpcError) as caught:
@@ -128,9 +126,9 @@ def test_a_wrong_dtype_is_never_cast(prediction):
 def test_concurrent_callers_get_their_own_answers(shared_server):
     with seq2sum.Client(shared_server.target) as client:
 
-        def ask(number):
+        def is_correct(number):
             question = f"{number % 10}+{number // 10 % 10}"
             return client.add(question).value == number % 10 + number // 10 % 10
 
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            assert all(pool.map(ask, range(400)))
+            assert all(pool.map(is_correct, range(400)))

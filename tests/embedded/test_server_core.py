@@ -1,4 +1,4 @@
-"""The core with a loader that only pretends: reloads, labels, and the real server's traps."""
+"""ServerCore with a fake loader: reloads, labels, and the real server's traps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from google.protobuf import text_format
 from seq2sum_serving.embedded.config import CoreOptions
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.server_core import Core, model_of
+from seq2sum_serving.embedded.model_spec import model_spec_of
+from seq2sum_serving.embedded.server_core import ServerCore
 from support.fake_loader import FakeLoader
 from tensorflow_serving.apis import (
     get_model_status_pb2,
@@ -23,12 +24,12 @@ PLATFORM = 'model_platform: "tensorflow"'
 
 
 class Bench:
-    """A core over a folder of its own, with a manager that runs and a source that polls."""
+    """A ServerCore over a folder, with threads that run the manager and poll the source."""
 
     def __init__(self, folder, **options) -> None:
         self.folder = folder
         self.stop = threading.Event()
-        self.core = Core(FakeLoader(), CoreOptions(load_retries=0, **options), self.stop)
+        self.core = ServerCore(FakeLoader(), CoreOptions(load_retries=0, **options), self.stop)
         self.pool = ThreadPoolExecutor(4)
         self.threads = [self.pool.submit(self._manage), self.pool.submit(self._poll)]
 
@@ -51,7 +52,7 @@ class Bench:
             (self.folder / path).mkdir(parents=True)
 
     def reload(self, *models):
-        """Each a name, or a name and what else its entry holds; paths are the folder's."""
+        """Reloads models: names, or pairs of a name and the further text of its entry."""
         text = "".join(
             f'config {{ name: "{name}" base_path: "{self.folder / name}" {rest} }}'
             for name, rest in (
@@ -79,8 +80,8 @@ class Bench:
         return {row.version: name(row.state) for row in rows}
 
     def wait_for(self, model, **states):
-        wanted = {int(version.strip("v")): state for version, state in states.items()}
-        while self.states(model) != wanted:
+        expected = {int(version.strip("v")): state for version, state in states.items()}
+        while self.states(model) != expected:
             assert not any(thread.done() for thread in self.threads)
 
 
@@ -106,12 +107,12 @@ def label(key, value):
     )
 
 
-def test_a_reload_that_adds_a_model_returns_when_it_serves(bench):
+def test_reload_that_adds_a_model_returns_when_it_serves(bench):
     bench.reload("a", "b")
     assert bench.serving("b") == 3
 
 
-def test_models_that_are_left_out_end_and_stay_known(bench):
+def test_removed_model_ends_and_stays_known(bench):
     bench.reload("a", "b")
     bench.reload("a")
     bench.wait_for("b", v3="END")
@@ -123,15 +124,14 @@ def test_models_that_are_left_out_end_and_stay_known(bench):
     assert bench.serving("b") == 3
 
 
-def test_an_empty_list_unloads_everything(bench):
+def test_empty_list_unloads_everything(bench):
     bench.reload()
     bench.wait_for("a", v1="END")
 
 
-def test_a_new_model_that_fails_is_told_once_and_the_good_ones_are_up(bench):
-    # The fake loader fails for this path.
-    wanted = ("a", "b", "broken")
-    assert refusal(bench.reload, *wanted) == (
+def test_failure_of_a_new_model_is_reported_once_and_other_models_serve(bench):
+    models = ("a", "b", "broken")
+    assert refusal(bench.reload, *models) == (
         Code.UNKNOWN,
         (
             "1 model(s) did not become available: {{{name: broken version: 7} due to error: "
@@ -139,11 +139,11 @@ def test_a_new_model_that_fails_is_told_once_and_the_good_ones_are_up(bench):
         ),
     )
     assert bench.serving("b") == 3
-    bench.reload(*wanted)  # no longer new: an OK that proves nothing
+    bench.reload(*models)  # no longer new, so it is not waited for
     assert bench.states("broken") == {7: "END"}
 
 
-def test_a_reload_never_returns_while_a_new_model_has_no_version_and_holds_up_the_next(bench):
+def test_reload_waits_for_a_version_of_a_new_model_and_blocks_the_next_reload(bench):
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(bench.reload, "a", "late")
         while "late" not in bench.core.source.models:
@@ -158,7 +158,7 @@ def test_a_reload_never_returns_while_a_new_model_has_no_version_and_holds_up_th
     assert bench.serving("b") == 3
 
 
-def test_a_server_that_stops_lets_go_of_a_reload_that_waits(bench):
+def test_stopping_server_ends_a_waiting_reload(bench):
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(bench.reload, "a", "late")
         while "late" not in bench.core.source.models:
@@ -167,7 +167,7 @@ def test_a_server_that_stops_lets_go_of_a_reload_that_waits(bench):
         assert refusal(waiting.result, 10) == (Code.UNAVAILABLE, "the server stops")
 
 
-def test_a_new_model_without_a_platform_poisons_the_configuration(bench):
+def test_new_model_without_a_platform_poisons_the_configuration(bench):
     assert refusal(bench.reload, "a", ("b", ""))[0] is Code.INVALID_ARGUMENT
     for models in (["a"], ["a", "b"], []):
         code, message = refusal(bench.reload, *models)
@@ -176,7 +176,7 @@ def test_a_new_model_without_a_platform_poisons_the_configuration(bench):
     assert bench.serving("a") == 1
 
 
-def test_labels_move_only_to_versions_that_are_available(bench):
+def test_label_moves_only_to_an_available_version(bench):
     bench.reload(("a", label("stable", 1)))
     assert bench.serving("a", label="stable") == 1
     assert refusal(bench.reload, ("a", label("stable", 2)))[0] is Code.FAILED_PRECONDITION
@@ -186,12 +186,12 @@ def test_labels_move_only_to_versions_that_are_available(bench):
     assert bench.serving("a", label="stable") == 2
 
 
-def test_labels_are_replaced_even_if_a_new_model_fails_after_them(bench):
+def test_labels_are_replaced_even_if_a_new_model_fails(bench):
     assert refusal(bench.reload, ("a", label("stable", 1)), "broken")[0] is Code.UNKNOWN
     assert bench.serving("a", label="stable") == 1
 
 
-def test_the_label_of_a_version_that_is_gone_finds_nothing(bench):
+def test_label_of_an_unloaded_version_is_not_found(bench):
     bench.reload(("a", label("stable", 1)))
     bench.publish("a/2")
     (bench.folder / "a" / "1").rmdir()
@@ -209,7 +209,7 @@ def test_version_zero_is_a_version(bench):
     )
 
 
-def test_the_status_of_an_unknown_model_names_the_version_if_the_request_does(bench):
+def test_status_error_of_an_unknown_model_names_the_requested_version(bench):
     def status(**spec):
         request = get_model_status_pb2.GetModelStatusRequest(model_spec={"name": "nope", **spec})
         return refusal(bench.core.status, request)
@@ -222,15 +222,15 @@ def test_the_status_of_an_unknown_model_names_the_version_if_the_request_does(be
         )
 
 
-def test_a_request_needs_a_model_and_a_name(bench):
-    assert refusal(model_of, predict_pb2.PredictRequest()) == (
+def test_request_needs_a_model_spec_with_a_name(bench):
+    assert refusal(model_spec_of, predict_pb2.PredictRequest()) == (
         Code.INVALID_ARGUMENT,
         "Missing ModelSpec",
     )
     assert refusal(bench.serving, "") == (Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
 
 
-def test_a_model_with_request_logging_is_refused_after_it_was_loaded(bench):
+def test_request_logging_is_refused_after_the_models_are_loaded(bench):
     logged = ("b", f"{PLATFORM} logging_config {{}}")
     assert refusal(bench.reload, "a", logged) == (
         Code.INVALID_ARGUMENT,
@@ -240,15 +240,13 @@ def test_a_model_with_request_logging_is_refused_after_it_was_loaded(bench):
     bench.reload("a")
 
 
-def test_a_configuration_of_another_kind_is_refused(bench):
+def test_custom_model_config_is_refused(bench):
     request = model_management_pb2.ReloadConfigRequest()
     request.config.custom_model_config.SetInParent()
     assert refusal(bench.core.reload, request)[0] is Code.INVALID_ARGUMENT
 
 
-def test_a_server_without_configuration_knows_no_labels_and_fails_the_first_one_as_a_start(
-    tmp_path,
-):
+def test_first_reload_of_a_server_without_models_is_like_a_start(tmp_path):
     bench = Bench(tmp_path)
     try:
         bench.publish("broken/7", "a/1")
@@ -257,7 +255,7 @@ def test_a_server_without_configuration_knows_no_labels_and_fails_the_first_one_
             Code.UNAVAILABLE,
             "Model labels does not init yet.x",
         )
-        for _ in range(2):  # the second time at once
+        for _ in range(2):  # the second attempt fails at once
             code, message = refusal(bench.reload, "broken")
             assert code is Code.UNKNOWN
             assert message.startswith("1 servable(s) did not become available: {{{name: broken")
@@ -267,7 +265,7 @@ def test_a_server_without_configuration_knows_no_labels_and_fails_the_first_one_
         bench.close()
 
 
-def test_what_an_operator_sees(bench):
+def test_models_have_labels_and_states(bench):
     bench.reload(("a", label("stable", 1)))
     [view] = bench.core.models()
     assert (view.name, view.base_path) == ("a", str(bench.folder / "a"))

@@ -1,4 +1,4 @@
-"""TLS of the server, by an SSLConfig that holds the PEM text itself."""
+"""TLS of the server, from an SSLConfig."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture
 def ssl_config(certificates, tmp_path):
-    """Writes an SSLConfig and gives the flag for it."""
+    """Writes an SSLConfig, and returns the flag for it."""
 
     def write(**changes):
         issued = certificates.authorities["ours"].issue_cert("127.0.0.1", "localhost")
@@ -34,23 +34,23 @@ def ssl_config(certificates, tmp_path):
     return write
 
 
-def ask(target, root, *, key=None, certificate=None):
-    """A stock stub's question over TLS."""
+def predict(target, root, *, key=None, certificate=None):
+    """Calls Predict through a stock stub over TLS."""
     files = [path.read_bytes() if path else None for path in (root, key, certificate)]
     with grpc.secure_channel(target, grpc.ssl_channel_credentials(*files)) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         return stub.Predict(predict_request("3+4"), timeout=60)
 
 
-def test_a_server_with_tls_is_asked_with_tls_only(
+def test_tls_server_refuses_other_authorities_and_plain_text(
     start_server, base_path, certificates, ssl_config
 ):
     server = start_server(base_path, flags=[ssl_config()])
-    assert ask(server.target, certificates.ca).outputs
+    assert predict(server.target, certificates.ca).outputs
     with seq2sum.Client(server.target, tls=seq2sum.TLS(ca=certificates.ca)) as client:
         assert client.add("3+4").value == 7
     with pytest.raises(grpc.RpcError) as caught:
-        ask(server.target, certificates.other_ca)
+        predict(server.target, certificates.other_ca)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     with grpc.insecure_channel(server.target) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
@@ -58,18 +58,18 @@ def test_a_server_with_tls_is_asked_with_tls_only(
             stub.Predict(predict_request("3+4"), timeout=60)
 
 
-def test_it_may_want_a_certificate_of_the_client(
+def test_client_verify_requires_a_client_certificate(
     start_server, base_path, certificates, ssl_config, tmp_path
 ):
     flag = ssl_config(custom_ca=certificates.ca.read_text(), client_verify=True)
     socket = tmp_path / "socket"
     server = start_server(base_path, flags=[flag, f"--grpc_socket_path={socket}"])
     ours = certificates.of_client()
-    assert ask(server.target, certificates.ca, **ours).outputs
+    assert predict(server.target, certificates.ca, **ours).outputs
     for wrong in ({}, certificates.of_client("other")):
         with pytest.raises(grpc.RpcError):
-            ask(server.target, certificates.ca, **wrong)
-    # The socket is no way around it.
+            predict(server.target, certificates.ca, **wrong)
+    # The socket requires TLS as well.
     with grpc.insecure_channel(f"unix:{socket}") as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         with pytest.raises(grpc.RpcError):
@@ -77,8 +77,8 @@ def test_it_may_want_a_certificate_of_the_client(
 
 
 @pytest.mark.embedded
-def test_what_is_no_tls_configuration_is_told(start_server, base_path, ssl_config):
-    # There the process aborts, after it has loaded the models.
+def test_invalid_tls_configuration_fails_the_start(start_server, base_path, ssl_config):
+    # tensorflow_model_server aborts here, after it has loaded the models.
     flag = ssl_config(server_cert="/etc/cert.pem")
     server = start_server(base_path, wait=False, flags=[flag])
     code, line = server.wait_for_exit()

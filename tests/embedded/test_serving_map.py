@@ -1,4 +1,4 @@
-"""The map of what serves: who sees which one, and who waits for whom."""
+"""Versions that requests find during changes of the map, and changes that wait for requests."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ def found(serving, model, version=None):
         return handle
 
 
-def test_the_largest_number_is_the_latest(serving):
+def test_largest_number_is_the_latest(serving):
     serving.add("m", 3, "three")
     serving.add("m", 2, "two")
     assert found(serving, "m") == (3, "three")
     assert found(serving, "m", 1) == (1, "one")
 
 
-def test_a_version_that_was_taken_out_is_not_found(serving):
+def test_removed_version_is_not_found(serving):
     assert serving.remove("m", 1) == "one"
     with pytest.raises(ServingError, match=r"Latest\(m\)"):
         found(serving, "m")
 
 
-def test_a_change_waits_for_the_requests_before_it_and_not_for_those_after(serving):
-    begun, end = threading.Event(), threading.Event()
+def test_change_waits_for_earlier_requests_only(serving):
+    started, end = threading.Event(), threading.Event()
 
     def request():
         with serving.handle("m", None) as handle:
-            begun.set()
+            started.set()
             end.wait(10)
             assert handle == (1, "one")
 
     old = threading.Thread(target=request)
     old.start()
-    begun.wait(10)
+    started.wait(10)
     change = threading.Thread(target=serving.add, args=("other", 7, "seven"))
     change.start()
     while True:
@@ -62,7 +62,7 @@ def test_a_change_waits_for_the_requests_before_it_and_not_for_those_after(servi
     old.join()
 
 
-def test_a_request_that_finds_nothing_holds_nothing_up(serving):
+def test_request_that_finds_nothing_does_not_block_changes(serving):
     with pytest.raises(ServingError):
         found(serving, "nope")
     serving.add("m", 2, "two")

@@ -1,10 +1,13 @@
-"""The ConfigProto of sessions, from flags and a file."""
+"""The ConfigProto of sessions, built from flags and a file."""
 
 from __future__ import annotations
 
 import pytest
-from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
+from seq2sum_serving.embedded.errors import Code, StartupError
 from seq2sum_serving.embedded.inference.session_config import session_config
+from support.serving_errors import refusal
+
+pytestmark = pytest.mark.tensorflow
 
 
 def threads(**flags):
@@ -19,7 +22,7 @@ def file(tmp_path):
     return str(file)
 
 
-def test_parallelism_is_both_kinds_unless_they_are_said_apart():
+def test_parallelism_applies_to_both_unless_set_separately():
     assert threads() == (0, 0)
     assert threads(parallelism=2) == (2, 2)
     assert threads(intra_op=3) == (3, 0)
@@ -28,17 +31,17 @@ def test_parallelism_is_both_kinds_unless_they_are_said_apart():
 
 
 @pytest.mark.parametrize("flags", [{"parallelism": -1}, {"intra_op": -2, "inter_op": 1}])
-def test_negative_threads_within_an_operation_are_refused(flags):
+def test_negative_intra_op_threads_are_refused(flags):
     with pytest.raises(StartupError, match="expected at least 0"):
         session_config(**flags)
 
 
-def test_all_three_are_a_contradiction():
+def test_all_three_flags_together_are_refused():
     with pytest.raises(StartupError, match="You cannot configure all"):
         session_config(parallelism=1, intra_op=1, inter_op=1)
 
 
-def test_flags_count_more_than_the_file(file):
+def test_flags_override_the_file(file):
     assert threads(file=file) == (5, 0)
     assert threads(file=file, parallelism=2) == (2, 2)
     assert session_config(file=file, gpu_memory_fraction=0.5).allow_soft_placement
@@ -52,10 +55,8 @@ def test_flags_count_more_than_the_file(file):
         ("nonsense {", Code.INVALID_ARGUMENT, "Invalid protobuf file: '{file}'"),
     ],
 )
-def test_a_file_that_is_none_of_its_kind_is_an_error(tmp_path, content, code, message):
+def test_an_invalid_file_is_refused(tmp_path, content, code, message):
     file = tmp_path / "session.txt"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(ServingError) as caught:
-        session_config(file=str(file))
-    assert (caught.value.code, caught.value.message) == (code, message.format(file=file))
+    assert refusal(session_config, file=str(file)) == (code, message.format(file=file))

@@ -1,4 +1,4 @@
-"""Servers that are stopped under load, with a second one in the clients' list."""
+"""Servers that are stopped under load, with a second server in the clients' list."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RETRY = {
 
 
 class Callers:
-    """Threads that call without pause, and the codes that their calls ended with."""
+    """Threads that call without pause, and the counts of their calls by status."""
 
     def __init__(self, call, count):
         self.codes = Counter()
@@ -56,16 +56,16 @@ class Callers:
             except seq2sum.Seq2SumError as error:
                 self.codes[str(error)] += 1
 
-    def wait_for_answers(self):
-        """Waits until some more calls have been answered."""
+    def wait_for_successes(self):
+        """Waits until more calls have succeeded."""
         before = self.codes["OK"]
         while self.codes["OK"] < before + 20:
             assert not self._done.wait(0.01)
 
 
-def caller(stack, targets, *methods):
-    """A call through plain gRPC."""
-    config = json.dumps({"methodConfig": methods})  # pick_first, as by default
+def predict_call(stack, targets, *method_configs):
+    """Returns a function that calls Predict through plain gRPC."""
+    config = json.dumps({"methodConfig": method_configs})  # with pick_first, the default
     channel = stack.enter_context(
         grpc.insecure_channel("ipv4:" + ",".join(targets), [("grpc.service_config", config)])
     )
@@ -82,14 +82,14 @@ def test_no_call_fails_when_one_of_two_servers_stops(base_path, start_server):
         with ExitStack() as stack:
             client = stack.enter_context(seq2sum.Client(targets, timeout=30))
             sdk = stack.enter_context(Callers(lambda client=client: client.add("3+4"), 3))
-            retrying = stack.enter_context(Callers(caller(stack, targets, RETRY), 3))
-            plain = stack.enter_context(Callers(caller(stack, targets), 2))
+            retrying = stack.enter_context(Callers(predict_call(stack, targets, RETRY), 3))
+            plain = stack.enter_context(Callers(predict_call(stack, targets), 2))
             for callers in (sdk, retrying, plain):
-                callers.wait_for_answers()
+                callers.wait_for_successes()
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(30) == 0
             for callers in (sdk, retrying, plain):
-                callers.wait_for_answers()
+                callers.wait_for_successes()
         assert set(sdk.codes) == {"OK"}
         assert set(retrying.codes) == {"OK"}
         refused = {code for code in plain.codes if code != "OK"}

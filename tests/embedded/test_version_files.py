@@ -1,12 +1,13 @@
-"""Versions with files that cannot be looked at: links to nothing, links in a circle."""
+"""Versions with inaccessible files: broken links and circular links."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.inference import version_files
+from support.serving_errors import refusal
 
 RESERVING = "Error while attempting to reserve resources to load servable {name: m version: 1}: "
 
@@ -20,13 +21,12 @@ def version(tmp_path):
 
 
 def failure(version):
-    with pytest.raises(ServingError) as caught:
-        version_files.check("m", 1, str(version))
-    assert caught.value.message.startswith(RESERVING)
-    return caught.value.code, caught.value.message.removeprefix(RESERVING)
+    code, message = refusal(version_files.check, "m", 1, str(version))
+    assert message.startswith(RESERVING)
+    return code, message.removeprefix(RESERVING)
 
 
-def test_good_links_are_followed(version, tmp_path):
+def test_valid_links_are_followed(version, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (version / "assets").symlink_to(tmp_path / "elsewhere")
     (version / "link.pb").symlink_to("saved_model.pb")
@@ -34,14 +34,14 @@ def test_good_links_are_followed(version, tmp_path):
     version_files.check("m", 1, f"file://{version}")
 
 
-def test_a_version_that_is_a_link_to_nothing_is_not_found(tmp_path):
+def test_a_missing_version_folder_is_not_found(tmp_path):
     (tmp_path / "1").symlink_to("/nothere")
     (tmp_path / "2").symlink_to("2")
     for name in ("1", "2", "3"):
         assert failure(tmp_path / name) == (Code.NOT_FOUND, f"{tmp_path / name} not found")
 
 
-def test_a_file_in_place_of_a_version_is_not_a_directory(tmp_path):
+def test_a_file_in_place_of_a_version_folder_is_refused(tmp_path):
     (tmp_path / "1").touch()
     assert failure(tmp_path / "1") == (
         Code.FAILED_PRECONDITION,
@@ -49,7 +49,7 @@ def test_a_file_in_place_of_a_version_is_not_a_directory(tmp_path):
     )
 
 
-def test_a_broken_link_in_any_depth_fails_the_version(version):
+def test_a_broken_link_at_any_depth_fails_the_version(version):
     link = version / "variables" / "variables.index"
     link.symlink_to("nothere")
     assert failure(version) == (Code.NOT_FOUND, f"{link}; No such file or directory")
@@ -59,7 +59,7 @@ def test_a_broken_link_in_any_depth_fails_the_version(version):
     )
 
 
-def test_links_in_a_circle_fail_the_version(version):
+def test_circular_links_fail_the_version(version):
     (version / "loop").symlink_to("loop")
     assert failure(version) == (
         Code.UNKNOWN,
@@ -67,16 +67,15 @@ def test_links_in_a_circle_fail_the_version(version):
     )
 
 
-def test_a_link_to_its_own_folder_fails_where_the_system_gives_up(version):
+def test_a_link_to_its_own_folder_fails_at_the_systems_limit(version):
     (version / "loop").symlink_to(".")
-    code, message = failure(version)
-    assert (code, message) == (
+    assert failure(version) == (
         Code.UNKNOWN,
         f"{version}{'/loop' * 41}; Too many levels of symbolic links",
     )
 
 
-def test_links_that_stand_for_billions_of_files_are_refused_soon(version):
+def test_links_that_multiply_files_are_refused_early(version):
     (version / "a").symlink_to(".")
     (version / "b").symlink_to(".")
     code, message = failure(version)
@@ -84,7 +83,7 @@ def test_links_that_stand_for_billions_of_files_are_refused_soon(version):
     assert "more than 100000 files" in message
 
 
-def test_a_name_that_is_not_utf_8_can_be_sent(version):
+def test_a_name_that_is_not_utf_8_is_reported(version):
     (version / os.fsdecode(b"\xff")).symlink_to("nothere")
     assert failure(version)[1].encode() == (
         f"{version}/\N{REPLACEMENT CHARACTER}; No such file or directory".encode()

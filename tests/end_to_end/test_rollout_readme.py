@@ -28,9 +28,9 @@ POLICY = """
 [latency]
 samples = 50
 slack_milliseconds = 1000.0
-p99_milliseconds = 5000.0
+max_p99_milliseconds = 5000.0
 [live]
-fewest = 10
+min_calls = 10
 [traffic]
 steps = [10, 50]
 bake = 2

@@ -1,4 +1,4 @@
-"""One run: workers send cases and judge the answers, while good callers ask beside them."""
+"""A fuzzing run: workers send cases and check replies next to well-behaved background callers."""
 
 from __future__ import annotations
 
@@ -10,90 +10,100 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-from fuzz import generation, invariants, judging, steady
-from fuzz.books import Books, Finding
+from fuzz import background_caller, checking, generation, invariants
+from fuzz.background_caller import BackgroundCaller
+from fuzz.findings import Finding, Results
 from fuzz.inputs import Case
 from fuzz.invariants import Fault
 from fuzz.replies import GrpcReply, NoReply, Replies, Reply
 from fuzz.server import Server
 
-MOST_REDUCED = 40
-"""Kinds of findings whose inputs are made smaller; what follows is shown as it was sent."""
+MAX_MINIMIZED = 40
+"""Kinds of findings whose inputs are minimized; later ones are reported with the input as sent."""
 TRACEBACK = "Traceback (most recent call last)"
 EXCEPTION = re.compile(r"^(?:\w+\.)*\w+(?:Error|Exception)\b", re.MULTILINE)
-MOST_TRACE = 3000
-SECONDS_TO_DIE = 1.0
-"""Between a broken connection and the end of the process that broke it."""
+MAX_TRACEBACK = 3000
+EXIT_SECONDS = 1.0
+"""From a broken connection to the exit of the process that broke it."""
 
 
 class Campaign:
     """Sends cases to one server, or to two that are compared."""
 
-    def __init__(self, servers: Sequence[Server], books: Books, *, workers: int) -> None:
-        self.servers, self.books, self._workers = tuple(servers), books, workers
-        self.callers = [steady.SteadyCaller(server, self._beside) for server in self.servers]
+    def __init__(self, servers: Sequence[Server], results: Results, *, workers: int) -> None:
+        self.servers, self.results, self._workers = tuple(servers), results, workers
+        self.callers = [BackgroundCaller(server, self._caller_failed) for server in self.servers]
         self._lock = threading.Lock()
-        self._under_way: dict[int, Case] = {}
-        self._log_read = dict.fromkeys(self.servers, 0)
+        self._in_flight: dict[int, Case] = {}
+        self._log_offset = dict.fromkeys(self.servers, 0)
         self._up = threading.Event()
         self._up.set()
         self._repairing = threading.Lock()
 
+    @property
+    def background_calls(self) -> int:
+        return sum(caller.calls for caller in self.callers)
+
     def run(self, cases: Iterator[Case]) -> None:
-        """Sends all cases; a last good call to each server must be answered."""
-        with ExitStack() as beside:
+        """Sends all cases; afterwards each server must answer a well-formed call."""
+        with ExitStack() as background:
             for caller in self.callers:
-                beside.enter_context(caller)
+                background.enter_context(caller)
             with ThreadPoolExecutor(self._workers) as pool:
                 workers = [pool.submit(self._work, cases) for _ in range(self._workers)]
             for worker in workers:
-                worker.result()  # raises what the fuzzer itself did wrong
+                worker.result()  # raises exceptions of the fuzzer itself
         for server in self.servers:
-            if problem := steady.check_grpc(server, 1) or steady.check_rest(server, 2):
-                self.books.add(Finding(None, Fault("no good answer afterwards", problem)))
+            problem = background_caller.check_grpc(server, 1) or background_caller.check_rest(
+                server, 2
+            )
+            if problem:
+                self.results.add(Finding(None, Fault("no good answer afterwards", problem)))
 
     def _work(self, cases: Iterator[Case]) -> None:
-        mine = threading.get_ident()
+        thread = threading.get_ident()
         while True:
             self._up.wait()
             with self._lock:
                 case = next(cases, None)
             if case is None:
                 return
-            self._under_way[mine] = case
-            self.examine(case)
-            del self._under_way[mine]
+            self._in_flight[thread] = case
+            self._run_case(case)
+            del self._in_flight[thread]
 
-    def examine(self, case: Case) -> None:
-        """Sends one case, and books what comes of it."""
+    def _run_case(self, case: Case) -> None:
         starts = self._starts()
-        replies = judging.ask(self.servers, case.input)
-        if any(map(is_broken, replies)):
-            self._await_an_end()
+        replies = checking.send(self.servers, case.input)
+        if any(map(may_be_crash, replies)):
+            self._await_exit()
         if self._has_restarted(starts):
-            return  # its answer is that of a server that was ending, or had ended
-        faults, explained = judging.judge(self.servers, case.input, replies)
+            return  # the reply may come from a server that was exiting
+        faults, explained = checking.check(self.servers, case.input, replies)
         if self._has_restarted(starts):
             return
-        self.books.count(case, replies, explained)
-        self._look_at_logs()
-        for fault in faults[:1]:  # what else is wrong mostly comes of it
-            finding = Finding(case, fault, case.input, replies)
-            if self.books.is_new(finding):
-                few = len(self.books.findings) <= MOST_REDUCED
-                reduced = judging.reduced(self.servers, case, fault) if few else finding
-                self.books.keep(finding.key, reduced)
+        self.results.count(case, replies, explained)
+        self._check_logs()
+        for fault in faults[:1]:  # further faults mostly follow from the first
+            self.results.add(Finding(case, fault, case.input, replies), self._minimize)
+
+    def _minimize(self, finding: Finding) -> Finding:
+        few = len(self.results.findings) <= MAX_MINIMIZED
+        return checking.minimize(self.servers, finding) if few else finding
 
     def _starts(self) -> tuple[int, ...]:
         return tuple(server.starts for server in self.servers)
 
-    def _await_an_end(self) -> None:
-        deadline = time.monotonic() + SECONDS_TO_DIE
-        while all(server.is_alive() for server in self.servers) and time.monotonic() < deadline:
+    def _all_alive(self) -> bool:
+        return all(server.is_alive() for server in self.servers)
+
+    def _await_exit(self) -> None:
+        deadline = time.monotonic() + EXIT_SECONDS
+        while self._all_alive() and time.monotonic() < deadline:
             time.sleep(0.02)
 
     def _has_restarted(self, starts: tuple[int, ...]) -> bool:
-        """Whether a server has ended meanwhile; it is up again when this returns."""
+        """Restarts servers that have exited; returns whether any was restarted since `starts`."""
         with self._repairing:
             for server in self.servers:
                 if not server.is_alive():
@@ -101,8 +111,8 @@ class Campaign:
         return starts != self._starts()
 
     def _repair(self, server: Server) -> None:
-        """Starts a server again, and looks for the case that ends it when it is sent alone."""
-        suspects = list(self._under_way.values())
+        """Restarts a server, and searches for the case that ends it when it is sent alone."""
+        suspects = list(self._in_flight.values())
         code, lines = server.process.wait(0), server.last_lines()
         self._up.clear()
         for caller in self.callers:
@@ -112,47 +122,50 @@ class Campaign:
         for caller in self.callers:
             caller.resume()
         self._up.set()
-        numbers = ", ".join(str(case.number) for case in suspects)
-        text = f"exit code {code}; cases under way: {numbers}\n{lines}"
-        self.books.add(Finding(culprit, Fault("the server ended", text), culprit and culprit.input))
+        text = f"exit code {code}; cases in flight: {numbers(suspects)}\n{lines}"
+        fault = Fault("the server ended", text)
+        self.results.add(Finding(culprit, fault, culprit and culprit.input))
 
     def _ends(self, server: Server, case: Case) -> bool:
-        server.ask(case.input, due=invariants.due(case.input))
-        self._await_an_end()
+        server.send(case.input, expected_replies=invariants.expected_replies(case.input))
+        self._await_exit()
         if server.is_alive():
             return False
         server.restart()
         return True
 
-    def _beside(self, problem: str) -> None:
-        """A good call was not answered as it should be."""
+    def _caller_failed(self, problem: str) -> None:
+        """Reports the failure of a background call, unless a server has ended."""
         starts = self._starts()
-        self._await_an_end()
-        if all(server.is_alive() for server in self.servers) and starts == self._starts():
-            numbers = ", ".join(str(case.number) for case in list(self._under_way.values()))
-            text = f"{problem}; cases under way: {numbers}"
-            self.books.add(Finding(None, Fault("another caller was affected", text)))
+        self._await_exit()
+        if self._all_alive() and starts == self._starts():
+            text = f"{problem}; cases in flight: {numbers(self._in_flight.values())}"
+            self.results.add(Finding(None, Fault("another caller was affected", text)))
 
-    def _look_at_logs(self) -> None:
-        """A traceback in a log is a fault, whatever was answered."""
+    def _check_logs(self) -> None:
+        """Reports new tracebacks in the logs."""
         for server in self.servers:
             with self._lock:
-                size, before = server.log.stat().st_size, self._log_read[server]
-                text = server.log_from(before) if size > before else ""
-                raised = EXCEPTION.findall(text)
-                if TRACEBACK in text and not raised:
+                size, offset = server.log.stat().st_size, self._log_offset[server]
+                text = server.log_from(offset) if size > offset else ""
+                exceptions = EXCEPTION.findall(text)
+                if TRACEBACK in text and not exceptions:
                     continue  # its end is not written yet
-                self._log_read[server] = before + len(text.encode("utf-8", "surrogateescape"))
-                numbers = ", ".join(str(case.number) for case in self._under_way.values())
+                self._log_offset[server] = offset + len(text.encode("utf-8", "surrogateescape"))
+                in_flight = numbers(self._in_flight.values())
             if TRACEBACK in text:
-                kind = f"a traceback in the log: {', '.join(sorted(set(raised)))}"
-                trace = text[text.index(TRACEBACK) :][:MOST_TRACE]
-                what = f"\n{trace}\ncases under way: {numbers}"
-                self.books.add(Finding(None, Fault(kind, what)))
+                kind = f"a traceback in the log: {', '.join(sorted(set(exceptions)))}"
+                traceback = text[text.index(TRACEBACK) :][:MAX_TRACEBACK]
+                fault = Fault(kind, f"\n{traceback}\ncases in flight: {in_flight}")
+                self.results.add(Finding(None, fault))
 
 
-def is_broken(reply: Reply) -> bool:
-    """Whether the reply may be due to the end of the process."""
+def numbers(cases: Iterator[Case] | Sequence[Case]) -> str:
+    return ", ".join(str(case.number) for case in list(cases))
+
+
+def may_be_crash(reply: Reply) -> bool:
+    """Returns whether the reply may result from the exit of the process."""
     match reply:
         case NoReply():
             return True
@@ -163,8 +176,8 @@ def is_broken(reply: Reply) -> bool:
     return False
 
 
-def numbered(seed: int, seconds: float, kinds: frozenset[str]) -> Iterator[Case]:
-    """Cases from 0 on, until the time is over."""
+def timed_cases(seed: int, seconds: float, kinds: frozenset[str]) -> Iterator[Case]:
+    """Yields cases from number 0 on, until the time is over."""
     deadline = time.monotonic() + seconds
     for number in itertools.count():
         if time.monotonic() > deadline:

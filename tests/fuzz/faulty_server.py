@@ -1,6 +1,6 @@
 """A small server with a planted fault, for the tests of the fuzzer: `--fault=NAME`.
 
-It adds questions and echoes tensors over gRPC and REST, and starts without TensorFlow.
+It adds questions, returns its input tensors over gRPC and REST, and starts without TensorFlow.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ FAULTS = (
     "refuses everything",
 )
 TRIGGER = b"trigger"
-"""The fault shows only in inputs that hold this."""
+"""Only inputs that contain this show the fault."""
 
 
 class Model:
-    """Answers of both fronts."""
+    """Replies over gRPC and REST."""
 
     def __init__(self, fault: str) -> None:
         self._fault, self._mixed_up = fault, False
@@ -44,7 +44,7 @@ class Model:
         return self._fault == fault and TRIGGER in request
 
     def answer(self, data: bytes) -> predict_pb2.PredictResponse:
-        """Sums of questions, or the input x as y."""
+        """Returns the sums of questions, or the input x as y."""
         if self.has("dies", data):
             os._exit(3)
         self._mixed_up |= self.has("mixes up callers", data)
@@ -57,7 +57,7 @@ class Model:
         else:
             reply.outputs["y"].CopyFrom(request.inputs["x"])
             if self.has("loses trailing NULs", data):
-                shortened = [one.rstrip(b"\0") for one in request.inputs["x"].string_val]
+                shortened = [value.rstrip(b"\0") for value in request.inputs["x"].string_val]
                 reply.outputs["y"].string_val[:] = shortened
         return reply
 

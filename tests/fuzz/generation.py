@@ -1,14 +1,14 @@
-"""Which input a case has: a function of the seed and the number, and of nothing else."""
+"""Generates the input of a case from its seed and number alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from fuzz.generators import http, other_calls, predict, rest
-from fuzz.generators.chance import Chance
+from fuzz.generators.seeded_random import SeededRandom
 from fuzz.inputs import Case, Input
 
-GENERATORS: dict[str, Callable[[Chance], Input]] = {
+GENERATORS: dict[str, Callable[[SeededRandom], Input]] = {
     "predict": predict.any_signature,
     "predict-echo": predict.echo,
     "examples": other_calls.examples,
@@ -39,9 +39,9 @@ WEIGHTS = {
 
 
 def case(seed: int, number: int, kinds: frozenset[str] = frozenset(GENERATORS)) -> Case | None:
-    """One case; None if its kind is not wanted."""
-    chance = Chance(f"{seed}/{number}")
-    kind = chance.weighted(WEIGHTS)
+    """Returns one case; None if its kind is excluded."""
+    rng = SeededRandom(f"{seed}/{number}")
+    kind = rng.weighted(WEIGHTS)
     if kind not in kinds:
         return None
-    return Case(seed, number, kind, GENERATORS[kind](chance))
+    return Case(seed, number, kind, GENERATORS[kind](rng))

@@ -1,4 +1,4 @@
-"""Which replies a conversation must get, as libevent's HTTP server gives them.
+"""The replies that a conversation must get, as libevent's HTTP server gives them.
 
 Each rule is a recorded case of the groups `http`, `http-half-closed` and `gzip`.
 """
@@ -11,74 +11,76 @@ from dataclasses import dataclass
 from fuzz import sending
 from fuzz.inputs import Conversation, Message
 
-NOT_KNOWN = {b"FOO": 501, b"get": 501}
-REFUSED = {b"PUT": 400, b"DELETE": 400, b"PATCH": 400, b"OPTIONS": 400}
-FOUND = {b"/v1/models/solo": 200, b"/v1/models/nothere": 404}
+UNKNOWN_VERBS = {b"FOO": 501, b"get": 501}
+REJECTED_VERBS = {b"PUT": 400, b"DELETE": 400, b"PATCH": 400, b"OPTIONS": 400}
+GET_STATUSES = {b"/v1/models/solo": 200, b"/v1/models/nothere": 404}
 VALUE = re.compile(rb"\d+\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """The replies that must come, in order."""
+class ExpectedReplies:
+    """The replies to a conversation, in order."""
 
     statuses: tuple[int, ...]
     contents: tuple[bytes, ...]
-    """What the body of each reply contains."""
+    """Text that the body of each reply contains."""
     exact: bool
-    """Whether no further reply may follow."""
+    """Whether further replies are a fault."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    """What one message leads to."""
+class _Outcome:
+    """The reply to one message."""
 
     status: int | None
-    """None if that is not known."""
+    """None if it is unknown."""
     content: bytes = b""
     ends: bool = False
-    """Whether the server closes the connection, or takes what follows for something else."""
+    """Whether the server closes the connection, or misreads the following messages."""
 
 
-def due(conversation: Conversation) -> Due:
-    """The replies to the messages that are sent in whole."""
+def expected(conversation: Conversation) -> ExpectedReplies:
+    """Returns the replies to the messages that are sent completely."""
     statuses, contents, sent = [], [], 0
     limit = len(sending.wire(Conversation(conversation.messages, conversation.cut)))
     for message in conversation.messages:
         sent += len(sending.message_bytes(message))
-        step = _step(message)
+        outcome = _outcome(message)
         if sent > limit:
-            exact = not conversation.noise and step.status == 200
-            return Due(tuple(statuses), tuple(contents), exact)
-        if step.status is None:
-            return Due(tuple(statuses), tuple(contents), exact=False)
-        statuses.append(step.status)
-        contents.append(step.content)
-        if step.ends:
-            return Due(tuple(statuses), tuple(contents), exact=message.framing != "none")
-    return Due(tuple(statuses), tuple(contents), exact=not conversation.noise)
+            exact = not conversation.noise and outcome.status == 200
+            return ExpectedReplies(tuple(statuses), tuple(contents), exact)
+        if outcome.status is None:
+            return ExpectedReplies(tuple(statuses), tuple(contents), exact=False)
+        statuses.append(outcome.status)
+        contents.append(outcome.content)
+        if outcome.ends:
+            return ExpectedReplies(
+                tuple(statuses), tuple(contents), exact=message.framing != "none"
+            )
+    return ExpectedReplies(tuple(statuses), tuple(contents), exact=not conversation.noise)
 
 
-def _step(message: Message) -> _Step:
+def _outcome(message: Message) -> _Outcome:
     if message.version not in (b"HTTP/1.0", b"HTTP/1.1"):
-        return _Step(None if message.verb in NOT_KNOWN else 400, ends=True)
-    if message.verb in NOT_KNOWN:
-        return _Step(NOT_KNOWN[message.verb], ends=True)
+        return _Outcome(None if message.verb in UNKNOWN_VERBS else 400, ends=True)
+    if message.verb in UNKNOWN_VERBS:
+        return _Outcome(UNKNOWN_VERBS[message.verb], ends=True)
     old = message.version == b"HTTP/1.0"
     closes = old or (b"Connection: ", b"close") in message.headers
-    if message.verb in REFUSED:
-        return _Step(REFUSED[message.verb], ends=closes)
+    if message.verb in REJECTED_VERBS:
+        return _Outcome(REJECTED_VERBS[message.verb], ends=closes)
     if message.verb == b"GET":
-        return _Step(FOUND[message.path], ends=closes)
+        return _Outcome(GET_STATUSES[message.path], ends=closes)
     match message.framing:
-        case "none":  # the body is taken for the next request
-            return _Step(400, ends=True)
+        case "none":  # the server reads the body as the next request
+            return _Outcome(400, ends=True)
         case "length and chunked":
-            return _Step(400, ends=True)
+            return _Outcome(400, ends=True)
         case "chunked" if old:
-            return _Step(None)
+            return _Outcome(None)
         case "gzip and more":
-            return _Step(400, ends=closes)
+            return _Outcome(400, ends=closes)
     value = VALUE.search(message.body)
     if value is None:
-        return _Step(400, ends=closes)
-    return _Step(200, value[0], ends=closes)
+        return _Outcome(400, ends=closes)
+    return _Outcome(200, value[0], ends=closes)

@@ -1,4 +1,4 @@
-"""What the fuzzer sends: plain values, so that they can be compared, printed and made smaller."""
+"""Inputs of the fuzzer: plain values that can be compared, printed and minimized."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One HTTP request of a conversation, with the details of how it is written."""
+    """One HTTP request of a conversation, with the details of its spelling."""
 
     verb: bytes
     path: bytes
@@ -43,19 +43,19 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Bytes on one connection."""
+    """The bytes sent on one connection."""
 
     messages: tuple[Message, ...]
     cut: int | None = None
-    """How many of the bytes are sent; None for all."""
+    """Number of bytes sent; None for all."""
     noise: bytes = b""
-    """Sent after them."""
+    """Bytes sent after the messages."""
     piece: int = 0
     """Bytes sent at a time; 0 for all at once."""
     half_close: bool = False
-    """Whether the sending side is shut down after the last byte."""
+    """Whether the sending side is closed after the last byte."""
     port: str = "rest"
-    """Or "grpc", where no reply is due: such bytes must only harm nobody."""
+    """Or "grpc", where no reply is expected: other callers must not be affected."""
 
 
 Input = Call | Rest | Conversation

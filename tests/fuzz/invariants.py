@@ -1,4 +1,4 @@
-"""What every answer of a single server must keep to, whatever it was asked."""
+"""Invariants of every reply of a single server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from conformance.exchange import METHODS
-from fuzz import comparison, echoes, http_rules, rest_echoes
+from fuzz import comparison, grpc_echoes, http_rules, rest_echoes
 from fuzz.inputs import Call, Conversation, Input, Rest
 from fuzz.replies import GrpcReply, HttpReply, NoReply, Replies, Reply
 from google.protobuf.message import DecodeError
@@ -17,103 +17,108 @@ CODES = {
     "OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED",
 }  # fmt: skip
 OUT_OF_MEMORY = "OOM when allocating tensor"
-"""What an operation says that would need more memory than there is."""
+"""The start of an error from an operation that needs more memory than available."""
 STATUSES = {200, 400, 404, 413, 417, 501}
-LONGEST_MESSAGE = 1024 + len("...TRUNCATED")
+MAX_MESSAGE = 1024 + len("...TRUNCATED")
 """Characters of a gRPC message (grpc_status_util.cc of tensorflow_serving/model_servers)."""
-LONGEST_ERROR = 2048
-"""Bytes of a REST error, besides the one string that may come whole at its end."""
-ESCAPED = 14
-"""Most bytes that one byte of a string takes in an error: `\\u0001`, escaped once more, doubled."""
-BYTES_OF_A_SIZE = 8
-"""In a shape, as an error names it."""
+MAX_ERROR = 2048
+"""Bytes of a REST error, in addition to one string that it may repeat completely."""
+MAX_ESCAPE = 14
+"""Bytes that one byte of a string may take in an error: `\\u0001`, escaped again, doubled."""
+BYTES_PER_DIMENSION = 8
+"""Of a shape in an error."""
 BRACKETS = re.compile(rb"[][]")
 PYTHON = re.compile(
     r"Traceback|\b[A-Z]\w+(Error|Exception|Warning)\b(?!:? error)|NoneType|<class '|object at 0x"
     r"|\bnumpy\b|dtype\(|<tf\.|codec can't|list index|not subscriptable|has no attribute"
     r"|positional argument|can't convert|cannot convert|invalid literal|could not broadcast"
 )
-"""What only an exception of Python says."""
+"""Text that occurs only in Python exceptions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that is wrong with an answer."""
+    """Something wrong with a reply."""
 
     kind: str
-    """The same for everything that is wrong in the same way."""
+    """Equal for faults of one kind."""
     text: str
 
 
-def due(question: Input) -> int | None:
-    """Replies that a conversation must get; None: not known."""
-    if not isinstance(question, Conversation) or question.port == "grpc":
+def expected_replies(test_input: Input) -> int | None:
+    """Returns the number of replies that a conversation must get; None if it is unknown."""
+    if not isinstance(test_input, Conversation) or test_input.port == "grpc":
         return None
-    return len(http_rules.due(question).statuses)
+    return len(http_rules.expected(test_input).statuses)
 
 
-def judge(question: Input, reply: Reply) -> list[Fault]:
-    """Everything that is wrong with an answer."""
-    match question, reply:
+def check(test_input: Input, reply: Reply) -> list[Fault]:
+    """Returns all faults of a reply."""
+    match test_input, reply:
         case _, NoReply():
             return [Fault("no reply", reply.reason)]
         case Call(), GrpcReply():
-            return of_call(question, reply)
+            return check_call(test_input, reply)
         case Rest(), HttpReply():
-            return of_rest(question, reply)
+            return check_rest(test_input, reply)
         case Conversation(), Replies():
-            return of_conversation(question, reply)
-    raise TypeError(f"{type(reply).__name__} is no reply to {type(question).__name__}")
+            return check_conversation(test_input, reply)
+    raise TypeError(f"{type(reply).__name__} cannot be a reply to {type(test_input).__name__}")
 
 
-def of_call(question: Call, reply: GrpcReply) -> list[Fault]:
+def check_call(call: Call, reply: GrpcReply) -> list[Fault]:
     faults = []
     out_of_memory = reply.code == "RESOURCE_EXHAUSTED" and reply.message.startswith(OUT_OF_MEMORY)
-    expected_internal = reply.code == "INTERNAL" and not reply.message and unreadable(question)
-    if reply.code not in CODES and not out_of_memory and not expected_internal:
+    from_grpc = reply.code == "INTERNAL" and not reply.message and is_malformed(call)
+    if reply.code not in CODES and not out_of_memory and not from_grpc:
         faults.append(Fault(f"code {reply.code}", reply.message))
-    if len(reply.message) > LONGEST_MESSAGE:
+    if len(reply.message) > MAX_MESSAGE:
         faults.append(Fault("long error", f"{len(reply.message):,} characters"))
-    faults += python_text(question.data, reply.message)
-    expectation = echoes.expected(question)
+    faults += check_python_text(call.data, reply.message)
+    expectation = grpc_echoes.expected(call)
     if expectation is None:
         return faults
     if reply.code == "OK":
-        found = echoes.departures(expectation, reply.data)
-        return [*faults, *(Fault("changed value", one) for one in found)]
-    if reply.code != (echoes.REFUSED if expectation == echoes.REFUSED else "OK"):
-        wanted = expectation if expectation == echoes.REFUSED else "OK"
-        faults.append(Fault(f"{reply.code} instead of {wanted}", reply.message))
+        mismatches = grpc_echoes.mismatches(expectation, reply.data)
+        return [*faults, *(Fault("changed value", text) for text in mismatches)]
+    expected = grpc_echoes.REJECTED if expectation == grpc_echoes.REJECTED else "OK"
+    if reply.code != expected:
+        faults.append(Fault(f"{reply.code} instead of {expected}", reply.message))
     return faults
 
 
-def unreadable(question: Call) -> bool:
-    """Whether the bytes are not a request: gRPC's own INTERNAL is right then."""
+def is_malformed(call: Call) -> bool:
+    """Returns whether the bytes are not a request, which gRPC itself rejects with INTERNAL."""
     try:
-        METHODS[question.method][1].FromString(question.data)
+        METHODS[call.method][1].FromString(call.data)
     except DecodeError:
         return True
     return False
 
 
-def of_rest(question: Rest, reply: HttpReply) -> list[Fault]:
-    body = question.body or b""
-    faults = of_http(reply, body, room=len(question.path) + room_of(body))
-    expectation = rest_echoes.expected(question)
+def check_rest(request: Rest, reply: HttpReply) -> list[Fault]:
+    body = request.body or b""
+    faults = check_http(reply, body, allowance=len(request.path) + error_allowance(body))
+    expectation = rest_echoes.expected(request)
     if expectation is None:
         return faults
-    wanted = expectation if isinstance(expectation, int) else 200
-    if reply.status != wanted:
-        fault = Fault(f"{reply.status} instead of {wanted}", error_text(reply))
-        return [*faults, fault]
+    status = expectation if isinstance(expectation, int) else 200
+    if reply.status != status:
+        return [*faults, Fault(f"{reply.status} instead of {status}", error_text(reply))]
     if isinstance(expectation, tuple):
-        found = rest_echoes.departures(expectation, reply.body)
-        faults += [Fault("changed value", one) for one in found]
+        mismatches = rest_echoes.mismatches(expectation, reply.body)
+        faults += [Fault("changed value", text) for text in mismatches]
     return faults
 
 
-def of_http(reply: HttpReply, sent: bytes, room: int) -> list[Fault]:
-    """What holds for every HTTP response; `room` is the error's, for what it repeats."""
+def check_http(reply: HttpReply, sent: bytes, allowance: int) -> list[Fault]:
+    """Checks what holds for every HTTP response.
+
+    Args:
+        reply: The response.
+        sent: The request's body.
+        allowance: Bytes of an error for the parts of the request that it repeats.
+    """
     text = reply.body.decode("utf-8", "surrogateescape")
     faults = []
     if reply.status not in STATUSES:
@@ -122,34 +127,36 @@ def of_http(reply: HttpReply, sent: bytes, room: int) -> list[Fault]:
         if reply.header("content-type").startswith("application/json") and not is_json(text):
             faults.append(Fault("not JSON", text[:400]))
         return faults
-    if len(reply.body) > LONGEST_ERROR + room:
+    if len(reply.body) > MAX_ERROR + allowance:
         faults.append(Fault("long error", f"{len(reply.body):,} bytes for {len(sent):,}"))
-    return faults + python_text(sent, text)
+    return faults + check_python_text(sent, text)
 
 
-def of_conversation(question: Conversation, reply: Replies) -> list[Fault]:
-    if question.port == "grpc":
+def check_conversation(conversation: Conversation, replies: Replies) -> list[Fault]:
+    if conversation.port == "grpc":
         return []
-    longest = max((len(part.path) + len(part.body) for part in question.messages), default=0)
-    room = ESCAPED * (longest + len(question.noise))
-    faults = [fault for one in reply.replies for fault in of_http(one, b"", room)]
-    due = http_rules.due(question)
-    seen = tuple(one.status for one in reply.replies)
-    if reply.rest:
-        faults.append(Fault("half a reply", repr(reply.rest[:200])))
-    if seen[: len(due.statuses)] != due.statuses or (due.exact and len(seen) > len(due.statuses)):
-        both = zip_longest(seen, due.statuses, fillvalue="no reply")
-        got, wanted = next(pair for pair in both if pair[0] != pair[1])
-        what = f"\nreplies {seen}, connection {reply.end}; due: {due.statuses}"
-        return [*faults, Fault(f"{got} instead of {wanted}", what)]
-    for content, one in zip(due.contents, reply.replies, strict=False):
-        if content not in one.body:
-            faults.append(Fault("another request's reply", f"{one.body[:200]!r} for {content!r}"))
+    longest = max((len(part.path) + len(part.body) for part in conversation.messages), default=0)
+    allowance = MAX_ESCAPE * (longest + len(conversation.noise))
+    faults = [fault for reply in replies.replies for fault in check_http(reply, b"", allowance)]
+    expected = http_rules.expected(conversation)
+    statuses = replies.statuses
+    if replies.rest:
+        faults.append(Fault("half a reply", repr(replies.rest[:200])))
+    too_many = expected.exact and len(statuses) > len(expected.statuses)
+    if statuses[: len(expected.statuses)] != expected.statuses or too_many:
+        pairs = zip_longest(statuses, expected.statuses, fillvalue="no reply")
+        got, due = next(pair for pair in pairs if pair[0] != pair[1])
+        text = f"\nreplies {statuses}, connection {replies.end}; expected: {expected.statuses}"
+        return [*faults, Fault(f"{got} instead of {due}", text)]
+    for content, reply in zip(expected.contents, replies.replies, strict=False):
+        if content not in reply.body:
+            text = f"{reply.body[:200]!r} for {content!r}"
+            faults.append(Fault("another request's reply", text))
     return faults
 
 
-def python_text(sent: bytes, text: str) -> list[Fault]:
-    """What Python said, unless the caller said it first."""
+def check_python_text(sent: bytes, text: str) -> list[Fault]:
+    """Reports Python's text in an error, unless it was in the request."""
     found = PYTHON.search(text)
     if found is None or found[0].encode("utf-8", "surrogateescape") in sent:
         return []
@@ -157,7 +164,7 @@ def python_text(sent: bytes, text: str) -> list[Fault]:
 
 
 def error_text(reply: HttpReply) -> str:
-    return comparison.error(reply) or reply.body[:400].decode("utf-8", "replace")
+    return comparison.rest_error(reply) or reply.body[:400].decode("utf-8", "replace")
 
 
 def is_json(text: str) -> bool:
@@ -168,16 +175,16 @@ def is_json(text: str) -> bool:
     return True
 
 
-def room_of(body: bytes) -> int:
-    """Bytes of an error that a body may ask for: its longest string, and the shape of its lists."""
+def error_allowance(body: bytes) -> int:
+    """Returns the bytes of an error for a body's longest string and the shape of its lists."""
     depth = deepest = 0
     for bracket in BRACKETS.findall(body):
         depth += 1 if bracket == b"[" else -1
         deepest = max(depth, deepest)
-    return ESCAPED * longest_string(body) + BYTES_OF_A_SIZE * deepest
+    return MAX_ESCAPE * longest_string(body) + BYTES_PER_DIMENSION * deepest
 
 
 def longest_string(body: bytes) -> int:
-    """Bytes between two quotes at most, or of everything if they do not pair up."""
+    """Returns the length of the longest string, or of the longest part if quotes do not match."""
     parts = body.replace(b'\\"', b"__").split(b'"')
     return max(map(len, parts[1::2] if len(parts) % 2 else parts), default=0)

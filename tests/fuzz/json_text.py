@@ -1,4 +1,4 @@
-"""JSON as it is written: a tree that keeps how numbers and strings are spelt, and doubled keys."""
+"""JSON as trees that keep the spelling of numbers and strings, and duplicate keys."""
 
 from __future__ import annotations
 
@@ -7,56 +7,60 @@ from dataclasses import dataclass
 from typing import Any
 
 Tree = Any
-"""A `Raw`, a `Pairs`, or a list of trees."""
+"""A `Token`, an `Object`, or a list of trees."""
 
 
 @dataclass(frozen=True, slots=True)
-class Raw:
-    """A number, string or word, spelt as it stands."""
+class Token:
+    """A number, string or literal, as written."""
 
     text: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
-    """An object; keys as they are spelt, with quotes."""
+class Object:
+    """An object; keys as written, with quotes."""
 
-    items: tuple[tuple[bytes, Tree], ...]
+    members: tuple[tuple[bytes, Tree], ...]
 
 
-def written(tree: Tree) -> bytes:
-    """The text of a tree, however deep."""
+def write(tree: Tree) -> bytes:
+    """Returns the text of a tree of any depth."""
     parts: list[bytes] = []
-    left: list[Any] = [tree]
-    while left:
-        node = left.pop()
+    pending: list[Any] = [tree]
+    while pending:
+        node = pending.pop()
         match node:
             case bytes():
                 parts.append(node)
-            case Raw():
+            case Token():
                 parts.append(node.text)
-            case Pairs():
-                left.append(b"}")
-                for number, (key, value) in reversed(list(enumerate(node.items))):
-                    left += [value, b":", key, b"," if number else b""]
-                left.append(b"{")
+            case Object():
+                pending.append(b"}")
+                for number, (key, value) in reversed(list(enumerate(node.members))):
+                    pending += [value, b":", key, b"," if number else b""]
+                pending.append(b"{")
             case _:
-                left.append(b"]")
+                pending.append(b"]")
                 for number, value in reversed(list(enumerate(node))):
-                    left += [value, b"," if number else b""]
-                left.append(b"[")
+                    pending += [value, b"," if number else b""]
+                pending.append(b"[")
     return b"".join(parts)
 
 
 def read(text: bytes) -> Tree | None:
-    """The tree of a text; None if Python cannot read it. Strings are spelt anew."""
+    """Returns the tree of a text; None if Python cannot parse it. Strings are quoted again."""
+
+    def token(text: str) -> Token:
+        return Token(text.encode())
+
     try:
         value = json.loads(
             text.decode("utf-8", "surrogateescape"),
-            object_pairs_hook=lambda items: Pairs(tuple((spelt(k), tree(v)) for k, v in items)),
-            parse_int=lambda digits: Raw(digits.encode()),
-            parse_float=lambda digits: Raw(digits.encode()),
-            parse_constant=lambda word: Raw(word.encode()),
+            object_pairs_hook=lambda pairs: Object(tuple((quote(k), tree(v)) for k, v in pairs)),
+            parse_int=token,
+            parse_float=token,
+            parse_constant=token,
         )
         return tree(value)
     except (ValueError, RecursionError):
@@ -66,14 +70,14 @@ def read(text: bytes) -> Tree | None:
 def tree(value: Any) -> Tree:
     match value:
         case str():
-            return Raw(spelt(value))
+            return Token(quote(value))
         case list():
-            return [tree(one) for one in value]
+            return [tree(element) for element in value]
         case bool() | None:
-            return Raw(json.dumps(value).encode())
+            return Token(json.dumps(value).encode())
     return value
 
 
-def spelt(text: str) -> bytes:
-    """A string with quotes; bytes that are not UTF-8 as they are."""
+def quote(text: str) -> bytes:
+    """Returns a string in quotes, with bytes that are not UTF-8 unchanged."""
     return json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogateescape")

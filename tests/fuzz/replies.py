@@ -1,4 +1,4 @@
-"""What a server sent back, as plain values."""
+"""Replies of a server, as plain values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HttpReply:
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    """Names in small letters, without the date; a content-length that fits is "(right)"."""
+    """Lower-case names, without the date; a correct content-length is "(right)"."""
     body: bytes
     version: str = "1.1"
 
@@ -34,18 +34,22 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """Everything that came on one connection."""
+    """Everything received on one connection."""
 
     replies: tuple[HttpReply, ...]
     rest: bytes
-    """What was no complete response."""
+    """Bytes after the last complete response."""
     end: str
-    """"closed", "reset" or "open", as the server left it."""
+    """Final state of the connection: "closed", "reset" or "open"."""
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        return tuple(reply.status for reply in self.replies)
 
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """No answer came where one had to."""
+    """A missing reply."""
 
     reason: str
 
@@ -54,33 +58,32 @@ Reply = GrpcReply | HttpReply | Replies | NoReply
 
 
 def outcome(reply: Reply) -> str:
-    """The class that a summary counts a reply under."""
+    """Returns the class of a reply in the summary."""
     match reply:
         case GrpcReply():
             return reply.code
         case HttpReply():
             return str(reply.status)
         case Replies():
-            statuses = sorted({str(one.status) for one in reply.replies})
-            return "+".join(statuses) or "no reply"
+            return "+".join(sorted({*map(str, reply.statuses)})) or "no reply"
         case NoReply():
             return "broken"
 
 
 def is_accepted(reply: Reply) -> bool:
-    """Whether the server did what was asked, in whole or in part."""
+    """Returns whether the server carried out the request, at least in part."""
     match reply:
         case GrpcReply():
             return reply.code == "OK"
         case HttpReply():
             return reply.status == 200
         case Replies():
-            return any(one.status == 200 for one in reply.replies)
+            return 200 in reply.statuses
     return False
 
 
 def split(data: bytes) -> tuple[tuple[HttpReply, ...], bytes]:
-    """The complete responses in what a connection brought, and what is left."""
+    """Splits the bytes of a connection into complete responses and the rest."""
     replies: list[HttpReply] = []
     while True:
         head, found, rest = data.partition(b"\r\n\r\n")
@@ -100,7 +103,7 @@ def split(data: bytes) -> tuple[tuple[HttpReply, ...], bytes]:
 
 
 def _headers(head: bytes) -> tuple[tuple[tuple[str, str], ...], int | None]:
-    """Those to compare, and the length of the body."""
+    """Returns the headers to compare, and the length of the body if it is known."""
     found = {}
     for line in head.decode("latin-1").split("\r\n")[1:]:
         name, _, value = line.partition(":")
@@ -111,3 +114,7 @@ def _headers(head: bytes) -> tuple[tuple[tuple[str, str], ...], int | None]:
         return tuple(sorted(found.items())), None
     found["content-length"] = "(right)"
     return tuple(sorted(found.items())), int(length)
+
+
+def shorten(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text):,} characters)"

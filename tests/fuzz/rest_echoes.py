@@ -1,4 +1,4 @@
-"""What signatures that send their input back must answer over REST."""
+"""The expected REST replies of signatures that return their input."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 from fuzz.inputs import Rest
-from fuzz.json_text import Pairs, Raw, Tree, read
+from fuzz.json_text import Object, Token, Tree, read
 
 PATH = "/v1/models/odd:predict"
 KEYS = {b'"inputs"': "outputs", b'"instances"': "predictions"}
 FLOATS = {"float32": 2.0**-22, "float64": 2.0**-50}
-"""Relative error that a reader and a writer of decimals may make."""
+"""Relative error allowed for parsing and formatting a decimal."""
 SMALLEST = {"float32": 1.2e-38, "float64": 2.3e-308}
-"""What is smaller may become zero: RapidJSON reads subnormal numbers so."""
+"""Smaller numbers may become zero, as RapidJSON reads subnormal numbers."""
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 INTEGERS = {
     name: (int(np.iinfo(name).min), int(np.iinfo(name).max))
@@ -25,35 +25,39 @@ INTEGERS = {
 }
 INTEGER = re.compile(rb"-?\d+")
 SURROGATE = re.compile("[\ud800-\udfff]")
-DEEPEST = 100
-REFUSED = 400
+MAX_DEPTH = 100
+REJECTED = 400
 
 
 class Unknown(Exception):
-    """The answer to this input is not known."""
+    """The reply to this input is unknown."""
 
 
-class Refused(Exception):
-    """This input must be refused."""
+class Rejected(Exception):
+    """This input must be rejected."""
 
 
-def expected(question: Rest) -> int | tuple[str, list[Any], str] | None:
-    """Reply key, flat values and dtype; or 400; None if that is not known."""
+def expected(request: Rest) -> int | tuple[str, list[Any], str] | None:
+    """Returns reply key, flat values and dtype, or 400; None if unknown."""
     try:
-        return _expected(question)
+        return _expected(request)
     except Unknown:
         return None
-    except Refused:
-        return REFUSED
+    except Rejected:
+        return REJECTED
 
 
-def _expected(question: Rest) -> tuple[str, list[Any], str]:
-    tree = read(question.body or b"")
-    if question.verb != "POST" or question.path != PATH or not isinstance(tree, Pairs):
+def _expected(request: Rest) -> tuple[str, list[Any], str]:
+    tree = read(request.body or b"")
+    if request.verb != "POST" or request.path != PATH or not isinstance(tree, Object):
         raise Unknown
-    items = dict(tree.items)
-    name = items.pop(b'"signature_name"', Raw(b'"echo_float32"'))
-    if len(tree.items) != len(dict(tree.items)) or len(items) != 1 or not isinstance(name, Raw):
+    items = dict(tree.members)
+    name = items.pop(b'"signature_name"', Token(b'"echo_float32"'))
+    if (
+        len(tree.members) != len(dict(tree.members))
+        or len(items) != 1
+        or not isinstance(name, Token)
+    ):
         raise Unknown
     [(key, value)] = items.items()
     prefix, _, dtype = name.text.decode("utf-8", "replace").strip('"').partition("_")
@@ -63,28 +67,28 @@ def _expected(question: Rest) -> tuple[str, list[Any], str]:
         raise Unknown
     leaves: list[Tree] = []
     shape_of(value, leaves, 0)
-    return KEYS[key], [leaf(one, dtype) for one in leaves], dtype
+    return KEYS[key], [leaf(tree, dtype) for tree in leaves], dtype
 
 
 def shape_of(tree: Tree, leaves: list[Tree], depth: int) -> tuple[int, ...]:
-    """The shape of nested lists, whose leaves are collected."""
+    """Returns the shape of nested lists, and collects their leaves."""
     if not isinstance(tree, list):
         leaves.append(tree)
         return ()
-    if not tree or depth > DEEPEST:
+    if not tree or depth > MAX_DEPTH:
         raise Unknown
-    shapes = {shape_of(one, leaves, depth + 1) for one in tree}
+    shapes = {shape_of(element, leaves, depth + 1) for element in tree}
     if len(shapes) > 1:
         raise Unknown
     return (len(tree), *shapes.pop())
 
 
 def leaf(tree: Tree, dtype: str) -> Any:
-    """The value of one element."""
-    if isinstance(tree, Pairs):
-        if dtype != "string" or [key for key, _ in tree.items] != [b'"b64"']:
+    """Returns the value of one element."""
+    if isinstance(tree, Object):
+        if dtype != "string" or [key for key, _ in tree.members] != [b'"b64"']:
             raise Unknown
-        return from_base64(tree.items[0][1])
+        return from_base64(tree.members[0][1])
     text = tree.text
     if dtype == "string" and text.startswith(b'"'):
         value = json.loads(text.decode("utf-8", "surrogateescape"))
@@ -97,13 +101,13 @@ def leaf(tree: Tree, dtype: str) -> Any:
         low, high = INTEGERS[dtype]
         if low <= int(text) <= high:
             return int(text)
-    if dtype in FLOATS and (number := a_number(text)) is not None:
+    if dtype in FLOATS and (number := parse_number(text)) is not None:
         return number
     raise Unknown
 
 
-def a_number(text: bytes) -> float | None:
-    """A JSON number; None if it is none, or too large for a double."""
+def parse_number(text: bytes) -> float | None:
+    """Returns a JSON number; None if it is not a number, or too large for a double."""
     try:
         number = float(text)
     except ValueError:
@@ -114,43 +118,43 @@ def a_number(text: bytes) -> float | None:
 
 
 def from_base64(tree: Tree) -> bytes:
-    """As the recorded cases of the group `rest-base64` decode: no padding, or the right amount."""
-    text = tree.text.decode("latin-1") if isinstance(tree, Raw) else ""
+    """Decodes as the recorded cases of `rest-base64`: without padding, or with the right amount."""
+    text = tree.text.decode("latin-1") if isinstance(tree, Token) else ""
     if not re.fullmatch(r'"[\x21\x23-\x5b\x5d-\x7e]*"', text):
         raise Unknown
     digits = text[1:-1].rstrip("=.")
     padding = len(text) - 2 - len(digits)
     if not re.fullmatch(r"[A-Za-z0-9+/]*", digits):
-        raise Refused
+        raise Rejected
     if len(digits) % 4 == 1 or padding not in (0, -len(digits) % 4):
-        raise Refused
+        raise Rejected
     return base64.b64decode(digits + "=" * (-len(digits) % 4))
 
 
-def departures(expectation: tuple[str, list[Any], str], body: bytes) -> list[str]:
-    """Where an answer is not the expected one."""
-    key, wanted, dtype = expectation
+def mismatches(expectation: tuple[str, list[Any], str], body: bytes) -> list[str]:
+    """Returns where a reply differs from the expectation, at most three values."""
+    key, values, dtype = expectation
     try:
         reply = json.loads(body.decode("utf-8", "surrogateescape"), strict=False)
-        seen = flat(reply[key])
+        actual = flat(reply[key])
     except (ValueError, KeyError, TypeError) as error:
-        return [f"the reply has no {key!r} that can be read: {error!r}"]
-    if len(seen) != len(wanted):
-        return [f"{len(wanted)} values became {len(seen)}"]
+        return [f"the reply has no readable {key!r}: {error!r}"]
+    if len(actual) != len(values):
+        return [f"{len(values)} values became {len(actual)}"]
     return [
         f"output is not the input: value {number}, {sent!r} became {got!r}"
-        for number, (sent, got) in enumerate(zip(wanted, seen, strict=True))
-        if not same(sent, got, dtype)
+        for number, (sent, got) in enumerate(zip(values, actual, strict=True))
+        if not is_equal(sent, got, dtype)
     ][:3]
 
 
 def flat(value: Any) -> list[Any]:
     if isinstance(value, list):
-        return [inner for one in value for inner in flat(one)]
+        return [inner for element in value for inner in flat(element)]
     return [value]
 
 
-def same(sent: Any, got: Any, dtype: str) -> bool:
+def is_equal(sent: Any, got: Any, dtype: str) -> bool:
     if isinstance(sent, bytes):
         return isinstance(got, str) and got.encode("utf-8", "surrogateescape") == sent
     if dtype not in FLOATS:

@@ -1,4 +1,4 @@
-"""Sends HTTP over plain sockets, so that every byte is as the input says."""
+"""Sends HTTP over plain sockets, byte by byte as the input defines it."""
 
 from __future__ import annotations
 
@@ -13,41 +13,46 @@ from fuzz.inputs import Conversation, Message, Rest
 from fuzz.replies import NoReply, Replies, Reply
 
 QUIET_SECONDS = 0.4
-"""Of silence, after which nothing more is expected where the number of replies is unknown."""
+"""Silence after which no further reply is expected, if the number of replies is unknown."""
 CLOSING_SECONDS = 0.1
-"""For a connection to be closed, or for a reply too many, after the last reply that was due."""
+"""Wait for an extra reply or the end of the connection, after the last expected reply."""
 GARBAGE = b"\x00more"
 
 
-def rest(port: int, question: Rest, seconds: float) -> Reply:
-    """One request on a fresh connection."""
-    body = question.body or b""
-    head = [f"{question.verb} {question.path} HTTP/1.1".encode("latin-1"), b"Host: localhost"]
+def rest(port: int, request: Rest, seconds: float) -> Reply:
+    """Sends one request on a new connection."""
+    body = request.body or b""
+    head = [f"{request.verb} {request.path} HTTP/1.1".encode("latin-1"), b"Host: localhost"]
     head += [b"Connection: close"]
-    if question.body is not None:
+    if request.body is not None:
         head += [b"Content-Length: %d" % len(body)]
     data = b"\r\n".join([*head, b"", body])
-    received, end = exchange(port, [data], due=1, seconds=seconds)
+    received, end = exchange(port, [data], 1, seconds)
     found, left = replies.split(received)
     if len(found) != 1 or left:
         return NoReply(f"{len(found)} replies, then {left[:200]!r}; the connection was {end}")
     return found[0]
 
 
-def converse(port: int, question: Conversation, due: int | None, seconds: float) -> Reply:
-    """Everything that comes back on one connection."""
-    data = wire(question)
-    size = question.piece or len(data) or 1
+def converse(port: int, conversation: Conversation, expected: int | None, seconds: float) -> Reply:
+    """Returns everything received on one connection."""
+    data = wire(conversation)
+    size = conversation.piece or len(data) or 1
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
-    received, end = exchange(port, pieces, due=due, seconds=seconds, half_close=question.half_close)
+    received, end = exchange(port, pieces, expected, seconds, half_close=conversation.half_close)
     found, left = replies.split(received)
     return Replies(found, left, end)
 
 
 def exchange(
-    port: int, pieces: list[bytes], *, due: int | None, seconds: float, half_close: bool = False
+    port: int,
+    pieces: list[bytes],
+    expected: int | None,
+    seconds: float,
+    *,
+    half_close: bool = False,
 ) -> tuple[bytes, str]:
-    """What was received, and how the server left the connection."""
+    """Returns the received bytes and the final state of the connection."""
     received = b""
     try:
         raw = socket.create_connection(("127.0.0.1", port), seconds)
@@ -62,7 +67,7 @@ def exchange(
                     raw.sendall(piece)
                 if half_close:
                     raw.shutdown(socket.SHUT_WR)
-            for chunk in arriving(raw, due, seconds):
+            for chunk in received_chunks(raw, expected, seconds):
                 received += chunk
     except ConnectionResetError:
         return received, "reset"
@@ -71,14 +76,14 @@ def exchange(
     return received, "closed"
 
 
-def arriving(raw: socket.socket, due: int | None, seconds: float) -> Iterator[bytes]:
-    """What comes until the connection is closed; TimeoutError if it stays open."""
+def received_chunks(raw: socket.socket, expected: int | None, seconds: float) -> Iterator[bytes]:
+    """Yields received bytes until the connection is closed; TimeoutError if it stays open."""
     received = b""
     deadline = time.monotonic() + seconds
     while True:
-        if due is None:
+        if expected is None:
             pause = QUIET_SECONDS
-        elif len(replies.split(received)[0]) < due:
+        elif len(replies.split(received)[0]) < expected:
             pause = deadline - time.monotonic()
         else:
             pause = CLOSING_SECONDS
@@ -90,14 +95,14 @@ def arriving(raw: socket.socket, due: int | None, seconds: float) -> Iterator[by
         yield chunk
 
 
-def wire(question: Conversation) -> bytes:
-    """The bytes of a conversation."""
-    data = b"".join(map(message_bytes, question.messages))
-    return data[: question.cut] + question.noise
+def wire(conversation: Conversation) -> bytes:
+    """Returns the bytes of a conversation."""
+    data = b"".join(map(message_bytes, conversation.messages))
+    return data[: conversation.cut] + conversation.noise
 
 
 def message_bytes(message: Message) -> bytes:
-    """One request as it is sent."""
+    """Returns one request as it is sent."""
     end = message.line_end
     body, fields = framed(message)
     lines = [b" ".join((message.verb, message.path, message.version))]
@@ -106,7 +111,7 @@ def message_bytes(message: Message) -> bytes:
 
 
 def framed(message: Message) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """The body as it is sent, and the headers that say so."""
+    """Returns the body as it is sent, and the headers that describe it."""
     body = message.body
     match message.framing:
         case "none":

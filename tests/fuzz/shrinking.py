@@ -1,4 +1,4 @@
-"""Makes an input smaller that shows a fault, as long as the fault stays."""
+"""Minimizes an input as long as it shows the fault."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from typing import TypeVar
 
 from conformance.exchange import METHODS
 from fuzz.inputs import Call, Conversation, Input, Rest
-from fuzz.json_text import Pairs, Tree, read, written
+from fuzz.json_text import Object, Tree, read, write
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-MOST_TRIES = 300
-MOST_SECONDS = 15.0
-LARGEST_TREE = 20_000
-"""Bytes of JSON whose parts are tried one by one."""
+MAX_TRIES = 300
+MAX_SECONDS = 15.0
+MAX_TREE_BYTES = 20_000
+"""Larger JSON is minimized as text only."""
 
-Sequence = TypeVar("Sequence", bytes, tuple)
+Parts = TypeVar("Parts", bytes, tuple)
 
 
-def smallest(question: Input, shows_fault: Callable[[Input], bool]) -> Input:
-    """The smallest input found by dropping parts, in a limited number of tries."""
-    deadline, tries = time.monotonic() + MOST_SECONDS, 0
+def minimize(test_input: Input, shows_fault: Callable[[Input], bool]) -> Input:
+    """Returns the smallest input found by dropping parts, in a limited number of tries."""
+    deadline, tries = time.monotonic() + MAX_SECONDS, 0
     improved = True
     while improved:
         improved = False
-        for candidate in smaller(question):
-            if tries >= MOST_TRIES or time.monotonic() > deadline:
-                return question
+        for candidate in smaller(test_input):
+            if tries >= MAX_TRIES or time.monotonic() > deadline:
+                return test_input
             tries += 1
             if shows_fault(candidate):
-                question, improved = candidate, True
+                test_input, improved = candidate, True
                 break
-    return question
+    return test_input
 
 
-def smaller(question: Input) -> Iterator[Input]:
-    """Inputs with a part less, the largest parts first."""
-    match question:
+def smaller(test_input: Input) -> Iterator[Input]:
+    """Yields inputs with one part less, the largest parts first."""
+    match test_input:
         case Call():
-            yield from (Call(question.method, data) for data in smaller_messages(question))
+            yield from (Call(test_input.method, data) for data in smaller_messages(test_input))
         case Rest(body=bytes()):
-            bodies = [*smaller_json(question.body), *without_parts(question.body)]
-            yield from (Rest(question.verb, question.path, body) for body in bodies)
+            bodies = [*smaller_json(test_input.body), *without_parts(test_input.body)]
+            yield from (Rest(test_input.verb, test_input.path, body) for body in bodies)
         case Conversation():
-            yield from smaller_conversations(question)
+            yield from smaller_conversations(test_input)
 
 
-def without_parts(whole: Sequence) -> Iterator[Sequence]:
-    """Each half is dropped, then each quarter, and so on to single elements of short ones."""
+def without_parts(whole: Parts) -> Iterator[Parts]:
+    """Drops each half, then each quarter, and so on to single elements of short sequences."""
     size = len(whole) // 2 if len(whole) > 1 else len(whole)
     while size and len(whole) // size <= 64:
         for start in range(0, len(whole), size):
@@ -58,18 +58,18 @@ def without_parts(whole: Sequence) -> Iterator[Sequence]:
         size //= 2
 
 
-def smaller_messages(question: Call) -> Iterator[bytes]:
+def smaller_messages(test_input: Call) -> Iterator[bytes]:
     try:
-        request = METHODS[question.method][1].FromString(question.data)
+        request = METHODS[test_input.method][1].FromString(test_input.data)
     except DecodeError:
-        yield from without_parts(question.data)
+        yield from without_parts(test_input.data)
         return
     for _ in changes(request):
         yield request.SerializeToString(deterministic=True)
 
 
 def changes(message: Message) -> Iterator[None]:
-    """Changes the message in place, and back after each step."""
+    """Changes the message in place, and restores it after each step."""
     before = type(message)()
     before.CopyFrom(message)
     for field, _ in before.ListFields():
@@ -87,7 +87,7 @@ def cleared(message: Message, field: FieldDescriptor) -> Iterator[None]:
 
 
 def shortened(message: Message, field: FieldDescriptor) -> Iterator[None]:
-    """The entries of a map one by one, or parts of a list or of bytes."""
+    """Drops the entries of a map one by one, or parts of a list or of bytes."""
     if is_map(field):
         for key in sorted(getattr(message, field.name), key=str):
             del getattr(message, field.name)[key]
@@ -104,7 +104,7 @@ def shortened(message: Message, field: FieldDescriptor) -> Iterator[None]:
 
 
 def inner_messages(message: Message, field: FieldDescriptor) -> list[Message]:
-    """Those that a field holds."""
+    """Returns the messages in a field."""
     value = getattr(message, field.name)
     if is_map(field):
         has_messages = field.message_type.fields_by_name["value"].message_type is not None
@@ -119,33 +119,33 @@ def is_map(field: FieldDescriptor) -> bool:
 
 
 def smaller_json(text: bytes) -> Iterator[bytes]:
-    tree = read(text) if len(text) <= LARGEST_TREE else None
+    tree = read(text) if len(text) <= MAX_TREE_BYTES else None
     if tree is not None:
-        yield from map(written, smaller_trees(tree))
+        yield from map(write, smaller_trees(tree))
 
 
 def smaller_trees(tree: Tree) -> Iterator[Tree]:
-    """A tree without one of its parts, or with one of them made smaller."""
-    parts = tree.items if isinstance(tree, Pairs) else tree if isinstance(tree, list) else ()
-    make = (lambda items: Pairs(tuple(items))) if isinstance(tree, Pairs) else list
+    """Yields trees without one of the parts, or with one of them made smaller."""
+    parts = tree.members if isinstance(tree, Object) else tree if isinstance(tree, list) else ()
+    make = (lambda members: Object(tuple(members))) if isinstance(tree, Object) else list
     for shorter in without_parts(tuple(parts)):
         yield make(shorter)
     for number, part in enumerate(parts):
-        inner = part[1] if isinstance(tree, Pairs) else part
+        inner = part[1] if isinstance(tree, Object) else part
         for candidate in smaller_trees(inner):
-            new = (part[0], candidate) if isinstance(tree, Pairs) else candidate
+            new = (part[0], candidate) if isinstance(tree, Object) else candidate
             yield make([*parts[:number], new, *parts[number + 1 :]])
 
 
-def smaller_conversations(question: Conversation) -> Iterator[Conversation]:
-    for fewer in without_parts(question.messages):
+def smaller_conversations(test_input: Conversation) -> Iterator[Conversation]:
+    for fewer in without_parts(test_input.messages):
         if fewer:
-            yield dataclasses.replace(question, messages=fewer)
+            yield dataclasses.replace(test_input, messages=fewer)
     for name, simple in (("noise", b""), ("piece", 0), ("cut", None), ("half_close", False)):
-        if getattr(question, name) != simple:
-            yield dataclasses.replace(question, **{name: simple})
-    for number, message in enumerate(question.messages):
+        if getattr(test_input, name) != simple:
+            yield dataclasses.replace(test_input, **{name: simple})
+    for number, message in enumerate(test_input.messages):
         for headers in without_parts(message.headers):
             changed = dataclasses.replace(message, headers=headers)
-            messages = (*question.messages[:number], changed, *question.messages[number + 1 :])
-            yield dataclasses.replace(question, messages=messages)
+            messages = (*test_input.messages[:number], changed, *test_input.messages[number + 1 :])
+            yield dataclasses.replace(test_input, messages=messages)

@@ -1,4 +1,4 @@
-"""Inputs depend on the seed and the number only, and are mostly valid."""
+"""Generation of inputs from a seed and a number."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import random
 import pytest
 from fuzz import generation, sending
 from fuzz.generators import rest
-from fuzz.generators.chance import Chance
+from fuzz.generators.seeded_random import SeededRandom
 from fuzz.inputs import Call, Conversation, Rest
-from fuzz.json_text import Pairs, Raw, read, written
+from fuzz.json_text import Object, Token, read, write
 
 SEED = 5
 NUMBERS = range(600)
 
 
-def test_a_case_is_the_same_whatever_was_made_before():
+def test_case_depends_on_seed_and_number_only():
     forward = [generation.case(SEED, number) for number in NUMBERS]
     random.seed(1)
     backward = [generation.case(SEED, number) for number in reversed(NUMBERS)]
@@ -24,7 +24,7 @@ def test_a_case_is_the_same_whatever_was_made_before():
     assert forward != [generation.case(SEED + 1, number) for number in NUMBERS]
 
 
-def test_every_kind_of_input_is_made():
+def test_every_kind_of_input_is_generated():
     cases = [generation.case(SEED, number) for number in NUMBERS]
     counts = collections.Counter(case.kind for case in cases)
     assert set(counts) == set(generation.GENERATORS)
@@ -32,14 +32,14 @@ def test_every_kind_of_input_is_made():
 
 
 def test_bodies_may_lose_all_of_their_members():
-    bodies = {rest.body(Chance(seed), [(b'"inputs"', Raw(b"1"))]) for seed in range(2000)}
+    bodies = {rest.body(SeededRandom(seed), [(b'"inputs"', Token(b"1"))]) for seed in range(2000)}
     assert b"{}" in bodies
 
 
-def test_kinds_can_be_left_out():
-    wanted = frozenset({"http"})
-    found = filter(None, (generation.case(SEED, number, wanted) for number in NUMBERS))
-    assert {case.kind for case in found} == wanted
+def test_kinds_can_be_excluded():
+    kinds = frozenset({"http"})
+    cases = filter(None, (generation.case(SEED, number, kinds) for number in NUMBERS))
+    assert {case.kind for case in cases} == kinds
 
 
 @pytest.mark.parametrize(
@@ -51,23 +51,23 @@ def test_kinds_can_be_left_out():
         b'"\\u0000"',
     ],
 )
-def test_json_is_written_as_it_was_read(text):
-    assert written(read(text)) == text
+def test_json_text_round_trip(text):
+    assert write(read(text)) == text
 
 
-def test_a_tree_of_any_depth_is_written():
-    tree = Raw(b"1")
+def test_deep_tree_is_written():
+    tree = Token(b"1")
     for _ in range(50_000):
         tree = [tree]
     assert (
-        written(Pairs(((b'"x"', tree),))) == b'{"x":' + b"[" * 50_000 + b"1" + b"]" * 50_000 + b"}"
+        write(Object(((b'"x"', tree),))) == b'{"x":' + b"[" * 50_000 + b"1" + b"]" * 50_000 + b"}"
     )
 
 
-def test_a_whole_conversation_is_what_its_messages_say():
-    found = (generation.case(SEED, number, frozenset({"http"})) for number in NUMBERS)
-    whole = [one.input for one in filter(None, found) if one.input.cut is None]
-    assert whole
-    for conversation in whole:
+def test_complete_conversation_has_the_bytes_of_its_messages():
+    cases = (generation.case(SEED, number, frozenset({"http"})) for number in NUMBERS)
+    complete = [case.input for case in filter(None, cases) if case.input.cut is None]
+    assert complete
+    for conversation in complete:
         parts = map(sending.message_bytes, conversation.messages)
         assert sending.wire(conversation) == b"".join(parts) + conversation.noise

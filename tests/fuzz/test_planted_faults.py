@@ -1,4 +1,4 @@
-"""The fuzzer finds faults that were planted in a small server, and finds none without them."""
+"""The fuzzer finds the faults planted in a small server, and none without them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from fuzz import server as server_module
 from fuzz.__main__ import main
-from fuzz.books import Books
 from fuzz.campaign import Campaign
+from fuzz.findings import Results
 from fuzz.inputs import Call, Case, Rest
 from fuzz.server import Server
 from tensorflow.core.framework import tensor_pb2, types_pb2
@@ -49,30 +49,30 @@ CASES = [
 
 @pytest.fixture
 def run(tmp_path):
-    """Sends the cases to one server, or to two, and returns the books and what was reported."""
+    """Sends the cases to one server or two; returns the results and the reported findings."""
     started = []
 
     def run(*faults, cases=CASES):
         for fault in faults:
             started.append(Server(command(fault), tmp_path / str(len(started))))
         reported = []
-        books = Books(reported.append)
-        Campaign(started, books, workers=2).run(iter(cases))
-        return books, reported
+        results = Results(reported.append)
+        Campaign(started, results, workers=2).run(iter(cases))
+        return results, reported
 
     yield run
     for server in started:
         server.stop()
 
 
-def kinds(reported):
+def fault_kinds(reported):
     return [finding.fault.kind for finding in reported]
 
 
-def test_a_server_without_faults_has_no_finding(run):
-    books, reported = run("none")
+def test_server_without_faults_has_no_findings(run):
+    results, reported = run("none")
     assert not reported
-    assert books.sent == sum(books.accepted.values()) == len(CASES)
+    assert results.sent == sum(results.accepted.values()) == len(CASES)
 
 
 @pytest.mark.parametrize(
@@ -86,38 +86,40 @@ def test_a_server_without_faults_has_no_finding(run):
         ("logs a traceback", "a traceback in the log: ValueError"),
     ],
 )
-def test_a_planted_fault_is_found(run, fault, kind):
+def test_planted_fault_is_found(run, fault, kind):
     _, reported = run(fault)
-    assert kinds(reported) == [kind]
+    assert fault_kinds(reported) == [kind]
 
 
-def test_a_lost_byte_is_shown_with_the_smallest_input(run):
+def test_lost_byte_is_reported_with_the_smallest_input(run):
     _, [finding] = run("loses trailing NULs")
     assert finding.case == CASES[1]
     request = predict_pb2.PredictRequest.FromString(finding.minimal.data)
-    assert [one[-1:] for one in request.inputs["x"].string_val if one != b"trigger"] == [b"\0"]
+    assert [value[-1:] for value in request.inputs["x"].string_val if value != b"trigger"] == [
+        b"\0"
+    ]
     assert len(finding.minimal.data) < len(CASES[1].input.data)
 
 
-def test_an_ended_server_is_found_by_its_case_and_started_again(run):
-    books, [finding] = run("dies")
+def test_crash_is_attributed_to_its_case_and_the_server_restarted(run):
+    results, [finding] = run("dies")
     assert finding.case == CASES[1]
     assert finding.fault.text.startswith("exit code 3")
-    assert books.sent >= len(CASES) - 2  # those under way when it ended count for nothing
+    assert results.sent >= len(CASES) - 2  # cases in flight at the crash are not counted
 
 
-def test_a_harmed_caller_beside_the_fuzzing_is_found(run):
+def test_fault_that_affects_other_callers_is_found(run):
     _, reported = run("mixes up callers")
-    assert kinds(reported)[0] in ("another caller was affected", "no good answer afterwards")
+    assert fault_kinds(reported)[0] in ("another caller was affected", "no good answer afterwards")
 
 
-def test_a_call_that_is_never_answered_is_found(run, monkeypatch):
-    monkeypatch.setattr(server_module, "SECONDS", 0.3)
+def test_call_without_reply_is_found(run, monkeypatch):
+    monkeypatch.setattr(server_module, "TIMEOUT_SECONDS", 0.3)
     _, reported = run("never answers", cases=CASES[1:2])
-    assert kinds(reported) == ["no reply"]
+    assert fault_kinds(reported) == ["no reply"]
 
 
-def test_two_servers_alike_have_no_finding(run):
+def test_two_equal_servers_have_no_findings(run):
     _, reported = run("none", "none")
     assert not reported
 
@@ -131,24 +133,24 @@ def test_two_servers_alike_have_no_finding(run):
         ("dies", "the server ended"),
     ],
 )
-def test_a_server_unlike_the_other_is_found(run, fault, kind):
+def test_difference_between_two_servers_is_found(run, fault, kind):
     _, reported = run("none", fault)
-    assert kinds(reported) == [kind]
+    assert fault_kinds(reported) == [kind]
 
 
-def test_the_command_reports_a_finding_and_repeats_it(capsys):
+def test_command_reports_a_finding_that_can_be_reproduced(capsys):
     options = ["--server", command("refuses everything"), "--kind", "predict-echo"]
     assert main(["--seed", "4", "--minutes", "0.05", *options]) == 1
-    shown = capsys.readouterr().out
-    first = next(line for line in shown.splitlines() if line.startswith("FINDING 1:"))
+    output = capsys.readouterr().out
+    first = next(line for line in output.splitlines() if line.startswith("FINDING 1:"))
     number = first.rpartition("case ")[2].strip(")")
-    assert f"again: make fuzz SEED=4 CASE={number} FUZZ=" in shown
-    assert "INVALID_ARGUMENT: no" in shown
+    assert f"reproduce: make fuzz SEED=4 CASE={number} FUZZ=" in output
+    assert "code='INVALID_ARGUMENT', message='no'" in output
     assert main(["--seed", "4", "--case", number, *options]) == 1
     assert first in capsys.readouterr().out.splitlines()
 
 
-def test_the_command_fails_if_hardly_anything_is_accepted(capsys):
+def test_command_fails_if_hardly_any_input_is_accepted(capsys):
     options = ["--server", command("refuses everything"), "--kind", "predict"]
     assert main(["--seed", "4", "--minutes", "0.1", *options]) == 1
     assert re.search(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from seq2sum_serving.probe.metrics import metric_families
-from support.certificates import LONG_AGO, Certificates
+from support.certificates import EXPIRED, Certificates
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_the_expiry_date_is_read_over_mtls(certificates, mtls, config, once, cre
 
 
 def test_an_expired_certificate_is_reported_with_its_date(certificates, mtls, once, fake):
-    with fake(credentials=certificates.of_server(mutual=True, **LONG_AGO)) as server:
+    with fake(credentials=certificates.of_server(mutual=True, **EXPIRED)) as server:
         result = once("--targets", server.target, *mtls)
     assert result.code == 1
     assert f"the certificate of {server.target} expired on 2021-01-01 at 00:00 UTC" in result.errors

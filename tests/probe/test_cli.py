@@ -33,9 +33,9 @@ def test_version_is_that_of_the_package(capsys):
     [
         ("--port none", "invalid port 'none': expected an integer, 0 to 65535"),
         ("--port 65536", "invalid port '65536'"),
-        ("--interval 0", "'0' is no number from 0.05 to 3600"),
-        ("--timeout soon", "'soon' is no number"),
-        ("--questions 0", "'0' is no whole number from 1 on"),
+        ("--interval 0", "invalid number '0': expected a number from 0.05 to 3600"),
+        ("--timeout soon", "invalid number 'soon'"),
+        ("--questions 0", "invalid count '0': expected a positive integer"),
         ("--labels stable,,canary", "invalid labels 'stable,,canary'"),
         ("--labels stable,stable", "invalid labels 'stable,stable': expected different names"),
         ("--json", "--json prints a single round: add --once"),
@@ -53,10 +53,10 @@ def test_a_usage_error_exits_with_2(capsys, line, message):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--targets nowhere", "'nowhere' is no host:port"),
-        ("--targets dns:///nowhere", "'nowhere' is no host:port"),
-        ("--targets ,", "--targets names no server"),
-        ("--targets a:1,a:1", "--targets names a server twice"),
+        ("--targets nowhere", "invalid target 'nowhere': expected host:port"),
+        ("--targets dns:///nowhere", "invalid target 'nowhere': expected host:port"),
+        ("--targets ,", "--targets is empty"),
+        ("--targets a:1,a:1", "--targets lists a server twice"),
         ("--ca gone.pem", "cannot read gone.pem: No such file or directory"),
         (f"--cert {__file__}", "give both --cert and --key"),
     ],

@@ -37,7 +37,7 @@ def test_sums_of_one_digit_are_sent_if_the_versions_cannot_be_read(once, fake):
         questions = {question for call in server.calls for question in call.questions}
     assert result.code == 0
     assert questions == {b"9+9", b"9+8", b"9+7"}
-    assert result.json["input_errors"]["versions"].startswith("cannot look at the base path")
+    assert result.json["input_errors"]["versions"].startswith("cannot read the base path")
     [note] = result.json["notes"]
     assert result.errors == f"seq2sum-probe: note: {note}\n"
 
@@ -45,7 +45,7 @@ def test_sums_of_one_digit_are_sent_if_the_versions_cannot_be_read(once, fake):
 def test_a_hanging_replica_delays_the_round_by_no_more_than_the_timeout(once, fake):
     over = threading.Event()
     with fake() as quick, fake() as slow:
-        slow.hold = lambda _: over.wait(60)
+        slow.before_reply = lambda _: over.wait(60)
         start = time.monotonic()
         result = once("--targets", f"{slow.target},{quick.target}", "--json", "--timeout", "0.5")
         seconds = time.monotonic() - start

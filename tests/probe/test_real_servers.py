@@ -217,8 +217,8 @@ def test_a_label_that_replicas_do_not_move_is_drift(probe, options, deployed, re
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "there is no model config file"),
-        ("model_config_list {", "it is no ModelServerConfig"),
+        (None, "cannot find the model config file"),
+        ("model_config_list {", "not a valid ModelServerConfig"),
     ],
     ids=["missing", "broken"],
 )

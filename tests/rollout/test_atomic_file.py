@@ -1,4 +1,4 @@
-"""Files change as a whole, and a lock ends with whoever holds it."""
+"""Files change as a whole, and folders are checked before they are copied."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import os
 import shutil
 
 import pytest
-from seq2sum_serving.deployment import atomic_file, file_lock
+from seq2sum_serving.deployment import atomic_file
 from seq2sum_serving.deployment.errors import Refused
 
 
-def test_a_new_file_can_be_read_by_servers_of_other_users(tmp_path):
+def test_new_file_is_readable_by_other_users(tmp_path):
     atomic_file.write(tmp_path / "file", "text")
     assert (tmp_path / "file").read_text() == "text"
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
 
 
-def test_an_old_one_keeps_its_mode(tmp_path):
+def test_old_file_keeps_its_mode(tmp_path):
     path = tmp_path / "file"
     path.write_text("before")
     path.chmod(0o640)
@@ -26,7 +26,7 @@ def test_an_old_one_keeps_its_mode(tmp_path):
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace", "fchmod"])
-def test_what_cannot_be_written_leaves_the_old_file_and_nothing_beside(tmp_path, monkeypatch, step):
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -42,7 +42,7 @@ def test_what_cannot_be_written_leaves_the_old_file_and_nothing_beside(tmp_path,
 
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_link_stays_and_the_file_behind_it_changes(tmp_path, steps, exists):
+def test_link_stays_and_the_file_behind_it_changes(tmp_path, steps, exists):
     file = tmp_path / "far" / "file"
     file.parent.mkdir()
     if exists:
@@ -62,7 +62,7 @@ def test_a_link_stays_and_the_file_behind_it_changes(tmp_path, steps, exists):
 
 
 def volume(folder, link):
-    """A folder as the kubelet projects it, and a path into it."""
+    """A folder as the kubelet projects it; returns paths to its file."""
     (folder / "..2026_07_14_09_30_00.1").mkdir(parents=True)
     (folder / "..2026_07_14_09_30_00.1" / "file").write_text("before")
     (folder / "..data").symlink_to("..2026_07_14_09_30_00.1")
@@ -75,7 +75,7 @@ def volume(folder, link):
 
 
 @pytest.mark.parametrize("through", ["file", "data", "link"])
-def test_a_file_that_kubernetes_projects_is_refused(tmp_path, through):
+def test_file_projected_by_kubernetes_is_refused(tmp_path, through):
     (tmp_path / "link").symlink_to("volume/file")
     path = volume(tmp_path / "volume", tmp_path / "link")[through]
     for attempt in (
@@ -92,7 +92,7 @@ def test_a_file_that_kubernetes_projects_is_refused(tmp_path, through):
     ]
 
 
-def test_a_loop_of_links_is_an_error(tmp_path):
+def test_loop_of_links(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(OSError, match="Too many levels of symbolic links"):
@@ -100,7 +100,7 @@ def test_a_loop_of_links_is_an_error(tmp_path):
     assert (tmp_path / "a").is_symlink()
 
 
-def test_a_file_that_is_a_mount_says_so(tmp_path, monkeypatch):
+def test_write_to_a_mount_point_fails(tmp_path, monkeypatch):
     def busy(*_):
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
@@ -110,21 +110,13 @@ def test_a_file_that_is_a_mount_says_so(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ends_of_lines_stay(tmp_path):
+def test_line_endings_stay(tmp_path):
     atomic_file.write(tmp_path / "file", "a\r\nb\n")
     assert (tmp_path / "file").read_bytes() == b"a\r\nb\n"
 
 
-def test_a_lock_is_free_again_when_its_holder_fails(tmp_path):
-    with pytest.raises(ZeroDivisionError), file_lock.hold(tmp_path / "lock", "ann"):
-        raise ZeroDivisionError
-    with file_lock.hold(tmp_path / "lock", "bob", wait=False):
-        assert (tmp_path / "lock").read_text() == "bob"
-    assert (tmp_path / "lock").read_text() == ""
-
-
 def linked(folder):
-    """A folder whose files are behind links, also a folder of them."""
+    """A folder with links to a file and to a folder."""
     (folder / "far").mkdir()
     (folder / "far" / "file").touch()
     (folder / "version").mkdir()
@@ -133,14 +125,14 @@ def linked(folder):
     return folder / "version"
 
 
-def test_folders_behind_links_can_be_copied(tmp_path):
+def test_linked_folders_can_be_copied(tmp_path):
     version = linked(tmp_path)
     atomic_file.check_copyable(version)
     shutil.copytree(version, tmp_path / "copy")
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("damage", "message"),
     [
         (lambda folder: os.mkfifo(folder / "pipe"), "Not a regular file"),
         (lambda folder: (folder / "up").symlink_to(".."), "Too many levels of symbolic links"),
@@ -149,14 +141,14 @@ def test_folders_behind_links_can_be_copied(tmp_path):
     ],
     ids=["pipe", "loop of folders", "dangling link", "loop"],
 )
-def test_what_cannot_be_copied_is_found_before_anything_is_copied(tmp_path, spoil, words):
+def test_check_copyable_finds_what_cannot_be_copied(tmp_path, damage, message):
     version = linked(tmp_path)
-    spoil(version / "folder")
-    with pytest.raises(OSError, match=words):
+    damage(version / "folder")
+    with pytest.raises(OSError, match=message):
         atomic_file.check_copyable(version)
 
 
-def test_a_folder_that_cannot_be_read_cannot_be_copied(tmp_path, monkeypatch):
+def test_check_copyable_finds_unreadable_folders(tmp_path, monkeypatch):
     version, access = linked(tmp_path), os.access
     monkeypatch.setattr(
         os, "access", lambda path, mode: os.fspath(path)[-6:] != "folder" and access(path, mode)
@@ -165,7 +157,7 @@ def test_a_folder_that_cannot_be_read_cannot_be_copied(tmp_path, monkeypatch):
         atomic_file.check_copyable(version)
 
 
-def test_a_file_that_is_a_mount_point_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+def test_check_replaceable_refuses_mount_points(tmp_path, monkeypatch):
     file = tmp_path / "the models.config"
     file.touch()
     (tmp_path / "link").symlink_to(file)

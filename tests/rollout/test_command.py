@@ -96,14 +96,14 @@ def test_in_a_pipe_no_line_is_broken_and_none_is_padded(called, bench, monkeypat
     why = "a reason that is longer than eighty columns, " * 4
     bench.deployment().note("failed", 3, why)
     bench.export(3, bench.base / "3")
-    bench.fleet.replicas_[0].target = f"{'a' * 60}.example.org:8500"
-    bench.fleet.replicas_[1].error = "UNAVAILABLE " + "gone " * 40
+    bench.fleet.servers[0].target = f"{'a' * 60}.example.org:8500"
+    bench.fleet.servers[1].error = "UNAVAILABLE " + "gone " * 40
     _, out, _ = called(*verb.split())
     lines = out.splitlines()
     assert max(map(len, lines)) < 1000
     assert any(" ".join(why.split()) in line for line in lines)
     if verb != "history":
-        assert any(bench.fleet.replicas_[1].error.strip() in line for line in lines)
+        assert any(bench.fleet.servers[1].error.strip() in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +113,10 @@ def test_in_a_pipe_no_line_is_broken_and_none_is_padded(called, bench, monkeypat
         ("deploy 3", "invalid choice: 'deploy'"),
         ("promote", "the following arguments are required: V"),
         ("promote three", "'three' is no version: a whole number from 0 on"),
-        ("canary 2 --percent 101", "'101' is no number from 0 to 100"),
-        ("canary 2 --percent nan", "'nan' is no number from 0 to 100"),
-        ("history --last 0", "'0' is no whole number from 1 on"),
-        ("watch --every 0", "'0' is no number from 0.05 to 3600"),
+        ("canary 2 --percent 101", "invalid number '101': expected a number from 0 to 100"),
+        ("canary 2 --percent nan", "invalid number 'nan': expected a number from 0 to 100"),
+        ("history --last 0", "invalid count '0': expected a positive integer"),
+        ("watch --every 0", "invalid number '0': expected a number from 0.05 to 3600"),
         ("status --why x", "unrecognized arguments: --why"),
     ],
 )
@@ -132,7 +132,7 @@ def test_wrong_usage_ends_with_2_and_says_what_was_wrong(capsys, line, said):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--targets", "nowhere"], "'nowhere' is no host:port"),
+        (["--targets", "nowhere"], "invalid target 'nowhere': expected host:port"),
         (["--policy", "gone.toml"], "gone.toml"),
         (["--ca", "gone.pem"], "cannot read gone.pem: No such file or directory"),
         (["--cert", __file__], "give both --cert and --key"),
@@ -154,7 +154,7 @@ def test_files_and_options_that_make_no_sense_end_with_2(
 def test_without_a_file_of_record_it_shows_one(tmp_path, capsys):
     assert cli.main(["status", "--config", str(tmp_path / "gone")]) == Exit.USAGE
     err = capsys.readouterr().err
-    assert "there is no model config file" in err
+    assert "cannot find the model config file" in err
     assert "model_config_list" in err
 
 
@@ -171,7 +171,7 @@ def test_a_status_is_for_a_person_or_with_json_for_a_program(called):
 
 
 def test_drift_ends_a_status_with_1(called, bench):
-    bench.fleet.replicas_[1].error = "UNAVAILABLE gone"
+    bench.fleet.servers[1].error = "UNAVAILABLE gone"
     code, out, _ = called("status")
     assert code == Exit.FAILED
     assert "b:1 does not answer" in out
@@ -196,7 +196,7 @@ def test_a_run_tells_what_it_does_on_standard_error_alone(called, bench):
         (["promote", 9], Exit.FAILED, "version 9 is not on disk"),
         (["retire", 1], Exit.FAILED, "version 1 is stable"),
         (["rollback"], Exit.FAILED, "there is nothing to go back to"),
-        (["publish", "gone"], Exit.USAGE, "gone is no version to publish"),
+        (["publish", "gone"], Exit.USAGE, "gone is not a version folder"),
     ],
 )
 @pytest.mark.parametrize("form", [[], ["--json"]])

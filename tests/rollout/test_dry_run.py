@@ -123,15 +123,15 @@ def nonsense_weights(bench):
 
 
 ENDS = {
-    "missing golden questions": (None, "run 2", "there are no golden questions at"),
-    "missing golden questions by hand": (None, "canary 2", "there are no golden questions at"),
-    "missing golden questions of all": (None, "promote 2", "there are no golden questions at"),
+    "missing golden questions": (None, "run 2", "no golden questions at"),
+    "missing golden questions by hand": (None, "canary 2", "no golden questions at"),
+    "missing golden questions of all": (None, "promote 2", "no golden questions at"),
     "missing contract": (no_contract, "run 2", "has no assets.extra/contract.json"),
     "an export by force": (forced, "run 2", "golden: Exported by force"),
     "an export by force by hand": (forced, "canary 2", "golden: Exported by force"),
     "an export by force for all": (forced, "promote 2", "golden: Exported by force"),
     "missing version": (None, "run 9", "version 9 is not on disk"),
-    "missing folder": (None, "run {folder}/gone", "is no version to publish"),
+    "missing folder": (None, "run {folder}/gone", "is not a version folder"),
     "dangling link": (dangling, "run {folder}/exports/9", "No such file or directory"),
     "dangling link to publish": (dangling, "publish {folder}/exports/9", "cannot publish"),
     "taken number": (dangling, "publish {folder}/exports/9 --version 2", "version 2 exists"),
@@ -146,7 +146,11 @@ ENDS = {
     ),
     "a pipe to publish": (pipe, "publish {folder}/exports/9", "Not a regular file"),
     "a pipe to run": (pipe, "run {folder}/exports/9", "Not a regular file"),
-    "nonsense in the place of weights": (nonsense_weights, "run 2", "cannot read the weights"),
+    "nonsense in the place of weights": (
+        nonsense_weights,
+        "run 2",
+        "cannot read the traffic weights",
+    ),
     "weights in a volume": (weights_in_a_volume, "run 2", "part of a Kubernetes volume"),
 }
 
@@ -280,7 +284,7 @@ def test_publish_needs_no_replica(tmp_path, monkeypatch, capsys, config):
 
 def test_publish_does_not_wait_for_a_replica_that_is_down(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, config=STOCK)
-    bench.fleet.replicas_[1].error = "UNAVAILABLE gone"
+    bench.fleet.servers[1].error = "UNAVAILABLE gone"
     assert bench.do("publish", folder=str(bench.export(2)), version=None) is Exit.DONE
     assert bench.recorded.policy.versions == {1}
     assert bench.loaded_on("a:1") == {1}

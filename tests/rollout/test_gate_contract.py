@@ -1,11 +1,11 @@
-"""What a version takes and gives, against the contract and against the stable version."""
+"""Gates `contract` and `signatures`: a version against the contract and the stable version."""
 
 from __future__ import annotations
 
 import copy
 
 import pytest
-from seq2sum import Description, SignatureShape, TensorShape
+from seq2sum import Description, SignatureSpec, TensorSpec
 from seq2sum.addition import contract
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates.contract import judge, judge_live
@@ -13,32 +13,32 @@ from seq2sum_serving.gates.contract import judge, judge_live
 REMOVED = object()
 
 
-def written(digits=3, steps=7, **changes):
+def contract_file(digits=3, steps=7, **changes):
     """A contract.json, with values changed by path: `signatures__one_hot=REMOVED`."""
     parsed = copy.deepcopy(contract.describe(digits=digits, steps=steps, vocabulary=13))
     for path, value in changes.items():
-        *way, last = path.split("__")
-        place = parsed
-        for key in way:
-            place = place[key]
+        *parents, last = path.split("__")
+        table = parsed
+        for key in parents:
+            table = table[key]
         if value is REMOVED:
-            del place[last]
+            del table[last]
         else:
-            place[last] = copy.deepcopy(value)
+            table[last] = copy.deepcopy(value)
     return parsed
 
 
-def told(parsed):
-    """What a server says of a version with such a file."""
+def reported(parsed):
+    """What a server reports for a version with such a file."""
 
     def tensors(entries):
-        return {name: TensorShape(e["dtype"], tuple(e["shape"])) for name, e in entries.items()}
+        return {name: TensorSpec(e["dtype"], tuple(e["shape"])) for name, e in entries.items()}
 
     signatures = {
-        name: SignatureShape(tensors(entry["inputs"]), tensors(entry["outputs"]))
+        name: SignatureSpec(tensors(entry["inputs"]), tensors(entry["outputs"]))
         for name, entry in parsed["signatures"].items()
     }
-    return Description(1, {**signatures, "__saved_model_init_op": SignatureShape({}, {})})
+    return Description(1, {**signatures, "__saved_model_init_op": SignatureSpec({}, {})})
 
 
 TENSOR = {"dtype": "DT_INT64", "shape": [-1]}
@@ -50,41 +50,51 @@ MORE = {
 }
 
 BOTH = [
-    pytest.param(written(), None, [], id="no stable version"),
-    pytest.param(written(), written(), [], id="the same"),
-    pytest.param(written(digits=4), written(), [], id="digits may grow"),
+    pytest.param(contract_file(), None, [], id="no stable version"),
+    pytest.param(contract_file(), contract_file(), [], id="equal"),
+    pytest.param(contract_file(digits=4), contract_file(), [], id="digits may grow"),
     pytest.param(
-        written(digits=2), written(), ["it takes 2 digits where stable takes 3"], id="not shrink"
+        contract_file(digits=2),
+        contract_file(),
+        ["it takes 2 digits, and stable takes 3"],
+        id="fewer digits",
     ),
-    pytest.param(written(steps=9), written(), [], id="sizes of a version's own"),
-    pytest.param(written(**MORE), written(), [], id="a signature more"),
-    pytest.param(written(), written(**MORE), ["signature mine is missing"], id="a signature less"),
+    pytest.param(contract_file(steps=9), contract_file(), [], id="another number of steps"),
+    pytest.param(contract_file(**MORE), contract_file(), [], id="additional signature"),
     pytest.param(
-        written(signatures__serving_default__outputs__seconds=TENSOR),
-        written(),
+        contract_file(),
+        contract_file(**MORE),
+        ["signature mine is missing"],
+        id="missing signature of stable",
+    ),
+    pytest.param(
+        contract_file(signatures__serving_default__outputs__seconds=TENSOR),
+        contract_file(),
         [],
-        id="an output more",
+        id="additional output",
     ),
     pytest.param(
-        written(),
-        written(signatures__serving_default__outputs__seconds=TENSOR),
+        contract_file(),
+        contract_file(signatures__serving_default__outputs__seconds=TENSOR),
         ["DT_INT64 seconds of signature serving_default is missing"],
-        id="an output less",
+        id="missing output of stable",
     ),
     pytest.param(
-        written(signatures__serving_default__inputs__seed=TENSOR),
-        written(),
-        ["signature serving_default asks for input seed, which callers do not send"],
-        id="an input more",
+        contract_file(signatures__serving_default__inputs__seed=TENSOR),
+        contract_file(),
+        ["signature serving_default requires input seed, which callers do not send"],
+        id="additional input",
     ),
     pytest.param(
-        written(signatures__one_hot=REMOVED),
-        written(),
+        contract_file(signatures__one_hot=REMOVED),
+        contract_file(),
         ["signature one_hot is missing"],
-        id="one missing",
+        id="missing signature of the contract",
     ),
     pytest.param(
-        written(signatures__one_hot=REMOVED, signatures__probabilities__outputs__token_ids=REMOVED),
+        contract_file(
+            signatures__one_hot=REMOVED, signatures__probabilities__outputs__token_ids=REMOVED
+        ),
         None,
         [
             "DT_INT32 token_ids of signature probabilities is missing",
@@ -93,32 +103,32 @@ BOTH = [
         id="every difference is listed",
     ),
     pytest.param(
-        written(signatures__serving_default__outputs__confidence__dtype="DT_DOUBLE"),
+        contract_file(signatures__serving_default__outputs__confidence__dtype="DT_DOUBLE"),
         None,
         ["DT_FLOAT confidence of signature serving_default is missing"],
         id="another dtype than the contract's",
     ),
     pytest.param(
-        written(**MORE, signatures__mine__outputs__x={"dtype": "DT_FLOAT", "shape": [-1]}),
-        written(**MORE),
+        contract_file(**MORE, signatures__mine__outputs__x={"dtype": "DT_FLOAT", "shape": [-1]}),
+        contract_file(**MORE),
         ["x of signature mine is DT_FLOAT, and DT_INT64 in stable"],
         id="another dtype than stable's",
     ),
     pytest.param(
-        written(signatures__serving_default__outputs__answers__shape=[-1, 1]),
+        contract_file(signatures__serving_default__outputs__answers__shape=[-1, 1]),
         None,
-        ["answers of signature serving_default has rank 2, not 1"],
+        ["answers of signature serving_default has rank 2, expected 1"],
         id="another rank than the contract's",
     ),
     pytest.param(
-        written(signatures__serving_default__inputs__questions__shape=[]),
+        contract_file(signatures__serving_default__inputs__questions__shape=[]),
         None,
-        ["questions of signature serving_default has rank 0, not 1"],
+        ["questions of signature serving_default has rank 0, expected 1"],
         id="another rank of the input",
     ),
     pytest.param(
-        written(**MORE, signatures__mine__outputs__x={"dtype": "DT_INT64", "shape": [-1, 2]}),
-        written(**MORE),
+        contract_file(**MORE, signatures__mine__outputs__x={"dtype": "DT_INT64", "shape": [-1, 2]}),
+        contract_file(**MORE),
         ["x of signature mine has rank 2, and 1 in stable"],
         id="another rank than stable's",
     ),
@@ -136,62 +146,73 @@ def check(result, gate, expected):
 
 
 @pytest.mark.parametrize(("candidate", "stable", "expected"), BOTH)
-def test_the_files_are_compared(candidate, stable, expected):
+def test_contract_files(candidate, stable, expected):
     check(judge(candidate, stable), "contract", expected)
 
 
 @pytest.mark.parametrize(("candidate", "stable", "expected"), BOTH)
-def test_the_servers_words_are_compared(candidate, stable, expected):
-    result = judge_live(told(candidate), told(stable) if stable else None)
+def test_reported_signatures(candidate, stable, expected):
+    result = judge_live(reported(candidate), reported(stable) if stable else None)
     check(result, "signatures", expected)
 
 
 @pytest.mark.parametrize(
     ("candidate", "expected"),
     [
-        (written(contract=2), "contract is 2 and has to be 1"),
-        (written(contract=REMOVED), "contract is None and has to be 1"),
-        (written(model="other"), "model is 'other' and has to be 'seq2sum'"),
-        (written(alphabet="0123456789+ "), "alphabet is '0123456789+ ' and has to be"),
-        (written(status={"OK": 1}), "status is {'OK': 1} and has to be"),
-        (written(digits=5) | {"digits": 3}, "digits is 3, and the answers are long enough for 5"),
-        (written() | {"digits": "3"}, "digits is '3' and has to be a number"),
-        (written() | {"digits": True}, "digits is True and has to be a number"),
-        (written() | {"signatures": []}, "signature serving_default is missing"),
-        (written(signatures__one_hot=3), "DT_STRING questions of signature one_hot is missing"),
-        (written(signatures__one_hot__inputs=[1]), "DT_STRING questions of signature one_hot"),
+        (contract_file(contract=2), "contract is 2, expected 1"),
+        (contract_file(contract=REMOVED), "contract is None, expected 1"),
+        (contract_file(model="other"), "model is 'other', expected 'seq2sum'"),
+        (contract_file(alphabet="0123456789+ "), "alphabet is '0123456789+ ', expected"),
+        (contract_file(status={"OK": 1}), "status is {'OK': 1}, expected"),
         (
-            written(signatures__one_hot__inputs__questions__shape=["rows"]),
+            contract_file(digits=5) | {"digits": 3},
+            "digits is 3, but the answers are long enough for 5",
+        ),
+        (contract_file() | {"digits": "3"}, "digits is '3', expected a number"),
+        (contract_file() | {"digits": True}, "digits is True, expected a number"),
+        (contract_file() | {"signatures": []}, "signature serving_default is missing"),
+        (
+            contract_file(signatures__one_hot=3),
+            "DT_STRING questions of signature one_hot is missing",
+        ),
+        (
+            contract_file(signatures__one_hot__inputs=[1]),
+            "DT_STRING questions of signature one_hot",
+        ),
+        (
+            contract_file(signatures__one_hot__inputs__questions__shape=["rows"]),
             "DT_STRING questions of signature one_hot is missing",
         ),
         ({}, "signature probabilities is missing"),
     ],
 )
-def test_a_file_that_says_something_else_fails(candidate, expected):
-    result = judge(candidate, written())
+def test_contradicting_contract_file_fails(candidate, expected):
+    result = judge(candidate, contract_file())
     assert result.verdict is Verdict.FAILED
     assert expected in result.message
 
 
-def test_a_version_without_the_file_fails():
-    result = judge(None, written())
+def test_missing_contract_file_fails():
+    result = judge(None, contract_file())
     assert result.verdict is Verdict.FAILED
     assert "no assets.extra/contract.json" in result.message
 
 
-def test_a_stable_version_without_a_readable_contract_asks_for_nothing_more():
+def test_stable_version_without_valid_contract_adds_no_requirement():
     for stable in (None, {}, {"signatures": 3, "digits": None}):
-        assert judge(written(), stable).verdict is Verdict.SUCCESSFUL
+        assert judge(contract_file(), stable).verdict is Verdict.SUCCESSFUL
 
 
-def test_what_only_tensorflow_knows_is_not_missed():
-    without = Description(2, {n: s for n, s in told(written()).signatures.items() if "__" not in n})
-    assert judge_live(without, told(written())).verdict is Verdict.SUCCESSFUL
+def test_internal_signature_of_stable_may_be_missing():
+    without = Description(
+        2, {n: s for n, s in reported(contract_file()).signatures.items() if "__" not in n}
+    )
+    assert judge_live(without, reported(contract_file())).verdict is Verdict.SUCCESSFUL
 
 
-def test_an_open_rank_is_no_other_rank():
-    open_rank = told(written())
+def test_unknown_rank_is_not_another_rank():
+    open_rank = reported(contract_file())
     signature = open_rank.signatures["serving_default"]
-    signature.outputs["answers"] = TensorShape("DT_STRING", None)
-    assert judge_live(open_rank, told(written())).verdict is Verdict.SUCCESSFUL
-    assert judge_live(told(written()), open_rank).verdict is Verdict.SUCCESSFUL
+    signature.outputs["answers"] = TensorSpec("DT_STRING", None)
+    assert judge_live(open_rank, reported(contract_file())).verdict is Verdict.SUCCESSFUL
+    assert judge_live(reported(contract_file()), open_rank).verdict is Verdict.SUCCESSFUL

@@ -69,7 +69,7 @@ class Lives:
         def replaced(path, text):
             def act():
                 if path == bench_file:
-                    fleet.check_told(parsed(text))
+                    fleet.check_config(parsed(text))
                 replace(path, text)
 
             return self.life.effect(path.name, act)
@@ -98,7 +98,7 @@ def end(bench):
         "recorded": bench.recorded,
         "weights": bench.weights,
         "loaded": bench.loaded(),
-        "answers": [dict(sorted(one.labels["seq2sum"].items())) for one in bench.fleet.replicas_],
+        "answers": [dict(sorted(one.labels["seq2sum"].items())) for one in bench.fleet.servers],
         "on disk": bench.contents(),
         "runs": bench.outcomes(),
         "burned": set(bench.deployment().observe().burned),

@@ -1,4 +1,4 @@
-"""A version gets to its base path whole and under a number of its own, or not at all."""
+"""A version is published completely and under an unused number, or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seq2sum_serving.deployment.model_store import SAVED_MODEL, ModelStore, read
 
 
 @pytest.fixture
-def base(tmp_path):
+def store(tmp_path):
     (tmp_path / "models").mkdir()
     return ModelStore(tmp_path / "models")
 
@@ -32,142 +32,141 @@ def exported(folder, content="graph"):
     return folder
 
 
-def names(base):
-    return sorted(entry.name for entry in base.path.iterdir())
+def names(store):
+    return sorted(entry.name for entry in store.path.iterdir())
 
 
-def test_versions_are_the_folders_that_a_server_takes_for_versions(base):
+def test_versions_are_the_folders_that_a_server_accepts(store):
     for name in ("1", "007", "20", "0", "+3", " 4", "-2", "v3", "4.tmp", ".publishing-5-x"):
-        (base.path / name).mkdir()
-    assert base.versions() == [-2, 0, 1, 3, 4, 7, 20]
-    assert [base.folder(number).name for number in (7, 3, 4)] == ["007", "+3", " 4"]
-    assert base.folder(8) == base.path / "8"
+        (store.path / name).mkdir()
+    assert store.versions() == [-2, 0, 1, 3, 4, 7, 20]
+    assert [store.folder(number).name for number in (7, 3, 4)] == ["007", "+3", " 4"]
+    assert store.folder(8) == store.path / "8"
 
 
-def test_without_the_folder_it_says_where_it_looked(tmp_path):
-    with pytest.raises(UsageError, match=r"cannot look at the base path .*gone.*--base-path"):
+def test_missing_base_path(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot read the base path .*gone.*--base-path"):
         ModelStore(tmp_path / "gone").versions()
 
 
-def test_the_next_number_is_one_more_than_the_largest(base, source):
-    (base.path / "7").mkdir()
-    assert base.publish(source, None) == 8
-    assert base.publish(source, 12) == 12
-    assert base.publish(source, None) == 13
-    assert names(base) == ["12", "13", "7", "8"]
-    assert (base.path / "8" / "variables" / "variables.index").read_text() == "weights"
+def test_next_version_is_one_above_the_highest(store, source):
+    (store.path / "7").mkdir()
+    assert store.publish(source, None) == 8
+    assert store.publish(source, 12) == 12
+    assert store.publish(source, None) == 13
+    assert names(store) == ["12", "13", "7", "8"]
+    assert (store.path / "8" / "variables" / "variables.index").read_text() == "weights"
     assert source.is_dir()
 
 
 @pytest.mark.parametrize("name", ["+3", " 3", "003", "3"])
-def test_a_number_is_taken_however_its_directory_is_spelled(base, source, name):
-    (base.path / name).mkdir()
+def test_version_is_taken_however_its_folder_is_spelled(store, source, name):
+    (store.path / name).mkdir()
     with pytest.raises(Refused, match=r"version 3 exists"):
-        base.publish(source, 3)
-    assert base.publish(source, None) == 4
+        store.publish(source, 3)
+    assert store.publish(source, None) == 4
 
 
-def test_of_several_names_the_last_one_is_the_version(base):
+def test_last_of_several_names_is_the_version(store):
     for name in ("+3", "003", "3"):
-        (base.path / name).mkdir()
-    assert base.folder(3).name == "3"
+        (store.path / name).mkdir()
+    assert store.folder(3).name == "3"
 
 
-def test_what_is_no_version_is_not_published(base, tmp_path):
+def test_folder_without_a_saved_model_is_not_published(store, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        UsageError, match=r"empty is no version to publish: it has no saved_model\.pb"
+        UsageError, match=r"empty is not a version folder: it has no saved_model\.pb"
     ):
-        base.publish(tmp_path / "empty", None)
-    assert names(base) == []
+        store.publish(tmp_path / "empty", None)
+    assert names(store) == []
 
 
-def test_a_number_that_is_taken_stays_as_it_is(base, source, tmp_path):
-    base.publish(source, 3)
+def test_published_version_is_never_overwritten(store, source, tmp_path):
+    store.publish(source, 3)
     with pytest.raises(Refused, match=r"version 3 exists .* the next free one is 4"):
-        base.publish(exported(tmp_path / "other", "other"), 3)
-    assert (base.path / "3" / SAVED_MODEL).read_text() == "graph"
+        store.publish(exported(tmp_path / "other", "other"), 3)
+    assert (store.path / "3" / SAVED_MODEL).read_text() == "graph"
 
 
 @pytest.mark.parametrize("step", ["copytree", "rename", "fsync"])
-def test_a_disk_that_is_full_leaves_nothing(base, source, monkeypatch, step):
+def test_full_disk_leaves_nothing(store, source, monkeypatch, step):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shutil if step == "copytree" else os, step, full)
-    with pytest.raises(Failed, match=r"No space left on device\. Nothing of it is left there"):
-        base.publish(source, None)
-    assert names(base) == []
+    with pytest.raises(Failed, match=r"No space left on device\. No part of it was left behind"):
+        store.publish(source, None)
+    assert names(store) == []
 
 
-def test_files_that_cannot_be_copied_are_told_by_the_first_of_them(base, source):
+def test_error_names_the_first_file_that_cannot_be_copied(store, source):
     (source / "dangling").symlink_to("nowhere")
-    with pytest.raises(Failed, match=r"No such file or directory.*Nothing of it is left there"):
-        base.publish(source, None)
-    assert names(base) == []
+    with pytest.raises(Failed, match=r"No such file or directory.*No part of it was left behind"):
+        store.publish(source, None)
+    assert names(store) == []
 
 
-def test_of_two_at_once_one_gets_the_number_and_the_other_leaves_nothing(
-    base, source, tmp_path, monkeypatch
-):
+def test_loser_of_a_race_leaves_nothing(store, source, tmp_path, monkeypatch):
     other = exported(tmp_path / "other", "other")
     rename = os.rename
 
     def overtaken(before, after):  # another process is quicker in between
         monkeypatch.setattr(os, "rename", rename)
-        assert base.publish(other, 1) == 1
+        assert store.publish(other, 1) == 1
         rename(before, after)
 
     monkeypatch.setattr(os, "rename", overtaken)
-    with pytest.raises(Failed, match=r"cannot publish .* Nothing of it is left there"):
-        base.publish(source, 1)
-    assert names(base) == ["1"]
-    assert (base.path / "1" / SAVED_MODEL).read_text() == "other"
+    with pytest.raises(Failed, match=r"cannot publish .* No part of it was left behind"):
+        store.publish(source, 1)
+    assert names(store) == ["1"]
+    assert (store.path / "1" / SAVED_MODEL).read_text() == "other"
 
 
-def test_many_at_once_never_mix(base, tmp_path):
+def test_concurrent_publishers_do_not_mix_files(store, tmp_path):
     sources = [exported(tmp_path / f"export{n}", f"graph {n}") for n in range(4)]
 
     def publish(source):
         try:
-            return base.publish(source, 1)
+            return store.publish(source, 1)
         except (Failed, Refused) as error:
             return error
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(publish, sources))
     assert found.count(1) == 1
-    assert names(base) == ["1"]
+    assert names(store) == ["1"]
     winner = sources[found.index(1)]
-    assert (base.path / "1" / SAVED_MODEL).read_text() == (winner / SAVED_MODEL).read_text()
+    assert (store.path / "1" / SAVED_MODEL).read_text() == (winner / SAVED_MODEL).read_text()
 
 
-def test_a_contract_is_read_from_the_version(base):
-    folder = base.path / "1" / "assets.extra"
+def test_read_contract(store):
+    folder = store.path / "1" / "assets.extra"
     folder.mkdir(parents=True)
-    assert read_contract(base.folder(1)) is None
+    assert read_contract(store.folder(1)) is None
     (folder / contract.FILE_NAME).write_text('{"digits": 3}')
-    assert read_contract(base.folder(1)) == {"digits": 3}
+    assert read_contract(store.folder(1)) == {"digits": 3}
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("{", "cannot read .*Export the version anew"), ("[]", "is no contract")]
+    ("text", "message"),
+    [("{", "cannot read .*Export the version again"), ("[]", "is not a contract")],
 )
-def test_what_is_no_contract_is_refused(base, text, said):
-    folder = base.path / "1" / "assets.extra"
+def test_invalid_contract_is_refused(store, text, message):
+    folder = store.path / "1" / "assets.extra"
     folder.mkdir(parents=True)
     (folder / contract.FILE_NAME).write_text(text)
-    with pytest.raises(Refused, match=said):
-        read_contract(base.folder(1))
+    with pytest.raises(Refused, match=message):
+        read_contract(store.folder(1))
 
 
-def test_a_published_model_card_names_its_own_version(base, source):
+def test_published_model_card_names_its_version(store, source):
     card = source / "assets.extra" / "model_card.md"
     card.parent.mkdir()
     card.write_bytes(b"# seq2sum, version 1\r\n\nversion 1 of 2\n")
     card.chmod(0o444)
-    assert base.publish(source, 12) == 12
-    published = base.path / "12" / "assets.extra" / "model_card.md"
+    assert store.publish(source, 12) == 12
+    published = store.path / "12" / "assets.extra" / "model_card.md"
     assert published.read_bytes() == b"# seq2sum, version 12\r\n\nversion 1 of 2\n"
     assert published.stat().st_mode & 0o777 == 0o444
     assert [entry.name for entry in published.parent.iterdir()] == ["model_card.md"]
@@ -177,16 +176,16 @@ def test_a_published_model_card_names_its_own_version(base, source):
 @pytest.mark.parametrize(
     "text", ["", "about it\n\n# seq2sum, version 1\n", "# seq2sum, version 1.5\n", "\ufeff# m\n"]
 )
-def test_a_model_card_with_another_title_is_published_as_it_is(base, source, text):
+def test_model_card_with_another_title_is_unchanged(store, source, text):
     (source / "assets.extra").mkdir()
     (source / "assets.extra" / "model_card.md").write_text(text)
-    base.publish(source, 2)
-    assert (base.path / "2" / "assets.extra" / "model_card.md").read_text() == text
+    store.publish(source, 2)
+    assert (store.path / "2" / "assets.extra" / "model_card.md").read_text() == text
 
 
-def test_there_is_no_next_version_after_the_highest_that_a_server_can_load(base, source):
-    (base.path / str(model_versions.LARGEST_VERSION)).mkdir()
-    with pytest.raises(Refused, match=r"9223372036854775807 exists, the highest .* no next number"):
-        base.publish(source, None)
-    assert base.publish(source, 3) == 3
-    assert names(base) == ["3", str(model_versions.LARGEST_VERSION)]
+def test_no_version_follows_the_highest_one(store, source):
+    (store.path / str(model_versions.LARGEST_VERSION)).mkdir()
+    with pytest.raises(Refused, match=r"9223372036854775807 exists, .* no number is left"):
+        store.publish(source, None)
+    assert store.publish(source, 3) == 3
+    assert names(store) == ["3", str(model_versions.LARGEST_VERSION)]

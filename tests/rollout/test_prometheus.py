@@ -1,4 +1,4 @@
-"""Questions to Prometheus, against a small server that answers as it does and keeps them."""
+"""Queries to Prometheus, against a small server that replies as Prometheus does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.gates.live import LiveMetrics
-from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, Unanswered, counted, p99
+from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed, counted, p99
 
 
 @pytest.fixture(autouse=True)
@@ -22,14 +22,14 @@ def no_proxy(monkeypatch):
 
 @contextmanager
 def replying(reply):
-    """A server whose `reply(query)` gives status and body; the queries are kept."""
-    asked = []
+    """A server that sends the status and body of `reply(query)`, and the list of its queries."""
+    queries = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             parts = urlsplit(self.path)
             query = parse_qs(parts.query)["query"][0]
-            asked.append((parts.path, query))
+            queries.append((parts.path, query))
             status, body = reply(query)
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
@@ -44,7 +44,7 @@ def replying(reply):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}", queries
     finally:
         server.shutdown()
         thread.join()
@@ -71,16 +71,16 @@ SCALAR = {"status": "success", "data": {"resultType": "scalar", "result": [17000
         (vector("+Inf"), None),
     ],
 )
-def test_a_query_gives_a_number_or_nothing(body, expected):
-    with replying(lambda _: (200, body)) as (url, asked):
+def test_query_returns_a_number_or_none(body, expected):
+    with replying(lambda _: (200, body)) as (url, queries):
         assert Prometheus(url).value('sum(:a:b{c="d & é"}[60s])') == expected
-    assert asked == [("/api/v1/query", 'sum(:a:b{c="d & é"}[60s])')]
+    assert queries == [("/api/v1/query", 'sum(:a:b{c="d & é"}[60s])')]
 
 
-def test_an_address_may_have_a_prefix_and_a_slash_at_its_end():
-    with replying(lambda _: (200, vector("1"))) as (url, asked):
+def test_address_may_have_a_prefix_and_a_trailing_slash():
+    with replying(lambda _: (200, vector("1"))) as (url, queries):
         assert Prometheus(f"{url}/metrics/").value("up") == 1.0
-    assert asked == [("/metrics/api/v1/query", "up")]
+    assert queries == [("/metrics/api/v1/query", "up")]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_an_address_may_have_a_prefix_and_a_slash_at_its_end():
             400,
             {"status": "error", "errorType": "bad_data", "error": "1:4: parse\nerror"},
             "refuses the query: 1:4: parse error, for up",
-            id="a query that it cannot read",
+            id="invalid query",
         ),
         pytest.param(
             503,
@@ -99,53 +99,51 @@ def test_an_address_may_have_a_prefix_and_a_slash_at_its_end():
             id="timeout",
         ),
         pytest.param(
-            404, b"<html>no</html>", "answers with HTTP 404 Not Found: see that", id="404"
+            404, b"<html>no</html>", "replies with HTTP 404 Not Found: check that", id="404"
         ),
         pytest.param(502, b"", "HTTP 502 Bad Gateway", id="a proxy"),
-        pytest.param(500, b"[]", "HTTP 500", id="JSON that is no answer of its"),
-        pytest.param(200, b"<html>hello</html>", "does not answer as Prometheus does", id="a page"),
-        pytest.param(200, b"\xff\xfe\x00", "does not answer as Prometheus does", id="bytes"),
-        pytest.param(200, [1], "does not answer as Prometheus does", id="a list"),
-        pytest.param(
-            200, {"status": "success"}, "does not answer as Prometheus does", id="no data"
-        ),
-        pytest.param(200, vector("many"), "does not answer as Prometheus does", id="no number"),
+        pytest.param(500, b"[]", "HTTP 500", id="other JSON"),
+        pytest.param(200, b"<html>hello</html>", "does not reply as Prometheus does", id="a page"),
+        pytest.param(200, b"\xff\xfe\x00", "does not reply as Prometheus does", id="bytes"),
+        pytest.param(200, [1], "does not reply as Prometheus does", id="a list"),
+        pytest.param(200, {"status": "success"}, "does not reply as Prometheus does", id="no data"),
+        pytest.param(200, vector("many"), "does not reply as Prometheus does", id="no number"),
         pytest.param(200, b" " * (2 << 20), "larger than 1,048,576 bytes", id="too large"),
         pytest.param(
-            200, vector("1", "2"), "gives 2 series and no single number: take sum(...)", id="series"
+            200, vector("1", "2"), "returns 2 series, not one number: use sum(...)", id="series"
         ),
         pytest.param(
             200,
             {"status": "success", "data": {"resultType": "matrix", "result": []}},
-            "gives a matrix and no number",
+            "returns a matrix, not a number",
             id="a matrix",
         ),
     ],
 )
-def test_anything_else_is_an_error_that_says_what_to_do(status, body, expected):
-    with replying(lambda _: (status, body)) as (url, _), pytest.raises(Unanswered) as caught:
+def test_other_replies_are_errors_with_advice(status, body, expected):
+    with replying(lambda _: (status, body)) as (url, _), pytest.raises(QueryFailed) as caught:
         Prometheus(url).value("up")
     assert expected in str(caught.value)
     assert url in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_nobody_there_is_an_error():
+def test_refused_connection():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(Failed, match=f"cannot ask Prometheus at {url}: Connection refused"):
+        with pytest.raises(Failed, match=f"cannot query Prometheus at {url}: Connection refused"):
             Prometheus(url).value("up")
 
 
-def test_no_answer_in_time_is_an_error():
+def test_timeout():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(Unanswered, match="timed out"):
+        with pytest.raises(QueryFailed, match="timed out"):
             Prometheus(url, timeout=0.05).value("up")
 
 
-def test_another_protocol_is_an_error():
+def test_another_protocol():
     with socket.create_server(("127.0.0.1", 0)) as other:
 
         def greet():
@@ -156,7 +154,7 @@ def test_another_protocol_is_an_error():
         thread = threading.Thread(target=greet)
         thread.start()
         url = f"http://127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(Unanswered, match="cannot ask Prometheus"):
+        with pytest.raises(QueryFailed, match="cannot query Prometheus"):
             Prometheus(url).value("up")
         thread.join()
 
@@ -176,8 +174,8 @@ def test_another_protocol_is_an_error():
         "http://[::1",
     ],
 )
-def test_an_address_that_makes_no_sense_is_a_mistake(url):
-    with pytest.raises(UsageError, match="give an address like http://localhost:9090"):
+def test_invalid_address(url):
+    with pytest.raises(UsageError, match="expected an address like http://localhost:9090"):
         Prometheus(url)
 
 
@@ -220,11 +218,11 @@ SLOW = ":tensorflow:serving:request_latency_bucket"
         ),
     ],
 )
-def test_queries_use_the_servers_names(query, expected):
+def test_queries_use_the_metric_names_of_tensorflow_serving(query, expected):
     assert query == expected
 
 
-def test_live_calls_are_put_together_from_both_times():
+def test_live_metrics_of_both_periods():
     values = {
         counted("seq2sum", 60): "1000",
         counted("seq2sum", 60, failed=True): "3",
@@ -233,19 +231,19 @@ def test_live_calls_are_put_together_from_both_times():
         p99("seq2sum", 60): "12.5",
         p99("seq2sum", 60, ended=180): "NaN",
     }
-    with replying(lambda query: (200, vector(values[query]))) as (url, asked):
+    with replying(lambda query: (200, vector(values[query]))) as (url, queries):
         found = Prometheus(url).live("seq2sum", 59.5, ago=179.2)
     assert found == LiveMetrics(1000.0, 3.0, 900.0, 2.0, 12.5, None)
-    assert {query for _, query in asked} == set(values)
+    assert {query for _, query in queries} == set(values)
 
 
-def test_without_calls_before_nothing_is_known_of_them():
+def test_live_metrics_without_calls_before():
     now = {counted("seq2sum", 1): "5"}
     with replying(lambda query: (200, vector(*filter(None, [now.get(query)])))) as (url, _):
         assert Prometheus(url).live("seq2sum", 0.2) == LiveMetrics(5.0, 0.0)
 
 
-def test_a_model_that_prometheus_has_not_seen_is_unknown():
-    with replying(lambda _: (200, vector())) as (url, asked):
+def test_live_metrics_of_an_unknown_model():
+    with replying(lambda _: (200, vector())) as (url, queries):
         assert Prometheus(url).live("seq2sum", 60) is None
-    assert len(asked) == 1
+    assert len(queries) == 1

@@ -11,7 +11,7 @@ import signal
 import pytest
 from support.deployed import POLLING, QUICK, Deployed, Traffic, states, until
 
-ONE_STEP = QUICK.replace("[10, 50]", "[50]").replace("fewest = 5", "fewest = 1")
+ONE_STEP = QUICK.replace("[10, 50]", "[50]").replace("min_calls = 5", "min_calls = 1")
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def test_a_version_goes_all_the_way_and_each_verb_tells(quick_version, tmp_path)
 
         told = deployed.roll("status")
         assert told.code == 1  # nothing is wrong with the replicas; but it is not taken over yet
-        assert "no version is stable yet in the file of record" in told.words
+        assert "no version is stable in the model config file" in told.words
 
         told = deployed.roll("promote", "1", "--why", "the first one")
         assert (told.code, told.out) == (0, "version 1 is stable\n")
@@ -142,12 +142,15 @@ def test_a_dry_run_tells_the_plan_and_touches_nothing(settled, quick_version, li
 MISTAKES = {
     "no verb": ("go", "invalid choice: 'go'"),
     "no version": ("canary latest", "'latest' is no version"),
-    "no share": ("canary 3 --percent 101", "'101' is no number from 0 to 100"),
-    "no address": ("status --targets localhost", "'localhost' is no host:port"),
-    "no file of record": ("status --config nowhere/models.config", "there is no model config file"),
+    "no share": ("canary 3 --percent 101", "invalid number '101': expected a number from 0 to 100"),
+    "no address": ("status --targets localhost", "invalid target 'localhost': expected host:port"),
+    "no file of record": (
+        "status --config nowhere/models.config",
+        "cannot find the model config file",
+    ),
     "no policy": ("run 3 --policy nowhere.toml", "nowhere.toml"),
-    "no base path": ("status --base-path nowhere", "cannot look at the base path nowhere"),
-    "no version folder": ("publish nowhere", "nowhere is no version to publish"),
+    "no base path": ("status --base-path nowhere", "cannot read the base path nowhere"),
+    "no version folder": ("publish nowhere", "nowhere is not a version folder"),
     "no model": ("status --model sums", "it has no model 'sums'"),
     "no key": ("status --cert certificate.pem", "give both --cert and --key"),
     "no certificate": ("status --ca nowhere.pem", "cannot read nowhere.pem"),
@@ -183,10 +186,10 @@ def test_what_is_not_safe_is_refused_with_1(settled, quick_version, line, words)
 def test_a_run_that_saw_too_little_ends_with_3_and_a_person_decides(quick_version, tmp_path):
     with Deployed(tmp_path, quick_version) as deployed:
         deployed.start(POLLING)
-        deployed.policy.write_text(QUICK.replace("fewest = 5", "fewest = 10_000"))
+        deployed.policy.write_text(QUICK.replace("min_calls = 5", "min_calls = 10_000"))
         told = deployed.roll("run", quick_version, "--json")
         assert told.code == 3
-        assert "live.fewest is 10,000" in told.json["error"]
+        assert "live.min_calls is 10,000" in told.json["error"]
         for advice in ("`run 2` judges it again", "`promote 2`", "`rollback` ends it"):
             assert advice in told.json["error"]
         status = deployed.status()

@@ -78,20 +78,20 @@ PUBLISH = Event("publish started", 4, details={"from": "/exports/9"})
 INCONCLUSIVE = Event("run ended", 4, details={"outcome": "Inconclusive"}, run="r")
 
 
-@pytest.mark.parametrize(
-    ("later", "version"),
-    {
-        "running": ([], 4),
-        "ended": ([Event("run ended", 4, run="r")], None),
-        "rolled back by an operator": ([Event("rolled back", 4)], None),
-        "another version ended": ([Event("run ended", 3)], 4),
-        "killed during a rollback": ([Event("rolled back", 4, run="r")], 4),
-        "killed during an abort": ([Event("failed", 4, run="r")], 4),
-        "inconclusive": ([INCONCLUSIVE], 4),
-        "inconclusive, then rolled back": ([INCONCLUSIVE, Event("rolled back", 4)], None),
-        "inconclusive, then ended": ([INCONCLUSIVE, Event("run ended", 4, run="s")], None),
-    }.values(),
-)
+LATER = {
+    "running": ([], 4),
+    "ended": ([Event("run ended", 4, run="r")], None),
+    "rolled back by an operator": ([Event("rolled back", 4)], None),
+    "another version ended": ([Event("run ended", 3)], 4),
+    "killed during a rollback": ([Event("rolled back", 4, run="r")], 4),
+    "killed during an abort": ([Event("failed", 4, run="r")], 4),
+    "inconclusive": ([INCONCLUSIVE], 4),
+    "inconclusive, then rolled back": ([INCONCLUSIVE, Event("rolled back", 4)], None),
+    "inconclusive, then ended": ([INCONCLUSIVE, Event("run ended", 4, run="s")], None),
+}
+
+
+@pytest.mark.parametrize(("later", "version"), LATER.values(), ids=LATER)
 def test_folder_keeps_its_version_until_its_run_is_over(later, version):
     assert unfinished_publish([PUBLISH, *later], "/exports/9") == version
 

@@ -106,7 +106,7 @@ def test_what_fails_a_gate_is_taken_back_and_its_number_is_spent(bench, gate):
     burned = bench.deployment().observe().burned
     assert "Failed it" in burned[2]
     assert ("rolled back" in burned[2]) == gate.startswith("errors")
-    for one in bench.fleet.replicas_:
+    for one in bench.fleet.servers:
         assert 2 not in one.versions or one.versions[2].state is State.END
     bench.gates.script.clear()  # what is mended gets another number
     assert bench.run(folder) is Exit.DONE
@@ -147,7 +147,7 @@ def test_a_version_that_cannot_load_leaves_again(bench):
 
 
 def test_a_version_that_one_replica_cannot_load_leaves_all(bench):
-    bench.fleet.replicas_[1].broken = {2}
+    bench.fleet.servers[1].broken = {2}
     with pytest.raises(Failed, match="version 2 could not be loaded by b:1"):
         bench.run(bench.export(2))
     untouched(bench)
@@ -197,7 +197,7 @@ def test_what_somebody_writes_while_a_version_loads_is_not_overwritten(bench):
             bench.file.write_text(text.replace('"canary"', '"theirs"'))
 
     deployment.tell = told
-    with pytest.raises(Failed, match=r"was changed by somebody else meanwhile\. Nothing was"):
+    with pytest.raises(Failed, match=r"was changed by somebody else in the meantime\. Nothing was"):
         deployment.reach(transitions.canary(deployment.observe(), 2))
     assert bench.recorded.labels == {"stable": 1, "theirs": 1}
 
@@ -220,22 +220,22 @@ def test_only_one_changes_anything_at_a_time(bench):
 
 
 def test_a_run_that_has_not_ended_comes_first(bench):
-    bench.fleet.replicas_[0].error = "UNAVAILABLE gone"
+    bench.fleet.servers[0].error = "UNAVAILABLE gone"
     bench.export(2, bench.base / "2")
     bench.export(3, bench.base / "3")
     with pytest.raises(Refused, match="a replica does not answer"):
         bench.run(2)
     assert bench.done == []
-    bench.fleet.replicas_[0].error = ""
+    bench.fleet.servers[0].error = ""
 
     def gone():
-        bench.fleet.replicas_[0].error = "UNAVAILABLE gone"
+        bench.fleet.servers[0].error = "UNAVAILABLE gone"
 
     bench.gates.script["errors 50"] = gone
     with pytest.raises(Refused, match=r"a replica does not answer.*`run 2` goes on with it"):
         bench.run(2)
     assert bench.outcomes() == []
-    bench.fleet.replicas_[0].error = ""
+    bench.fleet.servers[0].error = ""
     with pytest.raises(Refused, match=r"run of version 2 has not ended: .* `rollback` ends it"):
         bench.run(3)
     assert bench.run(2) is Exit.DONE
@@ -263,7 +263,7 @@ def test_a_run_of_what_is_stable_has_nothing_to_do(bench):
 
 
 def test_a_replica_that_does_not_follow_is_told_and_the_version_is_taken_back(bench):
-    bench.fleet.replicas_[0].deaf = True
+    bench.fleet.servers[0].ignores_config = True
     with pytest.raises(Failed, match=r"waited 30 s in vain \(a:1: version 2 is not taken up\)"):
         bench.run(bench.export(2))
     untouched(bench)
@@ -271,7 +271,7 @@ def test_a_replica_that_does_not_follow_is_told_and_the_version_is_taken_back(be
 
 
 def test_a_stable_version_that_answers_otherwise_than_promised_is_taken_back(bench):
-    bench.gates.script["errors 50"] = lambda: bench.fleet.lies.update({("b:1", 2): 7})
+    bench.gates.script["errors 50"] = lambda: bench.fleet.wrong_answers.update({("b:1", 2): 7})
     with pytest.raises(Failed, match=r"not every replica answers by version 2 \(b:1: 7\)"):
         bench.run(bench.export(2))
     untouched(bench)

@@ -1,4 +1,4 @@
-"""Replicas are a list of addresses, or all that a name resolves to."""
+"""Replicas are a list of addresses, or everything that a DNS name resolves to."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from seq2sum_serving.deployment.targets import resolve
 
 
 @pytest.mark.parametrize(
-    ("written", "found"),
+    ("text", "addresses"),
     [
         ("localhost:8500", ["localhost:8500"]),
         (" b:2, a:1 ,", ["b:2", "a:1"]),
         ("[::1]:8500,10.0.0.1:8500", ["[::1]:8500", "10.0.0.1:8500"]),
     ],
 )
-def test_a_list_is_taken_as_it_is_written(written, found):
-    assert resolve(written) == found
+def test_list_of_addresses(text, addresses):
+    assert resolve(text) == addresses
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("text", "message"),
     [
-        ("", "names no server"),
-        (" , ", "names no server"),
-        ("host", "'host' is no host:port"),
-        (":8500", "':8500' is no host:port"),
-        ("host:", "'host:' is no host:port"),
-        ("host:0", "'host:0' is no host:port"),
-        ("host:65536", "'host:65536' is no host:port"),
-        ("http://host:x", "is no host:port"),
-        ("a:1,b:2,a:1", "names a server twice"),
-        ("dns:///name", "'name' is no host:port"),
+        ("", "--targets is empty"),
+        (" , ", "--targets is empty"),
+        ("host", "invalid target 'host': expected host:port"),
+        (":8500", "invalid target ':8500': expected host:port"),
+        ("host:", "invalid target 'host:': expected host:port"),
+        ("host:0", "invalid target 'host:0': expected host:port"),
+        ("host:65536", "invalid target 'host:65536': expected host:port"),
+        ("http://host:x", "expected host:port"),
+        ("a:1,b:2,a:1", "lists a server twice"),
+        ("dns:///name", "invalid target 'name': expected host:port"),
     ],
 )
-def test_what_is_no_address_is_a_mistake(written, said):
-    with pytest.raises(UsageError, match=said):
-        resolve(written)
+def test_invalid_targets(text, message):
+    with pytest.raises(UsageError, match=message):
+        resolve(text)
 
 
-def resolving(monkeypatch, *found):
+def patch_dns(monkeypatch, *addresses):
     def getaddrinfo(host, port, **_):
         assert (host, port) == ("pods.example", 8500)
-        return [(None, None, None, "", (address, port)) for address in found]
+        return [(None, None, None, "", (address, port)) for address in addresses]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
-def test_every_address_of_a_name_is_a_replica(monkeypatch):
-    resolving(monkeypatch, "10.0.0.2", "10.0.0.1", "10.0.0.2", "fd00::1")
+def test_every_address_of_a_name(monkeypatch):
+    patch_dns(monkeypatch, "10.0.0.2", "10.0.0.1", "10.0.0.2", "fd00::1")
     assert resolve("dns:///pods.example:8500") == [
         "10.0.0.1:8500",
         "10.0.0.2:8500",
@@ -58,7 +58,7 @@ def test_every_address_of_a_name_is_a_replica(monkeypatch):
     ]
 
 
-def test_a_name_that_does_not_resolve_is_told(monkeypatch):
+def test_name_that_does_not_resolve(monkeypatch):
     def getaddrinfo(*_, **__):
         raise socket.gaierror(-2, "Name or service not known")
 

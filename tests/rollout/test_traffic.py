@@ -1,4 +1,4 @@
-"""Weights are what the SDK reads, and change as a whole."""
+"""Traffic weights: a file that the SDK reads and that changes as a whole."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def traffic(tmp_path):
         (100, {"stable": 0, "canary": 100}),
     ],
 )
-def test_what_does_not_go_to_the_canary_goes_to_stable(percent, weights):
+def test_stable_gets_the_rest(percent, weights):
     assert canary_weights(percent) == weights
 
 
-def test_without_a_file_all_of_it_goes_to_stable(traffic):
+def test_missing_file_sends_everything_to_stable(traffic):
     assert traffic.read() == ALL_STABLE
 
 
 @pytest.mark.parametrize("percent", [0, 5, 100])
-def test_weights_are_read_back_and_the_sdk_reads_them_too(traffic, percent):
+def test_weights_are_read_back_here_and_by_the_sdk(traffic, percent):
     traffic.write(canary_weights(percent))
     assert traffic.read() == canary_weights(percent)
     assert seq2sum.SplitFile(traffic.path).weights == canary_weights(percent)
@@ -42,31 +42,31 @@ def test_weights_are_read_back_and_the_sdk_reads_them_too(traffic, percent):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("{", "cannot read the weights"),
-        ("[]", "holds no weights"),
-        ('{"stable": "all"}', "holds no weights"),
-        ('{"stable": NaN}', "holds no weights"),
-        ('{"stable": -1}', "holds no weights"),
-        ('{"stable": true}', "holds no weights"),
-        pytest.param(f'{{"stable": 1{"0" * 400}}}', "holds no weights", id="too large"),
-        pytest.param("[" * 100_000, "cannot read the weights", id="too deep"),
+        ("{", "cannot read the traffic weights"),
+        ("[]", "invalid traffic weights"),
+        ('{"stable": "all"}', "invalid traffic weights"),
+        ('{"stable": NaN}', "invalid traffic weights"),
+        ('{"stable": -1}', "invalid traffic weights"),
+        ('{"stable": true}', "invalid traffic weights"),
+        pytest.param(f'{{"stable": 1{"0" * 400}}}', "invalid traffic weights", id="too large"),
+        pytest.param("[" * 100_000, "cannot read the traffic weights", id="too deep"),
     ],
 )
-def test_what_is_no_weights_is_a_mistake(traffic, text, said):
+def test_invalid_weights(traffic, text, message):
     traffic.path.write_text(text)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         traffic.read()
 
 
-def test_weights_that_cannot_be_written_stay_as_they_were(traffic, monkeypatch):
+def test_full_disk_keeps_the_old_weights(traffic, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     traffic.write(canary_weights(5))
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(Failed, match=r"No space left on device\. They are as they were"):
+    with pytest.raises(Failed, match=r"No space left on device\. They are unchanged"):
         traffic.write(ALL_STABLE)
     assert traffic.read() == canary_weights(5)
     assert [entry.name for entry in traffic.path.parent.iterdir()] == ["traffic.json"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from seq2sum import State, VersionStatus
-from seq2sum_serving.deployment.drift import drift, first_line
+from seq2sum_serving.deployment.drift import drift
+from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Current, ModelEntry, Policy, Replica
 
 AVAILABLE, LOADING, END = State.AVAILABLE, State.LOADING, State.END
@@ -97,7 +98,7 @@ CASES = {
     ),
     "a label is not recorded": (
         current(replica("a:1", BOTH, {"blue": 2, "green": None})),
-        ["label blue is not in the file of record, and is version 2 on a:1"],
+        ["label blue is not in the model config file, and is version 2 on a:1"],
     ),
     "a label that a replica was not asked for": (
         current(replica("a:1", BOTH), labels={"stable": 1, "blue": 2}),
@@ -109,17 +110,17 @@ CASES = {
     ),
     "nothing is stable yet": (
         current(replica("a:1", BOTH), labels={}),
-        ["no version is stable yet in the file of record"],
+        ["no version is stable in the model config file"],
     ),
     "a label is on a version that the file itself does not want": (
         current(replica("a:1", BOTH), labels={"stable": 1, "previous": 7}),
-        ["label previous is on version 7, which the file of record does not want"],
+        ["label previous is on version 7, which is not wanted"],
     ),
     "the folder decides": (
         current(replica("a:1", {2: AVAILABLE}), labels={"stable": 2}, policy=Policy()),
         [
             (
-                "the policy in the file of record is latest 1, not specific: "
+                "the policy in the model config file is latest 1, not specific: "
                 "the folder decides what is loaded"
             )
         ],
@@ -128,7 +129,7 @@ CASES = {
         current(replica("a:1", BOTH), policy=Policy("all")),
         [
             (
-                "the policy in the file of record is all, not specific: "
+                "the policy in the model config file is all, not specific: "
                 "the folder decides what is loaded"
             )
         ],
@@ -143,7 +144,7 @@ def test_drift(found, sentences):
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("one\ntwo", "one"), ("\n  two  \n", "two"), ("", "no reason is given")],
+    [("one\ntwo", "one"), ("\n  two  \n", "two"), ("", "no reason given")],
 )
 def test_an_error_is_told_by_its_first_line(text, line):
     assert first_line(text) == line

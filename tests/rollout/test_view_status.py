@@ -148,7 +148,7 @@ def test_all_well():
 
 
 def test_nothing_is_known_at_all():
-    assert "drift    ! no version is stable yet in the file of record" in "\n".join(
+    assert "drift    ! no version is stable in the model config file" in "\n".join(
         told(Current(recorded=ModelEntry(Policy("specific"))))
     )
 

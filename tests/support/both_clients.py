@@ -1,4 +1,4 @@
-"""Both clients behind one face, so that a test of behaviour is written once and run on each."""
+"""Both clients with one synchronous interface, so that each test runs on both."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import threading
 import seq2sum
 
 
-class Blocking:
-    """An AsyncClient on a loop of its own thread, with the methods of the sync client."""
+class BlockingAsyncClient:
+    """An AsyncClient with the methods of `Client`; its event loop runs on a separate thread."""
 
-    def __init__(self, *target, **how):
+    def __init__(self, *target, **options):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         try:
-            self._client = seq2sum.AsyncClient(*target, **how)
+            self._client = seq2sum.AsyncClient(*target, **options)
         except BaseException:
             self._end()
             raise
@@ -27,11 +27,11 @@ class Blocking:
         if not callable(method):
             return method
 
-        def call(*given, **how):
-            found = method(*given, **how)
-            if inspect.isasyncgen(found):
-                return self._iterate(found)
-            return self._run(found)
+        def call(*arguments, **options):
+            result = method(*arguments, **options)
+            if inspect.isasyncgen(result):
+                return self._iterate(result)
+            return self._run(result)
 
         return call
 
@@ -64,5 +64,5 @@ class Blocking:
         self._loop.close()
 
 
-KINDS = {"sync": seq2sum.Client, "async": Blocking}
-"""What makes a client, by name."""
+KINDS = {"sync": seq2sum.Client, "async": BlockingAsyncClient}
+"""The client classes by name."""

@@ -1,7 +1,7 @@
-"""Version folders that are bad, each in a way of its own, made from a good one.
+"""Versions with a fault, each made from a good one.
 
-What can be made by copying files is made so. The others are written by TensorFlow, all of them in
-one process of their own, which runs this module.
+Some are copies with changed files. TensorFlow writes the others, all in a separate process, which
+runs this module.
 """
 
 from __future__ import annotations
@@ -17,22 +17,21 @@ from pathlib import Path
 from seq2sum.addition import contract
 
 SECONDS = 0.1
-"""That a call to the slow version takes longer: about a hundred times as long as one of a small
-model."""
+"""Added to each call of the slow version: about a hundred times the duration of a small model."""
 WARM_UP = "tf_serving_warmup_requests"
 
 
 def other_contract(good: Path, folder: Path) -> Path:
-    """It says that it keeps to another contract."""
+    """Makes a version whose contract file names another contract."""
     shutil.copytree(good, folder)
     file = folder / "assets.extra" / contract.FILE_NAME
-    told = json.loads(file.read_bytes()) | {"contract": contract.CONTRACT_VERSION + 1}
-    file.write_text(json.dumps(told))
+    changed = json.loads(file.read_bytes()) | {"contract": contract.CONTRACT_VERSION + 1}
+    file.write_text(json.dumps(changed))
     return folder
 
 
 def truncated(good: Path, folder: Path) -> Path:
-    """It cannot be loaded: it was copied in part."""
+    """Makes a version that cannot be loaded because its file is incomplete."""
     shutil.copytree(good, folder)
     model = folder / "saved_model.pb"
     os.truncate(model, model.stat().st_size // 2)
@@ -40,7 +39,7 @@ def truncated(good: Path, folder: Path) -> Path:
 
 
 def other_model(good: Path, folder: Path) -> Path:
-    """It serves, and is no addition: the names of its inputs are others."""
+    """Makes a version that serves and has other input names than the contract."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     shutil.copytree(good, folder, ignore=shutil.ignore_patterns("assets.extra"))
@@ -54,37 +53,37 @@ def other_model(good: Path, folder: Path) -> Path:
     return folder
 
 
-def folders(good: Path, folder: Path) -> dict[str, Path]:
-    """All of them, by name, below a folder."""
+def make_all(good: Path, folder: Path) -> dict[str, Path]:
+    """Makes all versions with a fault below a folder; returns their paths by name."""
     subprocess.run([sys.executable, __file__, good, folder], check=True, timeout=200)
-    made = {name: folder / name for name in WRITTEN}
+    paths = {name: folder / name for name in EXPORTED}
     for make in (other_contract, truncated):
-        made[make.__name__] = make(good, folder / make.__name__)
-    return made
+        paths[make.__name__] = make(good, folder / make.__name__)
+    return paths
 
 
 def slow(signatures):
-    """Right answers, each call a while later; it waits in the graph, so that nobody else does."""
-    return {name: changed(signature, later) for name, signature in signatures.items()}
+    """Delays each call in the graph, which leaves other calls alone."""
+    return {name: with_outputs(signature, delay) for name, signature in signatures.items()}
 
 
 def wrong(signatures):
-    """Each sum is one too many."""
+    """Adds one to each sum."""
     default = contract.DEFAULT.name
-    return {**signatures, default: changed(signatures[default], one_more)}
+    return {**signatures, default: with_outputs(signatures[default], add_one)}
 
 
 def fewer_signatures(signatures):
-    """It cannot give probabilities, and its contract still promises that."""
-    return {name: one for name, one in signatures.items() if name != contract.DETAILED.name}
+    """Drops the signature for probabilities, which the contract requires."""
+    return {name: kept for name, kept in signatures.items() if name != contract.DETAILED.name}
 
 
-WRITTEN: dict[str, Callable] = {made.__name__: made for made in (slow, wrong, fewer_signatures)}
-"""Those that TensorFlow writes: from signatures to signatures."""
+EXPORTED: dict[str, Callable] = {each.__name__: each for each in (slow, wrong, fewer_signatures)}
+"""Changes of signatures for the versions that TensorFlow writes, by name."""
 
 
-def changed(signature, change):
-    """A signature whose outputs are changed."""
+def with_outputs(signature, change):
+    """Returns a signature whose outputs are changed."""
     import tensorflow as tf
 
     @tf.function(
@@ -97,25 +96,25 @@ def changed(signature, change):
     return call.get_concrete_function()
 
 
-def later(outputs):
+def delay(outputs):
     import tensorflow as tf
 
-    one = tf.data.Dataset.from_tensors(0)
+    single = tf.data.Dataset.from_tensors(0)
     sleeping = tf.raw_ops.SleepDataset(
-        input_dataset=tf.data.experimental.to_variant(one),
-        # It is asked twice: for the element, and whether there is another.
+        input_dataset=tf.data.experimental.to_variant(single),
+        # The operation sleeps twice: for the element and for the end of the data set.
         sleep_microseconds=tf.constant(int(1e6 * SECONDS / 2), tf.int64),
         output_types=[tf.int32],
         output_shapes=[[]],
     )
-    [waited] = tf.raw_ops.DatasetToSingleElement(
+    [slept] = tf.raw_ops.DatasetToSingleElement(
         dataset=sleeping, output_types=[tf.int32], output_shapes=[[]]
     )
-    with tf.control_dependencies([waited]):
+    with tf.control_dependencies([slept]):
         return {name: tf.identity(tensor) for name, tensor in outputs.items()}
 
 
-def one_more(outputs):
+def add_one(outputs):
     import tensorflow as tf
 
     answers = outputs[contract.ANSWERS.name]
@@ -125,15 +124,15 @@ def one_more(outputs):
 
 
 def main(good: Path, folder: Path) -> None:
-    """Writes those that TensorFlow has to write."""
+    """Exports the versions that TensorFlow has to write."""
     import tensorflow as tf
 
     model = tf.saved_model.load(str(good))
-    for name, change in WRITTEN.items():
+    for name, change in EXPORTED.items():
         signatures = change(dict(model.signatures))
         tf.saved_model.save(model, str(folder / name), signatures=signatures)
         shutil.copytree(good / "assets.extra", folder / name / "assets.extra")
-        # It asks for all signatures; and slowly, where that is what is wrong.
+        # Warm-up calls all signatures, some of which are missing or slow here.
         (folder / name / "assets.extra" / WARM_UP).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Threads that ask while a test does something else."""
+"""Threads that make calls while a test does something else."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 
-class AskingThreads:
-    """They begin with a `with` block and are done when it ends; a subclass says what each does."""
+class CallerThreads:
+    """Threads that run during a `with` block. A subclass defines the work of each."""
 
     def __init__(self) -> None:
         self.over = threading.Event()
-        """Set when the block ends: each of them then makes no further call."""
+        """Set at the end of the block; each thread then makes no further call."""
         self._threads: list[threading.Thread] = []
 
     def works(self) -> Sequence[Callable[[], object]]:
-        """What each thread runs, until it is over."""
+        """Returns the function that each thread runs, until `over` is set."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """What there is to close when all threads are done."""
+        """Releases resources after all threads have ended."""
 
     def __enter__(self) -> Self:
         self._threads = [threading.Thread(target=work) for work in self.works()]

@@ -1,4 +1,4 @@
-"""Certificates made for a test: an authority, another one, servers and clients of both."""
+"""Certificates for tests: two authorities, with certificates for servers and clients."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import grpc
 import trustme
 
-LONG_AGO = {
+EXPIRED = {
     "not_before": datetime(2020, 1, 1, tzinfo=UTC),
     "not_after": datetime(2021, 1, 1, tzinfo=UTC),
 }
 
 
 class Certificates:
-    """Files in a folder, and credentials for servers."""
+    """Certificate files in a folder, and credentials for servers."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,7 +26,7 @@ class Certificates:
         )
 
     def of_client(self, authority: str = "ours", **validity: datetime) -> dict[str, Path]:
-        """The files of a client, for `TLS`."""
+        """Returns the files of a client certificate, as arguments of `TLS`."""
         issued = self.authorities[authority].issue_cert("somebody@example.org", **validity)
         chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
         return {
@@ -37,7 +37,7 @@ class Certificates:
     def of_server(
         self, *names: str, mutual: bool = False, **validity: datetime
     ) -> grpc.ServerCredentials:
-        """Credentials of a server; with `mutual` it wants a certificate of ours from clients."""
+        """Returns credentials of a server; `mutual` requires a client certificate of ours."""
         issued = self.authorities["ours"].issue_cert(*(names or ("127.0.0.1",)), **validity)
         chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
         root = self.authorities["ours"].cert_pem.bytes() if mutual else None
@@ -46,7 +46,7 @@ class Certificates:
         )
 
     def file(self, name: str, content: str) -> Path:
-        """A file of any content."""
+        """Writes a file with any content."""
         return self._file(name, content.encode())
 
     def _file(self, name: str, content: bytes) -> Path:

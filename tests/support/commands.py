@@ -1,4 +1,4 @@
-"""The project's commands: as a shell starts them, and `seq2sum-train` forked where that can be."""
+"""The project's commands as processes; `seq2sum-train` is forked where possible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _numbers = count()
 
 @dataclass
 class Running:
-    """A command on its way, with the face of `subprocess.Popen`; what it says goes to files."""
+    """A running command, with the interface of `subprocess.Popen`; its output goes to files."""
 
     line: Sequence[str]
     process: processes.Process
@@ -40,19 +40,19 @@ class Running:
         self.send_signal(signal.SIGTERM)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """What it said on stdout and stderr, when it has ended."""
+        """Waits for its end, and returns its output on stdout and stderr."""
         self.process.wait(timeout)
         return self.out.read_text(), self.errors.read_text()
 
 
 def start(*line: str | Path, folder: Path, cwd: Path | None = None, fresh: bool = False) -> Running:
-    """Starts a command, as if in the foreground: background jobs of a shell ignore Ctrl-C.
+    """Starts a command as a foreground job: background jobs of a shell ignore SIGINT.
 
     Args:
         line: The command and its arguments.
-        folder: Where files with what it says go.
-        cwd: Where it runs; None: here.
-        fresh: Whether it starts from nothing, and compiles whatever it has to.
+        folder: Folder of the files with its output.
+        cwd: Its working directory; None: the current one.
+        fresh: Whether to start a new process without the cache of compiled programs.
     """
     name, *arguments = map(str, line)
     number = next(_numbers)
@@ -61,13 +61,13 @@ def start(*line: str | Path, folder: Path, cwd: Path | None = None, fresh: bool 
         server = processes.fork_server(name)
         process = server.start(arguments, out=out, errors=errors, folder=cwd)
     else:
-        within = ("env", "--default-signal=INT") if sys.platform == "linux" else ()
-        with out.open("wb") as told, errors.open("wb") as complained:
+        prefix = ("env", "--default-signal=INT") if sys.platform == "linux" else ()
+        with out.open("wb") as stdout, errors.open("wb") as stderr:
             process = subprocess.Popen(
-                [*within, BIN / name, *arguments],
+                [*prefix, BIN / name, *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=told,
-                stderr=complained,
+                stdout=stdout,
+                stderr=stderr,
                 cwd=cwd,
                 env=processes.environment() if fresh else None,
             )
@@ -77,12 +77,12 @@ def start(*line: str | Path, folder: Path, cwd: Path | None = None, fresh: bool 
 def run(
     *line: str | Path, cwd: Path | None = None, timeout: float = 280, fresh: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end, or kills it after so many seconds and raises TimeoutExpired."""
+    """Runs a command to its end, or kills it after `timeout` seconds and raises TimeoutExpired."""
     with tempfile.TemporaryDirectory() as folder:
         running = start(*line, folder=Path(folder), cwd=cwd, fresh=fresh)
         try:
-            told, complained = running.communicate(timeout)
+            stdout, stderr = running.communicate(timeout)
         finally:
             running.process.kill()
             running.process.wait()
-        return subprocess.CompletedProcess(running.line, running.returncode, told, complained)
+        return subprocess.CompletedProcess(running.line, running.returncode, stdout, stderr)

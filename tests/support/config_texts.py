@@ -1,9 +1,9 @@
-"""Model config files as texts."""
+"""Texts of model config files."""
 
 from __future__ import annotations
 
 PLAIN = """\
-# the file of record
+# models of the replicas
 model_config_list {
   config {
     name: "other"  # theirs

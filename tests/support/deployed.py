@@ -23,7 +23,7 @@ from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 from seq2sum_serving.deployment import replicas
 from seq2sum_serving.rollout import cli
 from support import servers
-from support.caller_threads import AskingThreads
+from support.caller_threads import CallerThreads
 
 FLAGS = (
     "--max_num_load_retries=0",
@@ -42,12 +42,12 @@ QUICK = """
 warm_up = 2
 samples = 10
 rows = [1]
-p50_ratio = 20.0
-p99_ratio = 200.0
-p99_milliseconds = 5000.0
+max_p50_ratio = 20.0
+max_p99_ratio = 200.0
+max_p99_milliseconds = 5000.0
 [live]
-fewest = 5
-p99_ratio = 200.0
+min_calls = 5
+max_p99_ratio = 200.0
 probes_per_second = 20.0
 [load]
 timeout = 90.0
@@ -215,7 +215,7 @@ class Deployed:
         }
 
 
-class Traffic(AskingThreads):
+class Traffic(CallerThreads):
     """Callers that ask all the time by the weights in a file; what answers, and what fails."""
 
     PAUSE = 0.02
@@ -224,7 +224,7 @@ class Traffic(AskingThreads):
     def __init__(self, deployed: Deployed, callers: int = 2) -> None:
         super().__init__()
         targets = [server.target for server in deployed.servers]
-        split = seq2sum.SplitFile(deployed.traffic, every=0.1)
+        split = seq2sum.SplitFile(deployed.traffic, poll_interval=0.1)
         self._client = seq2sum.Client(targets, split=split, timeout=30)
         self._count = callers
         self._lock = threading.Lock()

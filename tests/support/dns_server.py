@@ -1,4 +1,4 @@
-"""A DNS server on a loopback port, with one name whose addresses a test may change."""
+"""A DNS server on a loopback port, for one name whose addresses a test can change."""
 
 from __future__ import annotations
 
@@ -11,39 +11,37 @@ NAME = "seq2sum.test"
 
 
 class Names(BaseResolver):
-    """Answers what a test says, and counts how often it was asked."""
+    """Resolves the name to the current addresses, and counts the queries."""
 
-    def __init__(self, name: str, addresses: Iterable[str], seconds_to_keep: int) -> None:
+    def __init__(self, name: str, addresses: Iterable[str], ttl: int) -> None:
         self.addresses = list(addresses)
-        self.asked = 0
+        self.queries = 0
         self._name = name
-        self._seconds_to_keep = seconds_to_keep
+        self._ttl = ttl
 
     def resolve(self, request, handler):  # noqa: ARG002 dnslib calls it with both
         reply = request.reply()
         if str(request.q.qname).rstrip(".") != self._name:
             reply.header.rcode = RCODE.NXDOMAIN
         elif request.q.qtype == QTYPE.A:
-            self.asked += 1
+            self.queries += 1
             for address in self.addresses:
-                found = RR(request.q.qname, QTYPE.A, rdata=A(address), ttl=self._seconds_to_keep)
-                reply.add_answer(found)
+                record = RR(request.q.qname, QTYPE.A, rdata=A(address), ttl=self._ttl)
+                reply.add_answer(record)
         return reply
 
 
 class NameServer:
-    """The server; used by `with`.
+    """The server, for a `with` statement.
 
     Args:
-        addresses: What the name leads to.
-        name: The one name that there is.
-        seconds_to_keep: What answers say of how long they are good for.
+        addresses: The addresses of the name.
+        name: The only name that exists.
+        ttl: Time to live of the records, in seconds.
     """
 
-    def __init__(
-        self, addresses: Iterable[str] = (), *, name: str = NAME, seconds_to_keep: int = 1
-    ) -> None:
-        self.names = Names(name, addresses, seconds_to_keep)
+    def __init__(self, addresses: Iterable[str] = (), *, name: str = NAME, ttl: int = 1) -> None:
+        self.names = Names(name, addresses, ttl)
         self.name = name
         quiet = DNSLogger("-request,-reply,-truncated,-error", prefix=False)
         self._server = DNSServer(self.names, address="127.0.0.1", port=0, logger=quiet)
@@ -53,7 +51,7 @@ class NameServer:
         return self._server.server.server_address[1]
 
     def target(self, port: int, name: str | None = None) -> str:
-        """What a client is to be told, of the name that there is or of one that there is not."""
+        """Returns a gRPC target for a port of the name, or of another one, which does not exist."""
         return f"dns://127.0.0.1:{self.port}/{name or self.name}:{port}"
 
     def __enter__(self) -> NameServer:

@@ -1,4 +1,4 @@
-"""Stand-ins for what loads and serves."""
+"""A fake loader and a fake servable."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from seq2sum_serving.embedded.errors import Code, ServingError
 
 
 class FakeServable:
-    """Knows where it came from and whether it was closed."""
+    """Records its path and whether it was closed."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -17,7 +17,7 @@ class FakeServable:
 
 
 class FakeLoader:
-    """Loads any path but those that contain `broken`."""
+    """Loads any path that does not contain `broken`."""
 
     def __init__(self) -> None:
         self.loaded: list[FakeServable] = []

@@ -1,4 +1,4 @@
-"""Fake servers in processes of their own, where being killed or stopped must be real."""
+"""Fake servers in separate processes, for tests that kill or freeze them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SECONDS_TO_START = 60
 
 
 class FakeProcess:
-    """A fake server of one version in a process of its own. It ends with its parent.
+    """A fake server of one version in a separate process, which ends with its parent.
 
     Args:
-        version: The version that it serves: answers tell who gave them.
+        version: The version that it serves; answers identify the server by it.
         host: Address to listen on.
         port: Port to listen on; 0 for a free one.
         delay: Seconds before each reply.
@@ -44,30 +44,30 @@ class FakeProcess:
         )
         return self
 
-    def listening(self) -> Self:
+    def wait_until_listening(self) -> Self:
         """Waits until it listens."""
-        told = self._line()
-        assert told.startswith("listening "), told
-        self.port = int(told.removeprefix("listening "))
+        line = self._line()
+        assert line.startswith("listening "), line
+        self.port = int(line.removeprefix("listening "))
         return self
 
-    def asked(self) -> None:
-        """Waits until the next call has come."""
-        assert self._line() == "asked"
+    def wait_for_call(self) -> None:
+        """Waits for the next call; the server needs a delay."""
+        assert self._line() == "called"
 
     def kill(self) -> None:
-        """Ends it as a power cut would; its connections are reset."""
+        """Kills the process; its connections are reset."""
         self.process.kill()
         self.process.wait()
         self._close()
 
     def freeze(self) -> None:
-        """Stops it: its system still acknowledges bytes, but nobody reads them."""
+        """Stops the process: the system still acknowledges bytes, but the server reads none."""
         self.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # it may run on for a moment
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # it runs on for a moment
 
     def stop(self) -> None:
-        """Ends it, if it was started and has not ended yet."""
+        """Kills the process, if it runs."""
         if hasattr(self, "process") and self.process.poll() is None:
             self.kill()
 
@@ -81,25 +81,25 @@ class FakeProcess:
                 pipe.close()
 
 
-class Telling(FakeServer):
-    """Says on its output that a call has come."""
+class PrintingServer(FakeServer):
+    """Prints a line for each call, if it has a delay."""
 
-    def respond(self, method, request, context):
-        if self.delay:  # one that is quick is asked too often to tell
-            print("asked", flush=True)
-        return super().respond(method, request, context)
+    def _respond(self, method, request, context):
+        if self.delay:  # a quick server gets too many calls
+            print("called", flush=True)
+        return super()._respond(method, request, context)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     for name, kind in (("host", str), ("port", int), ("version", int), ("delay", float)):
         parser.add_argument(name, type=kind)
-    told = parser.parse_args()
-    server = Telling(
-        versions=[told.version], host=told.host, port=told.port, delay=told.delay
+    options = parser.parse_args()
+    server = PrintingServer(
+        versions=[options.version], host=options.host, port=options.port, delay=options.delay
     ).start()
     print("listening", server.target.rpartition(":")[2], flush=True)
-    sys.stdin.read()  # its end is the parent's
+    sys.stdin.read()  # until the parent ends
     server.stop()
 
 

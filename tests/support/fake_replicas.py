@@ -1,8 +1,8 @@
-"""Replicas without a server, which behave as TensorFlow Serving does.
+"""Replicas without server processes, which behave like TensorFlow Serving.
 
-Versions are loaded and let go by the embedded server's own manager and label rules, an action a
-tick; so the traps of the real server are those that its recorded answers prove. Time is a clock
-that moves only while somebody waits.
+The manager and the label rules of the embedded server load and unload versions, one action per
+tick, so they have the traps of the real server that recorded cases prove. Time is a clock that
+advances only while somebody waits.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ class FakeReplica:
     Args:
         target: Its address.
         broken: Versions that it cannot load.
-        file: The model config file that it polls; None if it only takes reloads.
-        pause: Ticks between two of its actions.
+        file: The model config file that it polls; None if it only accepts reloads.
+        period: Ticks per action.
     """
 
-    def __init__(self, target, broken, *, file=None, pause=1):
+    def __init__(self, target, broken, *, file=None, period=1):
         self.target = target
         self.broken = broken
         self.file = file
-        self.pause = pause
+        self.period = period
         self.error = ""
-        self.deaf = False
+        self.ignores_config = False
         self.ticks = 0
         self.start()
 
     def start(self):
-        """A process without models, as after a restart."""
+        """Starts without models, as after a restart."""
         self.monitor = StateMonitor()
         self.manager = Manager(self._load, self.monitor)
         self.source = FileSystemSource(self.manager.set_aspired)
@@ -55,11 +55,11 @@ class FakeReplica:
         self.busy = True
 
     def configure(self, message):
-        """A reload, or a poll of the file: labels first, then what is looked at."""
-        if self.error or self.deaf:
+        """Applies a reload, or a poll of the file: labels first, then version policies."""
+        if self.error or self.ignores_config:
             raise ServingError(Code.UNAVAILABLE, "gone")
-        entry = config_text.entry(message, MODEL)
-        recorded = config_text.recorded(entry)
+        entry = config_text.find_model(message, MODEL)
+        recorded = config_text.model_entry(entry)
         self.labels = label_rules.assigned(
             {MODEL: recorded.labels},
             self.labels,
@@ -74,24 +74,25 @@ class FakeReplica:
         self.source.update({MODEL: Monitored(entry.base_path, policy)})
 
     def tick(self):
-        """A moment: it looks at its file and at its folder, and takes one step.
+        """Polls the file and the folder, and takes one action.
 
-        Whether there may be more to do.
+        Returns:
+            Whether more actions may follow.
         """
         self.ticks += 1
         if self.error:
             return False
-        if self.file is not None and not self.deaf:
-            with suppress(ServingError, UsageError):  # the real one logs it
-                self.configure(config_text.parsed(self.file.read_text()))
+        if self.file is not None and not self.ignores_config:
+            with suppress(ServingError, UsageError):  # the real server logs it
+                self.configure(config_text.parse(self.file.read_text()))
         self.source.poll()
-        if self.ticks % self.pause == 0:
+        if self.ticks % self.period == 0:
             self.busy = self.manager.step()
         return self.busy
 
     @property
     def versions(self):
-        """What GetModelStatus says."""
+        """The response of GetModelStatus."""
         return {
             number: VersionStatus(number, State[entry.state.name], str(entry.error or ""))
             for number, entry in self.monitor.versions(MODEL).items()
@@ -103,12 +104,12 @@ class FakeReplica:
         return {n for n, entry in states.items() if entry.state.name == "AVAILABLE"}
 
     def behind(self, label):
-        """The version that answers a call with this label; None if none does."""
+        """Returns the version that answers calls with a label; None if none does."""
         version = self.labels.get(MODEL, {}).get(label)
         return version if version in self.available else None
 
-    def seen(self, labels):
-        """What a look at it finds."""
+    def observe(self, labels):
+        """Returns its state, as a client sees it."""
         if self.error:
             return Replica(self.target, error=self.error)
         return Replica(self.target, self.versions, {label: self.behind(label) for label in labels})
@@ -120,22 +121,22 @@ class FakeReplica:
 
 
 class FakeReplicas:
-    """Three of them, in the place of `rollout.fleet.Replicas`.
+    """Three servers, in place of `deployment.replicas.Replicas`.
 
-    The first two take reloads, one of them slowly; the third one polls the file, too. At every
-    moment it is seen that no caller is left without an answer.
+    The first two accept reloads, one of them slowly; the third also polls the file. Each tick
+    checks that callers with every label get answers.
     """
 
     def __init__(self, file):
         self.file = Path(file)
         self.broken = set()
-        self.replicas_ = [
+        self.servers = [
             FakeReplica("a:1", self.broken),
-            FakeReplica("b:1", self.broken, pause=2),
+            FakeReplica("b:1", self.broken, period=2),
             FakeReplica("c:1", self.broken, file=self.file),
         ]
-        self.lies = {}
-        """What a replica says in the place of a version that answers, by address and version."""
+        self.wrong_answers = {}
+        """Version in the answer of a server instead of the right one, by address and version."""
         self.start()
 
     def __enter__(self):
@@ -145,44 +146,44 @@ class FakeReplicas:
         pass
 
     def start(self):
-        """All of them start with what the file says."""
-        message = config_text.parsed(self.file.read_text())
-        for replica in self.replicas_:
-            replica.configure(message)
+        """Starts all servers with the file."""
+        message = config_text.parse(self.file.read_text())
+        for server in self.servers:
+            server.configure(message)
         self.settle(check=False)
 
     def tick(self, *, check=True):
-        busy = [replica.tick() for replica in self.replicas_]
+        busy = [server.tick() for server in self.servers]
         if check:
             self.check()
         return any(busy)
 
     def settle(self, *, check=True):
-        """Until everything has come to rest."""
+        """Waits until no server has an action left."""
         quiet = 0
         while quiet < 2:
             quiet = 0 if self.tick(check=check) else quiet + 1
 
     def observe(self, labels):
         self.tick()
-        return [replica.seen(tuple(labels)) for replica in self.replicas_]
+        return [server.observe(tuple(labels)) for server in self.servers]
 
     def resolve_label(self, label):
-        said = {one.target: one.error or one.behind(label) or "NOT_FOUND" for one in self.replicas_}
-        return {target: self.lies.get((target, truth), truth) for target, truth in said.items()}
-
-    def reload_config(self, message):
-        self.check_told(message)
+        found = {one.target: one.error or one.behind(label) or "NOT_FOUND" for one in self.servers}
         return {
-            replica.target: said
-            for replica in self.replicas_
-            if (said := self.reload_one(replica, message))
+            target: self.wrong_answers.get((target, version), version)
+            for target, version in found.items()
         }
 
-    def reload_one(self, replica, message):
-        """What a replica says that does not take it."""
+    def reload_config(self, message):
+        self.check_config(message)
+        errors = {server.target: self.reload_one(server, message) for server in self.servers}
+        return {target: error for target, error in errors.items() if error}
+
+    def reload_one(self, server, message):
+        """Returns the error of a reload; empty if it was accepted."""
         try:
-            replica.configure(message)
+            server.configure(message)
         except ServingError as error:
             return str(error)
         finally:
@@ -190,8 +191,8 @@ class FakeReplicas:
         return ""
 
     def check(self):
-        """Some version answers, and every label that was given out means one that does."""
-        for one in self.replicas_:
+        """Checks that a version answers, and one for every label."""
+        for one in self.servers:
             if one.error:
                 continue
             available = one.available
@@ -199,18 +200,18 @@ class FakeReplicas:
             for label, version in one.labels.get(MODEL, {}).items():
                 assert version in available, f"{one.target}: {label} is {version}, not loaded"
 
-    def check_told(self, message):
-        """What servers are told, by a reload or a file, never takes away what serves.
+    def check_config(self, message):
+        """Checks that a config, by reload or file, does not remove a version that callers use.
 
-        Every label rests on a version that is AVAILABLE on every replica that is up, and what a
-        label still means anywhere stays in the list.
+        Every label points at a version that is AVAILABLE on every replica that is up, and the
+        versions that `stable` currently points at stay in the list.
         """
-        told = config_text.recorded(config_text.entry(message, MODEL))
-        for one in self.replicas_:
-            if one.error or not told.labels:
+        entry = config_text.model_entry(config_text.find_model(message, MODEL))
+        for one in self.servers:
+            if one.error or not entry.labels:
                 continue
-            for label, version in told.labels.items():
+            for label, version in entry.labels.items():
                 assert version in one.available, f"{label} = {version} before {one.target} has it"
             stable = one.behind(STABLE)
-            if stable is not None and not one.deaf:
-                assert stable in told.policy.versions, f"{stable} leaves and serves {one.target}"
+            if stable is not None and not one.ignores_config:
+                assert stable in entry.policy.versions, f"{stable} leaves and serves {one.target}"

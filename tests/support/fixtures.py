@@ -73,7 +73,7 @@ def start_processes():
     def start(*processes):
         started.extend(process.start() for process in processes)
         for process in processes:
-            process.listening()
+            process.wait_until_listening()
         return processes
 
     yield start
@@ -104,4 +104,4 @@ def quick_version(small_version, tmp_path_factory):
 @pytest.fixture(scope="session")
 def bad_versions(quick_version, tmp_path_factory):
     """Folders of versions that are bad, each in a way of its own, by name. Do not change them."""
-    return broken_models.folders(quick_version, tmp_path_factory.mktemp("bad"))
+    return broken_models.make_all(quick_version, tmp_path_factory.mktemp("bad"))

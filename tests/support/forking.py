@@ -1,9 +1,8 @@
-"""Programs that fork while they use a client; each prints what its processes were answered.
+"""Programs that fork while they use a client; each prints the answers that its processes got.
 
-    python forking.py PROGRAM TARGET
+    python forking.py PROGRAM TARGET COALESCED
 
-They are programs and not functions of a test, because what matters is all that a process has
-open when it forks.
+They are separate programs because a fork depends on everything that its process has open.
 """
 
 from __future__ import annotations
@@ -23,26 +22,26 @@ LONGEST = 30
 
 
 def child(function):
-    """What the function returns, or raises, in a child process."""
+    """Returns the text of what the function returns or raises in a child process."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        signal.alarm(LONGEST)  # one that hangs ends all the same
+        signal.alarm(LONGEST)  # ends a child that hangs
         try:
-            told = str(function())
-        except Exception as error:  # noqa: BLE001 the parent is told, whatever it is
-            told = f"{type(error).__name__}: {error}"
-        os.write(writing, told.encode())
+            outcome = str(function())
+        except Exception as error:  # noqa: BLE001 reported to the parent
+            outcome = f"{type(error).__name__}: {error}"
+        os.write(writing, outcome.encode())
         os._exit(0)
     os.close(writing)
-    with os.fdopen(reading) as lines:
-        told = lines.read()
+    with os.fdopen(reading) as pipe:
+        outcome = pipe.read()
     os.waitpid(pid, 0)
-    return told
+    return outcome
 
 
 def alternating(client):
-    """Parent and child take turns, a grandchild too."""
+    """Parent, child and grandchild call in turn."""
     print(client.add("1+1").value)
     print(child(lambda: client.add("2+2").value))
     print(child(lambda: child(lambda: client.add("2+2").value)))
@@ -51,8 +50,8 @@ def alternating(client):
     print(client.add("4+4").value)
 
 
-def asked_in_pool(question):
-    """In a process of the pool; clients are inherited and not pickled."""
+def add_in_pool(question):
+    """Runs in a process of the pool, which inherits the client; clients cannot be pickled."""
     return inherited[0].add(question).value
 
 
@@ -60,60 +59,60 @@ inherited = []
 
 
 def in_pool(client):
-    """A pool of processes asks with the client of the parent."""
+    """A process pool uses the parent's client."""
     inherited.append(client)
     print(client.add("1+1").value)
     with multiprocessing.get_context("fork").Pool(2) as pool:
-        print(pool.map(asked_in_pool, ["2+2", "3+3", "4+4"]))
+        print(pool.map(add_in_pool, ["2+2", "3+3", "4+4"]))
         pool.close()
         pool.join()
     print(client.add("1+1").value)
 
 
 def under_load(client):
-    """Threads of the parent ask all the time."""
-    over, wrong = threading.Event(), []
+    """The parent forks while its threads make calls all the time."""
+    over, failures = threading.Event(), []
 
     def ask():
         while not over.is_set():
             try:
                 assert client.add("20+22").value == 42
-            except Exception as error:  # noqa: BLE001 whatever it is, it is wrong
-                wrong.append(error)
+            except Exception as error:  # noqa: BLE001 any error is a failure
+                failures.append(error)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
-    told = [child(lambda: client.add("2+2").value) for _ in range(CHILDREN)]
+    answers = [child(lambda: client.add("2+2").value) for _ in range(CHILDREN)]
     over.set()
     for thread in threads:
         thread.join()
-    print(told == ["4"] * CHILDREN or told, wrong)
+    print(answers == ["4"] * CHILDREN or answers, failures)
 
 
-def beside_a_call_that_hangs(client):
-    """A fork does not wait for it for ever."""
-    done = []
+def during_a_hanging_call(client):
+    """A fork waits for a call that hangs only for a limited time."""
+    errors = []
 
     def ask():
         try:
             client.add("1+1", timeout=60)
         except seq2sum.CallError as error:
-            done.append(error.details)
+            errors.append(error.details)
 
     hanging = threading.Thread(target=ask)
     hanging.start()
     time.sleep(0.2)
     began = time.monotonic()
     child(lambda: 0)
-    print(time.monotonic() - began < 20, done)
+    print(time.monotonic() - began < 20, errors)
     client.close()
     hanging.join()
-    print(done)
+    print(errors)
 
 
 def asyncio_after_asyncio(client):
-    """The parent's loop is over, its client was never closed."""
+    """The parent's loop is closed, but its client is not."""
 
     async def ask():
         return [
@@ -128,18 +127,18 @@ def asyncio_after_asyncio(client):
 
 
 def asyncio_after_closing(client):
-    """The parent closed its client; the child has one of its own."""
+    """The parent's client is closed; the child creates another one."""
 
-    async def ask(one):
-        async with one:
-            return (await one.add("1+1")).value
+    async def ask(opened):
+        async with opened:
+            return (await opened.add("1+1")).value
 
     print(asyncio.run(ask(client)))
     print(child(lambda: asyncio.run(ask(seq2sum.AsyncClient(client.target)))))
 
 
 def asyncio_within_asyncio(client):
-    """The parent's loop runs: its channel does not survive, and the child is told."""
+    """The parent forks while its loop runs: the child gets an error."""
 
     async def ask():
         print((await client.add("1+1")).value)
@@ -153,7 +152,7 @@ def asyncio_within_asyncio(client):
 def main() -> None:
     program, target, coalesced = sys.argv[1:]
     kind = seq2sum.AsyncClient if program.startswith("asyncio") else seq2sum.Client
-    client = kind(target, timeout=30, coalesce=seq2sum.Coalesce() if coalesced else None)
+    client = kind(target, timeout=30, coalescing=seq2sum.Coalescing() if coalesced else None)
     globals()[program](client)
     if kind is seq2sum.Client:
         client.close()

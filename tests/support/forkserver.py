@@ -2,14 +2,13 @@
 
     python forkserver.py seq2sum-serve|seq2sum-train
 
-Importing TensorFlow costs seconds of CPU, more than a hundred cases have a server of their own,
-and dozens of trainings are begun. What is forked is a process that has imported modules and done
-nothing else: no session, no channel, one thread. From there it runs the command as a fresh
-process would that was started in the foreground.
+Importing TensorFlow takes seconds of CPU, more than a hundred cases start a server, and dozens of
+tests start a training. A forked process has imported modules and done nothing else: no session, no
+channel, one thread. It runs the command as a new process in the foreground would.
 
-A line of JSON on stdin asks for one, `{"arguments": [...], "folder": path, "out": path, "errors":
-path}`; the line `{"started": pid}` on stdout answers it, and only then may the next one be sent.
-The line `{"ended": pid, "status": wait status}` comes whenever one has ended.
+A request is a line of JSON on stdin, `{"arguments": [...], "folder": path, "out": path, "errors":
+path}`. The reply is the line `{"started": pid}` on stdout; the next request may be sent only after
+it. The line `{"ended": pid, "status": wait status}` reports the end of a process.
 """
 
 from __future__ import annotations
@@ -40,20 +39,20 @@ MODULES = {
         "seq2sum_training.fit.trainer",
     ],
 }
-"""Where each command's `main` is, and what it would import later."""
+"""The module of each command's `main`, and modules that it imports later."""
 
 
 def loaded(name: str) -> Callable[[Sequence[str]], int]:
-    """The command, with all that it needs imported."""
+    """Returns the command's `main`, with all modules imported."""
     command, *_ = [import_module(module) for module in MODULES[name]]
     return command.main
 
 
 def main() -> int | None:
-    """Serves requests until stdin ends; in a forked process, runs it and gives back its code."""
+    """Serves requests until stdin ends; in a forked process, runs the command instead."""
     command = loaded(sys.argv[1])
     [_] = Path("/proc/self/task").iterdir()  # a fork would lose any further thread
-    gc.freeze()  # what is imported is for ever: to look through it would copy it in each process
+    gc.freeze()  # a collection would copy all modules in each process
     waiting = selectors.DefaultSelector()
     waiting.register(sys.stdin.fileno(), selectors.EVENT_READ, None)
     while True:
@@ -61,36 +60,36 @@ def main() -> int | None:
             if key.data is not None:
                 waiting.unregister(key.fd)
                 os.close(key.fd)
-                tell(ended=key.data, status=os.waitpid(key.data, 0)[1])
+                report(ended=key.data, status=os.waitpid(key.data, 0)[1])
             elif line := sys.stdin.readline():
-                asked = json.loads(line)
+                request = json.loads(line)
                 if (pid := os.fork()) == 0:
-                    leave(waiting, asked)
-                    return command(asked["arguments"])
+                    detach(waiting, request)
+                    return command(request["arguments"])
                 waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
-                tell(started=pid)
+                report(started=pid)
             else:
                 return None
 
 
-def tell(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
+def report(**fields: Any) -> None:
+    print(json.dumps(fields), flush=True)
 
 
-def leave(waiting: selectors.BaseSelector, asked: dict[str, Any]) -> None:
-    """In a forked process: closes what is this program's, and writes to files of its own."""
+def detach(waiting: selectors.BaseSelector, request: dict[str, Any]) -> None:
+    """In a forked process: closes the fork server's files, and redirects the output."""
     for key in list(waiting.get_map().values()):
         if key.data is not None:
             os.close(key.fd)
     waiting.close()
     nothing = os.open(os.devnull, os.O_RDONLY)
     appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    out, errors = (os.open(asked[name], appending, 0o644) for name in ("out", "errors"))
+    out, errors = (os.open(request[name], appending, 0o644) for name in ("out", "errors"))
     for source, target in ((nothing, 0), (out, 1), (errors, 2)):
         os.dup2(source, target)
         os.close(source)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-    os.chdir(asked["folder"])
+    os.chdir(request["folder"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The grammar of questions by example."""
+"""Examples for the syntax of questions."""
 
 from __future__ import annotations
 
@@ -49,4 +49,4 @@ EXAMPLES = {
     "１+１".encode(): Status.MALFORMED,
     "٣+٤".encode(): Status.MALFORMED,
 }
-"""Questions and their status where operands have up to three digits."""
+"""Questions and their status for models of up to three digits."""

@@ -1,7 +1,8 @@
-"""Processes: started as commands, or forked from one that has TensorFlow loaded."""
+"""Processes, started as commands or forked from a process that has imported TensorFlow."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -23,24 +24,24 @@ FORBIDDEN = "SEQ2SUM_NO_SERVERS"
 """Set where tests must not start servers: the fast loop."""
 TEMPLATE = os.environ.get(VARIABLE, f"{shlex.join(EMBEDDED)} {FLAGS}")
 CAN_FORK = sys.platform == "linux"
-"""Elsewhere a child cannot be waited for so."""
-OF_THE_PROJECT = VARIABLE not in os.environ
-"""Whether the servers are; another one's command is started as it is."""
+"""The fork server needs `pidfd_open`."""
+TESTS_EMBEDDED_SERVER = VARIABLE not in os.environ
+"""Whether the suite tests the embedded server, and not that of SEQ2SUM_SERVER_COMMAND."""
 SERVE, TRAIN = "seq2sum-serve", "seq2sum-train"
 COMPILER = "TF_XLA_FLAGS"
 
-SECONDS_TO_FORK = 60
+FORK_TIMEOUT_SECONDS = 60
 
 
 class Process(Protocol):
-    """What tests do with a process."""
+    """The methods of a process that tests use."""
 
     pid: int
 
     def poll(self) -> int | None: ...
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, negative for a signal; or subprocess.TimeoutExpired."""
+        """Returns the exit code, negative for a signal; raises subprocess.TimeoutExpired."""
         ...
 
     def send_signal(self, number: int) -> None: ...
@@ -48,25 +49,25 @@ class Process(Protocol):
     def kill(self) -> None: ...
 
 
-def keep_compiled(folder: str) -> None:
-    """Lets this process and others find what XLA compiled before.
+def share_compilations(folder: str) -> None:
+    """Lets this process and its children share a cache of compiled XLA programs.
 
-    Many tests train the same small networks, and to compile one takes as long as to train it.
+    Many tests train the same small networks, and compiling one takes as long as training it.
     """
     os.environ.setdefault(COMPILER, f"--tf_xla_persistent_cache_directory={folder}")
 
 
 def environment() -> dict[str, str]:
-    """That of a process that compiles whatever it has to, as a user's does."""
+    """Returns an environment without the cache of compiled programs, as a user's."""
     return {name: value for name, value in os.environ.items() if name != COMPILER}
 
 
 def command(**values: str | int) -> list[str]:
-    """The command line that starts a server; fields of the template, quoted where needed."""
+    """Returns the command line of a server, from quoted values for the template."""
     return shlex.split(TEMPLATE.format(**values))
 
 
-def started(line: Sequence[str], log: Path) -> Process:
+def start_process(line: Sequence[str], log: Path) -> Process:
     """Starts a new process."""
     assert FORBIDDEN not in os.environ, "starts a server: mark the test with pytest.mark.server"
     with log.open("ab") as file:
@@ -75,32 +76,32 @@ def started(line: Sequence[str], log: Path) -> Process:
         )
 
 
-def forked(line: Sequence[str], log: Path) -> Process:
-    """The same, without the seconds that TensorFlow takes to import where that can be."""
-    if not (CAN_FORK and OF_THE_PROJECT):
-        return started(line, log)
+def fork_process(line: Sequence[str], log: Path) -> Process:
+    """Forks a process that has imported TensorFlow, or starts one where it cannot be forked."""
+    if not (CAN_FORK and TESTS_EMBEDDED_SERVER):
+        return start_process(line, log)
     assert FORBIDDEN not in os.environ, "starts a server: mark the test with pytest.mark.server"
     assert tuple(line[: len(EMBEDDED)]) == EMBEDDED
     return fork_server(SERVE).start(line[len(EMBEDDED) :], out=log, errors=log)
 
 
 def fork_server(command: str) -> ForkServer:
-    """The one that forks this command."""
-    with _opening:
-        if command not in _open:
-            _open[command] = ForkServer(command)
-        return _open[command]
+    """Returns the fork server of a command, and starts it on first use."""
+    with _lock:
+        if command not in _fork_servers:
+            _fork_servers[command] = ForkServer(command)
+        return _fork_servers[command]
 
 
 def close() -> None:
-    """Ends the programs that fork."""
-    with _opening:
-        while _open:
-            _open.popitem()[1].close()
+    """Ends all fork servers."""
+    with _lock:
+        while _fork_servers:
+            _fork_servers.popitem()[1].close()
 
 
 class Forked:
-    """A process that a fork server has started."""
+    """A process of a fork server."""
 
     def __init__(self, pid: int, command: str) -> None:
         self.pid = pid
@@ -118,14 +119,15 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, but is not yet reported
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         self.send_signal(9)
 
 
 class ForkServer:
-    """Starts a command of the project from `forkserver.py`, which has TensorFlow imported."""
+    """Forks a command of the project from `forkserver.py`, which has imported TensorFlow."""
 
     def __init__(self, command: str) -> None:
         self._command = command
@@ -136,8 +138,8 @@ class ForkServer:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self._asking = threading.Lock()
-        self._answer: Future[Forked] = Future()
+        self._starting = threading.Lock()
+        self._started: Future[Forked] = Future()
         self._forked: dict[int, Forked] = {}
         self._reader = threading.Thread(target=self._read, name="fork server")
         self._reader.start()
@@ -145,17 +147,17 @@ class ForkServer:
     def start(
         self, arguments: Sequence[str], *, out: Path, errors: Path, folder: Path | None = None
     ) -> Process:
-        """Runs the command in a folder, or in the current one; what it says goes to files."""
-        asked = {
+        """Runs the command in a folder, by default the current one; output goes to files."""
+        request = {
             "arguments": arguments,
             "out": str(out),
             "errors": str(errors),
             "folder": str(folder or Path.cwd()),
         }
-        with self._asking:
-            self._answer = Future()
-            print(json.dumps(asked), file=self._program.stdin, flush=True)
-            return self._answer.result(SECONDS_TO_FORK)
+        with self._starting:
+            self._started = Future()
+            print(json.dumps(request), file=self._program.stdin, flush=True)
+            return self._started.result(FORK_TIMEOUT_SECONDS)
 
     def close(self) -> None:
         self._program.stdin.close()
@@ -165,14 +167,14 @@ class ForkServer:
 
     def _read(self) -> None:
         for line in self._program.stdout:
-            told: dict[str, Any] = json.loads(line)
-            if (pid := told.get("started")) is not None:
+            report: dict[str, Any] = json.loads(line)
+            if (pid := report.get("started")) is not None:
                 self._forked[pid] = Forked(pid, self._command)
-                self._answer.set_result(self._forked[pid])
+                self._started.set_result(self._forked[pid])
             else:
-                code = os.waitstatus_to_exitcode(told["status"])
-                self._forked.pop(told["ended"]).code.set_result(code)
+                code = os.waitstatus_to_exitcode(report["status"])
+                self._forked.pop(report["ended"]).code.set_result(code)
 
 
-_opening = threading.Lock()
-_open: dict[str, ForkServer] = {}
+_lock = threading.Lock()
+_fork_servers: dict[str, ForkServer] = {}

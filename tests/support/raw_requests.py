@@ -1,4 +1,4 @@
-"""Requests in TensorFlow Serving's own messages."""
+"""Predict requests of the tests, in TensorFlow Serving's messages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from tensorflow_serving.apis import predict_pb2
 
 
 def predict_request(*questions, **spec):
+    """A PredictRequest; `spec` may have `name`, `signature` and `version`."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name = spec.get("name", "seq2sum")
     request.model_spec.signature_name = spec.get("signature", "")

@@ -1,4 +1,4 @@
-"""SavedModels for tests, written by plain TensorFlow, and the recorded one."""
+"""SavedModels for tests: one exported by TensorFlow, and those of the recorded cases."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 FIXTURE = Path(__file__).parents[1] / "conformance" / "fixture"
-"""Versions of the model that the recorded conversations are about."""
+"""Base path of the model in most recorded cases."""
 FIXTURE2 = FIXTURE.with_name("fixture2") / "1"
-"""The one version of the recorded model that has many small and odd signatures."""
+"""The version of the second recorded model, which has many small and unusual signatures."""
 
 
 class Exported(tf.Module):
-    """Has all that a loader has to bring back: a variable, a table from a file, constants."""
+    """A module with a variable, a table from an asset file, and constants."""
 
     def __init__(self, words):
         super().__init__()
@@ -40,7 +40,7 @@ class Exported(tf.Module):
 
 
 def export(path):
-    """Writes it to this directory."""
+    """Exports `Exported` to a directory."""
     words = path.parent / "words.txt"
     words.parent.mkdir(parents=True, exist_ok=True)
     words.write_text("zero\none\ntwo\n")
@@ -52,8 +52,16 @@ def export(path):
 
 
 def edit(path, change):
-    """Changes the SavedModel message of a directory in place."""
+    """Applies a change to the SavedModel message in a directory."""
     file = path / "saved_model.pb"
     message = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     change(message)
     file.write_bytes(message.SerializeToString())
+
+
+def run_signature(model, name, output, array, **options):
+    """Runs a signature with a single input; returns an output as a list or scalar."""
+    signature = model.signatures[name]
+    [info] = signature.inputs.values()
+    [result] = model.run({info.name: array}, [signature.outputs[output].name], **options)
+    return result.tolist()

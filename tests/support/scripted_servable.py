@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from seq2sum_serving.embedded.errors import ServingError
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
@@ -29,13 +27,6 @@ def texts(*rows):
 
 def floats(*rows):
     return np.array(rows, np.float32)
-
-
-def refusal(call, *arguments, **keywords):
-    """Code and message of the ServingError that a call raises."""
-    with pytest.raises(ServingError) as caught:
-        call(*arguments, **keywords)
-    return caught.value.code, caught.value.message
 
 
 class ScriptedServable:

@@ -1,4 +1,4 @@
-"""Every server that tests talk to, started by one command template.
+"""The servers under test, started from one command template.
 
 Set SEQ2SUM_SERVER_COMMAND to run the suite against another server that speaks the protocol,
 for example a real tensorflow_model_server:
@@ -7,8 +7,8 @@ for example a real tensorflow_model_server:
         --model_name={model_name} --model_base_path={model_base_path}
         --model_config_file={model_config_file} {extra_flags}" make test
 
-Tests of what only the embedded server does are marked `embedded` and left out then. Where no real
-server is at hand, `other_server.py` shows which tests rest on what only the embedded one does.
+Tests of features that only the embedded server has are marked `embedded` and left out then. Without
+a real server, `other_server.py` shows which other tests depend on such features.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SECONDS_TO_START = 90
 SECONDS_TO_STOP = 40
 
 CALLERS = "--grpc_max_threads=512"
-"""The default, four for each core, refuses the callers that come on top."""
+"""More than the default of four per core, so that no caller is refused."""
 
-_ports_given: set[int] = set()
+_returned_ports: set[int] = set()
 
 
 @dataclass
@@ -58,14 +58,14 @@ class Server:
         """Starts the server, without waiting for it.
 
         Args:
-            base_path: That of the one model; None with a `config`.
-            folder: Where the log goes.
-            model_name: Name of the one model.
+            base_path: Base path of the model; None with a `config`.
+            folder: Folder of the log.
+            model_name: Name of the model.
             config: The model config file.
             flags: Further flags.
-            port: The gRPC port; None for a free one.
+            port: The gRPC port; None for a free port.
             rest: Whether to open the REST port too.
-            forked: Whether it may be forked from a process that has TensorFlow loaded.
+            forked: Whether to fork it from a process that has imported TensorFlow.
         """
         port = port or free_port()
         rest_port = free_port() if rest else 0
@@ -79,7 +79,7 @@ class Server:
         )
         log = folder / f"server-{port}.log"
         log.touch()
-        process = (processes.forked if forked else processes.started)(line, log)
+        process = (processes.fork_process if forked else processes.start_process)(line, log)
         return cls(process, port, log, rest_port)
 
     @property
@@ -91,7 +91,7 @@ class Server:
         return f"http://127.0.0.1:{self.rest_port}"
 
     def is_open(self) -> bool:
-        """Whether all of its ports are."""
+        """Returns whether all of its ports are open."""
         for port in filter(None, (self.port, self.rest_port)):
             with socket.socket() as probe:
                 probe.settimeout(0.5)
@@ -100,7 +100,7 @@ class Server:
         return True
 
     def wait_until_open(self) -> Server:
-        """Waits for the port, which opens when the model is available."""
+        """Waits for the ports, which open when the models are available."""
         deadline = time.monotonic() + SECONDS_TO_START
         while not self.is_open():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -109,12 +109,12 @@ class Server:
         return self
 
     def wait_for_exit(self) -> tuple[int, str]:
-        """The exit code and the last line of the log."""
+        """Returns the exit code and the last line of the log."""
         code = self.process.wait(SECONDS_TO_START)
         return code, self.log.read_text().strip().splitlines()[-1]
 
     def stop(self) -> None:
-        """Ends the process, gently at first; one that is gone already is fine."""
+        """Stops the process, and kills it if it takes too long."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -125,11 +125,11 @@ class Server:
 
 
 def free_port() -> int:
-    """A loopback port that is free now and was not given out before."""
+    """Returns a free loopback port that was not returned before."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
-        if port not in _ports_given:
-            _ports_given.add(port)
+        if port not in _returned_ports:
+            _returned_ports.add(port)
             return port

@@ -1,4 +1,4 @@
-"""The `seq2sum` command as a process, and a server that is quicker than it."""
+"""The `seq2sum` command as a process, and a server that is faster than the command."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ NO_QUESTION = "is not a question: write two numbers like '53+42'"
 
 
 class Instant(FakeServer):
-    """Answers 7 to whatever it is asked, in no time: a short reply stands for all rows."""
+    """Answers 7 to every question, at once: the reply has one value for all rows."""
 
-    def respond(self, method, request, _):
+    def _respond(self, method, request, _):
         self.calls.append(method)
         self._stopped.wait(self.delay)
         reply = fake_replies.answers("seq2sum", 1, ["7"], [0], 0.5)
@@ -27,29 +27,29 @@ class Instant(FakeServer):
         return reply
 
 
-def start(*line, target, **how):
-    """Starts the command, as if in the foreground: background jobs of a shell ignore Ctrl-C."""
+def start(*line, target, **options):
+    """Starts the command as a foreground job: background jobs of a shell ignore SIGINT."""
     return subprocess.Popen(
         ["env", "--default-signal=INT,PIPE", BIN / "seq2sum", *map(str, line), "--target", target],
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | how,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options,
     )
 
 
 def at_a_terminal(*line, target):
-    """Runs it with a terminal for what it shows; gives back the exit code and all of that."""
+    """Runs the command at a terminal; returns the exit code and the output."""
     ours, theirs = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
     environment.pop("NO_COLOR", None)
-    quiet = "--output" in line  # where the answers go elsewhere, standard output does too
-    out = subprocess.DEVNULL if quiet else theirs
+    # Where answers go to a file, standard output is not the terminal either.
+    out = subprocess.DEVNULL if "--output" in line else theirs
     process = start(*line, target=target, stdout=out, stderr=theirs, env=environment)
     os.close(theirs)
-    shown = b""
+    output = b""
     with contextlib.suppress(OSError):  # EIO: the other end is closed
         while part := os.read(ours, 4096):
-            shown += part
+            output += part
     os.close(ours)
-    return process.wait(timeout=20), shown.decode()
+    return process.wait(timeout=20), output.decode()
 
 
 def wait_for(condition, seconds=20):

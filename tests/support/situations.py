@@ -1,4 +1,4 @@
-"""Where things may be, in short: for tables of plans."""
+"""States of a deployment in short notation, for tables of plans."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ STATES = {
     "E": State.END,
     "F": State.END,
 }
-"""F is E with an error."""
+"""F is END with an error."""
 
 
 def replica(text: str, labels: dict[str, int | None] | None = None, target: str = "a:1") -> Replica:
-    """A replica from `1A 2F`."""
+    """Returns a replica from `1A 2F`."""
     states = {}
     for entry in text.split():
         number, letter = int(entry[:-1]), entry[-1]
@@ -27,7 +27,7 @@ def replica(text: str, labels: dict[str, int | None] | None = None, target: str 
 
 
 def recorded(versions: str | None, **labels: int) -> ModelEntry:
-    """A file of record; None for versions is no policy at all."""
+    """Returns an entry of a model config file; without a policy if `versions` is None."""
     if versions is None:
         return ModelEntry(Policy(), labels)
     if versions == "all":
@@ -44,9 +44,9 @@ def current(
     answering: dict[str, int | None] | None = None,
     **labels: int,
 ) -> Current:
-    """Where things are; labels mean on each replica what the file says, unless told otherwise."""
-    meant: dict[str, int | None] = dict(labels) if answering is None else answering
-    there = [replica(text, meant, f"r{n}:1") for n, text in enumerate(replicas)]
-    there += [Replica(f"down{n}:1", error="UNAVAILABLE gone") for n in range(down)]
+    """Returns a state; labels on the replicas are those of the file unless `answering` is given."""
+    resolved: dict[str, int | None] = dict(labels) if answering is None else answering
+    found = [replica(text, resolved, f"r{n}:1") for n, text in enumerate(replicas)]
+    found += [Replica(f"down{n}:1", error="UNAVAILABLE gone") for n in range(down)]
     disk = [int(number) for number in on_disk.split()]
-    return Current(disk, recorded(versions, **labels), there, burned or {})
+    return Current(disk, recorded(versions, **labels), found, burned or {})

@@ -1,4 +1,4 @@
-"""gRPC statuses and the errors of ours that they become."""
+"""Error classes of the client by gRPC status code."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ BY_CODE = {
     grpc.StatusCode.OUT_OF_RANGE: seq2sum.InvalidRequest,
     grpc.StatusCode.DATA_LOSS: seq2sum.CallError,
 }
-"""Every status that a failed call can have."""
+"""Class of the error for every status code of a failed call."""

@@ -1,4 +1,4 @@
-"""Programs that some tests use and pip does not bring: Debian has them."""
+"""Programs that some tests need and that pip does not install: Debian packages them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-HOW_TO_GET = "make setup-system"
+INSTALL_COMMAND = "make setup-system"
 REQUIRED = os.environ.get("CI") == "true"
-"""In continuous integration what is missing fails the tests that need it."""
+"""In continuous integration a missing program fails the tests that need it."""
 
 
 def program(*names: str) -> Path | None:
-    """Where the first of these is that is on the path; None if none is."""
+    """Returns the path of the first of these programs that is installed; None if none is."""
     found = next(filter(None, map(shutil.which, names)), None)
     return Path(found) if found else None
 
 
 def needs(*names: str) -> pytest.MarkDecorator:
-    """Skips tests where a program is missing, and says how to get it; never in CI."""
+    """Skips tests where a program is missing, with the command to install it; never in CI."""
     missing = [name for name in names if program(name) is None]
     return pytest.mark.skipif(
         bool(missing) and not REQUIRED,
-        reason=f"{' and '.join(missing)} missing: {HOW_TO_GET}",
+        reason=f"{' and '.join(missing)} missing: {INSTALL_COMMAND}",
     )

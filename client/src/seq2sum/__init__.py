@@ -1,14 +1,13 @@
-"""seq2sum: ask a seq2sum model on TensorFlow Serving, with plain strings."""
+"""seq2sum: a client of seq2sum models on TensorFlow Serving, with plain strings."""
 
 from seq2sum import addition, model_versions
 from seq2sum._async_client import AsyncClient
 from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._client import Client
-from seq2sum._coalescing import Coalesce
+from seq2sum._coalescing import Coalescing
 from seq2sum._errors import (
     CallError,
     DeadlineExceeded,
-    InvalidQuestion,
     InvalidRequest,
     ModelNotFound,
     Overloaded,
@@ -17,41 +16,42 @@ from seq2sum._errors import (
     UnexpectedResponse,
     VersionNotFound,
 )
-from seq2sum._how import How, Pace
+from seq2sum._options import CallOptions
 from seq2sum._shadow import Shadow
 from seq2sum._split import Split
 from seq2sum._split_file import SplitFile
-from seq2sum._versions import Description, SignatureShape, State, TensorShape, VersionStatus
-from seq2sum.addition.answers import Answer, Columns
-from seq2sum.addition.explanation import Explanation, Place
+from seq2sum._versions import ModelMetadata, SignatureSpec, State, TensorSpec, VersionStatus
+from seq2sum.addition.answers import Answer, Columns, InvalidQuestion
+from seq2sum.addition.description import Description
+from seq2sum.addition.explanation import Explanation, Position
 
 __all__ = [
     "TLS",
     "Answer",
     "AsyncClient",
     "CallError",
+    "CallOptions",
     "Client",
-    "Coalesce",
+    "Coalescing",
     "Columns",
     "DeadlineExceeded",
     "Description",
     "Explanation",
-    "How",
     "InvalidQuestion",
     "InvalidRequest",
     "KeepAlive",
+    "ModelMetadata",
     "ModelNotFound",
     "Overloaded",
-    "Pace",
-    "Place",
+    "Position",
     "Retry",
     "Seq2SumError",
     "Shadow",
-    "SignatureShape",
+    "SignatureSpec",
     "Split",
     "SplitFile",
     "State",
-    "TensorShape",
+    "TensorSpec",
     "Unavailable",
     "UnexpectedResponse",
     "VersionNotFound",

@@ -1,11 +1,10 @@
-"""Every call as a value: what is sent, and what the reply means. Free of any I/O.
+"""RPCs as values: the request that is sent, and the function that reads the reply. No I/O.
 
 Both clients carry these calls out; neither builds a request or reads a reply itself.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -13,45 +12,43 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from seq2sum._errors import UnexpectedResponse
-from seq2sum._methods import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, Method
+from seq2sum._methods import GET_MODEL_METADATA, GET_MODEL_STATUS, Method
 from seq2sum._servable import Servable
-from seq2sum._tensors import fill_with_strings, floats, integers, strings
-from seq2sum._versions import Description, SignatureShape, State, TensorShape, VersionStatus
-from seq2sum.addition import contract
-from seq2sum.addition.answers import Columns, Question, refusal
-from seq2sum.addition.chunks import Chunk, encoded
-from seq2sum.addition.explanation import Explanation, places
-from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
+from seq2sum._versions import ModelMetadata, SignatureSpec, State, TensorSpec, VersionStatus
+from seq2sum.protocol import model_metadata_pb2, model_status_pb2, tensor_pb2
 
 Result = TypeVar("Result")
 
 SIGNATURE_DEF = "signature_def"
-"""The one metadata field that servers know."""
+"""The only metadata field that servers support."""
 SIGNATURE_DEF_MAP = "tensorflow.serving.SignatureDefMap"
-"""Upstream's name of the message inside: `Any.Unpack` would look for the name of our own."""
+"""The upstream name of the message in that field: `Any.Unpack` would expect our own package."""
 INTERNAL_SIGNATURES = "__saved_model_"
-"""How names begin under which SavedModels keep operations for loading and training, as if they
-were signatures (tensorflow/python/saved_model/constants.py)."""
+"""Prefix of the signatures under which SavedModels keep operations for loading and training
+(tensorflow/python/saved_model/constants.py)."""
+ROWS_PER_CALL = 4096
+"""Rows in one Predict. More brings no throughput and occupies a server's batch for longer."""
+BYTES_PER_CALL = 1 << 20
+"""Bytes of rows in one Predict: proxies may have gRPC's default limit of 4 MB. A single row that
+is larger is sent alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Result]):
-    """One RPC that is to be made."""
+    """One RPC that has not been sent yet."""
 
     method: Method[Any, Any]
-    """Which one."""
     servable: Servable
-    """What it is for."""
+    """The servable that it goes to, for error messages."""
     request: Message
-    """What is sent."""
     read: Callable[[Any], Result]
-    """The meaning of its reply; raises UnexpectedResponse."""
+    """Reads the reply; raises UnexpectedResponse."""
 
     def result(self, response: Any, *, target: str) -> Result:
-        """The meaning of what came back.
+        """Returns the content of the reply.
 
         Raises:
-            UnexpectedResponse: The reply does not keep the contract.
+            UnexpectedResponse: The reply breaks the contract.
         """
         try:
             if isinstance(response, DecodeError):
@@ -61,61 +58,47 @@ class Call(Generic[Result]):
             raise error.at(target, self.servable) from error
 
 
-def predict(chunk: Chunk, servable: Servable) -> Call[Columns]:
-    """A Predict of the default signature, one row for each question."""
-    request = _predict_request(chunk.encoded, servable, contract.DEFAULT)
-    return Call(PREDICT, servable, request, lambda response: columns(chunk.questions, response))
+class PendingCall(Generic[Result]):
+    """An RPC in flight on a synchronous channel.
 
-
-def columns(questions: list[Question], response: predict_pb2.PredictResponse) -> Columns:
-    """The reply's rows beside their questions."""
-    outputs = _outputs(response, contract.DEFAULT)
-    shape = (len(questions),)
-    statuses = integers(outputs[contract.STATUS.name], name=contract.STATUS.name, shape=shape)
-    if any(statuses) and not KNOWN_STATUSES.issuperset(statuses):
-        unknown = sorted(set(statuses) - KNOWN_STATUSES)
-        raise UnexpectedResponse(f"the contract has no status {unknown[0]}")
-    return Columns(
-        questions,
-        strings(outputs[contract.ANSWERS.name], name=contract.ANSWERS.name, shape=shape),
-        floats(outputs[contract.CONFIDENCE.name], name=contract.CONFIDENCE.name, shape=shape),
-        statuses,
-        array("q", [response.model_spec.version.value]) * len(questions),
-    )
-
-
-def explain(question: Question, servable: Servable) -> Call[Explanation]:
-    """A Predict of the detailed signature for one question."""
-    request = _predict_request([encoded(question)], servable, contract.DETAILED)
-    return Call(PREDICT, servable, request, lambda response: explanation(question, response))
-
-
-def explanation(question: Question, response: predict_pb2.PredictResponse) -> Explanation:
-    """What the detailed reply says.
-
-    Raises:
-        InvalidQuestion: The question has no answer.
+    Args:
+        future: gRPC's future of the reply.
+        read: Waits for the future and returns the content of the reply.
     """
-    outputs = _outputs(response, contract.DETAILED)
-    version = response.model_spec.version.value
-    [status] = integers(outputs[contract.STATUS.name], name=contract.STATUS.name, shape=(1,))
-    if status not in KNOWN_STATUSES:
-        raise UnexpectedResponse(f"the contract has no status {status}")
-    if status:
-        raise refusal(question, status, version)
-    shape = (1, None, len(contract.ALPHABET))
-    name = contract.PROBABILITIES.name
-    return Explanation(question, places(floats(outputs[name], name=name, shape=shape)), version)
+
+    def __init__(self, future: Any, read: Callable[[], Result]) -> None:
+        self._future = future
+        self.result = read
+        self.done: Callable[[], bool] = future.done
+        self.cancel: Callable[[], bool] = future.cancel
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` once the call has ended, on gRPC's thread or at once."""
+        self._future.add_done_callback(lambda _: callback())
 
 
 def statuses(servable: Servable) -> Call[list[VersionStatus]]:
-    """A GetModelStatus; with a version, for that one alone."""
+    """Returns a GetModelStatus call for all versions, or for the servable's version alone."""
     request = model_status_pb2.GetModelStatusRequest(model_spec=servable.spec())
-    return Call(GET_MODEL_STATUS, servable, request, version_statuses)
+    return Call(GET_MODEL_STATUS, servable, request, _version_statuses)
 
 
-def version_statuses(response: model_status_pb2.GetModelStatusResponse) -> list[VersionStatus]:
-    """The states in the reply, newest version first."""
+def serving_version(servable: Servable) -> Call[list[VersionStatus]]:
+    """Returns a GetModelMetadata call whose reply names the version that serves.
+
+    A Predict would need rows of the model's own kind: with batching on, tensorflow_model_server
+    2.20.0 does not reply to a request without rows until others join its batch.
+    """
+    return Call(GET_MODEL_METADATA, servable, _metadata_request(servable), _serving_version)
+
+
+def model_metadata(servable: Servable) -> Call[ModelMetadata]:
+    """Returns a GetModelMetadata call for the signatures of a model version."""
+    return Call(GET_MODEL_METADATA, servable, _metadata_request(servable), _model_metadata)
+
+
+def _version_statuses(response: model_status_pb2.GetModelStatusResponse) -> list[VersionStatus]:
+    """Returns the states in the reply, newest version first."""
     known = {state.value for state in State}
     return sorted(
         (
@@ -130,29 +113,14 @@ def version_statuses(response: model_status_pb2.GetModelStatusResponse) -> list[
     )
 
 
-def serving(servable: Servable) -> Call[list[VersionStatus]]:
-    """A GetModelMetadata that asks which version serves, under a label too.
-
-    A Predict would need rows of the model's own kind: tensorflow_model_server 2.20.0 does not
-    answer one without rows while batching is on, until others join its batch.
-    """
-    return Call(GET_MODEL_METADATA, servable, _metadata_request(servable), serving_version)
-
-
-def serving_version(
+def _serving_version(
     response: model_metadata_pb2.GetModelMetadataResponse,
 ) -> list[VersionStatus]:
-    """The version that answered: it is available."""
     return [VersionStatus(response.model_spec.version.value, State.AVAILABLE)]
 
 
-def describe(servable: Servable) -> Call[Description]:
-    """A GetModelMetadata."""
-    return Call(GET_MODEL_METADATA, servable, _metadata_request(servable), description)
-
-
-def description(response: model_metadata_pb2.GetModelMetadataResponse) -> Description:
-    """The signatures in the reply that a caller can ask for."""
+def _model_metadata(response: model_metadata_pb2.GetModelMetadataResponse) -> ModelMetadata:
+    """Returns the version and its signatures, without those that are internal to SavedModels."""
     packed = response.metadata.get(SIGNATURE_DEF)
     if packed is None or packed.type_url.rpartition("/")[2] != SIGNATURE_DEF_MAP:
         raise UnexpectedResponse("the reply has no signatures")
@@ -161,11 +129,11 @@ def description(response: model_metadata_pb2.GetModelMetadataResponse) -> Descri
     except DecodeError as error:
         raise UnexpectedResponse("the signatures in the reply are not readable") from error
     signatures = {
-        name: SignatureShape(_shapes(each.inputs), _shapes(each.outputs))
+        name: SignatureSpec(_tensor_specs(each.inputs), _tensor_specs(each.outputs))
         for name, each in sorted(found.signature_def.items())
         if not name.startswith(INTERNAL_SIGNATURES)
     }
-    return Description(response.model_spec.version.value, signatures)
+    return ModelMetadata(response.model_spec.version.value, signatures)
 
 
 def _metadata_request(servable: Servable) -> model_metadata_pb2.GetModelMetadataRequest:
@@ -174,34 +142,12 @@ def _metadata_request(servable: Servable) -> model_metadata_pb2.GetModelMetadata
     )
 
 
-KNOWN_STATUSES = frozenset(map(int, contract.Status))
+def _tensor_specs(tensors: Mapping[str, model_metadata_pb2.TensorInfo]) -> dict[str, TensorSpec]:
+    return {alias: _tensor_spec(info) for alias, info in sorted(tensors.items())}
 
 
-def _predict_request(
-    rows: list[bytes], servable: Servable, signature: contract.Signature
-) -> predict_pb2.PredictRequest:
-    request = predict_pb2.PredictRequest(model_spec=servable.spec())
-    request.model_spec.signature_name = signature.name
-    fill_with_strings(request.inputs[contract.QUESTIONS.name], rows)
-    return request
-
-
-def _outputs(
-    response: predict_pb2.PredictResponse, signature: contract.Signature
-) -> Mapping[str, tensor_pb2.TensorProto]:
-    outputs = response.outputs
-    missing = [tensor.name for tensor in signature.outputs if tensor.name not in outputs]
-    if missing:  # a look-up would not fail: protobuf maps make the entry that is asked for
-        raise UnexpectedResponse(f"the reply lacks {missing}; it has {sorted(outputs)}")
-    return outputs
-
-
-def _shapes(tensors: Mapping[str, model_metadata_pb2.TensorInfo]) -> dict[str, TensorShape]:
-    return {alias: _shape(info) for alias, info in sorted(tensors.items())}
-
-
-def _shape(info: model_metadata_pb2.TensorInfo) -> TensorShape:
+def _tensor_spec(info: model_metadata_pb2.TensorInfo) -> TensorSpec:
     shape = info.tensor_shape
     sizes = None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)
     names = {value: name for name, value in tensor_pb2.DataType.items()}
-    return TensorShape(names.get(info.dtype, f"DataType {info.dtype}"), sizes)
+    return TensorSpec(names.get(info.dtype, f"DataType {info.dtype}"), sizes)

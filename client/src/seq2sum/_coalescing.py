@@ -1,11 +1,11 @@
-"""Which concurrent questions go together, and when: the pure half of coalescing.
+"""The queue of coalescing: decides which concurrent questions share a call, and when it is sent.
 
-A call costs a hundred times what a question in it does. So single questions that are asked
-at the same time share calls, by three rules. A question never waits while no call is under
-way. While one is, questions gather until it comes back, until there is a whole call of them,
-or until the oldest has waited for `delay`. Who came first goes first.
+A call costs a hundred times as much as a question in it, so questions that are asked concurrently
+share calls, by three rules. With no call in flight, a question is sent at once. Otherwise questions
+gather until a call returns, until they fill a call, or until the oldest has waited for `max_delay`.
+The oldest question is sent first.
 
-The queue is told the time and calls nothing; threads and tasks are its two edges.
+The queue does no I/O and reads no clock; the coalescers for threads and tasks do.
 """
 
 from __future__ import annotations
@@ -14,157 +14,165 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seq2sum._how import Route
-from seq2sum._numbers import LONGEST, seconds, whole
-from seq2sum.addition.answers import Question
-from seq2sum.addition.chunks import BYTES_PER_CALL, ROWS_PER_CALL
+from seq2sum._calls import BYTES_PER_CALL, ROWS_PER_CALL
+from seq2sum._numbers import LONGEST, integer, seconds
+from seq2sum._options import CallTarget
 
 
 @dataclass(frozen=True, slots=True)
-class Coalesce:
-    """How concurrent single questions are merged into calls.
+class Coalescing:
+    """Limits for merging concurrent single questions into calls.
 
     Raises:
-        ValueError: A limit below 1, or a delay that is not a finite number of seconds.
+        ValueError: A limit is below 1, or the delay is not a finite number of seconds.
+        TypeError: A value is not a number.
     """
 
-    rows: int = 1024
-    """Questions in one call at most."""
-    delay: float = 0.005
-    """Seconds that a question waits at most before its call is made, if calls are allowed."""
-    calls: int = 2
-    """Merged calls under way at most: the server works on one while another travels."""
-    waiting: int = 10_000
-    """Questions that may wait; one more is refused with Overloaded instead of kept in memory."""
+    max_batch: int = 1024
+    """Most questions in one call."""
+    max_delay: float = 0.005
+    """Most seconds that a question waits before its call is sent, if `max_in_flight` allows it."""
+    max_in_flight: int = 2
+    """Most merged calls in flight: the server works on one while another travels."""
+    max_pending: int = 10_000
+    """Most questions that wait; further ones raise Overloaded instead of using memory."""
 
     def __post_init__(self) -> None:
         values = {
-            "rows": whole("rows", self.rows, least=1, most=ROWS_PER_CALL),
-            "delay": seconds("delay", self.delay, most=LONGEST),
-            "calls": whole("calls", self.calls, least=1),
-            "waiting": whole("waiting", self.waiting, least=1),
+            "max_batch": integer("max_batch", self.max_batch, least=1, most=ROWS_PER_CALL),
+            "max_delay": seconds("max_delay", self.max_delay, most=LONGEST),
+            "max_in_flight": integer("max_in_flight", self.max_in_flight, least=1),
+            "max_pending": integer("max_pending", self.max_pending, least=1),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
 
-class Place:
-    """One question in the queue. The edges extend it by what wakes the caller."""
+class QueuedRequest:
+    """One question in the queue. Coalescers add the means to wake its caller.
 
-    __slots__ = ("encoded", "moment", "question", "route", "since")
+    Args:
+        question: The question as the caller gave it.
+        encoded: Its bytes on the wire.
+        target: Must be equal for questions to share a call.
+        queued_at: When it was asked, on the monotonic clock.
+        expires_at: Its caller's deadline, on the same clock; None for none.
+    """
+
+    __slots__ = ("encoded", "expires_at", "question", "queued_at", "target")
 
     def __init__(
         self,
-        question: Question,
+        question: str | bytes,
         encoded: bytes,
-        route: Route,
+        target: CallTarget,
         *,
-        since: float,
-        moment: float | None,
+        queued_at: float,
+        expires_at: float | None,
     ) -> None:
         self.question = question
         self.encoded = encoded
-        self.route = route
-        """What must be equal for questions to share a call."""
-        self.since = since
-        """When it was asked, on the monotonic clock."""
-        self.moment = moment
-        """When its caller's deadline is, on the same clock; None for none."""
+        self.target = target
+        self.queued_at = queued_at
+        self.expires_at = expires_at
 
 
 class Queue:
-    """Who waits and what is under way. One thread at a time may use it."""
+    """The requests that wait, and the number of merged calls in flight. Not thread-safe."""
 
-    def __init__(self, limits: Coalesce) -> None:
+    def __init__(self, limits: Coalescing) -> None:
         self._limits = limits
-        # By route; in each the places in the order in which they came, as an ordered set.
-        self._groups: dict[Route, OrderedDict[Place, None]] = {}
-        self._waiting = 0
-        self._under_way = 0
+        # By target; the requests of each in order of arrival, as an ordered set.
+        self._groups: dict[CallTarget, OrderedDict[QueuedRequest, None]] = {}
+        self._pending = 0
+        self._in_flight = 0
 
     def __len__(self) -> int:
-        """How many wait."""
-        return self._waiting
+        """The number of requests that wait."""
+        return self._pending
 
-    def __contains__(self, place: Place) -> bool:
-        """Whether this question still waits."""
-        return place in self._groups.get(place.route, ())
+    def __contains__(self, request: QueuedRequest) -> bool:
+        """Whether this request still waits."""
+        return request in self._groups.get(request.target, ())
 
-    def join(self, place: Place) -> bool:
-        """Puts a question last; False if too many wait already."""
-        if self._waiting >= self._limits.waiting:
+    def add(self, request: QueuedRequest) -> bool:
+        """Appends a request; returns False if too many wait already."""
+        if self._pending >= self._limits.max_pending:
             return False
-        self._groups.setdefault(place.route, OrderedDict())[place] = None
-        self._waiting += 1
+        self._groups.setdefault(request.target, OrderedDict())[request] = None
+        self._pending += 1
         return True
 
-    def leave(self, place: Place) -> None:
-        """Takes a question back, if it is still waiting."""
-        group = self._groups.get(place.route)
-        if group is None or place not in group:
+    def remove(self, request: QueuedRequest) -> None:
+        """Removes a request if it still waits."""
+        group = self._groups.get(request.target)
+        if group is None or request not in group:
             return
-        del group[place]
-        self._waiting -= 1
+        del group[request]
+        self._pending -= 1
         if not group:
-            del self._groups[place.route]
+            del self._groups[request.target]
 
-    def take(self, now: float) -> list[Place]:
-        """The questions of the call to make now, counted as under way; none for no call.
+    def take(self, now: float) -> list[QueuedRequest]:
+        """Returns the requests of the call to send now, and counts it as in flight.
 
-        The group goes whose first question is the oldest, so that no route starves another.
+        Empty if no call is due. The target with the oldest request is served first, so that none
+        starves.
         """
-        group = self._oldest()
-        if group is None or not self._may_go(group, now):
+        group = self._oldest_group()
+        if group is None or not self._is_due(group, now):
             return []
-        batch: list[Place] = []
+        batch: list[QueuedRequest] = []
         size = 0
-        while group and len(batch) < self._limits.rows:
-            place = next(iter(group))
-            size += len(place.encoded)
+        while group and len(batch) < self._limits.max_batch:
+            request = next(iter(group))
+            size += len(request.encoded)
             if batch and size > BYTES_PER_CALL:
                 break
             group.popitem(last=False)
-            batch.append(place)
-        self._waiting -= len(batch)
-        self._under_way += 1
+            batch.append(request)
+        self._pending -= len(batch)
+        self._in_flight += 1
         if not group:
-            del self._groups[batch[0].route]
+            del self._groups[batch[0].target]
         return batch
 
-    def drain(self) -> list[Place]:
-        """Takes everybody out: no call is made for them any more."""
-        places = [place for group in self._groups.values() for place in group]
+    def drain(self) -> list[QueuedRequest]:
+        """Removes and returns all requests."""
+        requests = [request for group in self._groups.values() for request in group]
         self._groups.clear()
-        self._waiting = 0
-        return places
+        self._pending = 0
+        return requests
 
-    def ended(self) -> None:
-        """A call that was taken has come back."""
-        self._under_way -= 1
+    def call_ended(self) -> None:
+        """Counts a call that `take` started as ended."""
+        self._in_flight -= 1
 
-    def next_due(self) -> tuple[Place, float] | None:
-        """The question that goes next though no call comes back, and when; None for none."""
-        group = self._oldest()
-        if group is None or self._under_way >= self._limits.calls:
+    def next_due(self) -> tuple[QueuedRequest, float] | None:
+        """Returns the next request, and when its delay ends; None if no call may be sent."""
+        group = self._oldest_group()
+        if group is None or self._in_flight >= self._limits.max_in_flight:
             return None
-        place = next(iter(group))
-        return place, place.since + self._limits.delay
+        request = next(iter(group))
+        return request, request.queued_at + self._limits.max_delay
 
-    def _oldest(self) -> OrderedDict[Place, None] | None:
-        return min(self._groups.values(), key=lambda group: next(iter(group)).since, default=None)
+    def _oldest_group(self) -> OrderedDict[QueuedRequest, None] | None:
+        groups = self._groups.values()
+        return min(groups, key=lambda group: next(iter(group)).queued_at, default=None)
 
-    def _may_go(self, group: OrderedDict[Place, None], now: float) -> bool:
-        if not self._under_way:
+    def _is_due(self, group: OrderedDict[QueuedRequest, None], now: float) -> bool:
+        if not self._in_flight:
             return True
-        if self._under_way >= self._limits.calls:
+        if self._in_flight >= self._limits.max_in_flight:
             return False
         return (
-            len(group) >= self._limits.rows or now >= next(iter(group)).since + self._limits.delay
+            len(group) >= self._limits.max_batch
+            or now >= next(iter(group)).queued_at + self._limits.max_delay
         )
 
 
-def latest(batch: Iterable[Place]) -> float | None:
-    """The moment by which a call for all of these must be back: the last of their deadlines."""
-    moments = [place.moment for place in batch]
-    known = [moment for moment in moments if moment is not None]
-    return max(known) if len(known) == len(moments) else None
+def latest_deadline(batch: Iterable[QueuedRequest]) -> float | None:
+    """Returns the last deadline of the requests, for their call; None if one has no deadline."""
+    times = [request.expires_at for request in batch]
+    known = [time for time in times if time is not None]
+    return max(known) if len(known) == len(times) else None

@@ -1,7 +1,7 @@
-"""Coalescing for asyncio: what is asked in one turn of the event loop goes together.
+"""Coalescing for asyncio: the questions of one iteration of the event loop share a call.
 
-Sending waits for the end of the turn, which costs a lone question nothing and lets a thousand
-tasks that were started together share a call.
+Calls are sent at the end of the iteration. That costs a lone question nothing, and a thousand tasks
+that were started together share one call.
 """
 
 from __future__ import annotations
@@ -11,133 +11,141 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-from seq2sum._coalescing import Coalesce, Place, Queue, latest
+from seq2sum._coalescing import Coalescing, Queue, QueuedRequest, latest_deadline
 from seq2sum._deadline import Deadline
-from seq2sum._errors import Seq2SumError, again
-from seq2sum._how import Route
+from seq2sum._errors import CallError, client_closed, copy_error, deadline_exceeded, overloaded
+from seq2sum._options import CallTarget
 from seq2sum.addition.answers import Answer, Columns, Question
 from seq2sum.addition.chunks import Chunk, encoded
 
 
-class Edge(Protocol):
-    """What the connection gives: the calls themselves, and the errors of waiting."""
+class AsyncTransport(Protocol):
+    """The parts of `AsyncConnection` that a coalescer uses."""
 
-    def ask_merged(
-        self, chunk: Chunk, route: Route, deadline: Deadline
+    address: str
+
+    def predict_merged(
+        self, chunk: Chunk, target: CallTarget, deadline: Deadline
     ) -> Coroutine[Any, Any, Columns]: ...
-    def too_many(self, route: Route, waiting: int) -> Seq2SumError: ...
-    def too_late(self, route: Route) -> Seq2SumError: ...
-    def closed(self, route: Route) -> Seq2SumError: ...
 
 
-class WaitingTask(Place):
+class WaitingTask(QueuedRequest):
     """A question whose task waits."""
 
     __slots__ = ("future", "merged")
 
-    def __init__(self, future: asyncio.Future[Answer], *place: Any, **times: Any) -> None:
-        super().__init__(*place, **times)
+    def __init__(self, future: asyncio.Future[Answer], *request: Any, **times: Any) -> None:
+        super().__init__(*request, **times)
         self.future = future
         self.merged: asyncio.Task[Columns] | None = None
 
 
 class TaskCoalescer:
-    """The queue on one event loop."""
+    """The queue of one event loop."""
 
-    def __init__(self, limits: Coalesce, edge: Edge) -> None:
-        self._edge = edge
+    def __init__(self, limits: Coalescing, transport: AsyncTransport) -> None:
+        self._transport = transport
         self._queue = Queue(limits)
         self._loop = asyncio.get_running_loop()
-        self._turn: asyncio.Handle | None = None
+        self._end_of_iteration: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._wanted: dict[asyncio.Task[Columns], int] = {}
-        """Calls under way, and how many callers still wait for each."""
+        self._callers: dict[asyncio.Task[Columns], int] = {}
+        """Calls in flight, and how many callers still wait for each."""
 
-    async def add(self, question: Question, route: Route, deadline: Deadline) -> Answer:
-        """The answer to one question, by a call that it may share with others of this route.
+    async def add(self, question: Question, target: CallTarget, deadline: Deadline) -> Answer:
+        """Returns the answer to one question, by a call that others of this target may share.
 
         Raises:
-            Seq2SumError: The call failed, or too many wait already.
+            Seq2SumError: The call failed, or too many questions wait already.
         """
         future: asyncio.Future[Answer] = self._loop.create_future()
-        now = time.monotonic()
-        place = WaitingTask(
-            future, question, encoded(question), route, since=now, moment=deadline.moment
+        request = WaitingTask(
+            future,
+            question,
+            encoded(question),
+            target,
+            queued_at=time.monotonic(),
+            expires_at=deadline.expires_at,
         )
-        if not self._queue.join(place):
-            raise self._edge.too_many(route, len(self._queue))
-        if self._turn is None:
-            self._turn = self._loop.call_soon(self._go)
+        if not self._queue.add(request):
+            raise overloaded(len(self._queue), self._transport.address, target.servable)
+        if self._end_of_iteration is None:
+            self._end_of_iteration = self._loop.call_soon(self._send_due)
         remaining = deadline.remaining()
-        expiry = (
-            self._loop.call_later(remaining, self._expire, place) if remaining is not None else None
-        )
+        expiry = None
+        if remaining is not None:
+            expiry = self._loop.call_later(remaining, self._expire, request)
         try:
             return await future
         except BaseException:
-            self._leave(place)
+            self._abandon(request)
             raise
         finally:
             if expiry is not None:
                 expiry.cancel()
 
     async def close(self) -> None:
-        """Cancels the calls under way; those who wait are told."""
-        waiting: list[Any] = self._queue.drain()
-        for place in waiting:
-            if not place.future.done():
-                place.future.set_exception(self._edge.closed(place.route))
-        for task in self._wanted:
+        """Cancels the calls in flight and fails the requests that wait."""
+        requests: list[Any] = self._queue.drain()
+        for request in requests:
+            if not request.future.done():
+                request.future.set_exception(self._closed(request))
+        for task in self._callers:
             task.cancel()
-        if self._wanted:
-            await asyncio.wait(self._wanted)
+        if self._callers:
+            await asyncio.wait(self._callers)
 
-    def _expire(self, place: WaitingTask) -> None:
-        if not place.future.done():
-            place.future.set_exception(self._edge.too_late(place.route))
+    def _closed(self, request: WaitingTask) -> CallError:
+        return client_closed(self._transport.address, request.target.servable)
 
-    def _leave(self, place: WaitingTask) -> None:
-        self._queue.leave(place)
-        if place.merged is None or place.merged not in self._wanted:
+    def _expire(self, request: WaitingTask) -> None:
+        if not request.future.done():
+            error = deadline_exceeded(self._transport.address, request.target.servable)
+            request.future.set_exception(error)
+
+    def _abandon(self, request: WaitingTask) -> None:
+        self._queue.remove(request)
+        if request.merged is None or request.merged not in self._callers:
             return
-        self._wanted[place.merged] -= 1
-        if not self._wanted[place.merged]:
-            place.merged.cancel()
+        self._callers[request.merged] -= 1
+        if not self._callers[request.merged]:
+            request.merged.cancel()
 
-    def _go(self) -> None:
-        """Sends what may go now, and comes again when more may."""
-        self._turn = None
+    def _send_due(self) -> None:
+        """Sends the calls that are due, and schedules itself for the next one."""
+        self._end_of_iteration = None
         while batch := self._queue.take(time.monotonic()):
             self._send(batch)
         if self._timer is not None:
             self._timer.cancel()
         due = self._queue.next_due()
         wait = None if due is None else max(0.0, due[1] - time.monotonic())
-        self._timer = None if wait is None else self._loop.call_later(wait, self._go)
+        self._timer = None if wait is None else self._loop.call_later(wait, self._send_due)
 
     def _send(self, batch: list[Any]) -> None:
-        chunk = Chunk([place.question for place in batch], [place.encoded for place in batch])
-        call = self._edge.ask_merged(chunk, batch[0].route, Deadline.at(latest(batch)))
+        chunk = Chunk([each.question for each in batch], [each.encoded for each in batch])
+        deadline = Deadline.at(latest_deadline(batch))
+        call = self._transport.predict_merged(chunk, batch[0].target, deadline)
         task = self._loop.create_task(call)
-        self._wanted[task] = len(batch)
-        for place in batch:
-            place.merged = task
-        # Not in the task itself: one that is cancelled before it begins runs no `finally`.
-        task.add_done_callback(lambda task: self._came_back(batch, task))
+        self._callers[task] = len(batch)
+        for request in batch:
+            request.merged = task
+        # Not in the task itself: a task that is cancelled before it starts runs no `finally`.
+        task.add_done_callback(lambda task: self._finish(batch, task))
 
-    def _came_back(self, batch: list[Any], task: asyncio.Task[Columns]) -> None:
-        del self._wanted[task]
-        self._queue.ended()
-        self._go()
-        waiting = [(row, place) for row, place in enumerate(batch) if not place.future.done()]
+    def _finish(self, batch: list[Any], task: asyncio.Task[Columns]) -> None:
+        del self._callers[task]
+        self._queue.call_ended()
+        self._send_due()
+        waiting = [(row, request) for row, request in enumerate(batch) if not request.future.done()]
         try:
             answers = task.result().answers()
-        except asyncio.CancelledError:  # only closing cancels a call that somebody waits for
-            for _, place in waiting:
-                place.future.set_exception(self._edge.closed(place.route))
-        except BaseException as error:  # noqa: BLE001 each caller is told, whatever it is
-            for _, place in waiting:
-                place.future.set_exception(again(error))
+        except asyncio.CancelledError:  # with callers that wait, only closing cancels a call
+            for _, request in waiting:
+                request.future.set_exception(self._closed(request))
+        except BaseException as error:  # noqa: BLE001 passed on to every caller
+            for _, request in waiting:
+                request.future.set_exception(copy_error(error))
         else:
-            for row, place in waiting:
-                place.future.set_result(answers[row])
+            for row, request in waiting:
+                request.future.set_result(answers[row])

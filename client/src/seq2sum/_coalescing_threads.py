@@ -1,152 +1,150 @@
-"""Coalescing for threads: each caller waits by itself, and nobody runs in the background.
+"""Coalescing for threads. No thread runs in the background.
 
-A caller that finds nothing under way makes its own call, as if there were no coalescing. Any
-other one leaves its question in the queue and sleeps until it is answered. Whoever brings a call
-back sends the next; and one of those who sleep, the watcher, wakes when a call is due.
+A caller that finds no call in flight makes its own call, as without coalescing. Others queue their
+question and sleep until it is answered. The thread on which a call returns sends the next one; and
+one of the sleeping callers, the watcher, wakes up when the next call is due.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from seq2sum._coalescing import Coalesce, Place, Queue, latest
+from seq2sum._calls import PendingCall
+from seq2sum._coalescing import Coalescing, Queue, QueuedRequest, latest_deadline
 from seq2sum._deadline import Deadline
-from seq2sum._errors import Seq2SumError, again
-from seq2sum._how import Route
+from seq2sum._errors import copy_error, deadline_exceeded, overloaded
+from seq2sum._options import CallTarget
 from seq2sum.addition.answers import Answer, Columns, Question
 from seq2sum.addition.chunks import Chunk, encoded
 
 
-class Pending(Protocol):
-    """A call under way."""
+class SyncTransport(Protocol):
+    """The parts of `Connection` that a coalescer uses."""
 
-    cancel: Callable[[], bool]
+    address: str
 
-    def result(self) -> Columns: ...
-    def when_done(self, then: Callable[[], None]) -> None: ...
-
-
-class Edge(Protocol):
-    """What the connection gives: the calls themselves, and the errors of waiting."""
-
-    def ask(self, chunk: Chunk, route: Route, deadline: Deadline) -> Columns: ...
-    def begin_merged(self, chunk: Chunk, route: Route, deadline: Deadline) -> Pending: ...
-    def follow(self, chunk: Chunk, route: Route, answered: Columns) -> None: ...
-    def too_many(self, route: Route, waiting: int) -> Seq2SumError: ...
-    def too_late(self, route: Route) -> Seq2SumError: ...
+    def predict(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns: ...
+    def start_merged(
+        self, chunk: Chunk, target: CallTarget, deadline: Deadline
+    ) -> PendingCall[Columns]: ...
+    def mirror(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None: ...
 
 
-class WaitingThread(Place):
+class WaitingThread(QueuedRequest):
     """A question whose caller sleeps."""
 
     __slots__ = ("merged", "outcome", "signal", "watches")
 
-    def __init__(self, *place: Any, **times: Any) -> None:
-        super().__init__(*place, **times)
-        # A lock that is held until the answer is there: it costs less than an Event.
+    def __init__(self, *request: Any, **times: Any) -> None:
+        super().__init__(*request, **times)
+        # A lock that is held until the outcome is set: cheaper than an Event.
         self.signal = threading.Lock()
         self.signal.acquire()
         self.outcome: Answer | BaseException | None = None
-        self.merged: Merged | None = None
+        self.merged: MergedCall | None = None
         self.watches = False
-        """Whether it wakes when its delay is over, to send what is due."""
+        """Whether the caller wakes up when its delay ends, to send the call that is due."""
 
-    def tell(self, outcome: Answer | BaseException) -> None:
-        """Wakes the caller."""
+    def finish(self, outcome: Answer | BaseException) -> None:
+        """Sets the outcome and wakes the caller."""
         self.outcome = outcome
         self.wake()
 
     def wake(self) -> None:
-        """Lets the caller look again; one that was woken and has not looked yet will see all."""
+        """Makes the caller check its state; a second wake before it does changes nothing."""
         with suppress(RuntimeError):  # the lock is free already
             self.signal.release()
 
 
 @dataclass(slots=True, eq=False)
-class Merged:
+class MergedCall:
     """A call for several callers."""
 
-    wanted: int
+    callers: int
     """How many still wait for it."""
-    pending: Pending | None = None
-    """The call, once it has begun."""
+    pending: PendingCall[Columns] | None = None
+    """The call, once it has started."""
 
 
 class ThreadCoalescer:
-    """The queue, safe for threads."""
+    """A thread-safe queue whose callers send the merged calls."""
 
-    def __init__(self, limits: Coalesce, edge: Edge) -> None:
-        self._edge = edge
+    def __init__(self, limits: Coalescing, transport: SyncTransport) -> None:
+        self._transport = transport
         self._lock = threading.Lock()
         self._queue = Queue(limits)
         self._limits = limits
         self._watcher: WaitingThread | None = None
 
-    def add(self, question: Question, route: Route, deadline: Deadline) -> Answer:
-        """The answer to one question, by a call that it may share with others of this route.
+    def add(self, question: Question, target: CallTarget, deadline: Deadline) -> Answer:
+        """Returns the answer to one question, by a call that others of this target may share.
 
         Raises:
-            Seq2SumError: The call failed, or too many wait already.
+            Seq2SumError: The call failed, or too many questions wait already.
         """
-        place = WaitingThread(
-            question, encoded(question), route, since=time.monotonic(), moment=deadline.moment
+        request = WaitingThread(
+            question,
+            encoded(question),
+            target,
+            queued_at=time.monotonic(),
+            expires_at=deadline.expires_at,
         )
         with self._lock:
-            if not self._queue.join(place):
-                raise self._edge.too_many(route, len(self._queue))
-            batch = self._queue.take(place.since)
+            if not self._queue.add(request):
+                raise overloaded(len(self._queue), self._transport.address, target.servable)
+            batch = self._queue.take(request.queued_at)
             if not batch:
-                self._appoint_watcher(place)
-        if batch == [place]:
-            return self._alone(place, deadline)
+                self._appoint_watcher(request)
+        if batch == [request]:
+            return self._call_alone(request, deadline)
         if batch:
             self._send(batch)
         try:
-            return self._awaited(place, deadline)
-        except BaseException:  # the caller goes, by its deadline or by Ctrl-C: nobody else does
-            self._leave(place)
+            return self._wait(request, deadline)
+        except BaseException:  # a deadline or Ctrl-C ends this caller's wait, and nobody else's
+            self._abandon(request)
             raise
 
-    def _alone(self, place: Place, deadline: Deadline) -> Answer:
+    def _call_alone(self, request: QueuedRequest, deadline: Deadline) -> Answer:
         try:
-            chunk = Chunk([place.question], [place.encoded])
-            return self._edge.ask(chunk, place.route, deadline).answers()[0]
+            chunk = Chunk([request.question], [request.encoded])
+            return self._transport.predict(chunk, request.target, deadline).answers()[0]
         finally:
-            self._ended()
+            self._call_ended()
 
-    def _awaited(self, place: WaitingThread, deadline: Deadline) -> Answer:
+    def _wait(self, request: WaitingThread, deadline: Deadline) -> Answer:
         while True:
-            due = place.since + self._limits.delay - time.monotonic() if place.watches else None
-            woken = place.signal.acquire(timeout=_sooner(due, deadline.remaining()))
-            if isinstance(place.outcome, Answer):
-                return place.outcome
-            if place.outcome is not None:
-                raise place.outcome
+            due = None
+            if request.watches:
+                due = request.queued_at + self._limits.max_delay - time.monotonic()
+            woken = request.signal.acquire(timeout=_shorter(due, deadline.remaining()))
+            if isinstance(request.outcome, Answer):
+                return request.outcome
+            if request.outcome is not None:
+                raise request.outcome
             if not woken and deadline.passed():
-                raise self._edge.too_late(place.route)
+                raise deadline_exceeded(self._transport.address, request.target.servable)
             if not woken:
-                place.watches = False
-                self._go()
+                request.watches = False
+                self._send_due()
 
-    def _leave(self, place: WaitingThread) -> None:
+    def _abandon(self, request: WaitingThread) -> None:
         with self._lock:
-            self._queue.leave(place)
-            merged = place.merged
+            self._queue.remove(request)
+            merged = request.merged
             pending = None
             if merged is not None:
-                merged.wanted -= 1
-                pending = merged.pending if not merged.wanted else None
+                merged.callers -= 1
+                pending = merged.pending if not merged.callers else None
         if pending is not None:
             pending.cancel()
-        self._go()
+        self._send_due()
 
-    def _go(self) -> None:
-        """Sends what may go now."""
+    def _send_due(self) -> None:
         while True:
             with self._lock:
                 batch = self._queue.take(time.monotonic())
@@ -156,13 +154,13 @@ class ThreadCoalescer:
             self._send(batch)
 
     def _appoint_watcher(self, caller: WaitingThread | None) -> None:
-        """Lets one of those who wait, and no more, wake up when the next call is due.
+        """Makes one sleeping caller wake up when the next call is due.
 
-        All of them could, but threads that wake for nothing cost more than the calls do.
+        Not all of them: needless wake-ups of threads cost more than the calls.
         """
         due = self._queue.next_due()
-        known = self._watcher
-        if due is None or (known is not None and known.watches and known in self._queue):
+        current = self._watcher
+        if due is None or (current is not None and current.watches and current in self._queue):
             return
         watcher: Any = due[0]
         self._watcher = watcher
@@ -171,49 +169,49 @@ class ThreadCoalescer:
             watcher.wake()
 
     def _send(self, batch: list[Any]) -> None:
-        merged = Merged(len(batch))
-        chunk = Chunk([place.question for place in batch], [place.encoded for place in batch])
+        merged = MergedCall(len(batch))
+        chunk = Chunk([each.question for each in batch], [each.encoded for each in batch])
         with self._lock:
-            for place in batch:
-                place.merged = merged
+            for request in batch:
+                request.merged = merged
         try:
-            deadline = Deadline.at(latest(batch))
-            pending = self._edge.begin_merged(chunk, batch[0].route, deadline)
-        except BaseException as error:  # noqa: BLE001 each caller is told, whatever it is
-            self._tell(batch, error)
-            self._ended()
+            deadline = Deadline.at(latest_deadline(batch))
+            pending = self._transport.start_merged(chunk, batch[0].target, deadline)
+        except BaseException as error:  # noqa: BLE001 passed on to every caller
+            self._fail(batch, error)
+            self._call_ended()
             return
         with self._lock:
             merged.pending = pending
-            unwanted = not merged.wanted
-        if unwanted:
+            abandoned = not merged.callers
+        if abandoned:
             pending.cancel()
-        pending.when_done(lambda: self._came_back(batch, chunk, pending))
+        pending.when_done(lambda: self._finish(batch, chunk, pending))
 
-    def _came_back(self, batch: list[Any], chunk: Chunk, pending: Pending) -> None:
+    def _finish(self, batch: list[Any], chunk: Chunk, pending: PendingCall[Columns]) -> None:
         try:
             answered = pending.result()
             answers = answered.answers()
-        except BaseException as error:  # noqa: BLE001 each caller is told, whatever it is
-            self._tell(batch, error)
+        except BaseException as error:  # noqa: BLE001 passed on to every caller
+            self._fail(batch, error)
         else:
-            for place, answer in zip(batch, answers, strict=True):
-                place.tell(answer)
-            self._edge.follow(chunk, batch[0].route, answered)
+            for request, answer in zip(batch, answers, strict=True):
+                request.finish(answer)
+            self._transport.mirror(chunk, batch[0].target, answered)
         finally:
-            self._ended()
+            self._call_ended()
 
-    def _tell(self, batch: list[Any], error: BaseException) -> None:
-        for place in batch:
-            place.tell(again(error))
+    def _fail(self, batch: list[Any], error: BaseException) -> None:
+        for request in batch:
+            request.finish(copy_error(error))
 
-    def _ended(self) -> None:
+    def _call_ended(self) -> None:
         with self._lock:
-            self._queue.ended()
-        self._go()
+            self._queue.call_ended()
+        self._send_due()
 
 
-def _sooner(*seconds: float | None) -> float:
-    """The shortest of the times that there are, as `acquire` takes it: -1 for no limit."""
+def _shorter(*seconds: float | None) -> float:
+    """Returns the shortest of the known times, for `acquire`: -1 for no limit."""
     known = [max(0.0, each) for each in seconds if each is not None]
     return min(known, default=-1)

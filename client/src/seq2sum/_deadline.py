@@ -1,85 +1,69 @@
-"""Time: how long a method call may take, all of its RPCs together, and pauses within it."""
+"""Deadlines of method calls, and the backoff between attempts within them."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Iterator
-from typing import Final
 
 from seq2sum._numbers import LONGEST, seconds
 
 
-class Default:
-    """Stands for "what the client was made with", where None already means "no deadline"."""
-
-    def __repr__(self) -> str:
-        """Short, for signatures in documentation."""
-        return "DEFAULT"
-
-
-DEFAULT: Final = Default()
-
-Timeout = float | Default | None
-"""Seconds; None for no limit; DEFAULT for the client's own."""
-
-
 class Deadline:
-    """A moment on the monotonic clock.
+    """A point in time on the monotonic clock that all RPCs of a method call share.
 
     Args:
-        timeout: Seconds from now; None for none. What is longer than `LONGEST` means none too.
+        timeout: Seconds from now; None, or more than `LONGEST`, for no deadline.
 
     Raises:
-        ValueError: A time below zero, or one that is not finite.
+        ValueError: The timeout is negative or not finite.
         TypeError: It is not a number.
     """
 
-    __slots__ = ("moment",)
+    __slots__ = ("expires_at",)
 
     def __init__(self, timeout: float | None) -> None:
-        self.moment: float | None = None
+        self.expires_at: float | None = None
         if timeout is None:
             return
         if type(timeout) not in (float, int) or not 0.0 <= timeout <= LONGEST:
             timeout = seconds("timeout", timeout)
         if timeout <= LONGEST:
-            self.moment = time.monotonic() + timeout
+            self.expires_at = time.monotonic() + timeout
 
     @classmethod
-    def at(cls, moment: float | None) -> Deadline:
-        """The deadline at a moment on `time.monotonic`; None for none."""
+    def at(cls, expires_at: float | None) -> Deadline:
+        """Returns the deadline at a time of `time.monotonic`; None for no deadline."""
         deadline = cls(None)
-        deadline.moment = moment
+        deadline.expires_at = expires_at
         return deadline
 
     def remaining(self) -> float | None:
-        """Seconds left, at least 0; None for no deadline."""
-        return None if self.moment is None else max(0.0, self.moment - time.monotonic())
+        """Returns the seconds left, at least 0; None for no deadline."""
+        return None if self.expires_at is None else max(0.0, self.expires_at - time.monotonic())
 
     def passed(self) -> bool:
-        """Whether no time is left."""
-        return self.moment is not None and time.monotonic() >= self.moment
+        """Returns whether no time is left."""
+        return self.expires_at is not None and time.monotonic() >= self.expires_at
 
 
-def pauses(*, first: float, longest: float) -> Iterator[float]:
-    """Seconds to wait between attempts: twice as long each time, give or take a quarter.
+def backoff(*, initial: float, longest: float) -> Iterator[float]:
+    """Yields the seconds between attempts, without end: doubled each time, with 25 % jitter.
 
-    Without the jitter, callers that failed together would come again together.
+    Without the jitter, callers that failed together would retry together.
     """
-    pause = first
+    pause = initial
     while True:
         yield pause * random.uniform(0.75, 1.25)
         pause = min(2 * pause, longest)
 
 
-def patience(
-    deadline: Deadline, *, first: float, longest: float, most: int
-) -> Iterator[float | None]:
-    """`pauses` that end: the last one is None, before the deadline or after `most` pauses."""
-    for _, pause in zip(range(most), pauses(first=first, longest=longest), strict=False):
+def limited_backoff(
+    deadline: Deadline, *, initial: float, longest: float, retries: int
+) -> Iterator[float]:
+    """Yields the seconds before each retry, until the deadline or after so many retries."""
+    for _, pause in zip(range(retries), backoff(initial=initial, longest=longest), strict=False):
         remaining = deadline.remaining()
         if remaining is not None and remaining <= pause:
-            break
+            return
         yield pause
-    yield None

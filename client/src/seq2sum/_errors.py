@@ -1,15 +1,15 @@
-"""Everything that can go wrong, by whose fault it is.
+"""The errors that the client raises, by cause.
 
 Seq2SumError
  +- InvalidQuestion (ValueError)      the question: not a+b, or too long for the version
- +- CallError                         the call: the server said no, or nobody answered
+ +- CallError                         the RPC failed
  |   +- ModelNotFound                 the server does not serve this model
  |   +- VersionNotFound               the server does not serve this version or label of it
- |   +- InvalidRequest                the server does not accept such a request
- |   +- DeadlineExceeded (TimeoutError)    no answer within the time given
- |   +- Unavailable (ConnectionError)      no server there, or it went away
- |   +- Overloaded                    too much is asked at once
- +- UnexpectedResponse                the reply: it breaks the serving contract
+ |   +- InvalidRequest                the server does not accept the request
+ |   +- DeadlineExceeded (TimeoutError)    no reply within the timeout
+ |   +- Unavailable (ConnectionError)      the server cannot be reached, or the connection broke
+ |   +- Overloaded                    too many calls at once
+ +- UnexpectedResponse                the reply breaks the serving contract
 """
 
 from __future__ import annotations
@@ -19,20 +19,16 @@ from collections.abc import Callable
 
 import grpc
 
-from seq2sum._refusal import NOTHING, Shown, explained
+from seq2sum._connection_hints import ANONYMOUS, ClientIdentity, with_hint
 from seq2sum._servable import Servable
 
 
 class Seq2SumError(Exception):
-    """The root of all errors that this package raises on purpose."""
-
-
-class InvalidQuestion(Seq2SumError, ValueError):
-    """The question cannot be answered; asking again will not help."""
+    """The base class of all errors that this package raises on purpose."""
 
 
 class CallError(Seq2SumError):
-    """A call that brought no reply; the subclasses say why."""
+    """An RPC failed; the subclass says why."""
 
     def __init__(
         self, details: str, *, code: grpc.StatusCode, target: str, servable: Servable
@@ -46,7 +42,7 @@ class CallError(Seq2SumError):
         super().__init__(f"{details} [{code.name} from {target}, {servable}]")
 
     def __reduce__(self) -> tuple[Callable[..., CallError], tuple[object, ...]]:
-        """Errors cross process boundaries, by multiprocessing for example."""
+        """Makes errors picklable, for multiprocessing."""
         servable = Servable(self.model, self.version, self.label)
         return _rebuilt, (type(self), self.details, self.code, self.target, servable)
 
@@ -56,35 +52,36 @@ class ModelNotFound(CallError):
 
 
 class VersionNotFound(CallError):
-    """The server does not have this version of the model, or none under this label."""
+    """The server does not serve this version of the model, or none has this label."""
 
 
 class InvalidRequest(CallError):
-    """The server does not accept such a request: another model than expected may be there."""
+    """The server does not accept the request: it may serve another kind of model."""
 
 
 class DeadlineExceeded(CallError, TimeoutError):
-    """No answer came within the time given."""
+    """No reply came within the timeout."""
 
 
 class Unavailable(CallError, ConnectionError):
-    """No server could be reached, or the connection broke in mid-call."""
+    """No server could be reached, or the connection broke during the call."""
 
 
 class Overloaded(CallError):
-    """Too much is asked at once, here or at the server; ask fewer at once, or later."""
+    """Too many calls or questions at once, at the client or at the server."""
 
 
 class UnexpectedResponse(Seq2SumError):
-    """The reply does not keep the serving contract: it is not a seq2sum model that answers."""
+    """The reply breaks the serving contract: the server's model is not of the expected kind."""
 
     def at(self, target: str, servable: Servable) -> UnexpectedResponse:
-        """The same, with the place where it happened."""
+        """Returns a copy that names the server and the model."""
         return UnexpectedResponse(f"{self} [from {target}, {servable}]")
 
 
 UNKNOWN_LABEL = "Unrecognized servable version label"
-"""How servers begin an INVALID_ARGUMENT that means: no such version."""
+"""Start of the INVALID_ARGUMENT for a label that no version has (tensorflow/serving's
+model_servers/server_core.cc)."""
 
 _BY_CODE: dict[grpc.StatusCode, type[CallError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
@@ -103,14 +100,14 @@ def error_of(
     *,
     target: str,
     servable: Servable,
-    shown: Shown = NOTHING,
+    identity: ClientIdentity = ANONYMOUS,
 ) -> CallError:
-    """The one place where a gRPC status becomes an error of ours."""
+    """Returns the error for a gRPC status."""
     details = details or "no details given"
-    # A proxy that never answers lets calls run into their deadlines.
-    late = code is grpc.StatusCode.DEADLINE_EXCEEDED and shown.proxy is not None
+    # Behind a proxy that never replies, calls run into their deadlines.
+    late = code is grpc.StatusCode.DEADLINE_EXCEEDED and identity.proxy is not None
     if code is grpc.StatusCode.UNAVAILABLE or late:
-        details = explained(details, shown)
+        details = with_hint(details, identity)
     pinned = servable.version is not None or servable.label is not None
     if code is grpc.StatusCode.NOT_FOUND:
         kind: type[CallError] = VersionNotFound if pinned else ModelNotFound
@@ -121,38 +118,30 @@ def error_of(
     return kind(details, code=code, target=target, servable=servable)
 
 
-def again(error: BaseException) -> BaseException:
-    """A copy to raise for one more caller: a traceback belongs to one of them."""
+def copy_error(error: BaseException) -> BaseException:
+    """Returns a copy to raise in one more caller: each caller needs its own traceback."""
     fresh = copy.copy(error)
     fresh.__cause__ = error.__cause__ or error
     return fresh
 
 
-def closed(target: str, servable: Servable) -> CallError:
-    """Why a call was ended by its own client."""
-    return CallError(
-        "the client was closed", code=grpc.StatusCode.CANCELLED, target=target, servable=servable
-    )
+def client_closed(target: str, servable: Servable) -> CallError:
+    """Returns the error of a call that its own client ended."""
+    code = grpc.StatusCode.CANCELLED
+    return CallError("the client was closed", code=code, target=target, servable=servable)
 
 
-def too_late(target: str, servable: Servable) -> DeadlineExceeded:
-    """Why a call was not made, or is not waited for any longer."""
-    return DeadlineExceeded(
-        "no answer in time",
-        code=grpc.StatusCode.DEADLINE_EXCEEDED,
-        target=target,
-        servable=servable,
-    )
+def deadline_exceeded(target: str, servable: Servable) -> DeadlineExceeded:
+    """Returns the error of a call that the client did not send, or stopped waiting for, in time."""
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    return DeadlineExceeded("no answer in time", code=code, target=target, servable=servable)
 
 
-def too_many(waiting: int, target: str, servable: Servable) -> Overloaded:
-    """Why a question is not even queued."""
-    return Overloaded(
-        f"{waiting} questions wait for a call already; ask fewer at once",
-        code=grpc.StatusCode.RESOURCE_EXHAUSTED,
-        target=target,
-        servable=servable,
-    )
+def overloaded(pending: int, target: str, servable: Servable) -> Overloaded:
+    """Returns the error of a question that the client refuses to queue."""
+    details = f"{pending} questions are waiting for a call already: send fewer at once"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    return Overloaded(details, code=code, target=target, servable=servable)
 
 
 def _rebuilt(

@@ -1,12 +1,7 @@
-"""Forks: what is open stays the parent's, and no call is inside gRPC at that moment.
+"""Forks: no call is inside gRPC while a process forks, and channels stay with the parent.
 
-gRPC comes to life in a child if no thread was inside it when the process was forked. With
-threads that make calls all the time, one child in thirty hung or was aborted (grpcio 1.85). So
-a fork waits for the calls under way, which takes milliseconds, and new ones wait for the fork.
-
-A channel of asyncio has a thread inside gRPC for as long as it exists. One whose loop is closed
-is of no use to anybody and is given up before the fork. One whose loop runs cannot be: the sync
-client mostly works in such a child, asyncio never does, and the client says so.
+gRPC works in a child process only if no thread was inside it at the fork, and its asyncio only if
+no asyncio channel was open: see "Forks" in docs/design-notes.md.
 """
 
 from __future__ import annotations
@@ -19,34 +14,34 @@ import weakref
 from types import TracebackType
 from typing import Protocol
 
-LONGEST_WAIT = 2.0
+MAX_WAIT = 2.0
 """Seconds that a fork waits for calls, and calls for a fork; a call that hangs stops neither."""
-SETTLING = 0.01
-"""Seconds that gRPC's threads need to be done with a call whose answer is there already."""
+SETTLE_SECONDS = 0.01
+"""Time that gRPC's threads need to leave a call whose reply has arrived."""
 POLLER = "_poll_wrapper"
-"""In the name of the thread that gRPC keeps for asyncio, in every release so far."""
+"""Part of the name of the thread that gRPC keeps for asyncio, in every release so far."""
 
 
-class Forking(Protocol):
-    """What a client does about forks."""
+class ForkAware(Protocol):
+    """An object with state that must not be used in a forked child."""
 
-    def _keeps_asyncio(self) -> bool: ...
-    def _forget(self) -> None: ...
+    def _has_aio_channel(self) -> bool: ...
+    def _reset_after_fork(self) -> None: ...
 
 
 class Gate:
-    """Counts the calls that are inside gRPC."""
+    """Counts the calls inside gRPC, and holds new ones back during a fork."""
 
     def __init__(self) -> None:
-        # Reentrant: a signal handler may fork at any moment.
+        # Reentrant, because a signal handler may fork at any moment.
         self._lock = threading.RLock()
-        self._moved = threading.Condition(self._lock)
+        self._changed = threading.Condition(self._lock)
         self._inside = 0
-        self._left = 0.0
+        self._last_exit = 0.0
         self._forks = 0
 
     def __enter__(self) -> None:
-        """A call goes in. It does not wait: gRPC's own threads come here too."""
+        """Counts a call. Does not wait for forks, because gRPC's own threads enter too."""
         with self._lock:
             self._inside += 1
 
@@ -56,70 +51,70 @@ class Gate:
         error: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        """It has come back."""
+        """Counts a call as ended."""
         with self._lock:
             self._inside -= 1
-            self._left = time.monotonic()
+            self._last_exit = time.monotonic()
             if self._forks:
-                self._moved.notify_all()
+                self._changed.notify_all()
 
-    def let_forks_pass(self) -> None:
-        """Waits if there is a fork that waits for calls; called before a call is prepared."""
+    def wait_for_forks(self) -> None:
+        """Waits while a fork waits for calls. Called before a call is prepared."""
         if self._forks:
             with self._lock:
-                self._moved.wait_for(lambda: not self._forks, LONGEST_WAIT)
+                self._changed.wait_for(lambda: not self._forks, MAX_WAIT)
 
-    def shut(self) -> None:
-        """Waits until no call is inside, and keeps the lock: none goes in from here on."""
+    def close(self) -> None:
+        """Waits until no call is inside, and keeps the lock so that none enters."""
         self._lock.acquire()
         self._forks += 1
-        self._moved.wait_for(lambda: self._inside <= 0, LONGEST_WAIT)
-        time.sleep(max(0.0, self._left + SETTLING - time.monotonic()))
+        self._changed.wait_for(lambda: self._inside <= 0, MAX_WAIT)
+        time.sleep(max(0.0, self._last_exit + SETTLE_SECONDS - time.monotonic()))
 
     def open(self) -> None:
-        """The fork is done."""
+        """Lets calls enter after a fork."""
         self._forks -= 1
-        self._moved.notify_all()
+        self._changed.notify_all()
         self._lock.release()
 
 
 gate = Gate()
-asyncio_is_lost = False
-"""Whether this process is the child of one in which gRPC's asyncio was at work."""
+aio_unusable = False
+"""Whether this process was forked from one in which gRPC's asyncio was in use."""
 
-_clients: weakref.WeakSet[Forking] = weakref.WeakSet()
+_fork_aware: weakref.WeakSet[ForkAware] = weakref.WeakSet()
 _inherited: list[object] = []
-_asyncio_works = False
+_aio_in_use = False
 
 
-def register(client: Forking) -> None:
-    """Has the client told of forks as long as it lives."""
-    _clients.add(client)
+def register(obj: ForkAware) -> None:
+    """Makes forks reset this object in the child, as long as it exists."""
+    _fork_aware.add(obj)
 
 
 def keep(connection: object) -> None:
-    """Keeps what the parent opened: to free it in the child would end calls of the parent."""
+    """Keeps a connection of the parent: freeing it in the child would end the parent's calls."""
     if connection is not None:
         _inherited.append(connection)
 
 
 def _before() -> None:
-    global _asyncio_works  # noqa: PLW0603 a fork is one for the whole process
-    gate.shut()
-    kept = [client for client in list(_clients) if client._keeps_asyncio()]
-    if _pollers() and not kept:
-        gc.collect()  # closed channels are freed late: coalescers and calls refer to each other
+    global _aio_in_use  # noqa: PLW0603 forks concern the whole process
+    gate.close()
+    open_channels = [each for each in list(_fork_aware) if each._has_aio_channel()]
+    if _pollers() and not open_channels:
+        gc.collect()  # frees closed channels: coalescers and calls form reference cycles
         for thread in _pollers():
-            thread.join(LONGEST_WAIT)
-    _asyncio_works = bool(_pollers())
+            thread.join(MAX_WAIT)
+    _aio_in_use = bool(_pollers())
 
 
 def _in_child() -> None:
-    global gate, asyncio_is_lost  # noqa: PLW0603 a fork is one for the whole process
+    global gate, aio_unusable  # noqa: PLW0603 forks concern the whole process
     gate = Gate()
-    asyncio_is_lost = asyncio_is_lost or _asyncio_works
-    for client in list(_clients):
-        client._forget()
+    aio_unusable = aio_unusable or _aio_in_use
+    for each in list(_fork_aware):
+        each._reset_after_fork()
 
 
 def _pollers() -> list[threading.Thread]:
@@ -127,7 +122,7 @@ def _pollers() -> list[threading.Thread]:
 
 
 def _in_parent() -> None:
-    gate.open()  # a child that forks in turn has another gate
+    gate.open()  # looked up here: a child that forks in turn has another gate
 
 
 os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -1,7 +1,7 @@
-"""Metadata: the headers of a call, checked before gRPC sees them.
+"""Metadata: the headers of a call, validated before they reach gRPC.
 
-What HTTP/2 has no room for ends a call of gRPC with a bare INTERNAL "Invalid metadata" (sync) or
-an error that is none of gRPC's public ones (asyncio), and some keys are dropped without a word.
+For headers that HTTP/2 cannot send, gRPC itself fails calls with a bare INTERNAL "Invalid metadata"
+(sync) or with an error of a private class (asyncio), and it drops some keys silently.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 Header = tuple[str, str | bytes]
-"""A key and its value, as gRPC takes them: the key is lower case."""
+"""A lower-case key and its value."""
 Headers = Sequence[Header] | Callable[[], Sequence[Header]]
 """Headers, or a function that returns those of each call."""
 Token = str | Callable[[], str]
@@ -33,7 +33,7 @@ def checked(metadata: Iterable[Header] | None) -> tuple[Header, ...]:
     """Returns the headers as a tuple.
 
     Raises:
-        ValueError: A key or a value that gRPC would not send.
+        ValueError: gRPC would not send a key or a value.
         TypeError: They are not pairs of texts, or of a `-bin` key and bytes.
     """
     if not metadata:
@@ -44,24 +44,24 @@ def checked(metadata: Iterable[Header] | None) -> tuple[Header, ...]:
 
 
 def with_token(headers: tuple[Header, ...], token: Token | None) -> tuple[Header, ...]:
-    """Returns the headers and the one of a bearer token, if there is a token."""
+    """Returns the headers, with that of the bearer token if there is one."""
     if token is None:
         return headers
     return (*headers, ("authorization", f"Bearer {checked_token(token)}"))
 
 
 def checked_token(token: Token) -> str:
-    """Returns the token of this moment. Errors do not show it.
+    """Returns the current token. Error messages do not contain it.
 
     Raises:
-        ValueError: It is not a text that a header can hold.
-        TypeError: It is not a text.
+        ValueError: The token is not valid in a header.
+        TypeError: It is not text.
     """
     text: Any = token() if callable(token) else token
     if not isinstance(text, str):
         raise TypeError(f"invalid token of type {type(text).__name__}: expected str")
     if not _is_plain(text):
-        raise ValueError("invalid token: expected printable ASCII characters, and no line end")
+        raise ValueError("invalid token: expected printable ASCII characters without a line end")
     return text
 
 
@@ -86,7 +86,7 @@ def _header(pair: Any) -> Header:
     return key, value
 
 
-@lru_cache(maxsize=256)  # a program has few keys, and sends them with every call
+@lru_cache(maxsize=256)  # programs send the same few keys with every call
 def _check_key(key: str) -> None:
     if KEY.fullmatch(key) is None:
         better = key.lower()
@@ -104,7 +104,7 @@ def _check_key(key: str) -> None:
 
 
 def _is_plain(value: str | bytes) -> bool:
-    """Whether these are printable ASCII characters only."""
+    """Returns whether all characters are printable ASCII."""
     if isinstance(value, str):
         return value.isascii() and value.isprintable()
     return value.isascii() and value.decode("ascii").isprintable()

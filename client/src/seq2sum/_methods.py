@@ -1,8 +1,7 @@
 """The RPCs of TensorFlow Serving that the client calls, as data.
 
-A method is a path and two message types; binding one to a channel is one line, in both
-clients and in the fake server, so there are no generated stubs, and none of their ties to one
-release of grpcio.
+A method is a path and two message types, which is all that both clients and the fake server need.
+They replace generated stubs, which would depend on the grpcio release that generated them.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ class Method(Generic[Request, Response]):
     """One unary RPC."""
 
     path: str
-    """Full path on the wire, with upstream's service name."""
+    """Full path on the wire, with the upstream service name."""
     request: type[Request]
-    """Message that is sent."""
+    """Type of the request."""
     response: type[Response]
-    """Message that comes back."""
+    """Type of the reply."""
 
     def serialize(self, request: Request) -> bytes:
-        """The request's bytes."""
+        """Returns the request's bytes."""
         return request.SerializeToString()
 
     def parse(self, data: bytes) -> Response | DecodeError:
-        """The reply, or what is wrong with its bytes: raised here, gRPC would hide it."""
+        """Returns the reply, or the error in its bytes: gRPC would hide one raised here."""
         try:
             return self.response.FromString(data)
         except DecodeError as error:
@@ -57,11 +56,11 @@ GET_MODEL_STATUS = Method(
     model_status_pb2.GetModelStatusResponse,
 )
 METHODS: tuple[Method[Any, Any], ...] = (PREDICT, GET_MODEL_METADATA, GET_MODEL_STATUS)
-"""All of them."""
+"""All methods."""
 
 
 def bound(channel: Any) -> dict[str, Any]:
-    """What makes calls of each method on a channel, of `grpc` or of `grpc.aio`, by path."""
+    """Returns the callables for all methods on a channel of `grpc` or `grpc.aio`, by path."""
     return {
         method.path: channel.unary_unary(
             method.path,

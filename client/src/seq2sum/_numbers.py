@@ -1,8 +1,8 @@
-"""Numbers from callers: Python's own from here on, whatever type they came as.
+"""Conversion of callers' numbers to Python's `int` and `float`.
 
-numpy's scalars pass for numbers and are not: `time.monotonic() + numpy.float32(2)` is a float32,
-whose steps are as wide as the timeout after a few weeks of uptime, and protobuf and gRPC take
-plain `int` and `float`. So every public number is converted once, when it is given.
+numpy scalars behave almost like numbers: but `time.monotonic() + numpy.float32(2)` is a float32,
+whose resolution after a few weeks of uptime is as coarse as the timeout, and protobuf and gRPC
+accept only `int` and `float`. So every public number is converted once, on entry.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import sys
 from typing import Any, NoReturn
 
 LONGEST = 1e8
-"""Seconds, three years: more does not fit gRPC's timeout header, nor every wait of the system."""
+"""Seconds, three years: gRPC's timeout header and some system calls do not take more."""
 NOT_NUMBERS = frozenset("bcmMSUO")
-"""Kinds of numpy's dtypes (its attribute `kind`) that convert to a number and do not mean one:
-booleans, complex numbers, times, texts, objects."""
+"""Values of numpy's `dtype.kind` whose scalars convert to a number but are not one: booleans,
+complex numbers, times, texts, objects."""
 LONGEST_SHOWN = 60
 
 
@@ -37,7 +37,7 @@ def real(
     number = value
     if type(value) is not float:
         try:
-            number = float(plain(name, value, expected))
+            number = float(to_python(name, value, expected))
         except OverflowError:
             _refuse(ValueError, name, value, expected)
     if not (least <= number <= most and math.isfinite(number)):
@@ -53,19 +53,19 @@ def seconds(name: str, value: Any, *, least: float = 0.0, most: float = math.inf
     return real(name, value, least=least, most=most, expected=expected)
 
 
-def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int:
-    """Returns a whole number as an int.
+def integer(name: str, value: Any, *, least: int, most: int | None = None) -> int:
+    """Returns an integer as an int.
 
     Raises:
-        TypeError: The value is not a whole number.
+        TypeError: The value is not an integer.
         ValueError: It is not between `least` and `most`.
     """
-    expected = f"a whole number, {least} or more"
+    expected = f"an integer, {least} or more"
     if most is not None and most < sys.maxsize:
-        expected = f"a whole number from {least} to {most}"
+        expected = f"an integer from {least} to {most}"
     number = value
     if type(value) is not int:
-        number = plain(name, value, expected)
+        number = to_python(name, value, expected)
         if type(number) is not int:
             _refuse(TypeError, name, value, expected)
     if number < least or (most is not None and number > most):
@@ -73,12 +73,12 @@ def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int:
     return int(number)
 
 
-def plain(name: str, value: Any, expected: str) -> int | float:
-    """Returns the value as an int if it is a whole number by its type, as a float otherwise.
+def to_python(name: str, value: Any, expected: str) -> int | float:
+    """Returns the value as an int if its type is an integer type, as a float otherwise.
 
     Raises:
         TypeError: The value is not a number.
-        ValueError: No float holds it.
+        ValueError: It does not fit a float.
     """
     text = isinstance(value, bool | str | bytes | bytearray | complex)
     kind = getattr(getattr(value, "dtype", None), "kind", None)
@@ -99,7 +99,7 @@ def plain(name: str, value: Any, expected: str) -> int | float:
 def _refuse(kind: type[Exception], name: str, value: object, expected: str) -> NoReturn:
     try:
         shown = repr(value)
-    except ValueError:  # Python writes no whole number of more than 4,300 digits
+    except ValueError:  # Python does not convert more than 4,300 digits
         shown = "with thousands of digits"
     if len(shown) > LONGEST_SHOWN:
         shown = f"{shown[:LONGEST_SHOWN]}…"

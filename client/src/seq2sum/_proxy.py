@@ -1,9 +1,9 @@
-"""HTTP proxies: which environment variable makes gRPC use one for a target.
+"""HTTP proxies: finds the environment variable that makes gRPC use one for a target.
 
 gRPC decides when it opens a channel (src/core/handshaker/http_connect/http_proxy_mapper.cc in
 grpc/grpc): it reads lower-case names alone, the first of them that is set counts even if it is
-empty, and only `http://` proxies exist. This module comes to the same answer, so that errors can
-name the variable.
+empty, and only `http://` proxies are supported. This module repeats that decision, so that error
+messages can name the variable.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from seq2sum import _target
 PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 EXCEPTIONS = ("no_grpc_proxy", "no_proxy")
 ENABLED, OPTION = "grpc.enable_http_proxy", "grpc.http_proxy"
-"""Channel options of gRPC that win over the environment."""
+"""Channel options of gRPC that override the environment."""
 
-Options = tuple[tuple[str, str | int], ...]
+ChannelOptions = tuple[tuple[str, str | int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Proxy:
     """The hosts of the target."""
 
     def hint(self) -> str:
-        """Says that calls go through it, and how to avoid that."""
+        """Returns the part of an error message that names the proxy and how to avoid it."""
         if self.source == OPTION:
             return f"calls go through the proxy {self.server} of the channel option {OPTION}"
         return (
@@ -46,7 +46,7 @@ class Proxy:
 
 
 def proxy_of(
-    address: str, options: Options, environment: Mapping[str, str] = os.environ
+    address: str, options: ChannelOptions, environment: Mapping[str, str] = os.environ
 ) -> Proxy | None:
     """Returns the proxy that gRPC uses for this target; None for a direct connection."""
     chosen = dict(options)
@@ -62,11 +62,11 @@ def proxy_of(
     return Proxy(source, server, hosts)
 
 
-def direct_options(address: str, environment: Mapping[str, str] = os.environ) -> Options:
-    """Returns the options that make exceptions from the proxy hold for several addresses.
+def direct_options(address: str, environment: Mapping[str, str] = os.environ) -> ChannelOptions:
+    """Returns the channel options that apply proxy exceptions to a list of addresses.
 
-    gRPC compares all of them, as one text, with each exception, which none matches; and it would
-    ask the proxy for one host of that name.
+    gRPC compares the whole list, as one text, with each exception, so none matches; and it would
+    ask the proxy for a single host of that name.
     """
     hosts = _target.hosts(address)
     if len(hosts) > 1 and _all_excepted(hosts, environment):
@@ -81,7 +81,7 @@ def _all_excepted(hosts: tuple[str, ...], environment: Mapping[str, str]) -> boo
 
 
 def _matches(entry: str, host: str) -> bool:
-    """Whether an exception is this host, a domain above it, or a network that it is in."""
+    """Returns whether an exception is this host, a parent domain, or a network that contains it."""
     if "/" not in entry:
         name = entry.removeprefix(".")
         return host == name or host.endswith(f".{name}")
@@ -92,12 +92,12 @@ def _matches(entry: str, host: str) -> bool:
 
 
 def _first_set(names: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, str]:
-    """The first variable that is set, be it empty, and its value."""
+    """Returns the first variable that is set, even if it is empty, and its value."""
     return next(((name, environment[name]) for name in names if name in environment), ("", ""))
 
 
 def _server(url: str) -> str | None:
-    """Host and port of the proxy; None where gRPC makes nothing of it, and uses none."""
+    """Returns host and port of the proxy; None for a URL that gRPC ignores."""
     try:
         parts = urlsplit(url)
     except ValueError:

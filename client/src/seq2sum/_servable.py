@@ -1,11 +1,11 @@
-"""Which model version a call is for, in TensorFlow Serving's word for what can be asked."""
+"""Servables: the model and the version or label that a call goes to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from seq2sum import model_versions
-from seq2sum._numbers import whole
+from seq2sum._numbers import integer
 from seq2sum.protocol import predict_pb2
 
 
@@ -14,43 +14,43 @@ class Servable:
     """A model, and at most one of a version and a label; neither means the latest version.
 
     Raises:
-        ValueError: Both are given, the version does not fit 64 bits, or a name has no encoding.
-        TypeError: The version is not a whole number, or a name is not a text.
+        ValueError: Both are given, the version does not fit 64 bits, or a name is not valid UTF-8.
+        TypeError: The version is not an integer, or a name is not text.
     """
 
     model: str
     """The name under which the server serves it."""
     version: int | None = None
-    """A version number; 0 is one."""
+    """A version number; 0 is valid."""
     label: str | None = None
-    """A label that the server's configuration gives to a version, like `canary`."""
+    """A version label of the server's model config file, like `canary`."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not isinstance(self.label, str | None):
-            raise TypeError(f"model and label are text, and not {self.model!r} and {self.label!r}")
+            raise TypeError(f"model and label must be text, not {self.model!r} and {self.label!r}")
         for name in (self.model, self.label or ""):
             if not name.isascii() and not _is_encodable(name):
-                raise ValueError(f"invalid name {name!r}: UTF-8 has no bytes for it")
+                raise ValueError(f"invalid name {name!r}: it cannot be encoded as UTF-8")
         if self.version is None:
             return
         if self.label is not None:
             raise ValueError(f"version {self.version} and label {self.label!r}: give one of them")
         largest = model_versions.LARGEST_VERSION
         if type(self.version) is not int or abs(self.version) > largest:
-            plain = whole("version", self.version, least=-largest, most=largest)
+            plain = integer("version", self.version, least=-largest, most=largest)
             object.__setattr__(self, "version", plain)
 
     def __str__(self) -> str:
-        """For messages."""
+        """The servable in error messages."""
         if self.label is not None:
             return f"model {self.model}, label {self.label}"
         which = "latest version" if self.version is None else f"version {self.version}"
         return f"model {self.model}, {which}"
 
     def spec(self) -> predict_pb2.ModelSpec:
-        """What goes onto the wire; no version means the latest that is available."""
+        """Returns the ModelSpec; without a version, servers choose the latest that is available."""
         spec = predict_pb2.ModelSpec(name=self.model)
-        if self.version is not None:  # 0 is a version: only None means "latest"
+        if self.version is not None:  # not falsy: 0 is a version
             spec.version.value = self.version
         elif self.label is not None:
             spec.version_label = self.label

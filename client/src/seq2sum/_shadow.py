@@ -1,4 +1,4 @@
-"""Shadow calls: what another version would have said, off the caller's path."""
+"""Shadow calls: a copy of the traffic that goes to another version, off the caller's path."""
 
 from __future__ import annotations
 
@@ -8,38 +8,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seq2sum._errors import Seq2SumError
-from seq2sum._numbers import LONGEST, real, seconds, whole
+from seq2sum._numbers import LONGEST, integer, real, seconds
 from seq2sum._servable import Servable
 from seq2sum.addition.answers import Columns
 
 log = logging.getLogger("seq2sum")
 
-Seen = Callable[[Columns, Columns | Seq2SumError], None]
-"""Told what the caller got, and what the shadow said or why it said nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """Asks a second version what the first has answered already, and tells `seen` about both.
+    """Repeats answered calls to a second version and reports both results.
 
-    Callers neither wait for it nor feel its failures; where too many shadow calls are under
-    way, more are left out. `seen` runs on gRPC's thread (sync) or the event loop (async): it
-    should be quick. What it raises is logged.
+    Callers neither wait for shadow calls nor see their failures; calls beyond `max_in_flight` are
+    not repeated. `on_result` runs on a gRPC thread (sync) or on the event loop (async), so it
+    should be quick. Exceptions that it raises are logged.
 
     Raises:
         ValueError: Not exactly one of label and version, or a number out of range.
     """
 
-    seen: Seen
-    """What to do with both."""
+    on_result: Callable[[Columns, Columns | Seq2SumError], None]
+    """Called with the caller's answers, and with the shadow's answers or its error."""
     label: str | None = None
-    """The label to ask."""
+    """The label of the shadow version."""
     version: int | None = None
-    """Or the version to ask."""
-    share: float = 1.0
-    """How many of the calls are repeated, 0 to 1, drawn at random."""
-    in_flight: int = 2
-    """Shadow calls under way at most."""
+    """Or its number."""
+    fraction: float = 1.0
+    """The share of calls that is repeated, 0 to 1, sampled at random."""
+    max_in_flight: int = 2
+    """Most shadow calls in flight."""
     timeout: float = 10.0
     """Seconds for a shadow call."""
 
@@ -47,8 +44,8 @@ class Shadow:
         if (self.label is None) is (self.version is None):
             raise ValueError("a shadow needs a label or a version, and not both")
         values = {
-            "share": real("share", self.share, most=1, expected="a number from 0 to 1"),
-            "in_flight": whole("in_flight", self.in_flight, least=1),
+            "fraction": real("fraction", self.fraction, most=1, expected="a number from 0 to 1"),
+            "max_in_flight": integer("max_in_flight", self.max_in_flight, least=1),
             "timeout": seconds("timeout", self.timeout, most=LONGEST),
             "version": self.servable("").version,
         }
@@ -56,16 +53,16 @@ class Shadow:
             object.__setattr__(self, name, value)
 
     def servable(self, model: str) -> Servable:
-        """What is asked."""
+        """Returns the servable that shadow calls go to."""
         return Servable(model, self.version, self.label)
 
-    def drawn(self) -> bool:
-        """Whether this call is one of the share."""
-        return self.share >= 1 or random.random() < self.share
+    def sampled(self) -> bool:
+        """Returns whether to repeat this call."""
+        return self.fraction >= 1 or random.random() < self.fraction
 
-    def tell(self, primary: Columns, outcome: Columns | Seq2SumError) -> None:
-        """Calls `seen`; its mistakes are its own."""
+    def report(self, primary: Columns, outcome: Columns | Seq2SumError) -> None:
+        """Calls `on_result`."""
         try:
-            self.seen(primary, outcome)
-        except Exception:  # a caller's function may raise anything, and no call of ours fails by it
-            log.exception("what `seen` of the shadow raised")
+            self.on_result(primary, outcome)
+        except Exception:  # it may raise anything, and must not fail a call
+            log.exception("the shadow's on_result raised an exception")

@@ -1,7 +1,7 @@
-"""A split whose weights stand in a file, so that a rollout can change them under way.
+"""A split whose weights are read from a file, so that a rollout can change them at run time.
 
-Calls never wait for the file and never fail by it: one thread at a time looks, and weights that
-cannot be read leave the last good ones in force.
+Calls neither wait for the file nor fail because of it: one thread at a time checks it, and while it
+cannot be read, the last good weights stay in effect.
 """
 
 from __future__ import annotations
@@ -16,57 +16,58 @@ from time import monotonic
 
 from seq2sum import _forks
 from seq2sum._numbers import LONGEST, seconds
-from seq2sum._split import Split, side_named
+from seq2sum._split import Split, parse_variant
 
 log = logging.getLogger("seq2sum")
 
-LARGEST = 1 << 16
-"""Bytes of a file that is read: a caller's path is no place for more."""
-WANTED = 'it should hold weights by label or version number, like {"stable": 95, "canary": 5}'
+MAX_BYTES = 1 << 16
+"""Limit of the file's size: it is read while a caller waits."""
+EXPECTED = 'expected weights by label or version number, like {"stable": 95, "canary": 5}'
 
-Signature = tuple[int, int, int]
-"""Time of change, size and inode: what tells one content of the file from the next."""
+Fingerprint = tuple[int, int, int]
+"""Modification time, size and inode of a file: they change with its content."""
 
 
 class SplitFile:
-    """A `Split` by the weights in a small JSON file, which may be replaced at any time.
+    """A `Split` with the weights of a small JSON file, which may be replaced at any time.
 
-    The file is an object with a weight for each side: `{"stable": 95, "canary": 5}`. Names of
-    digits are versions, others are labels. Replace it as a whole (write a new one, rename it).
-    A file that goes missing or wrong later changes nothing: the last good weights stay, and a
-    warning says so, one for each change.
+    The file is an object with a weight for each variant: `{"stable": 95, "canary": 5}`. Names of
+    digits are versions, others are labels. Replace the file atomically (write a new one, rename
+    it). If it becomes missing or invalid later, the last good weights stay in effect, and the log
+    `seq2sum` has one warning for each change.
 
     Args:
         path: The file.
-        every: Seconds between two looks at it, at least; 0 for a look at every call.
+        poll_interval: Fewest seconds between two checks of the file; 0 to check at every call.
 
     Raises:
-        ValueError: It cannot be read now, or holds no weights.
+        ValueError: The file cannot be read now, or has no valid weights.
 
     Example:
         seq2sum.Client(split=seq2sum.SplitFile("traffic.json"))
     """
 
     __slots__ = (
-        "__weakref__", "_doubted", "_due", "_every", "_looking", "_seen", "_split", "path",
+        "__weakref__", "_fingerprint", "_last_problem", "_lock", "_next_check", "_poll_interval",
+        "_split", "path",
     )  # fmt: skip
 
-    def __init__(self, path: str | os.PathLike[str], *, every: float = 1.0) -> None:
-        every = seconds("every", every, most=LONGEST)
-        self.path = Path(path).absolute()  # the program may change its folder
-        self._every = every
-        self._seen: Signature | None = None
-        self._doubted: tuple[Signature | None, str] | None = None
-        self._due = monotonic() + every
+    def __init__(self, path: str | os.PathLike[str], *, poll_interval: float = 1.0) -> None:
+        poll_interval = seconds("poll_interval", poll_interval, most=LONGEST)
+        self.path = Path(path).absolute()  # the program may change its working directory
+        self._poll_interval = poll_interval
+        self._fingerprint: Fingerprint | None = None
+        self._last_problem: tuple[Fingerprint | None, str] | None = None
+        self._next_check = monotonic() + poll_interval
         try:
-            self._split = self._taken()
+            self._split = self._read()
         except (OSError, ValueError) as error:
-            raise ValueError(f"split file {self.path}: {_wrong(error)}; {WANTED}") from error
-        self._forget()
+            raise ValueError(f"split file {self.path}: {_problem(error)}; {EXPECTED}") from error
+        self._reset_after_fork()
         _forks.register(self)
 
     def __repr__(self) -> str:
-        """The file and the weights that are in force."""
+        """The file and the weights in effect."""
         return f"SplitFile({str(self.path)!r}, {self._split.weights!r})"
 
     @property
@@ -74,92 +75,91 @@ class SplitFile:
         """The weights by label or version, as they are now."""
         return dict(self._current().weights)
 
-    def side(self, key: str | bytes | None = None) -> str | int:
-        """The label or version for this key; without a key, one at random."""
-        return self._current().side(key)
+    def choose(self, key: str | bytes | None = None) -> str | int:
+        """Returns the label or version for this key; without a key, a random one."""
+        return self._current().choose(key)
 
     def _current(self) -> Split:
-        looking = self._looking  # after a fork in the midst of it there is another
-        if monotonic() >= self._due and looking.acquire(blocking=False):
+        lock = self._lock  # a fork during the check replaces it
+        if monotonic() >= self._next_check and lock.acquire(blocking=False):
             try:
-                if monotonic() >= self._due:  # else another thread has just looked
-                    self._due = monotonic() + self._every
-                    self._look()
+                if monotonic() >= self._next_check:  # not if another thread has just checked
+                    self._next_check = monotonic() + self._poll_interval
+                    self._check()
             finally:
-                looking.release()
+                lock.release()
         return self._split
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         try:
-            if _signature(self.path.stat()) == self._seen:
+            if _fingerprint(self.path.stat()) == self._fingerprint:
                 return
-            split = self._taken()
+            split = self._read()
         except OSError as error:
-            self._seen = None  # whatever is there next time is read
-            self._doubt(error)
+            self._fingerprint = None  # read it next time, whatever its fingerprint
+            self._warn(error)
         except ValueError as error:
-            self._doubt(error)
+            self._warn(error)
         else:
             if split.weights != self._split.weights:
                 log.info("split file %s: the weights are now %s", self.path, split.weights)
-            self._split, self._doubted = split, None
+            self._split, self._last_problem = split, None
 
-    def _taken(self) -> Split:
-        """What the file says."""
-        if not stat.S_ISREG(self.path.stat().st_mode):  # a pipe would be waited for
-            raise ValueError("it is no ordinary file")
+    def _read(self) -> Split:
+        if not stat.S_ISREG(self.path.stat().st_mode):  # opening a pipe would block
+            raise ValueError("not a regular file")
         with self.path.open("rb") as file:
-            self._seen = _signature(os.fstat(file.fileno()))
-            return Split(weights_of(file.read(LARGEST + 1)))
+            self._fingerprint = _fingerprint(os.fstat(file.fileno()))
+            return Split(parse_weights(file.read(MAX_BYTES + 1)))
 
-    def _doubt(self, error: Exception) -> None:
-        doubt = self._seen, _wrong(error)
-        if doubt != self._doubted:
-            self._doubted = doubt
+    def _warn(self, error: Exception) -> None:
+        problem = self._fingerprint, _problem(error)
+        if problem != self._last_problem:
+            self._last_problem = problem
             log.warning(
                 "split file %s: %s; %s; the weights stay %s",
-                self.path, doubt[1], WANTED, self._split.weights,
+                self.path, problem[1], EXPECTED, self._split.weights,
             )  # fmt: skip
 
-    def _keeps_asyncio(self) -> bool:
+    def _has_aio_channel(self) -> bool:
         return False
 
-    def _forget(self) -> None:
-        """Begins anew in a forked child: there, nobody would give back a thread's lock."""
-        self._looking = threading.Lock()
+    def _reset_after_fork(self) -> None:
+        """Replaces the lock: in a forked child, no thread exists that could release it."""
+        self._lock = threading.Lock()
 
 
-def weights_of(content: bytes) -> dict[str | int, float]:
-    """The weights in a file's content.
+def parse_weights(content: bytes) -> dict[str | int, float]:
+    """Returns the weights in a file's content.
 
     Raises:
-        ValueError: It holds none; the text says why.
+        ValueError: The content is not valid.
     """
-    if len(content) > LARGEST:
-        raise ValueError(f"it is larger than {LARGEST} bytes")
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES} bytes")
     try:
-        # Objects as tuples of pairs: a name that comes twice is seen.
-        found = json.loads(content, object_pairs_hook=tuple)
+        # Objects as tuples of pairs, to find duplicate names.
+        parsed = json.loads(content, object_pairs_hook=tuple)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is not JSON: {error}") from error
-    if not isinstance(found, tuple):
-        raise ValueError("it is no JSON object")
+        raise ValueError(f"invalid JSON: {error}") from error
+    if not isinstance(parsed, tuple):
+        raise ValueError("not a JSON object")
     weights: dict[str | int, float] = {}
-    for name, weight in found:
+    for name, weight in parsed:
         if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise ValueError(f"the weight of {name!r} is no number")
-        side = side_named(name)
-        if side in weights:
-            raise ValueError(f"it names {side!r} twice")
-        weights[side] = weight
+            raise ValueError(f"the weight of {name!r} is not a number")
+        variant = parse_variant(name)
+        if variant in weights:
+            raise ValueError(f"duplicate entry {variant!r}")
+        weights[variant] = weight
     return weights
 
 
-def _signature(status: os.stat_result) -> Signature:
+def _fingerprint(status: os.stat_result) -> Fingerprint:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _wrong(error: Exception) -> str:
+def _problem(error: Exception) -> str:
     if isinstance(error, OSError):
-        return f"it cannot be read: {error.strerror or error}"
+        return f"cannot be read: {error.strerror or error}"
     return str(error)

@@ -1,7 +1,7 @@
-"""Targets: where a channel goes, checked before gRPC takes a typing error for something else.
+"""Targets of channels, validated before gRPC misreads a typing error.
 
-gRPC takes port 99999 for 34463 and -1 for 65535, `::1:8500` for an address without a port, and
-looks up `http://host` as a name.
+gRPC reads port 99999 as 34463 and -1 as 65535, `::1:8500` as an address without a port, and
+resolves `http://host` as a host name.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 SINGLE = "HOST:PORT"
 ADDRESSES = {"ipv4": 4, "ipv6": 6}
-"""Schemes of gRPC for one address or several."""
+"""gRPC's schemes for one or several addresses."""
 SOCKETS = ("unix", "unix-abstract")
 OTHERS = ("vsock", "xds", "google-c2p", "google-c2p-experimental")
-"""Schemes whose targets gRPC alone understands."""
+"""Schemes whose targets are not validated here."""
 HOST_NAME = re.compile(r"[\w.-]+")
-"""Letters of any script: resolvers take international names."""
+"""Letters of any script: resolvers accept international names."""
 
 
 def address(target: str | Sequence[str]) -> str:
-    """Returns the target as gRPC takes it: unchanged, or one of several addresses.
+    """Returns the target in gRPC's syntax: unchanged, or with a list of addresses joined.
 
     Raises:
-        ValueError: It is not a target, or one of several is not `IP:port`.
-        TypeError: It is neither a text nor a list of texts.
+        ValueError: The target is not valid, or an address of a list is not `IP:port`.
+        TypeError: It is neither text nor a list of texts.
     """
     given: object = target
     if isinstance(given, str):
@@ -40,14 +40,16 @@ def address(target: str | Sequence[str]) -> str:
     parsed = [_ip_and_port(each) for each in target]
     versions = {ip.version for ip, _ in parsed}
     if len(versions) != 1:
-        raise ValueError(f"{list(target)}: give one address or more, all IPv4 or all IPv6")
+        raise ValueError(
+            f"invalid target {list(target)}: expected one or more addresses, all IPv4 or all IPv6"
+        )
     if versions == {4}:
         return "ipv4:" + ",".join(f"{ip}:{port}" for ip, port in parsed)
     return "ipv6:" + ",".join(f"[{quote(str(ip), safe=':')}]:{port}" for ip, port in parsed)
 
 
 def hosts(address: str) -> tuple[str, ...]:
-    """Returns the hosts of a target that was checked; none for a Unix domain socket."""
+    """Returns the hosts of a valid target; none for a Unix domain socket."""
     scheme, rest = _scheme(address)
     if scheme == "unix":
         return ()
@@ -71,31 +73,31 @@ def _check(target: str) -> None:
         unknown = target.partition("://")[0]
         _refuse(target, f"gRPC has no scheme {unknown!r}; write {SINGLE}, and use tls= for TLS")
     elif "," in rest:
-        _refuse(target, "several addresses are a list of IP:PORT")
+        _refuse(target, "give several addresses as a list of IP:PORT")
     else:
         _host_and_port(rest, whole=target)
 
 
 def _scheme(target: str) -> tuple[str, str]:
-    """The scheme, empty if gRPC does not know it, and what it names: without a DNS server."""
+    """Returns the scheme, empty if gRPC does not know it, and the rest without a DNS server."""
     scheme, _, rest = target.partition(":")
     scheme = scheme.lower()
     if scheme not in ("dns", *ADDRESSES, *SOCKETS, *OTHERS):
         return "", target
     if scheme in SOCKETS:
         return scheme, rest
-    rest = unquote(rest)  # a target without a scheme is encoded by gRPC
+    rest = unquote(rest)  # gRPC decodes targets that have a scheme
     if rest.startswith("//"):
         _, slash, named = rest[2:].partition("/")
         if not slash and scheme == "dns":
-            _refuse(target, f"expected dns:///{SINGLE}; between the second and the third slash "
-                    "stands the DNS server to ask")  # fmt: skip
+            _refuse(target, f"expected dns:///{SINGLE}; the part between the second and third "
+                    "slash is the DNS server")  # fmt: skip
         return scheme, named
     return scheme, rest.removeprefix("/")
 
 
 def _split(text: str) -> tuple[str, str | None]:
-    """Host and port, without brackets; None for no port."""
+    """Returns host and port, without brackets; None for no port."""
     if text.startswith("["):
         host, _, port = text[1:].partition("]")
         return host, port[1:] if port else None
@@ -104,10 +106,10 @@ def _split(text: str) -> tuple[str, str | None]:
 
 
 def _host_and_port(text: str, *, whole: str) -> tuple[str, int | None]:
-    """Checks a host name or an address, and its port if there is one: gRPC's own is 443."""
+    """Returns a host name or address, and its port; None for gRPC's default, 443."""
     bracketed = re.fullmatch(r"\[([^\[\]]+)\](:.*)?", text)
     if bracketed is None and text.count(":") > 1:
-        _refuse(whole, f"an IPv6 address stands in brackets, like [::1]:8500; expected {SINGLE}")
+        _refuse(whole, f"write an IPv6 address in brackets, like [::1]:8500; expected {SINGLE}")
     host, port = _split(text)
     if not host:
         _refuse(whole, f"the host is missing; expected {SINGLE}")
@@ -132,12 +134,12 @@ def _ip_and_port(
     if not text.isprintable() or " " in text:
         _refuse(whole, "expected IP:PORT without blanks")
     host, port = _host_and_port(text, whole=whole)
-    # gRPC's own schemes for addresses take no names, not even this one.
+    # gRPC's address schemes accept no names, not even localhost.
     ip = _ip("127.0.0.1" if host == "localhost" and version is None else host)
     if ip is None or port is None or version not in (None, ip.version):
         raise ValueError(
-            f"invalid address {text!r}: expected IP:PORT; a host name is a target by itself, "
-            "dns:///NAME:PORT, and stands for all addresses that it resolves to"
+            f"invalid address {text!r}: expected IP:PORT; for all addresses of a host name, use "
+            "the single target dns:///NAME:PORT"
         )
     return ip, port
 

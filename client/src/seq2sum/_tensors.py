@@ -1,8 +1,8 @@
-"""Values out of TensorProtos, with nothing but the standard library.
+"""Reading and writing TensorProtos without numpy.
 
-A server may send numbers as raw little-endian bytes in `tensor_content` or in the repeated
-field of their type, and in the latter form a short list stands for its last value repeated.
-Both are read. Strings are read from `string_val`, the form that servers use by default.
+Servers send numbers as raw little-endian bytes in `tensor_content` or in the repeated field of
+their type, where the last value of a short list stands for all further ones. Both forms are read.
+Strings are read from `string_val`, the form that servers use by default.
 """
 
 from __future__ import annotations
@@ -20,63 +20,65 @@ Value = TypeVar("Value")
 Number = TypeVar("Number", int, float)
 
 Shape = tuple[int | None, ...]
-"""Sizes that a tensor must have; None for any."""
+"""Expected sizes of a tensor; None for any."""
 
-MOST_VALUES = 1 << 24
-"""Of one tensor in a reply: a short list may claim any shape, and costs memory by its claim."""
+MAX_VALUES = 1 << 24
+"""Limit for one tensor of a reply: even a short list can have a shape that takes much memory."""
 
 
 def fill_with_strings(tensor: tensor_pb2.TensorProto, values: Sequence[bytes]) -> None:
-    """Makes an empty tensor a DT_STRING vector of these values, in place: no copy of them."""
+    """Makes an empty tensor a DT_STRING vector of these values, in place."""
     tensor.dtype = tensor_pb2.DT_STRING
     tensor.tensor_shape.dim.add(size=len(values))
     tensor.string_val.extend(values)
 
 
 def strings(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> list[bytes]:
-    """The values of a DT_STRING tensor, row by row."""
+    """Returns the values of a DT_STRING tensor, flattened row by row."""
     count = _count(tensor, name, tensor_pb2.DT_STRING, shape)
     return _filled(tensor.string_val, name, count)
 
 
 def floats(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> Sequence[float]:
-    """The values of a DT_FLOAT tensor, row by row."""
+    """Returns the values of a DT_FLOAT tensor, flattened row by row."""
     count = _count(tensor, name, tensor_pb2.DT_FLOAT, shape)
-    if tensor.tensor_content:
-        return _raw(array("f"), tensor.tensor_content, name, count)
-    return _filled(tensor.float_val, name, count)
+    return _numbers(array("f"), tensor.tensor_content, tensor.float_val, name, count)
 
 
 def integers(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> Sequence[int]:
-    """The values of a DT_INT32 tensor, row by row."""
+    """Returns the values of a DT_INT32 tensor, flattened row by row."""
     count = _count(tensor, name, tensor_pb2.DT_INT32, shape)
-    if tensor.tensor_content:
-        return _raw(array("i"), tensor.tensor_content, name, count)
-    return _filled(tensor.int_val, name, count)
+    return _numbers(array("i"), tensor.tensor_content, tensor.int_val, name, count)
 
 
 def _count(
     tensor: tensor_pb2.TensorProto, name: str, dtype: tensor_pb2.DataType, shape: Shape
 ) -> int:
-    """How many values the tensor stands for, if it is of this dtype and shape."""
+    """Returns the number of values of a tensor, which must have this dtype and shape."""
     found = [dim.size for dim in tensor.tensor_shape.dim]
     fits = len(found) == len(shape) and all(
-        size == wanted or (wanted is None and size >= 0)
-        for size, wanted in zip(found, shape, strict=True)
+        size == expected or (expected is None and size >= 0)
+        for size, expected in zip(found, shape, strict=True)
     )
     if tensor.dtype != dtype or not fits:
         raise UnexpectedResponse(
             f"output {name!r} should be {tensor_pb2.DataType.Name(dtype)} of shape "
             f"[{', '.join('any' if size is None else str(size) for size in shape)}], "
-            f"and is DataType {tensor.dtype} of shape {found}"
+            f"not DataType {tensor.dtype} of shape {found}"
         )
     count = math.prod(found)
-    if count > MOST_VALUES:
-        raise UnexpectedResponse(f"output {name!r} claims {count} values")
+    if count > MAX_VALUES:
+        raise UnexpectedResponse(
+            f"output {name!r} has a shape of {count} values: expected at most {MAX_VALUES}"
+        )
     return count
 
 
-def _raw(values: array[Number], content: bytes, name: str, count: int) -> array[Number]:
+def _numbers(
+    values: array[Number], content: bytes, listed: Sequence[Number], name: str, count: int
+) -> Sequence[Number]:
+    if not content:
+        return _filled(listed, name, count)
     if len(content) != count * values.itemsize:
         raise UnexpectedResponse(
             f"output {name!r} has {len(content)} bytes of content for {count} values"
@@ -92,5 +94,5 @@ def _filled(values: Sequence[Value], name: str, count: int) -> list[Value]:
     if len(known) == count:
         return known
     if not known:
-        raise UnexpectedResponse(f"output {name!r} has no values where {count} are claimed")
+        raise UnexpectedResponse(f"output {name!r} has no values: its shape has {count}")
     return (known + known[-1:] * (count - len(known)))[:count]

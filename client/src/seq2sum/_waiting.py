@@ -1,4 +1,4 @@
-"""Waiting for what a server does not have yet: a version that serves, or room for a call."""
+"""Waiting for a server: until a version is AVAILABLE, or until an overloaded one accepts a call."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import grpc
 
-from seq2sum._calls import Call, serving, statuses
-from seq2sum._deadline import Deadline, patience, pauses
+from seq2sum._calls import Call, serving_version, statuses
+from seq2sum._deadline import Deadline, backoff, limited_backoff
 from seq2sum._errors import (
     CallError,
     DeadlineExceeded,
@@ -20,72 +20,72 @@ from seq2sum._errors import (
 from seq2sum._servable import Servable
 from seq2sum._versions import State, VersionStatus
 
-LONGEST_POLL = 5.0
-"""Seconds for one question to the server; one that hangs is asked again."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-"""Seconds between polls."""
-MOST_REFUSALS = 20
-"""How often a bulk call that has no deadline asks an overloaded server again."""
-NOT_YET = (Unavailable, ModelNotFound, VersionNotFound, Overloaded, DeadlineExceeded)
-"""What a server may say that will be ready."""
+POLL_TIMEOUT = 5.0
+"""Seconds for one poll; a server that hangs is polled again."""
+INITIAL_BACKOFF, MAX_BACKOFF = 0.05, 1.0
+"""Seconds between polls, and between attempts of a bulk call."""
+MAX_RETRIES = 20
+"""Retries of a refused bulk call, however much time is left."""
+NOT_READY = (Unavailable, ModelNotFound, VersionNotFound, Overloaded, DeadlineExceeded)
+"""Errors of a server that may become ready."""
 
 
-class Awaited:
-    """What is waited for, and what was last heard of it."""
+class AvailabilityWait:
+    """Decides what to poll next, and whether to go on. The clients do the I/O and the sleeping."""
 
     def __init__(self, servable: Servable, deadline: Deadline, *, target: str) -> None:
         self._servable = servable
         self._deadline = deadline
         self._target = target
-        self._last = "nothing was heard"
+        self._pauses = backoff(initial=INITIAL_BACKOFF, longest=MAX_BACKOFF)
+        self._last_status = "no reply yet"
 
-    def poll(self) -> tuple[Call[list[VersionStatus]], float]:
-        """The call to make, and the seconds for it."""
-        # GetModelStatus knows no labels, on any server: a label is asked by its own call.
+    def poll(self) -> tuple[Call[list[VersionStatus]], Deadline]:
+        """Returns the call to make, and its deadline."""
+        # GetModelStatus ignores labels, on any server; GetModelMetadata resolves them.
         call = (
-            serving(self._servable)
+            serving_version(self._servable)
             if self._servable.label is not None
             else statuses(self._servable)
         )
         remaining = self._deadline.remaining()
-        return call, LONGEST_POLL if remaining is None else min(remaining, LONGEST_POLL)
+        return call, Deadline(POLL_TIMEOUT if remaining is None else min(remaining, POLL_TIMEOUT))
 
-    def refused(self, error: Seq2SumError) -> None:
-        """Takes note of an error that may pass; raises any other."""
-        if not isinstance(error, NOT_YET):
+    def failed(self, error: Seq2SumError) -> None:
+        """Notes an error that may pass; raises any other."""
+        if not isinstance(error, NOT_READY):
             raise error
-        self._last = error.details if isinstance(error, CallError) else str(error)
+        self._last_status = error.details if isinstance(error, CallError) else str(error)
 
-    def found(self, answer: Sequence[VersionStatus]) -> VersionStatus | None:
-        """The version that serves, the newest one; None if none does yet."""
-        for entry in answer:
+    def available(self, versions: Sequence[VersionStatus]) -> VersionStatus | None:
+        """Returns the newest version that is AVAILABLE; None if there is none yet."""
+        for entry in versions:
             if entry.state is State.AVAILABLE:
                 return entry
-        states = [f"version {e.version} {e.state.name} {e.error}".rstrip() for e in answer]
-        self._last = "; ".join(states) or "no versions"
+        states = [f"version {e.version} {e.state.name} {e.error}".rstrip() for e in versions]
+        self._last_status = "; ".join(states) or "no versions"
         return None
 
-    def check(self, pause: float) -> None:
-        """Gives up if there is no time for another pause.
+    def next_pause(self) -> float:
+        """Returns the seconds to wait before the next poll.
 
         Raises:
-            DeadlineExceeded: It says what was last heard.
+            DeadlineExceeded: No time is left for that; the message has the last status.
         """
+        pause = next(self._pauses)
         remaining = self._deadline.remaining()
         if remaining is not None and remaining <= pause:
             raise DeadlineExceeded(
-                f"not AVAILABLE in time; last heard: {self._last}",
+                f"not AVAILABLE in time; last status: {self._last_status}",
                 code=grpc.StatusCode.DEADLINE_EXCEEDED,
                 target=self._target,
                 servable=self._servable,
             )
+        return pause
 
 
-def poll_pauses() -> Iterator[float]:
-    """Seconds between polls for a version."""
-    return pauses(first=FIRST_PAUSE, longest=LONGEST_PAUSE)
-
-
-def overload_pauses(deadline: Deadline) -> Iterator[float | None]:
-    """Seconds before a refused call of many questions is made again; None for no more."""
-    return patience(deadline, first=FIRST_PAUSE, longest=LONGEST_PAUSE, most=MOST_REFUSALS)
+def overload_backoff(deadline: Deadline) -> Iterator[float]:
+    """Yields the seconds before each retry of a bulk call that was refused for overload."""
+    return limited_backoff(
+        deadline, initial=INITIAL_BACKOFF, longest=MAX_BACKOFF, retries=MAX_RETRIES
+    )

@@ -1,24 +1,23 @@
-"""Model versions: the numbers that users and directory names stand for."""
+"""Model versions: how their numbers are written, by users and as directory names."""
 
 from __future__ import annotations
 
 import re
 
 VERSION = re.compile(r"[0-9]{1,40}")
-"""What a version may look like; no longer than leading zeros make sense."""
+"""A version as users write it; the limit bounds leading zeros."""
 
 VERSION_DIRECTORY = re.compile(r"\s*([+-]?)0*([0-9]{1,19})\s*", re.ASCII)
-"""What a server takes for a version below a base path, as long as it fits int64."""
+"""A version directory as servers recognise it, if its number fits int64."""
 
 LARGEST_VERSION = 2**63 - 1
 """Versions are int64 on the wire."""
 
 
 def version_number(name: str) -> int | None:
-    """Returns the model version that a user names by this text, or None.
+    """Returns the version number that a user wrote, or None if it is not one.
 
-    The whole text must be ASCII digits of a number that fits int64. `directory_version` reads
-    the names of directories.
+    A version number is ASCII digits that fit int64. For directory names, see `directory_version`.
     """
     if not VERSION.fullmatch(name):
         return None
@@ -27,7 +26,7 @@ def version_number(name: str) -> int | None:
 
 
 def directory_version(name: str) -> int | None:
-    """Returns the model version that a child of a base path stands for, or None.
+    """Returns the version number of a directory below a base path, or None if it has none.
 
     A server reads the whole name as an int64, as absl::SimpleAtoi does (ParseVersionNumber in
     tensorflow/serving's file_system_storage_path_source.cc): `00000123` is 123, `+3` is 3, ` 4` is

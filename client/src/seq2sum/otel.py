@@ -3,9 +3,9 @@
     seq2sum.Client(target, interceptors=otel.interceptors())
     seq2sum.AsyncClient(target, interceptors=otel.aio_interceptors())
 
-Spans are those of OpenTelemetry's own gRPC instrumentation, which has no metrics for clients;
-the duration is the histogram that OpenTelemetry's conventions name for it. A retry that gRPC
-makes by itself is part of its RPC, and a coalesced call is one RPC.
+Spans come from OpenTelemetry's own gRPC instrumentation, which has no metrics for clients; the
+duration is the histogram of OpenTelemetry's semantic conventions. gRPC's retries are part of their
+RPC, and a coalesced call is one RPC.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ __all__ = ["aio_interceptors", "interceptors"]
 
 DURATION = "rpc.client.call.duration"
 BOUNDARIES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-"""Seconds; these and the names are of OpenTelemetry's conventions for RPC metrics."""
+"""Seconds; boundaries and names are those of OpenTelemetry's conventions for RPC metrics."""
 
 
 def interceptors(
     *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
 ) -> list[grpc.UnaryUnaryClientInterceptor]:
-    """Interceptors for `Client`; without providers, the process's own are used."""
+    """Returns interceptors for `Client`, by default with the global providers."""
     spans: Any = client_interceptor  # it has no types
-    return [_Intercepted(spans(tracer_provider), Durations(meter_provider))]
+    return [_Interceptor(spans(tracer_provider), Durations(meter_provider))]
 
 
 def aio_interceptors(
     *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
 ) -> list[grpc.aio.UnaryUnaryClientInterceptor]:
-    """Interceptors for `AsyncClient`; without providers, the process's own are used."""
+    """Returns interceptors for `AsyncClient`, by default with the global providers."""
     spans: Any = aio_client_interceptors  # it has no types
     unary, *_ = spans(tracer_provider)
-    return [_AioIntercepted(unary, Durations(meter_provider))]
+    return [_AioInterceptor(unary, Durations(meter_provider))]
 
 
 class Durations:
-    """The histogram of how long RPCs take, by method and status."""
+    """The histogram of RPC durations, by method and status."""
 
     def __init__(self, provider: MeterProvider | None) -> None:
         self._histogram = metrics.get_meter("seq2sum", meter_provider=provider).create_histogram(
@@ -63,9 +63,9 @@ class Durations:
             explicit_bucket_boundaries_advisory=BOUNDARIES,
         )
 
-    def of(self, method: str | bytes) -> Callable[[grpc.StatusCode], None]:
-        """Begins to measure; what is returned is told the status at the end."""
-        began = time.perf_counter()
+    def start(self, method: str | bytes) -> Callable[[grpc.StatusCode], None]:
+        """Starts measuring an RPC; the returned function records it with its status."""
+        started = time.perf_counter()
         name = method.decode() if isinstance(method, bytes) else method
 
         def end(code: grpc.StatusCode) -> None:
@@ -76,14 +76,14 @@ class Durations:
             }
             if code is not grpc.StatusCode.OK:
                 attributes["error.type"] = code.name
-            self._histogram.record(time.perf_counter() - began, attributes)
+            self._histogram.record(time.perf_counter() - started, attributes)
 
         return end
 
 
 @dataclass
 class Details(grpc.ClientCallDetails):
-    """A call, with the headers of its span added."""
+    """The details of a call, with the headers of its span."""
 
     method: str
     timeout: float | None
@@ -95,14 +95,14 @@ class Details(grpc.ClientCallDetails):
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """A call, as OpenTelemetry's interceptor wants to be told of it."""
+    """The details of a call that OpenTelemetry's interceptor reads."""
 
     full_method: str
     timeout: float | None
 
 
-class _Intercepted(grpc.UnaryUnaryClientInterceptor):
-    """OpenTelemetry's interceptor is not one of gRPC's own kind: it wants another channel."""
+class _Interceptor(grpc.UnaryUnaryClientInterceptor):
+    """Adapts OpenTelemetry's interceptor, which expects its own channel class, to gRPC's."""
 
     def __init__(self, spans: Any, durations: Durations) -> None:
         self._spans, self._durations = spans, durations
@@ -111,7 +111,7 @@ class _Intercepted(grpc.UnaryUnaryClientInterceptor):
         """Makes the call within a span."""
 
         def invoke(request: Any, added: tuple[tuple[str, str], ...]) -> Any:
-            # Only what is added comes from there: it would drop headers that are given twice.
+            # Takes only the added headers: OpenTelemetry would drop repeated keys.
             call = Details(
                 details.method,
                 details.timeout,
@@ -120,7 +120,7 @@ class _Intercepted(grpc.UnaryUnaryClientInterceptor):
                 details.wait_for_ready,
                 details.compression,
             )
-            end = self._durations.of(details.method)
+            end = self._durations.start(details.method)
             outcome = continuation(call, request)
             outcome.add_done_callback(lambda done: end(done.code()))
             return outcome
@@ -130,18 +130,18 @@ class _Intercepted(grpc.UnaryUnaryClientInterceptor):
         )
 
 
-class _AioIntercepted(grpc.aio.UnaryUnaryClientInterceptor):
-    """OpenTelemetry's interceptor knows nothing of cancellation; this one does."""
+class _AioInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
+    """Adds cancellation to OpenTelemetry's interceptor, which does not handle it."""
 
     def __init__(self, spans: Any, durations: Durations) -> None:
         self._spans, self._durations = spans, durations
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         """Makes the call within a span."""
-        around = trace.get_current_span()
+        outer_span = trace.get_current_span()
 
         async def invoke(details: Any, request: Any) -> Any:
-            end = self._durations.of(details.method)
+            end = self._durations.start(details.method)
             call = await continuation(details, request)
             try:
                 end(await call.code())
@@ -149,7 +149,7 @@ class _AioIntercepted(grpc.aio.UnaryUnaryClientInterceptor):
                 call.cancel()
                 end(grpc.StatusCode.CANCELLED)
                 span = trace.get_current_span()
-                if span is not around:  # not where tracing is switched off
+                if span is not outer_span:  # it is if tracing is disabled
                     span.set_attribute("rpc.grpc.status_code", grpc.StatusCode.CANCELLED.value[0])
                     span.set_status(trace.StatusCode.ERROR, "cancelled")
                     span.end()

@@ -1,12 +1,12 @@
 """A server for tests of applications that use this client: real gRPC, no TensorFlow, no model.
 
-It speaks the protocol over a loopback port and answers every question by arithmetic.
+It listens on a loopback port and answers every question by arithmetic.
 
     with seq2sum.testing.FakeServer() as server, seq2sum.Client(server.target) as client:
         assert client.add("53+42").value == 95
 
-What goes wrong in production can be made to go wrong here: `fail`, `delay`, other versions and
-labels, wrong answers.
+It can simulate what goes wrong in production: failures (`fail`), delays, other versions and labels,
+wrong answers.
 """
 
 from __future__ import annotations
@@ -24,49 +24,50 @@ from google.protobuf.message import Message
 from seq2sum import model_versions
 from seq2sum._errors import UNKNOWN_LABEL
 from seq2sum._methods import METHODS, Method
-from seq2sum._numbers import LONGEST, real, seconds, whole
+from seq2sum._numbers import LONGEST, integer, real, seconds
 from seq2sum.addition import contract, fake_replies
 from seq2sum.protocol import predict_pb2
 
-__all__ = ["FakeServer", "Seen"]
+__all__ = ["FakeServer", "ReceivedCall"]
 
-MOST_SEEN = 10_000
-"""Calls that are remembered."""
+MAX_RECORDED_CALLS = 10_000
 THREADS = 16
-"""Calls that are answered at a time; one that is delayed holds its thread."""
+"""Calls that are handled at a time; a delayed call occupies its thread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A call that the server got."""
+class ReceivedCall:
+    """A call that the server received."""
 
     method: str
     """The RPC's name, like `Predict`."""
     questions: tuple[bytes, ...]
     """Its questions; empty for other methods."""
     version: int | None
-    """The version that it asked for; None for none."""
+    """The requested version; None for none."""
     label: str | None
-    """The label that it asked for; None for none."""
+    """The requested label; None for none."""
     metadata: tuple[tuple[str, str | bytes], ...]
     """Its headers."""
-    seconds: float | None
-    """What was left of its deadline; None for none."""
+    time_remaining: float | None
+    """Seconds until its deadline; None for none."""
 
 
 class FakeServer:
-    """A seq2sum server in this process. Start it by `with`, or by `start` and `stop`.
+    """A seq2sum server in this process, for a `with` statement, or with `start` and `stop`.
 
     Args:
         versions: Versions that are AVAILABLE; the largest is the latest.
         labels: Version by label.
-        model: The name of the model that it serves.
+        model: The name of the served model.
         digits: Most digits of an operand.
-        answer: What a version answers to two operands, as text or bytes; the true sum if left out.
-        confidence: The probability that it gives to every answer.
+        answer: Returns the answer for a version and two operands, as text or bytes; by default
+            their sum.
+        confidence: The confidence of every answer.
         delay: Seconds before each reply.
         host: Address to listen on.
         port: Port to listen on; 0 for a free one.
+        credentials: TLS credentials; None for an insecure port.
     """
 
     def __init__(
@@ -86,32 +87,32 @@ class FakeServer:
         self.versions = [_version(each) for each in versions]
         self.labels = {label: _version(each) for label, each in (labels or {}).items()}
         self.model = model
-        self.digits = whole("digits", digits, least=1)
+        self.digits = integer("digits", digits, least=1)
         self.delay = seconds("delay", delay, most=LONGEST)
-        self.calls: deque[Seen] = deque(maxlen=MOST_SEEN)
-        """Every call that came, the last ones if there were very many."""
-        self.hold: Callable[[Seen], object] = lambda _: None
-        """Called with each call before it is answered; what it waits for, the call waits for."""
+        self.calls: deque[ReceivedCall] = deque(maxlen=MAX_RECORDED_CALLS)
+        """The calls received, at most the last `MAX_RECORDED_CALLS`."""
+        self.before_reply: Callable[[ReceivedCall], object] = lambda _: None
+        """Called with each call before the reply is sent, on the call's thread: it may block."""
         self._answer: Callable[[int, int, int], str | bytes]
         self._answer = answer or (lambda _, a, b: str(a + b))
         self._confidence = real("confidence", confidence, most=1, expected="a number from 0 to 1")
         self._failures: deque[tuple[grpc.StatusCode, str]] = deque()
-        self._address = host, whole("port", port, least=0, most=65535)
+        self._address = host, integer("port", port, least=0, most=65535)
         self._credentials = credentials
         self._server: grpc.Server | None = None
         self._stopped = threading.Event()
 
     @property
     def target(self) -> str:
-        """Where a client finds it."""
+        """The server's `host:port`."""
         return "{}:{}".format(*self._address)
 
     def fail(self, code: grpc.StatusCode, details: str = "made to fail", *, times: int = 1) -> None:
         """Makes the next calls fail with this status."""
-        self._failures.extend([(code, details)] * whole("times", times, least=0))
+        self._failures.extend([(code, details)] * integer("times", times, least=0))
 
     def start(self) -> Self:
-        """Listens. A server that was stopped can be started again, on the same port."""
+        """Starts listening. A stopped server can be restarted, on the same port."""
         self._stopped.clear()
         server = grpc.server(
             ThreadPoolExecutor(THREADS),
@@ -121,7 +122,7 @@ class FakeServer:
                 ("grpc.so_reuseport", 0),
             ),
         )
-        server.add_generic_rpc_handlers((_Handlers(self),))
+        server.add_generic_rpc_handlers([_handler(self, method) for method in METHODS])
         address = "{}:{}".format(*self._address)
         port = (
             server.add_insecure_port(address)
@@ -134,34 +135,33 @@ class FakeServer:
         return self
 
     def stop(self) -> None:
-        """Ends at once: calls under way fail with UNAVAILABLE or CANCELLED."""
+        """Stops at once: calls in flight fail with UNAVAILABLE or CANCELLED."""
         self._stopped.set()
         if self._server is not None:
             self._server.stop(None).wait()
             self._server = None
 
     def __enter__(self) -> Self:
-        """The server, listening."""
+        """Starts the server."""
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        """Stops it."""
+        """Stops the server."""
         self.stop()
 
-    def respond(self, method: str, request: Any, context: grpc.ServicerContext) -> Message:
-        """The reply to a call; not for users."""
+    def _respond(self, method: str, request: Any, context: grpc.ServicerContext) -> Message:
         spec = request.model_spec
         questions = _questions(method, request)
-        seen = _seen(method, questions, spec, context)
-        self.calls.append(seen)
+        call = _received(method, questions, spec, context)
+        self.calls.append(call)
         if self.delay:
             self._stopped.wait(seconds("delay", self.delay, most=LONGEST))
-        self.hold(seen)
+        self.before_reply(call)
         if self._failures:
             context.abort(*self._failures.popleft())
         if method == "GetModelStatus":
-            return fake_replies.states(self._known(seen, spec.name, context))
-        version = self._version(seen, spec.name, context)
+            return fake_replies.states(self._versions_of(call, spec.name, context))
+        version = self._version_of(call, spec.name, context)
         if method == "GetModelMetadata":
             return fake_replies.metadata(spec.name, version, self.digits)
         texts, statuses = self._answers(version, questions)
@@ -175,36 +175,38 @@ class FakeServer:
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, details)
         raise AssertionError("abort does not return")
 
-    def _known(self, seen: Seen, model: str, context: grpc.ServicerContext) -> list[int]:
-        """The versions that a GetModelStatus is for; labels are ignored, as on a real server."""
+    def _versions_of(
+        self, call: ReceivedCall, model: str, context: grpc.ServicerContext
+    ) -> list[int]:
+        """Returns the versions of a GetModelStatus reply; like real servers, ignores labels."""
         known = self.versions if model == self.model else []
         if not known:
             details = f"Could not find any versions of model {model}"
             context.abort(grpc.StatusCode.NOT_FOUND, details)
-        if seen.version is None:
+        if call.version is None:
             return known
-        if seen.version not in known:
-            details = f"Could not find version {seen.version} of model {model}"
+        if call.version not in known:
+            details = f"Could not find version {call.version} of model {model}"
             context.abort(grpc.StatusCode.NOT_FOUND, details)
-        return [seen.version]
+        return [call.version]
 
-    def _version(self, seen: Seen, model: str, context: grpc.ServicerContext) -> int:
-        """The version that a call is for, in the order of a real server's checks."""
-        if seen.label is not None and seen.label not in self.labels:
-            details = f"{UNKNOWN_LABEL}: {seen.label}"
+    def _version_of(self, call: ReceivedCall, model: str, context: grpc.ServicerContext) -> int:
+        """Returns the version that a call goes to; checks in the same order as a real server."""
+        if call.label is not None and call.label not in self.labels:
+            details = f"{UNKNOWN_LABEL}: {call.label}"
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, details)
-        wanted = seen.version if seen.label is None else self.labels[seen.label]
-        version = max(self.versions, default=None) if wanted is None else wanted
+        requested = call.version if call.label is None else self.labels[call.label]
+        version = max(self.versions, default=None) if requested is None else requested
         if model != self.model or version not in self.versions:
-            which = f"Latest({model})" if wanted is None else f"Specific({model}, {wanted})"
+            which = f"Latest({model})" if requested is None else f"Specific({model}, {requested})"
             context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {which}")
-        assert version is not None  # it is one of the versions
+        assert version is not None  # it is in self.versions
         return version
 
     def _answers(
         self, version: int, questions: Iterable[bytes]
     ) -> tuple[list[str | bytes], list[int]]:
-        """A text and a status for each question."""
+        """Returns a text and a status for each question."""
         texts: list[str | bytes] = []
         statuses = []
         for question in questions:
@@ -216,7 +218,7 @@ class FakeServer:
 
 
 def _version(number: int) -> int:
-    return whole("version", number, least=0, most=model_versions.LARGEST_VERSION)
+    return integer("version", number, least=0, most=model_versions.LARGEST_VERSION)
 
 
 def _questions(method: str, request: Any) -> tuple[bytes, ...]:
@@ -225,14 +227,14 @@ def _questions(method: str, request: Any) -> tuple[bytes, ...]:
     return tuple(request.inputs[contract.QUESTIONS.name].string_val)
 
 
-def _seen(
+def _received(
     method: str,
     questions: tuple[bytes, ...],
     spec: predict_pb2.ModelSpec,
     context: grpc.ServicerContext,
-) -> Seen:
+) -> ReceivedCall:
     choice = spec.WhichOneof("version_choice")
-    return Seen(
+    return ReceivedCall(
         method,
         questions,
         spec.version.value if choice == "version" else None,
@@ -242,21 +244,11 @@ def _seen(
     )
 
 
-class _Handlers(grpc.GenericRpcHandler):
-    """The methods of the wire, on a fake server."""
-
-    def __init__(self, server: FakeServer) -> None:
-        self._handlers = {method.path: self._handler(server, method) for method in METHODS}
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """The handler of a method, or None: gRPC answers UNIMPLEMENTED itself."""
-        return self._handlers.get(handler_call_details.method)
-
-    @staticmethod
-    def _handler(server: FakeServer, method: Method[Any, Any]) -> Any:
-        name = method.path.rpartition("/")[2]
-        return grpc.unary_unary_rpc_method_handler(
-            lambda request, context: server.respond(name, request, context),
-            request_deserializer=method.request.FromString,
-            response_serializer=method.response.SerializeToString,
-        )
+def _handler(server: FakeServer, method: Method[Any, Any]) -> grpc.GenericRpcHandler:
+    service, name = method.path.strip("/").split("/")
+    handler = grpc.unary_unary_rpc_method_handler(
+        lambda request, context: server._respond(name, request, context),
+        request_deserializer=method.request.FromString,
+        response_serializer=method.response.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(service, {name: handler})

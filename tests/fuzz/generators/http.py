@@ -1,8 +1,10 @@
-"""HTTP conversations: whole, cut, pipelined, compressed, chunked, and noise."""
+"""HTTP conversations: complete, cut, pipelined, compressed, chunked, and noise."""
 
 from __future__ import annotations
 
-from fuzz.generators.chance import Chance
+from dataclasses import replace
+
+from fuzz.generators.seeded_random import SeededRandom
 from fuzz.inputs import Conversation, Message
 
 PREDICT = b"/v1/models/odd:predict"
@@ -22,69 +24,56 @@ GOOD_HEADERS = (
     (b"Content-Type: ", b"text/plain"),
 )
 FRAMINGS = ("length", "chunked", "gzip", "gzip and more", "length and chunked", "none")
-"""How the body is sent. All but the last two are right; "gzip and more" has bytes after the end."""
+"""How the body is sent. The last three are invalid; "gzip and more" has bytes after the end."""
 
 
-def conversations(chance: Chance) -> Conversation:
-    """One connection."""
-    messages = tuple(message(chance) for _ in range(chance.choice((1, 1, 1, 2, 3))))
+def conversations(rng: SeededRandom) -> Conversation:
+    """Makes the requests on one connection."""
+    messages = tuple(message(rng) for _ in range(rng.choice((1, 1, 1, 2, 3))))
     last = messages[-1]
-    if chance.one_in(2):
-        messages = (*messages[:-1], with_header(last, (b"Connection: ", b"close")))
+    if rng.one_in(2):
+        headers = (*last.headers, (b"Connection: ", b"close"))
+        messages = (*messages[:-1], replace(last, headers=headers))
     return Conversation(
         messages=messages,
-        cut=chance.randint(0, 300) if chance.one_in(8) else None,
-        noise=chance.randbytes(chance.choice((3, 60, 5000))) if chance.one_in(12) else b"",
-        piece=chance.choice((1, 7, 50)) if chance.one_in(10) else 0,
-        half_close=len(messages) == 1 and chance.one_in(3),
+        cut=rng.randint(0, 300) if rng.one_in(8) else None,
+        noise=rng.randbytes(rng.choice((3, 60, 5000))) if rng.one_in(12) else b"",
+        piece=rng.choice((1, 7, 50)) if rng.one_in(10) else 0,
+        half_close=len(messages) == 1 and rng.one_in(3),
     )
 
 
-def grpc_noise(chance: Chance) -> Conversation:
-    """Bytes on the gRPC port that are no HTTP/2, or only begin as it."""
+def grpc_noise(rng: SeededRandom) -> Conversation:
+    """Makes bytes for the gRPC port that are not HTTP/2, or only start like it."""
     starts = (b"", PREFACE[:10], PREFACE, PREFACE + SETTINGS, b"GET / HTTP/1.1\r\n\r\n")
-    noise = chance.choice(starts) + chance.randbytes(chance.choice((0, 9, 200, 20_000)))
+    noise = rng.choice(starts) + rng.randbytes(rng.choice((0, 9, 200, 20_000)))
     return Conversation((), noise=noise, half_close=True, port="grpc")
 
 
-def message(chance: Chance) -> Message:
-    """A request with something unusual in how it is written."""
-    value = b"%d.5" % chance.randrange(10_000)
-    headers = chance.choice((((b"Host: ", b"x"),), (), *((one,) for one in GOOD_HEADERS)))
-    if chance.one_in(4):
-        headers = (*headers, chance.choice(GOOD_HEADERS))
-    shown = Message(b"POST", PREDICT, b'{"instances":[' + value + b"]}", headers=headers)
-    match chance.randrange(12):
+def message(rng: SeededRandom) -> Message:
+    """Makes a request with an unusual spelling."""
+    value = b"%d.5" % rng.randrange(10_000)
+    headers = rng.choice((((b"Host: ", b"x"),), (), *((header,) for header in GOOD_HEADERS)))
+    if rng.one_in(4):
+        headers = (*headers, rng.choice(GOOD_HEADERS))
+    match rng.randrange(12):
         case 0:
-            shown = Message(b"GET", b"/v1/models/solo", headers=headers)
+            verb, path, body = b"GET", b"/v1/models/solo", b""
         case 1:
-            shown = Message(b"GET", b"/v1/models/nothere", headers=headers)
+            verb, path, body = b"GET", b"/v1/models/nothere", b""
         case 2:
-            shown = Message(b"POST", PREDICT, b'{"instances":[', headers=headers)
+            verb, path, body = b"POST", PREDICT, b'{"instances":['
         case 3:
-            shown = Message(
-                chance.choice((b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"FOO", b"get")),
-                b"/v1/models/solo",
-                headers=headers,
-            )
+            verb = rng.choice((b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"FOO", b"get"))
+            path, body = b"/v1/models/solo", b""
+        case _:
+            verb, path, body = b"POST", PREDICT, b'{"instances":[' + value + b"]}"
     return Message(
-        shown.verb,
-        shown.path,
-        shown.body,
-        chance.choice(("length",) * 8 + FRAMINGS) if shown.body else "none",
-        chance.choice((b"HTTP/1.1",) * 9 + (b"HTTP/1.0", b"HTTP/1.0", b"HTTP/2.0")),
+        verb,
+        path,
+        body,
+        rng.choice(("length",) * 8 + FRAMINGS) if body else "none",
+        rng.choice((b"HTTP/1.1",) * 9 + (b"HTTP/1.0", b"HTTP/1.0", b"HTTP/2.0")),
         headers,
-        chance.choice((b"\r\n",) * 9 + (b"\n",)),
-    )
-
-
-def with_header(message: Message, header: tuple[bytes, bytes]) -> Message:
-    return Message(
-        message.verb,
-        message.path,
-        message.body,
-        message.framing,
-        message.version,
-        (*message.headers, header),
-        message.line_end,
+        rng.choice((b"\r\n",) * 9 + (b"\n",)),
     )

@@ -1,28 +1,28 @@
-"""JSON values for the inputs of signatures, as they are spelt."""
+"""JSON values for the inputs of signatures, with their spelling."""
 
 from __future__ import annotations
 
 import base64
 import json
 
-from fuzz.generators.chance import Chance
-from fuzz.json_text import Pairs, Raw, Tree
+from fuzz.generators.seeded_random import SeededRandom
+from fuzz.json_text import Object, Token, Tree
 from tensorflow.core.framework import types_pb2
 
-WHOLE = (
+WHOLE_NUMBERS = (
     "0", "1", "-1", "127", "128", "255", "256", "300", "-128", "-129", "16777216", "16777217",
     "1700000001", "2147483647", "2147483648", "-2147483648", "-2147483649", "4294967295",
     "4294967296", "9007199254740992", "9007199254740993", "9223372036854775807",
     "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
     "18446744073709551615", "18446744073709551616", "123456789012345678901234567890",
 )  # fmt: skip
-DECIMAL = (
+DECIMALS = (
     "0.0", "-0.0", "1.0", "1.5", "0.1", "-2.5e-3", "1e5", "1E+5", "3.4028234663852886e38",
     "3.4028235e38", "3.4028236e38", "1e39", "-1e39", "1e-45", "1e-46", "1.17549e-38", "1e308",
     "-1e308", "1.7976931348623157e308", "5e-324", "2.4703e-324", "1e-400", "0.30000000000000004",
     "123456789.123456789", "1.0000000596046448", "9007199254740993.0",
 )  # fmt: skip
-WORDS = ("NaN", "Infinity", "-Infinity")
+NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 ODD_NUMBERS = (
     "-0", "1e309", "-1e400", "01", "+1", "1.", ".5", "1e", "0x10", "1_000", "nan", "Inf", "-NaN",
     "1e-99999999999", "1e99999999999", "--1", "1.5.2", "1,5",
@@ -36,44 +36,44 @@ MANY = 100_000
 DEPTHS = (2, 3, 20, 150, 900, 1100, 5000)
 
 
-def scalar(chance: Chance, dtype: int) -> Tree:
-    """A value for one element; with a small chance of another type or misspelt."""
-    if chance.one_in(60):
-        return chance.choice((word("null"), [], Pairs(()), word(chance.choice(ODD_NUMBERS))))
-    if chance.one_in(60):
-        dtype = chance.choice((types_pb2.DT_FLOAT, types_pb2.DT_STRING, types_pb2.DT_BOOL))
+def scalar(rng: SeededRandom, dtype: int) -> Tree:
+    """Makes a value for one element; with a small probability of another type or malformed."""
+    if rng.one_in(60):
+        return rng.choice((token("null"), [], Object(()), token(rng.choice(ODD_NUMBERS))))
+    if rng.one_in(60):
+        dtype = rng.choice((types_pb2.DT_FLOAT, types_pb2.DT_STRING, types_pb2.DT_BOOL))
     if dtype == types_pb2.DT_STRING:
-        return string(chance)
+        return string(rng)
     if dtype == types_pb2.DT_BOOL:
-        return word(chance.choice(("true", "false")))
+        return token(rng.choice(("true", "false")))
     if dtype in FLOATS:
-        digits = repr(chance.uniform(-1000, 1000))
-        return word(chance.choice((*DECIMAL, *WHOLE, *WORDS, digits, digits, digits)))
-    if chance.one_in(12):
-        return word(chance.choice(WHOLE))
-    return word(str(chance.randint(-9 if dtype not in UNSIGNED else 0, 99)))
+        digits = repr(rng.uniform(-1000, 1000))
+        return token(rng.choice((*DECIMALS, *WHOLE_NUMBERS, *NOT_FINITE, digits, digits, digits)))
+    if rng.one_in(12):
+        return token(rng.choice(WHOLE_NUMBERS))
+    return token(str(rng.randint(-9 if dtype not in UNSIGNED else 0, 99)))
 
 
 UNSIGNED = {types_pb2.DT_UINT8, types_pb2.DT_UINT16, types_pb2.DT_UINT32, types_pb2.DT_UINT64}
 
 
-def string(chance: Chance) -> Tree:
-    """Plain text, or base64 in an object."""
-    if chance.one_in(3):
-        return in_base64(chance, chance.bytes_value())
-    if chance.one_in(25):
-        return Raw(chance.choice(ODD_STRINGS).encode("latin-1"))
-    if chance.one_in(60):
-        return Raw(b'"' + chance.choice((b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf5a")) + b'"')
-    text = chance.choice((chance.text_value(), f"{chance.randrange(99)}+{chance.randrange(99)}"))
-    return Raw(json.dumps(text, ensure_ascii=chance.one_in(2)).encode())
+def string(rng: SeededRandom) -> Tree:
+    """Makes a plain string, or base64 in an object."""
+    if rng.one_in(3):
+        return base64_object(rng, rng.bytes_value())
+    if rng.one_in(25):
+        return Token(rng.choice(ODD_STRINGS).encode("latin-1"))
+    if rng.one_in(60):
+        return Token(b'"' + rng.choice((b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf5a")) + b'"')
+    text = rng.choice((rng.text_value(), f"{rng.randrange(99)}+{rng.randrange(99)}"))
+    return Token(json.dumps(text, ensure_ascii=rng.one_in(2)).encode())
 
 
-def in_base64(chance: Chance, data: bytes) -> Tree:
-    """The object that stands for bytes, in one of its forms; some of them are not valid."""
+def base64_object(rng: SeededRandom, data: bytes) -> Tree:
+    """Makes an object with base64 in one of several spellings, some of them invalid."""
     text = base64.b64encode(data)
-    if chance.one_in(3):
-        text = chance.choice(
+    if rng.one_in(3):
+        text = rng.choice(
             (
                 base64.urlsafe_b64encode(data),
                 text.rstrip(b"="),
@@ -87,27 +87,27 @@ def in_base64(chance: Chance, data: bytes) -> Tree:
                 text[: len(text) // 2] + b"=" + text[len(text) // 2 :],
             )
         )
-    value = Raw(b'"' + text + b'"')
-    if chance.one_in(30):
-        return Pairs(((b'"b64"', value), (b'"b64"', value)))
-    if chance.one_in(30):
-        return Pairs(((b'"b64"', value), (b'"x"', word("1"))))
-    if chance.one_in(30):
-        return Pairs(((b'"b64"', word("1")),))
-    return Pairs(((b'"b64"', value),))
+    value = Token(b'"' + text + b'"')
+    if rng.one_in(30):
+        return Object(((b'"b64"', value), (b'"b64"', value)))
+    if rng.one_in(30):
+        return Object(((b'"b64"', value), (b'"x"', token("1"))))
+    if rng.one_in(30):
+        return Object(((b'"b64"', token("1")),))
+    return Object(((b'"b64"', value),))
 
 
-def tensor(chance: Chance, dtype: int, shape: tuple[int, ...]) -> Tree:
-    """Nested lists of a shape; with a small chance ragged, deep or long."""
+def tensor(rng: SeededRandom, dtype: int, shape: tuple[int, ...]) -> Tree:
+    """Makes nested lists of a shape; with a small probability ragged, deep or long."""
     if not shape:
-        return scalar(chance, dtype)
-    if chance.one_in(1500):
-        return [word("1")] * MANY + [word(chance.choice(("1", "null", '"a"')))]
-    rows = [tensor(chance, dtype, shape[1:]) for _ in range(shape[0])]
-    if chance.one_in(60):
-        rows.append(chance.choice(([], scalar(chance, dtype), [scalar(chance, dtype)])))
-    if chance.one_in(150):
-        return nested(rows, chance.choice(DEPTHS))
+        return scalar(rng, dtype)
+    if rng.one_in(1500):
+        return [token("1")] * MANY + [token(rng.choice(("1", "null", '"a"')))]
+    rows = [tensor(rng, dtype, shape[1:]) for _ in range(shape[0])]
+    if rng.one_in(60):
+        rows.append(rng.choice(([], scalar(rng, dtype), [scalar(rng, dtype)])))
+    if rng.one_in(150):
+        return nested(rows, rng.choice(DEPTHS))
     return rows
 
 
@@ -117,5 +117,5 @@ def nested(tree: Tree, levels: int) -> Tree:
     return tree
 
 
-def word(text: str) -> Raw:
-    return Raw(text.encode())
+def token(text: str) -> Token:
+    return Token(text.encode())

@@ -1,4 +1,4 @@
-"""The models that are asked: their signatures, read from the SavedModels themselves."""
+"""The signatures of the fuzzed models, read from the SavedModels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from conformance.case import FIXTURE, FIXTURE2
 from tensorflow.core.protobuf import saved_model_pb2
 
 FOLDERS = {"fixture": FIXTURE / "1", "solo": FIXTURE / "3", "odd": FIXTURE2 / "1"}
-"""Model to the folder of a version; all versions of a fixture have the same signatures."""
+"""Model to the folder of one version; all versions of a fixture have equal signatures."""
 VERSIONS = {"fixture": (1, 2), "solo": (3,), "odd": (1,)}
 LABELS = {"fixture": ("stable", "canary", "ghost")}
 
-LEFT_OUT = ("slow", "sparse_parts")
-"""Their inputs say how long they compute and how much memory they take: days, and terabytes."""
+EXCLUDED = ("slow", "sparse_parts")
+"""Their inputs set the duration and the memory of the computation: days, and terabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +40,23 @@ class Signature:
 
 @functools.cache
 def signatures() -> tuple[Signature, ...]:
-    """All of them, in a fixed order."""
+    """Returns all signatures in a fixed order."""
     found = []
     for model, folder in FOLDERS.items():
         data = (folder / "saved_model.pb").read_bytes()
         graph = saved_model_pb2.SavedModel.FromString(data).meta_graphs[0]
         for name, signature in sorted(graph.signature_def.items()):
-            if name not in LEFT_OUT:
+            if name not in EXCLUDED:
                 sides = (tensors(side) for side in (signature.inputs, signature.outputs))
                 found.append(Signature(model, name, signature.method_name, *sides))
     return tuple(found)
 
 
-def named(model: str, name: str) -> Signature | None:
-    """One signature; None if the model has none of that name."""
-    wanted = model, name or "serving_default"
-    return next((one for one in signatures() if (one.model, one.name) == wanted), None)
+def find(model: str, name: str) -> Signature | None:
+    """Returns one signature; None if the model lacks it."""
+    key = model, name or "serving_default"
+    found = (signature for signature in signatures() if (signature.model, signature.name) == key)
+    return next(found, None)
 
 
 def tensors(side: object) -> tuple[Tensor, ...]:

@@ -1,10 +1,10 @@
-"""Predict requests: for the signatures of the models, and for those that echo."""
+"""Predict requests for all signatures of the models, and for those that echo."""
 
 from __future__ import annotations
 
 from fuzz.generators import models, tensors
-from fuzz.generators.chance import Chance
 from fuzz.generators.models import Signature
+from fuzz.generators.seeded_random import SeededRandom
 from fuzz.inputs import Call
 from tensorflow_serving.apis import model_pb2, predict_pb2
 
@@ -12,20 +12,20 @@ UNKNOWN_NAMES = ("", "x", "y", "nope", "questions", "a,b", "ä", "x:0")
 OTHER_VERSIONS = (0, -1, 5, 2**63 - 1, -(2**63))
 
 
-def any_signature(chance: Chance) -> Call:
-    """For any signature, also the odd ones."""
-    signature = chance.choice(models.signatures())
-    return call(request(chance, signature))
+def any_signature(rng: SeededRandom) -> Call:
+    """Makes a request for any signature, including unusual ones."""
+    signature = rng.choice(models.signatures())
+    return call(request(rng, signature))
 
 
-def echo(chance: Chance) -> Call:
-    """For one that sends its input back."""
+def echo(rng: SeededRandom) -> Call:
+    """Makes a request for a signature that returns its input."""
     chosen = [
-        one
-        for one in models.signatures()
-        if one.name.startswith("echo_") or one.name.endswith("_string") or "types" in one.name
+        known
+        for known in models.signatures()
+        if known.name.startswith("echo_") or known.name.endswith("_string") or "types" in known.name
     ]
-    return call(request(chance, chance.choice(chosen), steady=True))
+    return call(request(rng, rng.choice(chosen), only_tensors=True))
 
 
 def call(message: predict_pb2.PredictRequest) -> Call:
@@ -33,56 +33,63 @@ def call(message: predict_pb2.PredictRequest) -> Call:
 
 
 def request(
-    chance: Chance, signature: Signature, *, steady: bool = False
+    rng: SeededRandom, signature: Signature, *, only_tensors: bool = False
 ) -> predict_pb2.PredictRequest:
-    """For one signature; with a small chance wrong.
+    """Makes a request for one signature; with a small probability it is wrong.
 
     Args:
-        steady: Whether only the tensors may be wrong.
+        rng: Source of choices.
+        signature: The signature.
+        only_tensors: Whether only the tensors may be wrong.
     """
     found = predict_pb2.PredictRequest()
-    fill_spec(chance, found.model_spec, signature.model, signature.name, steady=steady)
-    rows = chance.randint(0, 4)
+    fill_spec(rng, found.model_spec, signature.model, signature.name, only_tensors=only_tensors)
+    rows = rng.randint(0, 4)
     for tensor in signature.inputs:
         shape = tensor.shape
         if shape is not None:
-            rows = rows if steady or not chance.one_in(20) else chance.randint(0, 4)
+            rows = rows if only_tensors or not rng.one_in(20) else rng.randint(0, 4)
             shape = tuple(rows if size < 0 else size for size in shape)
-        found.inputs[tensor.alias].CopyFrom(tensors.tensor(chance, tensor.dtype, shape))
-    if not steady and chance.one_in(6):
-        misname(chance, found)
-    if not steady and chance.one_in(4):
+        found.inputs[tensor.alias].CopyFrom(tensors.tensor(rng, tensor.dtype, shape))
+    if not only_tensors and rng.one_in(6):
+        change_names(rng, found)
+    if not only_tensors and rng.one_in(4):
         names = [tensor.alias for tensor in signature.outputs]
-        found.output_filter.extend(chance.some([*names, *names, *UNKNOWN_NAMES]))
+        found.output_filter.extend(rng.some([*names, *names, *UNKNOWN_NAMES]))
     return found
 
 
 def fill_spec(
-    chance: Chance, spec: model_pb2.ModelSpec, model: str, signature: str, *, steady: bool = False
+    rng: SeededRandom,
+    spec: model_pb2.ModelSpec,
+    model: str,
+    signature: str,
+    *,
+    only_tensors: bool = False,
 ) -> None:
-    """Names the model, and sometimes a version, a label, or something unknown."""
+    """Sets the model, and sometimes a version, a label, or an unknown name."""
     spec.name, spec.signature_name = model, signature
-    if steady:
+    if only_tensors:
         return
-    if chance.one_in(50):
-        spec.name = chance.choice(UNKNOWN_NAMES)
-    if chance.one_in(50):
-        spec.signature_name = chance.choice((*UNKNOWN_NAMES, "x" * 2000, chance.text_value()))
-    if chance.one_in(8):
+    if rng.one_in(50):
+        spec.name = rng.choice(UNKNOWN_NAMES)
+    if rng.one_in(50):
+        spec.signature_name = rng.choice((*UNKNOWN_NAMES, "x" * 2000, rng.text_value()))
+    if rng.one_in(8):
         known = models.VERSIONS[model]
-        spec.version.value = chance.choice((*known * 4, *OTHER_VERSIONS))
-    elif chance.one_in(8):
-        spec.version_label = chance.choice((*models.LABELS.get(model, ()), *UNKNOWN_NAMES))
+        spec.version.value = rng.choice((*known * 4, *OTHER_VERSIONS))
+    elif rng.one_in(8):
+        spec.version_label = rng.choice((*models.LABELS.get(model, ()), *UNKNOWN_NAMES))
 
 
-def misname(chance: Chance, found: predict_pb2.PredictRequest) -> None:
+def change_names(rng: SeededRandom, found: predict_pb2.PredictRequest) -> None:
     """Drops, adds or renames an input."""
     names = sorted(found.inputs)
-    if names and not chance.one_in(3):
-        lost = chance.choice(names)
-        if chance.one_in(2):
-            found.inputs[chance.choice(UNKNOWN_NAMES)].CopyFrom(found.inputs[lost])
-        del found.inputs[lost]
+    if names and not rng.one_in(3):
+        dropped = rng.choice(names)
+        if rng.one_in(2):
+            found.inputs[rng.choice(UNKNOWN_NAMES)].CopyFrom(found.inputs[dropped])
+        del found.inputs[dropped]
     else:
-        extra = tensors.tensor(chance, chance.choice(list(tensors.FIELDS)), None)
-        found.inputs[chance.choice(UNKNOWN_NAMES)].CopyFrom(extra)
+        extra = tensors.tensor(rng, rng.choice(list(tensors.FIELDS)), None)
+        found.inputs[rng.choice(UNKNOWN_NAMES)].CopyFrom(extra)

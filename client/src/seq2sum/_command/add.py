@@ -65,7 +65,7 @@ class Adding:
         lines: Lines | None,
         place: Callable[[int], str],
     ) -> None:
-        self._client, self._write, self._how = client, write, asked(options)
+        self._client, self._write, self._call_options = client, write, asked(options)
         self._format = FORMATS[options.format]
         self._lines, self._place = lines, place
         self._left_to_tell = sys.maxsize if options.all_errors else ERRORS_SHOWN
@@ -79,7 +79,7 @@ class Adding:
         """Answers them as fast as the server can."""
         self._write(self._format.header)
         try:
-            for columns in self._client.stream_columns(questions, **self._how):
+            for columns in self._client.stream_columns(questions, **self._call_options):
                 self._take(columns)
                 self._meter.show()
         except Seq2SumError:
@@ -96,7 +96,7 @@ class Adding:
         self._write(self._format.header)
         for question in questions:
             try:
-                columns = self._client.add_columns([question], **self._how)
+                columns = self._client.add_columns([question], **self._call_options)
             except (CallError, UnexpectedResponse) as error:
                 row = Row(shown(question), None, None, None, complaint(error))
                 if self._format.tells_errors:

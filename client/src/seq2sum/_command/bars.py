@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from seq2sum._command.complaints import one_line, shown
 from seq2sum._command.terminal import BLANK, DIM, EIGHTHS, GREEN, RED, YELLOW, Terminal
-from seq2sum.addition.explanation import Explanation, Place
+from seq2sum.addition.explanation import Explanation, Position
 
 WIDEST = 60
 """Characters of a full bar; wider ones are no easier to compare."""
@@ -28,7 +28,7 @@ def explained(explanation: Explanation, terminal: Terminal, *, most: int) -> str
     width = min(WIDEST, terminal.width - len("  1  9  0.9999  "))
     drawn = [
         line
-        for number, place in enumerate(explanation.places, 1)
+        for number, place in enumerate(explanation.positions, 1)
         for line in _place(number, place, terminal, blank=blank, width=width, most=most)
     ]
     head = (
@@ -49,7 +49,7 @@ def bar(share: float, width: int, *, blocks: bool) -> str:
 
 
 def _place(
-    number: int, place: Place, terminal: Terminal, *, blank: str, width: int, most: int
+    number: int, place: Position, terminal: Terminal, *, blank: str, width: int, most: int
 ) -> Iterator[str]:
     for rank, (character, probability) in enumerate(place.alternatives[:most]):
         if rank and not probability >= LEAST:

@@ -7,9 +7,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from seq2sum._base_client import DEFAULT_MAX_IN_FLIGHT, DEFAULT_TARGET, DEFAULT_TIMEOUT
 from seq2sum._command import values
 from seq2sum._command.examples import ADD, COMMAND, DESCRIBE, EXPLAIN, STATUS, WATCH
-from seq2sum._configuration import DEFAULT_IN_FLIGHT, DEFAULT_TARGET, DEFAULT_TIMEOUT
 from seq2sum.addition import contract
 
 TARGET_VARIABLE = "SEQ2SUM_TARGET"
@@ -224,7 +224,7 @@ def _shared(environment: Mapping[str, str], *, split: bool = False) -> argparse.
     group.add_argument(
         "--in-flight",
         type=values.count,
-        default=DEFAULT_IN_FLIGHT,
+        default=DEFAULT_MAX_IN_FLIGHT,
         metavar="N",
         help="calls under way at a time (default: %(default)s)",
     )

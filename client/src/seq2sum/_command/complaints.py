@@ -6,7 +6,7 @@ import contextlib
 import socket
 import sys
 
-from seq2sum import _refusal
+from seq2sum._connection_hints import is_connection_hint
 from seq2sum._errors import (
     CallError,
     DeadlineExceeded,
@@ -45,7 +45,7 @@ def complaint(error: Exception) -> str:
 
 def advice(error: Exception) -> str:
     """What to do about it, where that is known."""
-    if isinstance(error, Unavailable | DeadlineExceeded) and _refusal.is_one(error.details):
+    if isinstance(error, Unavailable | DeadlineExceeded) and is_connection_hint(error.details):
         return ""  # it says itself what to look at
     if isinstance(error, Unavailable):
         if (there := open_half(error.target)) is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from seq2sum._channel import TLS
 from seq2sum._client import Client
 from seq2sum._command.complaints import Mistake
-from seq2sum._how import How
+from seq2sum._options import CallOptions
 from seq2sum._split import Split
 from seq2sum._split_file import SplitFile
 
@@ -29,7 +29,7 @@ def connected(options: argparse.Namespace) -> Iterator[Client]:
             options.target,
             model=options.model,
             timeout=options.timeout,
-            in_flight=options.in_flight,
+            max_in_flight=options.in_flight,
             split=_split(options.split),
             tls=_tls(options),
             token=_token(options.token_file),
@@ -44,14 +44,14 @@ def connected(options: argparse.Namespace) -> Iterator[Client]:
     client.close()
 
 
-def asked(options: argparse.Namespace) -> How:
+def asked(options: argparse.Namespace) -> CallOptions:
     """Which version is asked."""
-    how: How = {}
+    chosen: CallOptions = {}
     if options.version is not None:
-        how["version"] = options.version
+        chosen["version"] = options.version
     if options.label is not None:
-        how["label"] = options.label
-    return how
+        chosen["label"] = options.label
+    return chosen
 
 
 def _split(told: Split | Path | None) -> Split | SplitFile | None:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from seq2sum._command.complaints import one_line, tell
 from seq2sum._command.connection import asked, connected
 from seq2sum._command.endings import DONE, FAILED
-from seq2sum._versions import Description, TensorShape
+from seq2sum._versions import TensorSpec
+from seq2sum.addition.description import Description
 
 
 def run(options: argparse.Namespace) -> int:
@@ -20,9 +21,9 @@ def run(options: argparse.Namespace) -> int:
         print(as_json(client.model, description))
     else:
         print(text(client.model, description))
-        if description.lacks:
-            tell(f"it is no seq2sum model: it lacks {one_line('; '.join(description.lacks))}")
-    return FAILED if description.lacks else DONE
+        if description.missing:
+            tell(f"it is no seq2sum model: it lacks {one_line('; '.join(description.missing))}")
+    return FAILED if description.missing else DONE
 
 
 def text(model: str, description: Description) -> str:
@@ -53,24 +54,24 @@ def as_json(model: str, description: Description) -> str:
             "digits": description.digits,
             "steps": description.steps,
             "vocabulary": description.vocabulary,
-            "lacks": description.lacks,
+            "lacks": description.missing,
             "signatures": signatures,
         }
     )
 
 
-def _tensors(side: str, tensors: Mapping[str, TensorShape]) -> list[str]:
+def _tensors(side: str, tensors: Mapping[str, TensorSpec]) -> list[str]:
     return [
         f"    {side} {alias:<14} {tensor.dtype.removeprefix('DT_').lower()} {_sizes(tensor)}"
         for alias, tensor in tensors.items()
     ]
 
 
-def _sizes(tensor: TensorShape) -> str:
+def _sizes(tensor: TensorSpec) -> str:
     if tensor.shape is None:
         return "of any shape"
     return f"[{', '.join('any' if size < 0 else str(size) for size in tensor.shape)}]"
 
 
-def _plain(tensors: Mapping[str, TensorShape]) -> dict[str, object]:
+def _plain(tensors: Mapping[str, TensorSpec]) -> dict[str, object]:
     return {alias: {"dtype": each.dtype, "shape": each.shape} for alias, each in tensors.items()}

@@ -11,7 +11,7 @@ from seq2sum._command.complaints import one_line, shown, tell
 from seq2sum._command.connection import asked, connected
 from seq2sum._command.endings import DONE, FAILED
 from seq2sum._command.terminal import Terminal
-from seq2sum._errors import InvalidQuestion
+from seq2sum.addition.answers import InvalidQuestion
 from seq2sum.addition.explanation import Explanation
 
 
@@ -43,7 +43,7 @@ def as_json(explanation: Explanation) -> str:
             {"character": character, "probability": probability}
             for character, probability in place.alternatives
         ]
-        for place in explanation.places
+        for place in explanation.positions
     ]
     return json.dumps(
         {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seq2sum import model_versions
 from seq2sum._numbers import LONGEST
-from seq2sum._split import Split, side_named
+from seq2sum._split import Split, parse_variant
 from seq2sum.addition.answers import Question
 
 
@@ -59,7 +59,7 @@ def split(text: str) -> Split | Path:
     try:
         for part in text.split(","):
             left, _, right = part.partition("=")
-            side, weight = side_named(left.strip()), _number(right)
+            side, weight = parse_variant(left.strip()), _number(right)
             if weight is None:
                 raise ValueError(f"{right!r} is not a weight")
             if side in weights:

@@ -1,1 +1,1 @@
-"""The model that adds: its serving contract, its calls, and what their replies hold."""
+"""The addition model: its serving contract, its calls and their results."""

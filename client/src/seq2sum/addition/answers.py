@@ -1,4 +1,4 @@
-"""What callers get back for questions: one answer, or many by column."""
+"""Answers to questions: one by one, or many by column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import NamedTuple
 
-from seq2sum._errors import InvalidQuestion
+from seq2sum._errors import Seq2SumError
 from seq2sum.addition import contract
 
 LONGEST_SHOWN = 60
@@ -17,24 +17,28 @@ LONGEST_SHOWN = 60
 Question = str | bytes
 
 
-class Answer(NamedTuple):
-    """What one model version says about one question.
+class InvalidQuestion(Seq2SumError, ValueError):
+    """The question is not `a+b`, or too long for the model version. Retrying does not help."""
 
-    A tuple and not a dataclass, because bulk calls make hundreds of thousands a second: a
-    frozen dataclass takes six times as long to make.
+
+class Answer(NamedTuple):
+    """The answer of one model version to one question.
+
+    A tuple rather than a dataclass, because bulk calls create hundreds of thousands a second: a
+    frozen dataclass takes six times as long to create.
     """
 
     question: Question
-    """The question as it was asked."""
+    """The question as the caller gave it."""
     text: str
-    """The network's answer in decimal; empty if there is an `error`. Bytes that are not UTF-8, of
-    which no seq2sum model answers any, come as `errors="surrogateescape"` decodes them."""
+    """The network's answer in decimal; empty if there is an `error`. Bytes that are not UTF-8,
+    which no seq2sum model returns, are decoded with `errors="surrogateescape"`."""
     confidence: float
-    """The probability that the network gives to this whole answer, 0 to 1."""
+    """The probability that the network gives to the whole answer, 0 to 1."""
     version: int
     """The model version that answered."""
     error: InvalidQuestion | None = None
-    """Why there is no answer, or None."""
+    """The reason for a missing answer, or None."""
 
     @property
     def value(self) -> int | None:
@@ -42,20 +46,20 @@ class Answer(NamedTuple):
         return _number(self.text)
 
     def __repr__(self) -> str:
-        """The fields that matter to a reader."""
-        end = f", error={self.error}" if self.error else ""
+        """The fields, with the value and a rounded confidence."""
+        error = f", error={self.error}" if self.error else ""
         return (
             f"Answer(question={self.question!r}, text={self.text!r}, value={self.value}, "
-            f"confidence={self.confidence:.4f}, version={self.version}{end})"
+            f"confidence={self.confidence:.4f}, version={self.version}{error})"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Answers by column, a row for each question: no object a row, for callers in a hurry."""
+    """Answers by column, one row for each question. No object is created for a row."""
 
     questions: Sequence[Question]
-    """As they were asked."""
+    """As the caller gave them."""
     texts: Sequence[bytes]
     """The network's answers in decimal; empty where `statuses` is not 0."""
     confidences: Sequence[float]
@@ -63,48 +67,48 @@ class Columns:
     statuses: Sequence[int]
     """A `contract.Status` for each question: 0 for an answer."""
     versions: Sequence[int]
-    """The model version that answered. A long call may span a change of versions."""
+    """The model versions that answered. They may differ if the version changes during a call."""
 
     def __len__(self) -> int:
-        """How many questions were asked."""
+        """The number of questions."""
         return len(self.questions)
 
     @property
     def values(self) -> list[int | None]:
-        """The answers as numbers; None where there is none, or the network wrote no number."""
+        """The answers as numbers; None where there is none or the network wrote no number."""
         try:
             return [int(text) if text.isdigit() else None for text in self.texts]
-        except ValueError:  # one is too long
+        except ValueError:  # more digits than Python converts
             return list(map(_number, self.texts))
 
     def answers(self) -> list[Answer]:
-        """The same by row."""
+        """Returns the rows as answers."""
         return list(self)
 
     def __iter__(self) -> Iterator[Answer]:
-        """The same by row, each made when it is asked for.
+        """Yields the rows as answers, each created when it is taken.
 
-        Whoever lets go of one before the next keeps Python's garbage collector out of it: to go
-        over thousands of live answers takes it as long as to make them.
+        Drop an answer before taking the next where possible: Python's garbage collector spends as
+        much time on thousands of live answers as it takes to create them.
         """
         texts = _decoded(self.texts)
         if not any(self.statuses):
             rows = zip(self.questions, texts, self.confidences, self.versions, repeat(None))
-            # What Answer._make does, a third of its time without a Python call for each.
+            # Like Answer._make, without a Python call for each row: a third of its time.
             return map(tuple.__new__, repeat(Answer), rows)
         columns = zip(
             self.questions, texts, self.confidences, self.statuses, self.versions, strict=True
         )
         return (
-            Answer(question, "", 0.0, version, refusal(question, status, version))
+            Answer(question, "", 0.0, version, invalid_question(question, status, version))
             if status
             else Answer(question, text, confidence, version)
             for question, text, confidence, status, version in columns
         )
 
     @classmethod
-    def joined(cls, parts: Iterable[Columns]) -> Columns:
-        """Several one after the other, as one."""
+    def concat(cls, parts: Iterable[Columns]) -> Columns:
+        """Returns the rows of all parts, in order."""
         whole = cls([], [], array("f"), array("i"), array("q"))
         for part in parts:
             for column in ("questions", "texts", "confidences", "statuses", "versions"):
@@ -112,29 +116,29 @@ class Columns:
         return whole
 
 
-def refusal(question: object, status: int, version: int) -> InvalidQuestion:
-    """Why a question of this status has no answer."""
+def invalid_question(question: object, status: int, version: int) -> InvalidQuestion:
+    """Returns the error for a question that has a status other than OK."""
     shown = repr(question[: LONGEST_SHOWN + 1] if isinstance(question, str | bytes) else question)
     if len(shown) > LONGEST_SHOWN:
         shown = f"{shown[:LONGEST_SHOWN]}…"
     if status == contract.Status.TOO_LONG:
         return InvalidQuestion(
-            f"{shown} is too long: an operand has more digits than model version {version} knows"
+            f"{shown} is too long: an operand has more digits than model version {version} accepts"
         )
     return InvalidQuestion(f"{shown} is not a question: write two numbers like '53+42'")
 
 
 def _decoded(texts: Sequence[bytes]) -> list[str]:
-    """All of them in one go, which takes a third of the time. No byte is lost."""
-    found = b"\n".join(texts).decode("utf-8", "surrogateescape").split("\n")
-    if len(found) == len(texts):
-        return found
-    # one has a line end, or none is
+    """Decodes all texts at once, in a third of the time. No byte is lost."""
+    decoded = b"\n".join(texts).decode("utf-8", "surrogateescape").split("\n")
+    if len(decoded) == len(texts):
+        return decoded
+    # A text contains a newline, or the list is empty.
     return [text.decode("utf-8", "surrogateescape") for text in texts]
 
 
 def _number(text: str | bytes) -> int | None:
-    """The number in decimal; None for anything else, and for more digits than Python reads."""
+    """Returns the decimal number; None for other text, and for more digits than Python converts."""
     if not (text.isascii() and text.isdigit()):
         return None
     try:

@@ -1,7 +1,7 @@
-"""The serving contract: what a question is, and what a model version answers under which names.
+"""The serving contract: the syntax of questions, and the signatures of a model version.
 
-One definition for everybody: training writes it into every version, servers carry it, the
-client asks for it. It imports nothing beyond the standard library.
+The only definition of it: training writes it into every version, gates check it, and the client
+relies on it. It imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ CONTRACT_VERSION = 1
 """Raised when a change would break a client that knows only the older contract."""
 
 MODEL_NAME = "seq2sum"
-"""The model's name wherever one is needed and none is given."""
+"""The default name of the model."""
 
 ALPHABET = " +0123456789"
-"""The network's characters in sorted order; a character's place is its token id."""
+"""The network's characters in sorted order; a character's index is its token id."""
 
 QUESTION = re.compile(rb"([0-9]+)\+([0-9]+) *")
-"""A well-formed question, to be matched in full: two numbers, a plus, trailing spaces."""
+"""A well-formed question, for `fullmatch`: two numbers, a plus, trailing spaces."""
 
 FILE_NAME = "contract.json"
-"""Where a version directory holds `describe(...)`, below `assets.extra/`."""
+"""The file of a version directory, below `assets.extra/`, that holds `describe(...)`."""
 
 
 class Status(IntEnum):
-    """What became of one question; a row of the output tensor `status`."""
+    """The outcome for one question; a row of the output tensor `status`."""
 
     OK = 0
     """The question was understood and answered."""
     MALFORMED = 1
     """The bytes are not `a+b`."""
     TOO_LONG = 2
-    """An operand has more digits, as written, than this model version knows."""
+    """An operand has more digits, as written, than this model version accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,16 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One way to ask a model version."""
+    """One signature of a model version."""
 
     name: str
     """The signature's name in the SavedModel."""
     outputs: tuple[Tensor, ...]
-    """What comes back, a row for each question."""
+    """The output tensors, one row for each question."""
 
 
 QUESTIONS = Tensor("questions", "DT_STRING", ("rows",))
-"""The one input of every signature."""
+"""The only input of every signature."""
 ANSWERS = Tensor("answers", "DT_STRING", ("rows",))
 """Decimal text; empty where `status` is not OK."""
 CONFIDENCE = Tensor("confidence", "DT_FLOAT", ("rows",))
@@ -70,56 +70,58 @@ CONFIDENCE = Tensor("confidence", "DT_FLOAT", ("rows",))
 STATUS = Tensor("status", "DT_INT32", ("rows",))
 """A `Status` for each question."""
 PROBABILITIES = Tensor("probabilities", "DT_FLOAT", ("rows", "answer_length", "characters"))
-"""For each place of the answer, as it is read from left to right, over `ALPHABET`."""
+"""For each position of the answer, from left to right, a distribution over `ALPHABET`."""
 TOKEN_IDS = Tensor("token_ids", "DT_INT32", ("rows", "answer_length"))
-"""The most probable character of each place."""
+"""The most probable character of each position."""
 ONE_HOT = Tensor("one_hot", "DT_FLOAT", ("rows", "steps", "vocabulary"))
-"""What the network reads, one encoder step after the other."""
+"""The network's input, one encoder step after the other."""
 
 DEFAULT = Signature("serving_default", (ANSWERS, CONFIDENCE, STATUS))
 """Text answers: the smallest reply and the fastest."""
 DETAILED = Signature("probabilities", (PROBABILITIES, TOKEN_IDS, STATUS))
-"""What the network thinks about every place of the answer."""
+"""Probabilities for every position of the answer."""
 PREPROCESSED = Signature("one_hot", (ONE_HOT,))
 """The string-to-one-hot preprocessing itself, for inspection."""
 SIGNATURES = (DEFAULT, DETAILED, PREPROCESSED)
 
 
 def operands(question: bytes) -> tuple[bytes, bytes] | None:
-    """Both operands as written, or None for a malformed question."""
+    """Returns both operands as written, or None for a malformed question."""
     match = QUESTION.fullmatch(question)
     return (match[1], match[2]) if match else None
 
 
 def status_of(question: bytes, *, digits: int) -> Status:
-    """The status that a version which knows operands of `digits` digits gives to `question`.
+    """Returns the status of a question for a version that accepts operands of `digits` digits.
 
-    Leading zeros are allowed and change no answer, but they are written digits and count.
+    Leading zeros are allowed and do not change an answer, but they count as digits.
     """
     return status_of_operands(operands(question), digits=digits)
 
 
 def status_of_operands(pair: tuple[bytes, bytes] | None, *, digits: int) -> Status:
-    """The same for what `operands` found."""
+    """Returns the status for a result of `operands`."""
     if pair is None:
         return Status.MALFORMED
     return Status.OK if max(map(len, pair)) <= digits else Status.TOO_LONG
 
 
 def answer_length(digits: int) -> int:
-    """Characters of the longest sum of two numbers of `digits` digits."""
+    """Returns the number of characters of the longest sum of two numbers of `digits` digits."""
     return digits + 1
 
 
 def describe(*, digits: int, steps: int, vocabulary: int) -> dict[str, Any]:
-    """The contract of one model version as JSON-ready values, for `assets.extra/contract.json`.
+    """Returns the contract of one model version as JSON values, for `assets.extra/contract.json`.
 
     Args:
         digits: The most digits an operand may have.
         steps: The encoder's steps for a question.
-        vocabulary: The distinct tokens the encoder can read at a step.
+        vocabulary: The number of distinct tokens the encoder can read at a step.
     """
-    digits, steps, vocabulary = map(index, (digits, steps, vocabulary))  # numpy's are not JSON
+    digits, steps, vocabulary = map(
+        index, (digits, steps, vocabulary)
+    )  # numpy integers are not JSON
     sizes = {
         "rows": -1,
         "answer_length": answer_length(digits),

@@ -1,11 +1,12 @@
-"""What the network thought about an answer, place by place.
+"""The network's probabilities for an answer, position by position.
 
-The detailed signature brings a distribution over the alphabet for each place; the character
-table that reads it back is the contract's alphabet, the way of the tutorial.
+The detailed signature returns a distribution over the contract's alphabet for each position of the
+answer, as the tutorial keras-io/examples/nlp/addition_rnn.py decodes it with its character table.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,8 @@ from seq2sum.addition import contract
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One character of an answer."""
+class Position:
+    """One position of an answer."""
 
     alternatives: tuple[tuple[str, float], ...]
     """Every character of the alphabet with its probability, the most probable first."""
@@ -32,35 +33,36 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What one model version thinks about one question."""
+    """The probabilities that one model version computed for the answer to one question."""
 
     question: str | bytes
-    """The question as it was asked."""
-    places: tuple[Place, ...]
-    """From left to right, as the answer is read. Blanks are at that end which the version
-    writes last."""
+    """The question as the caller gave it."""
+    positions: tuple[Position, ...]
+    """From left to right, as the answer is read. Blanks are at the end that the version writes
+    last."""
     version: int
     """The model version that answered."""
 
     @property
     def text(self) -> str:
         """The answer in decimal."""
-        return "".join(place.character for place in self.places).strip()
+        return "".join(position.character for position in self.positions).strip()
 
     @property
     def confidence(self) -> float:
         """The product of the chosen characters' probabilities."""
-        product = 1.0
-        for place in self.places:
-            product *= place.probability
-        return product
+        return math.prod(position.probability for position in self.positions)
 
 
-def places(probabilities: Sequence[float]) -> tuple[Place, ...]:
-    """Places from probabilities in one row after the other, [answer length * 12]."""
+def positions(probabilities: Sequence[float]) -> tuple[Position, ...]:
+    """Returns the positions of one answer.
+
+    Args:
+        probabilities: A float32 tensor [answer length, len(ALPHABET)], flattened row by row.
+    """
     characters = len(contract.ALPHABET)
     return tuple(
-        Place(
+        Position(
             tuple(
                 sorted(
                     zip(contract.ALPHABET, probabilities[start : start + characters], strict=True),

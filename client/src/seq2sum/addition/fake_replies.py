@@ -1,4 +1,4 @@
-"""Replies that a server of a seq2sum model would send, for the fake one."""
+"""The replies of a server with a seq2sum model, for the fake server."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def answers(
     statuses: Sequence[int],
     confidence: float,
 ) -> predict_pb2.PredictResponse:
-    """A reply of the default signature."""
+    """Returns a reply of the default signature."""
     response = _response(model, version, contract.DEFAULT)
     outputs, rows = response.outputs, len(texts)
     fill_with_strings(outputs[contract.ANSWERS.name], list(map(_raw, texts)))
-    sure = _numbers(outputs[contract.CONFIDENCE.name], tensor_pb2.DT_FLOAT, rows)
-    sure.float_val.extend(0.0 if status else confidence for status in statuses)
+    confidences = _numbers(outputs[contract.CONFIDENCE.name], tensor_pb2.DT_FLOAT, rows)
+    confidences.float_val.extend(0.0 if status else confidence for status in statuses)
     _status(response, statuses)
     return response
 
@@ -37,19 +37,21 @@ def probabilities(
     confidence: float,
     digits: int,
 ) -> predict_pb2.PredictResponse:
-    """A reply of the detailed signature: the answers, with even doubt about the rest."""
+    """Returns a reply of the detailed signature: the other characters are equally probable."""
     response = _response(model, version, contract.DETAILED)
     length, characters = contract.answer_length(digits), len(contract.ALPHABET)
     chosen = [token for text in texts for token in _tokens(_raw(text), length)]
-    each = confidence ** (1 / length)
-    rest = (1 - each) / (characters - 1)
+    likely = confidence ** (1 / length)
+    rest = (1 - likely) / (characters - 1)
     rows = len(texts)
     detail = _numbers(
         response.outputs[contract.PROBABILITIES.name],
         tensor_pb2.DT_FLOAT, rows, length, characters,
     )  # fmt: skip
     detail.float_val.extend(
-        each if character == token else rest for token in chosen for character in range(characters)
+        likely if character == token else rest
+        for token in chosen
+        for character in range(characters)
     )
     ids = _numbers(response.outputs[contract.TOKEN_IDS.name], tensor_pb2.DT_INT32, rows, length)
     ids.int_val.extend(chosen)
@@ -58,12 +60,12 @@ def probabilities(
 
 
 def _raw(text: str | bytes) -> bytes:
-    """The bytes of an answer, as the client decodes them: what is not UTF-8 is escaped there."""
+    """Returns an answer's bytes: the inverse of the client's decoding."""
     return text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
 
 
 def _tokens(text: bytes, length: int) -> list[int]:
-    """The alphabet's numbers of an answer's characters, with blanks at its end."""
+    """Returns the token ids of an answer's characters, with blanks at its end."""
     if len(text) > length or not set(text) <= set(contract.ALPHABET.encode()):
         raise ValueError(
             f"the answer {text!r} has no probabilities: "
@@ -73,7 +75,7 @@ def _tokens(text: bytes, length: int) -> list[int]:
 
 
 def states(versions: Sequence[int]) -> model_status_pb2.GetModelStatusResponse:
-    """All of them AVAILABLE."""
+    """Returns a reply in which all versions are AVAILABLE."""
     response = model_status_pb2.GetModelStatusResponse()
     for version in versions:
         entry = response.model_version_status.add(
@@ -84,16 +86,16 @@ def states(versions: Sequence[int]) -> model_status_pb2.GetModelStatusResponse:
 
 
 def metadata(model: str, version: int, digits: int) -> model_metadata_pb2.GetModelMetadataResponse:
-    """The signatures of the contract."""
+    """Returns a reply with the signatures of the contract."""
     described = contract.describe(
         digits=digits, steps=2 * digits + 1, vocabulary=len(contract.ALPHABET)
     )
     found = model_metadata_pb2.SignatureDefMap()
     for name, signature in described["signatures"].items():
-        there = found.signature_def[name]
+        declared = found.signature_def[name]
         for kind in ("inputs", "outputs"):
             for alias, tensor in signature[kind].items():
-                info = getattr(there, kind)[alias]
+                info = getattr(declared, kind)[alias]
                 info.dtype = tensor_pb2.DataType.Value(tensor["dtype"])
                 for size in tensor["shape"]:
                     info.tensor_shape.dim.add(size=size)

@@ -1,6 +1,6 @@
-"""TensorFlow Serving's wire messages, trimmed, under a proto package of our own.
+"""TensorFlow Serving's messages, trimmed, under our own proto package.
 
-The modules beside this one are generated from `protos/` by `make generate`. Field numbers
-and types are upstream's; the package name is not, because two definitions of
-`tensorflow.TensorProto` cannot live in one process and TensorFlow brings the other one.
+The other modules of this package are generated from `protos/` by `make generate`. Field numbers and
+types are those of upstream. The package name differs, because a process cannot have two definitions
+of `tensorflow.TensorProto`, and TensorFlow brings its own.
 """

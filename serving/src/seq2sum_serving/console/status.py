@@ -11,7 +11,8 @@ from seq2sum_serving.console import weights as traffic
 from seq2sum_serving.console.text import listed, said, sections
 from seq2sum_serving.console.timestamps import local_within
 from seq2sum_serving.console.versions import Versions, labels, rows
-from seq2sum_serving.deployment.drift import drift, first_line
+from seq2sum_serving.deployment.drift import drift
+from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Current
 
 

@@ -13,19 +13,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-
-def one_line(text: str) -> str:
-    """The text as something that moves no cursor."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else " " if each.isspace() else _escaped(each) for each in text
-    )
+from seq2sum_serving.deployment.plain_text import escape
 
 
 def said(text: object, style: str = "") -> Text:
     """Any text as it is; rich would read brackets in a plain string as markup."""
-    return Text(one_line(str(text)), style=style)
+    return Text(escape(str(text)), style=style)
 
 
 def headed() -> Table:
@@ -57,7 +50,3 @@ def sections(parts: Sequence[tuple[str, RenderableType]]) -> RenderableType:
     for name, part in parts:
         table.add_row(name, part)
     return table
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()

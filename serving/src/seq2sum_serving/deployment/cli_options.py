@@ -12,20 +12,20 @@ HISTORY = "rollouts.jsonl"
 TRAFFIC = "traffic.json"
 
 
-def add_version(top: argparse.ArgumentParser) -> None:
+def add_version(parser: argparse.ArgumentParser) -> None:
     """Adds `--version`, which prints the program's name and the version of its package."""
-    top.add_argument(
+    parser.add_argument(
         "--version", action="version", version=f"%(prog)s {metadata.version('seq2sum-serving')}"
     )
 
 
 def add_deployment(group: argparse._ArgumentGroup) -> None:
-    """Options that say where the replicas and the files of a model are."""
+    """Adds the options that locate the replicas and the files of a model."""
     group.add_argument(
         "--config",
         type=Path,
         default=Path("models.config"),
-        help="the file of record (default: models.config)",
+        help="the model config file of the servers (default: models.config)",
     )
     group.add_argument(
         "--targets",
@@ -38,40 +38,42 @@ def add_deployment(group: argparse._ArgumentGroup) -> None:
         "--base-path",
         type=Path,
         metavar="DIR",
-        help="the model's versions as this machine sees them (default: as the file of record says)",
+        help="the model's base path as this machine sees it (default: as in the config file)",
     )
     group.add_argument(
         "--traffic",
         type=Path,
         metavar="FILE",
-        help=f"the weights that callers read (default: {TRAFFIC} beside the file of record)",
+        help=f"the traffic weights that callers read (default: {TRAFFIC} next to the config file)",
     )
     group.add_argument(
         "--history",
         type=Path,
         metavar="FILE",
-        help=f"what was done (default: {HISTORY} beside the file of record)",
+        help=f"the log of all changes (default: {HISTORY} next to the config file)",
     )
 
 
 def seconds(text: str) -> float:
-    """A pause."""
+    """Parses a duration from 0.05 to 3600 seconds."""
     return number_within(text, 0.05, 3600)
 
 
 def count(text: str) -> int:
-    """From 1 on."""
+    """Parses a positive integer."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"invalid count {text!r}: expected a positive integer")
     return int(text)
 
 
-def number_within(text: str, least: float, most: float) -> float:
+def number_within(text: str, low: float, high: float) -> float:
     """Parses a number between two bounds, both included."""
     try:
         number = float(text)
     except ValueError:
-        number = -1.0
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+        number = float("nan")
+    if not low <= number <= high:
+        raise argparse.ArgumentTypeError(
+            f"invalid number {text!r}: expected a number from {low:g} to {high:g}"
+        )
     return number

@@ -1,7 +1,7 @@
-"""The text of a model config file: read by TensorFlow Serving's rules, changed for one model.
+"""The text of a model config file: parsed as TensorFlow Serving does, and edited for one model.
 
-Only the versions and labels of that model change. Everything else in the file, comments and
-other models included, stays as it is, to the byte.
+An edit changes only the versions and labels of that model. Everything else, including comments and
+other models, stays unchanged to the byte.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from seq2sum_serving.deployment.errors import UsageError
 from seq2sum_serving.deployment.state import ModelEntry, Policy
 from seq2sum_serving.deployment.text_proto import Edit, Field
 
-STEP = "  "
-"""What a line is moved in by, where the file does not show it."""
 EXAMPLE = """model_config_list {{
   config {{
     name: "{model}"
@@ -28,135 +26,135 @@ EXAMPLE = """model_config_list {{
 """
 
 
-def parsed(text: str) -> ModelServerConfig:
-    """The message that a server would read.
+def parse(text: str) -> ModelServerConfig:
+    """Returns the message that a server would read.
 
     Raises:
-        UsageError: A server would refuse it, or worse, take it and then refuse every later one.
+        UsageError: A server would refuse the text, or accept it and then refuse every later one.
     """
     message = ModelServerConfig()
     try:
         text_format.Parse(text, message)
     except text_format.ParseError as error:
-        raise UsageError(f"it is no ModelServerConfig: line {error}") from error
+        raise UsageError(f"not a valid ModelServerConfig: line {error}") from error
     names = [config.name for config in message.model_config_list.config]
     for config in message.model_config_list.config:
         if names.count(config.name) > 1:
-            raise UsageError(f"it lists model {config.name!r} twice")
+            raise UsageError(f"model {config.name!r} is listed twice")
         if not config.model_platform:
-            raise UsageError(f'model {config.name!r} has no model_platform: "tensorflow"')
+            raise UsageError(f'model {config.name!r} lacks model_platform: "tensorflow"')
         if "://" not in config.base_path and not PurePosixPath(config.base_path).is_absolute():
             raise UsageError(
-                f"the base_path of model {config.name!r} is {config.base_path!r}: a server takes "
+                f"invalid base_path {config.base_path!r} of model {config.name!r}: servers accept "
                 "absolute paths only"
             )
     return message
 
 
-def entry(message: ModelServerConfig, model: str) -> ModelConfig:
-    """The part about one model.
+def find_model(message: ModelServerConfig, model: str) -> ModelConfig:
+    """Returns the config of a model.
 
     Raises:
-        UsageError: There is none.
+        UsageError: The model is missing.
     """
     for config in message.model_config_list.config:
         if config.name == model:
             return config
-    there = ", ".join(config.name for config in message.model_config_list.config) or "none"
+    names = ", ".join(config.name for config in message.model_config_list.config) or "none"
     raise UsageError(
-        f"it has no model {model!r} (but: {there}). Name the model with --model, or add:\n"
+        f"model {model!r} is missing (models: {names}). Name the model with --model, or add:\n"
         + EXAMPLE.format(model=model)
     )
 
 
-def recorded(config: ModelConfig) -> ModelEntry:
-    """What it says about versions and labels."""
+def model_entry(config: ModelConfig) -> ModelEntry:
+    """Returns the version policy and the labels of a model."""
     policy = config.model_version_policy
     match policy.WhichOneof("policy_choice"):
         case "specific":
-            stated = Policy("specific", frozenset(policy.specific.versions))
+            found = Policy("specific", frozenset(policy.specific.versions))
         case "all":
-            stated = Policy("all")
+            found = Policy("all")
         case _:
-            stated = Policy("latest", count=policy.latest.num_versions or 1)
-    return ModelEntry(stated, dict(config.version_labels))
+            found = Policy("latest", count=policy.latest.num_versions or 1)
+    return ModelEntry(found, dict(config.version_labels))
 
 
-def changed(text: str, model: str, after: ModelEntry) -> str:
-    """The text with other versions and labels for one model.
+def replace_entry(text: str, model: str, after: ModelEntry) -> str:
+    """Returns the text with other versions and labels for one model.
 
     Args:
-        text: Of the whole file; `parsed` accepts it.
+        text: The whole file, which `parse` accepts.
         model: Name of the model.
-        after: What shall stand there; its policy is `specific`.
+        after: The new entry; its policy is `specific`.
 
     Raises:
-        UsageError: The file is written in a way that cannot be changed safely.
+        UsageError: The file is written in a form that cannot be edited safely.
     """
-    before = parsed(text)
-    entry(before, model)
+    before = parse(text)
+    find_model(before, model)
     block = _block(text, model)
-    edits = [*_labels(text, block, after), *_policy_edits(text, block, after)]
-    result = text_proto.edited(text, edits)
-    if not _means(result, before, model, after):
+    edits = [*_label_edits(text, block, after), *_policy_edits(text, block, after)]
+    result = text_proto.apply(text, edits)
+    if not _is_edited(result, before, model, after):
         raise UsageError(
-            f"the entry of model {model!r} is written in an unusual way and cannot be changed "
-            "safely: write one field a line, as in\n" + EXAMPLE.format(model=model)
+            f"the entry of model {model!r} is written in an unusual form and cannot be edited "
+            "safely: write one field per line, as in\n" + EXAMPLE.format(model=model)
         )
     return result
 
 
-def _means(text: str, before: ModelServerConfig, model: str, after: ModelEntry) -> bool:
-    """Whether a text says `after` about the model, and about everything else what it said."""
-    message, expected = parsed(text), ModelServerConfig()
+def _is_edited(text: str, before: ModelServerConfig, model: str, after: ModelEntry) -> bool:
+    """Returns whether a text has the entry `after` for the model, and is otherwise as before."""
+    message, expected = parse(text), ModelServerConfig()
     expected.CopyFrom(before)
-    if recorded(entry(message, model)) != after:
+    if model_entry(find_model(message, model)) != after:
         return False
     for each in (message, expected):
-        entry(each, model).ClearField("model_version_policy")
-        entry(each, model).ClearField("version_labels")
+        find_model(each, model).ClearField("model_version_policy")
+        find_model(each, model).ClearField("version_labels")
     return message == expected
 
 
 def _block(text: str, model: str) -> Field:
-    """The `config { ... }` of the model."""
+    """Returns the `config { ... }` of the model."""
     for outer in text_proto.fields(text):
         for config in outer.all("config"):
             names = [name.scalar or "" for name in config.all("name")]
             if model in [name[1:-1] for name in names]:
                 return config
     raise UsageError(
-        f"the entry of model {model!r} is written as a list and cannot be changed safely: write "
+        f"the entry of model {model!r} is written as a list and cannot be edited safely: write "
         "it as\n" + EXAMPLE.format(model=model)
     )
 
 
 def _policy_edits(text: str, block: Field, after: ModelEntry) -> list[Edit]:
-    wanted = sorted(after.policy.versions)
-    numbers = " ".join(f"versions: {number}" for number in wanted)
+    versions = sorted(after.policy.versions)
+    numbers = " ".join(f"versions: {number}" for number in versions)
     whole = f"model_version_policy {{ specific {{ {numbers} }} }}"
-    there = block.all("model_version_policy")
-    if not there:
-        return [_added(text, block, [whole])]
-    chosen = there[0].all("specific")
-    if not chosen:
-        return [Edit(there[0].begin, there[0].end, whole)]
-    specific = chosen[0]
-    kept = {field.scalar for field in specific.fields}
-    if None in kept or specific.inner is None:  # a list: written anew
+    policies = block.all("model_version_policy")
+    if not policies:
+        return [_append(text, block, [whole])]
+    choices = policies[0].all("specific")
+    if not choices:
+        return [Edit(policies[0].begin, policies[0].end, whole)]
+    specific = choices[0]
+    scalars = {field.scalar for field in specific.fields}
+    if None in scalars or specific.inner is None:  # a list: written again as a whole
         return [Edit(specific.begin, specific.end, f"specific {{ {numbers} }}")]
     edits = [
         text_proto.removal(text, field)
         for field in specific.fields
-        if int(str(field.scalar), 0) not in wanted
+        if int(str(field.scalar), 0) not in versions
     ]
-    known = {int(str(scalar), 0) for scalar in kept}
-    new = [f"versions: {number}" for number in wanted if number not in known]
-    return [*edits, *([_added(text, specific, new)] if new else [])]
+    known = {int(str(scalar), 0) for scalar in scalars}
+    new = [f"versions: {number}" for number in versions if number not in known]
+    return [*edits, *([_append(text, specific, new)] if new else [])]
 
 
-def _labels(text: str, block: Field, after: ModelEntry) -> list[Edit]:
-    """Labels that stay keep their place and the comments around them."""
+def _label_edits(text: str, block: Field, after: ModelEntry) -> list[Edit]:
+    """Returns edits in which labels that stay keep their position and comments."""
     edits: list[Edit] = []
     left = dict(after.labels)
     for field in block.all("version_labels"):
@@ -168,20 +166,20 @@ def _labels(text: str, block: Field, after: ModelEntry) -> list[Edit]:
         else:
             edits.append(text_proto.removal(text, field))
     new = [f'version_labels {{ key: "{label}" value: {v} }}' for label, v in left.items()]
-    return [*edits, *([_added(text, block, new)] if new else [])]
+    return [*edits, *([_append(text, block, new)] if new else [])]
 
 
-def _added(text: str, block: Field, lines: list[str]) -> Edit:
-    """New fields at the end of a message, as its last field is set."""
+def _append(text: str, block: Field, lines: list[str]) -> Edit:
+    """Adds fields at the end of a message, indented as its last field."""
     begin, end = block.inner or (block.end, block.end)
     last = block.fields[-1] if block.fields else None
-    before = text_proto.indent(text, last) if last else None
-    if before is None:  # all in one line
+    indent = text_proto.indent(text, last) if last else None
+    if indent is None:  # all in one line
         gap = "" if text[begin:end].endswith((" ", "\n")) else " "
         return Edit(end, end, gap + " ".join(lines) + " ")
-    place = text.find("\n", last.end if last else begin, end)
-    if place < 0:
+    position = text.find("\n", last.end if last else begin, end)
+    if position < 0:
         return Edit(end, end, " " + " ".join(lines) + " ")
-    end_of_line = "\r\n" if text[place - 1] == "\r" else "\n"
-    place += 1 - len(end_of_line)
-    return Edit(place, place, "".join(f"{end_of_line}{before}{line}" for line in lines))
+    newline = "\r\n" if text[position - 1] == "\r" else "\n"
+    position += 1 - len(newline)
+    return Edit(position, position, "".join(f"{newline}{indent}{line}" for line in lines))

@@ -1,7 +1,7 @@
-"""Where things are not as the file of record says, in sentences.
+"""Config drift: differences between the model config file, the disk and the replicas.
 
-Every sentence names the replica, the version or the label, so that it can be acted on. Replicas
-that differ in the same way share one.
+Each sentence names the replica, the version or the label to act on. Replicas that differ in the
+same respect share a sentence.
 """
 
 from __future__ import annotations
@@ -10,53 +10,48 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from seq2sum import State
 
+from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Current, Replica
 
-ON_THEIR_WAY = (State.START, State.LOADING, State.AVAILABLE)
-"""States of a version that is loaded or about to be. What is UNLOADING or END needs no word when
-nobody wants it."""
+LOADED_SOON = (State.START, State.LOADING, State.AVAILABLE)
+"""States of a version that is loaded or about to be. UNLOADING and END of a version that is not
+aspired to are not drift."""
 
 
 def drift(current: Current) -> list[str]:
-    """A sentence for every difference between the file of record, the disk and the replicas."""
+    """Returns a sentence for every difference."""
     return [
-        *silent(current),
-        *_record(current),
-        *_wanted(current),
-        *_unwanted(current),
+        *_down(current),
+        *_config(current),
+        *_not_available(current),
+        *_not_aspired(current),
         *label_drift(current),
     ]
 
 
-def first_line(text: str) -> str:
-    """What an error says first: the rest is paths and traces."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason is given")
-
-
-def silent(current: Current) -> Iterator[str]:
-    """Which replicas do not answer, and why."""
+def _down(current: Current) -> Iterator[str]:
     for replica in current.down:
         yield f"{replica.target} does not answer: {first_line(replica.error)}"
 
 
-def _record(current: Current) -> Iterator[str]:
+def _config(current: Current) -> Iterator[str]:
     policy = current.recorded.policy
     if policy.kind != "specific":
-        told = f"latest {policy.count}" if policy.kind == "latest" else policy.kind
+        shown = f"latest {policy.count}" if policy.kind == "latest" else policy.kind
         yield (
-            f"the policy in the file of record is {told}, not specific: the folder decides "
+            f"the policy in the model config file is {shown}, not specific: the folder decides "
             "what is loaded"
         )
     if current.stable is None:
-        yield "no version is stable yet in the file of record"
+        yield "no version is stable in the model config file"
     for version in sorted(current.aspired - set(current.on_disk)):
         yield f"version {version} is wanted, and is missing on disk"
     for label, version in sorted(current.recorded.labels.items()):
         if version not in current.aspired:
-            yield f"label {label} is on version {version}, which the file of record does not want"
+            yield f"label {label} is on version {version}, which is not wanted"
 
 
-def _wanted(current: Current) -> Iterator[str]:
+def _not_available(current: Current) -> Iterator[str]:
     for version in sorted(current.aspired):
         yield from _grouped(
             current,
@@ -70,7 +65,7 @@ def _wanted(current: Current) -> Iterator[str]:
 
 
 def _shortcoming(replica: Replica, version: int) -> tuple[str, str]:
-    """What a version is on a replica that does not answer with it, and why."""
+    """Returns the state of a version that is not AVAILABLE, and the reason."""
     entry = replica.versions.get(version)
     if entry is None:
         return "is not known", ""
@@ -81,7 +76,7 @@ def _shortcoming(replica: Replica, version: int) -> tuple[str, str]:
     return "failed to load (END)", f": {first_line(entry.error)}"
 
 
-def _unwanted(current: Current) -> Iterator[str]:
+def _not_aspired(current: Current) -> Iterator[str]:
     up = current.up
     known = {version for replica in up for version in replica.versions}
     for version in sorted(known - current.aspired):
@@ -90,21 +85,21 @@ def _unwanted(current: Current) -> Iterator[str]:
             (
                 (replica, (replica.versions[version].state.name, ""))
                 for replica in up
-                if version in replica.versions and replica.versions[version].state in ON_THEIR_WAY
+                if version in replica.versions and replica.versions[version].state in LOADED_SOON
             ),
             f"version {version} is not wanted, and is ",
         )
 
 
 def label_drift(current: Current) -> Iterator[str]:
-    """Which labels mean other versions than the file of record says, and where."""
+    """Yields a sentence for every label that points at another version than in the config file."""
     up = current.up
     recorded = current.recorded.labels
     for label in sorted({*recorded, *(label for replica in up for label in replica.labels)}):
         if label in recorded:
-            begin = f"label {label} should be {_named(recorded[label])}, and is "
+            start = f"label {label} should be {_named(recorded[label])}, and is "
         else:
-            begin = f"label {label} is not in the file of record, and is "
+            start = f"label {label} is not in the model config file, and is "
         yield from _grouped(
             current,
             (
@@ -112,19 +107,19 @@ def label_drift(current: Current) -> Iterator[str]:
                 for replica in up
                 if label in replica.labels and replica.labels[label] != recorded.get(label)
             ),
-            begin,
+            start,
         )
 
 
 def _grouped(
-    current: Current, found: Iterable[tuple[Replica, tuple[str, str]]], begin: str
+    current: Current, found: Iterable[tuple[Replica, tuple[str, str]]], start: str
 ) -> Iterator[str]:
-    """One sentence for all replicas of which the same is to be said: what, where, why."""
+    """Yields one sentence for all replicas with the same finding: what, where, why."""
     groups: dict[tuple[str, str], list[Replica]] = {}
-    for replica, said in found:
-        groups.setdefault(said, []).append(replica)
+    for replica, finding in found:
+        groups.setdefault(finding, []).append(replica)
     for (what, why), replicas in groups.items():
-        yield f"{begin}{what} on {_where(current, replicas)}{why}"
+        yield f"{start}{what} on {_where(current, replicas)}{why}"
 
 
 def _where(current: Current, replicas: Sequence[Replica]) -> str:

@@ -1,4 +1,4 @@
-"""What a rollout can end with, as exit codes that a pipeline can use."""
+"""Errors of a rollout, and the exit codes that they lead to."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ class Exit(IntEnum):
     """Exit codes of `seq2sum-rollout`."""
 
     DONE = 0
-    """What was asked for holds, and was looked at on every replica."""
+    """The command succeeded, and its effect was verified on every replica."""
     FAILED = 1
-    """It does not hold. Traffic is where it was, or has been taken back there."""
+    """The command failed. Traffic did not move, or was moved back."""
     USAGE = 2
-    """The command line or a file that it names makes no sense; nothing was touched."""
+    """The command line, or a file that it names, is not valid; nothing was changed."""
     INCONCLUSIVE = 3
-    """Nothing went wrong, and not enough was seen to go on: a person decides."""
+    """Too little was measured to go on: a person has to decide."""
 
 
 class RolloutError(Exception):
-    """The base of all: what was wrong, where, and what to do."""
+    """Base class. The message says what is wrong, where, and what to do."""
 
     code = Exit.FAILED
 
 
 class UsageError(RolloutError):
-    """The operator's: an option or a file that makes no sense."""
+    """An option or a file of the operator is not valid."""
 
     code = Exit.USAGE
 
 
 class Refused(RolloutError):
-    """It cannot be done safely from where things are; nothing was touched."""
+    """The change would not be safe in the current state; nothing was changed."""
 
 
 class Failed(RolloutError):
-    """It was begun and did not come to its end."""
+    """The change was started and could not be completed."""
 
 
 class VersionFailed(Failed):
-    """The version itself is at fault: its number is never used again."""
+    """The version itself is at fault: its number is burned."""
 
 
 class Inconclusive(RolloutError):
-    """Too little was seen to judge."""
+    """Too little was measured for a verdict."""
 
     code = Exit.INCONCLUSIVE

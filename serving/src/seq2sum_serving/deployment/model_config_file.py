@@ -1,7 +1,8 @@
-"""The file of record: `models.config`, which every replica reads and polls.
+"""The model config file, `models.config`, which every replica reads and polls.
 
-It is read, changed and put in place under a lock, as a whole; what a server would not take is
-not written. A change names what it changes from: two operators cannot undo each other unseen.
+It is read, changed and replaced as a whole, under a lock; a text that a server would refuse is
+never written. A change names the entry that it starts from, so that two operators cannot undo each
+other's changes unnoticed.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from seq2sum_serving.deployment import atomic_file, config_text, file_lock
 from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.deployment.state import ModelEntry
 
-LOCAL = "file://"
-"""May stand before a path on a server's disk, as in TensorFlow's file systems."""
+FILE_SCHEME = "file://"
+"""Optional prefix of a local base path, which TensorFlow's file systems accept."""
 
 
 class ModelConfigFile:
@@ -26,24 +27,24 @@ class ModelConfigFile:
         self.model = model
 
     def text(self) -> str:
-        """The file as it is.
+        """Returns the content of the file.
 
         Raises:
-            UsageError: It cannot be read.
+            UsageError: The file is missing or cannot be read.
         """
         try:
-            return self.path.read_bytes().decode()  # with the ends of lines as they are
+            return self.path.read_bytes().decode()  # keeps the line endings
         except FileNotFoundError as error:
             raise UsageError(
-                f"there is no model config file {self.path}. Name it with --config, or write it "
-                "and start the servers with it by --model_config_file:\n"
+                f"cannot find the model config file {self.path}. Name it with --config, or create "
+                "it and start the servers with --model_config_file:\n"
                 + config_text.EXAMPLE.format(model=self.model)
             ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read the model config file {self.path}: {error}") from error
 
     def lock_path(self, suffix: str) -> Path:
-        """Returns the path of a lock: one for all the links that lead to the file.
+        """Returns the path of a lock, which is the same for all links to the file.
 
         Raises:
             Refused: The file cannot be changed.
@@ -56,77 +57,77 @@ class ModelConfigFile:
 
         Raises:
             Refused: The file cannot be changed.
-            Failed: Its folder cannot be written.
+            Failed: Its folder is not writable.
         """
         try:
             atomic_file.check_replaceable(self.path)
         except OSError as error:
-            raise self._unwritten(error) from error
+            raise self._cannot_write(error) from error
 
     def message(self) -> ModelServerConfig:
-        """All of it, as servers take it in a reload.
+        """Returns the whole file as the message of a reload.
 
         Raises:
-            UsageError: It is missing, or no server would take it.
+            UsageError: The file is missing, or a server would refuse it.
         """
-        return self._told(self.text())[0]
+        return self._parse(self.text())[0]
 
     def read(self) -> ModelEntry:
-        """What it says about the model's versions and labels.
+        """Returns the model's version policy and labels.
 
         Raises:
-            UsageError: It is missing, no server would take it, or it lacks the model.
+            UsageError: The file is missing, a server would refuse it, or it lacks the model.
         """
-        return config_text.recorded(self._told(self.text())[1])
+        return config_text.model_entry(self._parse(self.text())[1])
 
     def base_path(self) -> str:
-        """Returns the path where the servers look for versions; they take `file://` before it, too.
+        """Returns the path in which the servers look for versions, without `file://`.
 
         Raises:
-            UsageError: As `read`.
+            UsageError: As in `read`.
         """
-        return self._told(self.text())[1].base_path.removeprefix(LOCAL)
+        return self._parse(self.text())[1].base_path.removeprefix(FILE_SCHEME)
 
     def change(self, before: ModelEntry, after: ModelEntry) -> None:
-        """Puts other versions and labels in place.
+        """Writes other versions and labels.
 
         Args:
-            before: What the change was decided on.
-            after: What shall stand there.
+            before: The entry that the change was decided on.
+            after: The new entry.
 
         Raises:
-            UsageError: It is missing, or is written in a way that cannot be changed safely.
-            Refused: It is part of a volume that cannot be changed.
-            Failed: Somebody else has changed it meanwhile, or it cannot be written.
+            UsageError: The file is missing, or is written in a form that cannot be edited safely.
+            Refused: The file is part of a volume that cannot be changed.
+            Failed: The entry is not `before` any more, or the file could not be written.
         """
         try:
             with file_lock.hold(self.lock_path("lock")):
                 text = self.text()
-                if config_text.recorded(self._told(text)[1]) != before:
+                if config_text.model_entry(self._parse(text)[1]) != before:
                     raise Failed(
-                        f"{self.path} was changed by somebody else meanwhile. Nothing was "
-                        "written: look at it with `status`, and begin again"
+                        f"{self.path} was changed by somebody else in the meantime. Nothing was "
+                        "written: check it with `status`, and start again"
                     )
                 try:
-                    new = config_text.changed(text, self.model, after)
+                    new = config_text.replace_entry(text, self.model, after)
                 except UsageError as error:
                     raise UsageError(f"{self.path}: {error}") from error
                 if new != text:
                     atomic_file.write(self.path, new)
         except OSError as error:
-            raise self._unwritten(error) from error
+            raise self._cannot_write(error) from error
 
-    def _unwritten(self, error: OSError) -> Failed:
+    def _cannot_write(self, error: OSError) -> Failed:
         return Failed(
-            f"cannot write {self.path}: {error.strerror}. It is as it was, and so is traffic"
+            f"cannot write {self.path}: {error.strerror}. The file and the traffic are unchanged"
         )
 
-    def _told(self, text: str) -> tuple[ModelServerConfig, ModelConfig]:
+    def _parse(self, text: str) -> tuple[ModelServerConfig, ModelConfig]:
         try:
-            message = config_text.parsed(text)
-            return message, config_text.entry(message, self.model)
+            message = config_text.parse(text)
+            return message, config_text.find_model(message, self.model)
         except UsageError as error:
             raise UsageError(
-                f"{self.path}: {error}\nServers go on with what they have; but a restart needs "
-                "the file. Put it right, then begin again"
+                f"{self.path}: {error}\nRunning servers keep their configuration, but a restart "
+                "needs the file. Correct it, then start again"
             ) from error

@@ -1,11 +1,11 @@
-"""Version folders below a model's base path, and how one gets there: whole, by one rename."""
+"""The base path of a model: its version folders, and how a new one is published."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,12 +14,14 @@ from typing import Any
 from seq2sum import model_versions
 from seq2sum.addition import contract
 
-from seq2sum_serving.deployment import atomic_file, model_card
+from seq2sum_serving.deployment import atomic_file
 from seq2sum_serving.deployment.errors import Failed, Refused, UsageError
 
 SAVED_MODEL = "saved_model.pb"
-STAGING = ".publishing-"
-"""What a version is called until it is whole: no number, so no server looks at it."""
+MODEL_CARD = Path("assets.extra", "model_card.md")
+"""Written by `seq2sum-train export`."""
+CARD_TITLE = re.compile(rb"\A(# [^\r\n]*, version )[0-9]+(?=[ \t\r]*$)", re.MULTILINE)
+"""First line of a model card, up to the version number."""
 
 
 class ModelStore:
@@ -29,17 +31,17 @@ class ModelStore:
         self.path = path
 
     def versions(self) -> list[int]:
-        """The numbers of its versions, in order.
+        """Returns the version numbers in ascending order.
 
         Raises:
-            UsageError: There is no such folder here.
+            UsageError: The folder does not exist on this machine.
         """
         try:
             names = [entry.name for entry in self.path.iterdir()]
         except OSError as error:
             raise UsageError(
-                f"cannot look at the base path {self.path}: {error.strerror}. If the servers see "
-                "it under another name than this machine, name it with --base-path"
+                f"cannot read the base path {self.path}: {error.strerror}. If this machine sees it "
+                "under another path than the servers, give it with --base-path"
             ) from error
         numbers = (model_versions.directory_version(name) for name in names)
         return sorted({number for number in numbers if number is not None})
@@ -56,100 +58,99 @@ class ModelStore:
         return self.path / str(version)
 
     def publish(self, source: Path, version: int | None) -> int:
-        """Copies a version folder to the next number, or to `version`; gives back the number.
+        """Copies a version folder to `version`, or to the next number; returns the number.
 
         Raises:
-            UsageError: The source is no version folder.
+            UsageError: The source is not a version folder.
             Refused: The number is taken.
-            Failed: It cannot be read or written; nothing of it is left.
+            Failed: It could not be copied; nothing of the copy is left.
         """
         number = next_version(self.versions()) if version is None else version
         self.check(source, number)
-        staging = self.path / f"{STAGING}{number}-{uuid.uuid4().hex}"
         try:
-            try:
-                shutil.copytree(source, staging)
-                model_card.renumber(staging / model_card.PLACE, number)
-                for parent, _, names in os.walk(staging):
-                    for name in (*names, "."):
-                        atomic_file.fsync(Path(parent, name))
-                # Fails on a directory that is there: the loser of a race loses cleanly.
-                os.rename(staging, self.path / str(number))
-                atomic_file.fsync(self.path)
-            finally:
-                with suppress(OSError):
-                    shutil.rmtree(staging)
+            atomic_file.copy_folder(
+                source, self.path / str(number), lambda copy: _renumber(copy / MODEL_CARD, number)
+            )
         except (OSError, shutil.Error) as error:
-            reason = getattr(error, "strerror", None) or _first(error)
-            raise self._unpublished(source, number, reason) from error
+            reason = getattr(error, "strerror", None) or _first_reason(error)
+            raise self._cannot_publish(source, number, reason) from error
         return number
 
     def check(self, source: Path, number: int) -> None:
         """Checks that a folder can be published under a number; writes nothing.
 
         Raises:
-            UsageError: The source is no version folder.
+            UsageError: The source is not a version folder.
             Refused: The number is taken.
-            Failed: A file cannot be copied, or the base path cannot be written.
+            Failed: A file cannot be copied, or the base path is not writable.
         """
         if not (source / SAVED_MODEL).is_file():
-            raise UsageError(f"{source} is no version to publish: it has no {SAVED_MODEL}")
-        there = self.versions()
-        if number in there:
+            raise UsageError(f"{source} is not a version folder: it has no {SAVED_MODEL}")
+        versions = self.versions()
+        if number in versions:
             raise Refused(
                 f"version {number} exists in {self.path}: versions are never overwritten; the "
-                f"next free one is {next_version(there)}"
+                f"next free one is {next_version(versions)}"
             )
         try:
             atomic_file.check_access(self.path, os.W_OK | os.X_OK)
         except OSError as error:
-            raise self._unpublished(source, number, str(error.strerror)) from error
+            raise self._cannot_publish(source, number, str(error.strerror)) from error
         try:
             atomic_file.check_copyable(source)
         except OSError as error:
-            raise self._unpublished(source, number, str(error)) from error
+            raise self._cannot_publish(source, number, str(error)) from error
 
-    def _unpublished(self, source: Path, number: int, reason: str) -> Failed:
+    def _cannot_publish(self, source: Path, number: int, reason: str) -> Failed:
         return Failed(
-            f"cannot publish {source} as {self.path / str(number)}: {reason}. Nothing of it is "
-            "left there"
+            f"cannot publish {source} as {self.path / str(number)}: {reason}. No part of it was "
+            "left behind"
         )
 
 
 def read_contract(folder: Path) -> dict[str, Any] | None:
-    """Returns what a version says of itself; None if it says nothing.
+    """Returns the contract file of a version; None if it has none.
 
     Raises:
-        Refused: What it says is not a JSON object.
+        Refused: The file is not a JSON object.
     """
     path = folder / "assets.extra" / contract.FILE_NAME
     try:
-        told = json.loads(path.read_bytes())
+        parsed = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise Refused(f"cannot read {path}: {error}. Export the version anew") from error
-    if not isinstance(told, dict):
-        raise Refused(f"{path} is no contract: export the version anew")
-    return told
+        raise Refused(f"cannot read {path}: {error}. Export the version again") from error
+    if not isinstance(parsed, dict):
+        raise Refused(f"{path} is not a contract: export the version again")
+    return parsed
 
 
 def next_version(used: Iterable[int]) -> int:
-    """Returns the number after all that are used.
+    """Returns the number after the highest one in use.
 
     Raises:
         Refused: A server could not load it: version numbers are int64.
     """
-    highest = max([0, *used])  # a negative number is a version, too
+    highest = max([0, *used])  # a version may be negative
     if highest >= model_versions.LARGEST_VERSION:
         raise Refused(
-            f"version {highest} exists, the highest that a server can load: there is no next "
-            "number. Take that version out of service, and publish it under a lower number"
+            f"version {highest} exists, the highest that a server can load: no number is left "
+            "after it. Take that version out of service, and publish it under a lower number"
         )
     return highest + 1
 
 
-def _first(error: Exception) -> str:
-    """What was wrong with the first file of a folder that could not be copied."""
-    told = error.args[0] if error.args else error
-    return str(told[0][2]) if isinstance(told, list) and told else str(told)
+def _renumber(card: Path, version: int) -> None:
+    """Writes a version into the title of a model card; another title, or no card, stays."""
+    with suppress(FileNotFoundError):
+        text = card.read_bytes()
+        renumbered = CARD_TITLE.sub(rb"\g<1>%d" % version, text)
+        if renumbered != text:
+            atomic_file.write(card, renumbered)
+
+
+def _first_reason(error: Exception) -> str:
+    """Returns the error of the first file that `shutil.copytree` could not copy."""
+    reason = error.args[0] if error.args else error
+    return str(reason[0][2]) if isinstance(reason, list) and reason else str(reason)

@@ -1,8 +1,7 @@
-"""The replicas: asked all at once what they serve, and told what they should.
+"""Clients to all replicas, for reading their state and sending them a configuration.
 
-What a replica answers to a reload proves nothing: only what it serves afterwards does. So a
-reload is a nudge that spares the wait for the next poll of the file, and its failure is told to
-whoever waits for its effect.
+The response to a reload proves nothing: only the state afterwards does. A reload merely saves the
+wait for the next poll of the file, and its error is reported if the expected state does not follow.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from seq2sum_serving.deployment.state import Replica
 
 RELOAD = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
 CALL_SECONDS = 5.0
-"""For a look. A server answers in milliseconds; one that hangs counts as down."""
+"""Timeout of status calls. A server replies in milliseconds; one that hangs counts as down."""
 RELOAD_SECONDS = 3.0
-"""A reload of models that are known returns at once. It waits where an earlier one does: behind a
-model whose version never comes."""
-MOST_AT_A_TIME = 32
+"""Timeout of a reload. With known models it returns at once, unless it queues after an earlier
+reload that waits for a model without a loadable version."""
+MAX_THREADS = 32
 
 Result = TypeVar("Result")
 
@@ -34,17 +33,17 @@ class Replicas:
     """All replicas of a model.
 
     Args:
-        named: What `--targets` says; a name is resolved anew with each look.
-        model: The model's name.
-        tls: Encryption; None for none.
+        target_list: Value of `--targets`; a DNS name is resolved before each round of calls.
+        model: Name of the model.
+        tls: None for plaintext.
     """
 
-    def __init__(self, named: str, model: str, *, tls: seq2sum.TLS | None = None) -> None:
-        self.named = named
+    def __init__(self, target_list: str, model: str, *, tls: seq2sum.TLS | None = None) -> None:
         self.model = model
+        self._targets = target_list
         self._tls = tls
         self._clients: dict[str, seq2sum.Client] = {}
-        targets.validate(named)
+        targets.validate(target_list)
 
     def __enter__(self) -> Self:
         return self
@@ -55,45 +54,44 @@ class Replicas:
         self._clients.clear()
 
     def clients(self) -> dict[str, seq2sum.Client]:
-        """A client for each replica, by address; those of replicas that are gone are closed."""
-        there = targets.resolve(self.named)
-        for gone in self._clients.keys() - there:
+        """Returns a client for each current address; closes those of other addresses."""
+        addresses = targets.resolve(self._targets)
+        for gone in self._clients.keys() - addresses:
             self._clients.pop(gone).close()
-        for address in there:
+        for address in addresses:
             if address not in self._clients:
                 self._clients[address] = seq2sum.Client(
                     address,
                     model=self.model,
                     tls=self._tls,
                     timeout=CALL_SECONDS,
-                    # A replica that comes back is seen at the next look, not after a minute.
-                    options=[("grpc.max_reconnect_backoff_ms", 1000)],
+                    # Reconnects within a second to a replica that was down, not within a minute.
+                    channel_options=[("grpc.max_reconnect_backoff_ms", 1000)],
                 )
-        return {address: self._clients[address] for address in there}
+        return {address: self._clients[address] for address in addresses}
 
     def observe(self, labels: Iterable[str]) -> list[Replica]:
-        """What each of them serves, and who answers to these labels."""
-        asked = tuple(dict.fromkeys(labels))
-        return list(
-            self._each(lambda target, client: observe_replica(target, client, asked)).values()
-        )
+        """Returns the state of each replica, with the versions behind these labels."""
+        distinct = tuple(dict.fromkeys(labels))
+        found = self._each(lambda target, client: observe_replica(target, client, distinct))
+        return list(found.values())
 
     def resolve_label(self, label: str) -> dict[str, int | str]:
-        """By address: the version that answers a call with this label, or what went wrong.
+        """Returns, by address, the version that answers calls with a label, or an error.
 
-        Replicas are asked for metadata, which every model has, whatever its inputs are.
+        Calls GetModelMetadata, which every model supports, whatever its inputs are.
         """
 
-        def ask(_: str, client: seq2sum.Client) -> int | str:
+        def resolve(_: str, client: seq2sum.Client) -> int | str:
             try:
                 return client.describe(label=label).version
             except seq2sum.Seq2SumError as error:
                 return error_text(error)
 
-        return self._each(ask)
+        return self._each(resolve)
 
     def reload_config(self, config: ModelServerConfig) -> dict[str, str]:
-        """Tells each of them the whole configuration; what those say who do not take it."""
+        """Sends each replica the whole configuration; returns the errors by address."""
         request = ReloadConfigRequest(config=config)
 
         def reload(target: str, _: seq2sum.Client) -> str:
@@ -106,16 +104,16 @@ class Replicas:
                 try:
                     call(request, timeout=RELOAD_SECONDS)
                 except grpc.RpcError as error:
-                    failed: Any = error  # what a unary call raises is the call, too
-                    return _refusal(failed.code(), failed.details() or "")
+                    failed: Any = error  # the error of a unary call is also its call object
+                    return _reload_error(failed.code(), failed.details() or "")
             return ""
 
         return {target: text for target, text in self._each(reload).items() if text}
 
     def _each(self, work: Callable[[str, seq2sum.Client], Result]) -> dict[str, Result]:
-        """What it gives for each replica, by address."""
+        """Calls a function for all replicas in parallel; returns the results by address."""
         clients = self.clients()
-        with ThreadPoolExecutor(min(len(clients), MOST_AT_A_TIME)) as pool:
+        with ThreadPoolExecutor(min(len(clients), MAX_THREADS)) as pool:
             found = pool.map(work, clients.keys(), clients.values())
             return dict(zip(clients, found, strict=True))
 
@@ -134,19 +132,19 @@ def observe_replica(
     labels: Sequence[str],
     left: Callable[[], float] = lambda: CALL_SECONDS,
 ) -> Replica:
-    """What one replica serves.
+    """Returns the state of one replica.
 
     Args:
         target: Its address.
-        client: Of this replica alone.
-        labels: Those that are asked for.
-        left: The seconds that the next call may take.
+        client: A client of this replica alone.
+        labels: The labels to resolve.
+        left: Returns the seconds that the next call may take.
     """
     try:
         versions = {entry.version: entry for entry in client.versions(timeout=left())}
         return Replica(target, versions, resolve_labels(client, labels, left))
     except seq2sum.ModelNotFound:
-        return Replica(target)  # it is up, and has not heard of the model yet
+        return Replica(target)  # up, but without the model so far
     except seq2sum.Seq2SumError as error:
         return Replica(target, error=error_text(error))
 
@@ -154,7 +152,7 @@ def observe_replica(
 def resolve_labels(
     client: seq2sum.Client, labels: Sequence[str], left: Callable[[], float]
 ) -> Mapping[str, int | None]:
-    """The version behind each label; by metadata, so that any model will do."""
+    """Returns the version behind each label, by GetModelMetadata, which works for any model."""
     found: dict[str, int | None] = {}
     for label in labels:
         try:
@@ -165,16 +163,16 @@ def resolve_labels(
 
 
 def error_text(error: seq2sum.Seq2SumError) -> str:
-    """The server's own words, or gRPC's."""
+    """Returns the status code and details of a failed call."""
     if isinstance(error, seq2sum.CallError):
         return f"{error.code.name} {error.details}".strip()
     return str(error)
 
 
-def _refusal(code: grpc.StatusCode, details: str) -> str:
+def _reload_error(code: grpc.StatusCode, details: str) -> str:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return (
-            f"does not take a configuration within {RELOAD_SECONDS:g} s: an earlier reload seems "
-            "to wait for a model whose version never comes"
+            f"does not accept a configuration within {RELOAD_SECONDS:g} s: an earlier reload seems "
+            "to wait for a model without a loadable version"
         )
     return f"{code.name} {details}".strip()

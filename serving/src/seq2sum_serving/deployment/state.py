@@ -1,7 +1,7 @@
-"""What is known about a model at one moment: on disk, in the file of record, on each replica.
+"""The state of a model at one moment: on disk, in the model config file, on each replica.
 
-Plain values, in TensorFlow Serving's words. Whoever looks fills them (`fleet`), whoever decides
-reads them (`plan`), whoever shows draws them (`views`).
+Plain values, in TensorFlow Serving's terms. `replicas` and `model_config_file` read them from the
+deployment, `rollout.planner` decides on them, and `console` shows them.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from dataclasses import dataclass, field
 from seq2sum import State, VersionStatus
 
 STABLE = "stable"
-"""The label of the version that serves."""
+"""Label of the version in service."""
 CANARY = "canary"
-"""The label of the version that is on trial. It rests on the stable version when none is, so that
-a caller who still asks for it is answered."""
+"""Label of the version that is being judged. Without a canary it points at the stable version, so
+that callers that use it still get answers."""
 PREVIOUS = "previous"
-"""The label of the version that served before and is kept loaded, for a rollback without a load."""
+"""Label of the version that was in service before, kept loaded for a rollback without a load."""
 LABELS = (STABLE, CANARY, PREVIOUS)
-"""Those that rollouts own; others of the model are left alone."""
+"""Labels that rollouts manage; they leave other labels of the model alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Which versions a server is told to aspire to."""
+    """A version policy: the versions that a server aspires to."""
 
     kind: str = "latest"
-    """`specific`, `latest` or `all`; TensorFlow Serving takes no policy for latest 1."""
+    """`specific`, `latest` or `all`; without a policy, TensorFlow Serving uses latest 1."""
     versions: frozenset[int] = frozenset()
-    """Of `specific`."""
+    """Versions of `specific`."""
     count: int = 1
-    """Of `latest`."""
+    """Number of versions of `latest`."""
 
     def aspired(self, on_disk: Sequence[int]) -> frozenset[int]:
-        """The versions that a server aspires to with these on disk.
+        """Returns the versions that a server aspires to, given those on disk.
 
-        `specific` names them, whether they are there or not.
+        `specific` lists them, whether they exist or not.
         """
         if self.kind == "specific":
             return self.versions
@@ -46,7 +46,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """What the file of record says about the model."""
+    """The model's entry in the model config file."""
 
     policy: Policy = Policy()
     labels: Mapping[str, int] = field(default_factory=dict)
@@ -54,88 +54,89 @@ class ModelEntry:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """What one server says about the model."""
+    """The model as one server reports it."""
 
     target: str
-    """Its gRPC address."""
+    """gRPC address of the server."""
     versions: Mapping[int, VersionStatus] = field(default_factory=dict)
-    """Every version that it has heard of since it started."""
+    """Every version that the server has known since it started."""
     labels: Mapping[str, int | None] = field(default_factory=dict)
-    """The version that answers a call with each label; None if none does."""
+    """The version that answers calls with each label; None if none does."""
     error: str = ""
-    """Why it says nothing; empty if it does."""
+    """Error of the call to the server; empty if it replied."""
 
     @property
     def up(self) -> bool:
-        """Whether it answers at all."""
+        """Whether the server replied."""
         return not self.error
 
     @property
     def available(self) -> frozenset[int]:
-        """The versions that it answers with."""
+        """The versions that are AVAILABLE."""
         return frozenset(
             number for number, entry in self.versions.items() if entry.state is State.AVAILABLE
         )
 
     def failure(self, version: int) -> str:
-        """Why it could not load a version; empty if it could, or never tried."""
+        """Returns the error of a failed load; empty if the version loaded, or was never tried."""
         entry = self.versions.get(version)
         return entry.error if entry is not None and entry.state is State.END else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """All of it."""
+    """The current state of the deployment."""
 
     on_disk: Sequence[int] = ()
-    """Version numbers below the base path, in order."""
+    """Version numbers below the base path, in ascending order."""
     recorded: ModelEntry = ModelEntry()
+    """The model's entry in the model config file."""
     replicas: Sequence[Replica] = ()
     burned: Mapping[int, str] = field(default_factory=dict)
-    """Versions that failed or were rolled back, and what became of each: never used again."""
+    """Versions that failed or were rolled back, with what happened: never used again."""
 
     @property
     def aspired(self) -> frozenset[int]:
-        """What the file of record tells every replica to aspire to."""
+        """The versions that servers aspire to, by the model config file."""
         return self.recorded.policy.aspired(self.on_disk)
 
     @property
     def stable(self) -> int | None:
-        """The version that the file of record gives the label `stable`."""
+        """The version with the label `stable` in the model config file."""
         return self.recorded.labels.get(STABLE)
 
     @property
     def canary(self) -> int | None:
-        """The version on trial; None if there is none."""
+        """The version that is being judged; None without a canary."""
         version = self.recorded.labels.get(CANARY)
         return None if version == self.stable else version
 
     @property
     def previous(self) -> int | None:
-        """The version to go back to; None if there is none."""
+        """The version to roll back to; None without one."""
         version = self.recorded.labels.get(PREVIOUS)
         return None if version == self.stable else version
 
     @property
     def up(self) -> tuple[Replica, ...]:
-        """The replicas that answer."""
+        """The replicas that replied."""
         return tuple(replica for replica in self.replicas if replica.up)
 
     @property
     def down(self) -> tuple[Replica, ...]:
-        """The replicas that do not answer."""
+        """The replicas that did not reply."""
         return tuple(replica for replica in self.replicas if not replica.up)
 
     def available_everywhere(self, version: int) -> bool:
-        """Whether every replica that is up answers with it."""
+        """Returns whether a version is AVAILABLE on every replica that is up, and one is up."""
         return bool(self.up) and all(version in replica.available for replica in self.up)
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """Where things should be."""
+    """The state that a command wants to reach."""
 
     versions: frozenset[int]
-    """To be loaded on every replica, and no others of the model."""
+    """Versions of the model to be loaded on every replica, and no others."""
     labels: Mapping[str, int]
-    """All of the model's labels; each version is one of `versions`."""
+    """All labels of the model; each points at one of `versions`."""

@@ -1,4 +1,4 @@
-"""Which servers are the replicas: a list of addresses, or all that a name resolves to."""
+"""Addresses of the replicas: a list, or everything that a DNS name resolves to."""
 
 from __future__ import annotations
 
@@ -10,65 +10,66 @@ DNS = "dns:///"
 
 
 def resolve(targets: str) -> list[str]:
-    """The gRPC address of each replica.
+    """Returns the gRPC address of each replica.
 
     Args:
-        targets: `host:port`, several with commas between, or `dns:///name:port`: then every
-            address of the name is a replica, as of now.
+        targets: `host:port`, or several separated by commas, or `dns:///name:port`, where every
+            current address of the name is a replica.
 
     Raises:
-        UsageError: It is written otherwise.
+        UsageError: `targets` is not valid.
         Failed: The name does not resolve.
     """
-    listed = _listed(targets)
+    listed = _split(targets)
     if targets.startswith(DNS):
         host, port = split_address(listed[0])
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise Failed(f"{targets} does not resolve: {error.strerror or error}") from error
-        return sorted({_joined(str(address[4][0]), port) for address in found})
+        return sorted({_join(str(address[4][0]), port) for address in found})
     return listed
 
 
 def validate(targets: str) -> None:
-    """Looks whether it is written as `addresses` takes it; asks nobody.
+    """Checks the form of `targets` as `resolve` takes it; makes no lookup.
 
     Raises:
-        UsageError: It is not.
+        UsageError: `targets` is not valid.
     """
-    _listed(targets)
+    _split(targets)
 
 
 def split_address(target: str) -> tuple[str, int]:
-    """The parts of an address; an IPv6 host keeps its brackets.
+    """Returns host and port of an address; an IPv6 host keeps its brackets.
 
     Raises:
-        UsageError: It is no address.
+        UsageError: The address is not valid.
     """
     host, colon, port = target.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise UsageError(
-            f"{target!r} is no host:port with the gRPC port of a server, as in host:8500"
+            f"invalid target {target!r}: expected host:port with the gRPC port of a server, as in "
+            "host:8500"
         )
     return host, int(port)
 
 
-def _listed(targets: str) -> list[str]:
-    """What is named: addresses, or one name with its port."""
+def _split(targets: str) -> list[str]:
+    """Returns the listed addresses, or the one name with its port."""
     if targets.startswith(DNS):
         name = targets.removeprefix(DNS)
         split_address(name)
         return [name]
     listed = [target.strip() for target in targets.split(",") if target.strip()]
     if not listed:
-        raise UsageError("--targets names no server: write host:port, or dns:///name:port")
+        raise UsageError("--targets is empty: expected host:port, or dns:///name:port")
     for target in listed:
         split_address(target)
     if len(set(listed)) < len(listed):
-        raise UsageError(f"--targets names a server twice: {targets}")
+        raise UsageError(f"--targets lists a server twice: {targets}")
     return listed
 
 
-def _joined(host: str, port: int) -> str:
+def _join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

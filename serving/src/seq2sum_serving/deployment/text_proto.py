@@ -1,8 +1,7 @@
-"""Where the fields of a message stand in its text, so that one can be changed and the rest kept.
+"""Positions of fields in the text of a protobuf message, so that single fields can be edited.
 
-`google.protobuf.text_format` reads and writes whole messages, and a comment is no part of one:
-what it writes back has lost them. This only finds places. Whoever changes text parses it with
-`text_format` before and after.
+`google.protobuf.text_format` reads and writes whole messages and loses comments. This module only
+finds positions: callers parse the text with `text_format` before and after an edit.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of text that is neither blank nor comment."""
+    """A piece of text that is neither whitespace nor a comment."""
 
     kind: str
     text: str
@@ -32,28 +31,28 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field, once for each value that is written out."""
+    """One field; a repeated field once for each value that is written separately."""
 
     name: str
     begin: int
-    """Where its name begins."""
+    """Start of its name."""
     end: int
-    """Where its value ends; a separator after it is not part of it."""
+    """End of its value, without a separator that follows."""
     inner: tuple[int, int] | None
-    """What stands between the braces of a message; None for a scalar or a list."""
+    """Start and end of what is between the braces of a message; None for a scalar or a list."""
     scalar: str | None
-    """The token of a scalar as it is written."""
+    """The token of a scalar, as written; None for a message or a list."""
     fields: tuple[Field, ...]
-    """Of a message."""
+    """Fields of a message."""
 
     def all(self, name: str) -> list[Field]:
-        """Its fields of this name, in order."""
+        """Returns its fields of this name, in order."""
         return [field for field in self.fields if field.name == name]
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A stretch of text and what shall stand there."""
+    """A stretch of text, and its replacement."""
 
     begin: int
     end: int
@@ -61,10 +60,10 @@ class Edit:
 
 
 def fields(text: str) -> tuple[Field, ...]:
-    """The fields of a message that `text_format` accepts.
+    """Returns the fields of a message that `text_format` accepts.
 
     Raises:
-        ValueError: It is none, or is written in a way that is not known here.
+        ValueError: The text is not a message, or is written in a form that is not supported.
     """
     reader = _Reader(tuple(_tokens(text)))
     found = tuple(reader.fields())
@@ -73,15 +72,15 @@ def fields(text: str) -> tuple[Field, ...]:
     return found
 
 
-def edited(text: str, edits: Sequence[Edit]) -> str:
-    """The text with all edits made; they do not overlap."""
-    for edit in sorted(edits, key=lambda one: one.begin, reverse=True):
+def apply(text: str, edits: Sequence[Edit]) -> str:
+    """Returns the text after edits that do not overlap."""
+    for edit in sorted(edits, key=lambda edit: edit.begin, reverse=True):
         text = text[: edit.begin] + edit.text + text[edit.end :]
     return text
 
 
 def removal(text: str, field: Field) -> Edit:
-    """Takes a field out, with its line and the comment behind it where the line is its own."""
+    """Removes a field; with its line and the comment after it if nothing else is on the line."""
     end = field.end
     while end < len(text) and text[end] in " \t,;":
         end += 1
@@ -95,7 +94,7 @@ def removal(text: str, field: Field) -> Edit:
 
 
 def indent(text: str, field: Field) -> str | None:
-    """The blanks before a field that begins its line; None if something else stands there."""
+    """Returns the whitespace before a field; None if the field is not the first on its line."""
     before = text[text.rfind("\n", 0, field.begin) + 1 : field.begin]
     return before if not before.strip() else None
 
@@ -113,18 +112,18 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 class _Reader:
-    """Goes through tokens once."""
+    """Reads fields from tokens, once."""
 
     def __init__(self, tokens: tuple[Token, ...]) -> None:
         self._tokens, self._next = tokens, 0
 
     @property
     def token(self) -> Token | None:
-        """The next one; None at the end."""
+        """The next token; None at the end."""
         return self._tokens[self._next] if self._next < len(self._tokens) else None
 
     def fields(self) -> Iterator[Field]:
-        """Fields up to a closing brace or the end."""
+        """Yields fields up to a closing brace or the end."""
         while (name := self.token) is not None and name.kind == "word":
             self._next += 1
             self._skip(":")
@@ -148,7 +147,7 @@ class _Reader:
             return Field(name.text, name.begin, last.end, None, None, ())
         end = token.end
         while token.kind == "text" and self.token is not None and self.token.kind == "text":
-            end = self._take().end  # texts that follow each other are one
+            end = self._take().end  # adjacent strings are one value
         return Field(name.text, name.begin, end, None, token.text, ())
 
     def _skip(self, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The weights by which callers share their calls between labels: a small file that they read."""
+"""The weights by which callers split their traffic between labels: a small file that they poll."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALL_STABLE: Mapping[str, float] = {STABLE: 100.0}
 
 
 def canary_weights(percent: float) -> dict[str, float]:
-    """Weights that send this much to the version on trial."""
+    """Returns weights that send this percentage of the traffic to the canary."""
     if percent <= 0:
         return dict(ALL_STABLE)
     return {STABLE: 100 - percent, CANARY: percent}
@@ -29,58 +29,59 @@ class TrafficFile:
         self.path = path
 
     def read(self) -> dict[str, float]:
-        """The weights by label; all to `stable` where there is no file.
+        """Returns the weights by label; everything to `stable` without a file.
 
         Raises:
-            UsageError: It holds no weights.
+            UsageError: The file is not valid.
         """
         try:
             weights = json.loads(self.path.read_bytes())
         except FileNotFoundError:
             return dict(ALL_STABLE)
         except (OSError, ValueError, RecursionError) as error:
-            raise UsageError(f"cannot read the weights in {self.path}: {error}") from error
+            raise UsageError(f"cannot read the traffic weights {self.path}: {error}") from error
         if not isinstance(weights, dict) or not all(map(_is_weight, weights.values())):
             raise UsageError(
-                f'{self.path} holds no weights: it should be like {{"stable": 95, "canary": 5}}'
+                f'invalid traffic weights {self.path}: expected JSON like {{"stable": 95, '
+                '"canary": 5}'
             )
         return {label: float(weight) for label, weight in weights.items()}
 
     def check_writable(self) -> None:
-        """Checks that other weights could be put in place; writes nothing.
+        """Checks that the file could be replaced; writes nothing.
 
         Raises:
             Refused: The file is part of a volume that cannot be changed.
-            Failed: Its folder cannot be written.
+            Failed: Its folder is not writable.
         """
         try:
             atomic_file.check_replaceable(self.path)
         except OSError as error:
-            raise self._unwritten(error) from error
+            raise self._cannot_write(error) from error
 
     def write(self, weights: Mapping[str, float]) -> None:
-        """Puts other weights in place.
+        """Replaces the file.
 
         Raises:
             Refused: The file is part of a volume that cannot be changed.
-            Failed: It cannot be written; the old weights stay.
+            Failed: The file could not be written; the old weights stay.
         """
         try:
             atomic_file.write(self.path, json.dumps(dict(weights)) + "\n")
         except OSError as error:
-            raise self._unwritten(error) from error
+            raise self._cannot_write(error) from error
 
-    def _unwritten(self, error: OSError) -> Failed:
+    def _cannot_write(self, error: OSError) -> Failed:
         return Failed(
-            f"cannot write the weights {self.path}: {error.strerror}. They are as they were"
+            f"cannot write the traffic weights {self.path}: {error.strerror}. They are unchanged"
         )
 
 
 def _is_weight(value: Any) -> bool:
-    """Whether callers that read the file would take it."""
+    """Returns whether `seq2sum.SplitFile` accepts a weight."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
         return value >= 0 and math.isfinite(value)
-    except OverflowError:  # a whole number that no float holds
+    except OverflowError:  # an integer too large for a float
         return False

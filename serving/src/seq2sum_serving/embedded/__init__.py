@@ -1,6 +1,6 @@
-"""The embedded server: TensorFlow Serving's protocol and words, where there is no container engine.
+"""The embedded server: speaks TensorFlow Serving's protocol without its container.
 
-Four nouns, as in TensorFlow Serving. A Source says which versions are aspired, a Loader knows
-how to load one, the Policy picks the next action, and the Manager carries it out and hands
-out counted handles.
+Its parts have TensorFlow Serving's names. A Source reports the aspired versions, a Loader loads a
+version, the Policy chooses the next action, and the Manager executes it and provides
+reference-counted handles.
 """

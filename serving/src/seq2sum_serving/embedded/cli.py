@@ -24,23 +24,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FAILED = 255
-"""Exit code of everything that keeps a server from starting, and of `--help`, as there."""
+"""Exit code of a failed start, and of `--help`, as of tensorflow_model_server (main.cc)."""
 INTERRUPTED = 130
-SECONDS_TO_LEAVE = 1.0
-THREADS = ("source", "config", "manager", "load", "unload", "batch", "request", "rest")
-"""Names of the server's threads begin so."""
+THREAD_EXIT_SECONDS = 1.0
+THREAD_NAME_PREFIXES = (
+    "source", "config", "manager", "load", "unload", "batch", "request", "rest",
+)  # fmt: skip
+"""Prefixes of the names of the server's threads."""
 
 
-def show(text: str) -> None:
-    """Prints a text, as much of it as the reader of standard output takes."""
+def print_text(text: str) -> None:
+    """Prints a text; ignores a closed pipe or a full disk."""
     try:
         print(text, end="", flush=True)
-    except OSError:  # a closed pipe, a full disk; the flush at exit must not meet it again
+    except OSError:  # replaces stdout, so that the flush at exit does not fail again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a server; gives back the exit code."""
+    """Runs a server, and returns the exit code."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s", stream=sys.stderr
     )
@@ -51,32 +53,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: {error.message}; see {name} --help", file=sys.stderr, flush=True)
         return FAILED
     if flags.help:
-        show(flag_help.text())
+        print_text(flag_help.text())
         return FAILED
     if flags.version:
-        show(flag_help.versions())
+        print_text(flag_help.versions())
         return 0
-    if arguments is None:  # else this process has another purpose, too
+    if arguments is None:  # else this process is not the command's own
         environment.restart_if_needed()
     try:
         return leave(serve(flags))
     except ServingError as error:
         return leave(FAILED, f"Failed to start server. Error: {error}")
-    except KeyboardInterrupt:  # before the server has its own way to stop
+    except KeyboardInterrupt:  # before the server handles signals
         return leave(INTERRUPTED)
 
 
 def serve(flags: Flags) -> int:
-    """Checks what can be checked at once, then loads TensorFlow and serves.
+    """Checks the configuration, then loads TensorFlow and serves; returns the exit code.
 
     Raises:
-        ServingError: It cannot start.
+        ServingError: The server cannot start.
     """
-    command_line.refuse_missing(flags)
-    if names := command_line.ineffective(flags):
-        log.warning("Without effect here: %s", ", ".join(f"--{name}" for name in names))
-    memory.limit()
-    from seq2sum_serving.embedded.reservation import reserved
+    command_line.check_supported(flags)
+    if names := command_line.ignored(flags):
+        log.warning("Flags without effect: %s", ", ".join(f"--{name}" for name in names))
+    memory.configure_malloc()
+    from seq2sum_serving.embedded.ports import reserved
     from seq2sum_serving.embedded.rpc.credentials import credentials
     from seq2sum_serving.embedded.startup import configuration
 
@@ -90,10 +92,10 @@ def serve(flags: Flags) -> int:
 
 def _loaded(flags: Flags, config: ServerConfig) -> Server:
     """Loads TensorFlow and the models."""
-    # TensorFlow tells of CPU features and deprecations on every start; errors still show.
+    # TensorFlow logs CPU features and deprecations on every start; errors are still logged.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # The kernels that the stock container takes on current processors. They are quicker for
-    # large batches and large models, and some of them have their own words for errors.
+    # The kernels that the stock container uses on current processors. They are faster for large
+    # batches and large models, and some of them have different error messages.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from seq2sum_serving.embedded.inference.session_config import session_config
@@ -106,7 +108,7 @@ def _loaded(flags: Flags, config: ServerConfig) -> Server:
         inter_op=flags.tensorflow_inter_op_parallelism,
         gpu_memory_fraction=flags.per_process_gpu_memory_fraction,
     )
-    if flags.mixed_precision == "bfloat16":  # any other word is without effect there too
+    if flags.mixed_precision == "bfloat16":  # other values have no effect (main.cc)
         rewrites = session.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON
     server = Server(replace(config, session_config=session))
@@ -114,23 +116,22 @@ def _loaded(flags: Flags, config: ServerConfig) -> Server:
     return server
 
 
-def leave(code: int, last_words: str = "") -> int:
-    """The exit code, for a process whose threads have ended.
+def leave(code: int, message: str = "") -> int:
+    """Waits for the server's threads, and returns the exit code; ends the process if one runs on.
 
-    A thread may still be inside TensorFlow, in a load or a graph that nothing can interrupt.
-    To wait for it could take for ever, and to end the interpreter under it crashes; so the
-    process ends here then.
+    A thread may still be inside TensorFlow, in a load or a graph that cannot be interrupted.
+    Waiting for it could take forever, and the interpreter would crash if it exited meanwhile.
 
     Args:
         code: Exit code.
-        last_words: The last line on standard error, whatever threads had to say before.
+        message: The last line to print on standard error, after those of threads.
     """
-    deadline = time.monotonic() + SECONDS_TO_LEAVE
-    others = [t for t in threading.enumerate() if t.name.startswith(THREADS)]
+    deadline = time.monotonic() + THREAD_EXIT_SECONDS
+    others = [t for t in threading.enumerate() if t.name.startswith(THREAD_NAME_PREFIXES)]
     for thread in others:
         thread.join(max(0.0, deadline - time.monotonic()))
-    if last_words:
-        print(last_words, file=sys.stderr, flush=True)
+    if message:
+        print(message, file=sys.stderr, flush=True)
     if any(thread.is_alive() for thread in others):
         logging.shutdown()
         os._exit(code)

@@ -1,4 +1,4 @@
-"""What a server is told, as one value."""
+"""The configuration of a server, as one value."""
 
 from __future__ import annotations
 
@@ -17,78 +17,78 @@ ChannelArgument = tuple[str, int | str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreOptions:
-    """What a core is told about models, their versions and their labels."""
+    """Options for models, their versions and their labels."""
 
     allow_unavailable_labels: bool = False
     """Whether a new label may point to a version that is not AVAILABLE."""
     poll_seconds: int = 1
-    """Pause between two looks at the base paths; 0: look once; negative: never."""
+    """Interval between polls of the base paths; 0: poll once; negative: never."""
     load_threads: int = 0
-    """0: the manager loads."""
+    """0: the manager's thread loads."""
     unload_threads: int = 0
-    """0: the manager unloads."""
+    """0: the manager's thread unloads."""
     load_retries: int = 5
-    """Further attempts to load a version that failed."""
+    """Attempts to load a version after the first one failed."""
     retry_seconds: float = 60.0
-    """Pause before each of them."""
+    """Pause before each of these attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """One server. Unless said otherwise a field is the flag of nearly its name."""
+    """The configuration of one server; most fields hold the flag of a similar name."""
 
     models: model_server_config_pb2.ModelServerConfig
-    """The models at the start."""
+    """The models to load first."""
     model_config_file: str = ""
-    """Where they come from; empty: from flags."""
+    """The file that lists the models; empty: they come from flags."""
     model_config_file_poll_seconds: int = 0
-    """Pause between two reads of it; 0: it is read once."""
+    """Interval between reads of this file; 0: read once."""
     core: CoreOptions = field(default_factory=CoreOptions)
-    """How they are kept."""
+    """Options for models and versions."""
     tags: tuple[str, ...] = ("serve",)
-    """Of the graph in a SavedModel."""
+    """Tags of the graph in a SavedModel."""
 
     host: str = "127.0.0.1"
     """Address of all ports."""
     port: int = 8500
-    """gRPC port; 0: none."""
+    """gRPC port; 0: no port."""
     socket_path: str = ""
-    """UNIX socket for gRPC; empty: none."""
+    """UNIX socket for gRPC; empty: no socket."""
     grpc_max_threads: int = 8
-    """Threads for calls, the one that waits for the next call among them."""
+    """Threads for calls; one of them waits for the next call."""
     processes: int = 1
-    """Processes that answer gRPC on the port."""
+    """Processes that serve gRPC on the port: the first one and its workers."""
     channel_arguments: tuple[ChannelArgument, ...] = ()
-    """gRPC's own options."""
+    """Channel arguments for gRPC."""
     ssl: SSLConfig | None = None
     """TLS for gRPC."""
     health: bool = False
-    """Whether grpc.health.v1.Health is there."""
+    """Whether grpc.health.v1.Health is served."""
     grace_seconds: float = 30.0
-    """How long calls may go on after SIGTERM."""
+    """Time that running calls may take after SIGTERM."""
 
     rest_port: int = 0
-    """REST and metrics; 0: none."""
+    """Port of REST and metrics; 0: no port."""
     rest_threads: int = 8
-    """One of them only accepts."""
+    """Threads of REST; one of them only accepts connections."""
     rest_timeout_seconds: float | None = 30.0
-    """For a graph to run; None: no limit."""
+    """Limit on the run of a graph; None: no limit."""
     rest_cors: bool = False
     """Whether CORS headers are sent."""
     monitoring: MonitoringConfig | None = None
-    """What of the metrics is shown."""
-    monitoring_broken: str = ""
-    """Why there is no REST, as there: the error of the monitoring file."""
+    """Which metrics are exported; None: none."""
+    monitoring_error: str = ""
+    """Error of the monitoring file, with which the REST port stays closed; empty: no error."""
 
     batching: BatchingParameters | None = None
-    """None: requests are not merged."""
+    """Parameters of batching; None: no batching."""
     per_model_batching: bool = False
-    """Whether versions have batching parameters of their own."""
+    """Whether each version has its own batching parameters."""
     session_config: Any = None
     """ConfigProto of every session; None: TensorFlow's defaults."""
     warmup: bool = True
     """Whether records are replayed before a version is AVAILABLE."""
     warmup_iterations: int = 0
-    """How often each; 0: once."""
+    """How often each record is replayed; 0: once."""
     inference: InferenceOptions = field(default_factory=InferenceOptions)
-    """What flags change about requests."""
+    """Options for requests."""

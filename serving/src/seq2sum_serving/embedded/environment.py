@@ -1,4 +1,4 @@
-"""The environment that a process has to be started with, as nothing else sets it."""
+"""The environment variables that must be set before the server's process starts."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ UTF8 = "PYTHONUTF8"
 
 
 def restart_if_needed() -> None:
-    """Starts this program again, as the same process, if it needs another environment.
+    """Executes this program again, in the same process, if it needs other environment variables.
 
-    For the main thread of a program that has done nothing yet. Processes that it starts inherit
-    the environment.
+    For the main thread of a program that has done nothing yet. Child processes inherit the
+    environment.
     """
-    needed = wanted(os.environ, sys.getfilesystemencoding())
+    needed = required(os.environ, sys.getfilesystemencoding())
     if needed != dict(os.environ):
         os.environ.update(needed)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def wanted(environment: Mapping[str, str], encoding: str) -> dict[str, str]:
-    """The environment that the server needs.
+def required(environment: Mapping[str, str], encoding: str) -> dict[str, str]:
+    """Returns the environment that the server needs.
 
     Args:
-        environment: The one that there is.
-        encoding: How Python decodes file names and arguments with it. In a C locale that may be
-            ASCII, and neither a path of a model nor a message could have another letter;
-            TensorFlow takes all of them as UTF-8.
+        environment: The current environment.
+        encoding: The encoding with which Python decodes file names and arguments. In a C locale it
+            may be ASCII, but TensorFlow takes paths and messages as UTF-8.
     """
     needed = dict(environment)
-    tunables = memory.without_caches(environment.get(TUNABLES, ""))
+    tunables = memory.without_thread_caches(environment.get(TUNABLES, ""))
     if tunables:
         needed[TUNABLES] = tunables
     if encoding.lower() != "utf-8":

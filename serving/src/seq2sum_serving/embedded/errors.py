@@ -1,4 +1,4 @@
-"""Errors of serving: a status code and a message, as they go over the wire."""
+"""Errors of the server: a status code and a message, as clients receive them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Code(IntEnum):
 
 
 class ServingError(Exception):
-    """A request or a load that cannot be carried out."""
+    """A request or a load that failed."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -42,3 +42,8 @@ class ServingError(Exception):
 
 class StartupError(ServingError):
     """The server cannot start; the message says what to do where that is known."""
+
+
+def invalid_argument(message: str) -> ServingError:
+    """Returns an error with the code INVALID_ARGUMENT."""
+    return ServingError(Code.INVALID_ARGUMENT, message)

@@ -1,4 +1,4 @@
-"""File names as TensorFlow reads them, and its words for what goes wrong with a file."""
+"""Files as TensorFlow Serving reads them: paths, URIs, text protos, and status codes of errors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import os
 import posixpath
 import re
 from pathlib import Path
+from typing import TypeVar
+
+from google.protobuf import text_format
+from google.protobuf.message import Message
 
 from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
+
+M = TypeVar("M", bound=Message)
 
 URI = re.compile(r"([a-zA-Z][a-zA-Z0-9.]+)://[^/]*(.*)", re.DOTALL)
 """Scheme, host, path: `ParseURI` in tensorflow/core/platform/path.cc."""
 LOCAL = "file"
-"""The one scheme of the local file system, in small letters only; its host is ignored."""
+"""The scheme of the local file system, in lower case only; its host is ignored."""
 
 _CODES = {
     Code.INVALID_ARGUMENT: "EINVAL ENAMETOOLONG E2BIG EFAULT EILSEQ ENOTTY ESPIPE",
@@ -39,7 +45,7 @@ CODES = {
 
 
 def local_path(name: str, *below: str) -> Path:
-    """The path of a file or folder that a flag or a config file names, or of one below it.
+    """Returns the path of a file that a flag or a config file names, or of an entry below it.
 
     Raises:
         ServingError: UNIMPLEMENTED: the name is a URI of another file system.
@@ -52,20 +58,21 @@ def local_path(name: str, *below: str) -> Path:
         raise ServingError(
             Code.UNIMPLEMENTED, f"File system scheme '{scheme}' not implemented (file: '{name}')"
         )
-    # Cleaned like `CleanPath` in TensorFlow: the host may be followed by any number of slashes.
+    # Normalized like `CleanPath` in tensorflow/core/platform/path.cc: any number of slashes may
+    # follow the host.
     return Path("/" + posixpath.normpath(path or "/").lstrip("/"), *below)
 
 
 def join(name: str, below: str) -> str:
-    """The name of an entry of a folder; a URI stays one, as with `JoinPath` in TensorFlow."""
+    """Joins a folder, which may be a URI, and an entry, as `JoinPath` in TensorFlow does."""
     return name + below if name.endswith("/") else f"{name}/{below}"
 
 
 def entries(name: str) -> list[str]:
-    """The names of what a folder holds.
+    """Returns the names of a folder's entries.
 
     Raises:
-        ServingError: It cannot be read.
+        ServingError: The folder cannot be read.
     """
     try:
         return [entry.name for entry in local_path(name).iterdir()]
@@ -73,23 +80,46 @@ def entries(name: str) -> list[str]:
         raise io_error(name, error.errno or 0) from error
 
 
+def read_text_proto(path: str, message: M) -> M:
+    """Fills a message from a file in protobuf's text format, and returns it.
+
+    Raises:
+        ServingError: The file cannot be read or parsed.
+    """
+    try:
+        content = local_path(path).read_bytes()
+    # TensorFlow maps the file into memory, which fails for a folder and for an empty file.
+    except IsADirectoryError as error:
+        raise io_error(path, errno.ENODEV) from error
+    except OSError as error:
+        raise io_error(path, error.errno or 0) from error
+    if not content:
+        raise io_error(path, errno.EINVAL)
+    try:
+        return text_format.Parse(content, message)
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise ServingError(
+            Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{printable(path)}'"
+        ) from error
+
+
 def io_error(name: str, number: int) -> ServingError:
-    """The error for a file that could not be opened or looked at, by its errno."""
+    """Returns the error for a failed file operation, with TensorFlow's code for the errno."""
     return ServingError(
         CODES.get(number, Code.UNKNOWN), f"{printable(name)}; {os.strerror(number)}"
     )
 
 
 def printable(name: str) -> str:
-    """A file name as valid text: bytes that are not UTF-8 could not be sent to a client."""
+    """Returns a file name with bytes that are not UTF-8 replaced, so that it can be sent."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def utf8(name: str) -> str:
-    """A name from the command line that messages can carry.
+    """Returns a path from the command line unchanged if it is valid UTF-8.
 
     Raises:
-        StartupError: It has bytes that are not UTF-8.
+        StartupError: It has bytes that are not UTF-8, which no error message could carry.
     """
     if printable(name) != name:
         raise StartupError(

@@ -1,4 +1,4 @@
-"""What `--help` and `--version` print."""
+"""The texts of `--help` and `--version`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ GROUPS = {
     "tensorflow_session_parallelism": "TensorFlow",
     "version": "Other",
 }
-"""Titles, by the first flag below each."""
+"""Titles of groups, by the first flag of each."""
 INDENT = 6 * " "
 WIDTH = 88
 
 
 def text() -> str:
-    """The whole help."""
+    """Returns the text of `--help`."""
     lines = [
         f"usage: {COMMAND} --model_base_path=FOLDER [--flag=value ...]",
         "",
         *textwrap.wrap(
             "Serve SavedModels as tensorflow_model_server does: same flags, same config files, "
-            "same wire. Flags are written --name=value; a bare --name sets a boolean one; the "
-            "last of several counts.",
+            "same protocol. Write flags as --name=value; a plain --name sets a boolean flag; the "
+            "last of several equal flags wins.",
             WIDTH,
         ),
     ]
@@ -37,10 +37,10 @@ def text() -> str:
         if name in GROUPS:
             lines += ["", f"{GROUPS[name]}:"]
         default = str(field.default).lower() if field.type == "bool" else field.default
-        effect = field.metadata["effect"]
+        support = field.metadata["support"]
         lines.append(f"  --{name}={default}  ({field.type})")
         lines += textwrap.wrap(
-            field.metadata["text"] + (f" [{effect}]" if effect else ""),
+            field.metadata["text"] + (f" [{support}]" if support else ""),
             WIDTH,
             initial_indent=INDENT,
             subsequent_indent=INDENT,
@@ -50,7 +50,7 @@ def text() -> str:
 
 
 def versions() -> str:
-    """Versions of the server and of TensorFlow, without loading it."""
+    """Returns the versions of the server and of TensorFlow, without loading TensorFlow."""
     return (
         f"TensorFlow ModelServer: {COMMAND} {version('seq2sum-serving')}\n"
         f"TensorFlow Library: {version('tensorflow')}\n"

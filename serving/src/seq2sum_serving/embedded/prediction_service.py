@@ -1,16 +1,15 @@
-"""The data plane: every request, whichever front it came through, and its reply.
-
-The fronts parse and write; what a request means is here, once for gRPC and REST.
-"""
+"""The RPCs of PredictionService, shared by the gRPC and the REST server."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     inference_pb2,
+    model_pb2,
     predict_pb2,
     regression_pb2,
 )
@@ -19,24 +18,26 @@ from seq2sum_serving.embedded.inference import metadata, multi_inference, predic
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.regress import regress
-from seq2sum_serving.embedded.server_core import Core, model_of
+from seq2sum_serving.embedded.model_spec import Handle, model_spec_of
 
 
-class DataPlane:
-    """PredictionService over a core. Safe to use from any thread.
+class PredictionService:
+    """Runs requests on the versions they name. Safe to use from any thread.
 
-    Every method raises ServingError. Timeouts are seconds for the run of the graph alone.
+    Every method raises ServingError. Timeouts are seconds, and limit only the run of the graph.
     """
 
-    def __init__(self, core: Core, options: InferenceOptions) -> None:
-        self._core = core
+    def __init__(
+        self, handle: Callable[[model_pb2.ModelSpec], Handle], options: InferenceOptions
+    ) -> None:
+        self._handle = handle
         self._options = options
 
     def predict(
         self, request: predict_pb2.PredictRequest, *, timeout: float | None = None
     ) -> predict_pb2.PredictResponse:
-        """Answers Predict."""
-        with self._core.handle(model_of(request)) as (version, servable):
+        """Runs Predict."""
+        with self._handle(model_spec_of(request)) as (version, servable):
             return predict.predict(
                 servable, version, request, options=self._options, timeout=timeout
             )
@@ -44,22 +45,25 @@ class DataPlane:
     def classify(
         self, request: classification_pb2.ClassificationRequest, *, timeout: float | None = None
     ) -> Any:
-        """Answers Classify, with a reply of `byte_labels`."""
-        with self._core.handle(model_of(request)) as (version, servable):
+        """Runs Classify; the response is a `byte_labels` message."""
+        with self._handle(model_spec_of(request)) as (version, servable):
             return classify(servable, version, request, options=self._options, timeout=timeout)
 
     def regress(
         self, request: regression_pb2.RegressionRequest, *, timeout: float | None = None
     ) -> regression_pb2.RegressionResponse:
-        """Answers Regress."""
-        with self._core.handle(model_of(request)) as (version, servable):
+        """Runs Regress."""
+        with self._handle(model_spec_of(request)) as (version, servable):
             return regress(servable, version, request, options=self._options, timeout=timeout)
 
     def multi_inference(
         self, request: inference_pb2.MultiInferenceRequest, *, timeout: float | None = None
     ) -> Any:
-        """Answers MultiInference, with a `byte_labels` reply; the first task sets the version."""
-        with self._core.handle(multi_inference.model_of(request)) as (version, servable):
+        """Runs MultiInference on the version that the first task names.
+
+        The response is a `byte_labels` message.
+        """
+        with self._handle(multi_inference.model_of(request)) as (version, servable):
             return multi_inference.multi_inference(
                 servable, version, request, options=self._options, timeout=timeout
             )
@@ -67,8 +71,8 @@ class DataPlane:
     def metadata(
         self, request: get_model_metadata_pb2.GetModelMetadataRequest
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        """Answers GetModelMetadata."""
-        spec = model_of(request)
+        """Returns the signatures of a version."""
+        spec = model_spec_of(request)
         metadata.check_fields(request.metadata_field)
-        with self._core.handle(spec) as (version, servable):
+        with self._handle(spec) as (version, servable):
             return metadata.metadata(servable, version, request)

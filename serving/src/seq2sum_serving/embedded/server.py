@@ -1,9 +1,9 @@
-"""The composition root: builds the parts of a server, starts them, and stops them in order.
+"""A server process: builds its parts, starts them, and stops them in order.
 
-The ports open only when every model has a version that is AVAILABLE, so that whoever waits for
-a port waits for the models; until then a signal ends the process at once, as there is nothing
-to drain. After that the first SIGTERM or SIGINT refuses new calls and lets those in flight
-finish, and the second one ends the process.
+The ports open only when every model has an AVAILABLE version, so that a client that waits for a
+port waits for the models. Until then a signal ends the process at once, as no call is running.
+After that, the first SIGTERM or SIGINT refuses new calls and finishes running calls, and the second
+ends the process.
 """
 
 from __future__ import annotations
@@ -14,167 +14,166 @@ import signal
 import threading
 from collections.abc import Callable
 
-from seq2sum_serving.embedded import config_file, memory
+from seq2sum_serving.embedded import memory
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.inference import version_files
 from seq2sum_serving.embedded.inference.loader import make_loader
+from seq2sum_serving.embedded.log_throttle import LogThrottle
+from seq2sum_serving.embedded.model_config import read_model_config
 from seq2sum_serving.embedded.monitoring import exposition
-from seq2sum_serving.embedded.prediction_service import DataPlane
-from seq2sum_serving.embedded.repeated import Repeated
+from seq2sum_serving.embedded.prediction_service import PredictionService
 from seq2sum_serving.embedded.rest.http_server import RestOptions, RestServer
 from seq2sum_serving.embedded.rest.router import RouterOptions
-from seq2sum_serving.embedded.rpc.grpc_server import GrpcFront
-from seq2sum_serving.embedded.server_core import Core
-from seq2sum_serving.embedded.workers.loader import Load, ReplicatedLoader
-from seq2sum_serving.embedded.workers.pool import Fleet
+from seq2sum_serving.embedded.rpc.grpc_server import GrpcServer
+from seq2sum_serving.embedded.rpc.handlers import model_methods, prediction_methods
+from seq2sum_serving.embedded.server_core import ServerCore
+from seq2sum_serving.embedded.workers.pool import WorkerPool
+from seq2sum_serving.embedded.workers.pool_loader import Load, PoolLoader
 
 log = logging.getLogger(__name__)
 
-BROKEN = 1
-"""Exit code of a server that could not go on."""
+FAILED = 1
+"""Exit code of a server that failed while it was serving."""
 DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
-SECONDS_TO_STOP = 5.0
-"""For the manager, once a start has failed."""
-MANAGER_TICK_SECONDS = 0.1
-"""Between two actions of the manager, as in TensorFlow Serving."""
+MANAGER_STOP_SECONDS = 5.0
+"""Time for the manager's thread to end after a failed start."""
+MANAGER_INTERVAL_SECONDS = 0.1
+"""Between two actions of the manager (aspired_versions_manager.h)."""
 
 
 class Server:
-    """One server process's worth of parts."""
+    """One server process, with its workers."""
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self._stop = threading.Event()
         self._loaded = threading.Event()
-        self._broken = threading.Event()
-        self._on_broken: Callable[[], object] = lambda: None
+        self._failed = threading.Event()
+        self._on_failure: Callable[[], object] = lambda: None
         load: Load = make_loader(config)
-        self._fleet: Fleet | None = None
+        self._pool: WorkerPool | None = None
         on_labels = None
         if config.processes > 1:
-            self._fleet = Fleet(config, self._break)
-            load = ReplicatedLoader(load, self._fleet)
-            on_labels = self._fleet.label
-            exposition.add_up(self._fleet.snapshots)
-        self._core = Core(
+            self._pool = WorkerPool(config, self._fail)
+            load = PoolLoader(load, self._pool)
+            on_labels = self._pool.set_labels
+            exposition.include(self._pool.snapshots)
+        self._core = ServerCore(
             load, config.core, self._stop, check=version_files.check, on_labels=on_labels
         )
 
     def load(self) -> None:
-        """Loads the first configuration; returns when every model of it serves.
+        """Loads the first configuration; returns when all of its models serve.
 
         Raises:
-            StartupError: It is refused, or a model cannot be loaded.
+            StartupError: The configuration is invalid, or a model cannot be loaded.
         """
-        manager = self._start("manager", self._manage)
+        manager = self._start_thread("manager", self._manage)
         if self._config.core.poll_seconds > 0:
-            self._start("source", self._poll_base_paths)
+            self._start_thread("source", self._poll_base_paths)
         try:
             self._core.configure(self._config.models)
         except ServingError as error:
-            self._stop.set()  # what is printed next is to be the last line
-            if self._fleet:
-                self._fleet.close()  # which also ends loads that wait for it
-            manager.join(SECONDS_TO_STOP)
+            self._stop.set()  # so that the error is the last line printed
+            if self._pool:
+                self._pool.close()  # which also ends loads that wait for workers
+            manager.join(MANAGER_STOP_SECONDS)
             raise StartupError(error.code, error.message) from error
         self._loaded.set()
         if self._config.model_config_file and self._config.model_config_file_poll_seconds > 0:
-            self._start("config", self._poll_config_file)
+            self._start_thread("config", self._poll_config_file)
 
     async def serve(self) -> int:
-        """Serves until a signal; gives back the exit code.
+        """Serves until a signal, and returns the exit code.
 
         Raises:
             StartupError: A port cannot be opened.
         """
-        memory.settle()
+        memory.freeze_objects()
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
-        config = self._config
-        plane = DataPlane(self._core, config.inference)
-        front = GrpcFront(plane, self._core, config)
-        rest = RestServer(plane, self._core, _rest_options(config)) if _has_rest(config) else None
-        self._on_broken = lambda: loop.call_soon_threadsafe(stopping.set)
-        fleet = self._fleet
+        config, core, pool = self._config, self._core, self._pool
+        predictions = PredictionService(core.handle, config.inference)
+        grpc_server = GrpcServer(prediction_methods(predictions) | model_methods(core), config)
+        rest = RestServer(predictions, core, _rest_options(config)) if _has_rest(config) else None
+        self._on_failure = lambda: loop.call_soon_threadsafe(stopping.set)
         try:
-            await front.start(inner_socket=fleet.prepare() if fleet else "")
+            grpc_server.start(inner_socket=pool.prepare() if pool else "")
             try:
-                if fleet:
-                    await asyncio.to_thread(fleet.open)
+                if pool:
+                    await asyncio.to_thread(pool.open)
                 if rest:
                     rest.start(config.host, config.rest_port)
             except ServingError:
-                await front.stop(0)
+                grpc_server.stop(0)
                 raise
             _on_signals(stopping)
-            if self._broken.is_set():
-                return BROKEN
+            if self._failed.is_set():
+                return FAILED
             await stopping.wait()
-            log.info("Stopping: calls that have begun are answered, new calls are refused")
-            ends = [front.stop(config.grace_seconds)]
-            if rest:
-                ends.append(asyncio.to_thread(rest.stop, config.grace_seconds))
-            if fleet:
-                ends.append(asyncio.to_thread(fleet.stop, config.grace_seconds))
-            await asyncio.gather(*ends)
+            log.info("Stopping: running calls are finished, new calls are refused")
+            parts = [part for part in (grpc_server, rest, pool) if part]
+            await asyncio.gather(
+                *(asyncio.to_thread(part.stop, config.grace_seconds) for part in parts)
+            )
         finally:
             self._stop.set()
-            if fleet:
-                fleet.close()
-        return BROKEN if self._broken.is_set() else 0
+            if pool:
+                pool.close()
+        return FAILED if self._failed.is_set() else 0
 
-    def _start(self, name: str, body: Callable[[], None]) -> threading.Thread:
-        """Starts a thread without which the server is no use: its end by an error ends all."""
+    def _start_thread(self, name: str, body: Callable[[], None]) -> threading.Thread:
+        """Starts a thread that the server cannot do without: an exception in it ends the server."""
 
         def guarded() -> None:
             try:
                 body()
             except Exception:
                 log.exception("The %s thread failed; the server stops", name)
-                self._break()
+                self._fail()
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         thread.start()
         return thread
 
-    def _break(self) -> None:
+    def _fail(self) -> None:
         """Ends the server, from any thread."""
-        self._broken.set()
+        self._failed.set()
         self._stop.set()
-        self._on_broken()
+        self._on_failure()
 
     def _manage(self) -> None:
-        """Steps for ever; at the start without pauses, so that all first loads are begun at once.
-
-        The ports open when those that were begun have ended.
-        """
+        """Runs the manager; without pauses before the ports open, to start all loads at once."""
         while not self._stop.is_set():
             if not self._core.manager.step() or self._loaded.is_set():
-                self._stop.wait(MANAGER_TICK_SECONDS)
+                self._stop.wait(MANAGER_INTERVAL_SECONDS)
 
     def _poll_base_paths(self) -> None:
         while not self._stop.wait(self._config.core.poll_seconds):
             self._core.source.poll()
 
     def _poll_config_file(self) -> None:
-        """Applies the file again and again, changed or not, as there."""
-        repeated = Repeated()
+        """Applies the config file periodically, changed or not (model_servers/server.cc)."""
+        throttle = LogThrottle()
         while not self._stop.wait(self._config.model_config_file_poll_seconds):
             try:
-                self._core.configure(config_file.read(self._config.model_config_file))
-                repeated.forget(None)
+                self._core.configure(read_model_config(self._config.model_config_file))
+                throttle.forget(None)
             except ServingError as error:
                 text = " ".join(str(error).split())
-                if repeated.is_due(None, text):
+                if throttle.is_due(None, text):
                     log.error("PollFilesystemAndReloadConfig failed to ReloadConfig: %s", text)
 
 
 def _has_rest(config: ServerConfig) -> bool:
-    """Whether the REST port opens; as there, it stays shut without its monitoring file."""
-    if config.rest_port and config.monitoring_broken:
-        log.error("No REST API, since there is no monitoring: %s", config.monitoring_broken)
-    return bool(config.rest_port) and not config.monitoring_broken
+    """Returns whether to open the REST port.
+
+    It stays closed without its monitoring file: recorded case `flags/monitoring-file-missing`.
+    """
+    if config.rest_port and config.monitoring_error:
+        log.error("REST API disabled: the monitoring file is invalid: %s", config.monitoring_error)
+    return bool(config.rest_port) and not config.monitoring_error
 
 
 def _rest_options(config: ServerConfig) -> RestOptions:
@@ -195,7 +194,7 @@ def _on_signals(stopping: asyncio.Event) -> None:
 
     def stop() -> None:
         stopping.set()
-        for number in numbers:  # the next one is the system's
+        for number in numbers:  # the system handles the next signal
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
 

@@ -1,8 +1,8 @@
-"""The core: which models a server has, under which labels, and the way to their versions.
+"""ServerCore: the models and labels of a server, and their reloads.
 
-Everything that changes the models comes through here, one change at a time: the first
-configuration, reloads by RPC and by file. What waits for a load that never ends keeps all later
-changes waiting, as in TensorFlow Serving; requests go on meanwhile.
+Every change of the models goes through ServerCore, one at a time: the first configuration, reloads
+by RPC, and reloads of the config file. A change that waits for a load that never ends blocks all
+later changes, as in TensorFlow Serving (server_core.cc); requests are served meanwhile.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,31 +31,32 @@ from seq2sum_serving.embedded.lifecycle.states import (
     VersionState,
     Watch,
 )
-from seq2sum_serving.embedded.model_list import models_of
+from seq2sum_serving.embedded.model_config import models_of
+from seq2sum_serving.embedded.model_spec import Handle, ModelSpecResolver, model_spec_of
 from seq2sum_serving.embedded.monitoring.exposition import first_cell
 
 log = logging.getLogger(__name__)
 
 STARTUP_THREADS_PER_CPU = 4
-"""Threads of the first loads, whatever `--num_load_threads` says."""
+"""Threads for the first loads, whatever `--num_load_threads` is."""
 STOP_TICK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """One model as an operator sees it."""
+    """One model, for the overview page."""
 
     name: str
     """Name that requests use."""
     base_path: str
-    """Where its versions are; empty for one that is no longer configured."""
+    """Folder of its versions; empty for a model that is no longer configured."""
     labels: dict[str, int]
     """Versions by label."""
     versions: dict[int, VersionState]
     """States by version, newest first."""
 
 
-class Core:
+class ServerCore:
     """The models of one server. Safe to use from any thread."""
 
     def __init__(
@@ -72,10 +72,10 @@ class Core:
 
         Args:
             load: The loader.
-            options: What flags say.
-            stop: Set when the server stops; whoever waits here for loads gives up then.
-            check: Looks at a version before the first attempt to load it.
-            on_labels: Told of the labels whenever they are set, before anything else goes on.
+            options: Options from flags.
+            stop: Set when the server stops, which ends the waiting for loads.
+            check: Checks the files of a version before the first attempt to load it.
+            on_labels: Called with the labels each time they are set, before anything else happens.
         """
         self._options = options
         self._stop = stop
@@ -90,50 +90,35 @@ class Core:
             load_threads=options.load_threads,
             unload_threads=options.unload_threads,
         )
-        self._handle = self.manager.handle
         self.source = FileSystemSource(self.manager.set_aspired)
+        self._resolver = ModelSpecResolver(self.manager.handle)
         self._changing = threading.Lock()
         self._models: tuple[models.Model, ...] | None = None
-        self._labels: Labels | None = None
         self._running = False
 
-    @contextmanager
-    def handle(self, spec: model_pb2.ModelSpec) -> Iterator[tuple[int, Servable]]:
-        """The version that a ModelSpec asks for, in use: its number and its servable.
-
-        Raises:
-            ServingError: There is none, in TensorFlow Serving's order of checks.
-        """
-        if not spec.name:
-            raise ServingError(Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
-        version: int | None
-        match spec.WhichOneof("version_choice"):
-            case "version_label":
-                version = labels.version_of(self._labels, spec.name, spec.version_label)
-            case "version":  # an empty message is version 0, and not the latest
-                version = spec.version.value
-            case _:
-                version = None
-        with self._handle(spec.name, version) as found:
-            yield found
+    def handle(self, spec: model_pb2.ModelSpec) -> Handle:
+        """Holds the version that a ModelSpec names; see `ModelSpecResolver.handle`."""
+        return self._resolver.handle(spec)
 
     def status(
         self, request: get_model_status_pb2.GetModelStatusRequest
     ) -> get_model_status_pb2.GetModelStatusResponse:
-        """Answers GetModelStatus; a label in the request is ignored, as there.
+        """Runs GetModelStatus.
+
+        A label in the request is ignored (recorded case `status/label-ignored`).
 
         Raises:
-            ServingError: The model or the version was never there.
+            ServingError: The model or the version was never managed.
         """
-        spec = model_of(request)
+        spec = model_spec_of(request)
         versions = self._monitor.versions(spec.name)
         if spec.HasField("version"):
-            wanted = spec.version.value
-            if wanted not in versions:
+            version = spec.version.value
+            if version not in versions:
                 raise ServingError(
-                    Code.NOT_FOUND, f"Could not find version {wanted} of model {spec.name}"
+                    Code.NOT_FOUND, f"Could not find version {version} of model {spec.name}"
                 )
-            versions = {wanted: versions[wanted]}
+            versions = {version: versions[version]}
         elif not versions:
             raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {spec.name}")
         response = get_model_status_pb2.GetModelStatusResponse()
@@ -142,7 +127,7 @@ class Core:
             row.status.SetInParent()
             if entry.error:
                 row.status.error_code = entry.error.code.value
-                # The field is text, and a message may quote bytes of a request that are none.
+                # A message may quote bytes that are not UTF-8, which the field cannot hold.
                 raw = entry.error.message.encode(errors="surrogateescape")
                 row.status.error_message = raw.decode(errors="replace")
         return response
@@ -150,10 +135,10 @@ class Core:
     def reload(
         self, request: model_management_pb2.ReloadConfigRequest
     ) -> model_management_pb2.ReloadConfigResponse:
-        """Answers HandleReloadConfigRequest; returns when every new model loaded or failed.
+        """Runs HandleReloadConfigRequest; returns when every new model has loaded or failed.
 
         Raises:
-            ServingError: The configuration is refused, or a new model failed.
+            ServingError: The configuration is invalid, or a new model failed.
         """
         if not request.config.HasField("model_config_list"):
             raise ServingError(
@@ -170,10 +155,11 @@ class Core:
         return response
 
     def configure(self, config: model_server_config_pb2.ModelServerConfig) -> None:
-        """Makes these the models and labels of the server; the first time, waits for all of them.
+        """Sets the models and labels of the server, and waits for new models.
 
-        In TensorFlow Serving's order, which decides what stays changed when a step fails: check
-        the list, store it, set the labels, set what is looked at, wait for new models.
+        The order of the steps is that of `ServerCore::ReloadConfig` (server_core.cc), and decides
+        what has changed when a step fails: check the list, store it, set the labels, update the
+        source, wait for new models.
 
         Raises:
             ServingError: A step failed.
@@ -182,33 +168,33 @@ class Core:
             if config.WhichOneof("config") is None:
                 log.debug("Taking no action for empty config.")
                 return
-            wanted = models_of(config)
-            models.check_list(wanted)
-            models.check_transition(self._models or (), wanted)
-            if wanted != self._models:
+            new_models = models_of(config)
+            models.check_list(new_models)
+            models.check_transition(self._models or (), new_models)
+            if new_models != self._models:
                 log.info("Adding/updating models.")
-            self._models = wanted
-            self._labels = labels.assigned(
-                {model.name: model.labels for model in wanted},
-                self._labels or {},
+            self._models = new_models
+            self._resolver.labels = labels.assigned(
+                {model.name: model.labels for model in new_models},
+                self._resolver.labels or {},
                 self._is_available,
                 allow_unavailable=self._options.allow_unavailable_labels,
             )
             if self._on_labels:
-                self._on_labels(self._labels)
-            monitored = models.monitored(wanted)
+                self._on_labels(self._resolver.labels)
+            monitored = models.monitored(new_models)
             if not self._running:
                 self._load_first(monitored)
             else:
-                new = monitored.keys() - self.source.models.keys()
-                with self._monitor.watch(new, fresh=True) as watch:
+                added = monitored.keys() - self.source.models.keys()
+                with self._monitor.watch(added, include_past=False) as watch:
                     self.source.update(monitored)
                     self._await(watch, "model(s)")
-            models.request_logging(wanted)
+            models.check_request_logging(new_models)
 
     def models(self) -> list[ModelView]:
-        """Every model, configured or with versions that are still known."""
-        known, assigned = self.source.models, self._labels or {}
+        """Returns every model that is configured or has versions whose states are known."""
+        known, assigned = self.source.models, self._resolver.labels or {}
         return [
             ModelView(
                 name=name,
@@ -222,8 +208,9 @@ class Core:
     def _load_first(self, monitored: dict[str, Any]) -> None:
         self.manager.set_load_threads(STARTUP_THREADS_PER_CPU * (os.cpu_count() or 1))
         try:
-            # A model that failed the last time fails at once again, as there.
-            with self._monitor.watch(monitored, fresh=False) as watch:
+            # A model that failed before fails again at once: recorded case
+            # `startup/config-file-with-nothing-set-first-reload-fails`.
+            with self._monitor.watch(monitored, include_past=True) as watch:
                 self.source.update(monitored)
                 if self._options.poll_seconds >= 0:
                     self.source.poll()
@@ -239,31 +226,20 @@ class Core:
         entry = self._monitor.versions(model).get(version)
         return entry is not None and entry.state is State.AVAILABLE
 
-    def _await(self, watch: Watch, what: str) -> None:
-        """Waits for one version of each model that is watched, however long it takes."""
+    def _await(self, watch: Watch, noun: str) -> None:
+        """Waits, without a time limit, until each watched model has a version that settled."""
         while (settled := watch.wait(STOP_TICK_SECONDS)) is None:
             if self._stop.is_set():
                 raise ServingError(Code.UNAVAILABLE, "the server stops")
         failures = {name: s for name, s in settled.items() if s.entry.state is State.END}
         if failures:
-            raise ServingError(Code.UNKNOWN, _unavailable(failures, what))
+            raise ServingError(Code.UNKNOWN, _unavailable(failures, noun))
 
 
-def model_of(request: Any) -> model_pb2.ModelSpec:
-    """The ModelSpec of a request.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT: it has none.
-    """
-    if not request.HasField("model_spec"):
-        raise ServingError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
-    return request.model_spec
-
-
-def _unavailable(failures: dict[str, Settled], what: str) -> str:
+def _unavailable(failures: dict[str, Settled], noun: str) -> str:
     rows = "".join(
         f"{{{{name: {name} version: {settled.version}}} due to error: "
         f"{settled.entry.error or 'OK'}}}, "
         for name, settled in sorted(failures.items())
     )
-    return f"{len(failures)} {what} did not become available: {{{rows}}}"
+    return f"{len(failures)} {noun} did not become available: {{{rows}}}"

@@ -1,6 +1,7 @@
-"""From flags to a ServerConfig: files are read, contradictions are found.
+"""Makes a ServerConfig from flags: reads files and finds contradictions.
 
-Everything that needs no TensorFlow is checked here, in TensorFlow Serving's order and words.
+Everything that can be checked without TensorFlow is checked here, with the messages and in the
+order of model_servers/server.cc.
 """
 
 from __future__ import annotations
@@ -13,28 +14,27 @@ from collections.abc import Iterator
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
 from seq2sum_serving.configuration.monitoring_pb2 import MonitoringConfig
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
-from seq2sum_serving.embedded import config_file
 from seq2sum_serving.embedded.config import ChannelArgument, CoreOptions, ServerConfig
 from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
-from seq2sum_serving.embedded.files import utf8
+from seq2sum_serving.embedded.files import read_text_proto, utf8
 from seq2sum_serving.embedded.flags import INT32, INTEGER, Flags
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.lifecycle.models import check_list
-from seq2sum_serving.embedded.model_list import models_of, single_model
+from seq2sum_serving.embedded.model_config import models_of, read_model_config, single_model
 
 log = logging.getLogger(__name__)
 
-LARGEST_PORT = 65535
-MOST_GRPC_THREADS = 4096
-"""Stands for no limit of `--grpc_max_threads`: a process cannot have any number of threads."""
+MAX_PORT = 65535
+MAX_GRPC_THREADS = 4096
+"""The value for an unlimited `--grpc_max_threads`: a process cannot have any number of threads."""
 DEFAULT_POOL_NAME = "model_server_batch_threads"
 
 
 def configuration(flags: Flags) -> ServerConfig:
-    """The server that the flags describe; only what TensorFlow has to read is left out.
+    """Returns the configuration that flags describe, except for what TensorFlow has to read.
 
     Raises:
-        ServingError: They describe none.
+        ServingError: A flag or a file is invalid, or flags contradict each other.
     """
     _check_numbers(flags)
     if not flags.port and not flags.grpc_socket_path:
@@ -47,7 +47,7 @@ def configuration(flags: Flags) -> ServerConfig:
             "Both server_options.model_base_path and server_options.model_config_file are empty!"
         )
     if flags.model_config_file:
-        models = config_file.read(flags.model_config_file)
+        models = read_model_config(flags.model_config_file)
     else:
         if not flags.model_name:
             log.warning("--model_name is empty: requests cannot name the model")
@@ -55,10 +55,10 @@ def configuration(flags: Flags) -> ServerConfig:
     batching = _batching(flags)
     ssl = None
     if flags.ssl_config_file:
-        ssl = config_file.read_into(flags.ssl_config_file, SSLConfig())
-    check_list(models_of(models))  # the core does so again, after TensorFlow is loaded
+        ssl = read_text_proto(flags.ssl_config_file, SSLConfig())
+    check_list(models_of(models))  # before TensorFlow is loaded; ServerCore checks it again
     rest_port = _rest_port(flags)
-    monitoring, broken = _monitoring(flags) if rest_port else (None, "")
+    monitoring, monitoring_error = _monitoring(flags) if rest_port else (None, "")
     return ServerConfig(
         models=models,
         model_config_file=flags.model_config_file,
@@ -75,9 +75,7 @@ def configuration(flags: Flags) -> ServerConfig:
         host=flags.host,
         port=flags.port,
         socket_path=flags.grpc_socket_path,
-        grpc_max_threads=flags.grpc_max_threads
-        if flags.grpc_max_threads > 0
-        else MOST_GRPC_THREADS,
+        grpc_max_threads=flags.grpc_max_threads if flags.grpc_max_threads > 0 else MAX_GRPC_THREADS,
         processes=flags.server_processes,
         channel_arguments=tuple(_channel_arguments(flags.grpc_channel_arguments)),
         ssl=ssl,
@@ -88,7 +86,7 @@ def configuration(flags: Flags) -> ServerConfig:
         rest_timeout_seconds=max(0, flags.rest_api_timeout_in_ms) / 1e3 or None,
         rest_cors=flags.rest_api_enable_cors_support,
         monitoring=monitoring,
-        monitoring_broken=broken,
+        monitoring_error=monitoring_error,
         batching=batching,
         per_model_batching=flags.enable_per_model_batching_parameters,
         warmup=flags.enable_model_warmup,
@@ -101,10 +99,12 @@ def configuration(flags: Flags) -> ServerConfig:
 
 
 def _check_numbers(flags: Flags) -> None:
-    """Refuses numbers that no server can run with; tensorflow_model_server aborts on most."""
+    """Checks numbers; tensorflow_model_server aborts on most invalid ones."""
     for name in ("port", "rest_api_port"):
-        if not 0 <= getattr(flags, name) <= LARGEST_PORT:
-            raise _invalid(f"--{name}={getattr(flags, name)}: not a port, 0 to {LARGEST_PORT}")
+        if not 0 <= getattr(flags, name) <= MAX_PORT:
+            raise _invalid(
+                f"invalid --{name}={getattr(flags, name)}: expected a port, 0 to {MAX_PORT}"
+            )
     if flags.rest_api_num_threads < 1:
         raise _invalid(
             f"invalid --rest_api_num_threads={flags.rest_api_num_threads}: expected at least 1"
@@ -115,22 +115,24 @@ def _check_numbers(flags: Flags) -> None:
         )
     _check_processes(flags)
     if flags.num_load_threads < 0 or flags.num_unload_threads < 0:
-        raise _invalid("--num_load_threads and --num_unload_threads: at least 0")
+        raise _invalid("invalid --num_load_threads or --num_unload_threads: expected at least 0")
     if not flags.shutdown_grace_seconds >= 0:
-        raise _invalid(f"--shutdown_grace_seconds={flags.shutdown_grace_seconds}: at least 0")
+        raise _invalid(
+            f"invalid --shutdown_grace_seconds={flags.shutdown_grace_seconds}: expected at least 0"
+        )
 
 
 def _check_processes(flags: Flags) -> None:
-    given = f"--server_processes={flags.server_processes}"
+    flag = f"--server_processes={flags.server_processes}"
     if flags.server_processes < 1:
-        raise _invalid(f"{given}: at least 1")
+        raise _invalid(f"invalid {flag}: expected at least 1")
     if flags.server_processes == 1:
         return
     if not flags.port:
-        raise _invalid(f"{given}: they need a --port to share")
-    # Elsewhere there is the name, and all calls go to one of those who share.
+        raise _invalid(f"{flag} needs a --port for the processes to share")
+    # Other systems may define SO_REUSEPORT, but send all calls to one of the sockets.
     if sys.platform != "linux" or not hasattr(socket, "SO_REUSEPORT"):
-        raise _invalid(f"{given}: only Linux shares a port out; leave it out")
+        raise _invalid(f"{flag} is supported on Linux only: leave it out")
 
 
 def _batching(flags: Flags) -> BatchingParameters | None:
@@ -143,7 +145,7 @@ def _batching(flags: Flags) -> BatchingParameters | None:
         return None
     parameters = BatchingParameters()
     if flags.batching_parameters_file:
-        return config_file.read_into(flags.batching_parameters_file, parameters)
+        return read_text_proto(flags.batching_parameters_file, parameters)
     parameters.thread_pool_name.value = DEFAULT_POOL_NAME
     return parameters
 
@@ -159,21 +161,21 @@ def _rest_port(flags: Flags) -> int:
 
 
 def _monitoring(flags: Flags) -> tuple[MonitoringConfig | None, str]:
-    """What the file says, and what is wrong with it: nothing that keeps gRPC from serving."""
+    """Returns the monitoring configuration, and its error, which does not affect gRPC."""
     if not flags.monitoring_config_file:
         return None, ""
     try:
-        return config_file.read_into(flags.monitoring_config_file, MonitoringConfig()), ""
+        return read_text_proto(flags.monitoring_config_file, MonitoringConfig()), ""
     except ServingError as error:
         return None, str(error)
 
 
 def _channel_arguments(text: str) -> Iterator[ChannelArgument]:
-    """Pairs of a name and a value, which is a number if it can be one."""
+    """Yields names and values; a value is a number if it can be parsed as one."""
     for item in filter(None, text.split(",")):
         name, equals, value = item.partition("=")
         if not equals:
-            raise _invalid(f"--grpc_channel_arguments: {item} is not of the form name=value")
+            raise _invalid(f"invalid --grpc_channel_arguments item {item!r}: expected name=value")
         fits = INTEGER.fullmatch(value) and abs(int(value)) < 1 << (INT32 - 1)
         yield name, int(value) if fits else value
 

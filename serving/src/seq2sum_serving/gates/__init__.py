@@ -1,1 +1,1 @@
-"""The gates that a version must pass before it gets traffic, and while it has some."""
+"""Gates that a version has to pass before it gets traffic, and while it has a part of it."""

@@ -1,8 +1,8 @@
-"""The gate `golden` before a version is loaded: what its export says of its evaluation.
+"""Gate `golden` before a version is loaded: the evaluation that its export recorded.
 
-`seq2sum-train export` writes into the version's contract how many errors its network made when it
-was asked every question there is, and whether it was published by force. An older version says
-neither, and is judged by its golden questions alone.
+`seq2sum-train export` writes into the version's contract how many errors its network made on all
+questions, and whether the version was exported by force. Versions of older exports record neither,
+and are judged by their golden questions alone.
 """
 
 from __future__ import annotations
@@ -12,91 +12,86 @@ from dataclasses import dataclass
 from typing import Any
 
 from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.gates.formatting import percent, sentence
 from seq2sum_serving.gates.measurement import Measurement, Value
 from seq2sum_serving.gates.policy import GoldenPolicy
-from seq2sum_serving.gates.wording import percent, sentence
 
 GATE = "golden"
-BETTER = "train and publish a better version under a new number"
+ADVICE = "train and publish a better version under a new number"
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The figures of one version."""
+    """The recorded evaluation of one version."""
 
     questions: int
-    """How many were asked."""
     errors: int
-    """How many of them were answered wrongly."""
+    """Number of questions that were answered wrongly."""
     exhaustive: bool
-    """Whether these were all that there are."""
+    """Whether these were all questions that exist, and not a random sample."""
 
     @property
-    def share(self) -> float:
-        """The part that was answered right."""
+    def exact_match(self) -> float:
+        """Share of the questions that was answered correctly."""
         return (self.questions - self.errors) / self.questions
 
 
 def judge(
     candidate: Mapping[str, Any] | None, stable: Mapping[str, Any] | None, policy: GoldenPolicy
 ) -> Measurement:
-    """Judges what the export says.
+    """Judges the recorded evaluation.
 
     Args:
         candidate: The version's contract; None if it has none.
-        stable: That of the stable version; None if it has none.
+        stable: The stable version's contract; None if it has none.
         policy: The limits.
     """
-    told = candidate or {}
-    problems, figures = [], dict[str, Value]()
-    if told.get("forced"):
-        problems.append(_forced(told.get("golden")))
+    parsed = candidate or {}
+    problems = [_forced(parsed.get("golden"))] if parsed.get("forced") else []
     try:
-        found = evaluation(told)
+        found = evaluation(parsed)
     except ValueError as error:
-        return Measurement(GATE, Verdict.FAILED, f"{error}. Export the version anew")
-    if found is None and not problems:
-        text = (
-            "the version does not say how many errors its network makes: it is judged by its "
-            "golden questions alone"
+        return Measurement(GATE, Verdict.FAILED, f"{error}. Export the version again")
+    if found is None:
+        if problems:
+            return Measurement(GATE, Verdict.FAILED, sentence(problems[0], ADVICE))
+        message = (
+            "the export recorded no evaluation: the version is judged by its golden questions alone"
         )
-        return Measurement(GATE, Verdict.SKIPPED, text)
-    text = ""
-    if found is not None:
-        before = _comparable(found, stable)
-        text = _text(found, before)
-        problems += _beyond(found, before, policy)
-        figures = {
-            "questions": found.questions,
-            "errors": found.errors,
-            "errors_per_million": 1e6 * found.errors / found.questions,
-            "stable_errors": None if before is None else before.errors,
-        }
+        return Measurement(GATE, Verdict.SKIPPED, message)
+    before = _comparable(found, stable)
+    message = _message(found, before)
+    problems += _problems(found, before, policy)
+    values: dict[str, Value] = {
+        "questions": found.questions,
+        "errors": found.errors,
+        "errors_per_million": 1e6 * found.errors / found.questions,
+        "stable_errors": None if before is None else before.errors,
+    }
     if problems:
-        text = sentence(f"{text}: {'; '.join(problems)}" if text else problems[0], BETTER)
-        return Measurement(GATE, Verdict.FAILED, text, figures)
-    return Measurement(
-        GATE, Verdict.SUCCESSFUL, f"{text}; golden.floor is {percent(policy.floor)}", figures
-    )
+        message = sentence(f"{message}: {'; '.join(problems)}", ADVICE)
+        return Measurement(GATE, Verdict.FAILED, message, values)
+    message = f"{message}; golden.min_exact_match is {percent(policy.min_exact_match)}"
+    return Measurement(GATE, Verdict.SUCCESSFUL, message, values)
 
 
-def evaluation(told: Mapping[str, Any]) -> Evaluation | None:
-    """Returns the figures in a contract; None if it has none.
+def evaluation(parsed: Mapping[str, Any]) -> Evaluation | None:
+    """Returns the evaluation in a contract; None if it has none.
 
     Raises:
-        ValueError: They are not written as an export writes them.
+        ValueError: The evaluation is not as an export writes it.
     """
-    if "evaluation" not in told:
+    if "evaluation" not in parsed:
         return None
-    match told["evaluation"]:
+    match parsed["evaluation"]:
         case {"questions": int(questions), "errors": int(errors), "exhaustive": bool(exhaustive)}:
             if 0 <= errors <= questions and questions > 0:
                 return Evaluation(questions, errors, exhaustive)
-    raise ValueError("the figures of the version's evaluation are not valid in its contract")
+    raise ValueError("the evaluation in the version's contract is not valid")
 
 
 def _comparable(found: Evaluation, stable: Mapping[str, Any] | None) -> Evaluation | None:
-    """Returns the figures of stable if both versions were asked the same questions."""
+    """Returns the evaluation of stable if it was of the same questions."""
     try:
         before = evaluation(stable or {})
     except ValueError:
@@ -106,24 +101,25 @@ def _comparable(found: Evaluation, stable: Mapping[str, Any] | None) -> Evaluati
     return before if found.exhaustive and before.exhaustive else None
 
 
-def _text(found: Evaluation, before: Evaluation | None) -> str:
-    kind = "questions, all there are" if found.exhaustive else "random questions"
-    text = f"{found.errors:,} errors in {found.questions:,} {kind}, when it was exported"
-    return text if before is None else f"{text}; stable had {before.errors:,}"
+def _message(found: Evaluation, before: Evaluation | None) -> str:
+    kind = "(all that exist)" if found.exhaustive else "(random)"
+    message = f"{found.errors:,} errors in {found.questions:,} questions {kind} at export"
+    return message if before is None else f"{message}; stable had {before.errors:,}"
 
 
-def _beyond(found: Evaluation, before: Evaluation | None, policy: GoldenPolicy) -> list[str]:
-    """Returns which limits the figures are beyond."""
+def _problems(found: Evaluation, before: Evaluation | None, policy: GoldenPolicy) -> list[str]:
+    """Returns the limits that the evaluation is beyond."""
     problems = []
-    if found.share < policy.floor:
+    if found.exact_match < policy.min_exact_match:
         problems.append(
-            f"that is {percent(found.share)} right, and golden.floor is {percent(policy.floor)}"
+            f"{percent(found.exact_match)} are right, and golden.min_exact_match is "
+            f"{percent(policy.min_exact_match)}"
         )
     # Counts are subtracted and not shares, so that a version exactly at the limit passes.
-    if before and (found.errors - before.errors) / found.questions > policy.drop:
-        more = percent((found.errors - before.errors) / found.questions)
+    if before and (found.errors - before.errors) / found.questions > policy.max_drop:
+        drop = percent((found.errors - before.errors) / found.questions)
         problems.append(
-            f"that is {more} less than stable, and golden.drop is {percent(policy.drop)}"
+            f"that is {drop} less than stable, and golden.max_drop is {percent(policy.max_drop)}"
         )
     return problems
 

@@ -1,7 +1,7 @@
-"""The gates `golden` and `disagreement`: what a version answers to questions of known answers.
+"""Gates `golden` and `disagreement`: a version's answers to questions with known answers.
 
-The questions travel with the version. They are not taken on trust: an answer in the file that is
-no true sum fails the version as a wrong answer of its own would.
+The golden questions are part of the version. They are verified, not trusted: an answer in the file
+that is not the sum of its question fails the version, just as a wrong answer of the model does.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from seq2sum.addition import contract
 
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.deployment.plain_text import one_line
+from seq2sum_serving.gates.formatting import number, percent, sentence
 from seq2sum_serving.gates.measurement import Measurement, Value
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.gates.wording import number, one_line, percent, sentence
 
 FILE_NAME = "golden.json"
 """Below `assets.extra/` of a version folder."""
-FEWEST_QUESTIONS = 100
-"""All that there are with one digit; fewer could not tell a good version from a bad one."""
-LONGEST_QUESTION = 1000
-"""Characters; Python refuses to read much longer numbers."""
-SHOWN = 3
-"""Wrong answers that are written out; more would not fit a line."""
-ANOTHER = "export another version under a new number with seq2sum-train export"
+MIN_QUESTIONS = 100
+"""All one-digit questions. A smaller sample cannot tell a good version from a bad one."""
+MAX_QUESTION_LENGTH = 1000
+"""Characters. Python refuses to parse much longer numbers."""
+MAX_EXAMPLES = 3
+"""Wrong answers in a message; more do not fit on a line."""
+EXPORT_AGAIN = "export another version under a new number with seq2sum-train export"
+TRAIN_AGAIN = "train and publish a better version under a new number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,57 +38,56 @@ class Golden:
     """The golden questions of a version."""
 
     questions: tuple[bytes, ...]
-    """Each is well-formed, and no two are the same."""
+    """Well-formed and distinct."""
     answers: tuple[str, ...]
-    """The true sums, side by side with the questions."""
+    """The correct sum of each question."""
 
 
 def read(folder: Path) -> Golden:
-    """The golden questions in a version folder.
+    """Returns the golden questions in a version folder.
 
     Raises:
-        Failed: They are missing, malformed, untrue or too few.
+        Failed: The file is missing, malformed or incorrect, or has too few questions.
     """
     path = folder / "assets.extra" / FILE_NAME
     try:
         parsed = json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise Failed(f"there are no golden questions at {path}: {ANOTHER}") from error
+        raise Failed(f"no golden questions at {path}: {EXPORT_AGAIN}") from error
     except OSError as error:
         raise Failed(f"cannot read the golden questions {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise Failed(f"{path} is not JSON: {one_line(str(error))}; {ANOTHER}") from error
-    problem = _problem(parsed)
-    if problem:
-        raise Failed(f"the golden questions {path}: {problem}; {ANOTHER}")
+        raise Failed(f"{path} is not JSON: {one_line(str(error))}; {EXPORT_AGAIN}") from error
+    if problem := _invalid(parsed):
+        raise Failed(f"invalid golden questions {path}: {problem}; {EXPORT_AGAIN}")
     questions = tuple(question.encode() for question in parsed["questions"])
     return Golden(questions, tuple(parsed["answers"]))
 
 
-def _problem(parsed: Any) -> str:
-    """What is wrong with the file; empty if nothing is."""
+def _invalid(parsed: Any) -> str:
+    """Returns what is wrong with the content of the file; empty if it is valid."""
     table: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
     for name in ("questions", "answers"):
         texts = table.get(name)
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            return f"`{name}` is not there, or is no list of texts"
+            return f"expected a list of strings in `{name}`"
     questions, answers = table["questions"], table["answers"]
     if len(questions) != len(answers):
-        return f"there are {len(questions):,} questions and {len(answers):,} answers"
+        return f"{len(questions):,} questions but {len(answers):,} answers"
     if len(set(questions)) < len(questions):
-        return "a question is there twice"
-    if len(questions) < FEWEST_QUESTIONS:
-        return f"there are {len(questions):,} of them, and {FEWEST_QUESTIONS} is the least"
+        return "a question occurs twice"
+    if len(questions) < MIN_QUESTIONS:
+        return f"{len(questions):,} questions, expected at least {MIN_QUESTIONS}"
     for question, answer in zip(questions, answers, strict=True):
-        if not _true(question, answer):
-            shown = one_line(question, longest=40), one_line(answer, longest=40)
-            return f"{shown[0]!r} = {shown[1]!r} is not true"
+        if not _correct(question, answer):
+            shown = (one_line(text, max_characters=40) for text in (question, answer))
+            return f"{' = '.join(map(repr, shown))} is wrong"
     return ""
 
 
-def _true(question: str, answer: str) -> bool:
+def _correct(question: str, answer: str) -> bool:
     pair = contract.operands(question.encode(errors="replace"))
-    if pair is None or len(question) > LONGEST_QUESTION:
+    if pair is None or len(question) > MAX_QUESTION_LENGTH:
         return False
     return str(int(pair[0]) + int(pair[1])) == answer
 
@@ -97,13 +98,13 @@ def judge(
     stable: Sequence[str | bytes] | None,
     policy: GatePolicy,
 ) -> list[Measurement]:
-    """Both gates.
+    """Judges both gates.
 
     Args:
-        golden: What was asked.
-        candidate: The version's answers in the order of the questions, as text or as the bytes
-            of a reply; empty for none.
-        stable: The same of the stable version; None if there is none.
+        golden: The questions.
+        candidate: The version's answers in the order of the questions, as text or as the bytes of
+            a response; an empty one for no answer.
+        stable: The stable version's answers; None without a stable version.
         policy: The limits.
     """
     candidate = _texts(candidate)
@@ -126,37 +127,34 @@ def _golden(
     asked, good = len(right), sum(right)
     stable_good = None if stable_right is None else sum(stable_right)
     limits = policy.golden
+    limit = f"golden.min_exact_match is {percent(limits.min_exact_match)}"
     problems = []
-    if good / asked < limits.floor:
-        problems.append(
-            f"that is {percent(good / asked)}, and golden.floor is {percent(limits.floor)}"
-        )
+    if good / asked < limits.min_exact_match:
+        problems.append(f"that is {percent(good / asked)}, and {limit}")
     # Counts are subtracted and not shares, so that a version exactly at the limit passes.
-    if stable_good is not None and (stable_good - good) / asked > limits.drop:
+    if stable_good is not None and (stable_good - good) / asked > limits.max_drop:
         problems.append(
-            f"that is {percent((stable_good - good) / asked)} less than stable, and golden.drop "
-            f"is {percent(limits.drop)}"
+            f"that is {percent((stable_good - good) / asked)} less than stable, and "
+            f"golden.max_drop is {percent(limits.max_drop)}"
         )
-    wrong = [place for place in range(asked) if not right[place]]
-    first_wrong = _written_out(golden, candidate, wrong)
-    found = f"{good:,} of {asked:,} golden questions right" + (
-        "" if stable_good is None else f", stable has {stable_good:,}"
-    )
-    figures: dict[str, Value] = {
+    first_wrong = _examples(golden, candidate, [i for i in range(asked) if not right[i]])
+    message = f"{good:,} of {asked:,} golden questions right"
+    if stable_good is not None:
+        message += f", stable has {stable_good:,}"
+    values: dict[str, Value] = {
         "questions": asked,
         "exact_match": good / asked,
         "stable_exact_match": None if stable_good is None else stable_good / asked,
         "first_wrong": first_wrong,
     }
     if not problems:
-        text = f"{found}; golden.floor is {percent(limits.floor)}"
-        return Measurement("golden", Verdict.SUCCESSFUL, text, figures)
-    text = sentence(
-        f"{found}: {'; '.join(problems)}",
+        return Measurement("golden", Verdict.SUCCESSFUL, f"{message}; {limit}", values)
+    message = sentence(
+        f"{message}: {'; '.join(problems)}",
         f"wrong are {first_wrong}" if first_wrong else "",
-        "train and publish a better version under a new number",
+        TRAIN_AGAIN,
     )
-    return Measurement("golden", Verdict.FAILED, text, figures)
+    return Measurement("golden", Verdict.FAILED, message, values)
 
 
 def _disagreement(
@@ -166,28 +164,29 @@ def _disagreement(
     right: list[bool],
     policy: GatePolicy,
 ) -> Measurement:
-    gate, asked, most = "disagreement", len(right), policy.disagreement.most
+    gate, asked, limit = "disagreement", len(right), policy.disagreement.max_share
     if stable is None:
-        text = "no stable version to compare with"
-        return Measurement(gate, Verdict.SKIPPED, text, {"questions": asked, "disagreements": None})
-    answers = zip(candidate, stable, strict=True)
-    other = [place for place, (now, before) in enumerate(answers) if now != before]
-    worse = [place for place in other if not right[place]]
-    first_worse = _written_out(golden, candidate, worse, stable)
-    figures: dict[str, Value] = {
+        message = "no stable version to compare with"
+        values: dict[str, Value] = {"questions": asked, "disagreements": None}
+        return Measurement(gate, Verdict.SKIPPED, message, values)
+    pairs = zip(candidate, stable, strict=True)
+    different = [i for i, (now, before) in enumerate(pairs) if now != before]
+    worse = [i for i in different if not right[i]]
+    first_worse = _examples(golden, candidate, worse, stable)
+    values = {
         "questions": asked,
-        "differences": len(other),
+        "differences": len(different),
         "disagreements": len(worse),
         "first_disagreements": first_worse,
     }
-    found = (
-        f"on {number(len(worse))} of {asked:,} golden questions another answer than stable's that "
-        f"is not right ({percent(len(worse) / asked)}); disagreement.most is {percent(most)}"
+    message = (
+        f"{number(len(worse))} of {asked:,} golden answers ({percent(len(worse) / asked)}) differ "
+        f"from stable's and are wrong; disagreement.max_share is {percent(limit)}"
     )
-    if len(worse) / asked <= most:
-        return Measurement(gate, Verdict.SUCCESSFUL, found, figures)
-    text = sentence(found, first_worse, "train and publish a better version under a new number")
-    return Measurement(gate, Verdict.FAILED, text, figures)
+    if len(worse) / asked <= limit:
+        return Measurement(gate, Verdict.SUCCESSFUL, message, values)
+    message = sentence(message, first_worse, TRAIN_AGAIN)
+    return Measurement(gate, Verdict.FAILED, message, values)
 
 
 def _texts(answers: Sequence[str | bytes]) -> list[str]:
@@ -195,21 +194,25 @@ def _texts(answers: Sequence[str | bytes]) -> list[str]:
 
 
 def _right(golden: Golden, answers: Sequence[str]) -> list[bool]:
-    return [given == true for given, true in zip(answers, golden.answers, strict=True)]
+    pairs = zip(answers, golden.answers, strict=True)
+    return [given == correct for given, correct in pairs]
 
 
-def _written_out(
-    golden: Golden, candidate: Sequence[str], places: list[int], stable: Sequence[str] | None = None
+def _examples(
+    golden: Golden,
+    candidate: Sequence[str],
+    indices: list[int],
+    stable: Sequence[str] | None = None,
 ) -> str:
-    """The first of these places as text: `53+42 = 96 (not 95)`."""
+    """Returns the first few of these answers as text: `53+42 = 96 (not 95)`."""
 
-    def answer(text: str) -> str:
-        return one_line(text, longest=20) or "nothing"
+    def shown(answer: str) -> str:
+        return one_line(answer, max_characters=20) or "nothing"
 
-    written = [
-        f"{golden.questions[place].decode()} = {answer(candidate[place])} "
-        + (f"(stable: {answer(stable[place])})" if stable else f"(not {golden.answers[place]})")
-        for place in places[:SHOWN]
+    examples = [
+        f"{golden.questions[i].decode()} = {shown(candidate[i])} "
+        + (f"(stable: {shown(stable[i])})" if stable else f"(not {golden.answers[i]})")
+        for i in indices[:MAX_EXAMPLES]
     ]
-    more = len(places) - len(written)
-    return ", ".join(written) + (f" and {more:,} more" if more else "")
+    more = len(indices) - len(examples)
+    return ", ".join(examples) + (f" and {more:,} more" if more else "")

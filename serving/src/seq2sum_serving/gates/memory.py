@@ -1,7 +1,7 @@
-"""The gate `memory`: what the servers take with both versions loaded.
+"""Gate `memory`: memory of the servers while both versions are loaded.
 
-Nobody but Prometheus knows, and nobody but the operator knows under which name. So the policy
-holds the query; without one the gate stops nothing, and says how to make it known.
+Prometheus is the only source, and only the operator knows the name of the metric. The policy
+therefore holds the query; without a query the gate is skipped.
 """
 
 from __future__ import annotations
@@ -9,69 +9,71 @@ from __future__ import annotations
 import math
 
 from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.gates.formatting import megabytes, sentence, times
 from seq2sum_serving.gates.measurement import Measurement, Value
 from seq2sum_serving.gates.policy import MemoryPolicy
 from seq2sum_serving.gates.quantile import ratio
-from seq2sum_serving.gates.wording import megabytes, sentence, times
 
 MEGABYTE = 1_000_000
 ADVICE = "give the servers more memory, retire a version, or publish a smaller one"
 
 
 def judge(before: float | None, after: float | None, policy: MemoryPolicy) -> Measurement:
-    """By the bytes that the policy's query gave.
+    """Judges the bytes that the policy's query returned.
 
     Args:
-        before: Before the version was loaded; None if that is not known.
-        after: Now; None if that is not known.
-        policy: The policy.
+        before: Before the version was loaded; None if unknown.
+        after: Now; None if unknown.
+        policy: The limits.
     """
     before, after = _known(before), _known(after)
-    figures: dict[str, Value] = {"bytes_before": before, "bytes": after}
+    values: dict[str, Value] = {"bytes_before": before, "bytes": after}
     if after is None:
-        if not policy.query:
-            text = (
-                "not looked at: to have it judged, give [memory] query in the policy file (PromQL "
-                "that gives the servers' bytes), and --prometheus"
-            )
-            return Measurement("memory", Verdict.SKIPPED, text, figures)
-        text = (
-            "Prometheus gives nothing for memory.query: see that --prometheus is given, that it "
-            "scrapes the servers' memory, and that the query's names and labels are right"
-        )
-        # A limit that was set is meant: without a figure a person has to say that it holds.
-        insists = policy.most_megabytes > 0
-        return Measurement(
-            "memory", Verdict.INCONCLUSIVE if insists else Verdict.SKIPPED, text, figures
-        )
+        return _unknown(policy, values)
     problems = []
-    if 0 < policy.most_megabytes * MEGABYTE < after:
+    if 0 < policy.max_megabytes * MEGABYTE < after:
         problems.append(
-            f"the servers take {megabytes(after)}, and memory.most_megabytes is "
-            f"{policy.most_megabytes:,.12g}"
+            f"the servers take {megabytes(after)}, and memory.max_megabytes is "
+            f"{policy.max_megabytes:,.12g}"
         )
     growth = None if before is None else ratio(after, before)
     if growth is not None:
-        figures["growth"] = round(growth, 3)
-        if growth > policy.growth:
+        values["growth"] = round(growth, 3)
+        if growth > policy.max_growth:
             problems.append(
                 f"the servers take {megabytes(after)}, {times(growth)} the "
-                f"{megabytes(before or 0)} before the load, and memory.growth is {policy.growth:g}"
+                f"{megabytes(before or 0)} before the load, and memory.max_growth is "
+                f"{policy.max_growth:g}"
             )
     if problems:
-        return Measurement("memory", Verdict.FAILED, sentence("; ".join(problems), ADVICE), figures)
-    beside = (
-        "not known before the load" if growth is None else f"{times(growth)} as before the load"
-    )
-    if growth is None and not policy.most_megabytes:
-        text = (
-            f"{megabytes(after)}, {beside}: nothing to compare with. Run it again, or set "
-            "memory.most_megabytes"
+        message = sentence("; ".join(problems), ADVICE)
+        return Measurement("memory", Verdict.FAILED, message, values)
+    if growth is not None:
+        message = f"{megabytes(after)}, {times(growth)} the memory before the load"
+        return Measurement("memory", Verdict.SUCCESSFUL, message, values)
+    message = f"{megabytes(after)}, not known before the load"
+    if policy.max_megabytes:
+        return Measurement("memory", Verdict.SUCCESSFUL, message, values)
+    message += ": nothing to compare with. Run it again, or set memory.max_megabytes"
+    return Measurement("memory", Verdict.SKIPPED, message, values)
+
+
+def _unknown(policy: MemoryPolicy, values: dict[str, Value]) -> Measurement:
+    if not policy.query:
+        message = (
+            "not measured: to have it judged, give [memory] query in the policy file (PromQL that "
+            "returns the bytes of the servers), and --prometheus"
         )
-        return Measurement("memory", Verdict.SKIPPED, text, figures)
-    return Measurement("memory", Verdict.SUCCESSFUL, f"{megabytes(after)}, {beside}", figures)
+        return Measurement("memory", Verdict.SKIPPED, message, values)
+    message = (
+        "Prometheus returns nothing for memory.query: check that --prometheus is given, that it "
+        "scrapes the servers' memory, and the names and labels in the query"
+    )
+    # With a limit, a person has to confirm that it is kept.
+    verdict = Verdict.INCONCLUSIVE if policy.max_megabytes else Verdict.ERROR
+    return Measurement("memory", verdict, message, values)
 
 
 def _known(value: float | None) -> float | None:
-    """Without what cannot be: a process takes some memory."""
+    """Returns None for values that cannot be the memory of a process."""
     return value if value is not None and math.isfinite(value) and value > 0 else None

@@ -1,20 +1,22 @@
 """The policy of the gates: every limit that a version is judged by, as a value.
 
-The defaults are in `policy.toml` beside this file and nowhere else. An operator's file replaces
-single keys of them; a key, a type or a number that makes no sense is an error that names its
-place, so that a misspelt limit cannot quietly be none.
+The defaults are in `policy.toml` next to this file, and nowhere else. An operator's file overrides
+single keys. An unknown key, a wrong type or a value out of range is an error that names its place,
+so that a misspelt limit is not silently ignored.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NoReturn, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
 
 from seq2sum_serving.deployment.errors import UsageError
 
@@ -22,228 +24,191 @@ FILE_NAME = "policy.toml"
 DAY = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """The numbers that a key takes, both ends included."""
-
-    low: float
-    """The smallest."""
-    high: float
-    """The largest."""
+def _number(low: float, high: float) -> Meta:
+    return Meta(ge=low, le=high, description=f"a number from {low:.12g} to {high:.12g}")
 
 
-Share = Annotated[float, Allowed(0, 1)]
-Times = Annotated[float, Allowed(0.1, 1000)]
-Seconds = Annotated[float, Allowed(0, 7 * DAY)]
+def _integer(low: int, high: int) -> Meta:
+    return Meta(ge=low, le=high, description=f"a whole number from {low} to {high}")
 
 
-@dataclass(frozen=True, slots=True)
-class GoldenPolicy:
-    """Of the gate `golden`: answers against true sums, now and when the version was exported."""
-
-    floor: Share
-    """Share of the questions that has to be answered right."""
-    drop: Share
-    """How much smaller that share may be than the stable version's."""
+def _ascending(low: int, high: int) -> Meta:
+    text = f"a list of whole numbers from {low} to {high}, each larger than the one before it"
+    return Meta(min_length=1, description=text)
 
 
-@dataclass(frozen=True, slots=True)
-class DisagreementPolicy:
-    """Of the gate `disagreement`: answers against the stable version's."""
-
-    most: Share
-    """Share of the golden questions on which it may differ from stable without being right."""
+Share = Annotated[float, _number(0, 1)]
+Ratio = Annotated[float, _number(0.1, 1000)]
+Seconds = Annotated[float, _number(0, 7 * DAY)]
 
 
-@dataclass(frozen=True, slots=True)
-class LatencyPolicy:
-    """Of the gate `latency`: candidate and stable asked in turns."""
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A section of the file."""
 
-    warm_up: Annotated[int, Allowed(0, 10_000)]
+
+class GoldenPolicy(Section, frozen=True):
+    """Gate `golden`: answers to the golden questions, and the evaluation at export."""
+
+    min_exact_match: Share
+    """Smallest share of the questions that has to be answered correctly."""
+    max_drop: Share
+    """Largest amount by which that share may be below the stable version's."""
+
+
+class DisagreementPolicy(Section, frozen=True):
+    """Gate `disagreement`: answers that differ from the stable version's."""
+
+    max_share: Share
+    """Largest share of the golden questions with an answer that differs and is wrong."""
+
+
+class LatencyPolicy(Section, frozen=True):
+    """Gate `latency`: calls to candidate and stable in turn, before there is traffic."""
+
+    warm_up: Annotated[int, _integer(0, 10_000)]
     """First calls of each number of rows, which are not counted."""
-    samples: Annotated[int, Allowed(1, 100_000)]
+    samples: Annotated[int, _integer(1, 100_000)]
     """Calls of each number of rows that are counted."""
-    rows: Annotated[tuple[int, ...], Allowed(1, 65_536)]
-    """Questions a call; each number is judged by itself."""
-    p50_ratio: Times
-    """The median over stable's, at most."""
-    p99_ratio: Times
-    """The 99th percentile over stable's, at most."""
-    p99_milliseconds: Annotated[float, Allowed(0.001, 3_600_000)]
-    """The 99th percentile, at most."""
-    slack_milliseconds: Annotated[float, Allowed(0, 3_600_000)]
-    """A difference up to this is none, whatever the ratio; for live latency, too."""
+    rows: Annotated[tuple[Annotated[int, Meta(ge=1, le=65_536)], ...], _ascending(1, 65_536)]
+    """Questions per call; each number is judged separately."""
+    max_p50_ratio: Ratio
+    """Largest median, divided by stable's."""
+    max_p99_ratio: Ratio
+    """Largest 99th percentile, divided by stable's."""
+    max_p99_milliseconds: Annotated[float, _number(0.001, 3_600_000)]
+    """Largest 99th percentile."""
+    slack_milliseconds: Annotated[float, _number(0, 3_600_000)]
+    """Differences up to this pass whatever the ratio; also for gate `latency (live)`."""
 
 
-@dataclass(frozen=True, slots=True)
-class LivePolicy:
-    """Of the gates `errors`, `answers` and `live latency`: while the version has traffic."""
+class LivePolicy(Section, frozen=True):
+    """Gates `errors`, `correctness` and `latency (live)`: while the version has traffic."""
 
-    fewest: Annotated[int, Allowed(1, 1_000_000)]
-    """Calls that must be seen to judge."""
-    most_errors: Share
-    """Share of calls that may fail."""
-    most_wrong: Share
-    """Share of probes that may be answered wrongly, on top of what `golden.floor` lets through."""
-    p99_ratio: Times
-    """The 99th percentile over stable's, and over what it was before, at most."""
-    probes_per_second: Annotated[float, Allowed(0.01, 1000)]
-    """ProbeStats that each version gets."""
+    min_calls: Annotated[int, _integer(1, 1_000_000)]
+    """Smallest number of calls that allows a verdict."""
+    max_error_share: Share
+    """Largest share of calls that may fail."""
+    max_wrong_share: Share
+    """Largest share of wrong answers to probes, in addition to 1 - `golden.min_exact_match`."""
+    max_p99_ratio: Ratio
+    """Largest 99th percentile, divided by stable's, and by that of all calls before the canary."""
+    probes_per_second: Annotated[float, _number(0.01, 1000)]
+    """Probes per second and version."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryPolicy:
-    """Of the gate `memory`: what the servers take with both versions loaded."""
+class MemoryPolicy(Section, frozen=True):
+    """Gate `memory`: memory of the servers while both versions are loaded."""
 
     query: str
-    """PromQL that gives bytes; empty if memory is not looked at."""
-    most_megabytes: Annotated[float, Allowed(0, 1_000_000_000)]
-    """Millions of bytes, at most; 0 for no limit."""
-    growth: Annotated[float, Allowed(1, 1000)]
-    """Times what it was before the load, at most."""
+    """PromQL that returns bytes as one number; empty to skip the gate."""
+    max_megabytes: Annotated[float, _number(0, 1_000_000_000)]
+    """Largest result, in millions of bytes; 0 for no limit."""
+    max_growth: Annotated[float, _number(1, 1000)]
+    """Largest result, divided by the result before the load."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadPolicy:
-    """How long a version may take to be there."""
+class LoadPolicy(Section, frozen=True):
+    """Loading of the version."""
 
-    timeout: Annotated[float, Allowed(0.1, 7 * DAY)]
-    """Seconds until it is AVAILABLE on every replica."""
+    timeout: Annotated[float, _number(0.1, 7 * DAY)]
+    """Seconds until it has to be AVAILABLE on every replica."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrafficPolicy:
-    """How traffic moves."""
+class TrafficPolicy(Section, frozen=True):
+    """Steps of the canary."""
 
-    steps: Annotated[tuple[int, ...], Allowed(1, 100)]
-    """Percent of the traffic, step by step."""
+    steps: Annotated[tuple[Annotated[int, Meta(ge=1, le=100)], ...], _ascending(1, 100)]
+    """Percent of the traffic at each step."""
     bake: Seconds
     """Seconds at each step before it is judged."""
     settle: Seconds
-    """Seconds that callers may take to see new weights or labels."""
+    """Seconds that callers may take to pick up new weights or labels."""
 
 
-@dataclass(frozen=True, slots=True)
-class GatePolicy:
-    """All of it, a field for each section of the file."""
+class GatePolicy(Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole policy: a field for each section of the file."""
 
     golden: GoldenPolicy
-    """Answers against true sums."""
     disagreement: DisagreementPolicy
-    """Answers against stable's."""
     latency: LatencyPolicy
-    """Calls before there is traffic."""
     live: LivePolicy
-    """Calls while there is."""
     memory: MemoryPolicy
-    """What the servers take."""
     load: LoadPolicy
-    """How long loading may take."""
     traffic: TrafficPolicy
-    """The steps, and how long each lasts."""
+
+
+SECTIONS: dict[str, type[Section]] = get_type_hints(GatePolicy)
 
 
 def default_text() -> str:
-    """The file of defaults, with its comments: what an operator starts from."""
+    """Returns the file of defaults with its comments, for an operator to start from."""
     return resources.files(__package__).joinpath(FILE_NAME).read_text(encoding="utf-8")
 
 
 @cache
 def default() -> GatePolicy:
-    """The policy when no file is given."""
-    values = _checked(default_text(), where=FILE_NAME)
-    sections = get_type_hints(GatePolicy)
-    return GatePolicy(**{name: sections[name](**values[name]) for name in values})
+    """Returns the policy without an operator's file."""
+    return msgspec.convert(tomllib.loads(default_text()), GatePolicy)
 
 
 def read(path: Path) -> GatePolicy:
-    """The defaults with what this file says instead.
+    """Returns the defaults with the overrides in a file.
 
     Raises:
-        UsageError: The file cannot be read, or something in it makes no sense.
+        UsageError: The file cannot be read, or is not valid.
     """
     try:
-        text = path.read_bytes().decode()
+        overrides = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise UsageError(f"cannot read the policy file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"the policy file {path} is not UTF-8 text: {error.reason}") from error
-    policy = default()
-    changes: dict[str, Any] = {
-        name: replace(getattr(policy, name), **values)
-        for name, values in _checked(text, where=str(path)).items()
-    }
-    policy = replace(policy, **changes)
-    if policy.memory.most_megabytes and not policy.memory.query:
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"the policy file {path} is not TOML: {error}") from error
+    values: dict[str, Any] = msgspec.to_builtins(default())
+    for section, keys in overrides.items():
+        both = isinstance(keys, dict) and section in values
+        values[section] = {**values[section], **keys} if both else keys
+    try:
+        policy = msgspec.convert(values, GatePolicy)
+    except msgspec.ValidationError as error:
+        _refuse(path, values, error)
+    for section, key in (("latency", "rows"), ("traffic", "steps")):
+        numbers = getattr(getattr(policy, section), key)
+        if list(numbers) != sorted(set(numbers)):
+            _refuse_value(path, section, key, list(numbers))
+    if policy.memory.max_megabytes and not policy.memory.query:
         raise UsageError(
-            f"{path}: [memory] most_megabytes is a limit on what nobody asks for: give [memory] "
-            "query too, the PromQL that gives the servers' bytes"
+            f"{path}: [memory] max_megabytes needs [memory] query, the PromQL that returns the "
+            "bytes of the servers"
         )
     return policy
 
 
-def _checked(text: str, *, where: str) -> dict[str, dict[str, Any]]:
-    """The sections and keys of a file, each with a value that it takes."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"the policy file {where} is not TOML: {error}") from error
-    sections = get_type_hints(GatePolicy)
-    for name, table in document.items():
-        if name not in sections:
-            raise UsageError(f"{where}: there is no section [{name}]{_instead(name, sections)}")
-        if not isinstance(table, dict):
-            raise UsageError(f"{where}: {name} is a section: write [{name}] and its keys below it")
-    return {
-        name: _section(table, get_type_hints(sections[name], include_extras=True), where, name)
-        for name, table in document.items()
-    }
+def _refuse(path: Path, values: dict[str, Any], error: msgspec.ValidationError) -> NoReturn:
+    """Raises an error of msgspec with the file, the section, the key and what is expected."""
+    message, _, place = str(error).partition(" - at `$.")
+    section, _, rest = place.rstrip("`").partition(".")
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL):
+        name = unknown[1]
+        if section:
+            known = SECTIONS[section].__struct_fields__
+            raise UsageError(f"{path}: [{section}] has no key {name}{_suggestion(name, known)}")
+        raise UsageError(f"{path}: no section is called [{name}]{_suggestion(name, SECTIONS)}")
+    if not rest:
+        raise UsageError(f"{path}: {section} is a section: write [{section}] and its keys below it")
+    key = rest.partition("[")[0]
+    _refuse_value(path, section, key, values[section][key])
 
 
-def _section(
-    table: Mapping[str, Any], hints: Mapping[str, Any], where: str, section: str
-) -> dict[str, Any]:
-    values = {}
-    for key, value in table.items():
-        if key not in hints:
-            raise UsageError(f"{where}: [{section}] has no key {key}{_instead(key, hints)}")
-        kind, allowed = get_args(hints[key]) if hints[key] is not str else (str, None)
-        if not _fits(value, kind, allowed):
-            raise UsageError(
-                f"{where}: [{section}] {key} = {_shown(value)}: it takes {_wanted(kind, allowed)}"
-            )
-        values[key] = float(value) if kind is float else value
-        if isinstance(value, list):
-            values[key] = tuple(value)
-    return values
+def _refuse_value(path: Path, section: str, key: str, value: Any) -> NoReturn:
+    metas = get_type_hints(SECTIONS[section], include_extras=True)[key]
+    meta = getattr(metas, "__metadata__", (Meta(description="text in quotes"),))[0]
+    shown = " ".join(repr(value).split())
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    raise UsageError(f"{path}: [{section}] {key} = {shown}: expected {meta.description}")
 
 
-def _fits(value: Any, kind: Any, allowed: Allowed | None) -> bool:
-    if allowed is None:
-        return isinstance(value, str)
-    if get_origin(kind) is tuple:
-        rising = isinstance(value, list) and all(_fits(entry, int, allowed) for entry in value)
-        return rising and bool(value) and value == sorted(set(value))
-    types = (int, float) if kind is float else (int,)
-    number = isinstance(value, types) and not isinstance(value, bool)
-    return number and allowed.low <= value <= allowed.high  # which nan is not
-
-
-def _wanted(kind: Any, allowed: Allowed | None) -> str:
-    """What a key takes, in words."""
-    if allowed is None:
-        return "text in quotes"
-    ends = f"from {allowed.low:.12g} to {allowed.high:.12g}"
-    if get_origin(kind) is tuple:
-        return f"a list of whole numbers {ends}, each larger than the one before it"
-    return f"a {'number' if kind is float else 'whole number'} {ends}"
-
-
-def _instead(name: str, known: Iterable[str]) -> str:
+def _suggestion(name: str, known: Any) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f": did you mean {close[0]}?" if close else f": there are {', '.join(known)}"
-
-
-def _shown(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return f": did you mean {close[0]}?" if close else f": expected one of {', '.join(known)}"

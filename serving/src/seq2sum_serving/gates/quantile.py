@@ -1,4 +1,4 @@
-"""Quantiles of latencies, by nearest rank: a value that was measured, never one in between."""
+"""Quantiles of latencies by nearest rank: always a measured value, never interpolated."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ P99 = 0.99
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest of the values that at least this share of them does not exceed.
+    """Returns the smallest value that at least this share of the values does not exceed.
 
     Raises:
-        ValueError: There are none.
+        ValueError: `values` is empty.
     """
     if not values:
-        raise ValueError("there is no quantile of nothing")
-    # Rounded, since 0.07 * 100 is a little more than 7.
+        raise ValueError("no values to compute a quantile of")
+    # Rounded, because 0.07 * 100 is a little more than 7.
     rank = math.ceil(round(share * len(values), 9))
     return sorted(values)[max(rank, 1) - 1]
 
 
 def ratio(value: float, base: float) -> float | None:
-    """How many times the base; None if the base is too small to be measured."""
+    """Returns `value / base`; None if the base is 0."""
     return value / base if base > 0 else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from seq2sum_serving.deployment import drift
-from seq2sum_serving.gates.wording import one_line
+from seq2sum_serving.deployment.plain_text import first_line, one_line
 from seq2sum_serving.probe.inputs import OPTIONAL
 from seq2sum_serving.probe.observation import OK, Observation
 
@@ -71,7 +71,7 @@ def _labels(observation: Observation) -> Iterator[Finding]:
 def _replicas(observation: Observation) -> Iterator[Finding]:
     for replica in observation.replicas:
         if not replica.up:
-            error = drift.first_line(replica.error)
+            error = first_line(replica.error)
             yield Finding(replica.target, one_line(f"{replica.target} is down: {error}"))
 
 
@@ -90,7 +90,7 @@ def _calls(observation: Observation) -> Iterator[Finding]:
     for (target, label), calls in observation.calls.items():
         failed = [call for call in calls if call.code != OK]
         if failed and target in up:  # a replica that is down is a finding already
-            error = one_line(f"{failed[0].code} {drift.first_line(failed[0].result)}")
+            error = one_line(f"{failed[0].code} {first_line(failed[0].result)}")
             yield Finding(
                 f"{target} {label} fails", f"{target}: a call to label {label} failed: {error}"
             )

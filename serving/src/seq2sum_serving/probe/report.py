@@ -11,9 +11,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from seq2sum_serving.console.text import headed, said
-from seq2sum_serving.deployment.drift import first_line
+from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Replica
-from seq2sum_serving.gates.wording import milliseconds
+from seq2sum_serving.gates.formatting import milliseconds
 from seq2sum_serving.probe.findings import Finding, config_drift
 from seq2sum_serving.probe.observation import OK, Call, Observation
 

@@ -19,7 +19,7 @@ from seq2sum_serving.gates import contract, exported, golden, latency, live, mem
 from seq2sum_serving.gates.golden import Golden
 from seq2sum_serving.gates.live import LiveMetrics, ProbeResults
 from seq2sum_serving.gates.measurement import Measurement, overall
-from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, Unanswered
+from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.rollout.executor import Deployment
 
@@ -135,7 +135,7 @@ class Inspection:
             return None
         try:
             return self._prometheus.live(self._deployment.model, seconds, ago=ago)
-        except Unanswered as error:
+        except QueryFailed as error:
             self._deployment.tell(f"  judged by probes alone: {error}")
             return None
 
@@ -196,7 +196,7 @@ def probe(
     except seq2sum.InvalidQuestion as error:
         text = str(error)
     except seq2sum.Seq2SumError as error:
-        seen.error(label, error_text(error))
+        seen.record_error(label, error_text(error))
         return
     seconds = time.perf_counter() - began
-    seen.call(label, seconds, right=text == answer, said=f"{question.decode()} = {text}")
+    seen.record_answer(label, seconds, right=text == answer, text=f"{question.decode()} = {text}")

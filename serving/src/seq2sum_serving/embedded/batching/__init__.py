@@ -1,1 +1,1 @@
-"""Merging the requests of many callers into one run of the graph."""
+"""Batching: concurrent requests share runs of the graph."""

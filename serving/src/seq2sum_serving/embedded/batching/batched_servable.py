@@ -1,7 +1,7 @@
-"""A servable whose callers share runs of the graph.
+"""A servable that merges concurrent requests into shared runs of the graph.
 
-Whoever asks for the same outputs of the same inputs of a version at the same time is answered
-by one run. What goes wrong in it goes wrong for all of them, in the same words.
+Requests to a version with the same inputs and outputs share a queue. If a run fails, all requests
+in it fail with the same error.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.monitoring import metrics
 
 POOL = ""
-"""What the name of the threads is in the metrics."""
+"""Name of the thread pool in the metrics; tensorflow_model_server leaves it empty too."""
 MICROS = 1e6
 
 LONGEST_WAIT_FOR_ROWS = 60.0
-"""Seconds for which a request without rows waits for others if its caller sets no deadline.
+"""Seconds that a request without rows and without a deadline waits for others.
 
-The real server waits for ever, with a thread that is lost and a version that cannot be unloaded.
+tensorflow_model_server waits without a limit, which occupies a thread and prevents an unload.
 """
-NO_ROWS_CAME = "A request without rows is answered with one that has rows, and none came in time"
+NO_ROWS = "the request has no rows, and no request with rows arrived in time to share its batch"
 
 Key = tuple[frozenset[str], frozenset[str]]
-"""Names of the tensors fed and fetched: what a queue is for."""
+"""Names of the fed and the fetched tensors, which identify a queue."""
 
 
 class BatchedServable:
     """A servable that merges requests. Safe to use from any thread.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: no queue can have these parameters.
+        ServingError: INVALID_ARGUMENT: the parameters are not valid for a queue.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class BatchedServable:
     def run(
         self, feeds: rows.Feeds, fetches: Sequence[str], *, timeout: float | None = None
     ) -> Outputs:
-        """Runs the graph together with whatever else waits; blocks until it has.
+        """Runs the graph in a batch with other requests; blocks until the outputs are available.
 
         Args:
             feeds: Arrays by tensor name, all with the same number of rows.
-            fetches: Names of the tensors wanted.
-            timeout: Seconds; None or none left mean no limit. It is that of the batch if it
-                is the longest in it.
+            fetches: Names of the tensors to return.
+            timeout: Seconds; None, zero and negative numbers mean no limit. The timeout of a
+                batch is the longest of its requests.
 
         Raises:
             ServingError: The request was refused, or the batch failed.
@@ -85,13 +85,13 @@ class BatchedServable:
             return future.result(LONGEST_WAIT_FOR_ROWS if math.isinf(task.timeout) else timeout)
         except TimeoutError as error:
             if self._scheduler.withdraw(queue, task):
-                raise ServingError(Code.DEADLINE_EXCEEDED, NO_ROWS_CAME) from error
+                raise ServingError(Code.DEADLINE_EXCEEDED, NO_ROWS) from error
             return future.result()  # rows came at the last moment
 
     def submit(
         self, feeds: rows.Feeds, fetches: Sequence[str], *, timeout: float | None = None
     ) -> Future[Outputs]:
-        """The same without blocking: the answer comes in a future, on another thread.
+        """Does what `run` does without blocking; another thread completes the future.
 
         Raises:
             ServingError: The request was refused.
@@ -100,7 +100,7 @@ class BatchedServable:
         return future
 
     def close(self) -> None:
-        """Answers whatever still waits, then frees what the servable holds."""
+        """Runs all waiting requests, then closes the servable."""
         with self._opening:
             queues = list(self._queues.values())
         for queue in queues:
@@ -111,9 +111,9 @@ class BatchedServable:
         self, feeds: rows.Feeds, fetches: Sequence[str], timeout: float | None
     ) -> tuple[Queue, Task, Future[Outputs]]:
         future: Future[Outputs] = Future()
-        future.set_running_or_notify_cancel()  # no caller cancels one
+        future.set_running_or_notify_cancel()  # callers do not cancel futures
         size = rows.count_rows(feeds)
-        for _ in feeds:  # one for each tensor, as there
+        for _ in feeds:  # once for each tensor, as tensorflow_model_server does
             metrics.INPUT_BATCH_SIZE.observe(size)
         limit = timeout if timeout is not None and timeout > 0 else math.inf
         task = Task(feeds, fetches, size, self._scheduler.clock(), future, limit)
@@ -128,49 +128,50 @@ class BatchedServable:
             with self._opening:
                 queue = self._queues.get(key)
                 if queue is None:
-                    queue = Queue(self._parameters, partial(self._run, sorted(fetched)))
+                    queue = Queue(self._parameters, partial(self._run_batch, sorted(fetched)))
                     self._scheduler.open(queue)
                     self._queues[key] = queue
         return queue
 
-    def _run(self, fetches: list[str], batch: Batch) -> None:
-        """Runs a batch and answers everyone in it."""
+    def _run_batch(self, fetches: list[str], batch: Batch) -> None:
+        """Runs a batch and delivers the outcome to all of its tasks."""
         try:
-            outcomes: Sequence[Outputs | Exception] = self._answers(fetches, batch)
-        except Exception as error:  # noqa: BLE001 - it is theirs who wait
+            outcomes: Sequence[Outputs | Exception] = self._outputs(fetches, batch)
+        except Exception as error:  # noqa: BLE001 - it is raised in the callers' threads
             outcomes = [error] * len(batch.tasks)
         for task, outcome in zip(batch.tasks, outcomes, strict=True):
             deliver(task.receiver, outcome)
 
-    def _answers(self, fetches: list[str], batch: Batch) -> list[Outputs]:
+    def _outputs(self, fetches: list[str], batch: Batch) -> list[Outputs]:
+        """Runs a batch; returns the outputs of each task."""
         tasks, size = batch.tasks, batch.size
         timeout = self._timeout(tasks)
-        # Where there is no row, there is none to copy either; the real server ends.
+        # An empty batch has no row that could be copied; tensorflow_model_server aborts.
         rounded = self._parameters.rounded(size) if size else 0
-        extra = rounded - size
-        metrics.cell(metrics.PADDING_SIZE, str(rounded)).observe(extra)
+        padding = rounded - size
+        metrics.PADDING_SIZE.labels(str(rounded)).observe(padding)
         metrics.PROCESSED_BATCH_SIZE.observe(rounded)
         feeds = rows.merge_inputs(
             [task.feeds for task in tasks],
-            extra,
-            fill=self._parameters.pad_variable_length_inputs,
+            padding,
+            pad_shapes=self._parameters.pad_variable_length_inputs,
         )
         try:
             outputs = self._servable.run(feeds, fetches, timeout=timeout)
         finally:
             metrics.WRAPPED_RUN_COUNT.inc()
-        shares = rows.split_outputs(outputs, [task.size for task in tasks], extra)
+        shares = rows.split_outputs(outputs, [task.size for task in tasks], padding)
         return [
             _ordered(share, fetches, task.fetches)
             for share, task in zip(shares, tasks, strict=True)
         ]
 
     def _timeout(self, tasks: Sequence[Task]) -> float | None:
-        """Seconds for the run: until the last one has gone who still waits."""
+        """Returns the seconds until the latest deadline of the tasks."""
         now = self._scheduler.clock()
-        waited = metrics.cell(metrics.QUEUING_LATENCY, POOL)
+        latency = metrics.QUEUING_LATENCY.labels(POOL)
         for task in tasks:
-            waited.observe((now - task.enqueued) * MICROS)
+            latency.observe((now - task.enqueued) * MICROS)
         latest = max(task.deadline for task in tasks)
         if latest <= now:
             raise ServingError(
@@ -180,19 +181,19 @@ class BatchedServable:
 
 
 Wrap = Callable[[Servable, str, int, str], Servable]
-"""From a version that was loaded, its model, number and folder, to what serves it."""
+"""Adds batching to a loaded version, given its model, version number and folder."""
 
 
-def wrapper(message: batching_pb2.BatchingParameters, *, per_model: bool = False) -> Wrap:
-    """What puts every version that is loaded behind its queues, all on the same threads.
+def make_wrap(message: batching_pb2.BatchingParameters, *, per_model: bool = False) -> Wrap:
+    """Returns a function that adds batching to versions, all on the same threads.
 
     Args:
-        message: Parameters for all models; those of the threads in any case.
-        per_model: Each version's own parameters count instead, and a version without them is
-            not batched.
+        message: Parameters of all models, and of the threads.
+        per_model: Use the parameters in each version's folder, and do not batch versions
+            without them; `message` still applies to the threads.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: there can be no such threads.
+        ServingError: INVALID_ARGUMENT: the parameters are not valid for threads.
     """
     parameters = from_message(message)
     parameters.check_threads()
@@ -205,9 +206,9 @@ def wrapper(message: batching_pb2.BatchingParameters, *, per_model: bool = False
     return wrap
 
 
-def _ordered(share: Outputs, fetches: Sequence[str], wanted: Sequence[str]) -> Outputs:
-    """The outputs in the order in which they were asked for."""
-    if fetches == wanted:
+def _ordered(share: Outputs, fetches: Sequence[str], requested: Sequence[str]) -> Outputs:
+    """Returns the outputs in the order of a request's fetches."""
+    if fetches == requested:
         return share
     by_name = dict(zip(fetches, share, strict=True))
-    return [by_name[name] for name in wanted]
+    return [by_name[name] for name in requested]

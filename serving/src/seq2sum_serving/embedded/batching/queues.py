@@ -1,7 +1,7 @@
-"""A queue of requests that may run together, and the batches that they fill.
+"""A queue of requests that may run together, and the batches that they form.
 
-No thread, no lock, no clock: whoever calls says what time it is. A queue is a row of batches,
-of which the last one is open: it takes what comes, until something does not fit.
+Queues have no thread, lock or clock: callers pass the time. A queue is a sequence of batches, of
+which the last is open: it takes requests until one does not fit.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections.abc import Callable
 
 from seq2sum_serving.embedded.batching.parameters import BatchingParameters
 from seq2sum_serving.embedded.batching.tasks import Task
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code, ServingError, invalid_argument
 
 
 class Batch:
-    """Requests that run together."""
+    """Tasks that run together."""
 
     __slots__ = ("size", "started", "tasks")
 
     def __init__(self) -> None:
         self.tasks: list[Task] = []
         self.size = 0
-        """Rows of all of them."""
+        """Rows of all tasks."""
         self.started = math.inf
-        """When the first one came in."""
+        """Time of the first task."""
 
     def add(self, task: Task, now: float) -> None:
-        """Takes one more."""
+        """Adds a task."""
         if not self.tasks:
             self.started = now
         self.tasks.append(task)
@@ -36,7 +36,7 @@ class Batch:
 
 
 class Queue:
-    """Requests of one kind, for one version. Not safe for threads: the scheduler locks."""
+    """Tasks with the same inputs and outputs. Not thread-safe: the scheduler locks."""
 
     def __init__(self, parameters: BatchingParameters, run: Callable[[Batch], None]) -> None:
         self._parameters = parameters
@@ -45,16 +45,16 @@ class Queue:
         )
         self._batches = deque([Batch()])
         self.run = run
-        """What is to be done with a batch, on a thread of the scheduler."""
+        """Runs a batch, on a thread of the scheduler."""
         self.running = 0
-        """Batches taken that have not ended yet."""
+        """Batches that were taken and have not ended."""
         self.closed = False
 
     def put(self, task: Task, now: float) -> None:
-        """Takes a request in.
+        """Adds a task, in pieces if it is larger than the open batch and may be split.
 
         Raises:
-            ServingError: It is too large, or there is no room for it now.
+            ServingError: The task is too large, or the queue is full.
         """
         self._check(task)
         batches = self._batches
@@ -68,7 +68,7 @@ class Queue:
             batches[-1].add(piece, now)
 
     def take(self, now: float) -> Batch | None:
-        """The next batch, if one may run now."""
+        """Removes and returns the next batch if it may run now."""
         if self.ready_at() > now:
             return None
         batch = self._batches.popleft()
@@ -78,7 +78,7 @@ class Queue:
         return batch
 
     def withdraw(self, task: Task) -> bool:
-        """Takes a request out of the open batch while it has no rows; False if it is not there."""
+        """Removes a task from an open batch without rows; returns whether it was in one."""
         batch = self._batches[-1]
         if batch.size or task not in batch.tasks:
             return False
@@ -86,7 +86,7 @@ class Queue:
         return True
 
     def ready_at(self) -> float:
-        """From when on a batch may run; never, if nothing with rows waits."""
+        """Returns the time from which a batch may run; infinity if no task with rows waits."""
         first = self._batches[0]
         if not first.tasks:
             return math.inf
@@ -98,21 +98,20 @@ class Queue:
 
     @property
     def empty(self) -> bool:
-        """Nothing waits."""
+        """Whether no task waits."""
         return not self._batches[0].tasks
 
     @property
     def idle(self) -> bool:
-        """Nothing waits and nothing runs."""
+        """Whether no task waits or runs."""
         return self.empty and not self.running
 
     def _check(self, task: Task) -> None:
         parameters, batches = self._parameters, self._batches
         if task.size > parameters.max_batch_size:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
+            raise invalid_argument(
                 f"Task size {task.size} is larger than maximum input batch size "
-                f"{parameters.max_batch_size}",
+                f"{parameters.max_batch_size}"
             )
         full = "The batch scheduling queue to which this task was submitted is full; "
         last = batches[-1].size
@@ -139,7 +138,7 @@ class Queue:
 
 
 def piece_sizes(rows: int, room: int, limit: int) -> list[int]:
-    """Rows of the pieces of a request: what the open batch still takes, then full ones."""
+    """Returns the rows of a task's pieces: `room` for the open batch, then up to `limit` each."""
     pieces = [room] if room > 0 else []
     left = rows - sum(pieces)
     while left > 0:

@@ -1,8 +1,7 @@
-"""Merging the rows of several requests, and sharing out the rows of the answer.
+"""Merging the rows of requests into a batch, and splitting its outputs again.
 
-Everything here is a function of arrays. Rows are along the first dimension. A request that
-runs alone is not copied; several are copied once, into the arrays that the graph gets; what
-the graph answers is not copied at all, each request gets a view of its rows.
+All functions are pure. Rows are along the first dimension. The inputs of a request that runs alone
+are not copied, those of several requests once. Outputs are never copied: each request gets views.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code, ServingError, invalid_argument
 from seq2sum_serving.embedded.inference import datatypes
 from seq2sum_serving.embedded.inference.flat_tensor import concatenate, repeat_row
 from seq2sum_serving.embedded.inference.tensors import LARGEST_BYTES
@@ -24,70 +23,72 @@ Feeds = Mapping[str, Any]
 """Arrays by tensor name."""
 
 RANKS = range(1, 7)
-"""Of arrays that can be filled up to the shape of others."""
+"""Ranks of arrays that can be padded to another shape."""
 
 
 def count_rows(feeds: Feeds) -> int:
-    """How many rows a request has.
+    """Returns the number of rows of a request.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: its arrays do not agree on it.
+        ServingError: INVALID_ARGUMENT: no arrays, a scalar, or different numbers of rows.
     """
     if not feeds:
-        raise _invalid("Batching Run() must have at least one input tensor")
+        raise invalid_argument("Batching Run() must have at least one input tensor")
     rows = -1
     for array in feeds.values():
         if array.ndim == 0:
-            raise _invalid("Batching Run() input tensors must have at least one dimension")
+            raise invalid_argument("Batching Run() input tensors must have at least one dimension")
         if rows not in (-1, len(array)):
-            raise _invalid("Batching Run() input tensors must have equal 0th-dimension size")
+            raise invalid_argument(
+                "Batching Run() input tensors must have equal 0th-dimension size"
+            )
         rows = len(array)
     return rows
 
 
-def merge_inputs(requests: Sequence[Feeds], extra: int, *, fill: bool) -> Feeds:
-    """One batch of several requests, which feed the same tensors.
+def merge_inputs(requests: Sequence[Feeds], padding: int, *, pad_shapes: bool) -> Feeds:
+    """Returns the inputs of a batch.
 
     Args:
-        requests: In the order in which they arrived.
-        extra: Rows to add: copies of the first row of the last request that has one. The real
-            server ends if the last request has none.
-        fill: Rows that differ in shape are filled up to the largest, each with the first
-            value of its array. Otherwise they are an error.
+        requests: Requests with the same tensor names, in the order of arrival.
+        padding: Rows to add: copies of the first row of the last request that has rows.
+            (tensorflow_model_server aborts if the last request has none.)
+        pad_shapes: Pad rows of different shapes to the largest one, with the first value of
+            each array. Otherwise different shapes are an error.
 
     Raises:
-        ServingError: They cannot be merged; none of them can be answered then.
+        ServingError: The requests cannot be merged, and all of them fail.
     """
-    if len(requests) == 1 and not extra and not fill:
+    if len(requests) == 1 and not padding and not pad_shapes:
         return requests[0]
-    if fill:
+    if pad_shapes:
         shapes = {name: _largest([each[name] for each in requests]) for name in requests[0]}
         requests = [
-            {name: _filled(array, shapes[name]) for name, array in request.items()}
+            {name: _pad(array, shapes[name]) for name, array in request.items()}
             for request in requests
         ]
     else:
         _check_shapes(requests)
     return {
-        name: _concatenated([request[name] for request in requests], extra)
+        name: _concatenate([request[name] for request in requests], padding)
         for name in sorted(requests[0])
     }
 
 
 def split_outputs(
-    outputs: Sequence[Any], rows: Sequence[int], extra: int
+    outputs: Sequence[Any], rows: Sequence[int], padding: int
 ) -> list[list[NDArray[Any]]]:
-    """The rows of every request, of each output: views, in the order of the requests.
+    """Returns the outputs of each request, as views.
 
     Args:
-        outputs: What the graph answered.
-        rows: How many each request has.
-        extra: How many were added behind them.
+        outputs: Outputs of the graph.
+        rows: Number of rows of each request.
+        padding: Number of rows added at the end.
 
     Raises:
-        ServingError: FAILED_PRECONDITION: an output is not one row for each row of input.
+        ServingError: FAILED_PRECONDITION: an output does not have a row for each input row.
     """
-    total = sum(rows) + extra
+    total = sum(rows) + padding
     for output in outputs:
         shape = output.shape
         if not shape:
@@ -98,7 +99,7 @@ def split_outputs(
                 "Batched output tensor's 0th dimension does not equal the sum of the 0th "
                 "dimension sizes of the input tensors",
             )
-    if len(rows) == 1 and not extra:
+    if len(rows) == 1 and not padding:
         return [list(outputs)]
     shares, start = [], 0
     for number in rows:
@@ -108,7 +109,7 @@ def split_outputs(
 
 
 def split_inputs(feeds: Feeds, sizes: Sequence[int]) -> list[Feeds]:
-    """A request in pieces of so many rows; views."""
+    """Returns a request in pieces of these numbers of rows, as views."""
     pieces: list[Feeds] = []
     start = 0
     for size in sizes:
@@ -118,7 +119,7 @@ def split_inputs(feeds: Feeds, sizes: Sequence[int]) -> list[Feeds]:
 
 
 def join_outputs(pieces: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
-    """The outputs of a request from those of its pieces."""
+    """Returns the outputs of a request, given those of its pieces."""
     return [concatenate(outputs) for outputs in zip(*pieces, strict=True)]
 
 
@@ -137,56 +138,50 @@ def _check_shapes(requests: Sequence[Feeds]) -> None:
 
 
 def _largest(arrays: Sequence[NDArray[Any]]) -> tuple[int, ...]:
-    """The largest size of every dimension."""
+    """Returns the largest size of each dimension."""
     return tuple(
         max(sizes) for sizes in zip_longest(*(array.shape for array in arrays), fillvalue=0)
     )
 
 
-def _filled(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The array with its rows filled up to this shape; the number of rows stays."""
+def _pad(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Returns an array with its rows padded to the shape of rows in `shape`."""
     if array.ndim not in RANKS:
-        raise _invalid("Only tensors with rank from 1 to 6 can be padded.")
+        raise invalid_argument("Only tensors with rank from 1 to 6 can be padded.")
     if array.ndim != len(shape):
-        # The real server ends here, by a check of its own.
-        raise ServingError(
-            Code.INTERNAL,
-            "Tensor concat operation failed: INVALID_ARGUMENT: Cannot concatenate tensors "
-            "that have different ranks.",
-        )
-    wanted = (len(array), *shape[1:])
-    if array.shape == wanted:
+        # tensorflow_model_server aborts here.
+        raise _concat_error("that have different ranks.")
+    padded_shape = (len(array), *shape[1:])
+    if array.shape == padded_shape:
         return array
-    if math.prod(wanted) * array.dtype.itemsize > LARGEST_BYTES:
-        raise _invalid(f"Cannot pad a tensor to shape {datatypes.shape_text(wanted)}: too large")
-    if 0 in wanted:
-        return np.empty(wanted, array.dtype)
+    if math.prod(padded_shape) * array.dtype.itemsize > LARGEST_BYTES:
+        raise invalid_argument(
+            f"Cannot pad a tensor to shape {datatypes.shape_text(padded_shape)}: too large"
+        )
+    padded = np.empty(padded_shape, array.dtype)
+    if not padded.size:
+        return padded
     if not array.size:
-        raise _invalid("Got empty tensor in batch of non-empty tensors.")
-    filled = np.empty(wanted, array.dtype)
-    filled[...] = array.flat[0]  # np.full would drop the NUL bytes at the end of a string
-    filled[tuple(map(slice, array.shape))] = array
-    return filled
+        raise invalid_argument("Got empty tensor in batch of non-empty tensors.")
+    padded[...] = array.flat[0]  # np.full would drop the NUL bytes at the end of a string
+    padded[tuple(map(slice, array.shape))] = array
+    return padded
 
 
-def _concatenated(arrays: list[NDArray[Any]], extra: int) -> NDArray[Any]:
+def _concatenate(arrays: list[NDArray[Any]], padding: int) -> NDArray[Any]:
     first = arrays[0]
     for array in arrays[1:]:
         if array.dtype != first.dtype:
-            raise ServingError(
-                Code.INTERNAL,
-                "Tensor concat operation failed: INVALID_ARGUMENT: Cannot concatenate tensors "
-                f"that have different data types. Got {_dtype(first)} and {_dtype(array)}.",
-            )
-    if extra:
+            names = [datatypes.name(datatypes.datatype(each)) for each in (first, array)]
+            raise _concat_error(f"that have different data types. Got {names[0]} and {names[1]}.")
+    if padding:
         row = next(array[:1] for array in reversed(arrays) if len(array))
-        arrays = [*arrays, repeat_row(row, extra)]
+        arrays = [*arrays, repeat_row(row, padding)]
     return arrays[0] if len(arrays) == 1 else concatenate(arrays)
 
 
-def _dtype(array: NDArray[Any]) -> str:
-    return datatypes.name(datatypes.datatype(array))
-
-
-def _invalid(text: str) -> ServingError:
-    return ServingError(Code.INVALID_ARGUMENT, text)
+def _concat_error(reason: str) -> ServingError:
+    return ServingError(
+        Code.INTERNAL,
+        "Tensor concat operation failed: INVALID_ARGUMENT: Cannot concatenate tensors " + reason,
+    )

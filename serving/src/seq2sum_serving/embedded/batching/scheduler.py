@@ -1,8 +1,8 @@
-"""The threads that run batches, shared by all models, and what they do next.
+"""The threads that run batches of all models.
 
-They take turns between the queues that have something waiting, a batch each. A request is
-never taken from its queue before a thread is free to run it: what arrives while all of them
-are busy goes into one batch, without any pause being configured.
+Non-empty queues are served round robin, a batch each. A batch is closed only when a thread is free
+to run it: requests that arrive while all threads are busy share a batch even without a configured
+batch timeout.
 """
 
 from __future__ import annotations
@@ -21,42 +21,41 @@ from seq2sum_serving.embedded.errors import Code, ServingError
 log = logging.getLogger(__name__)
 
 THREAD_NAME_PREFIX = "batching"
-"""Names of the threads begin so."""
 
 Clock = Callable[[], float]
-"""Seconds, from any beginning."""
+"""Returns seconds since any fixed point in time."""
 
 
 class Scheduler:
-    """A fixed number of threads, which exist while there is a queue. Safe for any thread."""
+    """A fixed number of threads, which exist while a queue is open. Safe to use from any thread."""
 
     def __init__(self, threads: int, name: str, *, clock: Clock = time.monotonic) -> None:
         self._number = threads
         self._name = name
         self.clock = clock
         lock = threading.Lock()
-        """Guards all below, every queue included."""
+        """Guards everything below, including all queues."""
         self._changed = threading.Condition(lock)
-        """There is something to run, or something else to watch for."""
+        """Notified if a batch may be ready, or ready earlier than before."""
         self._emptied = threading.Condition(lock)
-        """Nothing runs and nothing waits in some queue."""
+        """Notified when a queue becomes idle."""
         self._queues: set[Queue] = set()
         self._waiting: deque[Queue] = deque()
-        """Queues with something in them, the one whose turn it is first."""
+        """Non-empty queues, the next one first."""
         self._threads: list[threading.Thread] = []
 
     def open(self, queue: Queue) -> None:
-        """Serves a queue from now on."""
+        """Starts to serve a queue."""
         with self._changed:
             self._queues.add(queue)
             if not self._threads:
                 self._start()
 
     def submit(self, queue: Queue, task: Task) -> None:
-        """Puts a request into a queue.
+        """Adds a task to a queue.
 
         Raises:
-            ServingError: The queue does not take it.
+            ServingError: The queue refuses the task or is closed.
         """
         with self._changed:
             if queue.closed:
@@ -69,7 +68,7 @@ class Scheduler:
                 self._changed.notify()
 
     def withdraw(self, queue: Queue, task: Task) -> bool:
-        """Takes a request out of a batch that has no rows yet; False if it is in no such batch."""
+        """Removes a task from a batch without rows; returns whether it was in one."""
         with self._changed:
             if not queue.withdraw(task):
                 return False
@@ -80,7 +79,7 @@ class Scheduler:
             return True
 
     def close(self, queue: Queue) -> None:
-        """Takes nothing more into a queue, and waits until what is in it was answered."""
+        """Closes a queue, and waits until all of its tasks have run."""
         leaving: list[threading.Thread] = []
         with self._changed:
             queue.closed = True
@@ -110,19 +109,19 @@ class Scheduler:
                     ended.running -= 1
                     if ended.idle:
                         self._emptied.notify_all()
-                found = self._next(me)
-                if found is None:
+                next_batch = self._next(me)
+                if next_batch is None:
                     return
-                if self._waiting:  # another thread takes over the watch
+                if self._waiting:  # another thread waits for the next batch
                     self._changed.notify()
-            ended, batch = found
+            ended, batch = next_batch
             try:
                 ended.run(batch)
             except Exception:
-                log.exception("A batch was lost")
+                log.exception("a batch failed and its tasks have no result")
 
     def _next(self, me: threading.Thread) -> tuple[Queue, Batch] | None:
-        """Waits for a batch; None when this thread is no longer wanted."""
+        """Waits for a batch; returns None when the thread should end."""
         while me in self._threads:
             now = self.clock()
             for _ in range(len(self._waiting)):

@@ -1,4 +1,4 @@
-"""What waits in a queue: one request, or a piece of one, and whoever waits for its answer."""
+"""Tasks in a queue: requests or pieces of requests, and the receivers of their outcomes."""
 
 from __future__ import annotations
 
@@ -14,92 +14,92 @@ from seq2sum_serving.embedded.batching import rows
 from seq2sum_serving.embedded.errors import Code, ServingError
 
 Outputs = list[NDArray[Any]]
-"""One array for each fetch."""
+"""An array for each fetch."""
 Outcome = Outputs | Exception
 
 
 class SplitTask:
-    """Collects the outcomes of the pieces of one request. Safe to use from any thread.
+    """Collects the outcomes of the pieces of a task. Safe to use from any thread.
 
-    Pieces may run at once and end in any order; the first error is the answer.
+    Pieces may run at the same time and end in any order. The first error is the outcome.
     """
 
-    __slots__ = ("_failed", "_left", "_outputs", "receiver")
+    __slots__ = ("_errors", "_left", "_outputs", "receiver")
 
     def __init__(self, receiver: Receiver, pieces: int) -> None:
         self.receiver = receiver
         self._outputs: list[Outputs | None] = [None] * pieces
         self._left = iter(range(pieces - 1, -1, -1))
-        self._failed: list[Exception] = []
+        self._errors: list[Exception] = []
 
-    def add(self, place: int, outcome: Outcome) -> Outcome | None:
-        """The outcome of the whole request, when this was the last piece."""
+    def add(self, index: int, outcome: Outcome) -> Outcome | None:
+        """Adds the outcome of a piece; returns that of the whole task after the last piece."""
         if isinstance(outcome, Exception):
-            self._failed.append(outcome)
+            self._errors.append(outcome)
         else:
-            self._outputs[place] = outcome
-        if next(self._left):  # one step of a built-in iterator, which threads cannot split
+            self._outputs[index] = outcome
+        if next(self._left):  # a step of a built-in iterator is atomic
             return None
-        if self._failed:
-            return self._failed[0]
+        if self._errors:
+            return self._errors[0]
         try:
             return rows.join_outputs([outputs for outputs in self._outputs if outputs is not None])
-        except ValueError as error:  # an output as wide as the batch's longest row, perhaps
+        except ValueError as error:  # for example outputs as wide as the longest row of each batch
             return ServingError(Code.INTERNAL, f"Tensor concat operation failed: {error}")
 
 
 @dataclass(frozen=True, slots=True)
 class TaskPiece:
-    """Waits for one piece of a request."""
+    """Receives the outcome of a piece of a task."""
 
-    split: SplitTask
-    place: int
+    whole: SplitTask
+    index: int
 
 
 Receiver = Future[Outputs] | TaskPiece
-"""Whoever gets the answer: a thread, or a request in pieces."""
+"""Receives an outcome, for a thread or for a task in pieces."""
 
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """A request that waits, or a piece of one."""
+    """A request that waits, or a piece of it."""
 
     feeds: rows.Feeds
-    """Arrays by tensor name; all have the same number of rows."""
+    """Arrays by tensor name, all with the same number of rows."""
     fetches: Sequence[str]
-    """Names of the tensors wanted."""
+    """Names of the tensors to return."""
     size: int
-    """Rows."""
+    """Number of rows."""
     enqueued: float
-    """When it came in, on the scheduler's clock, in seconds."""
+    """Time of arrival in seconds, on the scheduler's clock."""
     receiver: Receiver
     timeout: float = math.inf
-    """Seconds after which nobody waits for it any more, from when it came in."""
+    """Seconds from arrival after which the caller no longer waits."""
 
     @property
     def deadline(self) -> float:
-        """When nobody waits for it any more, on the scheduler's clock."""
+        """Time from which the caller no longer waits, on the scheduler's clock."""
         return self.enqueued + self.timeout
 
     def split(self, sizes: Sequence[int]) -> list[Task]:
-        """Pieces of so many rows, which together answer whoever waits for this task."""
-        split = SplitTask(self.receiver, len(sizes))
+        """Returns pieces of these numbers of rows, which together produce this task's outcome."""
+        whole = SplitTask(self.receiver, len(sizes))
         return [
-            Task(feeds, self.fetches, size, self.enqueued, TaskPiece(split, place), self.timeout)
-            for place, (feeds, size) in enumerate(
+            Task(feeds, self.fetches, size, self.enqueued, TaskPiece(whole, index), self.timeout)
+            for index, (feeds, size) in enumerate(
                 zip(rows.split_inputs(self.feeds, sizes), sizes, strict=True)
             )
         ]
 
 
 def deliver(receiver: Receiver, outcome: Outcome) -> None:
-    """Gives whoever waited the outcome; a piece's is kept until the last one is there."""
+    """Passes an outcome to its receiver; a task in pieces is complete with the last one."""
     if isinstance(receiver, TaskPiece):
-        whole = receiver.split.add(receiver.place, outcome)
+        whole = receiver.whole.add(receiver.index, outcome)
         if whole is not None:
-            deliver(receiver.split.receiver, whole)
+            deliver(receiver.whole.receiver, whole)
     elif isinstance(outcome, ServingError):
-        # One for each: an exception carries the traceback of whoever raises it.
+        # A copy for each receiver: an exception keeps the traceback of the thread that raises it.
         receiver.set_exception(ServingError(outcome.code, outcome.message))
     elif isinstance(outcome, Exception):
         receiver.set_exception(outcome)

@@ -1,1 +1,1 @@
-"""What RPCs do with one loaded version."""
+"""RPC handlers for one loaded version, and the session that runs them."""

@@ -1,8 +1,8 @@
 """Replies of Classify and MultiInference whose labels are bytes.
 
-The labels are elements of a string tensor, any bytes at all. C++ writes them into the field as they
-are; Python's messages take nothing but UTF-8 for a field of type string. On the wire a field of
-type bytes is the same, so these classes are those of tensorflow_serving with that one difference.
+Labels are elements of a string tensor, which holds any bytes. C++ writes them into the reply
+unchanged, but Python's messages accept only UTF-8 in a field of type string. Fields of type bytes
+have the same wire format, so these classes are tensorflow_serving's with that type for `label`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tensorflow_serving.apis import classification_pb2, inference_pb2
 
 
 def _add(file: Any, pool: descriptor_pool.DescriptorPool, added: set[str]) -> None:
-    """Adds a file to a pool, after those that it imports."""
+    """Adds a file and all files that it imports to a pool, imports first."""
     if file.name in added:
         return
     added.add(file.name)
@@ -29,7 +29,7 @@ def _add(file: Any, pool: descriptor_pool.DescriptorPool, added: set[str]) -> No
     pool.Add(proto)
 
 
-def _message(original: Any, pool: descriptor_pool.DescriptorPool) -> Any:
+def _message_class(original: Any, pool: descriptor_pool.DescriptorPool) -> Any:
     return message_factory.GetMessageClass(
         pool.FindMessageTypeByName(original.DESCRIPTOR.full_name)
     )
@@ -38,5 +38,5 @@ def _message(original: Any, pool: descriptor_pool.DescriptorPool) -> Any:
 _POOL = descriptor_pool.DescriptorPool()
 _add(inference_pb2.DESCRIPTOR, _POOL, set())
 
-ClassificationResponse = _message(classification_pb2.ClassificationResponse, _POOL)
-MultiInferenceResponse = _message(inference_pb2.MultiInferenceResponse, _POOL)
+ClassificationResponse = _message_class(classification_pb2.ClassificationResponse, _POOL)
+MultiInferenceResponse = _message_class(inference_pb2.MultiInferenceResponse, _POOL)

@@ -1,4 +1,4 @@
-"""DataTypes and numpy's dtypes, and where the values of each are in a TensorProto."""
+"""DataTypes, their numpy dtypes, and the fields of a TensorProto that hold their values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tensorflow.core.framework import types_pb2
 
 Field = tuple[str, Any]
-"""Name of the repeated field, and the numpy dtype of its values."""
+"""Name of a repeated field, and the numpy dtype of its values."""
 
 FIELDS: dict[int, Field] = {
     types_pb2.DT_FLOAT: ("float_val", np.float32),
@@ -30,13 +30,12 @@ FIELDS: dict[int, Field] = {
     types_pb2.DT_COMPLEX64: ("scomplex_val", np.float32),
     types_pb2.DT_COMPLEX128: ("dcomplex_val", np.float64),
 }
-"""Where values of a dtype are when they are not raw content."""
+"""Fields for values outside of `tensor_content`."""
 
 BITS = {types_pb2.DT_HALF, types_pb2.DT_BFLOAT16}
-"""Sent as their 16-bit patterns."""
+"""Dtypes that are sent as their 16-bit patterns."""
 PAIRS = {types_pb2.DT_COMPLEX64, types_pb2.DT_COMPLEX128}
-"""Sent as real and imaginary parts in turn."""
-
+"""Dtypes that are sent as alternating real and imaginary parts."""
 
 QUANTIZED = {
     types_pb2.DT_QINT8: np.dtype(np.int8),
@@ -45,57 +44,57 @@ QUANTIZED = {
     types_pb2.DT_QUINT16: np.dtype(np.uint16),
     types_pb2.DT_QINT32: np.dtype(np.int32),
 }
-"""They leave a session as the numbers they are made of."""
+"""Dtypes that a session returns as their underlying integers."""
 OPAQUE = {
     types_pb2.DT_RESOURCE: np.dtype([("handle", np.void, 1)]),
     types_pb2.DT_VARIANT: np.dtype([("variant", np.void, 1)]),
 }
-"""Arrays of these dtypes of our own hold no values: they have a shape and can be refused."""
+"""Dtypes without values in a TensorProto; the arrays have only a shape and can be refused."""
 FIRST_REFERENCE = 101
-"""From here on dtypes are those of references."""
+"""The lowest DataType of a reference."""
 
 _DTYPES: dict[int, np.dtype[Any]] = dict(OPAQUE)
 _DATATYPES: dict[np.dtype[Any], int] = {dtype: datatype for datatype, dtype in OPAQUE.items()}
 
 
 def numpy_dtype(datatype: int) -> np.dtype[Any]:
-    """The numpy dtype of a DataType; that of strings is object.
+    """Returns the numpy dtype of a DataType, for strings object.
 
     Raises:
-        ValueError: It is not the dtype of a value.
+        ValueError: Values cannot have this DataType.
     """
     dtype = _DTYPES.get(datatype)
     if dtype is None:
         if datatype == types_pb2.DT_INVALID or datatype >= FIRST_REFERENCE:
-            raise ValueError(f"dtype {datatype} is not one of a value")
+            raise ValueError(f"invalid dtype of a value: {datatype}")
         try:
             dtype = np.dtype(tf.as_dtype(datatype).as_numpy_dtype)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"dtype {datatype} is not one of a value") from error
+            raise ValueError(f"invalid dtype of a value: {datatype}") from error
         _DTYPES[datatype] = dtype
     return dtype
 
 
 def datatype(array: NDArray[Any]) -> int:
-    """The DataType of an array; objects are strings.
+    """Returns the DataType of an array; objects are strings.
 
     Raises:
-        TypeError: numpy's own strings, which have lost the NUL bytes at their ends.
+        TypeError: The array has numpy's own strings, which have lost trailing NUL bytes.
     """
-    found = _DATATYPES.get(array.dtype)
-    if found is None:
+    known = _DATATYPES.get(array.dtype)
+    if known is None:
         if array.dtype.kind in "SU":
             raise TypeError(f"strings of dtype {array.dtype}: expected bytes of dtype object")
-        found = tf.as_dtype(tf.string if array.dtype == object else array.dtype).as_datatype_enum
-        _DATATYPES[array.dtype] = found
-    return found
+        known = tf.as_dtype(tf.string if array.dtype == object else array.dtype).as_datatype_enum
+        _DATATYPES[array.dtype] = known
+    return known
 
 
 def name(datatype: int) -> str:
-    """What TensorFlow calls a DataType in its messages: `float`.
+    """Returns the name of a DataType in TensorFlow's messages, such as `float`.
 
-    Only the name of no type is in capitals (`DataTypeString` in
-    tensorflow/core/framework/types.cc): composite tensors in signatures have none.
+    Only INVALID is in capitals (`DataTypeString` in tensorflow/core/framework/types.cc): composite
+    tensors in signatures have that dtype.
     """
     full: str = types_pb2.DataType.Name(datatype)
     short = full.removeprefix("DT_")
@@ -103,5 +102,5 @@ def name(datatype: int) -> str:
 
 
 def shape_text(shape: Sequence[int]) -> str:
-    """A shape in TensorFlow's form: `[2,3]`."""
+    """Returns a shape in TensorFlow's form: `[2,3]`."""
     return f"[{','.join(map(str, shape))}]"

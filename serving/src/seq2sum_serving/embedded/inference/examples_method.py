@@ -1,4 +1,4 @@
-"""A method over tf.Examples: what Classify and Regress share, and what each brings of its own."""
+"""The part that Classify and Regress share: tf.Examples in, a checked signature, a result out."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from google.protobuf.message import Message
+from numpy.typing import NDArray
+from tensorflow_serving.apis import input_pb2
 
-from seq2sum_serving.embedded.inference import examples, runtime, signatures
+from seq2sum_serving.embedded.errors import invalid_argument
+from seq2sum_serving.embedded.inference import runtime, signatures
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.servable import Servable
 
 INPUTS = "inputs"
-"""Alias of the one input of every signature that takes examples."""
+"""Alias of the only input of a signature that takes examples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExamplesMethod:
-    """One method: to call it is to run a signature of its kind."""
+    """An RPC method over tf.Examples; calling it handles a request."""
 
     api: str
-    """What metrics call it."""
+    """Label of the method in metrics."""
     response: type[Message]
-    """Its reply."""
     task_result: str
-    """Where its result is in the reply to a task of MultiInference."""
+    """Field for the result in a reply of MultiInference."""
     check: Callable[[Any, InferenceOptions], list[str]]
-    """From a signature to the tensors to fetch; ServingError where it is of another kind."""
+    """Returns the tensors to fetch for a signature; raises ServingError if it does not fit."""
     write: Callable[[Mapping[str, Any], Any, int, Any], None]
-    """Writes arrays by tensor name, outputs of a signature for so many examples, into a result.
+    """Writes the fetched arrays (by tensor name) of a signature into a result message.
 
-    It raises ServingError where they have another form.
+    The third argument is the number of examples. Raises ServingError if the arrays do not fit.
     """
 
     def __call__(
@@ -43,25 +46,49 @@ class ExamplesMethod:
         options: InferenceOptions,
         timeout: float | None,
     ) -> Any:
-        """Answers a request.
+        """Returns the reply to a request.
 
         Raises:
-            ServingError: The signature does not fit, there is no example, or the graph raised.
+            ServingError: The signature does not fit, the request has no examples, or the run
+                failed.
         """
         spec = request.model_spec
         signature = signatures.find(servable, signatures.name_of(spec))
         fetches = self.check(signature, options)
-        inputs = examples.serialized(request.input)
-        fetched = runtime.run(
+        examples = serialize_examples(request.input)
+        outputs = runtime.run(
             servable,
-            {signature.inputs[INPUTS].name: inputs},
+            {signature.inputs[INPUTS].name: examples},
             fetches,
             model=spec.name,
             api=self.api,
             timeout=timeout,
         )
         response: Any = self.response()
-        arrays = dict(zip(fetches, fetched, strict=True))
-        self.write(arrays, signature, len(inputs), response.result)
+        arrays = dict(zip(fetches, outputs, strict=True))
+        self.write(arrays, signature, len(examples), response.result)
         signatures.fill_model_spec(response.model_spec, requested=spec, version=version)
         return response
+
+
+def serialize_examples(given: input_pb2.Input) -> NDArray[Any]:
+    """Returns the examples of a request as bytes, in an object array of shape [examples].
+
+    A context goes in front of each example: the fields of concatenated messages are merged.
+
+    Raises:
+        ServingError: The request has no examples.
+    """
+    context = b""
+    examples: Any = ()
+    match given.WhichOneof("kind"):
+        case "example_list":
+            examples = given.example_list.examples
+        case "example_list_with_context":
+            examples = given.example_list_with_context.examples
+            context = given.example_list_with_context.context.SerializeToString()
+    if not examples:
+        raise invalid_argument("Input is empty.")
+    array = np.empty(len(examples), object)
+    array[:] = [context + example.SerializeToString() for example in examples]
+    return array

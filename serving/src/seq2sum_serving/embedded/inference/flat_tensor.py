@@ -1,7 +1,7 @@
-"""Tensors of shapes that numpy cannot represent, and what batching does with arrays of any shape.
+"""Tensors of shapes that numpy cannot represent, and array functions that also take them.
 
 TensorFlow has tensors of up to 254 dimensions, and of any sizes next to a 0. numpy stops at 64
-dimensions, and multiplies the other sizes before it looks at the 0.
+dimensions, and multiplies the other sizes even if one is 0.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class FlatTensor:
-    """A tensor that numpy cannot represent; it has those attributes of an array that are needed."""
+    """A tensor that numpy cannot represent, with the array attributes that the server uses."""
 
     values: NDArray[Any]
     """All elements, in one dimension."""
@@ -39,7 +39,7 @@ class FlatTensor:
         return self.values.size
 
     def ravel(self) -> NDArray[Any]:
-        """All elements, in one dimension."""
+        """Returns all elements, in one dimension."""
         return self.values
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class FlatTensor:
 
 
 def reshape(values: NDArray[Any], shape: tuple[int, ...]) -> Any:
-    """The values as an array of this shape, or as a FlatTensor where numpy has no such arrays."""
+    """Returns the values as an array of this shape, or as a FlatTensor if numpy cannot."""
     try:
         return values.reshape(shape)
     except ValueError:
@@ -65,17 +65,16 @@ def reshape(values: NDArray[Any], shape: tuple[int, ...]) -> Any:
 
 
 def concatenate(arrays: Sequence[Any]) -> Any:
-    """The rows of several arrays, one array after the other."""
+    """Returns the arrays joined along the first dimension."""
     if not any(isinstance(array, FlatTensor) for array in arrays):
         return np.concatenate(arrays)
     rows = sum(map(len, arrays))
-    return reshape(
-        np.concatenate([array.ravel() for array in arrays]), (rows, *arrays[0].shape[1:])
-    )
+    values = np.concatenate([array.ravel() for array in arrays])
+    return reshape(values, (rows, *arrays[0].shape[1:]))
 
 
 def repeat_row(row: Any, times: int) -> Any:
-    """An array of one row as so many rows."""
+    """Returns an array of one row with that row repeated."""
     shape = (times, *row.shape[1:])
     if isinstance(row, FlatTensor):
         return reshape(np.tile(row.values, times), shape)

@@ -1,27 +1,23 @@
-"""Loader: from a version on disk to what serves it."""
+"""The loader of versions: from a directory to a servable that is warmed up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from seq2sum_serving.embedded.batching.batched_servable import wrapper
+from seq2sum_serving.embedded.batching.batched_servable import Wrap, make_wrap
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.inference import saved_model
 from seq2sum_serving.embedded.inference.options import InferenceOptions
-from seq2sum_serving.embedded.inference.saved_model import SERVING_TAGS, SavedModel
+from seq2sum_serving.embedded.inference.saved_model import SERVING_TAGS
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.inference.warmup import warm_up
-
-Wrap = Callable[[SavedModel, str, int, str], Servable]
-"""Puts something before a version; gets the model, the version and its path as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoaderOptions:
-    """How versions are loaded, for all models."""
+    """Options for loading versions of any model."""
 
     tags: tuple[str, ...] = SERVING_TAGS
     """`--saved_model_tags`"""
@@ -30,21 +26,21 @@ class LoaderOptions:
     warm_up: bool = True
     """`--enable_model_warmup`"""
     warm_up_iterations: int = 0
-    """`--num_request_iterations_for_warmup`; 0: once."""
+    """`--num_request_iterations_for_warmup`; 0 means once."""
     inference: InferenceOptions = field(default_factory=InferenceOptions)
-    """As for requests: warm-up records are nothing else."""
+    """Options for warm-up records, which run like requests."""
     wrap: Wrap | None = None
-    """Batching; what it gives closes the version too."""
+    """Adds batching; closing its result closes the version too."""
 
 
 class Loader:
-    """Loads versions. Safe to use from any thread, for several at once."""
+    """Loads versions. Safe to use from any thread, for several versions at once."""
 
     def __init__(self, options: LoaderOptions) -> None:
         self._options = options
 
     def __call__(self, model: str, version: int, path: str) -> Servable:
-        """Loads a version, puts batching before it if asked, and warms it up.
+        """Loads a version, adds batching if configured, and warms it up.
 
         Args:
             model: Name of the model.
@@ -52,7 +48,7 @@ class Loader:
             path: Its directory.
 
         Raises:
-            ServingError: It cannot serve; nothing of it is left in memory.
+            ServingError: The version cannot serve; all of its memory has been freed.
         """
         options = self._options
         loaded = saved_model.load(path, tags=options.tags, session_config=options.session_config)
@@ -76,10 +72,10 @@ class Loader:
 
 
 def make_loader(config: ServerConfig) -> Loader:
-    """The loader of one process."""
+    """Returns the loader of a server process."""
     wrap = None
     if config.batching is not None:
-        wrap = wrapper(config.batching, per_model=config.per_model_batching)
+        wrap = make_wrap(config.batching, per_model=config.per_model_batching)
     return Loader(
         LoaderOptions(
             tags=config.tags,

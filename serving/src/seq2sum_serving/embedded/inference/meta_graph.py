@@ -1,4 +1,4 @@
-"""The graph that a SavedModel on disk holds for a set of tags."""
+"""The MetaGraphDef that a SavedModel on disk has for a set of tags."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ TEXT_FILE = "saved_model.pbtxt"
 ASSETS_FOLDER = "assets"
 
 INIT_SIGNATURE = "__saved_model_init_op"
-"""Where TensorFlow 2 writes what is to be run after the variables are restored."""
+"""TensorFlow 2's signature for the operation to run after the variables are restored."""
 INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
-"""Where TensorFlow 1 wrote it; the first that is there counts."""
+"""TensorFlow 1's collections for it; the first one that exists is used."""
 ASSETS_COLLECTION = "saved_model_assets"
 
 
 def is_saved_model(path: str) -> bool:
-    """Whether this directory may be a SavedModel at all."""
+    """Returns whether a directory has the file of a SavedModel."""
     return any(local_path(path, name).exists() for name in (BINARY_FILE, TEXT_FILE))
 
 
@@ -32,7 +32,8 @@ def read(path: str, tags: Sequence[str]) -> Any:
     """Reads the MetaGraphDef that has exactly these tags.
 
     Raises:
-        ServingError: There is none, or the file cannot be read; words as in TensorFlow.
+        ServingError: No graph has these tags, or the file cannot be read; messages are
+            TensorFlow's (tensorflow/cc/saved_model/reader.cc).
     """
     file = local_path(path, BINARY_FILE)
     parse: Callable[[bytes], Any] = _binary
@@ -53,7 +54,7 @@ def read(path: str, tags: Sequence[str]) -> Any:
 
 
 def init_operation(graph: Any, path: str) -> str | None:
-    """The operation to run once the variables are there."""
+    """Returns the operation to run after the variables are restored."""
     signature = graph.signature_def.get(INIT_SIGNATURE)
     if signature is not None:
         if INIT_SIGNATURE not in signature.outputs:
@@ -72,16 +73,16 @@ def init_operation(graph: Any, path: str) -> str | None:
 
 
 def assets(graph: Any, path: str) -> dict[str, str]:
-    """Where the files are that the graph asks for: paths by tensor name."""
-    found = list(graph.asset_file_def)
-    if not found and ASSETS_COLLECTION in graph.collection_def:
+    """Returns the paths of the graph's asset files, by the tensor that takes the path."""
+    definitions = list(graph.asset_file_def)
+    if not definitions and ASSETS_COLLECTION in graph.collection_def:
         for packed in graph.collection_def[ASSETS_COLLECTION].any_list.value:
             asset = meta_graph_pb2.AssetFileDef()
             packed.Unpack(asset)
-            found.append(asset)
+            definitions.append(asset)
     return {
         asset.tensor_info.name: str(local_path(path, ASSETS_FOLDER, asset.filename))
-        for asset in found
+        for asset in definitions
     }
 
 
@@ -89,7 +90,7 @@ def _binary(content: bytes) -> Any:
     try:
         return saved_model_pb2.SavedModel.FromString(content)
     except DecodeError as error:
-        # Where the parser stops TensorFlow has come to the end of the file, and says that.
+        # TensorFlow parses a stream and reports its status, which is at the end by then.
         raise ServingError(Code.OUT_OF_RANGE, "Read less bytes than requested") from error
 
 

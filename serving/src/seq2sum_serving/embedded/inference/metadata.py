@@ -6,33 +6,30 @@ from collections.abc import Sequence
 
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import invalid_argument
 from seq2sum_serving.embedded.inference.servable import Servable
 
 SIGNATURE_FIELD = "signature_def"
-"""The only metadata there is."""
+"""The only supported metadata field."""
 
 
 def check_fields(fields: Sequence[str]) -> None:
-    """Refuses a request for anything but signatures, before the model is looked up.
+    """Checks the requested metadata fields, before the model is looked up.
 
     Raises:
-        ServingError: INVALID_ARGUMENT.
+        ServingError: INVALID_ARGUMENT: no field, or one other than `signature_def`.
     """
     if not fields:
-        raise ServingError(
-            Code.INVALID_ARGUMENT,
-            "GetModelMetadataRequest must specify at least one metadata_field",
-        )
+        raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
     for field in fields:
         if field != SIGNATURE_FIELD:
-            raise ServingError(Code.INVALID_ARGUMENT, f"Metadata field {field} is not supported")
+            raise invalid_argument(f"Metadata field {field} is not supported")
 
 
 def metadata(
     servable: Servable, version: int, request: get_model_metadata_pb2.GetModelMetadataRequest
 ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-    """The signatures of a version, as they are in the file; the signature asked for is ignored."""
+    """Returns all signatures of a version, whichever signature the request names."""
     response = get_model_metadata_pb2.GetModelMetadataResponse()
     response.model_spec.name = request.model_spec.name
     response.model_spec.version.value = version

@@ -1,4 +1,4 @@
-"""What flags change about inference."""
+"""Inference options from flags."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class InferenceOptions:
-    """Chosen once, for all models."""
+    """Options of all RPC methods, for all models."""
 
     check_method_names: bool = False
     """`--enable_signature_method_name_check`"""

@@ -1,7 +1,8 @@
-"""Predict: any signature, tensors in and tensors out, by TensorFlow Serving's rules.
+"""Predict: any signature, tensors in and tensors out.
 
-The checks come in its order, because the first one that fails decides which error a caller
-sees. Shapes and dtypes are no matter of signatures: the graph decides, when it runs.
+The checks are in the order of TensorFlow Serving (servables/tensorflow/predict_util.cc), because
+the first failure is the error that the caller gets. Shapes and dtypes are checked only by the
+graph, when it runs.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from typing import Any
 
 from tensorflow_serving.apis import predict_pb2
 
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code, ServingError, invalid_argument
 from seq2sum_serving.embedded.inference import runtime, signatures, tensors
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.servable import Servable
 
 API = "Predict"
 METHODS = (signatures.PREDICT, signatures.CLASSIFY, signatures.REGRESS)
-"""Those of the signatures that Predict runs when it looks at all."""
+"""Methods of signatures that Predict accepts if it checks them."""
 
 
 def predict(
@@ -33,14 +34,14 @@ def predict(
     """Runs a signature.
 
     Args:
-        servable: The version that answers.
+        servable: The version to run.
         version: Its number.
-        request: What is asked.
-        options: What flags say.
+        request: The request.
+        options: Options from flags.
         timeout: Seconds for the run of the graph, or None.
 
     Raises:
-        ServingError: The request does not fit the signature, or the graph raised.
+        ServingError: The request does not fit the signature, or the run failed.
     """
     spec = request.model_spec
     name = signatures.name_of(spec)
@@ -76,68 +77,64 @@ def predict(
 
 
 def _feeds(signature: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays by tensor name, defaults filled in."""
-    wanted, defaults = signature.inputs, signature.defaults
-    if len(inputs) > len(wanted) or (len(inputs) < len(wanted) and not defaults):
-        raise ServingError(
-            Code.INVALID_ARGUMENT,
-            f"input size does not match signature: {len(inputs)}!={len(wanted)} "
-            f"len({_set(inputs)}) != len({_set(wanted)}). "
-            f"Sent extra: {_set(inputs.keys() - wanted.keys())}. "
-            f"Missing but required: {_set(wanted.keys() - inputs.keys())}.",
+    """Returns arrays by tensor name, defaults included."""
+    expected, defaults = signature.inputs, signature.defaults
+    if len(inputs) > len(expected) or (len(inputs) < len(expected) and not defaults):
+        raise invalid_argument(
+            f"input size does not match signature: {len(inputs)}!={len(expected)} "
+            f"len({_set(inputs)}) != len({_set(expected)}). "
+            f"Sent extra: {_set(inputs.keys() - expected.keys())}. "
+            f"Missing but required: {_set(expected.keys() - inputs.keys())}."
         )
     feeds: dict[str, Any] = {}
     used = []
-    for alias in sorted(wanted):
-        feed = wanted[alias].name
+    for alias in sorted(expected):
+        feed = expected[alias].name
         if alias in inputs:
             tensor = inputs[alias]
             used.append(alias)
         elif alias in defaults:
             tensor = defaults[alias]
         else:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
+            raise invalid_argument(
                 f"Signature input alias: {alias}(feed name: {feed}) not found in "
                 "request and no default value provided. Inputs expected to be in the request "
-                f"{_set(inputs)}, or default input alias set: {','.join(sorted(defaults))}",
+                f"{_set(inputs)}, or default input alias set: {','.join(sorted(defaults))}"
             )
         try:
             feeds[feed] = tensors.decode(tensor)
         except ValueError as error:
-            raise ServingError(Code.INVALID_ARGUMENT, f"tensor parsing error: {alias}") from error
+            raise invalid_argument(f"tensor parsing error: {alias}") from error
     if len(used) != len(inputs):
-        raise ServingError(
-            Code.INVALID_ARGUMENT,
+        raise invalid_argument(
             f"Inputs contains invalid name. Used request inputs: {','.join(used)}, "
-            f"request input: {','.join(sorted(inputs))}",
+            f"request input: {','.join(sorted(inputs))}"
         )
     return feeds
 
 
 def _fed_twice(names: Iterable[str]) -> ServingError:
-    """The error of a run that feeds a tensor under two aliases: signatures/same-tensor-twice."""
+    """Returns the error for a tensor under two aliases (signatures/same-tensor-twice)."""
     [(name, _)] = Counter(names).most_common(1)
     endpoint = name if ":" in name else f"{name}:0"
-    return ServingError(Code.INVALID_ARGUMENT, f'Endpoint "{endpoint}" fed more than once.')
+    return invalid_argument(f'Endpoint "{endpoint}" fed more than once.')
 
 
-def _aliases(known: Mapping[str, Any], wanted: Sequence[str]) -> list[str]:
-    """Outputs to fetch: those of the filter, or all."""
-    if not wanted:
-        return sorted(known)
-    seen: set[str] = set()
-    for alias in wanted:
-        if alias not in known:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
+def _aliases(outputs: Mapping[str, Any], output_filter: Sequence[str]) -> list[str]:
+    """Returns the outputs to fetch: those in the filter, or all."""
+    if not output_filter:
+        return sorted(outputs)
+    checked: set[str] = set()
+    for alias in output_filter:
+        if alias not in outputs:
+            raise invalid_argument(
                 f"output tensor alias not found in signature: {alias} "
-                f"Outputs expected to be in the set {_set(known)}.",
+                f"Outputs expected to be in the set {_set(outputs)}."
             )
-        if alias in seen:
-            raise ServingError(Code.INVALID_ARGUMENT, f"duplicate output tensor alias: {alias}")
-        seen.add(alias)
-    return list(wanted)
+        if alias in checked:
+            raise invalid_argument(f"duplicate output tensor alias: {alias}")
+        checked.add(alias)
+    return list(output_filter)
 
 
 def _set(names: Iterable[str]) -> str:

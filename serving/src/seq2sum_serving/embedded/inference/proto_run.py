@@ -1,8 +1,8 @@
-"""A run whose tensors enter and leave the graph as serialized TensorProtos.
+"""Runs whose tensors enter and leave the graph as serialized TensorProtos.
 
-TensorFlow's Python interface takes and gives numpy arrays. What numpy cannot represent goes
+TensorFlow's Python interface exchanges numpy arrays. Tensors that numpy cannot represent pass
 through operations added to the graph: ParseTensor in place of each input, SerializeTensor behind
-each output. It takes longer, and nothing is added before such a tensor is seen.
+each output. This is slower, so the operations are added only when such a tensor occurs.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from seq2sum_serving.embedded.inference.servable import Arrays
 
 
 class ProtoRun:
-    """One pair of inputs and outputs. Safe to use from any thread."""
+    """A run with fixed inputs and outputs. Safe to use from any thread."""
 
     def __init__(self, session: Any, feeds: Sequence[Any], fetches: Sequence[Any]) -> None:
         """Adds the operations.
 
         Args:
             session: A session.
-            feeds: Tensors of its graph to be fed.
-            fetches: Tensors of its graph to be returned.
+            feeds: Tensors of its graph to feed.
+            fetches: Tensors of its graph to return.
         """
         options = config_pb2.CallableOptions()
         with session.graph.as_default():
@@ -46,7 +46,7 @@ class ProtoRun:
         """Runs the graph.
 
         Raises:
-            tf.errors.OpError: It went wrong.
+            tf.errors.OpError: The run failed.
         """
         serialized = (tensors.encode(array).SerializeToString() for array in arrays)
         outputs = self._run(*(np.array(text, object) for text in serialized))

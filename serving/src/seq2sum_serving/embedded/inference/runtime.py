@@ -1,19 +1,16 @@
-"""Running a servable, and counting the time it takes."""
+"""Runs of a servable that are counted in the metric `runtime_latency`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from time import perf_counter
 from typing import Any
-
-from prometheus_client import Histogram
 
 from seq2sum_serving.embedded.inference.servable import Arrays, Servable
 from seq2sum_serving.embedded.monitoring import metrics
 
 RUNTIME = "TF1"
-"""What TensorFlow Serving calls a session."""
+"""TensorFlow Serving's label for a session."""
 MICROS = 1e6
 
 
@@ -26,24 +23,18 @@ def run(
     api: str,
     timeout: float | None,
 ) -> Arrays:
-    """Runs it and counts a success in `runtime_latency`, waiting in a queue included.
+    """Runs a servable and counts the time of a successful run, including the wait in a queue.
 
     Args:
-        servable: What runs.
+        servable: The version to run.
         feeds: Arrays by tensor name.
-        fetches: Names of the tensors wanted.
-        model: Name that the request gave.
+        fetches: Names of the tensors to return.
+        model: Model name in the request.
         api: `Predict`, `Classify` or `Regress`.
         timeout: Seconds, or None.
     """
     started = perf_counter()
     outputs = servable.run(feeds, fetches, timeout=timeout)
     micros = (perf_counter() - started) * MICROS
-    _latency(model, api).observe(micros)
+    metrics.RUNTIME_LATENCY.labels(model, api, RUNTIME).observe(micros)
     return outputs
-
-
-@cache
-def _latency(model: str, api: str) -> Histogram:
-    """The cell of a model that is there: to look it up each time costs as much as to count."""
-    return metrics.RUNTIME_LATENCY.labels(model, api, RUNTIME)

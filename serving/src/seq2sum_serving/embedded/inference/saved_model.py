@@ -1,7 +1,8 @@
 """A SavedModel in memory: its signatures, and a session that runs them.
 
-Loading follows TensorFlow's C++ loader, which TensorFlow Serving uses: read the graph, restore
-the variables, run the initialization; what the Python loaders add is not needed to serve.
+Loading follows TensorFlow's C++ loader, which TensorFlow Serving uses
+(tensorflow/cc/saved_model/loader.cc): read the graph, restore the variables, run the
+initialization. Serving does not need anything that the Python loaders add.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MICROS = 1e6
 
 
 class SavedModel:
-    """A loaded version: its signatures and a session to run them in. Safe for any thread."""
+    """A loaded version without batching. Safe to use from any thread."""
 
     def __init__(self, session: Any, signatures: Mapping[str, Any]) -> None:
         self._session = session
@@ -48,16 +49,16 @@ class SavedModel:
 
         Args:
             feeds: Arrays by tensor name.
-            fetches: Names of the tensors wanted.
-            timeout: Seconds; None or none left mean no limit.
+            fetches: Names of the tensors to return.
+            timeout: Seconds; None, zero and negative numbers mean no limit.
 
         Raises:
-            ServingError: What TensorFlow said.
+            ServingError: TensorFlow's error.
         """
         return self._runner.run(feeds, fetches, timeout=timeout)
 
     def close(self) -> None:
-        """Frees the session; nothing may run in it any more."""
+        """Frees the session. No run may be in progress or follow."""
         self._runner.close()
         _free(self._session)
         memory.trim()
@@ -66,15 +67,15 @@ class SavedModel:
 def load(
     path: str, *, tags: Sequence[str] = SERVING_TAGS, session_config: Any = None
 ) -> SavedModel:
-    """Loads the version in this directory.
+    """Loads the version in a directory.
 
     Args:
         path: Folder of saved_model.pb.
-        tags: Those of the graph to load.
-        session_config: ConfigProto of its session; None: TensorFlow's defaults.
+        tags: Tags of the graph to load.
+        session_config: ConfigProto of the session; None: TensorFlow's defaults.
 
     Raises:
-        ServingError: It cannot be loaded; code and words are TensorFlow Serving's.
+        ServingError: It cannot be loaded; code and message are TensorFlow Serving's.
     """
     if not meta_graph.is_saved_model(path):
         raise ServingError(
@@ -87,8 +88,8 @@ def load(
         model = _restore(path, tags, session_config)
         outcome = "success"
         return model
-    except Exception as error:  # a SavedModel can be broken in more ways than have names
-        # Whoever keeps the error must not keep the graph that was to be loaded.
+    except Exception as error:  # a broken SavedModel can raise anything
+        # A caller that keeps the error must not keep the graph in its frames.
         traceback.clear_frames(error.__traceback__)
         if isinstance(error, ServingError):
             raise
@@ -119,32 +120,32 @@ def _restore(path: str, tags: Sequence[str], session_config: Any) -> SavedModel:
     stages = metrics.LOAD_LATENCY_BY_STAGE
     stages.labels(path, "restore_graph").observe((restored - started) * MICROS)
     stages.labels(path, "init_graph").observe(_micros_since(restored))
-    # Copies: the messages would hold on to the whole graph, with all its constants.
-    signatures = {name: _copy(found) for name, found in graph_def.signature_def.items()}
+    # Copies: the originals would keep the whole graph with all its constants in memory.
+    signatures = {name: _copy(original) for name, original in graph_def.signature_def.items()}
     return SavedModel(session, signatures)
 
 
 def _run_once(session: Any, target: str, texts: Mapping[str, str]) -> None:
-    """Runs an operation, and keeps nothing of what the session prepared for it."""
+    """Runs an operation with string inputs, and keeps nothing that the session prepared for it."""
     options = config_pb2.CallableOptions(feed=sorted(texts), target=[target])
     run = session._make_callable_from_options(options)
     run(*(np.array(os.fsencode(texts[name]), object) for name in options.feed))
 
 
 def _load_error(error: Exception) -> ServingError:
-    """What was wrong, in TensorFlow's words where it said any."""
+    """Returns the error of a load, with TensorFlow's code and message if it has any."""
     if isinstance(error, tf.errors.OpError):
         return serving_error(error)
-    if isinstance(error.__context__, tf.errors.OpError):  # Python only repeats it, as ValueError
+    if isinstance(error.__context__, tf.errors.OpError):  # repeated as ValueError
         return serving_error(error.__context__)
     return ServingError(Code.UNKNOWN, f"{type(error).__name__}: {error}")
 
 
 def _free(session: Any) -> None:
-    """Closes a session, and takes its graph apart.
+    """Closes a session and dismantles its graph.
 
-    A graph and its operations hold on to each other: it would stay in memory until the next
-    full garbage collection, which comes late and stops everything.
+    A graph and its operations refer to each other, so they would stay in memory until the next
+    full garbage collection, which is late and stops all threads.
     """
     session.close()
     dismantle_graph(session.graph)
@@ -154,7 +155,7 @@ def _session_config(given: Any) -> Any:
     config = config_pb2.ConfigProto()
     if given is not None:
         config.CopyFrom(given)
-    # Nobody asks for the graphs as they were rewritten; they would be kept for each callable.
+    # The rewritten graphs are not used, and would be kept for each prepared run.
     config.experimental.disable_output_partition_graphs = True
     return config
 

@@ -1,4 +1,4 @@
-"""What serves: a version that is loaded, alone or behind a batching queue."""
+"""The interface of a loaded version, with or without batching."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 Arrays = Sequence[Any]
-"""numpy arrays, one for each tensor; strings are bytes in object arrays."""
+"""A numpy array for each tensor; strings are bytes in object arrays."""
 
 
 class Servable(Protocol):
@@ -24,14 +24,14 @@ class Servable(Protocol):
 
         Args:
             feeds: Arrays by tensor name.
-            fetches: Names of the tensors wanted.
-            timeout: Seconds; None or none left mean no limit, as in TensorFlow.
+            fetches: Names of the tensors to return.
+            timeout: Seconds; None, zero and negative numbers mean no limit, as in TensorFlow.
 
         Raises:
-            ServingError: What TensorFlow said.
+            ServingError: TensorFlow's error.
         """
         ...
 
     def close(self) -> None:
-        """Frees what it holds; nothing may run in it any more."""
+        """Frees all resources. No run may be in progress or follow."""
         ...

@@ -1,4 +1,4 @@
-"""The ConfigProto of all sessions, from flags."""
+"""The ConfigProto of all sessions, built from flags."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from tensorflow.core.protobuf import config_pb2
 
-from seq2sum_serving.embedded import config_file
 from seq2sum_serving.embedded.errors import Code, StartupError
+from seq2sum_serving.embedded.files import read_text_proto
 
 
 def session_config(
@@ -18,10 +18,10 @@ def session_config(
     inter_op: int = 0,
     gpu_memory_fraction: float = 0.0,
 ) -> Any:
-    """Builds the ConfigProto; what is 0 is left to TensorFlow or to the file.
+    """Builds the ConfigProto; 0 leaves a value to the file or to TensorFlow.
 
     Args:
-        file: `--tensorflow_session_config_file`; the other flags count more.
+        file: `--tensorflow_session_config_file`; the other flags override it.
         parallelism: `--tensorflow_session_parallelism`, threads inside and between operations.
         intra_op: `--tensorflow_intra_op_parallelism`.
         inter_op: `--tensorflow_inter_op_parallelism`.
@@ -29,7 +29,7 @@ def session_config(
 
     Raises:
         StartupError: The flags contradict each other.
-        ServingError: The file is none of its kind.
+        ServingError: The file is missing or not a valid ConfigProto.
     """
     if parallelism > 0 and intra_op > 0 and inter_op > 0:
         raise StartupError(
@@ -40,18 +40,18 @@ def session_config(
         )
     config = config_pb2.ConfigProto()
     if file:
-        config_file.read_into(file, config)
-    apart = intra_op > 0 or inter_op > 0
-    within, between = (intra_op, inter_op) if apart else (parallelism, parallelism)
-    if within < 0:  # tensorflow_model_server aborts (flags/session-parallelism-minus-1)
+        read_text_proto(file, config)
+    separate = intra_op > 0 or inter_op > 0
+    intra, inter = (intra_op, inter_op) if separate else (parallelism, parallelism)
+    if intra < 0:  # tensorflow_model_server aborts (flags/session-parallelism-minus-1)
         raise StartupError(
             Code.INVALID_ARGUMENT,
-            f"invalid number of threads within an operation: {within}: expected at least 0",
+            f"invalid number of threads within an operation: {intra}: expected at least 0",
         )
-    if within:
-        config.intra_op_parallelism_threads = within
-    if between:  # a negative number: operations run in the thread of the caller
-        config.inter_op_parallelism_threads = between
+    if intra:
+        config.intra_op_parallelism_threads = intra
+    if inter:  # negative: operations run in the caller's thread
+        config.inter_op_parallelism_threads = inter
     if gpu_memory_fraction:
         config.gpu_options.per_process_gpu_memory_fraction = gpu_memory_fraction
     return config

@@ -1,15 +1,8 @@
-"""Runs of a session: prepared once for each pair of inputs and outputs, and bound in time.
+"""Runs of a TensorFlow session, each prepared once for its inputs and outputs.
 
-TensorFlow prepares a graph once for each pair and keeps that, whatever the timeout of a run is. A
-callable of the session would be quicker still by a tenth (108 against 121 microseconds), but it has
-its timeout built in: the first calls with each new timeout prepared the graph again, which takes
-seconds where many do it at once, and a new version was slow to those who came first.
-
-A graph is quickest when the thread that asks runs it (measured: 27 microseconds for one short
-question; 54 when TensorFlow hands it to a thread of its own), but only in a thread of its own
-can TensorFlow end it before its time. So runs that have a timeout go to such a thread until
-their graph has proven to be quick, and go there again as soon as it was slow once. The answer is
-the same either way: what took longer than its timeout has failed, whoever ran it.
+A run with a timeout uses a TensorFlow thread until its graph has proven fast, and the caller's
+thread afterwards, which is faster. docs/design-notes.md, "Threads and timeouts of runs", has the
+measurements behind this.
 """
 
 from __future__ import annotations
@@ -25,80 +18,79 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code, ServingError, invalid_argument
 from seq2sum_serving.embedded.inference import datatypes
 from seq2sum_serving.embedded.inference.flat_tensor import FlatTensor
 from seq2sum_serving.embedded.inference.proto_run import ProtoRun
 from seq2sum_serving.embedded.inference.servable import Arrays
 
 CALLER_THREAD = -1
-"""What RunOptions.inter_op_thread_pool calls the thread that calls."""
+"""The calling thread in RunOptions.inter_op_thread_pool."""
 
-QUICK_SECONDS = 0.1
-"""What runs longer is not quick."""
-TRUSTED_RUNS = 16
-"""So many quick runs in a row make a graph one that is quick."""
-TIGHT_SECONDS = 10 * QUICK_SECONDS
-"""A timeout below this is left to TensorFlow always."""
+FAST_SECONDS = 0.1
+"""Longest duration of a fast run."""
+FAST_RUNS = 16
+"""Consecutive fast runs that make a graph a fast one."""
+TIGHT_SECONDS = 10 * FAST_SECONDS
+"""Runs with a shorter timeout always use a TensorFlow thread."""
 
 SHORTEST_BITS, LONGEST_BITS = 4, 22
-"""Timeouts are rounded up to powers of two, 16 milliseconds to 70 minutes, so that their options
-are made once. Above, there is no timeout."""
+"""Timeouts are rounded up to powers of two from 16 milliseconds to 70 minutes, so that only a few
+RunOptions exist. Longer ones are ignored."""
 
 TIMED_OUT = "Timed out waiting for notification"
 TOO_LARGE_FOR_NUMPY = "Could not allocate ndarray"
-"""What TensorFlow's wrapper says where numpy has no array of the shape of an output."""
+"""Error of TensorFlow's wrapper if numpy cannot represent the shape of an output."""
 
 
 class SessionRunner:
-    """The prepared runs of one session. Safe for any thread."""
+    """The prepared runs of one session. Safe to use from any thread."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], _PreparedRun] = {}
+        self._prepared: dict[tuple[tuple[str, ...], tuple[str, ...]], _PreparedRun] = {}
 
     def run(
         self, feeds: Mapping[str, Any], fetches: Sequence[str], *, timeout: float | None
     ) -> Arrays:
-        """Runs the graph: arrays by tensor name in, those of `fetches` out.
+        """Runs the graph on arrays by tensor name; returns the arrays of `fetches`.
 
         Raises:
-            ServingError: What TensorFlow said.
+            ServingError: TensorFlow's error.
         """
         names = tuple(sorted(feeds))
         key = (names, tuple(fetches))
         try:
-            run = self._known.get(key)
+            run = self._prepared.get(key)
             if run is None:
-                run = self._known.setdefault(key, _PreparedRun(self._session, *key))
+                run = self._prepared.setdefault(key, _PreparedRun(self._session, *key))
             arrays = [feeds[name] for name in names]
             run.check(arrays)
             return run(arrays, timeout)
         except tf.errors.OpError as error:
             raise serving_error(error) from error
         except UnicodeDecodeError as error:
-            # TensorFlow quotes bytes of an input in its message, which Python takes for text; its
-            # code is lost as well, and an operation that quotes its input complains about it.
-            message = error.object.decode(errors="surrogateescape")
-            raise ServingError(Code.INVALID_ARGUMENT, message) from error
+            # The error message quotes bytes of an input, which the wrapper decodes as text. The
+            # status code is lost, but operations that quote their input report a bad argument.
+            raise invalid_argument(error.object.decode(errors="surrogateescape")) from error
 
     def close(self) -> None:
-        """Gives back what the session holds for them."""
-        self._known.clear()
+        """Drops the prepared runs."""
+        self._prepared.clear()
 
 
 class _PreparedRun:
-    """One pair of inputs and outputs."""
+    """A run with fixed inputs and outputs."""
 
     def __init__(self, session: Any, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> None:
         self._session = session
-        if not fetches:  # an error that comes before those of the values fed
-            refuse(session, feeds, fetches)
+        if not fetches:  # TensorFlow reports this before errors in the fed values
+            raise_endpoint_error(session, feeds, fetches)
         try:
             self._fed = [tensor(session.graph, name) for name in feeds]
             self._fetched = [tensor(session.graph, name) for name in fetches]
         except (KeyError, ValueError):
-            refuse(session, feeds, fetches)
+            raise_endpoint_error(session, feeds, fetches)
             raise
         for name, fetched in zip(fetches, self._fetched, strict=True):
             if fetched.dtype.base_dtype.as_datatype_enum in datatypes.OPAQUE:
@@ -106,7 +98,7 @@ class _PreparedRun:
                 raise ServingError(Code.UNIMPLEMENTED, f"{name}: a {kind} cannot be fetched")
         self._feeds = [output(fed) for fed in self._fed]
         self._fetches = [output(fetched) for fetched in self._fetched]
-        self._quick_runs = 0
+        self._fast_runs = 0
         self._dtypes = [fed.dtype.base_dtype.as_datatype_enum for fed in self._fed]
         self._numpy = [
             None if dtype in datatypes.OPAQUE else datatypes.numpy_dtype(dtype)
@@ -116,43 +108,42 @@ class _PreparedRun:
         self._large_outputs = False
 
     def check(self, arrays: Sequence[Any]) -> None:
-        """Refuses another dtype than the graph's: none is ever cast."""
-        for place, (array, dtype) in enumerate(zip(arrays, self._numpy, strict=True)):
+        """Raises ServingError for an array of another dtype than its tensor; none is cast."""
+        for number, (array, dtype) in enumerate(zip(arrays, self._numpy, strict=True)):
             if array.dtype != dtype:
-                wanted = datatypes.name(self._dtypes[place])
-                given = datatypes.name(datatypes.datatype(array))
-                if given == wanted:
+                expected = datatypes.name(self._dtypes[number])
+                actual = datatypes.name(datatypes.datatype(array))
+                if actual == expected:
                     raise ServingError(
-                        Code.UNIMPLEMENTED, f"arg[{place}]: a {wanted} cannot be fed"
+                        Code.UNIMPLEMENTED, f"arg[{number}]: a {expected} cannot be fed"
                     )
-                raise ServingError(
-                    Code.INVALID_ARGUMENT,
-                    f"Expects arg[{place}] to be {wanted} but {given} is provided",
+                raise invalid_argument(
+                    f"Expects arg[{number}] to be {expected} but {actual} is provided"
                 )
 
     def __call__(self, arrays: Sequence[Any], timeout: float | None) -> Arrays:
-        """Runs it; a timeout of zero or less is none, as in TensorFlow."""
-        where, limit = (CALLER_THREAD, 0), None
+        """Runs the graph. A timeout of zero or less means no limit, as in TensorFlow."""
+        thread_pool, milliseconds, limit = CALLER_THREAD, 0, None
         if timeout is not None and timeout > 0:
             bits = max(int(timeout * 1000).bit_length(), SHORTEST_BITS)
             if bits <= LONGEST_BITS:
                 limit = timeout
-                if self._quick_runs < TRUSTED_RUNS or timeout < TIGHT_SECONDS:
-                    where = 0, 1 << bits
+                if self._fast_runs < FAST_RUNS or timeout < TIGHT_SECONDS:
+                    thread_pool, milliseconds = 0, 1 << bits
         started = perf_counter()
         try:
-            return self._run(arrays, where)
+            return self._run(arrays, (thread_pool, milliseconds))
         finally:
             elapsed = perf_counter() - started
-            self._quick_runs = self._quick_runs + 1 if elapsed < QUICK_SECONDS else 0
+            self._fast_runs = self._fast_runs + 1 if elapsed < FAST_SECONDS else 0
             if limit is not None and elapsed > limit:
                 raise ServingError(Code.DEADLINE_EXCEEDED, TIMED_OUT)
 
-    def _run(self, arrays: Sequence[Any], where: tuple[int, int]) -> Arrays:
+    def _run(self, arrays: Sequence[Any], options: tuple[int, int]) -> Arrays:
         if not self._large_outputs and FlatTensor not in map(type, arrays):
             try:
-                fed = dict(zip(self._feeds, arrays, strict=True))
-                return session_run(self._session, where, fed, self._fetches)
+                feeds = dict(zip(self._feeds, arrays, strict=True))
+                return session_run(self._session, options, feeds, self._fetches)
             except tf.errors.InternalError as error:
                 if error.message != TOO_LARGE_FOR_NUMPY:
                     raise
@@ -163,29 +154,29 @@ class _PreparedRun:
 
 
 def session_run(
-    session: Any, where: tuple[int, int], feeds: Mapping[Any, Any], fetches: Sequence[Any]
+    session: Any, options: tuple[int, int], feeds: Mapping[Any, Any], fetches: Sequence[Any]
 ) -> Arrays:
-    """Session::Run of TensorFlow's C interface.
+    """Calls Session::Run of TensorFlow's C interface.
 
     Args:
         session: A session.
-        where: The thread pool, and the milliseconds that it may take; 0 for no limit.
+        options: The thread pool, and the timeout in milliseconds; 0 means no limit.
         feeds: Arrays by `output`.
-        fetches: What to give back, by `output`.
+        fetches: Tensors to return, each an `output`.
 
     Raises:
-        tf.errors.OpError: It went wrong.
+        tf.errors.OpError: The run failed.
     """
     arrays = pywrap_tf_session.TF_SessionRun_wrapper(
-        session._session, run_options(*where), feeds, fetches, [], None
+        session._session, run_options(*options), feeds, fetches, [], None
     )
     return [_string(array) if isinstance(array, bytes) else array for array in arrays]
 
 
 def _string(text: bytes) -> NDArray[Any]:
-    """The array of a scalar string, which TensorFlow's wrapper returns as plain bytes.
+    """Returns the array of a scalar string, which TensorFlow's wrapper returns as plain bytes.
 
-    numpy would infer a dtype of fixed width for them, which drops NUL bytes from the end.
+    numpy would infer a dtype of fixed width for them, which drops NUL bytes at the end.
     """
     array = np.empty((), object)
     array[()] = text
@@ -194,37 +185,37 @@ def _string(text: bytes) -> NDArray[Any]:
 
 @cache
 def run_options(thread_pool: int, milliseconds: int) -> Any:
-    """RunOptions as TensorFlow's C interface takes them; there are few, and they are kept."""
+    """Returns RunOptions for TensorFlow's C interface; the few that exist are cached."""
     options = config_pb2.RunOptions(timeout_in_ms=milliseconds, inter_op_thread_pool=thread_pool)
     return pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
 
 
 def tensor(graph: Any, name: str) -> Any:
-    """A tensor by its name; a name without a port means port 0, as in C++.
+    """Returns a tensor by name; a name without a port means port 0, as in C++.
 
     Raises:
-        KeyError, ValueError: The graph has no such tensor.
+        KeyError, ValueError: The graph does not have such a tensor.
     """
     return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
 
 
 def output(tensor: Any) -> Any:
-    """A tensor as TensorFlow's C interface takes it."""
-    found = pywrap_tf_session.TF_Output()
-    found.oper = tensor.op._c_op
-    found.index = tensor.value_index
-    return found
+    """Returns a tensor in the form of TensorFlow's C interface."""
+    converted = pywrap_tf_session.TF_Output()
+    converted.oper = tensor.op._c_op
+    converted.index = tensor.value_index
+    return converted
 
 
-def refuse(session: Any, feeds: Sequence[str], fetches: Sequence[str]) -> None:
-    """Has TensorFlow say what is wrong with inputs and outputs that no run can have.
+def raise_endpoint_error(session: Any, feeds: Sequence[str], fetches: Sequence[str]) -> None:
+    """Makes TensorFlow raise its error for inputs and outputs that no run can have.
 
     Raises:
-        tf.errors.OpError: In the words of a run.
+        tf.errors.OpError: With the message of a run.
     """
     session._make_callable_from_options(config_pb2.CallableOptions(feed=feeds, fetch=fetches))
 
 
 def serving_error(error: Any) -> ServingError:
-    """What TensorFlow's OpError says, in its own code and words."""
+    """Returns a ServingError with the code and message of TensorFlow's OpError."""
     return ServingError(Code(error.error_code), error.message)

@@ -1,8 +1,8 @@
-"""The files of a version, looked at before anything is loaded.
+"""A check of all files of a version, before it is loaded.
 
-tensorflow_model_server adds up their sizes to reserve memory (`GetModelDiskSize` in
-tensorflow_serving/servables/tensorflow/util.cc). No memory is reserved here, but a version with
-a file that cannot be looked at fails in the same way.
+tensorflow_model_server adds up file sizes to reserve memory (`GetModelDiskSize` in
+tensorflow_serving/servables/tensorflow/util.cc). This server reserves no memory, but a version
+with an inaccessible file fails in the same way.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.files import entries, io_error, join, local_path, printable
 
 MOST_FILES = 100_000
-"""Two links from a folder to itself stand for 2^40 files; a SavedModel has some dozens."""
+"""A SavedModel has some dozens; two links from a folder to itself look like 2^40 files."""
 
 
 def check(model: str, version: int, path: str) -> None:
-    """Looks at every file of a version.
+    """Checks that every file of a version can be accessed.
 
     Args:
         model: Name of the model.
@@ -26,10 +26,10 @@ def check(model: str, version: int, path: str) -> None:
         path: Its folder.
 
     Raises:
-        ServingError: A file is missing behind its link, or cannot be read; or it is no folder.
+        ServingError: `path` is not a folder, a file is not readable, or a link has no target.
     """
     try:
-        _look(path)
+        _stat_all(path)
     except ServingError as error:
         raise ServingError(
             error.code,
@@ -38,10 +38,10 @@ def check(model: str, version: int, path: str) -> None:
         ) from error
 
 
-def _look(path: str) -> None:
-    """Looks at everything below a folder, breadth first; links are followed.
+def _stat_all(path: str) -> None:
+    """Stats everything below a folder, breadth first, and follows links.
 
-    A folder that cannot be listed comes before a file that cannot be looked at.
+    An error in listing a folder takes precedence over errors of files.
     """
     try:
         local_path(path).stat()
@@ -64,7 +64,7 @@ def _look(path: str) -> None:
         if files > MOST_FILES:
             raise ServingError(
                 Code.RESOURCE_EXHAUSTED,
-                f"{printable(path)} has more than {MOST_FILES} files: look for links in a circle",
+                f"{printable(path)} has more than {MOST_FILES} files: check for circular links",
             )
     if failure:
         raise failure

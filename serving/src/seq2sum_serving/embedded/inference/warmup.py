@@ -1,7 +1,7 @@
-"""Warm-up: requests recorded beside a version, run before anyone else may ask.
+"""Warm-up: recorded requests that run before a version becomes available.
 
-A first request makes TensorFlow optimize its part of the graph; here that happens before the
-version is available. A record that fails fails the load.
+TensorFlow optimizes the part of the graph that a request needs when the first one runs. A record
+that fails fails the load.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code, ServingError, invalid_argument
 from seq2sum_serving.embedded.files import local_path
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.multi_inference import multi_inference
@@ -28,18 +28,18 @@ from seq2sum_serving.embedded.inference.session_runner import serving_error
 from seq2sum_serving.embedded.monitoring import metrics
 
 FILE = "assets.extra/tf_serving_warmup_requests"
-"""Where the records are in a version: a TFRecord file of PredictionLogs."""
-LARGEST_RECORDS = 1000
-"""More of them fail the load, after one too many has run."""
+"""Path of the records in a version: a TFRecord file of PredictionLogs."""
+MOST_RECORDS = 1000
+"""More records fail the load, after the first one too many has run."""
 MICROS = 1e6
 
-REQUESTS: dict[str, Callable[..., Any]] = {
+METHODS: dict[str, Callable[..., Any]] = {
     "predict_log": predict,
     "classify_log": classify,
     "regress_log": regress,
     "multi_inference_log": multi_inference,
 }
-"""What runs a record, by its kind."""
+"""Methods by the field of a PredictionLog."""
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +47,17 @@ log = logging.getLogger(__name__)
 def warm_up(
     servable: Servable, path: str, *, version: int, options: InferenceOptions, iterations: int = 1
 ) -> None:
-    """Runs the records of the version in this directory, in order; none is no error.
+    """Runs the records in a version's directory in order; a version may have none.
 
     Args:
-        servable: The version, as callers will meet it.
+        servable: The version, with batching if it has any.
         path: Its directory.
         version: Its number.
-        options: As for requests.
-        iterations: How often each record is run.
+        options: Options of requests.
+        iterations: Number of runs of each record.
 
     Raises:
-        ServingError: A record failed, cannot be read, or there are too many.
+        ServingError: A record failed or cannot be read, or the file has too many.
     """
     file = local_path(path, FILE)
     if not file.exists():
@@ -69,10 +69,9 @@ def warm_up(
         for _ in range(iterations):
             _run(servable, record, version, options)
         count += 1
-        if count > LARGEST_RECORDS:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
-                f"Number of warmup records exceeds the maximum ({LARGEST_RECORDS}) at {file}",
+        if count > MOST_RECORDS:
+            raise invalid_argument(
+                f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {file}"
             )
     _count(path, "OK", started)
     metrics.WARMUP_RECORDS_READ.labels(path, "OK").inc(count)
@@ -80,7 +79,7 @@ def warm_up(
 
 
 def _records(file: Path, path: str, started: float) -> Iterator[Any]:
-    """The PredictionLogs of a file, one by one."""
+    """Yields the PredictionLogs of a file."""
     try:
         for content in tf.compat.v1.io.tf_record_iterator(str(file)):
             yield _parsed(content, file)
@@ -100,21 +99,19 @@ def _parsed(content: bytes, file: Path) -> Any:
         return prediction_log_pb2.PredictionLog.FromString(content)
     except DecodeError as error:
         text = content.decode(errors="replace")
-        raise ServingError(
-            Code.INVALID_ARGUMENT, f"Failed to parse warmup record: {text} from {file}"
-        ) from error
+        raise invalid_argument(f"Failed to parse warmup record: {text} from {file}") from error
 
 
 def _run(servable: Servable, record: Any, version: int, options: InferenceOptions) -> None:
-    """Runs one record; one that says nothing is passed over."""
-    kind = record.WhichOneof("log_type")
-    if kind is None:
+    """Runs a record; an empty one is skipped."""
+    field = record.WhichOneof("log_type")
+    if field is None:
         return
-    run = REQUESTS.get(kind)
-    if run is None:
-        number = record.DESCRIPTOR.fields_by_name[kind].number
+    method = METHODS.get(field)
+    if method is None:
+        number = record.DESCRIPTOR.fields_by_name[field].number
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
-    run(servable, version, getattr(record, kind).request, options=options, timeout=None)
+    method(servable, version, getattr(record, field).request, options=options, timeout=None)
 
 
 def _count(path: str, status: str, started: float) -> None:

@@ -1,4 +1,4 @@
-"""Version labels: names for versions that requests may use. Pure."""
+"""Version labels: names for versions, for use in requests. Pure."""
 
 from __future__ import annotations
 
@@ -11,45 +11,46 @@ Labels = Mapping[str, Mapping[str, int]]
 
 
 def assigned(
-    wanted: Labels,
-    before: Labels,
-    available: Callable[[str, int], bool],
+    requested: Labels,
+    current: Labels,
+    is_available: Callable[[str, int], bool],
     *,
     allow_unavailable: bool,
 ) -> Labels:
-    """The labels after a reload: all of the wanted ones, or none of them.
+    """Returns the labels after a reload: all requested labels, if every one of them is allowed.
 
     Args:
-        wanted: The labels of the new configuration.
-        before: Those that are assigned now.
-        available: Whether a version of a model is AVAILABLE.
+        requested: The labels of the new configuration.
+        current: The labels that are assigned now.
+        is_available: Returns whether a version of a model is AVAILABLE.
         allow_unavailable: `--allow_version_labels_for_unavailable_models`: a label that is not
-            assigned yet, or to the same version already, may point anywhere. One that moves
-            still needs a version that is AVAILABLE.
+            assigned yet, or already assigned to this version, may point to any version. A label
+            that moves still needs an AVAILABLE version (recorded case
+            `labels/flag-assigned-label-cannot-move-ahead`).
 
     Raises:
-        ServingError: FAILED_PRECONDITION, a label points at a version that is not AVAILABLE.
+        ServingError: FAILED_PRECONDITION: a label points to a version that is not AVAILABLE.
     """
-    for model, labels in wanted.items():
+    for model, labels in requested.items():
         for label, version in labels.items():
-            if available(model, version):
+            if is_available(model, version):
                 continue
-            now = before.get(model, {}).get(label)
-            if allow_unavailable and now in (None, version):
+            assigned_version = current.get(model, {}).get(label)
+            if allow_unavailable and assigned_version in (None, version):
                 continue
             raise ServingError(
                 Code.FAILED_PRECONDITION,
                 f"Request to assign label to version {version} of model {model}, which is not "
                 "currently available for inference",
             )
-    return wanted
+    return requested
 
 
 def version_of(labels: Labels | None, model: str, label: str) -> int:
-    """The version that a label stands for; None for labels that nothing has set yet.
+    """Returns the version that a label stands for; labels are None before a configuration.
 
     Raises:
-        ServingError: UNAVAILABLE without any configuration, INVALID_ARGUMENT for an unknown
+        ServingError: UNAVAILABLE before the first configuration; INVALID_ARGUMENT for an unknown
             label, and also for an unknown model.
     """
     if labels is None:

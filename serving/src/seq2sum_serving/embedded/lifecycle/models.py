@@ -12,12 +12,12 @@ from seq2sum_serving.embedded.lifecycle.source import Monitored
 from seq2sum_serving.embedded.lifecycle.versions import Latest, VersionPolicy
 
 PLATFORM = "tensorflow"
-"""The only one that a stock server knows."""
+"""The platform that a stock server supports; without --platform_config_file, no other."""
 REMOTE = ("gs", "s3", "hdfs")
-"""Schemes that builds of tensorflow_model_server read. One without them, like this one, would
-wait for the base path for ever."""
+"""Schemes that some builds of tensorflow_model_server read. A build without them, like this server,
+would wait for the base path forever."""
 ABSOLUTE = re.compile(r"/|[a-zA-Z][a-zA-Z0-9.]*://")
-"""How a base path must begin: from the root, or as a URI."""
+"""The start of a valid base path: the root, or the scheme of a URI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Model:
 
 
 def check_list(models: Sequence[Model]) -> None:
-    """Refuses a list before anything of it is stored.
+    """Checks a list before it is stored.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: a name twice, or a base path that is not absolute;
+        ServingError: INVALID_ARGUMENT: a duplicate name, or a base path that is not absolute;
             UNIMPLEMENTED: a base path in an object store.
     """
     seen: set[str] = set()
@@ -72,14 +72,14 @@ def check_list(models: Sequence[Model]) -> None:
 
 
 def check_transition(before: Sequence[Model], after: Sequence[Model]) -> None:
-    """Refuses to change a model's platform.
+    """Checks that no model changes its platform.
 
-    The old list is asked first, every model of it: one that names no platform (it was stored
-    before that was noticed) makes every later list fail here. That is TensorFlow Serving's
-    poison configuration.
+    Every model of the old list is checked first: a stored model without a platform makes every
+    later list fail here. TensorFlow Serving has the same trap (recorded case
+    `reload/missing-platform-new-model-poisons`).
 
     Raises:
-        ServingError: INVALID_ARGUMENT.
+        ServingError: INVALID_ARGUMENT: a platform changes, or is missing in the old list.
     """
     platforms = {model.name: platform(model) for model in before}
     for model in after:
@@ -96,10 +96,10 @@ def check_transition(before: Sequence[Model], after: Sequence[Model]) -> None:
 
 
 def monitored(models: Sequence[Model]) -> dict[str, Monitored]:
-    """What the source has to look at.
+    """Returns what the source has to poll.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: a platform that is missing or that nobody loads.
+        ServingError: INVALID_ARGUMENT: a platform is missing or unsupported.
     """
     for model in models:
         name = platform(model)
@@ -112,10 +112,10 @@ def monitored(models: Sequence[Model]) -> dict[str, Monitored]:
 
 
 def platform(model: Model) -> str:
-    """A model's platform, by whichever of the two fields names it.
+    """Returns a model's platform, from `model_platform` or the deprecated `model_type`.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: both do, or neither, or a type that there is not.
+        ServingError: INVALID_ARGUMENT: both fields are set, or neither, or the type is unknown.
     """
     if model.type_number and model.platform:
         raise ServingError(
@@ -139,11 +139,11 @@ def platform(model: Model) -> str:
     return model.platform
 
 
-def request_logging(models: Sequence[Model]) -> None:
-    """Refuses models that want their requests logged: a stock server has no logger.
+def check_request_logging(models: Sequence[Model]) -> None:
+    """Checks that no model has a `logging_config`: a stock server has no request logger.
 
     Raises:
-        ServingError: INVALID_ARGUMENT.
+        ServingError: INVALID_ARGUMENT: one has.
     """
     if any(model.logs_requests for model in models):
         raise ServingError(Code.INVALID_ARGUMENT, "No request-logger-creator provided.")

@@ -1,7 +1,8 @@
-"""The availability-preserving policy: what to do next with the versions of one model.
+"""The availability-preserving policy: chooses the next action for the versions of one model.
 
-Stateless and idempotent: snapshots in, at most one action out. It never gives up the last
-serving version before another one can take over, at the price that both are in memory then.
+Stateless and idempotent: snapshots in, at most one action out. It never unloads the last serving
+version before another one serves, so both must fit into memory
+(availability_preserving_policy.cc).
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ class Snapshot:
     version: int
     """Its number."""
     state: State
-    """Where it is in its life."""
+    """Its state."""
     aspired: bool
-    """Whether the source wants it."""
+    """Whether the source aspires it."""
 
 
 class Kind(Enum):
-    """What to do with a version."""
+    """The kinds of actions."""
 
     LOAD = auto()
     UNLOAD = auto()
@@ -37,13 +38,13 @@ class Action:
     """One step towards the aspired versions."""
 
     kind: Kind
-    """What to do."""
+    """Load or unload."""
     version: int
-    """With which version."""
+    """Number of the version."""
 
 
 def next_action(snapshots: Sequence[Snapshot]) -> Action | None:
-    """The next step, or None if there is nothing to do now.
+    """Returns the next action, or None if nothing can be done now.
 
     Unloads come before loads. A version that is no longer aspired is unloaded (the lowest
     first) only if an aspired one serves, if nothing is aspired at all, or if another

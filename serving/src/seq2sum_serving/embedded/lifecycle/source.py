@@ -1,4 +1,4 @@
-"""The source: looks at base paths and says which versions are aspired."""
+"""The source: polls base paths, and reports which versions are aspired."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from seq2sum_serving.embedded.errors import ServingError
 from seq2sum_serving.embedded.files import entries, join
 from seq2sum_serving.embedded.lifecycle.versions import Specific, VersionPolicy, aspired
-from seq2sum_serving.embedded.repeated import Repeated
+from seq2sum_serving.embedded.log_throttle import LogThrottle
 
 log = logging.getLogger(__name__)
 
 Aspire = Callable[[str, Mapping[int, str]], None]
-"""Told a model's name and its aspired versions with their directories."""
+"""Receives a model's name and its aspired versions with their directories."""
 
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """One model that is looked at."""
+    """A model whose base path is polled."""
 
     base_path: str
     """Absolute path of the folder whose numeric children are versions."""
@@ -35,45 +35,41 @@ class FileSystemSource:
         self._aspire = aspire
         self._lock = threading.Lock()
         self._models: dict[str, Monitored] = {}
-        self._repeated = Repeated()
+        self._throttle = LogThrottle()
 
     @property
     def models(self) -> dict[str, Monitored]:
-        """What is looked at, by name."""
+        """The models that are polled, by name."""
         with self._lock:
             return dict(self._models)
 
     def update(self, models: Mapping[str, Monitored]) -> None:
-        """Looks at these from now on; those that are left out lose all their versions at once."""
+        """Replaces the polled models; for those left out, no version is aspired from now on."""
         with self._lock:
-            gone = self._models.keys() - models.keys()
+            removed = self._models.keys() - models.keys()
             self._models = dict(models)
-            for name in sorted(gone):
+            for name in sorted(removed):
                 self._aspire(name, {})
 
     def poll(self) -> None:
-        """Looks once.
+        """Polls every base path once.
 
-        A base path that cannot be read ends the whole look before anything is said, for all
-        models, as in TensorFlow Serving: what is loaded stays. A base path without versions
-        is an answer, and means that none is aspired.
+        A base path that cannot be read ends the poll for all models before anything is reported,
+        as in TensorFlow Serving (file_system_storage_path_source.cc): loaded versions stay. A base
+        path without versions is valid, and means that no version is aspired.
         """
         with self._lock:
             found: dict[str, dict[int, str]] = {}
             for name, model in sorted(self._models.items()):
-                versions = self._look(name, model)
+                versions = self._aspired_versions(name, model)
                 if versions is None:
                     return
                 found[name] = versions
             for name, versions in found.items():
                 self._aspire(name, versions)
 
-    def _look(self, name: str, model: Monitored) -> dict[int, str] | None:
-        """The aspired versions of one model with their paths.
-
-        Returns:
-            None if its base path cannot be read.
-        """
+    def _aspired_versions(self, name: str, model: Monitored) -> dict[int, str] | None:
+        """Returns a model's aspired versions with their paths; None if its path is unreadable."""
         try:
             children = entries(model.base_path)
         except ServingError as error:
@@ -82,20 +78,20 @@ class FileSystemSource:
                 (name, "base path"),
                 "FileSystemStoragePathSource encountered a filesystem access error: Could not find "
                 f"base path {model.base_path} for servable {name} ({error.message}); no model gets "
-                "new versions until it is there",
+                "new versions until the folder exists",
             )
             return None
-        self._repeated.forget((name, "base path"))
+        self._throttle.forget((name, "base path"))
         versions = aspired(children, model.policy)
         if isinstance(model.policy, Specific):
             for version in model.policy.versions:
                 if version in versions:
-                    self._repeated.forget((name, version))
+                    self._throttle.forget((name, version))
                 else:
                     text = f"Version {version} of servable {name}, requested, not found"
                     self._log(logging.WARNING, (name, version), text)
         if versions:
-            self._repeated.forget((name, "versions"))
+            self._throttle.forget((name, "versions"))
         else:
             self._log(
                 logging.WARNING,
@@ -106,12 +102,12 @@ class FileSystemSource:
         return {number: join(model.base_path, child) for number, child in versions.items()}
 
     def _log(self, level: int, subject: Hashable, text: str) -> None:
-        if self._repeated.is_due(subject, text):
+        if self._throttle.is_due(subject, text):
             log.log(level, "%s", text)
 
 
 def hint(children: Sequence[str]) -> str:
-    """What is probably wrong with a base path that has no versions."""
+    """Returns the likely reason why a base path has no versions."""
     if "saved_model.pb" in children:
         return ": it is a SavedModel itself; put it into a numbered folder, and name the parent"
     return ": waiting for a numbered folder in it"

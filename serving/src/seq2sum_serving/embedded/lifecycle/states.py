@@ -1,9 +1,9 @@
-"""The states of servable versions, the ways between them, and who is told.
+"""The states of servable versions, the transitions between them, and who waits for them.
 
-Two rules keep the table honest. A version is AVAILABLE only after it can be used, and is
-UNLOADING before it no longer can; so whoever reads AVAILABLE may rely on it. And END is
-never forgotten: a version that is gone, or failed, keeps its last row until the process ends
-or the version is managed again.
+Two rules hold. A version is AVAILABLE only after requests can use it, and UNLOADING before they no
+longer can, so that a client may rely on AVAILABLE. And END is never forgotten: a version that was
+unloaded or failed keeps its last state until the process ends or the version is managed again
+(servable_state_monitor.cc).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from seq2sum_serving.embedded.errors import ServingError
 
 
 class State(IntEnum):
-    """A version's life; names and numbers are those of GetModelStatus."""
+    """The state of a version; names and numbers are those of GetModelStatus."""
 
     START = 10
     """Managed, not yet loading."""
@@ -27,7 +27,7 @@ class State(IntEnum):
     AVAILABLE = 30
     """Serving."""
     UNLOADING = 40
-    """Finishing what is in flight, taking nothing new."""
+    """Finishing the calls in flight; no new calls."""
     END = 50
     """Unloaded, or failed to load."""
 
@@ -44,43 +44,43 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 @dataclass(frozen=True, slots=True)
 class VersionState:
-    """Where a version is, and why it failed if it did."""
+    """The state of a version, and why it failed if it did."""
 
     state: State
     """Its state."""
     error: ServingError | None = None
-    """The load error; only ever with END."""
+    """The load error; only with END."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The version of a model that was the first to be AVAILABLE or to END."""
+    """The first version of a model to reach AVAILABLE or END."""
 
     version: int
     """Its number."""
     entry: VersionState
-    """Where it ended up."""
+    """The state it reached."""
 
 
 SETTLED = (State.AVAILABLE, State.END)
 
 
 class Watch:
-    """Waits until a version of each of some models gets to AVAILABLE or END."""
+    """Waits until each of some models has a version that is AVAILABLE or END."""
 
     def __init__(self, models: Collection[str], changed: threading.Condition) -> None:
         self._waiting = set(models)
         self._settled: dict[str, Settled] = {}
         self._changed = changed
 
-    def see(self, model: str, version: int, entry: VersionState) -> None:
-        """Told of every change, by the monitor."""
+    def update(self, model: str, version: int, entry: VersionState) -> None:
+        """Records a change of state; called by the monitor, with its lock."""
         if model in self._waiting and entry.state in SETTLED:
             self._waiting.discard(model)
             self._settled[model] = Settled(version, entry)
 
     def wait(self, seconds: float) -> dict[str, Settled] | None:
-        """What came first of each model; None if some are still open after that time."""
+        """Returns the first settled version of each model; None if some have none in time."""
         with self._changed:
             if self._changed.wait_for(lambda: not self._waiting, seconds):
                 return dict(self._settled)
@@ -98,7 +98,7 @@ class StateMonitor:
     def publish(
         self, model: str, version: int, state: State, error: ServingError | None = None
     ) -> None:
-        """Records a change of state; one that the table does not have is a bug."""
+        """Records a change of state; one that TRANSITIONS does not list is a bug."""
         with self._changed:
             versions = self._models.setdefault(model, {})
             before = versions[version].state if version in versions else State.END
@@ -106,34 +106,34 @@ class StateMonitor:
                 raise AssertionError(f"{model} {version}: {before.name} to {state.name}")
             versions[version] = VersionState(state, error)
             for watch in self._watches:
-                watch.see(model, version, versions[version])
+                watch.update(model, version, versions[version])
             self._changed.notify_all()
 
     def versions(self, model: str) -> dict[int, VersionState]:
-        """All known versions of a model, newest first; empty for an unknown model."""
+        """Returns all known versions of a model, newest first; empty for an unknown model."""
         with self._changed:
             return dict(sorted(self._models.get(model, {}).items(), reverse=True))
 
     def models(self) -> list[str]:
-        """Names of all models that ever had a version."""
+        """Returns the names of all models that ever had a version."""
         with self._changed:
             return sorted(self._models)
 
     @contextmanager
-    def watch(self, models: Collection[str], *, fresh: bool) -> Iterator[Watch]:
-        """Watches some models from now on.
+    def watch(self, models: Collection[str], *, include_past: bool) -> Iterator[Watch]:
+        """Watches the states of some models.
 
         Args:
             models: Their names.
-            fresh: Whether only what is still to come counts. The END of a version that was
-                unloaded long ago says nothing about the load to come.
+            include_past: Whether states reached before count too. Where a load is to come, the END
+                of a version that was unloaded long ago must not.
         """
         watch = Watch(models, self._changed)
         with self._changed:
-            if not fresh:
+            if include_past:
                 for model in models:
                     for version, entry in self.versions(model).items():
-                        watch.see(model, version, entry)
+                        watch.update(model, version, entry)
             self._watches.append(watch)
         try:
             yield watch

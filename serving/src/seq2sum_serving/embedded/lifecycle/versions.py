@@ -13,7 +13,7 @@ class Latest:
     """The policy that aspires the versions with the largest numbers."""
 
     num_versions: int = 1
-    """How many of them; 0 means 1, as there."""
+    """How many of them; 0 means 1 (file_system_storage_path_source.cc)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +23,32 @@ class All:
 
 @dataclass(frozen=True, slots=True)
 class Specific:
-    """The policy that aspires the versions it names, as far as they are there."""
+    """The policy that aspires the listed versions, as far as they exist."""
 
     versions: frozenset[int]
-    """Their numbers; none at all means that nothing is aspired."""
+    """Their numbers; an empty set aspires nothing."""
 
 
 VersionPolicy = Latest | All | Specific
 
 
 def aspired(names: Iterable[str], policy: VersionPolicy) -> dict[int, str]:
-    """The aspired versions among the children of a base path, with their names.
+    """Returns the aspired versions among the children of a base path, with their names.
 
-    Children that are no versions (`1.tmp`, `v2`, `.publishing-2`) are not looked at, so that a
-    version can be prepared beside and published by a rename.
+    Children that are not versions (`1.tmp`, `v2`, `.publishing-2`) are ignored, so that a version
+    can be prepared in the same folder and published by a rename.
     """
     found: dict[int, str] = {}
-    for name in sorted(names):  # of two spellings of one number the last one counts
+    for name in sorted(names):  # the last of two spellings of a number wins
         number = model_versions.directory_version(name)
         if number is not None:
             found[number] = name
+    newest_first = sorted(found, reverse=True)
     match policy:
         case Latest(count):
-            wanted = sorted(found, reverse=True)[: max(1, count)]
+            chosen = newest_first[: max(1, count)]
         case All():
-            wanted = sorted(found, reverse=True)
+            chosen = newest_first
         case Specific(versions):
-            wanted = sorted(versions & found.keys(), reverse=True)
-    return {number: found[number] for number in wanted}
+            chosen = [number for number in newest_first if number in versions]
+    return {number: found[number] for number in chosen}

@@ -1,42 +1,29 @@
 """Every metric of the server, under TensorFlow Serving's names.
 
-One registry a process, as there. Labels are given in the order in which they are written.
-Times are microseconds.
+One registry per process, as in tensorflow/core/lib/monitoring/collection_registry.h. Labels are
+exported in the order in which they are declared. Times are microseconds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Sequence
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from seq2sum_serving.embedded.monitoring.metric_types import Counter, Gauge, Histogram
 
-from seq2sum_serving.embedded.monitoring.sampler import Sampler
+METRICS: dict[str, Counter | Gauge | Histogram] = {}
+"""All metrics by TensorFlow Serving's name, which is a path."""
 
-REGISTRY = CollectorRegistry()
-
-Metric = Counter | Gauge | Sampler
-METRICS: dict[str, Metric] = {}
-"""All of them by TensorFlow Serving's name, which is a path."""
-UNSEEN_UNTIL_USED: set[str] = set()
-"""Names that are not even declared to a reader before something was recorded."""
-
-AnyMetric = TypeVar("AnyMetric", Counter, Gauge, Sampler)
-
-
-@cache
-def cell(metric: AnyMetric, *labels: str) -> AnyMetric:
-    """One labelled value of a metric: `metric.labels(*labels)` in a tenth of the time."""
-    return metric.labels(*labels)
+AnyMetric = TypeVar("AnyMetric", Counter, Gauge, Histogram)
 
 
 def _exponential(scale: float, growth: float, count: int) -> tuple[float, ...]:
-    """Upper bounds of buckets.
+    """Returns upper bounds of buckets.
 
-    There a value that equals a limit belongs to the bucket above it, in Prometheus' library to
-    the one below: the bounds are a hair smaller than what is written.
+    In TensorFlow Serving a value that equals a bound belongs to the bucket above it
+    (tensorflow/core/lib/histogram/histogram.cc), in a `Histogram` to the bucket below: so the
+    bounds are the next smaller numbers.
     """
     return tuple(math.nextafter(scale * growth**power, 0) for power in range(count))
 
@@ -48,32 +35,22 @@ SIZE_BUCKETS = _exponential(1, 2, 14)
 
 
 def _counter(name: str, *labels: str) -> Counter:
-    return _declared(name, Counter(_written(name), name, labels, registry=REGISTRY))
+    return _register(name, Counter(*labels))
 
 
 def _gauge(name: str, *labels: str) -> Gauge:
-    return _declared(name, Gauge(_written(name), name, labels, registry=REGISTRY))
+    return _register(name, Gauge(*labels))
 
 
 def _histogram(
-    name: str, buckets: Iterable[float], *labels: str, unseen_until_used: bool = False
-) -> Sampler:
-    if unseen_until_used:
-        UNSEEN_UNTIL_USED.add(name)
-    buckets = tuple(buckets)
-    return _declared(
-        name, Sampler(_written(name), name, labels, buckets=buckets, registry=REGISTRY)
-    )
+    name: str, bounds: Sequence[float], *labels: str, hidden_until_used: bool = False
+) -> Histogram:
+    return _register(name, Histogram(bounds, *labels, hidden_until_used=hidden_until_used))
 
 
-def _declared(name: str, metric: AnyMetric) -> AnyMetric:
+def _register(name: str, metric: AnyMetric) -> AnyMetric:
     METRICS[name] = metric
     return metric
-
-
-def _written(name: str) -> str:
-    """A metric's name as Prometheus reads it."""
-    return name.replace("/", ":")
 
 
 REQUEST_COUNT = _counter("/tensorflow/serving/request_count", "model_name", "status")
@@ -109,14 +86,14 @@ PADDING_SIZE = _histogram(
     "/tensorflow/serving/batching_session/padding_size",
     SIZE_BUCKETS,
     "execution_batch_size",
-    unseen_until_used=True,
+    hidden_until_used=True,
 )
 INPUT_BATCH_SIZE = _histogram(
-    "/tensorflow/serving/batching_session/input_batch_size", SIZE_BUCKETS, unseen_until_used=True
+    "/tensorflow/serving/batching_session/input_batch_size", SIZE_BUCKETS, hidden_until_used=True
 )
 PROCESSED_BATCH_SIZE = _histogram(
     "/tensorflow/serving/batching_session/processed_batch_size",
     SIZE_BUCKETS,
-    unseen_until_used=True,
+    hidden_until_used=True,
 )
 WRAPPED_RUN_COUNT = _counter("/tensorflow/serving/batching_session/wrapped_run_count")

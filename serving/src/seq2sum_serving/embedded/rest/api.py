@@ -1,7 +1,7 @@
-"""Calls of the REST API: from a verb, a path and a body to a reply, counted and timed.
+"""The REST API: maps a verb, a path and a body to a reply, with metrics.
 
-The calls build the same requests as gRPC and go through the same data plane. They block; the
-front runs them on its worker threads.
+Calls become the requests of the gRPC API and share its prediction service. They block, and run on
+the worker threads of the HTTP server.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from tensorflow_serving.apis import (
 )
 
 from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference.signatures import DEFAULT_SIGNATURE
 from seq2sum_serving.embedded.monitoring import metrics
-from seq2sum_serving.embedded.prediction_service import DataPlane
+from seq2sum_serving.embedded.prediction_service import PredictionService
 from seq2sum_serving.embedded.rest import (
     examples_from_json,
     messages_to_json,
@@ -30,114 +31,113 @@ from seq2sum_serving.embedded.rest import (
     tensors_to_json,
 )
 from seq2sum_serving.embedded.rest.json_writer import error_text
-from seq2sum_serving.embedded.rest.paths import Action, NoRoute, Route, route
+from seq2sum_serving.embedded.rest.paths import Action, Route, RouteError, parse_route
 from seq2sum_serving.embedded.rest.replies import Reply
-from seq2sum_serving.embedded.server_core import Core
+from seq2sum_serving.embedded.server_core import ServerCore
 
 log = logging.getLogger(__name__)
 
-DEFAULT_SIGNATURE = "serving_default"
-
 
 class RestApi:
-    """The API over a data plane and a core. Safe to use from any thread."""
+    """The API over a prediction service and a server core. Thread-safe."""
 
-    def __init__(self, plane: DataPlane, core: Core, timeout: float | None) -> None:
-        """Makes the API.
+    def __init__(self, plane: PredictionService, core: ServerCore, timeout: float | None) -> None:
+        """Creates the API.
 
         Args:
-            plane: Answers predict, classify, regress and metadata.
-            core: Knows states and signatures.
+            plane: Serves predict, classify, regress and metadata.
+            core: Provides states and signatures.
             timeout: Seconds that the graph may run for a call; None for no limit.
         """
         self._plane = plane
         self._core = core
         self._timeout = timeout
 
-    def answer(self, verb: str, path: str, body: bytes) -> Reply:
-        """Answers a call.
+    def handle(self, verb: str, path: str, body: bytes) -> Reply:
+        """Handles a call and records its metrics.
 
         Args:
             verb: HTTP method.
-            path: Path and query as sent; it begins with `/v1/`.
-            body: What was sent, inflated.
+            path: Path and query as sent, starting with `/v1/`.
+            body: The body, decompressed.
         """
         start = time.perf_counter()
         model, action, code = "", Action.STATUS, Code.OK
         try:
-            asked = route(verb, path)
-            model, action = asked.model, asked.action
-            reply = replies.text(self._answer(asked, body))
-        except NoRoute as error:
+            route = parse_route(verb, path)
+            model, action = route.model, route.action
+            reply = replies.json_reply(self._call(route, body))
+        except RouteError as error:
             model, code = error.model, error.code
-            reply = replies.text("" if error.silent else error_text(error.message), code)
+            text = "" if error.has_empty_body else error_text(error.message)
+            reply = replies.json_reply(text, code)
         except ServingError as error:
             code = error.code
-            reply = replies.text(error_text(error.message), code)
+            reply = replies.json_reply(error_text(error.message), code)
         except Exception as error:
             log.exception("%s %s failed", verb, path)
             code = Code.INTERNAL
-            reply = replies.text(error_text(repr(error)), code)
+            reply = replies.json_reply(error_text(repr(error)), code)
         if code is Code.OK:
             _record_latency(model, action, time.perf_counter() - start)
         count_request(model, code)
         return reply
 
-    def _answer(self, asked: Route, body: bytes) -> str:
-        match asked.action:
+    def _call(self, route: Route, body: bytes) -> str:
+        match route.action:
             case Action.PREDICT:
-                return self._predict(asked, body)
+                return self._predict(route, body)
             case Action.CLASSIFY:
-                classification = classification_pb2.ClassificationRequest(model_spec=asked.spec())
-                examples_from_json.fill(classification, body)
+                classification = classification_pb2.ClassificationRequest(model_spec=route.spec())
+                examples_from_json.fill_request(classification, body)
                 return tensors_to_json.classify_text(
                     self._plane.classify(classification, timeout=self._timeout).result
                 )
             case Action.REGRESS:
-                regression = regression_pb2.RegressionRequest(model_spec=asked.spec())
-                examples_from_json.fill(regression, body)
+                regression = regression_pb2.RegressionRequest(model_spec=route.spec())
+                examples_from_json.fill_request(regression, body)
                 return tensors_to_json.regress_text(
                     self._plane.regress(regression, timeout=self._timeout).result
                 )
             case Action.METADATA:
                 metadata = get_model_metadata_pb2.GetModelMetadataRequest(
-                    model_spec=asked.spec(), metadata_field=[messages_to_json.SIGNATURE_FIELD]
+                    model_spec=route.spec(), metadata_field=[messages_to_json.SIGNATURE_FIELD]
                 )
                 return messages_to_json.metadata_text(self._plane.metadata(metadata))
             case Action.STATUS:
-                status = get_model_status_pb2.GetModelStatusRequest(model_spec=asked.spec())
+                status = get_model_status_pb2.GetModelStatusRequest(model_spec=route.spec())
                 return messages_to_json.status_text(self._core.status(status))
 
-    def _predict(self, asked: Route, body: bytes) -> str:
-        request = predict_pb2.PredictRequest(model_spec=asked.spec())
+    def _predict(self, route: Route, body: bytes) -> str:
+        request = predict_pb2.PredictRequest(model_spec=route.spec())
 
         def inputs(signature: str) -> Mapping[str, Any]:
-            return self._signature_inputs(asked, signature or DEFAULT_SIGNATURE)
+            return self._signature_inputs(route, signature or DEFAULT_SIGNATURE)
 
-        layout = tensors_from_json.fill(request, body, inputs)
+        layout = tensors_from_json.fill_request(request, body, inputs)
         response = self._plane.predict(request, timeout=self._timeout)
         return tensors_to_json.predict_text(response.outputs, layout)
 
-    def _signature_inputs(self, asked: Route, name: str) -> Mapping[str, Any]:
-        # In use only for this look, as there: Predict takes a version of its own, and during a
-        # change of versions it may be the next one.
-        with self._core.handle(asked.spec()) as (_, servable):
+    def _signature_inputs(self, route: Route, name: str) -> Mapping[str, Any]:
+        # Predict looks up the version again, as in TensorFlow Serving: during a change of versions
+        # it may get the next one.
+        with self._core.handle(route.spec()) as (_, servable):
             signature = servable.signatures.get(name)
         if signature is None:
-            # Not what gRPC says in this case.
+            # The text differs from that over gRPC.
             raise ServingError(
                 Code.INVALID_ARGUMENT,
                 f'Serving signature name: "{name}" not found in signature def',
             )
-        found: Mapping[str, Any] = signature.inputs
-        return found
+        inputs: Mapping[str, Any] = signature.inputs
+        return inputs
 
 
 def count_request(model: str, code: Code) -> None:
-    """Counts a call, a failed one too."""
-    metrics.cell(metrics.REQUEST_COUNT, model, code.name).inc()
+    """Counts a call, also if it fails."""
+    metrics.REQUEST_COUNT.labels(model, code.name).inc()
 
 
 def _record_latency(model: str, action: Action, seconds: float) -> None:
     api = "" if action in (Action.STATUS, Action.METADATA) else action.value
-    metrics.cell(metrics.REQUEST_LATENCY, model, api, "REST").observe(seconds * 1e6)
+    metrics.REQUEST_LATENCY.labels(model, api, "REST").observe(seconds * 1e6)

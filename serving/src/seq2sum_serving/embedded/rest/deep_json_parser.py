@@ -1,7 +1,7 @@
-"""JSON values that are nested deeper than the standard library's parser goes.
+"""Parser for JSON that is nested too deeply for the standard library.
 
-This parser keeps its own stack, so that depth costs memory only. It is slower and asked only when
-the other one has reached the interpreter's recursion limit.
+It keeps its own stack instead of recursing. It is slower, and used only after the standard parser
+has reached the interpreter's recursion limit.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 from seq2sum_serving.embedded.rest import json_numbers
 from seq2sum_serving.embedded.rest.json_objects import make_object
 
-DEEPEST = 50_000
-"""The real server answers 5,000 levels (recorded case rest-depth/ignored-lists-5000) and crashes at
-100,000: its parser recurses."""
+MAX_DEPTH = 50_000
+"""tensorflow_model_server accepts 5,000 levels (recorded case rest-depth/ignored-lists-5000) and
+crashes at 100,000, because its parser recurses."""
 
 _WHITESPACE = re.compile(r"[ \t\r\n]*")
 _SCALAR = re.compile(
@@ -34,27 +34,27 @@ _CONSTANTS = {
 _CLOSING = {"[": "]", "{": "}"}
 
 
-def read_value(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """Returns the first value of a text.
 
     Raises:
-        ValueError: There is none, or it is nested too deeply.
+        ValueError: The text does not start with a value, or it is nested too deeply.
     """
-    return _Reader(text).read()
+    return _Parser(text).parse()
 
 
-class _Reader:
-    """Reads one value."""
+class _Parser:
+    """Parses one value."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._at = 0
+        self._position = 0
         self._open: list[tuple[str, list[Any]]] = []
-        """The lists and objects around the current position: bracket, elements or members."""
-        self._names: list[str] = []
-        """Names whose values are not complete."""
+        """Lists and objects around the current position: bracket, and elements or members."""
+        self._keys: list[str] = []
+        """Keys of incomplete members."""
 
-    def read(self) -> Any:
+    def parse(self) -> Any:
         while True:
             value, complete = self._start_value()
             while complete:
@@ -63,67 +63,66 @@ class _Reader:
                 value, complete = self._add(value)
 
     def _start_value(self) -> tuple[Any, bool]:
-        """Reads a scalar or an empty container, or opens one that is not empty."""
+        """Parses a scalar or an empty container, or opens a container."""
         bracket = self._peek()
         if bracket == '"':
             return self._string(), True
         if bracket not in _CLOSING:
             return self._scalar(), True
-        self._at += 1
+        self._position += 1
         if self._take(_CLOSING[bracket]):
             return ([] if bracket == "[" else {}), True
-        if len(self._open) == DEEPEST:
+        if len(self._open) == MAX_DEPTH:
             raise self._error("Lists and objects are nested too deeply")
         self._open.append((bracket, []))
         if bracket == "{":
-            self._name()
+            self._key()
         return None, False
 
     def _add(self, value: Any) -> tuple[Any, bool]:
-        """Adds a value to the innermost container, which may be complete with it."""
+        """Adds a value to the innermost container; returns the container if it is complete."""
         bracket, values = self._open[-1]
         is_object = bracket == "{"
-        values.append((self._names.pop(), value) if is_object else value)
+        values.append((self._keys.pop(), value) if is_object else value)
         if self._take(_CLOSING[bracket]):
             self._open.pop()
             return (make_object(values) if is_object else values), True
         if not self._take(","):
             raise self._error("Expecting ',' delimiter")
         if is_object:
-            self._name()
+            self._key()
         return None, False
 
-    def _name(self) -> None:
+    def _key(self) -> None:
         if self._peek() != '"':
             raise self._error("Expecting property name enclosed in double quotes")
-        self._names.append(self._string())
+        self._keys.append(self._string())
         if not self._take(":"):
             raise self._error("Expecting ':' delimiter")
 
     def _string(self) -> str:
         text: str
-        text, self._at = scanstring(self._text, self._at + 1, True)
+        text, self._position = scanstring(self._text, self._position + 1, True)
         return text
 
     def _scalar(self) -> Any:
-        found = _SCALAR.match(self._text, self._at)
-        if not found:
+        match = _SCALAR.match(self._text, self._position)
+        if not match:
             raise self._error("Expecting value")
-        value = json_numbers.number(found.group()) if found["number"] else _CONSTANTS[found.group()]
-        self._at = found.end()
-        return value
+        token, self._position = match.group(), match.end()
+        return json_numbers.parse_number(token) if match["number"] else _CONSTANTS[token]
 
     def _peek(self) -> str:
-        """The next character after white space; empty at the end."""
-        found = _WHITESPACE.match(self._text, self._at)
-        self._at = found.end() if found else self._at
-        return self._text[self._at : self._at + 1]
+        """Skips white space; returns the next character, empty at the end."""
+        match = _WHITESPACE.match(self._text, self._position)
+        self._position = match.end() if match else self._position
+        return self._text[self._position : self._position + 1]
 
     def _take(self, character: str) -> bool:
         if self._peek() != character:
             return False
-        self._at += 1
+        self._position += 1
         return True
 
     def _error(self, message: str) -> json.JSONDecodeError:
-        return json.JSONDecodeError(message, self._text, self._at)
+        return json.JSONDecodeError(message, self._text, self._position)

@@ -1,7 +1,7 @@
-"""The decimal digits of a double as RapidJSON finds them (internal/dtoa.h): the Grisu2 algorithm.
+"""Grisu2: the decimal digits of a double as RapidJSON computes them (internal/dtoa.h).
 
-The digits read back as the same double and are nearly always as few as possible, but the last one
-need not be the nearest: 0.30000000000000007 for 0.1 + 0.2 (recorded case
+The digits parse to the same double and are nearly always as few as possible, but the last digit
+is not always the nearest: 0.30000000000000007 for 0.1 + 0.2 (recorded case
 rest-parse/numbers-as-they-are-echoed-more). From "Printing Floating-Point Numbers Quickly and
 Accurately with Integers", F. Loitsch, 2010.
 """
@@ -15,21 +15,21 @@ _BITS = 64
 _FRACTION_BITS = 53
 _LOG10_OF_2 = 0.30102999566398114
 _SMALLEST_POWER, _POWER_STEP = -348, 8
-"""Of the powers of ten that RapidJSON has in a table."""
+"""Of the powers of ten in RapidJSON's table."""
 _TARGET_EXPONENT = -61
 _ROUNDED_DIGITS = 9
-"""RapidJSON rounds the last digit only in front of this many digits behind the scaled point."""
+"""RapidJSON rounds the last digit only if fewer digits follow the scaled point."""
 
 
 def digits_of(number: float) -> tuple[str, int]:
     """Returns digits d and exponent k of a finite, positive double d * 10^k."""
     fraction, exponent = math.frexp(number)
     significand, exponent = int(fraction * 2**_FRACTION_BITS), exponent - _FRACTION_BITS
-    # All on the scale of the upper boundary, which has 64 bits.
+    # All values are scaled like the upper boundary, which has 64 bits.
     shift = _BITS - (2 * significand + 1).bit_length()
     middle = significand << (shift + 1)
     upper = (2 * significand + 1) << shift
-    below = 2 if significand == 1 << (_FRACTION_BITS - 1) else 1  # its neighbour is nearer
+    below = 2 if significand == 1 << (_FRACTION_BITS - 1) else 1  # the lower neighbour is nearer
     lower = upper - ((2 << shift) if below == 1 else (3 << shift >> 1))
     exponent -= shift + 1
     power, factor, factor_exponent = _cached_power(exponent)
@@ -44,17 +44,17 @@ def _times(value: int, factor: int) -> int:
 
 
 def _cached_power(exponent: int) -> tuple[int, int, int]:
-    """The power of ten that brings numbers of this exponent near the target, with 64 bits."""
-    wanted = math.ceil((_TARGET_EXPONENT - exponent) * _LOG10_OF_2 - _SMALLEST_POWER - 1)
-    return _power_of_ten(_SMALLEST_POWER + _POWER_STEP * ((wanted >> 3) + 1))
+    """Returns the power of ten that scales numbers of this exponent close to the target."""
+    index = math.ceil((_TARGET_EXPONENT - exponent) * _LOG10_OF_2 - _SMALLEST_POWER - 1)
+    return _power_of_ten(_SMALLEST_POWER + _POWER_STEP * ((index >> 3) + 1))
 
 
 @functools.cache
 def _power_of_ten(power: int) -> tuple[int, int, int]:
-    """The power, and its nearest significand of 64 bits with its binary exponent."""
+    """Returns the power, its nearest 64-bit significand, and its binary exponent."""
     above, below = 10 ** max(power, 0), 10 ** max(-power, 0)
     exponent = above.bit_length() - below.bit_length() - _BITS
-    # Too small by a bit, perhaps.
+    # The estimate may be too small by one bit.
     if (above << max(-exponent, 0)) // (below << max(exponent, 0)) >= 1 << _BITS:
         exponent += 1
     above, below = above << max(-exponent, 0), below << max(exponent, 0)
@@ -62,13 +62,13 @@ def _power_of_ten(power: int) -> tuple[int, int, int]:
 
 
 def _generate(middle: int, upper: int, width: int, point: int) -> tuple[str, int]:
-    """Digits of a number between `upper - width` and `upper`, and the power of its last digit.
+    """Returns digits of a number between `upper - width` and `upper`, and the last digit's power.
 
     Args:
         middle: The number itself.
-        upper: The largest number that reads back as the same.
-        width: Distance to the smallest one.
-        point: Bits behind the binary point of all of them.
+        upper: The largest number that parses to the same double.
+        width: Distance to the smallest such number.
+        point: Number of bits after the binary point of all arguments.
     """
     whole, rest = upper >> point, upper & ((1 << point) - 1)
     distance = upper - middle
@@ -87,7 +87,7 @@ def _generate(middle: int, upper: int, width: int, point: int) -> tuple[str, int
 
 
 def _rounded(digits: int, width: int, rest: int, unit: int, distance: int) -> str:
-    """The last digit brought nearer to the number, as far as Grisu2 can tell."""
+    """Decrements the last digit while that brings it nearer to the number."""
     while (
         rest < distance
         and width - rest >= unit

@@ -1,34 +1,34 @@
-"""Request bodies as the API reads them."""
+"""Compressed request bodies."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
 
-INFLATED_LIMIT = 100 * 1024 * 1024
-"""Bytes that a compressed body may grow to."""
+MAX_DECOMPRESSED_BYTES = 100 * 1024 * 1024
 
 _GZIP = 16 + zlib.MAX_WBITS
-_FLAGS_AT = 3
+_FLAGS_OFFSET = 3
 _RESERVED_FLAGS = 0xE0
-"""zlib refuses them, the real server ignores them (recorded case gzip/with-reserved-flags)."""
+"""zlib rejects them, tensorflow_model_server ignores them (recorded case
+gzip/with-reserved-flags)."""
 
 
 def is_compressed(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a body is to be inflated: any encoding that has gzip in its name will do."""
+    """Returns whether Content-Encoding contains `gzip`, as part of any word."""
     return b"gzip" in headers.get(b"content-encoding", b"")
 
 
-def inflated(body: bytes) -> bytes:
-    """Returns the content of a gzip body; nothing if it is not exactly one member, or too large."""
-    flags = body[_FLAGS_AT : _FLAGS_AT + 1]
+def decompress(body: bytes) -> bytes:
+    """Returns the content of a gzip body; empty if it is not exactly one member, or too large."""
+    flags = body[_FLAGS_OFFSET : _FLAGS_OFFSET + 1]
     if flags and flags[0] & _RESERVED_FLAGS:
-        known = bytes([flags[0] & ~_RESERVED_FLAGS])
-        body = body[:_FLAGS_AT] + known + body[_FLAGS_AT + 1 :]
-    inflater = zlib.decompressobj(_GZIP)
+        cleared = bytes([flags[0] & ~_RESERVED_FLAGS])
+        body = body[:_FLAGS_OFFSET] + cleared + body[_FLAGS_OFFSET + 1 :]
+    decompressor = zlib.decompressobj(_GZIP)
     try:
-        content = inflater.decompress(body, INFLATED_LIMIT)
+        content = decompressor.decompress(body, MAX_DECOMPRESSED_BYTES)
     except zlib.error:
         return b""
-    # ZLib::Uncompress in TensorFlow Serving's gzip_zlib.cc takes nothing after the footer.
-    return content if inflater.eof and not inflater.unused_data else b""
+    # ZLib::Uncompress in TensorFlow Serving's gzip_zlib.cc rejects bytes after the footer.
+    return content if decompressor.eof and not decompressor.unused_data else b""

@@ -1,4 +1,4 @@
-"""One connection to a client: its requests are read, answered in order, and the replies sent."""
+"""A client's HTTP connection: reads requests and replies to them in order."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ from seq2sum_serving.embedded.rest.response_writer import CONTINUE, keeps_connec
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 50
-"""How long a client may neither send nor take anything while it is its turn; evhttp's
+"""Limit for a client that neither sends nor receives while the server waits for it: evhttp's
 HTTP_READ_TIMEOUT and HTTP_WRITE_TIMEOUT."""
 READ_AHEAD_BYTES = 1 << 16
-"""What is taken of further requests while one is being answered."""
+"""Limit for reading further requests while one is handled."""
 
-Answer = Callable[[Request], Awaitable[Reply]]
+Handler = Callable[[Request], Awaitable[Reply]]
 
 
 class Connection(asyncio.Protocol):
     """Serves one client.
 
-    A client that has shut its sending side still gets its replies. One request is answered at a
-    time; while it is, no more than READ_AHEAD_BYTES of the next ones are read.
+    A client that has closed its sending side still gets its replies. One request is handled at a
+    time; meanwhile, at most about READ_AHEAD_BYTES of the next ones are read.
     """
 
     def __init__(
-        self, answer: Answer, connections: set[Connection], stopping: asyncio.Event
+        self, handler: Handler, connections: set[Connection], stopping: asyncio.Event
     ) -> None:
-        """Makes a connection.
+        """Creates the protocol of a connection.
 
         Args:
-            answer: Answers a request; an exception is a bug.
-            connections: Has this connection in it as long as it is open.
-            stopping: Set once no further request is to be taken.
+            handler: Handles a request; an exception is a bug.
+            connections: Contains this connection while it is open.
+            stopping: Set once no further requests are accepted.
         """
-        self._answer = answer
+        self._handler = handler
         self._connections = connections
         self._stopping = stopping
         self._loop = asyncio.get_running_loop()
-        self._reader = RequestParser()
+        self._parser = RequestParser()
         self._task: asyncio.Task[None] | None = None
-        """Answers a request and sends the reply."""
+        """Handles a request and sends the reply; None between requests."""
         self._drained: asyncio.Future[None] | None = None
-        """Pending while the client does not take what is sent to it."""
+        """Pending while the send buffer is full."""
         self._unsent = 0
-        """Bytes of replies that the client had not taken when that was last looked at."""
+        """Bytes in the send buffer at the last check."""
         self._at_end = False
-        """Whether the client has shut its sending side."""
-        self._heard = self._loop.time()
-        """When the client last did something, or when its turn began."""
+        """Whether the client has closed its sending side."""
+        self._last_activity = self._loop.time()
+        """Time of the client's last activity, or when the server started to wait for it."""
         self.closed = self._loop.create_future()
-        """Done when the connection is over."""
+        """Done once the connection is closed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Starts to serve."""
+        """Starts the idle timer."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._connections.add(self)
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         self.close_if_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """Forgets the client; a call that has not begun is dropped."""
+        """Cancels the request in progress; a call already on a worker thread still runs."""
         self._connections.discard(self)
         self._timer.cancel()
         self.resume_writing()
@@ -75,69 +75,69 @@ class Connection(asyncio.Protocol):
         self.closed.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        """Takes what the client has sent."""
-        self._heard = self._loop.time()
-        self._reader.feed(data)
+        """Parses received bytes, and stops reading if the client is too far ahead."""
+        self._last_activity = self._loop.time()
+        self._parser.feed(data)
         if self._task is None:
-            self._go_on()
-        elif self._reader.buffered > READ_AHEAD_BYTES:
+            self._next_request()
+        elif self._parser.buffered > READ_AHEAD_BYTES:
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """Notes that nothing more comes; what has come is still answered."""
+        """Closes the connection after the replies to complete requests."""
         self._at_end = True
         if self._task is None:
             self._transport.close()
         return True
 
     def pause_writing(self) -> None:
-        """Notes that the client does not take its replies."""
+        """Delays the next request until the send buffer is drained."""
         self._drained = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """Goes on once it does."""
+        """Continues with the next request."""
         if self._drained and not self._drained.done():
             self._drained.set_result(None)
 
     def close_if_idle(self) -> None:
-        """Closes when the server stops, unless a request is on its way."""
-        if self._stopping.is_set() and self._task is None and self._reader.idle:
+        """Closes the connection if the server stops, unless a request has started."""
+        if self._stopping.is_set() and self._task is None and self._parser.idle:
             self._transport.close()
 
     def abort(self) -> None:
-        """Closes at once."""
+        """Closes the connection without sending pending replies."""
         self._transport.abort()
 
-    def _go_on(self) -> None:
-        """Answers the next request, if it is complete."""
+    def _next_request(self) -> None:
+        """Handles the next request if it is complete."""
         try:
-            request = self._reader.next_request()
+            request = self._parser.next_request()
         except HttpError as error:
             page = replies.error_page(error.status)
-            self._transport.writelines(reply_bytes(page, Request("", b""), stays=False))
+            self._transport.writelines(reply_bytes(page, Request("", b""), keep_open=False))
             self._transport.close()
             return
         if request:
             self._task = self._loop.create_task(self._serve(request))
         elif self._at_end:
             self._transport.close()
-        elif self._reader.wants_continue:
-            self._reader.wants_continue = False
+        elif self._parser.wants_continue:
+            self._parser.wants_continue = False
             self._transport.write(CONTINUE)
         self.close_if_idle()
 
     async def _serve(self, request: Request) -> None:
         try:
-            reply = await self._answer(request)
+            reply = await self._handler(request)
         except Exception:
             log.exception("%s %r failed", request.verb, request.target)
             reply = replies.error_page(replies.INTERNAL_SERVER_ERROR)
-        ends = reply.is_error_page or self._stopping.is_set()
-        stays = keeps_connection(request) and not ends
-        self._transport.writelines(reply_bytes(reply, request, stays=stays))
-        self._heard = self._loop.time()
+        is_last = reply.is_error_page or self._stopping.is_set()
+        keep_open = keeps_connection(request) and not is_last
+        self._transport.writelines(reply_bytes(reply, request, keep_open=keep_open))
+        self._last_activity = self._loop.time()
         self._unsent = self._transport.get_write_buffer_size()
-        if not stays:
+        if not keep_open:
             self._transport.close()
             return
         if self._drained:
@@ -145,17 +145,17 @@ class Connection(asyncio.Protocol):
             self._drained = None
         self._task = None
         self._transport.resume_reading()
-        self._go_on()
+        self._next_request()
 
     def _check_idle(self) -> None:
-        """Ends the connection if the client is silent for too long."""
+        """Aborts the connection if the client has been idle for too long."""
         now = self._loop.time()
         unsent = self._transport.get_write_buffer_size()
-        is_clients_turn = self._task is None or unsent or self._transport.is_closing()
-        if not is_clients_turn or unsent < self._unsent:
-            self._heard = now
+        waits_for_client = self._task is None or unsent or self._transport.is_closing()
+        if not waits_for_client or unsent < self._unsent:
+            self._last_activity = now
         self._unsent = unsent
-        left = self._heard + IDLE_SECONDS - now
+        left = self._last_activity + IDLE_SECONDS - now
         if left <= 0:
             self._transport.abort()
             return

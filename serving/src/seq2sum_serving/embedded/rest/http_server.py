@@ -1,6 +1,6 @@
-"""The HTTP server of the REST API, on its own thread and event loop.
+"""The HTTP server of the REST API, with its own thread and event loop.
 
-Neither a large body nor a slow reader here holds up the loop that serves gRPC.
+Large bodies and slow clients therefore do not delay the event loop of gRPC.
 """
 
 from __future__ import annotations
@@ -12,42 +12,41 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from seq2sum_serving.embedded.errors import Code, StartupError
-from seq2sum_serving.embedded.ports import address
-from seq2sum_serving.embedded.prediction_service import DataPlane
+from seq2sum_serving.embedded.ports import address, cannot_listen
+from seq2sum_serving.embedded.prediction_service import PredictionService
 from seq2sum_serving.embedded.rest.api import RestApi
 from seq2sum_serving.embedded.rest.http_connection import Connection
 from seq2sum_serving.embedded.rest.page import Page
 from seq2sum_serving.embedded.rest.router import Router, RouterOptions
-from seq2sum_serving.embedded.server_core import Core
+from seq2sum_serving.embedded.server_core import ServerCore
 
 log = logging.getLogger(__name__)
 
-EVERYWHERE = ("", "::", "0.0.0.0")
-"""Hosts that mean all addresses, of both families where the system has both."""
+ALL_ADDRESSES = ("", "::", "0.0.0.0")
+"""Hosts that mean all addresses, IPv4 and IPv6 if the system has both."""
 
 EVENT_LOOP_THREADS = 1
-"""Of `--rest_api_num_threads`, those that answer nothing."""
+"""Part of `--rest_api_num_threads` that handles no calls."""
 BACKLOG = 2048
 STOP_MARGIN_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RestOptions:
-    """What flags say about the REST API."""
+    """Flags that concern the REST API."""
 
     threads: int
-    """`--rest_api_num_threads`, at least 1; one of them answers nothing."""
+    """`--rest_api_num_threads`, at least 1, including the event loop."""
     timeout: float | None = 30.0
     """`--rest_api_timeout_in_ms` in seconds; None for no limit."""
     router: RouterOptions = field(default_factory=RouterOptions)
-    """What concerns the application alone."""
+    """Flags that concern the router."""
 
 
 class RestServer:
     """The REST API on a port."""
 
-    def __init__(self, plane: DataPlane, core: Core, options: RestOptions) -> None:
+    def __init__(self, plane: PredictionService, core: ServerCore, options: RestOptions) -> None:
         count = options.threads - EVENT_LOOP_THREADS
         self._workers = ThreadPoolExecutor(count, "rest") if count > 0 else None
         self._router = Router(
@@ -59,7 +58,7 @@ class RestServer:
         self._thread: threading.Thread | None = None
 
     def start(self, host: str, port: int) -> None:
-        """Opens the port and serves.
+        """Opens the port and starts to serve.
 
         Raises:
             StartupError: The port cannot be opened.
@@ -67,11 +66,8 @@ class RestServer:
         try:
             listener = _listener(host, port)
         except OSError as error:
-            raise StartupError(
-                Code.UNAVAILABLE,
-                f"cannot listen on {address(host, port)} for REST: {error.strerror}; stop what "
-                "uses the port, or choose another with --rest_api_port",
-            ) from error
+            where = f"{address(host, port)} for REST"
+            raise cannot_listen(where, error, flag="rest_api_port") from error
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._run, args=(listener,), name="rest", daemon=True
@@ -80,12 +76,12 @@ class RestServer:
         log.info("Exporting HTTP/REST API at:%s:%d ...", host or "localhost", port)
 
     def stop(self, grace: float) -> None:
-        """Closes the port, lets calls in flight finish, and returns when all is over.
+        """Closes the port and waits for calls in flight.
 
         Args:
-            grace: Seconds that they may take.
+            grace: Seconds after which calls are aborted.
         """
-        # Without workers no call will ever finish.
+        # Without workers no call ever finishes.
         self._grace = grace if self._workers else 0
         if self._thread:
             self._loop.call_soon_threadsafe(self._stop.set)
@@ -99,15 +95,15 @@ class RestServer:
             runner.run(self._serve(listener))
 
     async def _serve(self, listener: socket.socket) -> None:
-        """Serves until the server is to stop, and then until all connections are closed."""
+        """Serves until the server stops and all connections are closed."""
         server = await self._loop.create_server(
-            lambda: Connection(self._router.answer, self._connections, self._stop),
+            lambda: Connection(self._router.handle, self._connections, self._stop),
             sock=listener,
             backlog=BACKLOG,
         )
         await self._stop.wait()
-        # Clients that are accepted already become connections first: asyncio forgets their sockets
-        # when the server closes before that, and they wait for ever.
+        # Accepted clients must become connections first: if the server closes before that, asyncio
+        # drops their sockets without closing them.
         self._loop.remove_reader(listener)
         await asyncio.sleep(0)
         server.close()
@@ -120,12 +116,14 @@ class RestServer:
 
     async def _until_closed(self, seconds: float) -> None:
         if self._connections:
-            await asyncio.wait([one.closed for one in self._connections], timeout=seconds)
+            await asyncio.wait(
+                [connection.closed for connection in self._connections], timeout=seconds
+            )
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    """A listening socket; for all addresses of both families, or of IPv4 if there is no other."""
-    if host not in EVERYWHERE:
+    """Opens a socket; for all addresses it is dual-stack if the system supports that."""
+    if host not in ALL_ADDRESSES:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     elif socket.has_dualstack_ipv6():
@@ -134,7 +132,7 @@ def _listener(host: str, port: int) -> socket.socket:
         )
     else:
         listener = socket.create_server(("", port), backlog=BACKLOG)
-    # Connections inherit it. asyncio would not set it for sockets that it did not open itself,
-    # and the body of a reply would wait 40 ms for the client to acknowledge the head.
+    # Connections inherit the option. asyncio does not set it for sockets that it did not open, and
+    # the body of a reply would wait 40 ms for the client to acknowledge the head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

@@ -1,4 +1,4 @@
-"""JSON objects as dicts, without the loss of members that have the same name."""
+"""JSON objects as dicts that keep duplicate keys."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 
-class DoubledObject(dict[str, Any]):
-    """An object with several members of one name; as a dict it has the first of each.
+class DuplicateKeysObject(dict[str, Any]):
+    """An object with duplicate keys; as a dict it has the first value of each key.
 
     RapidJSON keeps all members and finds the first.
     """
@@ -17,15 +17,15 @@ class DoubledObject(dict[str, Any]):
     def __init__(self, members: list[tuple[str, Any]]) -> None:
         super().__init__(reversed(members))
         self.members = members
-        """All members, in their order."""
+        """All members in order."""
 
 
 def make_object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Returns the object that has these members."""
+    """Returns an object with these members."""
     value = dict(members)
-    return value if len(value) == len(members) else DoubledObject(members)
+    return value if len(value) == len(members) else DuplicateKeysObject(members)
 
 
 def members(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Returns all members of an object, in their order."""
-    return value.members if isinstance(value, DoubledObject) else value.items()
+    """Returns all members of an object in order."""
+    return value.members if isinstance(value, DuplicateKeysObject) else value.items()

@@ -1,8 +1,7 @@
-"""JSON values to tensors' values, by dtype, with TensorFlow Serving's rules of conversion.
+"""Converts JSON values to values of tensors, by dtype, as TensorFlow Serving does.
 
-Any number is good for floats, which take the nearest value, or an infinity; decimals are never
-good for integers; integers that fit 32 bits are good for narrower types too, which keep the lowest
-bits.
+Floats accept any number, rounded to the nearest value or an infinity. Integers reject decimals.
+Types narrower than 32 bits accept any 32-bit integer and keep its lowest bits.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,10 +39,10 @@ FIELDS: dict[int, str] = {
     types_pb2.DT_STRING: "string_val",
     types_pb2.DT_BOOL: "bool_val",
 }
-"""Where a tensor keeps its values, by dtype; the dtypes that JSON has no form for are missing."""
+"""Field of a TensorProto with the values, by dtype; without the dtypes that JSON cannot express."""
 
 _FLOATS: dict[int, Any] = {types_pb2.DT_FLOAT: np.float32, types_pb2.DT_DOUBLE: np.float64}
-"""numpy type by dtype."""
+"""NumPy type by dtype."""
 
 _INT32 = (-(2**31), 2**31 - 1)
 _INTEGERS: dict[int, tuple[Any, tuple[int, int]]] = {
@@ -55,26 +54,26 @@ _INTEGERS: dict[int, tuple[Any, tuple[int, int]]] = {
     types_pb2.DT_UINT32: (np.uint32, (0, 2**32 - 1)),
     types_pb2.DT_UINT64: (np.uint64, (0, 2**64 - 1)),
 }
-"""By dtype: numpy type, smallest and largest number taken."""
+"""NumPy type, and the smallest and largest accepted number, by dtype."""
 
 
 def is_base64(value: Any) -> bool:
-    """Whether a value is an object with nothing in it but the string `b64`."""
-    # An object that has the name twice is of another type.
+    """Returns whether a value is an object whose only member is a string `b64`."""
+    # The exact type excludes DuplicateKeysObject.
     return type(value) is dict and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
-def decoded_base64(value: Any) -> bytes:
-    """Returns the bytes that such an object stands for.
+def decode_base64(value: Any) -> bytes:
+    """Returns the bytes of an object `{"b64": "..."}`.
 
-    As absl::Base64Unescape, which TensorFlow Serving calls: white space may be anywhere; padding,
-    of `=` or `.`, has the right length or is missing; bits that are left over may be anything.
+    Decodes as absl::Base64Unescape, which TensorFlow Serving calls: white space is ignored;
+    padding, with `=` or `.`, is complete or missing; left-over bits are ignored.
 
     Raises:
-        ServingError: It is another object, or the text is not base64.
+        ServingError: The value is another object, or the text is not base64.
     """
     if not is_base64(value):
-        raise _invalid(f"JSON Value: {value_text(value)} not formatted correctly for base64 data")
+        raise invalid(f"JSON Value: {value_text(value)} not formatted correctly for base64 data")
     try:
         text = value["b64"].encode("ascii").translate(None, string.whitespace.encode("ascii"))
         digits = text.rstrip(b"=.")
@@ -83,30 +82,30 @@ def decoded_base64(value: Any) -> bytes:
             raise binascii.Error
         return base64.b64decode(digits + padding, validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
-        raise _invalid("Unable to base64 decode") from error
+        raise invalid("Unable to base64 decode") from error
 
 
 def as_floats(values: Sequence[float], dtype: int) -> NDArray[Any]:
-    """Returns numbers as floats of a dtype: the nearest ones, or infinities."""
+    """Rounds numbers to floats of a dtype, or to infinities."""
     with np.errstate(over="ignore"):
         return without_subnormals(np.array(values, np.float64).astype(_FLOATS[dtype]))
 
 
-def encoded(text: str) -> bytes:
-    """A JSON string's bytes."""
+def encode(text: str) -> bytes:
+    """Returns the bytes of a JSON string."""
     return text.encode("utf-8", ENCODING_ERRORS)
 
 
 def add_value(tensor: tensor_pb2.TensorProto, value: Any, dtype: int) -> None:
-    """Adds a value that is no list to a tensor.
+    """Adds a value other than a list to a tensor.
 
     Raises:
-        ServingError: The dtype does not take it.
+        ServingError: The value does not fit the dtype.
     """
     if isinstance(value, dict):
         if dtype != _STRING:
             raise type_error(value, dtype)
-        tensor.string_val.append(decoded_base64(value))
+        tensor.string_val.append(decode_base64(value))
         return
     if dtype not in FIELDS:
         raise ServingError(
@@ -117,7 +116,7 @@ def add_value(tensor: tensor_pb2.TensorProto, value: Any, dtype: int) -> None:
         raise type_error(value, dtype)
     if dtype in _FLOATS:
         value = as_floats([value], dtype)[0]
-    getattr(tensor, FIELDS[dtype]).append(encoded(value) if dtype == _STRING else value)
+    getattr(tensor, FIELDS[dtype]).append(encode(value) if dtype == _STRING else value)
 
 
 def _fits(value: Any, dtype: int) -> bool:
@@ -130,16 +129,16 @@ def _fits(value: Any, dtype: int) -> bool:
 
 
 def add_array(tensor: tensor_pb2.TensorProto, values: list[Any], dtype: int) -> bool:
-    """Adds many values at once; False, and nothing added, if one of them needs a look."""
-    kinds = set(map(type, values))
-    if dtype == _STRING and kinds <= {str}:
-        tensor.string_val.extend(map(encoded, values))
+    """Adds values as one array; returns False, with none added, if a value does not fit."""
+    types = set(map(type, values))
+    if dtype == _STRING and types <= {str}:
+        tensor.string_val.extend(map(encode, values))
         return True
-    if dtype == _BOOL and kinds <= {bool}:
+    if dtype == _BOOL and types <= {bool}:
         array = np.array(values, np.bool_)
-    elif dtype in _FLOATS and kinds <= {int, float}:
+    elif dtype in _FLOATS and types <= {int, float}:
         array = as_floats(values, dtype)
-    elif dtype in _INTEGERS and kinds <= {int}:
+    elif dtype in _INTEGERS and types <= {int}:
         numpy_type, (smallest, largest_integer) = _INTEGERS[dtype]
         if values and not (smallest <= min(values) and max(values) <= largest_integer):
             return False
@@ -152,7 +151,7 @@ def add_array(tensor: tensor_pb2.TensorProto, values: list[Any], dtype: int) -> 
 
 
 def json_type(value: Any) -> str:
-    """What the parser calls a value's type."""
+    """Returns the name of a value's type in messages."""
     if isinstance(value, bool):
         return str(value)
     names = {type(None): "Null", dict: "Object", list: "Array", str: "String"}
@@ -160,12 +159,18 @@ def json_type(value: Any) -> str:
 
 
 def type_error(value: Any, dtype: int) -> ServingError:
-    """A value of the wrong type."""
-    return _invalid(
+    """Makes the error for a value of the wrong type."""
+    return invalid(
         f"JSON Value: {value_text(value)} Type: {json_type(value)} "
         f"is not of expected type: {datatypes.name(dtype)}"
     )
 
 
-def _invalid(message: str) -> ServingError:
+def invalid(message: str) -> ServingError:
+    """Makes an INVALID_ARGUMENT error."""
     return ServingError(Code.INVALID_ARGUMENT, message)
+
+
+def invalid_document(document: Mapping[str, Any], problem: str) -> ServingError:
+    """Makes the error for a body whose keys are wrong; it repeats the start of the body."""
+    return invalid(f"JSON Value: {value_text(document)} {problem}")

@@ -1,7 +1,7 @@
-"""Python values to JSON text as TensorFlow Serving writes it.
+"""Writes values as JSON text in the format of TensorFlow Serving.
 
-Numbers keep a sign of being decimal (`2.0`), `NaN` and infinities are bare words, and bytes that
-are not UTF-8 come out as they are. Numpy does the work for whole arrays.
+Floats keep a decimal point (`2.0`), `NaN` and infinities are unquoted, and bytes that are not UTF-8
+are written unchanged. NumPy processes whole arrays.
 """
 
 from __future__ import annotations
@@ -20,49 +20,49 @@ from seq2sum_serving.embedded.rest.grisu2 import digits_of
 from seq2sum_serving.embedded.rest.json_objects import members
 
 ENCODING_ERRORS = "surrogateescape"
-"""How strings carry bytes that are not UTF-8."""
+"""Strings represent bytes that are not UTF-8 by surrogates."""
 
 INDENT = "    "
 
 ECHO_BYTES = 256
-"""Of a JSON value in a message; the token that reaches it is written whole."""
+"""Limit for a JSON value in a message; the token that exceeds it is still written completely."""
 
 _quoted = encoder.c_encode_basestring or encoder.py_encode_basestring  # type: ignore[attr-defined]
 
 _FLOAT32_DIGITS, _FLOAT64_DIGITS = 9, 17
-_WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
-_PLAIN_DIGITS = 21
-_PLAIN_ZEROS = -6
+_MAX_PLAIN_DIGITS = 21
+_MIN_PLAIN_EXPONENT = -6
 
 
-class _Stopped(Exception):
-    """The writer has stopped; what is written stays."""
+class _LimitReached(Exception):
+    """The limit is reached."""
 
 
 def string_text(text: str) -> str:
-    """A string in quotes."""
+    """Returns a string in quotes."""
     quoted: str = _quoted(text)
-    if "\\u00" in quoted:  # the library's hexadecimal digits are small
-        # An escaped backslash in front of `u00…` is none of ours.
-        return re.sub(r"\\\\|\\u00[0-9a-f]{2}", _capital, quoted)
+    if "\\u00" in quoted:  # the library writes lower-case hexadecimal digits
+        # Escaped backslashes match first, so that `\\u00…` in the text stays unchanged.
+        return re.sub(r"\\\\|\\u00[0-9a-f]{2}", _upper_case, quoted)
     return quoted
 
 
-def _capital(found: re.Match[str]) -> str:
-    escape = found.group()
+def _upper_case(match: re.Match[str]) -> str:
+    escape = match.group()
     return escape if escape == "\\\\" else "\\u" + escape[2:].upper()
 
 
 def string_texts(values: list[bytes]) -> list[str]:
-    """Byte strings as strings in quotes."""
+    """Returns byte strings as strings in quotes."""
     return [string_text(value.decode("utf-8", ENCODING_ERRORS)) for value in values]
 
 
 def without_subnormals(values: NDArray[Any]) -> NDArray[Any]:
-    """Returns the floats with zeros for subnormal numbers, as TensorFlow's threads compute.
+    """Replaces subnormal floats by zeros.
 
-    They run with denormals flushed to zero, tensorflow_model_server's REST threads among them
+    TensorFlow's threads flush denormals to zero, also the REST threads of tensorflow_model_server
     (recorded cases rest-numbers/float32-too-small, float64-smallest).
     """
     small = np.abs(values) < np.finfo(values.dtype).tiny
@@ -70,7 +70,7 @@ def without_subnormals(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def decimal_texts(values: NDArray[Any]) -> list[str]:
-    """Floats as text: six digits if that is enough to read the same back, else all of them.
+    """Formats floats with six digits if these parse to the same number, else with all digits.
 
     Args:
         values: float32 or float64, of any shape.
@@ -79,44 +79,44 @@ def decimal_texts(values: NDArray[Any]) -> list[str]:
     numbers: list[float] = values.ravel().tolist()
     texts = [f"{number:.6g}" for number in numbers]
     double = values.dtype == np.float64
-    # Read back with the width they had.
-    again = array("d" if double else "f", map(float, texts))
+    parsed = array("d" if double else "f", map(float, texts))
     digits = _FLOAT64_DIGITS if double else _FLOAT32_DIGITS
-    for index in np.flatnonzero(np.frombuffer(again, values.dtype) != values.ravel()).tolist():
+    for index in np.flatnonzero(np.frombuffer(parsed, values.dtype) != values.ravel()).tolist():
         texts[index] = f"{numbers[index]:.{digits}g}"
     return [
-        text if "." in text or "e" in text else _WORDS.get(text) or text + ".0" for text in texts
+        text if "." in text or "e" in text else _NOT_FINITE.get(text) or text + ".0"
+        for text in texts
     ]
 
 
 def value_text(value: Any) -> str:
-    """Returns a JSON value as error messages show it.
+    """Returns the start of a JSON value for error messages.
 
-    That is no more than its beginning: TensorFlow Serving stops in front of the next token once
-    256 bytes are written (recorded cases rest-echo), and at a number that is not finite.
+    TensorFlow Serving stops before the next token once 256 bytes are written (recorded cases
+    rest-echo), and at a number that is not finite.
     """
     writer = _EchoWriter()
-    with contextlib.suppress(_Stopped):
+    with contextlib.suppress(_LimitReached):
         writer.write(value, "\n")
     return "".join(writer.pieces)
 
 
 class _EchoWriter:
-    """RapidJSON's PrettyWriter with kFormatSingleLineArray, and a limit."""
+    """RapidJSON's PrettyWriter with kFormatSingleLineArray and a limit."""
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
         self._size = 0
 
     def write(self, value: Any, newline: str, before: str = "") -> None:
-        """Writes a value; the limit bounds the depth of the recursion, too.
+        """Writes a value; the limit also bounds the depth of the recursion.
 
         Objects take a line for each member and lists are on one line, but both indent.
 
         Args:
-            value: What to write.
-            newline: A line end, and the indent of the line where the value ends.
-            before: What stands between this value and the one before; a part of its first token.
+            value: The value.
+            newline: A line end with the indent of the value's last line.
+            before: Separator from the previous value; part of the first token.
         """
         inner = newline + INDENT
         if isinstance(value, dict):
@@ -135,7 +135,7 @@ class _EchoWriter:
 
     def _token(self, text: str) -> None:
         if self._size >= ECHO_BYTES:
-            raise _Stopped
+            raise _LimitReached
         self.pieces.append(text)
         self._size += len(text.encode("utf-8", ENCODING_ERRORS))
 
@@ -151,19 +151,19 @@ def _scalar(value: Any) -> str:
 
 
 def _double(number: float) -> str:
-    """A double as RapidJSON writes it, with few zeros."""
+    """Formats a double as RapidJSON does."""
     if not math.isfinite(number):
-        raise _Stopped
+        raise _LimitReached
     sign = "-" if math.copysign(1, number) < 0 else ""
     if number == 0:
         return f"{sign}0.0"
     digits, power = digits_of(abs(number))
     point = len(digits) + power  # digits before the decimal point
-    if len(digits) <= point <= _PLAIN_DIGITS:
+    if len(digits) <= point <= _MAX_PLAIN_DIGITS:
         text = digits + "0" * power + ".0"
-    elif 0 < point <= _PLAIN_DIGITS:
+    elif 0 < point <= _MAX_PLAIN_DIGITS:
         text = f"{digits[:point]}.{digits[point:]}"
-    elif _PLAIN_ZEROS < point <= 0:
+    elif _MIN_PLAIN_EXPONENT < point <= 0:
         text = f"0.{'0' * -point}{digits}"
     else:
         text = f"{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{point - 1}"
@@ -171,5 +171,5 @@ def _double(number: float) -> str:
 
 
 def error_text(message: str) -> str:
-    """The body of an error."""
+    """Returns the body of an error reply."""
     return f'{{\n{INDENT}"error": {string_text(message)}\n}}'

@@ -1,7 +1,7 @@
-"""What a verb and a raw request target ask for, by the rules of TensorFlow Serving's REST API.
+"""Parses verbs and request targets by the rules of TensorFlow Serving's REST API.
 
-Words of a path match without regard to case, but for the last one: `:Predict` is malformed, and
-`/METADATA` is answered with the status. A query string is no query: it belongs to the path.
+Paths match without regard to case, except for the last word: `:Predict` is malformed, and
+`/METADATA` returns the status. A query string is part of the path.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tensorflow_serving.apis import model_pb2
 from seq2sum_serving.embedded.errors import Code, ServingError
 
 VERBS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
-"""What the HTTP layer takes at all; any other verb is 501."""
+"""Verbs that the HTTP layer accepts; others get 501."""
 
 _MODEL = r"/v1/models(?:/([^/:]+)){}(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?"
 _FLAGS = re.IGNORECASE | re.ASCII
@@ -31,11 +31,11 @@ _TARGET = re.compile(
     rb"(?P<path>(?:%b)*)(?P<query>\?(?:%b|\?)*)?(?P<fragment>#(?:%b|\?)*)?"
     % (_CHARACTER, _CHARACTER, _CHARACTER)
 )
-_LARGEST_VERSION = 2**63 - 1
+_MAX_VERSION = 2**63 - 1
 
 
 class Action(Enum):
-    """What is asked of a model; the values are the words in the path."""
+    """Kinds of calls; the values are the words in the path."""
 
     PREDICT = "predict"
     CLASSIFY = "classify"
@@ -46,16 +46,16 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A request target that is well formed."""
+    """A well-formed request target."""
 
     path: str
-    """Up to the query, not decoded."""
+    """Path without the query, not decoded."""
     full: str
-    """The same with query and fragment."""
+    """Path with query and fragment, not decoded."""
 
     @property
     def is_api(self) -> bool:
-        """Whether it lies under `/v1/`."""
+        """Whether the target is under `/v1/`."""
         return _API.fullmatch(self.full) is not None
 
 
@@ -64,7 +64,7 @@ class Route:
     """A call of the REST API."""
 
     action: Action
-    """What to do."""
+    """Kind of call."""
     model: str
     """Model name, decoded."""
     version: int | None = None
@@ -73,7 +73,7 @@ class Route:
     """Version label, decoded, if the path has one."""
 
     def spec(self) -> model_pb2.ModelSpec:
-        """The same as a message."""
+        """Returns the route as a message."""
         spec = model_pb2.ModelSpec(name=self.model)
         if self.version is not None:
             spec.version.value = self.version
@@ -82,18 +82,19 @@ class Route:
         return spec
 
 
-class NoRoute(ServingError):
-    """A path under `/v1/` that asks for nothing; `model` is what it named."""
+class RouteError(ServingError):
+    """A path under `/v1/` that is not a call."""
 
-    def __init__(self, message: str, model: str = "", *, silent: bool = False) -> None:
+    def __init__(self, message: str, model: str = "", *, has_empty_body: bool = False) -> None:
         super().__init__(Code.INVALID_ARGUMENT, message)
         self.model = model
-        self.silent = silent
-        """Answered without a body."""
+        """Model name in the path."""
+        self.has_empty_body = has_empty_body
+        """Whether the reply omits the message."""
 
 
-def target(raw: bytes) -> Target | None:
-    """Splits a request target; None for one that is no URI."""
+def parse_target(raw: bytes) -> Target | None:
+    """Parses a request target; returns None if it is not a URI."""
     if scheme := _SCHEME.match(raw):
         raw = raw[scheme.end() :]
     if authority := _AUTHORITY.match(raw):
@@ -106,37 +107,39 @@ def target(raw: bytes) -> Target | None:
     return Target(path, path + rest)
 
 
-def route(verb: str, path: str) -> Route:
-    """What a call under `/v1/` asks for.
+def parse_route(verb: str, path: str) -> Route:
+    """Parses the path of a call under `/v1/`.
 
     Args:
         verb: HTTP method.
         path: `Target.full`.
 
     Raises:
-        NoRoute: Nothing that there is.
+        RouteError: The path is not a call.
     """
     pattern = {"POST": _PREDICTION, "GET": _STATUS}.get(verb)
     match = pattern.fullmatch(path) if pattern else None
     if match is None:
-        raise NoRoute(f"Malformed request: {verb} {path}")
+        raise RouteError(f"Malformed request: {verb} {path}")
     name, number, label, word = match.groups()
-    model = _decoded(name or "")
+    model = _decode(name or "")
     version = None if number is None else int(number)
-    if version is not None and version > _LARGEST_VERSION:
-        # The real server loses the body of this one error.
-        raise NoRoute(f"Failed to convert version: {number} to numeric.", model, silent=True)
+    if version is not None and version > _MAX_VERSION:
+        # tensorflow_model_server sends this one error without a body.
+        raise RouteError(
+            f"Failed to convert version: {number} to numeric.", model, has_empty_body=True
+        )
     try:
         action = Action(word) if word else Action.STATUS
-    except ValueError:  # the right word in the wrong case
+    except ValueError:  # a known word in the wrong case
         if verb == "POST":
-            raise NoRoute(f"Malformed request: {verb} {path}", model) from None
+            raise RouteError(f"Malformed request: {verb} {path}", model) from None
         action = Action.STATUS
     if not model:
-        raise NoRoute("Missing model name in request.")
-    return Route(action, model, version, None if label is None else _decoded(label))
+        raise RouteError("Missing model name in request.")
+    return Route(action, model, version, None if label is None else _decode(label))
 
 
-def _decoded(segment: str) -> str:
-    # Not UTF-8 after decoding: no model can have that name, so any text that is none will do.
+def _decode(segment: str) -> str:
+    # Model names are UTF-8, so that a replacement character cannot match one by mistake.
     return unquote(segment, errors="replace")

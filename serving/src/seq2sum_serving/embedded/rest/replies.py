@@ -1,4 +1,4 @@
-"""HTTP replies as values: the API's JSON, and the pages of the HTTP layer below it."""
+"""HTTP replies as values: JSON of the API, and error pages of the HTTP layer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from seq2sum_serving.embedded.rest.json_writer import ENCODING_ERRORS
 
 JSON = "application/json"
 HTML = "text/html"
-NOTHING = "text/html; charset=ISO-8859-1"
-"""What the real HTTP layer says where nobody chose a type."""
+DEFAULT_CONTENT_TYPE = "text/html; charset=ISO-8859-1"
+"""evhttp sends it where no type was set."""
 
 CLIENT_CLOSED_REQUEST = 499
 INTERNAL_SERVER_ERROR = 500
@@ -51,7 +51,7 @@ _REASONS = {
     504: "Gateway Time-out",
 }
 _OTHER_REASON = "Client Error"
-"""Of 429 and 499: evhttp's table ends at 417."""
+"""For 429 and 499: evhttp's table ends at 417."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -63,29 +63,30 @@ class Reply:
     status: int
     """HTTP status."""
     body: bytes = b""
-    """Sent as it is."""
+    """The body, unchanged by the HTTP layer."""
     content_type: str = JSON
     """The Content-Type header."""
     headers: Headers = ()
     """Further headers."""
     is_error_page: bool = False
-    """Whether it is one of the HTTP layer itself; the connection ends with it."""
+    """Whether the HTTP layer itself replies; the connection is closed afterwards."""
 
 
-def text(body: str, code: Code = Code.OK) -> Reply:
-    """A reply of the API."""
+def json_reply(body: str, code: Code = Code.OK) -> Reply:
+    """Makes a reply of the API."""
     return Reply(STATUSES[code], body.encode("utf-8", ENCODING_ERRORS))
 
 
-def reason(status: int) -> str:
-    """Returns the reason phrase of an HTTP status, in evhttp's words."""
+def reason_phrase(status: int) -> str:
+    """Returns evhttp's reason phrase for an HTTP status."""
     return _REASONS.get(status, _OTHER_REASON)
 
 
 def error_page(status: int) -> Reply:
-    """Returns what the HTTP layer answers by itself."""
+    """Makes an error page of the HTTP layer."""
+    reason = reason_phrase(status)
     page = (
-        f"<HTML><HEAD>\n<TITLE>{status} {reason(status)}</TITLE>\n</HEAD><BODY>\n"
-        f"<H1>{reason(status)}</H1>\n</BODY></HTML>\n"
+        f"<HTML><HEAD>\n<TITLE>{status} {reason}</TITLE>\n</HEAD><BODY>\n"
+        f"<H1>{reason}</H1>\n</BODY></HTML>\n"
     )
     return Reply(status, page.encode(), HTML, is_error_page=True)

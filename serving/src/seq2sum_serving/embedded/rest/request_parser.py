@@ -1,10 +1,9 @@
-"""HTTP requests out of a connection's bytes, as evhttp reads them.
+"""Parses the HTTP requests on a connection as evhttp does.
 
-evhttp (libevent's http.c) is the HTTP layer of tensorflow_model_server. It asks for less than the
-standards do: a request needs no Host, a header's name may be anything, and of headers with one
-name the first counts. HTTP libraries refuse such requests by design, hence this reader. It is
-strict where leniency would let one request smuggle another past a proxy: the length of a body is
-never in doubt, and every body is read, even if nothing looks at it.
+evhttp (libevent's http.c) is the HTTP layer of tensorflow_model_server. It is more lenient than the
+standards: Host is optional, a header's name may be anything, and the first of headers with one name
+wins. HTTP libraries reject such requests by design, hence this parser. It is strict where leniency
+would allow request smuggling: a body's length is never ambiguous, and every body is read.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import re
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 
-LARGEST_HEAD_BYTES = 1 << 20
-"""Of request line and headers; evhttp has no limit, but no client means more."""
+MAX_HEAD_BYTES = 1 << 20
+"""Limit for request line and headers. evhttp has none, but clients do not need more."""
 
 _BAD_REQUEST, _TOO_LARGE, _EXPECTATION_FAILED = 400, 413, 417
 _HTTP_1_1 = (1, 1)
@@ -29,12 +28,12 @@ _FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class HttpError(Exception):
-    """The bytes are not a request, and the connection cannot go on."""
+    """The bytes are not a request, and the connection must be closed."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
-        """HTTP status of the answer."""
+        """HTTP status of the reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,42 +43,42 @@ class Request:
     verb: str
     """Method, as sent."""
     target: bytes
-    """Path and query, as sent; perhaps a whole URI."""
+    """Path and query, or a whole URI, as sent."""
     version: tuple[int, int] = _HTTP_1_1
-    """Of HTTP."""
+    """Major and minor version of HTTP."""
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
-    """Values by name in small letters."""
+    """Values by lower-case name."""
     body: bytes = b""
-    """What came after the headers, without chunks."""
+    """The body, with chunks joined."""
 
     @property
     def via_proxy(self) -> bool:
-        """Whether the client takes this server for a proxy."""
+        """Whether the client uses this server as a proxy."""
         return _PROXY_TARGET.match(self.target) is not None
 
 
 class RequestParser:
-    """Takes bytes as they come and returns requests once they are complete."""
+    """Incremental parser: takes bytes and returns complete requests."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._requests = self._read()
-        self._within = False
+        self._requests = self._parse()
+        self._in_request = False
         self.wants_continue = False
-        """Whether the client waits for `100 Continue`; to be reset once that is sent."""
+        """Whether the client waits for `100 Continue`; the caller resets it after sending that."""
 
     @property
     def buffered(self) -> int:
-        """Bytes that are not a part of any request yet."""
+        """Number of bytes not parsed yet."""
         return len(self._buffer)
 
     @property
     def idle(self) -> bool:
-        """Whether no request has begun."""
-        return not self._buffer and not self._within
+        """Whether no request has started."""
+        return not self._buffer and not self._in_request
 
     def feed(self, data: bytes) -> None:
-        """Takes further bytes."""
+        """Adds received bytes."""
         self._buffer += data
 
     def next_request(self) -> Request | None:
@@ -90,26 +89,26 @@ class RequestParser:
         """
         return next(self._requests, None)
 
-    def _read(self) -> Generator[Request | None]:
+    def _parse(self) -> Generator[Request | None]:
         while True:
-            self._within = False
+            self._in_request = False
             line = yield from self._line(_BAD_REQUEST)
-            self._within = True
-            found = _REQUEST_LINE.fullmatch(line)
-            if found is None or int(found[3]) > 1:
+            self._in_request = True
+            match = _REQUEST_LINE.fullmatch(line)
+            if match is None or int(match[3]) > 1:
                 raise HttpError(_BAD_REQUEST)
-            verb, target, major, minor = found.groups()
+            verb, target, major, minor = match.groups()
             version = int(major), int(minor)
             headers = _headers((yield from self._block(_BAD_REQUEST)))
             body = yield from self._body(verb, version, headers)
             yield Request(verb.decode("latin-1"), target, version, headers, body)
 
     def _line(self, status: int) -> Generator[None, None, bytes]:
-        """Reads a line; one that is too long is an error of this status."""
+        """Reads a line; `status` is for invalid and too long lines."""
         scanned = 0
         while (end := self._buffer.find(b"\n", scanned)) < 0:
             scanned = len(self._buffer)
-            if scanned > LARGEST_HEAD_BYTES:
+            if scanned > MAX_HEAD_BYTES:
                 raise HttpError(status)
             yield None
         line = bytes(self._buffer[:end])
@@ -119,12 +118,12 @@ class RequestParser:
         return line.removesuffix(b"\r")
 
     def _block(self, status: int) -> Generator[None, None, list[bytes]]:
-        """Reads lines up to an empty one."""
+        """Reads lines until an empty line."""
         lines, size = [], 0
         while line := (yield from self._line(status)):
             lines.append(line)
             size += len(line)
-            if size > LARGEST_HEAD_BYTES:
+            if size > MAX_HEAD_BYTES:
                 raise HttpError(status)
         return lines
 
@@ -146,14 +145,14 @@ class RequestParser:
         chunks: list[bytes] = []
         while True:
             line = yield from self._line(_TOO_LARGE)
-            if not line:  # between a chunk and the next size
+            if not line:  # after a chunk
                 continue
-            found = _CHUNK_SIZE.fullmatch(line)
-            if found is None:
-                # evhttp's status for every broken chunk (recorded cases http/chunked-bad-size,
+            match = _CHUNK_SIZE.fullmatch(line)
+            if match is None:
+                # evhttp's status for every malformed chunk (recorded cases http/chunked-bad-size,
                 # chunked-extension).
                 raise HttpError(_TOO_LARGE)
-            size = int(found[1], 16)
+            size = int(match[1], 16)
             if size == 0:
                 yield from self._block(_TOO_LARGE)
                 return b"".join(chunks)
@@ -169,7 +168,7 @@ class RequestParser:
 
 
 def _headers(lines: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Values by name in small letters; of headers with one name the first."""
+    """Parses header lines to values by lower-case name; the first of several values wins."""
     fields: list[tuple[bytes, list[bytes]]] = []
     for line in lines:
         if line[:1] in (b" ", b"\t") and fields:
@@ -189,7 +188,7 @@ def _headers(lines: Iterable[bytes]) -> dict[bytes, bytes]:
 
 
 def _body_size(verb: bytes, headers: Mapping[bytes, bytes]) -> int | None:
-    """Bytes of the body; None for chunks."""
+    """Returns the number of bytes in the body; None if it is chunked."""
     coding, length = headers.get(b"transfer-encoding"), headers.get(b"content-length")
     if coding is not None:
         # Recorded cases http/length-and-chunked, chunked-after-gzip.
@@ -197,8 +196,8 @@ def _body_size(verb: bytes, headers: Mapping[bytes, bytes]) -> int | None:
             raise HttpError(_BAD_REQUEST)
         return None
     if length is None:
-        # evhttp expects a body that lasts until the connection is closed, and refuses to keep
-        # the connection then (evhttp_get_body_length in libevent's http.c).
+        # evhttp reads the body until the connection is closed, and rejects requests to keep the
+        # connection (evhttp_get_body_length in libevent's http.c).
         if verb in _VERBS_WITH_BODY and headers.get(b"connection", b"close").lower() != b"close":
             raise HttpError(_BAD_REQUEST)
         return 0

@@ -1,6 +1,7 @@
-"""The REST application: sorts requests, and has those of the API answered on worker threads.
+"""Routes HTTP requests to the API, the metrics and the web page.
 
-The event loop itself answers what needs no model: paths that do not exist, and our own page.
+Calls of the API run on worker threads. The event loop itself handles what needs no model: paths
+that do not exist, and the web page.
 """
 
 from __future__ import annotations
@@ -32,52 +33,52 @@ _ORIGIN = re.compile(rb"https?://")
 
 @dataclass(frozen=True, slots=True)
 class RouterOptions:
-    """What flags say about the application."""
+    """Flags that concern the router."""
 
     cors: bool = False
     """`--rest_api_enable_cors_support`"""
     metrics_path: str | None = None
-    """Where Prometheus reads; None for nowhere."""
+    """Path of the Prometheus metrics; None disables them."""
 
 
 class Router:
-    """Answers HTTP requests."""
+    """Handles HTTP requests."""
 
     def __init__(
         self, api: RestApi, page: Page, workers: Executor | None, options: RouterOptions
     ) -> None:
-        """Makes the application.
+        """Creates the router.
 
         Args:
-            api: Answers what is under `/v1/`.
-            page: Answers `/`.
-            workers: Run blocking calls; None leaves them unanswered.
-            options: What flags say.
+            api: Handles paths under `/v1/`.
+            page: Handles `/`.
+            workers: Run blocking calls; without them, such calls never get a reply.
+            options: Values of flags.
         """
         self._api = api
         self._page = page
         self._workers = workers
         self._options = options
 
-    async def answer(self, request: Request) -> Reply:
-        """Answers one request."""
+    async def handle(self, request: Request) -> Reply:
+        """Handles one request."""
         if request.verb not in paths.VERBS:
             return replies.error_page(HTTPStatus.NOT_IMPLEMENTED)
-        target = paths.target(request.target)
+        target = paths.parse_target(request.target)
         if target is None:
             return replies.error_page(HTTPStatus.BAD_REQUEST)
         if target.path == self._options.metrics_path:
             return await self._on_worker(self._metrics, target)
         if target.is_api:
             return await self._on_worker(self._call, request, target)
-        own = self._page.reply(request.verb, target.path)
-        return own or replies.error_page(HTTPStatus.NOT_FOUND)
+        reply = self._page.reply(request.verb, target.path)
+        return reply or replies.error_page(HTTPStatus.NOT_FOUND)
 
-    async def _on_worker(self, answer: Callable[..., Reply], *arguments: Any) -> Reply:
+    async def _on_worker(self, handler: Callable[..., Reply], *arguments: Any) -> Reply:
         loop = asyncio.get_running_loop()
         if self._workers is None:
-            await loop.create_future()  # for ever
-        return await loop.run_in_executor(self._workers, answer, *arguments)
+            await loop.create_future()  # never completes
+        return await loop.run_in_executor(self._workers, handler, *arguments)
 
     def _call(self, request: Request, target: Target) -> Reply:
         if request.verb == "OPTIONS":
@@ -85,22 +86,22 @@ class Router:
         else:
             body = request.body
             if gzip_body.is_compressed(request.headers):
-                body = gzip_body.inflated(body)
-            reply = self._api.answer(request.verb, target.full, body)
+                body = gzip_body.decompress(body)
+            reply = self._api.handle(request.verb, target.full, body)
         return replace(reply, headers=CORS_HEADERS) if self._options.cors else reply
 
     def _metrics(self, target: Target) -> Reply:
         if target.full != self._options.metrics_path:  # with a query
             text = f"Unexpected path: {target.full}. Should be {self._options.metrics_path}"
             return Reply(400, text.encode(), exposition.CONTENT_TYPE)
-        # Labels hold what clients sent as names.
+        # Labels contain names sent by clients, which may not be valid Unicode.
         page = exposition.page().encode("utf-8", "replace")
         return Reply(200, page, exposition.CONTENT_TYPE)
 
 
 def _preflight(request: Request) -> Reply:
-    """The answer to OPTIONS: all that counts is that an origin was named."""
-    named = _ORIGIN.search(request.headers.get(b"origin", b""))
-    code = Code.OK if named else Code.FAILED_PRECONDITION
+    """Replies to OPTIONS, which succeeds if the request has an origin."""
+    has_origin = _ORIGIN.search(request.headers.get(b"origin", b""))
+    code = Code.OK if has_origin else Code.FAILED_PRECONDITION
     count_request("", code)
-    return Reply(replies.STATUSES[code], content_type=replies.NOTHING)
+    return Reply(replies.STATUSES[code], content_type=replies.DEFAULT_CONTENT_TYPE)

@@ -1,1 +1,1 @@
-"""The gRPC front."""
+"""The gRPC server."""

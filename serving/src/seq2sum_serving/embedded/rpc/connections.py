@@ -1,4 +1,4 @@
-"""The open connections of the gRPC server, as the sockets of this process."""
+"""The open connections of the gRPC server, found among the sockets of this process."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER = Path("/dev/fd")
-"""Lists the open files of the process that looks, on Linux and macOS."""
+"""Lists the open files of the process that reads it, on Linux and macOS."""
 
 
 def end_writing(port: int, socket_path: str) -> None:
-    """Ends our side of every connection to a port or a UNIX socket of this process.
+    """Shuts down the sending side of all connections to a port or a UNIX socket of this process.
 
-    A client reads what was written before, then the end of the connection, and counts whatever
-    it still waits for as UNAVAILABLE. gRPC's own shutdown also ends the connections, but it
-    first answers calls that it has accepted and not yet handed over with CANCELLED (`KillZombie`
-    in grpc's src/core/server/server.cc), and no client retries those.
+    A client reads what was sent before, then the end of the connection, and fails its other calls
+    with UNAVAILABLE. gRPC's own shutdown also ends the connections, but first it fails calls that
+    it has accepted and not yet handed over with CANCELLED (`KillZombie` in grpc's
+    src/core/server/server.cc), which no client retries.
 
     Args:
-        port: The port; 0: none.
-        socket_path: Path of the UNIX socket; empty: none.
+        port: The port; 0: no port.
+        socket_path: Path of the UNIX socket; empty: no socket.
     """
     for connection in _sockets():
         with connection:
             try:
                 if _is_ours(connection, port, socket_path):
                     connection.shutdown(socket.SHUT_WR)
-            except OSError:  # closed meanwhile
+            except OSError:  # just closed
                 continue
 
 
 def _is_ours(found: socket.socket, port: int, socket_path: str) -> bool:
     if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        return False  # it listens
+        return False  # a listening socket
     name = found.getsockname()
     if found.family in (socket.AF_INET, socket.AF_INET6):
         return bool(name[1] == port)
@@ -42,11 +42,11 @@ def _is_ours(found: socket.socket, port: int, socket_path: str) -> bool:
 
 
 def _sockets() -> Iterator[socket.socket]:
-    """Copies of all sockets of this process."""
+    """Yields duplicates of all sockets of this process."""
     for number in [int(entry.name) for entry in FOLDER.iterdir()] if FOLDER.is_dir() else []:
         try:
             copy = os.dup(number)
-        except OSError:  # closed meanwhile
+        except OSError:  # just closed
             continue
         try:
             found = socket.socket(fileno=copy)

@@ -1,10 +1,4 @@
-"""Which calls may begin, and when the last of them has ended.
-
-A server that stops answers what has begun and begins nothing more. What it does not begin ends
-with UNAVAILABLE, on which clients try the next server; but not at once: a caller that is refused
-while its connection still stands would come back on it, and again. So new calls are held until
-the connection is ended or the client was asked to leave it.
-"""
+"""Admission of calls: a limit on concurrent calls, and a gate that closes when the server stops."""
 
 from __future__ import annotations
 
@@ -16,13 +10,41 @@ import grpc
 from seq2sum_serving.embedded.errors import Code, ServingError
 
 HELD_SHARE = 0.5
-"""Of the time that a held call has left; the rest is for another server."""
+"""Share of its remaining time for which a call is held; the rest is for a retry elsewhere."""
+
+
+class ThreadQuota:
+    """Limits concurrent calls as the thread quota of gRPC's C++ server does.
+
+    Safe to use from any thread. In the C++ server one thread always polls for the next call, and a
+    call that takes the last thread is refused (src/cpp/thread_manager/thread_manager.cc in grpc).
+    So one call fewer than `threads` can run, and with one thread none.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._max_running = threads - 1
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        """Starts a call; raises ServingError if no thread is left for it."""
+        with self._lock:
+            if self._running >= self._max_running:
+                raise ServingError(Code.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
 
 
 class Gate:
-    """Counts the calls that have begun; once closed, holds and then refuses new ones.
+    """Counts running calls; once closed, it holds and then refuses new calls.
 
-    Safe to use from any thread.
+    Safe to use from any thread. A stopping server finishes the calls that have started, and fails
+    new calls with UNAVAILABLE, so that clients try the next server. It does not fail them at once:
+    while the connection stands, a client would retry on it again and again. So new calls are held
+    until the connection has ended or the client has received a GOAWAY.
     """
 
     def __init__(self) -> None:
@@ -32,14 +54,14 @@ class Gate:
         self._running = 0
 
     def enter(self, context: grpc.ServicerContext, left: float | None) -> None:
-        """Begins a call; it ends when all of its reply is sent.
+        """Starts a call, which ends when its whole response has been sent.
 
         Args:
-            context: That of the call.
-            left: Seconds until its deadline; None: it has none.
+            context: The call's context.
+            left: Seconds until the call's deadline; None: no deadline.
 
         Raises:
-            ServingError: UNAVAILABLE: the server is stopping. CANCELLED: the caller has left.
+            ServingError: UNAVAILABLE: the server is stopping. CANCELLED: the client cancelled.
         """
         with self._changed:
             held = self._closed
@@ -50,19 +72,19 @@ class Gate:
             raise ServingError(Code.UNAVAILABLE, "the server is stopping")
         if not context.add_callback(self._leave):
             self._leave()
-            raise ServingError(Code.CANCELLED, "the caller has left")
+            raise ServingError(Code.CANCELLED, "the client cancelled the call")
 
     def close(self) -> None:
-        """Lets no further call begin."""
+        """Holds all calls that come from now on."""
         with self._changed:
             self._closed = True
 
     def refuse(self) -> None:
-        """Ends the calls that are held."""
+        """Refuses held calls, and all further calls."""
         self._refusing.set()
 
     def wait_until_idle(self, deadline: float) -> bool:
-        """Whether every call that has begun ended before a time of `time.monotonic`."""
+        """Returns whether all started calls ended before a time of `time.monotonic`."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: not self._running, max(0.0, deadline - time.monotonic())

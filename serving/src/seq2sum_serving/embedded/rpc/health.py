@@ -1,4 +1,4 @@
-"""grpc.health.v1.Health, with the names and words of gRPC's server in C++."""
+"""grpc.health.v1.Health, with the service names and messages of gRPC's C++ server."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import grpc
 from grpc_health.v1 import health, health_pb2
 
 NAMES = ("", "ModelService", "PredictionService")
-"""What TensorFlow Serving gives a health, under these short names; it is always SERVING."""
+"""The names that TensorFlow Serving registers, without their package (model_servers/server.cc)."""
 
 
 class Health(health.HealthServicer):
-    """Says SERVING from the start; models are none of its business."""
+    """Reports SERVING until the server stops, whatever the states of models."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class Health(health.HealthServicer):
             self.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802  # the RPC's
-        """The health of a name."""
+        """Returns the health of a service."""
         if request.service not in NAMES:
             context.abort(grpc.StatusCode.NOT_FOUND, "service name unknown")
         return super().Check(request, context)

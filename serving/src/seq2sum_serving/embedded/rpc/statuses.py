@@ -1,4 +1,4 @@
-"""Errors as gRPC statuses."""
+"""Converts errors to gRPC statuses."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ import grpc
 
 from seq2sum_serving.embedded.errors import ServingError
 
-LONGEST_MESSAGE = 1024
-"""Bytes of an error message that are sent, before the mark that it goes on."""
-CUT = b"...TRUNCATED"
+MAX_MESSAGE_BYTES = 1024
+"""Length to which an error message is truncated (model_servers/grpc_status_util.cc)."""
+TRUNCATED = b"...TRUNCATED"
 
 STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
 
 def abort(context: grpc.ServicerContext, error: ServingError) -> NoReturn:
-    """Ends a call with the code and the words of an error."""
-    details: Any = cut(error.message)  # grpcio sends bytes as they are; its types say text
+    """Ends a call with the code and the message of an error."""
+    details: Any = truncated(error.message)  # grpcio sends bytes unchanged; its types want text
     context.abort(STATUS[error.code.value], details)
 
 
-def cut(message: str) -> bytes:
-    """What is sent of a message: bytes, since the cut may fall inside a character, as there."""
+def truncated(message: str) -> bytes:
+    """Returns the bytes of a message that are sent; the cut may be inside a character."""
     raw = message.encode(errors="surrogateescape")
-    return raw if len(raw) <= LONGEST_MESSAGE else raw[:LONGEST_MESSAGE] + CUT
+    return raw if len(raw) <= MAX_MESSAGE_BYTES else raw[:MAX_MESSAGE_BYTES] + TRUNCATED
 
 
-def sent(details: str) -> bytes:
-    """The bytes of a message that `cut` made and a client of grpcio has decoded.
+def original_bytes(details: str) -> bytes:
+    """Returns the bytes of a `truncated` message that a client of grpcio has decoded.
 
-    grpcio decodes UTF-8, and what is not UTF-8 because the cut fell inside a character, as
-    Latin-1: it then has as many characters as a cut message has bytes.
+    grpcio decodes as UTF-8, or as Latin-1 if a cut inside a character made that invalid: the text
+    then has as many characters as a truncated message has bytes.
     """
-    if len(details) == LONGEST_MESSAGE + len(CUT) and details.endswith(CUT.decode()):
+    if len(details) == MAX_MESSAGE_BYTES + len(TRUNCATED) and details.endswith(TRUNCATED.decode()):
         return details.encode("latin-1")
     return details.encode()

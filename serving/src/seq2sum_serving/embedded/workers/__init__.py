@@ -1,1 +1,1 @@
-"""Further processes of one server on the same port; the first one makes all decisions."""
+"""Worker processes that serve a server's gRPC port; its first process makes all decisions."""

@@ -1,7 +1,6 @@
-"""The line between the first process and a replica: the first one asks, the replica answers.
+"""Remote calls from the first process of a server to a worker, over a pipe.
 
-Each question is worked on by a thread of its own, since a load takes long and a drain longer;
-who needs an order waits for the answer.
+The worker runs each call in a separate thread, since a load takes long and a drain longer.
 """
 
 from __future__ import annotations
@@ -19,45 +18,45 @@ from seq2sum_serving.embedded.errors import Code, ServingError
 log = logging.getLogger(__name__)
 
 
-class Line:
+class Dispatcher:
     """The first process's end. Safe to use from any thread."""
 
     def __init__(self, connection: Connection, name: str) -> None:
-        """Takes over a connection.
+        """Takes ownership of a connection.
 
         Args:
-            connection: To the replica.
-            name: What errors call the replica.
+            connection: To the worker.
+            name: Name of the worker in errors.
         """
         self._connection = connection
         self._name = name
         self._lock = threading.Lock()
         self._numbers = itertools.count()
-        self._open: dict[int, Future[Any]] = {}
+        self._pending: dict[int, Future[Any]] = {}
         self._ended = False
 
-    def ask(self, verb: str, *arguments: Any) -> Future[Any]:
-        """The answer to come; a ServingError if that is what the replica raised, or if it ended."""
+    def call(self, method: str, *arguments: Any) -> Future[Any]:
+        """Calls a method; fails with ServingError if the method does, or if the worker ends."""
         future: Future[Any] = Future()
         with self._lock:
             if self._ended:
-                future.set_exception(self._end())
+                future.set_exception(self._ended_error())
                 return future
             number = next(self._numbers)
-            self._open[number] = future
+            self._pending[number] = future
             try:
-                self._connection.send((number, verb, arguments))
-            except OSError:  # it has just ended, which `read` finds too
-                self._open.pop(number).set_exception(self._end())
+                self._connection.send((number, method, arguments))
+            except OSError:  # it has just ended, which `read_results` notices too
+                self._pending.pop(number).set_exception(self._ended_error())
         return future
 
-    def read(self) -> None:
-        """Hands out answers; returns when the replica has ended."""
+    def read_results(self) -> None:
+        """Sets the results of calls; returns when the worker has ended."""
         try:
             while True:
                 number, value, code = self._connection.recv()
                 with self._lock:
-                    future = self._open.pop(number)
+                    future = self._pending.pop(number)
                 if code is None:
                     future.set_result(value)
                 else:
@@ -65,40 +64,40 @@ class Line:
         except (EOFError, OSError):
             with self._lock:
                 self._ended = True
-                left = list(self._open.values())
-                self._open.clear()
-            for future in left:
-                future.set_exception(self._end())
+                pending = list(self._pending.values())
+                self._pending.clear()
+            for future in pending:
+                future.set_exception(self._ended_error())
         self._connection.close()
 
-    def _end(self) -> ServingError:
+    def _ended_error(self) -> ServingError:
         return ServingError(Code.UNAVAILABLE, f"{self._name} has ended")
 
 
-def answer(connection: Connection, verb_of: Callable[[str], Callable[..., Any]]) -> None:
-    """The replica's end: answers until the first process is gone, and returns then.
+def run_calls(connection: Connection, method_of: Callable[[str], Callable[..., Any]]) -> None:
+    """Runs calls in a worker; returns when the first process has ended.
 
     Args:
         connection: To the first process.
-        verb_of: From the name of what is asked to what does it.
+        method_of: Returns the method of a name.
     """
     sending = threading.Lock()
 
-    def work(number: int, verb: str, arguments: tuple[Any, ...]) -> None:
+    def run(number: int, method: str, arguments: tuple[Any, ...]) -> None:
         value, code = None, None
         try:
-            value = verb_of(verb)(*arguments)
+            value = method_of(method)(*arguments)
         except ServingError as error:
             value, code = error.message, error.code.value
         except Exception as error:
-            log.exception("%s failed", verb)
+            log.exception("%s failed", method)
             value, code = f"{type(error).__name__}: {error}", Code.INTERNAL.value
         with sending:
             connection.send((number, value, code))
 
     try:
         while True:
-            question = connection.recv()
-            threading.Thread(target=work, args=question, name=question[1], daemon=True).start()
+            call = connection.recv()
+            threading.Thread(target=run, args=call, name=call[1], daemon=True).start()
     except (EOFError, OSError):
         return

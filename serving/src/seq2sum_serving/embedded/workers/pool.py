@@ -1,4 +1,4 @@
-"""The replicas of a server, as the first process sees them."""
+"""The worker processes of a server, as its first process manages them."""
 
 from __future__ import annotations
 
@@ -22,142 +22,142 @@ from typing import Any
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.lifecycle.labels import Labels
 from seq2sum_serving.embedded.monitoring.exposition import Snapshot
-from seq2sum_serving.embedded.reservation import Reservation
-from seq2sum_serving.embedded.workers.dispatcher import Line
+from seq2sum_serving.embedded.ports import PortReservation
+from seq2sum_serving.embedded.workers.dispatcher import Dispatcher
 
 log = logging.getLogger(__name__)
 
 MODULE = "seq2sum_serving.embedded.workers.worker_process"
-SECONDS_FOR_METRICS = 1.0
-"""A replica that takes longer is shown as it was."""
-SECONDS_TO_END = 5.0
-"""For a replica, beyond the grace of its calls."""
+METRICS_TIMEOUT_SECONDS = 1.0
+"""The last known metrics stand for a worker that takes longer."""
+EXIT_SECONDS = 5.0
+"""Time for a worker to exit after the grace period of its calls."""
 SOCKET = "model-service"
-"""Where the first process answers ModelService for all; a file in a folder of its own."""
+"""File name of the socket on which the first process serves ModelService to the workers."""
 
 
 @dataclass
-class Replica:
-    """One of them."""
+class WorkerHandle:
+    """One worker process."""
 
     name: str
-    """What logs call it."""
+    """Its name in logs."""
     process: subprocess.Popen[bytes]
-    line: Line
+    dispatcher: Dispatcher
     snapshot: Snapshot = field(default_factory=dict)
-    """Its metrics, when it last told them."""
+    """Its last known metrics."""
 
 
-class Fleet:
-    """All processes but the first one. Safe to use from any thread."""
+class WorkerPool:
+    """All processes of a server except the first one. Safe to use from any thread."""
 
-    def __init__(self, config: ServerConfig, on_end: Callable[[], None]) -> None:
-        """Takes the port, and starts the processes; they load TensorFlow meanwhile.
+    def __init__(self, config: ServerConfig, on_exit: Callable[[], None]) -> None:
+        """Reserves the port and starts the processes, which then load TensorFlow.
 
         Args:
-            config: The server.
-            on_end: Called when a replica ends before it is told to, which has been logged then.
+            config: The server's configuration.
+            on_exit: Called after a worker exited unexpectedly, which has been logged.
 
         Raises:
-            StartupError: The port is taken.
+            StartupError: The port is in use.
         """
-        self._on_end = on_end
-        self._ending = False
+        self._on_exit = on_exit
+        self._stopping = False
         self._folder: Path | None = None
-        self._port = Reservation(config.host, config.port)
-        own = replace(config, socket_path="")  # it is the first process's alone
-        self._replicas = [_started(number, own) for number in range(1, config.processes)]
-        for replica in self._replicas:
+        self._port = PortReservation(config.host, config.port)
+        worker_config = replace(config, socket_path="")  # only the first process serves it
+        self._workers = [_start(number, worker_config) for number in range(1, config.processes)]
+        for worker in self._workers:
             threading.Thread(
-                target=self._watch, args=(replica,), name=replica.name, daemon=True
+                target=self._watch, args=(worker,), name=worker.name, daemon=True
             ).start()
 
-    def ask(self, verb: str, *arguments: Any) -> list[Future[Any]]:
-        """Asks all of them the same; each answers on its own."""
-        return [replica.line.ask(verb, *arguments) for replica in self._replicas]
+    def call(self, method: str, *arguments: Any) -> list[Future[Any]]:
+        """Calls a method of every worker."""
+        return [worker.dispatcher.call(method, *arguments) for worker in self._workers]
 
-    def label(self, labels: Labels) -> None:
-        """Sets the labels; returns when no replica answers by the old ones.
+    def set_labels(self, labels: Labels) -> None:
+        """Sets the labels; returns when every worker uses them.
 
         Raises:
-            ServingError: A replica ended.
+            ServingError: A worker has ended.
         """
         plain = {model: dict(versions) for model, versions in labels.items()}
-        for told in self.ask("label", plain):
-            told.result()
+        for done in self.call("set_labels", plain):
+            done.result()
 
     def prepare(self) -> str:
-        """Lets the port be shared; gives the path of the socket for ModelService."""
+        """Lets the workers share the port; returns the path of the socket for ModelService."""
         self._port.share()
-        self._folder = Path(tempfile.mkdtemp(prefix="seq2sum-serve-"))  # for this user alone
+        self._folder = Path(tempfile.mkdtemp(prefix="seq2sum-serve-"))  # for this user only
         return str(self._folder / SOCKET)
 
     def open(self) -> None:
-        """Opens the port in all of them; the first process listens on its socket already.
+        """Opens the port in all workers, after the first process has opened its socket.
 
         Raises:
-            ServingError: One of them cannot.
+            ServingError: A worker cannot open it.
         """
         assert self._folder is not None
-        for opened in self.ask("open", str(self._folder / SOCKET)):
+        for opened in self.call("open", str(self._folder / SOCKET)):
             opened.result()
 
     def snapshots(self) -> list[Snapshot]:
-        """The metrics of each, as they are now, or as they last were."""
-        asked = self.ask("snapshot")
-        wait(asked, SECONDS_FOR_METRICS)
-        for replica, told in zip(self._replicas, asked, strict=True):
-            if told.done() and not told.exception():
-                replica.snapshot = told.result()
-        return [replica.snapshot for replica in self._replicas]
+        """Returns the current metrics of each worker, or its last known ones."""
+        calls = self.call("snapshot")
+        wait(calls, METRICS_TIMEOUT_SECONDS)
+        for worker, call in zip(self._workers, calls, strict=True):
+            if call.done() and not call.exception():
+                worker.snapshot = call.result()
+        return [worker.snapshot for worker in self._workers]
 
     def stop(self, grace: float) -> None:
-        """Lets calls in flight finish, everywhere at once, and ends the processes.
+        """Finishes the calls of all workers concurrently, and ends the processes.
 
         Args:
-            grace: Seconds that the calls may take.
+            grace: Seconds that running calls may take.
         """
-        self._ending = True
-        deadline = time.monotonic() + grace + SECONDS_TO_END
-        wait(self.ask("stop", grace), deadline - time.monotonic())
-        self.ask("leave")
-        for replica in self._replicas:
+        self._stopping = True
+        deadline = time.monotonic() + grace + EXIT_SECONDS
+        wait(self.call("stop", grace), deadline - time.monotonic())
+        self.call("exit")
+        for worker in self._workers:
             try:
-                replica.process.wait(max(0.0, deadline - time.monotonic()))
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                log.warning("%s does not end, and is killed", replica.name)
+                log.warning("%s does not exit, and is killed", worker.name)
         self.close()
 
     def close(self) -> None:
-        """Ends what is left of them at once, and removes the socket."""
-        self._ending = True
-        for replica in self._replicas:
-            replica.process.kill()
-        for replica in self._replicas:
-            replica.process.wait()
+        """Kills the processes that still run, and removes the socket."""
+        self._stopping = True
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.wait()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._port.close()
 
-    def _watch(self, replica: Replica) -> None:
-        replica.line.read()
-        code = replica.process.wait()
-        if not self._ending:
-            log.error("%s has ended with code %d; the server stops", replica.name, code)
-            self._on_end()
+    def _watch(self, worker: WorkerHandle) -> None:
+        worker.dispatcher.read_results()
+        code = worker.process.wait()
+        if not self._stopping:
+            log.error("%s exited with code %d; the server stops", worker.name, code)
+            self._on_exit()
 
 
-def _started(number: int, config: ServerConfig) -> Replica:
-    """A process of its own, from nothing: what has TensorFlow loaded cannot be forked."""
-    name = f"replica {number}"
+def _start(number: int, config: ServerConfig) -> WorkerHandle:
+    """Starts a worker as a new process: a process that has loaded TensorFlow cannot be forked."""
+    name = f"worker {number}"
     ours, theirs = socket.socketpair()
-    # What a terminal sends goes to all of them, and only the first one decides what it means:
-    # the replica gets it blocked, until it has its own way to leave it alone.
+    # A terminal sends signals to all processes, and only the first one handles them: a worker
+    # starts with them blocked, until it ignores them.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         with theirs:
             process = subprocess.Popen(
-                # Not from the folder that this happens to run in.
+                # -P: modules are not imported from the current folder.
                 [sys.executable, "-P", "-m", MODULE, name, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -165,6 +165,6 @@ def _started(number: int, config: ServerConfig) -> Replica:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     connection = Connection(ours.detach())
-    line = Line(connection, name)
-    connection.send_bytes(pickle.dumps(config))  # it is read before TensorFlow is loaded
-    return Replica(name, process, line)
+    dispatcher = Dispatcher(connection, name)
+    connection.send_bytes(pickle.dumps(config))  # read before TensorFlow is loaded
+    return WorkerHandle(name, process, dispatcher)

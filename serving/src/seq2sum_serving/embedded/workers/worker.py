@@ -1,40 +1,23 @@
-"""A replica: it loads what it is told to, and answers PredictionService with it.
-
-It decides nothing: versions and labels come from the first process.
-"""
+"""A worker: loads versions and serves PredictionService as the first process decides."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-
-from seq2sum_serving.embedded.config import CoreOptions, ServerConfig
-from seq2sum_serving.embedded.inference.loader import Loader, make_loader
+from seq2sum_serving.embedded.config import ServerConfig
+from seq2sum_serving.embedded.inference.loader import make_loader
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.lifecycle.labels import Labels
 from seq2sum_serving.embedded.lifecycle.serving_map import ServingMap
+from seq2sum_serving.embedded.model_spec import ModelSpecResolver
 from seq2sum_serving.embedded.monitoring import exposition
-from seq2sum_serving.embedded.prediction_service import DataPlane
+from seq2sum_serving.embedded.prediction_service import PredictionService
 from seq2sum_serving.embedded.rpc.gate import Gate
-from seq2sum_serving.embedded.rpc.grpc_server import GrpcFront
-from seq2sum_serving.embedded.server_core import Core
-from seq2sum_serving.embedded.workers.forwarding import Forwarding
+from seq2sum_serving.embedded.rpc.grpc_server import GrpcServer
+from seq2sum_serving.embedded.rpc.handlers import prediction_methods
+from seq2sum_serving.embedded.workers.model_service_proxy import ModelServiceProxy
 
 
-class ReplicaCore(Core):
-    """A core that answers requests, and whose versions and labels somebody else sets."""
-
-    def __init__(self, serving: ServingMap[Servable], load: Loader) -> None:
-        super().__init__(load, CoreOptions(), threading.Event())
-        self._handle = serving.handle
-
-    def label(self, labels: Labels) -> None:
-        """Sets the labels."""
-        self._labels = labels
-
-
-class Replica:
-    """What the first process may ask for: each method is a verb of the line."""
+class Worker:
+    """The methods that the first process calls."""
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
@@ -42,20 +25,20 @@ class Replica:
         self._loaded: dict[tuple[str, int], Servable] = {}
         self._added: set[tuple[str, int]] = set()
         self._serving: ServingMap[Servable] = ServingMap()
-        self._core = ReplicaCore(self._serving, self._load)
-        self._front: GrpcFront | None = None
+        self._resolver = ModelSpecResolver(self._serving.handle)
+        self._server: GrpcServer | None = None
 
     def load(self, model: str, version: int, path: str) -> None:
         """Loads a version, without serving it; raises ServingError."""
         self._loaded[model, version] = self._load(model, version, path)
 
     def add(self, model: str, version: int) -> None:
-        """Serves a version that is loaded, and waits for the requests that began before."""
+        """Serves a loaded version, and waits for the requests that started before."""
         self._serving.add(model, version, self._loaded[model, version])
         self._added.add((model, version))
 
     def close(self, model: str, version: int) -> None:
-        """Takes a version out when its requests have ended; one that is not there is fine."""
+        """Closes a version when its requests have ended; ignores one that is not loaded."""
         servable = self._loaded.pop((model, version), None)
         if servable is None:
             return
@@ -64,23 +47,27 @@ class Replica:
             self._serving.remove(model, version)
         servable.close()
 
-    def label(self, labels: Labels) -> None:
-        """Sets the labels."""
-        self._core.label(labels)
+    def set_labels(self, labels: Labels) -> None:
+        """Sets the labels of all models."""
+        self._resolver.labels = labels
 
     def open(self, socket_path: str) -> None:
         """Opens the port; raises StartupError."""
-        plane = DataPlane(self._core, self._config.inference)
+        predictions = PredictionService(self._resolver.handle, self._config.inference)
         gate = Gate()
-        forwarding = Forwarding(socket_path, gate)
-        self._front = GrpcFront(plane, self._core, self._config, before=[forwarding], gate=gate)
-        asyncio.run(self._front.start())
+        self._server = GrpcServer(
+            prediction_methods(predictions),
+            self._config,
+            gate=gate,
+            first_handlers=[ModelServiceProxy(socket_path, gate)],
+        )
+        self._server.start()
 
     def snapshot(self) -> exposition.Snapshot:
-        """The metrics of this process."""
+        """Returns the metrics of this process."""
         return exposition.snapshot()
 
     def stop(self, grace: float) -> None:
-        """Refuses new calls; returns when those in flight have ended, or after seconds of grace."""
-        if self._front:
-            asyncio.run(self._front.stop(grace))
+        """Refuses new calls; returns when running calls have ended, or after `grace` seconds."""
+        if self._server:
+            self._server.stop(grace)

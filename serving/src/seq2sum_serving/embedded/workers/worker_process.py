@@ -1,4 +1,4 @@
-"""The process of a replica: it begins, and ends when the first process says so or is gone."""
+"""The process of a worker, which ends with the first process of the server."""
 
 from __future__ import annotations
 
@@ -16,73 +16,73 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from seq2sum_serving.embedded import memory
-from seq2sum_serving.embedded.workers.dispatcher import answer
+from seq2sum_serving.embedded.workers.dispatcher import run_calls
 
 if TYPE_CHECKING:
-    from seq2sum_serving.embedded.workers.worker import Replica
+    from seq2sum_serving.embedded.workers.worker import Worker
 
 log = logging.getLogger(__name__)
 
 FAILED = 1
-"""Exit code of a replica that could not begin, or whose first process is gone."""
+"""Exit code of a worker that could not start, or whose first process has ended."""
 
 
-class Process:
-    """What the first process can ask for, from before TensorFlow is loaded."""
+class WorkerProcess:
+    """Runs the calls of the first process, which it accepts before TensorFlow is loaded."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._replica: Future[Replica] = Future()
+        self._worker: Future[Worker] = Future()
         self._folder: Path | None = None
 
     def run(self) -> NoReturn:
-        """Answers; the main thread is where TensorFlow is loaded."""
+        """Starts to run calls, and loads TensorFlow in the main thread."""
         try:
             config = self._connection.recv_bytes()
         except (EOFError, OSError):
             leave(FAILED)
-        threading.Thread(target=self._answer, name="line", daemon=True).start()
+        threading.Thread(target=self._run_calls, name="calls", daemon=True).start()
         try:
-            from seq2sum_serving.embedded.workers.worker import Replica
+            from seq2sum_serving.embedded.workers.worker import Worker
 
-            self._replica.set_result(Replica(pickle.loads(config)))
+            self._worker.set_result(Worker(pickle.loads(config)))
         except Exception:
-            log.exception("The replica cannot start")
+            log.exception("The worker cannot start")
             leave(FAILED)
         while True:
             threading.Event().wait()
 
-    def _answer(self) -> NoReturn:
-        answer(self._connection, self._verb)
-        # The first process is gone, killed perhaps, and its calls with it.
+    def _run_calls(self) -> NoReturn:
+        run_calls(self._connection, self._method)
+        # The first process has ended, perhaps killed, and its calls with it.
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
         leave(FAILED)
 
-    def _verb(self, name: str) -> Callable[..., Any]:
-        if name == "leave":
+    def _method(self, name: str) -> Callable[..., Any]:
+        if name == "exit":
             return lambda: leave(0)
         if name == "open":
             return self._open
-        return getattr(self._replica.result(), name)  # type: ignore[no-any-return]
+        return getattr(self._worker.result(), name)  # type: ignore[no-any-return]
 
     def _open(self, socket_path: str) -> None:
         self._folder = Path(socket_path).parent
-        memory.settle()
-        self._replica.result().open(socket_path)
+        memory.freeze_objects()
+        self._worker.result().open(socket_path)
 
 
 def leave(code: int) -> NoReturn:
-    """Ends the process; whoever is still inside TensorFlow is not waited for."""
+    """Ends the process without waiting for threads, which may be inside TensorFlow."""
     logging.shutdown()
     os._exit(code)
 
 
 def main() -> NoReturn:
-    """Runs a replica.
+    """Runs a worker.
 
-    The command line is its name in logs, and the number of the file that leads to the first
-    process, which sends a pickled ServerConfig before anything else.
+    The arguments are its name in logs, and the file descriptor of the socket to the first process,
+    which first sends a pickled ServerConfig.
     """
     name, file = sys.argv[1:]
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -93,8 +93,8 @@ def main() -> NoReturn:
         stream=sys.stderr,
     )
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    memory.limit()
-    Process(Connection(int(file))).run()
+    memory.configure_malloc()
+    WorkerProcess(Connection(int(file))).run()
 
 
 if __name__ == "__main__":

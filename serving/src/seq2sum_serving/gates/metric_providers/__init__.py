@@ -1,1 +1,1 @@
-"""Where gates read the servers' own metrics: one adapter a module."""
+"""Metric providers: sources of the servers' own metrics, one adapter per module."""

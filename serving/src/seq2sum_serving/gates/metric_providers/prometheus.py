@@ -1,7 +1,8 @@
-"""What Prometheus knows of a model's live calls: instant queries over its HTTP API.
+"""Prometheus as the source of a model's live calls: instant queries over its HTTP API.
 
-TensorFlow Serving's names begin with a colon, its counters have no `_total`, and it counts by
-model and not by version. Its counts say which calls failed; its latencies hold the others only.
+TensorFlow Serving's metric names start with a colon, its counters lack `_total`, and it counts by
+model, not by version (`request_count` and `request_latency` in tensorflow/serving's
+servables/tensorflow/util.cc). Counts include failed calls; latencies do not.
 """
 
 from __future__ import annotations
@@ -16,79 +17,79 @@ from http.client import HTTPException
 from typing import Any
 
 from seq2sum_serving.deployment.errors import Failed, UsageError
+from seq2sum_serving.deployment.plain_text import one_line
 from seq2sum_serving.gates.live import LiveMetrics
-from seq2sum_serving.gates.wording import one_line
 
 CALLS = ":tensorflow:serving:request_count"
 """By `model_name` and `status`, over gRPC and REST."""
 LATENCY = ":tensorflow:serving:request_latency_bucket"
-"""In microseconds, by `model_name`, `API` and `entrypoint`; calls that failed are not in it."""
-ASKING = 'API=~"[Pp]redict"'
-"""gRPC writes it large and REST small. REST calls for the status of a model are in the same
-histogram, and quick."""
-LARGEST_REPLY = 1 << 20
-"""Bytes. One number takes some hundred."""
+"""In microseconds, by `model_name`, `API` and `entrypoint`, without failed calls."""
+PREDICTIONS = 'API=~"[Pp]redict"'
+"""gRPC writes `Predict`, REST `predict`. The same histogram holds REST calls for the status of a
+model, which are much faster."""
+MAX_REPLY_BYTES = 1 << 20
+"""A single number takes a few hundred."""
 
 
-class Unanswered(Failed):
-    """Prometheus gave no answer, or none that is a number."""
+class QueryFailed(Failed):
+    """Prometheus did not return a number, or nothing, for a query."""
 
 
 class Prometheus:
     """A Prometheus server."""
 
     def __init__(self, url: str, timeout: float = 5.0) -> None:
-        """Makes no call yet.
+        """Checks the address; makes no call.
 
         Args:
-            url: Where its pages begin: `http://localhost:9090`, with a prefix if it has one.
+            url: Address of the server: `http://localhost:9090`, with a path prefix if it has one.
             timeout: Seconds for each query.
 
         Raises:
-            UsageError: That is no such address.
+            UsageError: The address is not valid.
         """
         self.url = url.rstrip("/")
         self.timeout = timeout
         try:
             parts = urllib.parse.urlsplit(url)
-            fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         except ValueError:
-            fine = False
-        if not fine or parts.query or parts.fragment or "@" in parts.netloc:
+            valid = False
+        if not valid or parts.query or parts.fragment or "@" in parts.netloc:
             raise UsageError(
-                f"--prometheus {one_line(url)}: give an address like http://localhost:9090, "
-                "without a user, a query or a fragment"
+                f"invalid --prometheus {one_line(url)}: expected an address like "
+                "http://localhost:9090, without a user, a query or a fragment"
             )
 
     def value(self, query: str) -> float | None:
-        """What an instant query gives now; None if that is nothing, or no finite number.
+        """Returns the current value of a query; None for no series, or a number that is not finite.
 
         Raises:
-            Unanswered: Nobody answers there, or not as Prometheus does, or the query is refused
-                or gives more than one series.
+            QueryFailed: The server cannot be reached, is not Prometheus, or refuses the query, or
+                the query returns more than one series.
         """
         try:
             found = _number(json.loads(self._reply(query)))
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-            raise Unanswered(
-                f"{self.url} does not answer as Prometheus does: see that --prometheus is its "
-                f"address ({type(error).__name__}: {one_line(str(error))})"
+            raise QueryFailed(
+                f"{self.url} does not reply as Prometheus does: check the address in --prometheus "
+                f"({type(error).__name__}: {one_line(str(error))})"
             ) from error
         if isinstance(found, str):
-            raise Unanswered(f"Prometheus at {self.url} {one_line(found)}, for {one_line(query)}")
+            raise QueryFailed(f"Prometheus at {self.url} {one_line(found)}, for {one_line(query)}")
         return found if found is not None and math.isfinite(found) else None
 
     def live(self, model: str, seconds: float, *, ago: float | None = None) -> LiveMetrics | None:
-        """How the model's calls went; None if Prometheus has seen none of them.
+        """Returns the calls to a model; None if Prometheus has seen none.
 
         Args:
-            model: Its name.
-            seconds: The time that is looked at, up to now.
-            ago: Seconds since the canary got its first traffic: what was before is taken from
-                as long a time that ended then. The same as `seconds` unless it is longer.
+            model: Name of the model.
+            seconds: Length of the period up to now.
+            ago: Seconds since the canary first got traffic; the same as `seconds` if shorter. The
+                period to compare with has the same length, and ended then.
 
         Raises:
-            Unanswered: See `value`.
+            QueryFailed: See `value`.
         """
         during = max(1, math.ceil(seconds))
         before = max(during, math.ceil(ago or 0))
@@ -114,49 +115,49 @@ class Prometheus:
                 return self._refusal(error)
         except urllib.error.URLError as error:
             why = getattr(error.reason, "strerror", None) or str(error.reason)
-            raise self._silent(why) from error
+            raise self._unreachable(why) from error
         except (OSError, HTTPException) as error:
-            raise self._silent(str(error) or type(error).__name__) from error
+            raise self._unreachable(str(error) or type(error).__name__) from error
 
     def _refusal(self, error: urllib.error.HTTPError) -> bytes:
-        """The body of an error, if Prometheus wrote it: that says more than the number."""
+        """Returns the body of an error if Prometheus wrote it: it says more than the status."""
         try:
             body = self._read(error)
             if isinstance(json.loads(body), dict):
                 return body
         except (ValueError, OSError, HTTPException):
-            pass  # a page of a proxy, or nothing
-        raise Unanswered(
-            f"{self.url} answers with HTTP {error.code} {one_line(str(error.reason))}: see that "
+            pass  # a page of a proxy, or an empty body
+        raise QueryFailed(
+            f"{self.url} replies with HTTP {error.code} {one_line(str(error.reason))}: check that "
             "--prometheus is the address of Prometheus, and that it is up"
         ) from error
 
     def _read(self, reply: Any) -> bytes:
-        body: bytes = reply.read(LARGEST_REPLY + 1)
-        if len(body) > LARGEST_REPLY:
-            raise ValueError(f"the reply is larger than {LARGEST_REPLY:,} bytes")
+        body: bytes = reply.read(MAX_REPLY_BYTES + 1)
+        if len(body) > MAX_REPLY_BYTES:
+            raise ValueError(f"the reply is larger than {MAX_REPLY_BYTES:,} bytes")
         return body
 
-    def _silent(self, why: str) -> Unanswered:
-        return Unanswered(
-            f"cannot ask Prometheus at {self.url}: {one_line(why)}. Start it, or leave "
-            "--prometheus away to judge by probes alone"
+    def _unreachable(self, reason: str) -> QueryFailed:
+        return QueryFailed(
+            f"cannot query Prometheus at {self.url}: {one_line(reason)}. Start it, or omit "
+            "--prometheus to judge by probes alone"
         )
 
 
 def counted(model: str, seconds: int, *, ended: int = 0, failed: bool = False) -> str:
-    """The query for the model's calls in a time, all or those that failed.
+    """Returns the query for the number of calls in a period, all or only failed ones.
 
-    `increase` cannot see the first call of a status, since there is no value before it to compare
-    with; and the first error is the one that matters. So a series that was not there at the
-    beginning, of a server that was scraped then, counts in full. One that was not is older than
-    that for all we know, and so may be what it counted.
+    `increase` misses the first call of a status, because the series has no value before it, and the
+    first error is the one that matters. A series that did not exist at the start of the period
+    therefore counts in full if its server was scraped at the start. If it was not, the series may
+    be older than the period, and `increase` has to do.
 
     Args:
-        model: The model's name.
-        seconds: How long that time is.
-        ended: Seconds since it ended.
-        failed: Only those with another status than OK.
+        model: Name of the model.
+        seconds: Length of the period.
+        ended: Seconds since the period ended.
+        failed: Count only calls with a status other than OK.
     """
     named = f"model_name={_quoted(model)}"
     series = f'{CALLS}{{{named},status!="OK"}}' if failed else f"{CALLS}{{{named}}}"
@@ -166,14 +167,14 @@ def counted(model: str, seconds: int, *, ended: int = 0, failed: bool = False) -
 
 
 def p99(model: str, seconds: int, *, ended: int = 0) -> str:
-    """The query for the 99th percentile in milliseconds of the calls that were answered."""
-    series = f"{LATENCY}{{model_name={_quoted(model)},{ASKING}}}"
+    """Returns the query for the 99th percentile of answered calls, in milliseconds."""
+    series = f"{LATENCY}{{model_name={_quoted(model)},{PREDICTIONS}}}"
     rates = f"rate({series}[{seconds}s]{_offset(ended)})"
     return f"histogram_quantile(0.99, sum by (le) ({rates})) / 1000"
 
 
 def _offset(seconds: int) -> str:
-    return f" offset {seconds}s" if seconds else ""  # Prometheus takes no offset of nothing
+    return f" offset {seconds}s" if seconds else ""  # Prometheus refuses `offset 0s`
 
 
 def _quoted(text: str) -> str:
@@ -182,15 +183,15 @@ def _quoted(text: str) -> str:
 
 
 def _number(reply: Mapping[str, Any]) -> float | str | None:
-    """The one number in a reply, None if there is none, or a text that says what is wrong."""
+    """Returns the number in a reply, None for no series, or what is wrong as a text."""
     if reply["status"] == "error":
         return f"refuses the query: {reply.get('error') or reply.get('errorType')}"
     data = reply["data"]
     if data["resultType"] == "scalar":
         return float(data["result"][1])
     if data["resultType"] != "vector":
-        return f"gives a {data['resultType']} and no number"
+        return f"returns a {data['resultType']}, not a number"
     series = data["result"]
     if len(series) > 1:
-        return f"gives {len(series):,} series and no single number: take sum(...) or max(...) of it"
+        return f"returns {len(series):,} series, not one number: use sum(...) or max(...)"
     return float(series[0]["value"][1]) if series else None

@@ -1,0 +1,163 @@
+"""The configuration of both clients. It validates everything and opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import EllipsisType
+from typing import Any
+
+import grpc
+
+from seq2sum import _channel, _forks, _metadata, _proxy, _target
+from seq2sum._channel import TLS, KeepAlive, Retry
+from seq2sum._coalescing import Coalescing
+from seq2sum._connection_hints import ClientIdentity
+from seq2sum._deadline import Deadline
+from seq2sum._metadata import Header, Headers, Token
+from seq2sum._methods import GET_MODEL_STATUS, PREDICT, Method
+from seq2sum._numbers import integer, seconds
+from seq2sum._options import CallTarget
+from seq2sum._proxy import ChannelOptions
+from seq2sum._servable import Servable
+from seq2sum._shadow import Shadow
+from seq2sum._split import Split
+from seq2sum._split_file import SplitFile
+from seq2sum.addition.contract import MODEL_NAME
+
+DEFAULT_TARGET = "localhost:8500"
+DEFAULT_TIMEOUT = 10.0
+"""Seconds. A loaded server replies in milliseconds; a call that takes longer should be reported."""
+DEFAULT_MAX_IN_FLIGHT = 8
+"""Calls at a time. tensorflow_model_server accepts 4 for each CPU and refuses the rest; more than
+a few do not increase throughput."""
+
+
+class BaseClient:
+    """The base of both clients: their configuration, and its use for each call."""
+
+    def __init__(
+        self,
+        target: str | Sequence[str] = DEFAULT_TARGET,
+        *,
+        model: str = MODEL_NAME,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
+        coalescing: Coalescing | None = None,
+        split: Split | SplitFile | None = None,
+        shadow: Shadow | None = None,
+        tls: TLS | None = None,
+        token: Token | None = None,
+        metadata: Headers = (),
+        retry: Retry | None = None,
+        keepalive: KeepAlive | None = None,
+        compression: grpc.Compression | None = None,
+        interceptors: Sequence[Any] = (),
+        channel_options: Sequence[tuple[str, str | int]] = (),
+    ) -> None:
+        """Validates the configuration. The first call opens the channel.
+
+        Args:
+            target: `host:port` of a server's gRPC port, or any gRPC target: `dns:///name:port`
+                balances the calls over all addresses of the name. Or a list of `IP:port`, which
+                are balanced too.
+            model: Name under which the server serves the model.
+            timeout: Seconds for each method call, all of its RPCs together; None for no limit.
+            max_in_flight: Most RPCs in flight; further ones wait in the client.
+            coalescing: Limits for sharing RPCs between concurrent calls of `add`; None for one
+                RPC per call.
+            split: Weights of labels or versions, for calls that name neither; another program can
+                change those of a `SplitFile`.
+            shadow: A second version that receives a copy of the calls.
+            tls: Encryption; None for none.
+            token: Sent as `authorization: Bearer …` with each call; needs `tls`.
+            metadata: Headers sent with each call, or a function that returns them.
+            retry: Retries of calls that reach no server; None for the defaults of `Retry`.
+            keepalive: Pings of idle connections; None for the defaults of `KeepAlive`.
+            compression: gRPC's compression of requests; None for none.
+            interceptors: gRPC client interceptors, synchronous or asynchronous as the client.
+            channel_options: gRPC channel options; they override the client's own.
+
+        Raises:
+            ValueError: A value is not valid, or two of them exclude each other.
+            TypeError: A value is of the wrong type.
+        """
+        if token is not None and tls is None:
+            raise ValueError("a token needs tls: without it, the token could be read on the way")
+        self._address = _target.address(target)
+        self.target = target if isinstance(target, str) else ",".join(target)
+        self.model = Servable(model).model
+        self.timeout = None if timeout is None else seconds("timeout", timeout)
+        self.max_in_flight = integer("max_in_flight", max_in_flight, least=1)
+        self.coalescing = coalescing
+        self.split = split
+        self.shadow = shadow
+        _channel.check_server_name(self._address, tls)
+        self._tls = tls
+        self._token = token
+        if token is not None and not callable(token):
+            _metadata.checked_token(token)
+        self._metadata = metadata if callable(metadata) else _metadata.checked(metadata)
+        self._compression = compression
+        self._interceptors = tuple(interceptors)
+        self._channel_options = _channel.options(
+            retry=retry or Retry(),
+            keepalive=keepalive or KeepAlive(),
+            tls=tls,
+            extra=channel_options,
+        )
+        self._closed = False
+        self._reset_after_fork()
+        _forks.register(self)
+
+    def _reset_after_fork(self) -> None:
+        """Drops the connection in a forked child: it belongs to the parent."""
+        raise NotImplementedError
+
+    def _has_aio_channel(self) -> bool:
+        """Returns whether a gRPC asyncio channel is open on a running loop."""
+        return False
+
+    def __repr__(self) -> str:
+        """The class, the target and the model."""
+        return f"<seq2sum.{type(self).__name__} of {self.target}, model {self.model}>"
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(f"{self!r} is closed")
+
+    def _resolve(
+        self,
+        method: Method[Any, Any] = PREDICT,
+        /,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        key: str | bytes | None = None,
+        timeout: float | EllipsisType | None = ...,
+        metadata: Sequence[Header] = (),
+    ) -> tuple[CallTarget, Deadline]:
+        """Returns the target and the deadline of a call with these `CallOptions`.
+
+        The split chooses the version if the call names none. GetModelStatus reports on all
+        versions, so neither the split nor the label applies to it.
+        """
+        if method is GET_MODEL_STATUS:
+            label = None
+        elif self.split is not None and version is None and label is None:
+            chosen = self.split.choose(key)
+            version, label = (chosen, None) if isinstance(chosen, int) else (None, chosen)
+        servable = Servable(self.model, version, label)
+        deadline = Deadline(self.timeout if isinstance(timeout, EllipsisType) else timeout)
+        return CallTarget(servable, _metadata.checked(metadata)), deadline
+
+    def _headers(self, target: CallTarget) -> tuple[Header, ...]:
+        configured = self._metadata
+        headers = _metadata.checked(configured()) if callable(configured) else configured
+        return (*_metadata.with_token(headers, self._token), *target.metadata)
+
+    def _current_channel_options(self) -> ChannelOptions:
+        """Returns the channel options, with those for the proxies of the current environment."""
+        return (*_proxy.direct_options(self._address), *self._channel_options)
+
+    def _identity(self) -> ClientIdentity:
+        return _channel.identity(self._tls, self._address, self._current_channel_options())

@@ -1,0 +1,31 @@
+"""Per-call options, and the servable and headers that they resolve to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypedDict
+
+from seq2sum._metadata import Header
+from seq2sum._servable import Servable
+
+
+class CallOptions(TypedDict, total=False):
+    """Per-call options that override the client's defaults."""
+
+    version: int | None
+    """The model version to call; None for the latest one that is available."""
+    label: str | None
+    """The version label to call, like `canary`. Excludes `version`."""
+    key: str | bytes | None
+    """Routing key: a split sends the same key to the same version each time."""
+    timeout: float | None
+    """Seconds; None for no limit. Left out: the client's default."""
+    metadata: Sequence[Header]
+    """Headers of this call alone."""
+
+
+class CallTarget(NamedTuple):
+    """The servable that a call goes to, and its own headers. Calls to one target may be merged."""
+
+    servable: Servable
+    metadata: tuple[Header, ...] = ()

@@ -1,0 +1,25 @@
+"""Text from elsewhere (servers, operators, files) made safe for one line of a terminal or a log."""
+
+from __future__ import annotations
+
+MAX_CHARACTERS = 200
+
+
+def escape(text: str) -> str:
+    """Returns the text with a blank for each line break, and other control characters escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else " " if each.isspace() else repr(each)[1:-1] for each in text
+    )
+
+
+def one_line(text: str, *, max_characters: int = MAX_CHARACTERS) -> str:
+    """Returns the text escaped, with single blanks, and cut to a length with an ellipsis."""
+    line = escape(" ".join(text.split()))
+    return line if len(line) <= max_characters else f"{line[: max_characters - 3]}..."
+
+
+def first_line(text: str) -> str:
+    """Returns the first line of an error that is not blank: the rest is paths and traces."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")

@@ -10,7 +10,7 @@ from deploy import compose_file
 from deploy import monitoring_files as monitoring
 from seq2sum_serving.probe import cli as probe
 from support import doc_snippets
-from support.deployed import Deployed
+from support.deployed import Deployed, served_version
 from support.paths import ROOT
 
 PAGE = "docs/operations.md"

@@ -22,6 +22,7 @@ from deploy import monitoring_files as files
 from deploy.monitored_deployment import MODEL, MonitoredDeployment
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from support.broken_models import truncated
+from support.deployed import Callers
 from support.system import needs
 
 pytestmark = [needs("prometheus"), pytest.mark.embedded]

@@ -67,7 +67,7 @@ def test_metrics_can_be_scraped(serving, client):
 
 
 def test_promote_moves_the_label_and_rollback_moves_it_back(deployment, serving, client):
-    done = deployment.rollout("promote", "2", "--skip-gates", targets=serving.target)
+    done = deployment.rollout("promote", "2", "--without-gates", targets=serving.target)
     assert done.returncode == 0, done.stderr
     assert client.add("2+3", label="stable").version == 2
     assert deployment.health_check("serving", serving).returncode == 0

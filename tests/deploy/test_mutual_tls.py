@@ -68,7 +68,7 @@ def test_every_command_supports_mutual_tls(deployed, sets, version_without_warm_
     files = options(ours, ours)
     with seq2sum.Client(target, tls=tls(ours, ours)) as client:
         assert client.add("3+4", label="stable").version == 1
-        publish, promote = ["publish", version_without_warm_up], ["promote", "2", "--skip-gates"]
+        publish, promote = ["publish", version_without_warm_up], ["promote", "2", "--without-gates"]
         for line in (publish, promote):
             result = deployed.rollout(*line, *files)
             assert result.code == 0, result.text

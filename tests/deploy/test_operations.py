@@ -75,7 +75,7 @@ def deployed(small_version, tmp_path_factory):
         assert deployed.rollout("promote", 1).code == 0
         for number in (2, 3, 4):
             deployed.copy_version(small_version, number)
-        assert deployed.rollout("promote", 2, "--skip-gates").code == 0
+        assert deployed.rollout("promote", 2, "--without-gates").code == 0
         yield deployed
 
 

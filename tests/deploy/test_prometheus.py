@@ -113,11 +113,11 @@ def day(monitored, second, small_version):  # noqa: ARG001 the calls before are 
     with Callers(deployed), seq2sum.Client(monitored.envoy.target) as client, calling(client):
         deployed.copy_version(small_version, 2)
         truncated(small_version, deployed.base / "staged").rename(deployed.base / "3")
-        assert deployed.rollout("canary", "2", "--skip-gates", "--weight", "30").code == 0
+        assert deployed.rollout("canary", "2", "--without-gates", "--weight", "30").code == 0
         post(monitored.server, "predict", {"instances": ["53+42"]})
-        assert deployed.rollout("promote", "2", "--skip-gates").code == 0
+        assert deployed.rollout("promote", "2", "--without-gates").code == 0
         assert deployed.rollout("rollback", "--reason", "to see it").code == 0
-        assert deployed.rollout("canary", "3", "--skip-gates").code == 1
+        assert deployed.rollout("canary", "3", "--without-gates").code == 1
         for _ in range(2):  # a rate needs two increases
             assert "Unavailable" in monitored.overload()
             until(f'rate({CALLS}{{status="UNAVAILABLE"}}[{WINDOW}]) >= 0')

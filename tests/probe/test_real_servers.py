@@ -95,7 +95,7 @@ def deployed(quick_version, tmp_path_factory):
             deployed.start(wait=False)
         for server in deployed.servers:
             server.wait_until_open()
-        assert deployed.rollout("promote", "1", "--skip-gates").code == 0
+        assert deployed.rollout("promote", "1", "--without-gates").code == 0
         yield deployed
         for server in deployed.servers:
             server.process.kill()  # no clients are left, so no graceful stop is needed
@@ -170,7 +170,7 @@ def test_wrong_answers_of_a_version_and_its_rollback_are_exported(
 ):
     before = probe.next_round()
     deployed.copy_version(shuffled_version, 2)
-    assert deployed.rollout("promote", "2", "--skip-gates").code == 0
+    assert deployed.rollout("promote", "2", "--without-gates").code == 0
     metrics = probe.until(
         lambda metrics: all(
             metrics["golden_wrong_answers_total", "stable", replica] >= 6 for replica in replicas

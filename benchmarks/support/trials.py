@@ -113,7 +113,7 @@ def run_trial(trial: Trial, folder: Path) -> TrialResult:
         run_command("resume", str(path), allowed=(0, 1))
     trained = open_run(path)
     if trained is None or trained.evaluation() is None:
-        run_command("evaluate", "--allow-errors", str(path))  # exits if there is no model
+        run_command("evaluate", "--allow-errors", str(path))  # exits if the model is missing
     from seq2sum_training.model import network
 
     done = Run.open_finished(path)

@@ -58,7 +58,7 @@ def only_version_1_answers(deployed, callers, undo):
 def canary(deployed, quick_version):
     """A good version as canary, without traffic; it is unloaded after the test."""
     version = deployed.rollout("publish", quick_version, "--json").json["version"]
-    result = deployed.rollout("canary", str(version), "--skip-gates")
+    result = deployed.rollout("canary", str(version), "--without-gates")
     assert result.code == 0, result.text
     yield version
     if deployed.status()["canary"] == version:
@@ -222,7 +222,9 @@ def test_config_file_that_cannot_be_written_stays_unchanged(deployed, quick_vers
     deployed.edit(f"{before}# {'longer than any history ' * 5000}\n")
     try:
         files = deployed.bytes()
-        process = deployed.start_rollout("canary", str(version), "--skip-gates", max_bytes=100_000)
+        process = deployed.start_rollout(
+            "canary", str(version), "--without-gates", max_bytes=100_000
+        )
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
         assert f"cannot write {deployed.config}: File too large" in errors

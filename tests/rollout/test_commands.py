@@ -21,7 +21,7 @@ def settled(quick_version, tmp_path_factory):
         for _ in range(2):
             deployed.start(POLLING)
         assert deployed.rollout("publish", quick_version).code == 0
-        assert deployed.rollout("promote", "2", "--skip-gates").code == 0
+        assert deployed.rollout("promote", "2", "--without-gates").code == 0
         assert deployed.rollout("publish", quick_version).code == 0
         yield deployed
 
@@ -110,7 +110,7 @@ def test_models_of_any_kind_can_be_promoted_and_rolled_back(quick_version, tmp_p
         server = deployed.start(POLLING)
         with seq2sum.Client(server.target) as client, pytest.raises(seq2sum.InvalidRequest):
             client.add("1+1")
-        for line in ("promote 1", f"publish {other}", "promote 2 --skip-gates", "rollback"):
+        for line in ("promote 1", f"publish {other}", "promote 2 --without-gates", "rollback"):
             result = deployed.rollout(*line.split())
             assert result.code == 0, result.text
         assert deployed.status()["labels"]["replicas"][server.target]["stable"] == 1

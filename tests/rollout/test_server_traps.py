@@ -169,7 +169,7 @@ def test_labels_survive_a_restart_only_with_the_flag(deploy, quick_version):
         deployed.start(POLLING)
     assert deployed.rollout("promote", "1").code == 0
     assert deployed.rollout("publish", quick_version).code == 0
-    assert deployed.rollout("promote", "2", "--skip-gates").code == 0
+    assert deployed.rollout("promote", "2", "--without-gates").code == 0
     server = deployed.servers[1]
     server.stop()
     result = deployed.rollout("status")
@@ -220,7 +220,7 @@ def test_reload_that_waits_for_a_new_model_times_out(deploy, quick_version, tmp_
     assert reload(server, with_other, 1).startswith("DEADLINE_EXCEEDED")
     assert reload(server, recorded, 1).startswith("DEADLINE_EXCEEDED")  # and every later one
 
-    result = deployed.rollout("canary", "2", "--skip-gates")
+    result = deployed.rollout("canary", "2", "--without-gates")
     assert result.code == 1
     assert "reload seems to wait for a model without a loadable version" in result.text
     assert served_version(server, label="stable") == 1
@@ -228,7 +228,7 @@ def test_reload_that_waits_for_a_new_model_times_out(deploy, quick_version, tmp_
     until(lambda: reload(server, deployed.config.read_text(), 1) == "OK")
     deployed.policy.write_text(QUICK)
     assert deployed.rollout("publish", quick_version).code == 0
-    assert deployed.rollout("canary", "3", "--skip-gates").code == 0
+    assert deployed.rollout("canary", "3", "--without-gates").code == 0
 
 
 def test_missing_folder_of_another_model_stops_discovery(deploy, quick_version, tmp_path):
@@ -245,11 +245,11 @@ def test_missing_folder_of_another_model_stops_discovery(deploy, quick_version, 
 
     assert deployed.rollout("publish", quick_version).code == 0
     other.rename(tmp_path / "away")
-    result = deployed.rollout("canary", "3", "--skip-gates")
+    result = deployed.rollout("canary", "3", "--without-gates")
     assert result.code == 1
     assert "version 3 is not listed" in result.text
     assert served_version(server, label="stable") == 2
     (tmp_path / "away").rename(other)
     deployed.policy.write_text(QUICK)
     assert deployed.rollout("publish", quick_version).code == 0
-    assert deployed.rollout("canary", "4", "--skip-gates").code == 0
+    assert deployed.rollout("canary", "4", "--without-gates").code == 0

@@ -167,7 +167,7 @@ class Bench:
 
     def execute(self, command, **arguments):
         """Executes a command as a new process; returns its exit code or raises its error."""
-        defaults = {"dry_run": False, "reason": "", "command": command, "skip_gates": False}
+        defaults = {"dry_run": False, "reason": "", "command": command, "without_gates": False}
         context = commands.CommandContext(
             argparse.Namespace(**defaults | arguments),
             self.executor(),

@@ -71,7 +71,7 @@ def canary(context: CommandContext) -> Exit:
     version, weight = context.arguments.version, context.arguments.weight
     current = executor.observe()
     load = planner.plan(current, transitions.load(current, version))
-    analysis = [] if context.arguments.skip_gates else ["analysis without traffic"]
+    analysis = [] if context.arguments.without_gates else ["analysis without traffic"]
     steps = [*load, *analysis, f"set label canary = {version}", f"set weight canary = {weight:g} %"]
     if context.dry_run(steps, partial(dry_run.check_load, context, version)):
         return Exit.DONE
@@ -238,7 +238,7 @@ def load_and_judge(context: CommandContext, version: int) -> None:
     stable = executor.observe().stable
     assert stable is not None  # `adopt` sets it
     analysis = Analysis(executor, version, stable, context.policy, context.prometheus)
-    judged = not context.arguments.skip_gates
+    judged = not context.arguments.without_gates
     memory = analysis.memory() if judged else None
     try:
         measurements = analysis.judge_files() if judged else []

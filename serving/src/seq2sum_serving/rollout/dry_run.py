@@ -20,7 +20,7 @@ def check_load(context: CommandContext, version: int) -> None:
     current = context.executor.observe()
     adopted = transitions.adopt(current)
     planner.plan(current, adopted)
-    if not context.arguments.skip_gates:
+    if not context.arguments.without_gates:
         stable = adopted.labels[STABLE]
         analysis = Analysis(context.executor, version, stable, context.policy, context.prometheus)
         raise_failed(analysis.judge_without_changes())

@@ -56,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
     change, skip = (argparse.ArgumentParser(add_help=False) for _ in range(2))
     change.add_argument("--reason", default="", help="recorded in the history")
     skip.add_argument(
-        "--skip-gates", action="store_true", help="do not judge the version before it has traffic"
+        "--without-gates",
+        action="store_true",
+        help="do not judge the version before it has traffic",
     )
     target = argparse.ArgumentParser(add_help=False)
     target.add_argument("version", type=version, metavar="V")

@@ -1,4 +1,4 @@
-"""Clients and servers that do not come to talk, and what the client is told."""
+"""Clients that a TLS connection fails for, and the error messages that they get."""
 
 from __future__ import annotations
 
@@ -8,49 +8,52 @@ CLOSED = "the server closed the connection: "
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A client that does not come to talk with a server."""
+class TlsError:
+    """A combination of client and server that cannot connect.
+
+    Certificates are named by their set.
+    """
 
     server: str
-    """Whose server's certificate, as a set; `plain` for none."""
+    """The server's certificate; `plain` for none."""
     trusted: str
-    """Whom the client trusts, as a set; empty for no TLS at all."""
+    """The authority that the client trusts; empty for no TLS."""
     client: str
-    """Whose certificate it shows; empty for none."""
-    told: str
-    """What it is told, before gRPC's own words."""
+    """The client's certificate; empty for none."""
+    message: str
+    """The start of the error message, before gRPC's own text."""
 
 
-REFUSALS = {
-    "the server is of another authority": Refusal(
+TLS_ERRORS = {
+    "server of an unknown authority": TlsError(
         "ours", "other", "ours",
         "the server's TLS certificate is of an authority not trusted here: see TLS.ca or --ca (",
     ),
-    "the server's certificate has expired": Refusal(
+    "expired certificate of the server": TlsError(
         "expired-server", "ours", "ours",
         "the server's TLS certificate has expired: it needs a new one (",
     ),
-    "the server's certificate is for another name": Refusal(
+    "server with another name": TlsError(
         "elsewhere", "elsewhere", "elsewhere",
         "the server's TLS certificate is for another name: see TLS.server_name or --server-name (",
     ),
-    "the client shows none": Refusal(
+    "client without a certificate": TlsError(
         "ours", "ours", "",
         f"{CLOSED}it may want a certificate of the client: see TLS.certificate or --cert (",
     ),
-    "the client is of another authority": Refusal(
+    "client of an unknown authority": TlsError(
         "ours", "ours", "other",
         f"{CLOSED}it may not trust the authority of the client's certificate {{client.pem}}, which "
         "is valid until ",
     ),
-    "the client's certificate has expired": Refusal(
+    "expired certificate of the client": TlsError(
         "ours", "ours", "expired-client",
         f"{CLOSED}the client's certificate {{client.pem}} has expired on ",
     ),
-    "the client speaks no TLS": Refusal(
+    "client without TLS": TlsError(
         "ours", "", "", f"{CLOSED}it may want TLS: see tls=TLS(ca=...) or --ca ("
     ),
-    "the server speaks no TLS": Refusal(
+    "server without TLS": TlsError(
         "plain", "ours", "ours",
         "the server does not speak TLS: connect without, or to another port (",
     ),

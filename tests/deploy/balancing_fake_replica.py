@@ -1,4 +1,4 @@
-"""A replica in this process that answers with whatever status it is told, and is healthy always."""
+"""A replica in this process that fails on demand, and always reports that it is healthy."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from seq2sum._methods import PREDICT
 from seq2sum.testing import FakeServer
 
 HEALTH = "/grpc.health.v1.Health/Check"
+SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-class StandIn(grpc.GenericRpcHandler):
-    """As TensorFlow Serving, it says SERVING whatever becomes of its calls; used by `with`.
+class FakeReplica(grpc.GenericRpcHandler):
+    """Reports SERVING even if its calls fail, as TensorFlow Serving does.
 
     Args:
-        version: The version that it answers with.
+        version: The version of its answers.
         host: Address to listen on.
         port: Port to listen on.
     """
 
     def __init__(self, version: int, *, host: str, port: int) -> None:
         self.status: grpc.StatusCode | None = None
-        """What it answers; None for answers that are right."""
+        """The status code of its replies; None for correct answers."""
         self.hold = threading.Event()
-        """It answers while this is set."""
+        """It replies only while this is set."""
         self.hold.set()
-        self.asked = 0
-        """Calls that came, health checks left out."""
+        self.calls = 0
+        """Number of calls except health checks."""
         self.host = host
         self._fake = FakeServer(versions=[version])
         self._server = grpc.server(ThreadPoolExecutor(16), options=[("grpc.so_reuseport", 0)])
         self._server.add_generic_rpc_handlers((self,))
         self._server.add_insecure_port(f"{host}:{port}")
 
-    def __enter__(self) -> StandIn:
+    def __enter__(self) -> FakeReplica:
         self._server.start()
         return self
 
@@ -57,11 +58,8 @@ class StandIn(grpc.GenericRpcHandler):
         )
 
     def _predict(self, request, context):
-        self.asked += 1
+        self.calls += 1
         self.hold.wait()
         if self.status is not None:
-            context.abort(self.status, "as it was told")
+            context.abort(self.status, "requested by the test")
         return self._fake._respond("Predict", request, context)
-
-
-SERVING = health_pb2.HealthCheckResponse.SERVING

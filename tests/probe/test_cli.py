@@ -1,4 +1,4 @@
-"""The command line: what it teaches, and what it refuses."""
+"""The command line of seq2sum-probe: its help, and what it rejects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from seq2sum_serving.probe import cli
 
 
-def test_help_teaches_by_examples_and_tells_the_exit_codes(capsys):
+def test_help_has_examples_and_exit_codes(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["--help"])
     out, errors = capsys.readouterr()
@@ -21,7 +21,7 @@ def test_help_teaches_by_examples_and_tells_the_exit_codes(capsys):
     assert max(map(len, out.splitlines())) <= 100
 
 
-def test_the_version_is_that_of_the_package(capsys):
+def test_version_is_that_of_the_package(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])
     assert ended.value.code == 0
@@ -29,29 +29,29 @@ def test_the_version_is_that_of_the_package(capsys):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
-        ("--port none", "'none' is no port: a whole number from 0 to 65535"),
-        ("--port 65536", "'65536' is no port"),
-        ("--every 0", "invalid number '0': expected a number from 0.05 to 3600"),
+        ("--port none", "invalid port 'none': expected an integer, 0 to 65535"),
+        ("--port 65536", "invalid port '65536'"),
+        ("--interval 0", "invalid number '0': expected a number from 0.05 to 3600"),
         ("--timeout soon", "invalid number 'soon'"),
         ("--questions 0", "invalid count '0': expected a positive integer"),
-        ("--labels stable,,canary", "'stable,,canary' is no list of labels"),
-        ("--labels stable,stable", "'stable,stable' is no list of labels, each once"),
-        ("--json", "--json shows a single round: give --once too"),
+        ("--labels stable,,canary", "invalid labels 'stable,,canary'"),
+        ("--labels stable,stable", "invalid labels 'stable,stable': expected different names"),
+        ("--json", "--json prints a single round: add --once"),
         ("status", "unrecognized arguments: status"),
     ],
 )
-def test_wrong_usage_ends_with_2_and_says_what_was_wrong(capsys, line, said):
+def test_a_usage_error_exits_with_2(capsys, line, message):
     with pytest.raises(SystemExit) as ended:
         cli.main(line.split())
     out, errors = capsys.readouterr()
     assert (ended.value.code, out) == (2, "")
-    assert said in errors.splitlines()[-1]
+    assert message in errors.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("--targets nowhere", "invalid target 'nowhere': expected host:port"),
         ("--targets dns:///nowhere", "invalid target 'nowhere': expected host:port"),
@@ -62,25 +62,25 @@ def test_wrong_usage_ends_with_2_and_says_what_was_wrong(capsys, line, said):
     ],
 )
 @pytest.mark.parametrize("form", ["", "--once"])
-def test_options_that_make_no_sense_end_with_2(capsys, line, said, form):
+def test_invalid_options_exit_with_2(capsys, line, message, form):
     assert cli.main([*line.split(), *form.split()]) == 2
     out, errors = capsys.readouterr()
     assert out == ""
     assert errors.startswith("seq2sum-probe: ")
-    assert said in errors
+    assert message in errors
 
 
-def test_a_port_that_is_taken_is_told_and_ends_with_1(capsys):
+def test_a_port_in_use_exits_with_1(capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert cli.main(["--port", str(port)]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line == (
         f"seq2sum-probe: cannot listen on port {port} of 127.0.0.1: Address already in use. "
-        "Choose another one with --port"
+        "Choose another port with --port"
     )
 
 
-def test_a_host_that_is_not_here_is_told_and_ends_with_1(capsys):
+def test_a_host_of_another_machine_exits_with_1(capsys):
     assert cli.main(["--host", "192.0.2.1", "--port", "0"]) == 1
     assert "cannot listen on port 0 of 192.0.2.1: " in capsys.readouterr().err

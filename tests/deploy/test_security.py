@@ -19,6 +19,8 @@ from support import deployed, doc_snippets, servers
 from support.paths import ROOT
 from support.raw_requests import predict_request
 
+pytestmark = pytest.mark.tensorflow
+
 PAGE = "docs/security.md"
 TEXT = (ROOT / PAGE).read_text()
 COMMANDS = [

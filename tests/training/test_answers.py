@@ -7,6 +7,8 @@ import pytest
 from seq2sum.addition import contract
 from seq2sum_training.graph.answers import CHARACTERS, Choice
 
+pytestmark = pytest.mark.tensorflow
+
 
 def random_logits(places, rows=50):
     """Returns random logits as the network's output, and as [rows, places, characters]."""

@@ -13,6 +13,8 @@ from seq2sum_training import recipe
 from support.small_recipe import SETTINGS, overrides
 from tensorflow_serving.apis import prediction_log_pb2
 
+pytestmark = pytest.mark.tensorflow
+
 
 def one_line(done, message):
     """Returns True for a failed command with this message in its only line of stderr."""

@@ -10,6 +10,8 @@ from seq2sum_training.data.layouts import SOURCES, Layout, answer_tokens
 from seq2sum_training.data.questions import all_pairs, questions
 from seq2sum_training.graph.question_reader import read
 
+pytestmark = pytest.mark.tensorflow
+
 EXAMPLES = {
     "padded": {"53+42": "53+42  ", "999+1": "999+1  ", "7+123": "7+123  "},
     "reversed": {"53+42": "  24+35", "999+1": "  1+999", "7+123": "  321+7"},

@@ -13,6 +13,8 @@ from seq2sum_training.fit.trainer import Grades
 from seq2sum_training.fit.training_loop import MISSES_PER_CYCLE, TrainingLoop
 from support.small_recipe import POLISH_SETTINGS
 
+pytestmark = pytest.mark.tensorflow
+
 
 class ScriptedTrainer:
     """A trainer whose checks find given numbers of wrong answers.

@@ -12,6 +12,8 @@ from seq2sum_training.data.layouts import SOURCES, Layout
 from seq2sum_training.graph.question_reader import read
 from support.grammar import EXAMPLES
 
+pytestmark = pytest.mark.tensorflow
+
 LAYOUTS = {digits: Layout.named("aligned", digits) for digits in (1, 2, 3, 4, 9)}
 """Up to 3 digits questions are read by `word_reader`, above by `window_reader`."""
 

@@ -9,6 +9,8 @@ from seq2sum_training.data.questions import unordered
 from seq2sum_training.errors import UserError
 from seq2sum_training.model import network
 
+pytestmark = pytest.mark.tensorflow
+
 FIRST_PAIRS = [[21, 57], [415, 31], [3, 1]]
 """First pairs of the data set of `seed`."""
 SUM_OF_OPERANDS = 5_301_652

@@ -15,6 +15,8 @@ from support import commands
 from support.paths import BIN
 from support.small_recipe import overrides
 
+pytestmark = pytest.mark.tensorflow
+
 SETTINGS = (
     "digits=1",
     "data.held_out=0.1",

@@ -14,6 +14,8 @@ from seq2sum_training.model import network
 from support.paths import ROOT
 from tensorflow.core.protobuf import saved_model_pb2
 
+pytestmark = pytest.mark.tensorflow
+
 QUESTIONS = [b"53+42", b"999+1", b"0+0", b"7+123", b"123+456"]
 
 

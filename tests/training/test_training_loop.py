@@ -14,6 +14,8 @@ from seq2sum_training.fit.trainer import Trainer
 from seq2sum_training.fit.training_loop import TrainingLoop
 from support.small_recipe import POLISH_SETTINGS as SETTINGS
 
+pytestmark = pytest.mark.tensorflow
+
 
 def new_loop(*overrides, trainer=None):
     chosen = recipe.load("fast", [*SETTINGS, *overrides])

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# seq2sum-rollout, told where it is: VERB [OPTION...]. Options that are given count, not these.
+# Runs seq2sum-rollout with the paths and targets of the container: VERB [OPTION...]. Options on the
+# command line take precedence.
 #
-#   CONFIG=/models/models.config   the file of record
-#   TARGETS=serving:8500           every server, by its gRPC port, or dns:///name:port
+#   CONFIG=/models/models.config   the model config file
+#   TARGETS=serving:8500           the gRPC ports of all replicas, or dns:///name:port
 set -euo pipefail
 
-[[ ${1:-} == [a-z]* ]] || exec seq2sum-rollout "$@" # no verb: it says itself what there is
+[[ ${1:-} == [a-z]* ]] || exec seq2sum-rollout "$@" # without a verb, such as --help
 exec seq2sum-rollout "$1" --config "${CONFIG:-/models/models.config}" \
   --targets "${TARGETS:-serving:8500}" "${@:2}"

@@ -73,7 +73,7 @@ def test_promote_moves_the_label_and_rollback_moves_it_back(deployment, serving,
     assert deployment.health_check("serving", serving).returncode == 0
     status = deployment.rollout("status", targets=serving.target)
     assert status.returncode == 0, status.stderr
-    done = deployment.rollout("rollback", "--why", "to see it", targets=serving.target)
+    done = deployment.rollout("rollback", "--reason", "to see it", targets=serving.target)
     assert done.returncode == 0, done.stderr
     assert client.add("2+3", label="stable").version == 1
 

@@ -36,7 +36,7 @@ def test_kubectl_commands_name_existing_objects(line):
     if "--" in words:
         program, *rest = words[words.index("--") + 1 :]
         if program == "rollout":  # the script of the image, which adds options
-            assert rollout_options.parser().parse_args(rest).verb
+            assert rollout_options.parser().parse_args(rest).command
         else:
             assert shutil.which(program)
 

@@ -50,8 +50,8 @@ def deployed(sets, version_without_warm_up, tmp_path_factory):
     """A server that requires a certificate of our authority; version 1 is stable."""
     with Deployed(tmp_path_factory.mktemp("deployed"), version_without_warm_up) as deployed:
         deployed.start(POLLING, with_tls(sets / "ours"))
-        result = deployed.roll("promote", "1", *options(sets / "ours", sets / "ours"))
-        assert result.code == 0, result.words
+        result = deployed.rollout("promote", "1", *options(sets / "ours", sets / "ours"))
+        assert result.code == 0, result.text
         yield deployed
 
 
@@ -70,16 +70,16 @@ def test_every_command_supports_mutual_tls(deployed, sets, version_without_warm_
         assert client.add("3+4", label="stable").version == 1
         publish, promote = ["publish", version_without_warm_up], ["promote", "2", "--without-gates"]
         for line in (publish, promote):
-            result = deployed.roll(*line, *files)
-            assert result.code == 0, result.words
+            result = deployed.rollout(*line, *files)
+            assert result.code == 0, result.text
         assert client.add("3+4", label="stable").version == 2
         assert client.add("3+4", label="previous").version == 1
 
     line = ["add", "3+4", "--label", "stable", "--target", target, *files]
     code, output = run(seq2sum_command, *line)
     assert (code, output.startswith("3+4 = 7  (confidence ")) == (0, True), output
-    result = deployed.roll("status", *files)
-    assert (result.code, "drift none" in result.words) == (0, True), result.words
+    result = deployed.rollout("status", *files)
+    assert (result.code, "drift none" in result.text) == (0, True), result.text
     line = ["--once", "--config", deployed.config, "--targets", target, *files]
     code, output = run(seq2sum_probe, *line)
     assert code == 0, output
@@ -123,7 +123,7 @@ def test_a_failed_connection_is_explained(deployed, sets, target, error):
     assert (code, output.count("\n")) == (1, 1)
     assert output.startswith(f"seq2sum: {message}")
 
-    status = deployed.roll("status", *files, targets=server)
+    status = deployed.rollout("status", *files, targets=server)
     assert status.code == 1
     # Without spaces, since tables wrap text anywhere.
     expected = "".join(f"{server} does not answer: UNAVAILABLE {message}".split())

@@ -10,7 +10,7 @@ from deploy import compose_file
 from deploy import monitoring_files as monitoring
 from seq2sum_serving.probe import cli as probe
 from support import doc_snippets
-from support.deployed import Deployed, answering
+from support.deployed import Deployed, served_version
 from support.paths import ROOT
 
 PAGE = "docs/operations.md"
@@ -72,10 +72,10 @@ def deployed(small_version, tmp_path_factory):
     """Version 2 is stable, version 1 previous, and 3 and 4 are on disk."""
     with Deployed(tmp_path_factory.mktemp("deployed"), small_version) as deployed:
         deployed.start("--model_config_file_poll_wait_seconds=1")
-        assert deployed.roll("promote", 1).code == 0
+        assert deployed.rollout("promote", 1).code == 0
         for number in (2, 3, 4):
-            deployed.put(small_version, number)
-        assert deployed.roll("promote", 2, "--without-gates").code == 0
+            deployed.copy_version(small_version, number)
+        assert deployed.rollout("promote", 2, "--without-gates").code == 0
         yield deployed
 
 
@@ -89,9 +89,9 @@ def test_the_commands_of_the_story_work_in_order(deployed, capsys):
             assert probe.main([*options, *local]) == 0, capsys.readouterr().err
         elif line.startswith(ROLLOUT):
             words = shlex.split(line.removeprefix(ROLLOUT))
-            result = deployed.roll(*words, *(["--count", "1"] if words == ["watch"] else []))
-            assert result.code == 0, f"{line}: {result.words}"
-            stable.append((words[0], answering(deployed.servers[0], label="stable")))
+            result = deployed.rollout(*words, *(["--count", "1"] if words == ["watch"] else []))
+            assert result.code == 0, f"{line}: {result.text}"
+            stable.append((words[0], served_version(deployed.servers[0], label="stable")))
     assert stable == [
         ("status", 2),
         ("history", 2),

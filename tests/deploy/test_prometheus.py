@@ -22,7 +22,7 @@ from deploy import monitoring_files as files
 from deploy.monitored_deployment import MODEL, MonitoredDeployment
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from support.broken_models import truncated
-from support.deployed import Traffic
+from support.deployed import Callers
 from support.system import needs
 
 pytestmark = [needs("prometheus"), pytest.mark.embedded]
@@ -108,16 +108,16 @@ def day(monitored, second, small_version):  # noqa: ARG001 the calls before are 
     """Rollouts, a rollback, a failed version, and overload; returns its start and end."""
     start = time.time()
     deployed, until = monitored.deployed, monitored.prometheus.until
-    assert deployed.roll("promote", "1").code == 0
+    assert deployed.rollout("promote", "1").code == 0
     monitored.start_probe(0.2)
-    with Traffic(deployed), seq2sum.Client(monitored.envoy.target) as client, calling(client):
-        deployed.put(small_version, 2)
+    with Callers(deployed), seq2sum.Client(monitored.envoy.target) as client, calling(client):
+        deployed.copy_version(small_version, 2)
         truncated(small_version, deployed.base / "staged").rename(deployed.base / "3")
-        assert deployed.roll("canary", "2", "--without-gates", "--percent", "30").code == 0
+        assert deployed.rollout("canary", "2", "--without-gates", "--weight", "30").code == 0
         post(monitored.server, "predict", {"instances": ["53+42"]})
-        assert deployed.roll("promote", "2", "--without-gates").code == 0
-        assert deployed.roll("rollback", "--why", "to see it").code == 0
-        assert deployed.roll("canary", "3", "--without-gates").code == 1
+        assert deployed.rollout("promote", "2", "--without-gates").code == 0
+        assert deployed.rollout("rollback", "--reason", "to see it").code == 0
+        assert deployed.rollout("canary", "3", "--without-gates").code == 1
         for _ in range(2):  # a rate needs two increases
             assert "Unavailable" in monitored.overload()
             until(f'rate({CALLS}{{status="UNAVAILABLE"}}[{WINDOW}]) >= 0')

@@ -167,7 +167,7 @@ def test_repeated_load_error_is_logged_a_few_times(caplog):
     assert "publish it under a new number" in failed[-1].message
 
 
-def test_version_that_is_no_longer_aspired_is_not_retried():
+def test_replaced_version_is_not_retried():
     pauses = []
 
     def pause():

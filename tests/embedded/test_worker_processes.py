@@ -24,7 +24,7 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.config import model_server_config_pb2
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.tensorflow, pytest.mark.server, pytest.mark.embedded]
 
 FIXTURE = Path(__file__).parents[1] / "conformance" / "fixture"
 PROCESSES = "--server_processes=2"

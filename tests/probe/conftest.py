@@ -8,7 +8,7 @@ import io
 import pytest
 from seq2sum.testing import FakeServer
 from seq2sum_serving.probe import cli, options
-from support.deployed import Told
+from support.deployed import CommandResult
 
 MODEL_CONFIG = """model_config_list {{
   config {{
@@ -39,7 +39,7 @@ def once(config):
         out, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
             code = cli.main(["--once", "--config", str(config), *map(str, arguments)])
-        return Told(code, out.getvalue(), errors.getvalue())
+        return CommandResult(code, out.getvalue(), errors.getvalue())
 
     return run
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from seq2sum_serving.probe import cli
 from seq2sum_serving.probe.metrics import PREFIX
 from support import commands
-from support.deployed import Deployed, Told, until
+from support.deployed import CommandResult, Deployed, until
 
 LABELS = ("stable", "canary")
 
@@ -84,7 +84,7 @@ def once(*options):
     out, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         code = cli.main(["--once", *map(str, options)])
-    return Told(code, out.getvalue(), errors.getvalue())
+    return CommandResult(code, out.getvalue(), errors.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def deployed(quick_version, tmp_path_factory):
             deployed.start(wait=False)
         for server in deployed.servers:
             server.wait_until_open()
-        assert deployed.roll("promote", "1", "--without-gates").code == 0
+        assert deployed.rollout("promote", "1", "--without-gates").code == 0
         yield deployed
         for server in deployed.servers:
             server.process.kill()  # no clients are left, so no graceful stop is needed
@@ -169,8 +169,8 @@ def test_wrong_answers_of_a_version_and_its_rollback_are_exported(
     probe, options, deployed, replicas, shuffled_version
 ):
     before = probe.next_round()
-    deployed.put(shuffled_version, 2)
-    assert deployed.roll("promote", "2", "--without-gates").code == 0
+    deployed.copy_version(shuffled_version, 2)
+    assert deployed.rollout("promote", "2", "--without-gates").code == 0
     metrics = probe.until(
         lambda metrics: all(
             metrics["golden_wrong_answers_total", "stable", replica] >= 6 for replica in replicas
@@ -187,8 +187,8 @@ def test_wrong_answers_of_a_version_and_its_rollback_are_exported(
     assert len(lines) == 4  # two replicas, two labels
     assert all("of 3 golden answers of label " in line for line in lines)
 
-    assert deployed.roll("rollback").code == 0
-    assert deployed.roll("retire", "2").code == 0
+    assert deployed.rollout("rollback").code == 0
+    assert deployed.rollout("retire", "2").code == 0
     shutil.rmtree(deployed.base / "2")
     metrics = probe.next_round()
     assert once(*options).code == 0

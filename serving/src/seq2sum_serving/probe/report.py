@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from seq2sum_serving.console.text import headed, said
+from seq2sum_serving.console.text import headed_table, literal
 from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Replica
 from seq2sum_serving.gates.formatting import milliseconds
@@ -22,7 +22,7 @@ NOTHING = "-"
 
 def table(observation: Observation) -> RenderableType:
     """Returns a table with a row for each replica and label."""
-    grid = headed()
+    grid = headed_table()
     for heading in ("replica", "label"):
         grid.add_column(heading, no_wrap=True)
     for heading in ("version", "desired", "correct", "ms"):
@@ -57,30 +57,30 @@ def _row(observation: Observation, replica: Replica, label: str) -> list[Text]:
     desired = observation.recorded.labels.get(label) if observation.recorded else None
     seconds = _median_seconds(calls)
     cells = [
-        said(replica.target),
-        said(label),
+        literal(replica.target),
+        literal(label),
         _number(replica.labels.get(label)),
         _number(desired),
         _correct(calls),
-        said(NOTHING if seconds is None else milliseconds(seconds)),
+        literal(NOTHING if seconds is None else milliseconds(seconds)),
     ]
     certificate = observation.certificates.get(replica.target)
     if certificate is not None:
-        cells.append(said(_date(certificate.not_after) or NOTHING))
+        cells.append(literal(_date(certificate.not_after) or NOTHING))
     return cells
 
 
 def _number(version: int | None) -> Text:
-    return said(NOTHING if version is None else version)
+    return literal(NOTHING if version is None else version)
 
 
 def _correct(calls: Sequence[Call]) -> Text:
     """Returns `3 of 3`, or the status code of the call that failed."""
     failed = [call.code for call in calls if call.code != OK]
     if failed or not calls:
-        return said(failed[0] if failed else NOTHING, "red")
+        return literal(failed[0] if failed else NOTHING, "red")
     correct = sum(call.result == call.expected for call in calls)
-    return said(f"{correct} of {len(calls)}", "" if correct == len(calls) else "red")
+    return literal(f"{correct} of {len(calls)}", "" if correct == len(calls) else "red")
 
 
 def _median_seconds(calls: Sequence[Call]) -> float | None:

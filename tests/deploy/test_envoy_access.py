@@ -1,4 +1,4 @@
-"""What the real Envoy with the shipped configuration lets through, rejects, logs and exports."""
+"""Requests that the real Envoy with the shipped configuration accepts, rejects, logs and counts."""
 
 from __future__ import annotations
 

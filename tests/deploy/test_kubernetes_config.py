@@ -116,4 +116,4 @@ def test_a_volume_that_cannot_be_written_is_an_error(volume, tmp_path):
         broken.chmod(0o755)
     done = volume.start(path=f"{broken.parent}:{os.environ['PATH']}")
     assert done.returncode == 1
-    assert done.stderr == f"there is no {volume.config} and none can be made\n"
+    assert done.stderr == f"cannot create {volume.config}\n"

@@ -39,7 +39,7 @@ def test_a_rolling_update_fails_no_call_but_a_kill_without_pre_stop_does(models,
         no_retry = seq2sum.Retry(max_attempts=1)  # every failed call is noticed
         with Load(cluster.target, retry=no_retry, channel_options=[lookup]) as load:
             load.next_calls(100)
-            for termination in cluster.rollout():
+            for termination in cluster.roll():
                 termination.result(TIMEOUT)
             load.next_calls(100)
             assert not load.failed, load.summary

@@ -25,7 +25,7 @@ CASES = {
     ),
     "a label is not set": (
         observe(replica("2A", {"stable": 2, "canary": None}, A)),
-        ["label canary should be version 2, and is no version on a:1"],
+        ["label canary should be version 2, and is no version on a:1"],  # wording: ok
     ),
     "a version is loading": (observe(replica("2A 3L", DESIRED, A)), []),
     "a label of --labels is not in the model config file": (
@@ -49,7 +49,7 @@ CASES = {
             "a:1: 1 of 2 golden answers of label stable are wrong: 1+2 = 8, expected 3",
         ],
     ),
-    "a version rejects one of its own questions": (
+    "a version rejects one of its golden questions": (
         observe(calls={(A, "stable"): [rejected()]}),
         ["a:1: 1 of 1 golden answers of label stable are wrong: 12+2 = too long, expected 14"],
     ),
@@ -66,8 +66,8 @@ CASES = {
         ["a:1 presents no certificate: timed out"],
     ),
     "an input cannot be read": (
-        observe(desired=None, input_errors={"targets": "", "model_config": "there is no file"}),
-        ["there is no file"],
+        observe(desired=None, input_errors={"targets": "", "model_config": "cannot find the file"}),
+        ["cannot find the file"],
     ),
 }
 

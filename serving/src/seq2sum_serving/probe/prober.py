@@ -66,7 +66,7 @@ class Prober:
         replicas: The replicas.
         pool: Runs the checks. Close it after the replicas, which ends the calls in flight.
         settings: The calls to make.
-        tls: The same as that of the replicas; None if there are no certificates to check.
+        tls: The same as that of the replicas; None without certificates to check.
     """
 
     def __init__(

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 import socket
 
+import pytest
+
+pytestmark = pytest.mark.server
+
 
 def test_the_sdk_gets_correct_answers_with_confidence_and_version(demo):
     found = re.findall(

@@ -9,6 +9,8 @@ import sys
 import pytest
 from support.paths import ROOT
 
+pytestmark = pytest.mark.server
+
 ALLOWED = {"seq2sum", "grpcio", "protobuf", "typing-extensions", "pip", "setuptools"}
 TABLES = {"rich", "markdown-it-py", "mdurl", "pygments"}
 """The tables of `seq2sum-rollout`."""

@@ -14,6 +14,8 @@ from support import doc_snippets, servers
 from support.approx_json import mask_run_dependent
 from support.paths import BIN, ROOT
 
+pytestmark = pytest.mark.server
+
 FILES = ("README.md", "client/README.md")
 
 README = doc_snippets.text("README.md")

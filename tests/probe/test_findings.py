@@ -25,7 +25,7 @@ CASES = {
     ),
     "a label is not set": (
         observe(replica("2A", {"stable": 2, "canary": None}, A)),
-        ["label canary should be version 2, and is no version on a:1"],  # wording: ok
+        ["label canary should be version 2, and is unset on a:1"],
     ),
     "a version is loading": (observe(replica("2A 3L", DESIRED, A)), []),
     "a label of --labels is not in the model config file": (

@@ -70,7 +70,7 @@ def test_report_fits_eighty_columns_without_colors():
     assert lines[9:11] == ["", "traffic  stable 75 % (version 5), canary 25 % (version 4)"]
     text = "\n".join(lines)
     assert "drift    ! version 3 is aspired, and is missing on disk\n" in text
-    assert "         ! label canary should be version 4, and is no version on" in text
+    assert "         ! label canary should be version 4, and is unset on" in text
     assert "burned   - version 2: failed on 2026-07-14 " in text
     assert "\x1b" not in text
 

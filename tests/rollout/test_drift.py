@@ -94,7 +94,7 @@ CASES = {
     ),
     "a label is on no version": (
         current(replica("a:1", BOTH, {"stable": None})),
-        ["label stable should be version 1, and is no version on a:1"],
+        ["label stable should be version 1, and is unset on a:1"],
     ),
     "a label is not recorded": (
         current(replica("a:1", BOTH, {"blue": 2, "green": None})),

@@ -89,6 +89,7 @@ def test_history_ends_at_a_partial_row(tmp_path):
     assert history.read(tmp_path / "none.csv") == []
 
 
+@pytest.mark.tensorflow
 def test_tensorboard_events_have_the_metrics_of_the_history(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray

@@ -130,4 +130,4 @@ def _where(current: Current, replicas: Sequence[Replica]) -> str:
 
 
 def _named(version: int | None) -> str:
-    return "no version" if version is None else f"version {version}"
+    return "unset" if version is None else f"version {version}"

@@ -1,8 +1,8 @@
 """Measures the embedded server against the same graph called in process: `make bench-server`.
 
 For each of `default` and `fast`, three processes take turns: the server, the same server with
-`--enable_batching`, and a process that calls the graph's session with arrays of strings, from as
-many threads as there are concurrent calls. Loads differ in questions per call and concurrent calls;
+`--enable_batching`, and a process that calls the graph's session with arrays of strings, from one
+thread per concurrent call. Loads differ in questions per call and concurrent calls;
 medians over the rounds are compared.
 
 The load generator needs little CPU time (see benchmarks/load), but the server loses that time,

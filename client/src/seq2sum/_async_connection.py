@@ -77,7 +77,7 @@ class AsyncConnection:
             self._slots.release()
 
     async def predict(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns:
-        """Makes a Predict and returns its answers."""
+        """Makes a Predict call and returns its answers."""
         answered = await self.call(predict(chunk, target.servable), target, deadline)
         self._mirror(chunk, target, answered)
         return answered
@@ -85,7 +85,7 @@ class AsyncConnection:
     async def predict_with_retries(
         self, chunk: Chunk, target: CallTarget, deadline: Deadline
     ) -> Columns:
-        """Makes a Predict; retries it, with backoff, while the server is overloaded."""
+        """Makes a Predict call; retries it, with backoff, while the server is overloaded."""
         pauses = overload_backoff(deadline)
         while True:
             try:
@@ -97,7 +97,7 @@ class AsyncConnection:
             await asyncio.sleep(pause)
 
     async def predict_merged(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns:
-        """Makes a Predict for several callers; the coalescer bounds the number of those."""
+        """Makes a Predict call for several callers; the coalescer limits concurrent ones."""
         call = predict(chunk, target.servable)
         answered = await self._call(call, self._headers(target), deadline)
         self._mirror(chunk, target, answered)
@@ -135,7 +135,7 @@ class AsyncConnection:
         return call.result(response, target=self.address)
 
     def _mirror(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None:
-        """Repeats a call to the shadow version, if this call is sampled."""
+        """Sends a copy of a call to the shadow version, if this call is sampled."""
         shadow = self._shadow
         if shadow is None or len(self._shadow_calls) >= shadow.max_in_flight:
             return

@@ -209,8 +209,8 @@ def _available(current: Current) -> frozenset[int]:
 
 
 def next_version(current: Current) -> int:
-    """Returns the number after all versions on disk and all burned ones."""
-    return max([0, *current.on_disk, *current.burned]) + 1
+    """Returns the number after all that are on disk, configured, on a replica, or burned."""
+    return max([0, *current.known_versions, *current.burned]) + 1
 
 
 def format_labels(labels: Mapping[str, int]) -> str:

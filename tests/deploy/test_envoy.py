@@ -196,7 +196,7 @@ def test_a_call_that_exceeds_its_deadline_is_not_retried_and_does_not_eject(
 ):
     resolve_to(fake_replica.host)
     before = ejections(envoy)
-    fake_replica.hold.clear()
+    fake_replica.may_reply.clear()
     for calls in range(1, 13):
         start = time.monotonic()
         with pytest.raises(seq2sum.DeadlineExceeded):

@@ -38,7 +38,7 @@ class SplitFile:
 
     Args:
         path: The file.
-        poll_interval: Fewest seconds between two checks of the file; 0 to check at every call.
+        poll_interval: Minimum seconds between two checks of the file; 0 to check at every call.
 
     Raises:
         ValueError: The file cannot be read now, or has no valid weights.

@@ -33,8 +33,8 @@ class SplitFile:
 
     The file is an object with a weight for each variant: `{"stable": 95, "canary": 5}`. Names of
     digits are versions, others are labels. Replace the file atomically (write a new one, rename
-    it). If it becomes missing or invalid later, the last good weights stay in effect, and the log
-    `seq2sum` has one warning for each change.
+    it). If it becomes missing or invalid later, the last good weights stay in effect, and the
+    logger `seq2sum` emits one warning for each change.
 
     Args:
         path: The file.

@@ -11,7 +11,7 @@ from seq2sum._command.errors import error_message, one_line, question_text
 from seq2sum._errors import error_of
 from seq2sum._servable import Servable
 
-VERBS = ("add", "status", "explain", "watch", "describe")
+SUBCOMMANDS = ("add", "status", "explain", "watch", "describe")
 
 
 def parsed(*line, **environment):
@@ -56,13 +56,13 @@ def test_undecodable_questions_are_bytes():
     assert parsed("add", "1+1", "\udcff+1", "ä").questions == ["1+1", b"\xff+1", "ä"]
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_help_of_every_verb_has_examples_and_exit_codes(verb, capsys):
+@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
+def test_help_of_every_subcommand_has_examples_and_exit_codes(subcommand, capsys):
     with pytest.raises(SystemExit) as exited:
-        parsed(verb, "--help")
+        parsed(subcommand, "--help")
     assert exited.value.code == 0
     output = capsys.readouterr().out
-    assert f"examples:\n  seq2sum {verb}" in output
+    assert f"examples:\n  seq2sum {subcommand}" in output
     assert "Exit status: 0" in output
     assert max(map(len, output.splitlines())) <= 100
 
@@ -70,7 +70,7 @@ def test_help_of_every_verb_has_examples_and_exit_codes(verb, capsys):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ((), "the following arguments are required: VERB"),
+        ((), "the following arguments are required: COMMAND"),
         (("subtract",), "invalid choice: 'subtract'"),
         (("add", "--timeout", "soon", "1+1"), "invalid time 'soon': expected seconds from 0 to"),
         (("add", "--timeout", "nan", "1+1"), "invalid time 'nan'"),

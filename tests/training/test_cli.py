@@ -7,7 +7,7 @@ from importlib import metadata
 import pytest
 from seq2sum_training.cli import parser
 
-VERBS = ("fit", "resume", "evaluate", "report", "export", "show")
+SUBCOMMANDS = ("fit", "resume", "evaluate", "report", "export", "show")
 
 
 def help_output(capsys, *line):
@@ -22,15 +22,15 @@ def test_version_option_prints_the_package_version(capsys):
     assert help_output(capsys, "--version") == f"seq2sum-train {version}\n"
 
 
-def test_help_lists_every_verb(capsys):
+def test_help_lists_every_subcommand(capsys):
     overview = help_output(capsys, "--help")
-    assert all(f"\n    {verb} " in overview for verb in VERBS)
+    assert all(f"\n    {subcommand} " in overview for subcommand in SUBCOMMANDS)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_help_of_a_verb_has_a_description(capsys, verb):
-    usage, description, *_ = help_output(capsys, verb, "--help").split("\n\n")
-    assert usage.startswith(f"usage: seq2sum-train {verb} ")
+@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
+def test_help_of_a_verb_has_a_description(capsys, subcommand):
+    usage, description, *_ = help_output(capsys, subcommand, "--help").split("\n\n")
+    assert usage.startswith(f"usage: seq2sum-train {subcommand} ")
     assert description.endswith(".")  # a sentence, not the list of options
 
 

@@ -11,7 +11,7 @@ from fuzz.inputs import Rest
 from fuzz.json_text import Object, Token, Tree, write
 from tensorflow.core.framework import types_pb2
 
-VERBS = ("predict", "classify", "regress")
+SUBCOMMANDS = ("predict", "classify", "regress")
 OTHER_KEYS = ("x", "y", "b64", "context", "output_filter", "ä", "", "signature_name")
 FEATURE_TYPES = (types_pb2.DT_FLOAT, types_pb2.DT_INT64, types_pb2.DT_STRING)
 SEGMENTS = (
@@ -158,7 +158,7 @@ def paths(rng: SeededRandom) -> Rest:
     )  # fmt: skip
     verb = rng.choice(("GET",) * 8 + ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
     if verb == "POST":
-        path += ":" + rng.choice((*VERBS, "Predict", "", "nope"))
+        path += ":" + rng.choice((*SUBCOMMANDS, "Predict", "", "nope"))
         return Rest(verb, path.encode().decode("latin-1"), b'{"instances": [1.0]}')
     return Rest(verb, path.encode().decode("latin-1"))
 
@@ -171,7 +171,7 @@ def path(rng: SeededRandom, model: str, verb: str) -> str:
     elif rng.one_in(10):
         middle = f"/labels/{rng.choice((*models.LABELS.get(model, ()) * 2, 'nope'))}"
     if rng.one_in(60):
-        verb = rng.choice(VERBS)
+        verb = rng.choice(SUBCOMMANDS)
     return f"/v1/models/{model}{middle}:{verb}"
 
 

@@ -59,16 +59,16 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--version", action="version", version=f"%(prog)s {metadata.version('seq2sum-training')}"
     )
-    add = command.add_subparsers(required=True, metavar="VERB").add_parser
+    add = command.add_subparsers(required=True, metavar="COMMAND").add_parser
 
-    def verb(
+    def subcommand(
         name: str, run: Callable[[argparse.Namespace], None], help_: str, description: str
     ) -> argparse.ArgumentParser:
-        verb_parser: argparse.ArgumentParser = add(name, help=help_, description=description)
-        verb_parser.set_defaults(run_verb=run)
-        return verb_parser
+        subcommand_parser: argparse.ArgumentParser = add(name, help=help_, description=description)
+        subcommand_parser.set_defaults(run_verb=run)
+        return subcommand_parser
 
-    fit = verb(
+    fit = subcommand(
         "fit",
         commands.fit,
         "train a recipe into a run folder",
@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
 
     _add_checkpoint_option(fit)
 
-    resume = verb(
+    resume = subcommand(
         "resume",
         commands.resume,
         "continue an interrupted run",
@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     _add_run(resume)
     _add_checkpoint_option(resume)
 
-    evaluate = verb(
+    evaluate = subcommand(
         "evaluate",
         commands.evaluate,
         "evaluate a trained run on every question",
@@ -123,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
         "--allow-errors", action="store_true", help="exit with code 0 even if answers are wrong"
     )
 
-    report = verb(
+    report = subcommand(
         "report",
         commands.report,
         "rewrite the report of an evaluated run",
@@ -134,7 +134,7 @@ def parser() -> argparse.ArgumentParser:
         "--against", type=Path, nargs="+", default=[], metavar="RUN", help="runs to compare with"
     )
 
-    export = verb(
+    export = subcommand(
         "export",
         commands.export,
         "publish a trained run as a model version",
@@ -163,7 +163,7 @@ def parser() -> argparse.ArgumentParser:
         "contract.json record it",
     )
 
-    show = verb(
+    show = subcommand(
         "show",
         commands.show,
         "show a run folder or a version directory",
@@ -173,12 +173,12 @@ def parser() -> argparse.ArgumentParser:
     return command
 
 
-def _add_run(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+def _add_run(subcommand: argparse.ArgumentParser) -> None:
+    subcommand.add_argument("run", type=Path, metavar="RUN", help="a run folder")
 
 
-def _add_checkpoint_option(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
+def _add_checkpoint_option(subcommand: argparse.ArgumentParser) -> None:
+    subcommand.add_argument(
         "--checkpoint-every",
         type=seconds,
         default=10.0,

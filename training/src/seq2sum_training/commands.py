@@ -1,4 +1,4 @@
-"""The verbs of `seq2sum-train`: each takes parsed options and prints its result."""
+"""The subcommands of `seq2sum-train`: each takes parsed options and prints its result."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The `seq2sum` command: the client for a shell.
 
-Every verb is a module with `run(options)`, which returns the exit code. The modules that format
-output are functions of values. The rest of the client does not import this package.
+Every subcommand is a module with `run(options)`, which returns the exit code. The modules that
+format output are functions of values. The rest of the client does not import this package.
 """
 
 from __future__ import annotations
@@ -26,5 +26,5 @@ def _run(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     if sys.stdout is None and getattr(options, "output", None) is None:
         raise UsageError("standard output is closed")
-    code: int = import_module(f"seq2sum._command.{options.verb}").run(options)
+    code: int = import_module(f"seq2sum._command.{options.subcommand}").run(options)
     return code

@@ -1,4 +1,4 @@
-"""The command line: verbs, options and their help."""
+"""The command line: subcommands, options and their help."""
 
 from __future__ import annotations
 
@@ -58,32 +58,38 @@ def parser(environment: Mapping[str, str] = os.environ) -> Parser:
         "--version",
         action=PackageVersion,
         nargs=0,
-        dest=argparse.SUPPRESS,  # verbs have an option of this name
+        dest=argparse.SUPPRESS,  # subcommands have an option of this name
         default=argparse.SUPPRESS,
         help="show program's version number and exit",
     )
-    verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
+    subcommands = command.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
 
-    def verb(
+    def subcommand(
         name: str, help_: str, description: str, examples: str, parent: Any = shared
     ) -> Parser:
-        verb_parser: Parser = verbs.add_parser(
+        subcommand_parser: Parser = subcommands.add_parser(
             name, parents=[parent], help=help_, description=description, epilog=examples
         )
-        return verb_parser
+        return subcommand_parser
 
-    _add(verb("add", "answer questions", "Answer questions in order.", ADD, shared_with_split))
-    _status(verb("status", "show the versions", "Show the model's versions, newest first.", STATUS))
+    _add(
+        subcommand("add", "answer questions", "Answer questions in order.", ADD, shared_with_split)
+    )
+    _status(
+        subcommand(
+            "status", "show the versions", "Show the model's versions, newest first.", STATUS
+        )
+    )
     _explain(
-        verb(
+        subcommand(
             "explain",
             "show the probabilities of an answer",
             "Show the most probable characters at each position of an answer.",
             EXPLAIN,
         )
     )
-    _watch(verb("watch", "poll a server", "Poll the versions and a probe question.", WATCH))
-    describe = verb(
+    _watch(subcommand("watch", "poll a server", "Poll the versions and a probe question.", WATCH))
+    describe = subcommand(
         "describe",
         "show the signatures of a version",
         "Show a version's digits and signatures, and what is missing from the contract.",
@@ -93,81 +99,83 @@ def parser(environment: Mapping[str, str] = os.environ) -> Parser:
     return command
 
 
-def _add(verb: Parser) -> None:
-    verb.add_argument(
+def _add(subcommand: Parser) -> None:
+    subcommand.add_argument(
         "questions",
         nargs="*",
         type=types.question,
         metavar="A+B",
         help="a question such as 53+42; without any, questions are read from standard input",
     )
-    verb.add_argument(
+    subcommand.add_argument(
         "--input",
         nargs="+",
         action="extend",
         metavar="FILE",
         help="read questions from files, one per line; - is standard input",
     )
-    verb.add_argument(
+    subcommand.add_argument(
         "--output",
         metavar="FILE",
         help="write the answers to a file, which is replaced only when all are written",
     )
-    verb.add_argument(
+    subcommand.add_argument(
         "--format",
         choices=("text", "csv", "jsonl"),
         default="text",
         help="output format (default: %(default)s)",
     )
-    verb.add_argument(
+    subcommand.add_argument(
         "--line-buffered",
         action="store_true",
         help="answer each line when it arrives, for slow pipes, instead of thousands per call",
     )
-    verb.add_argument(
+    subcommand.add_argument(
         "--all-errors",
         action="store_true",
         help="print every refused question, not only the first 20",
     )
-    verb.add_argument("--quiet", action="store_true", help="print no progress, counts or rate")
+    subcommand.add_argument(
+        "--quiet", action="store_true", help="print no progress, counts or rate"
+    )
 
 
-def _status(verb: Parser) -> None:
-    verb.add_argument(
+def _status(subcommand: Parser) -> None:
+    subcommand.add_argument(
         "--wait",
         type=types.seconds,
         metavar="SECONDS",
         help="wait up to this time for the server and for an AVAILABLE version",
     )
-    verb.add_argument("--json", action="store_true", help="print a JSON object")
+    subcommand.add_argument("--json", action="store_true", help="print a JSON object")
 
 
-def _explain(verb: Parser) -> None:
-    verb.add_argument(
+def _explain(subcommand: Parser) -> None:
+    subcommand.add_argument(
         "questions", nargs="+", type=types.question, metavar="A+B", help="a question such as 53+42"
     )
-    verb.add_argument(
+    subcommand.add_argument(
         "--top",
         type=types.count,
         default=3,
         metavar="N",
         help="characters per position (default: %(default)s)",
     )
-    verb.add_argument(
+    subcommand.add_argument(
         "--json", action="store_true", help="print a JSON object per question, with all characters"
     )
 
 
-def _watch(verb: Parser) -> None:
-    verb.add_argument(
+def _watch(subcommand: Parser) -> None:
+    subcommand.add_argument(
         "--interval",
         type=types.seconds,
         default=2.0,
         metavar="SECONDS",
         help="time between two polls (default: %(default)g)",
     )
-    verb.add_argument("--count", type=types.count, metavar="N", help="end after N polls")
-    verb.add_argument(
+    subcommand.add_argument("--count", type=types.count, metavar="N", help="end after N polls")
+    subcommand.add_argument(
         "--probe",
         type=types.question,
         default="53+42",
@@ -177,7 +185,7 @@ def _watch(verb: Parser) -> None:
 
 
 def _shared(environment: Mapping[str, str], *, split: bool = False) -> argparse.ArgumentParser:
-    """Returns a parent parser with the options of every verb, and with --split if `split`."""
+    """Returns a parent parser with the options of every subcommand, and with --split if `split`."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.set_defaults(split=None)
     group = shared.add_argument_group("server")

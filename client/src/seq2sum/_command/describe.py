@@ -14,7 +14,7 @@ from seq2sum.addition.description import Description
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs the verb; returns the exit code."""
+    """Runs the subcommand; returns the exit code."""
     with connect(options) as client:
         description = client.describe(**call_options(options))
     if options.json:

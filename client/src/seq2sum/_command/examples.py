@@ -12,7 +12,7 @@ examples:
   seq2sum status --target serving.example:8500
   seq2sum explain "53+42"
 
-{ADD_STATUS}More: seq2sum VERB --help
+{ADD_STATUS}More: seq2sum COMMAND --help
 """
 
 ADD = f"""\

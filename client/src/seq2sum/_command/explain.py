@@ -16,7 +16,7 @@ from seq2sum.addition.explanation import Explanation
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs the verb; returns the exit code."""
+    """Runs the subcommand; returns the exit code."""
     code, terminal, separator = SUCCESS, Terminal.of(sys.stdout), ""
     with connect(options) as client:
         for question in options.questions:

@@ -15,7 +15,7 @@ from seq2sum._versions import State, VersionStatus
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs the verb; returns the exit code."""
+    """Runs the subcommand; returns the exit code."""
     with connect(options) as client:
         version = options.version
         if options.wait is not None:

@@ -8,8 +8,10 @@ import re
 import pytest
 from deploy import dashboard_queries, dashboard_schema
 from deploy import monitoring_files as files
+from seq2sum_serving.probe.event_counter import INITIAL_KINDS
 
 DASHBOARD = files.dashboard()
+KINDS = re.compile(r'kind=~"([^"]+)"')
 
 
 def test_dashboard_has_no_structural_problems():
@@ -81,6 +83,18 @@ def test_rollout_annotations_are_placed_at_the_time_of_the_event():
     found = [each for each in DASHBOARD["annotations"]["list"] if "rollout" in each.get("expr", "")]
     assert len(found) == 2
     assert all(each["useValueForTime"] and each["expr"].endswith("* 1000") for each in found)
+
+
+def test_counted_event_kinds_are_exported_before_their_first_event():
+    queries = [
+        query.expression
+        for each in dashboard_queries.panels(DASHBOARD)
+        for query in dashboard_queries.of_panel(each)
+        if "seq2sum_probe_rollout_events_total" in query.expression
+    ]
+    kinds = {kind for text in queries for group in KINDS.findall(text) for kind in group.split("|")}
+    assert len(kinds) > 5
+    assert kinds <= set(INITIAL_KINDS)
 
 
 def test_alerts_in_panel_descriptions_exist():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from seq2sum_serving.embedded import loader
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.inference import loader
-from seq2sum_serving.embedded.inference.loader import Loader
+from seq2sum_serving.embedded.loader import Loader
 from support import saved_models
 from support.scripted_servable import ScriptedServable
 

@@ -18,7 +18,7 @@ from seq2sum_serving.embedded import memory
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.inference import version_files
-from seq2sum_serving.embedded.inference.loader import make_loader
+from seq2sum_serving.embedded.loader import make_loader
 from seq2sum_serving.embedded.log_throttle import LogThrottle
 from seq2sum_serving.embedded.model_config import read_model_config
 from seq2sum_serving.embedded.monitoring import exposition

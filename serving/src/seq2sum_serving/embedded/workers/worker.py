@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from seq2sum_serving.embedded.config import ServerConfig
-from seq2sum_serving.embedded.inference.loader import make_loader
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.lifecycle.labels import Labels
 from seq2sum_serving.embedded.lifecycle.serving_map import ServingMap
+from seq2sum_serving.embedded.loader import make_loader
 from seq2sum_serving.embedded.model_spec import ModelSpecResolver
 from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.prediction_service import PredictionService

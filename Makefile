@@ -25,16 +25,16 @@ demo: setup ## Train, export, serve and call the model, with every command shown
 test-quick: setup ## Run the tests without TensorFlow and without server processes (1 min)
 	$(BIN)/python -m pytest --quick --numprocesses 2 --dist worksteal
 
-# Two processes share two cores: the first waits for servers and for the demo, which trains; the
-# second computes.
+# Two processes share two cores: the first computes while the demo trains; the second mostly waits
+# for servers.
 test: setup ## Run all tests (12 min)
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-alone test-others
 
 test-alone:
-	$(BIN)/python -m pytest -m "not (server or system)"
+	$(BIN)/python -m pytest -m "end_to_end or not (server or system)"
 
 test-others:
-	$(BIN)/python -m pytest -m "server or system"
+	$(BIN)/python -m pytest -m "(server or system) and not end_to_end"
 
 format: setup ## Format the code and sort the imports
 	$(BIN)/ruff check --fix --quiet .

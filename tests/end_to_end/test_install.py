@@ -9,7 +9,7 @@ import sys
 import pytest
 from support.paths import ROOT
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.end_to_end]
 
 ALLOWED = {"seq2sum", "grpcio", "protobuf", "typing-extensions", "pip", "setuptools"}
 TABLES = {"rich", "markdown-it-py", "mdurl", "pygments"}

@@ -14,7 +14,7 @@ from support import doc_snippets, servers
 from support.approx_json import mask_run_dependent
 from support.paths import BIN, ROOT
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.end_to_end]
 
 FILES = ("README.md", "client/README.md")
 

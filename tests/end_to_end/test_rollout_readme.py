@@ -12,6 +12,8 @@ import pytest
 from support import servers
 from support.paths import BIN, ROOT
 
+pytestmark = pytest.mark.end_to_end
+
 README = (ROOT / "serving" / "README.md").read_text()
 STORY = [
     block

@@ -39,7 +39,7 @@ class ThreadTransport:
         assert 1 <= len(chunk.questions) <= LIMITS.max_batch
         return FakePendingCall(self, chunk, *self._next())
 
-    def mirror(self, *_):
+    def mirror_chunk(self, *_):
         pass
 
 

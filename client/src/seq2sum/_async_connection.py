@@ -9,9 +9,7 @@ from typing import TypeVar
 import grpc
 
 from seq2sum import _errors
-from seq2sum._calls import Call
-from seq2sum._coalescing import Coalescing
-from seq2sum._coalescing_tasks import TaskCoalescer
+from seq2sum._calls import Call, CallFactory
 from seq2sum._connection_hints import ClientIdentity
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Overloaded, Seq2SumError
@@ -20,9 +18,6 @@ from seq2sum._methods import bound
 from seq2sum._options import CallTarget
 from seq2sum._shadow import Shadow
 from seq2sum._waiting import overload_backoff
-from seq2sum.addition.answers import Columns
-from seq2sum.addition.calls import predict
-from seq2sum.addition.chunks import Chunk
 
 Result = TypeVar("Result")
 
@@ -38,7 +33,6 @@ class AsyncConnection:
         identity: ClientIdentity,
         max_in_flight: int,
         headers: Callable[[CallTarget], tuple[Header, ...]],
-        coalescing: Coalescing | None,
         shadow: Shadow | None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -51,15 +45,12 @@ class AsyncConnection:
         self._shadow = shadow
         self._shadow_calls: set[asyncio.Task[None]] = set()
         self._closed = False
-        self.coalescer = TaskCoalescer(coalescing, self) if coalescing else None
 
     async def close(self) -> None:
         """Closes the channel; calls in flight fail."""
         self._closed = True
         for task in self._shadow_calls:
             task.cancel()
-        if self.coalescer is not None:
-            await self.coalescer.close()
         await self._channel.close()
 
     async def call(self, call: Call[Result], target: CallTarget, deadline: Deadline) -> Result:
@@ -76,32 +67,35 @@ class AsyncConnection:
         finally:
             self._slots.release()
 
-    async def predict(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns:
-        """Makes a Predict and returns its answers."""
-        answered = await self.call(predict(chunk, target.servable), target, deadline)
-        self._mirror(chunk, target, answered)
-        return answered
+    async def call_with_shadow(
+        self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
+    ) -> Result:
+        """Makes a call, and repeats it to the shadow version if it is sampled."""
+        result = await self.call(make(target.servable), target, deadline)
+        self._mirror(make, target, result)
+        return result
 
-    async def predict_with_retries(
-        self, chunk: Chunk, target: CallTarget, deadline: Deadline
-    ) -> Columns:
-        """Makes a Predict; retries it, with backoff, while the server is overloaded."""
+    async def call_with_retries(
+        self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
+    ) -> Result:
+        """Makes a call; retries it, with backoff, while the server is overloaded."""
         pauses = overload_backoff(deadline)
         while True:
             try:
-                return await self.predict(chunk, target, deadline)
+                return await self.call_with_shadow(make, target, deadline)
             except Overloaded:
                 pause = next(pauses, None)
                 if pause is None:
                     raise
             await asyncio.sleep(pause)
 
-    async def predict_merged(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns:
-        """Makes a Predict for several callers; the coalescer bounds the number of those."""
-        call = predict(chunk, target.servable)
-        answered = await self._call(call, self._headers(target), deadline)
-        self._mirror(chunk, target, answered)
-        return answered
+    async def call_unbounded(
+        self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
+    ) -> Result:
+        """Makes a call for several callers, whose number a coalescer bounds."""
+        result = await self._call(make(target.servable), self._headers(target), deadline)
+        self._mirror(make, target, result)
+        return result
 
     async def _acquire_slot(self, target: CallTarget, deadline: Deadline) -> None:
         try:
@@ -134,26 +128,25 @@ class AsyncConnection:
             raise
         return call.result(response, target=self.address)
 
-    def _mirror(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None:
+    def _mirror(self, make: CallFactory[Result], target: CallTarget, result: Result) -> None:
         """Repeats a call to the shadow version, if this call is sampled."""
         shadow = self._shadow
         if shadow is None or len(self._shadow_calls) >= shadow.max_in_flight:
             return
         if shadow.sampled():
-            task = self.loop.create_task(self._call_shadow(shadow, chunk, target, answered))
+            task = self.loop.create_task(self._call_shadow(shadow, make, target, result))
             self._shadow_calls.add(task)
             task.add_done_callback(self._shadow_calls.discard)
 
     async def _call_shadow(
-        self, shadow: Shadow, chunk: Chunk, target: CallTarget, answered: Columns
+        self, shadow: Shadow, make: CallFactory[Result], target: CallTarget, result: Result
     ) -> None:
         servable = shadow.servable(target.servable.model)
         headers = self._headers(CallTarget(servable, target.metadata))
-        call = predict(chunk, servable)
         try:
-            outcome: Columns | Seq2SumError = await self._call(
-                call, headers, Deadline(shadow.timeout)
+            outcome: Result | Seq2SumError = await self._call(
+                make(servable), headers, Deadline(shadow.timeout)
             )
         except Seq2SumError as error:
             outcome = error
-        shadow.report(answered, outcome)
+        shadow.report(result, outcome)

@@ -31,7 +31,7 @@ class SyncTransport(Protocol):
     def start_merged(
         self, chunk: Chunk, target: CallTarget, deadline: Deadline
     ) -> PendingCall[Columns]: ...
-    def mirror(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None: ...
+    def mirror_chunk(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None: ...
 
 
 class WaitingThread(QueuedRequest):
@@ -197,7 +197,7 @@ class ThreadCoalescer:
         else:
             for request, answer in zip(batch, answers, strict=True):
                 request.finish(answer)
-            self._transport.mirror(chunk, batch[0].target, answered)
+            self._transport.mirror_chunk(chunk, batch[0].target, answered)
         finally:
             self._call_ended()
 

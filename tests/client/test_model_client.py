@@ -252,8 +252,6 @@ def test_model_is_required():
     for kind in (seq2sum.ModelClient, seq2sum.AsyncModelClient):
         with pytest.raises(TypeError, match=r"needs the name of a model: model="):
             kind("localhost:8500")
-        with pytest.raises(ValueError, match="coalescing needs a client of addition"):
-            kind("localhost:8500", model="any", coalescing=seq2sum.Coalescing())
 
 
 def test_stream_yields_the_predictions_of_whole_inputs_in_order(client, server):

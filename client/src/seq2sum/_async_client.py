@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Unpack
 
 from seq2sum._async_model_client import AsyncModelClient
 from seq2sum._calls import ROWS_PER_CALL
-from seq2sum._chunk_connection import AsyncChunkConnection
 from seq2sum._deadline import Deadline
 from seq2sum._numbers import integer
 from seq2sum._options import CallOptions, CallTarget
@@ -32,8 +31,6 @@ class AsyncClient(AsyncModelClient):
     """
 
     _default_model: ClassVar[str | None] = MODEL_NAME
-    _can_coalesce: ClassVar[bool] = True
-    _connection: AsyncChunkConnection | None
 
     async def add(self, question: Question, **options: Unpack[CallOptions]) -> Answer:
         """Returns the answer to one question like `"53+42"`.
@@ -42,10 +39,13 @@ class AsyncClient(AsyncModelClient):
         """
         (target, deadline), connection = self._resolve(**options), self._open()
         if connection.coalescer is not None:
-            answer = await connection.coalescer.add(question, target, deadline)
+            answer: Answer = await connection.coalescer.submit(
+                calls.mergeable(question, target), target, deadline
+            )
         else:
             [chunk] = chunks([question])
-            [answer] = (await connection.predict(chunk, target, deadline)).answers()
+            make = partial(calls.predict, chunk)
+            [answer] = (await connection.call_with_shadow(make, target, deadline)).answers()
         if answer.error:
             raise answer.error
         return answer
@@ -117,16 +117,6 @@ class AsyncClient(AsyncModelClient):
         """
         target, deadline = self._resolve(**options)
         return await self._open().call(calls.describe(target.servable), target, deadline)
-
-    def _open(self) -> AsyncChunkConnection:
-        connection = super()._open()
-        assert isinstance(connection, AsyncChunkConnection)
-        return connection
-
-    def _connect(self) -> AsyncChunkConnection:
-        return AsyncChunkConnection(
-            self._channel(), coalescing=self.coalescing, **self._connection_options()
-        )
 
     async def _columns(
         self, questions: Iterable[Question], **options: Unpack[CallOptions]

@@ -10,6 +10,8 @@ import grpc
 
 from seq2sum import _errors
 from seq2sum._calls import Call, CallFactory
+from seq2sum._coalescing import Coalescing
+from seq2sum._coalescing_tasks import TaskCoalescer
 from seq2sum._connection_hints import ClientIdentity
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Overloaded, Seq2SumError
@@ -33,6 +35,7 @@ class AsyncConnection:
         identity: ClientIdentity,
         max_in_flight: int,
         headers: Callable[[CallTarget], tuple[Header, ...]],
+        coalescing: Coalescing | None,
         shadow: Shadow | None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -45,12 +48,15 @@ class AsyncConnection:
         self._shadow = shadow
         self._shadow_calls: set[asyncio.Task[None]] = set()
         self._closed = False
+        self.coalescer = TaskCoalescer(coalescing, self) if coalescing else None
 
     async def close(self) -> None:
         """Closes the channel; calls in flight fail."""
         self._closed = True
         for task in self._shadow_calls:
             task.cancel()
+        if self.coalescer is not None:
+            await self.coalescer.close()
         await self._channel.close()
 
     async def call(self, call: Call[Result], target: CallTarget, deadline: Deadline) -> Result:

@@ -17,17 +17,17 @@ from typing import Any, Unpack
 from seq2sum import _calls, _examples, _predict_calls
 from seq2sum._async_base_client import AsyncBaseClient
 from seq2sum._batches import async_batches, stacked
-from seq2sum._calls import CallFactory
 from seq2sum._deadline import Deadline
-from seq2sum._errors import InvalidRequest
+from seq2sum._errors import InvalidRequest, UnexpectedResponse
 from seq2sum._examples import Classifications, Examples, Regressions
+from seq2sum._merged_predictions import mergeable
 from seq2sum._nested_lists import InvalidValue
 from seq2sum._options import CallOptions, CallTarget
-from seq2sum._predict_calls import DEFAULT_SIGNATURE
+from seq2sum._predict_calls import DEFAULT_SIGNATURE, PredictFactory
 from seq2sum._prediction import Prediction
 from seq2sum._versions import ModelMetadata
 
-Build = Callable[[ModelMetadata], CallFactory[Prediction]]
+Build = Callable[[ModelMetadata], PredictFactory]
 """Makes a Predict call by the signatures of a version; raises InvalidValue."""
 
 
@@ -58,7 +58,7 @@ class AsyncModelClient(AsyncBaseClient):
         build = partial(_predict_calls.predict, inputs, signature=signature, outputs=outputs)
         make = await self._make(build, target, deadline)
         try:
-            prediction = await self._open().call_with_shadow(make, target, deadline)
+            prediction = await self._call(make, target, deadline)
         except InvalidRequest as error:
             return await self._predict_again(build, target, deadline, error)
         self._signatures.answered(target.servable, prediction.version)
@@ -132,9 +132,7 @@ class AsyncModelClient(AsyncBaseClient):
         target, deadline = self._resolve(**options)
         return await self._open().call(_calls.model_metadata(target.servable), target, deadline)
 
-    async def _make(
-        self, build: Build, target: CallTarget, deadline: Deadline
-    ) -> CallFactory[Prediction]:
+    async def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
         """Returns a call by the known signatures; fetches them if it does not fit them."""
         known = self._signatures.get(target.servable)
         if known is not None:
@@ -144,6 +142,20 @@ class AsyncModelClient(AsyncBaseClient):
                 pass  # the model may have changed
         metadata = await self._fetch_signatures(target, deadline)
         return self._checked(partial(build, metadata), target)
+
+    async def _call(
+        self, make: PredictFactory, target: CallTarget, deadline: Deadline
+    ) -> Prediction:
+        """Makes a Predict, which concurrent ones share if the client coalesces."""
+        connection = self._open()
+        if connection.coalescer is not None and (request := mergeable(make, target)) is not None:
+            try:
+                shared: Prediction = await connection.coalescer.submit(request, target, deadline)
+            except (InvalidRequest, UnexpectedResponse):
+                pass  # perhaps because of the inputs of another caller
+            else:
+                return shared
+        return await connection.call_with_shadow(make, target, deadline)
 
     async def _predict_again(
         self, build: Build, target: CallTarget, deadline: Deadline, error: InvalidRequest

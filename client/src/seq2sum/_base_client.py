@@ -41,7 +41,6 @@ class BaseClient:
 
     _default_model: ClassVar[str | None] = None
     """The model's name if the configuration has none."""
-    _can_coalesce: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -75,8 +74,8 @@ class BaseClient:
                 split.
             timeout: Seconds for each method call, all of its RPCs together; None for no limit.
             max_in_flight: Most RPCs in flight; further ones wait in the client.
-            coalescing: Limits for sharing RPCs between concurrent calls of `add`; None for one
-                RPC per call.
+            coalescing: Limits for sharing RPCs between concurrent calls of `predict` or `add`;
+                None for one RPC per call.
             split: Weights of labels or versions, for calls that name neither; another program can
                 change those of a `SplitFile`.
             shadow: A second version that receives a copy of the calls.
@@ -104,8 +103,6 @@ class BaseClient:
         self.model, self.label = servable.model, servable.label
         if label is not None and split is not None:
             raise ValueError("label and split exclude each other: a split chooses the label")
-        if coalescing is not None and not self._can_coalesce:
-            raise ValueError("coalescing needs a client of addition: see Client and AsyncClient")
         self.timeout = None if timeout is None else seconds("timeout", timeout)
         self.max_in_flight = integer("max_in_flight", max_in_flight, least=1)
         self.coalescing = coalescing
@@ -149,6 +146,7 @@ class BaseClient:
             "identity": self._identity(),
             "max_in_flight": self.max_in_flight,
             "headers": self._headers,
+            "coalescing": self.coalescing,
             "shadow": self.shadow,
         }
 

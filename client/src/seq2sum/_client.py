@@ -8,7 +8,6 @@ from itertools import chain, islice
 from typing import ClassVar, Unpack
 
 from seq2sum._calls import ROWS_PER_CALL, PendingCall
-from seq2sum._chunk_connection import ChunkConnection
 from seq2sum._deadline import Deadline
 from seq2sum._model_client import ModelClient
 from seq2sum._numbers import integer
@@ -33,8 +32,6 @@ class Client(ModelClient):
     """
 
     _default_model: ClassVar[str | None] = MODEL_NAME
-    _can_coalesce: ClassVar[bool] = True
-    _connection: ChunkConnection | None
 
     def add(self, question: Question, **options: Unpack[CallOptions]) -> Answer:
         """Returns the answer to one question like `"53+42"`.
@@ -50,10 +47,13 @@ class Client(ModelClient):
         """
         (target, deadline), connection = self._resolve(**options), self._open()
         if connection.coalescer is not None:
-            answer = connection.coalescer.add(question, target, deadline)
+            answer: Answer = connection.coalescer.submit(
+                calls.mergeable(question, target), target, deadline
+            )
         else:
             [chunk] = chunks([question])
-            [answer] = connection.predict(chunk, target, deadline).answers()
+            make = partial(calls.predict, chunk)
+            [answer] = connection.call_with_shadow(make, target, deadline).answers()
         if answer.error:
             raise answer.error
         return answer
@@ -147,16 +147,6 @@ class Client(ModelClient):
         """
         target, deadline = self._resolve(**options)
         return self._open().call(calls.describe(target.servable), target, deadline)
-
-    def _open(self) -> ChunkConnection:
-        connection = super()._open()
-        assert isinstance(connection, ChunkConnection)
-        return connection
-
-    def _connect(self) -> ChunkConnection:
-        return ChunkConnection(
-            self._channel(), coalescing=self.coalescing, **self._connection_options()
-        )
 
     def _columns(
         self, questions: Iterable[Question], **options: Unpack[CallOptions]

@@ -11,6 +11,8 @@ import grpc
 
 from seq2sum import _errors, _forks
 from seq2sum._calls import Call, CallFactory, PendingCall
+from seq2sum._coalescing import Coalescing
+from seq2sum._coalescing_threads import ThreadCoalescer
 from seq2sum._connection_hints import ClientIdentity
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Overloaded, Seq2SumError
@@ -34,6 +36,7 @@ class Connection:
         identity: ClientIdentity,
         max_in_flight: int,
         headers: Callable[[CallTarget], tuple[Header, ...]],
+        coalescing: Coalescing | None,
         shadow: Shadow | None,
     ) -> None:
         self._channel = channel
@@ -45,6 +48,7 @@ class Connection:
         self._shadow = shadow
         self._shadow_slots = threading.BoundedSemaphore(shadow.max_in_flight if shadow else 1)
         self._closed = False
+        self.coalescer = ThreadCoalescer(coalescing, self) if coalescing else None
 
     def close(self) -> None:
         """Closes the channel; calls in flight fail."""

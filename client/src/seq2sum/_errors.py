@@ -149,8 +149,8 @@ def deadline_exceeded(target: str, servable: Servable) -> DeadlineExceeded:
 
 
 def overloaded(pending: int, target: str, servable: Servable) -> Overloaded:
-    """Returns the error of a question that the client refuses to queue."""
-    details = f"{pending} questions are waiting for a call already: send fewer at once"
+    """Returns the error of a request that the client refuses to queue."""
+    details = f"{pending} requests are waiting for a call already: send fewer at once"
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     return Overloaded(details, code=code, target=target, servable=servable)
 

@@ -8,18 +8,19 @@ from typing import Any, Unpack
 
 from seq2sum import _calls, _examples, _predict_calls
 from seq2sum._batches import batches, stacked
-from seq2sum._calls import CallFactory, PendingCall
+from seq2sum._calls import PendingCall
 from seq2sum._deadline import Deadline
-from seq2sum._errors import InvalidRequest
+from seq2sum._errors import InvalidRequest, UnexpectedResponse
 from seq2sum._examples import Classifications, Examples, Regressions
+from seq2sum._merged_predictions import mergeable
 from seq2sum._nested_lists import InvalidValue
 from seq2sum._options import CallOptions, CallTarget
-from seq2sum._predict_calls import DEFAULT_SIGNATURE
+from seq2sum._predict_calls import DEFAULT_SIGNATURE, PredictFactory
 from seq2sum._prediction import Prediction
 from seq2sum._sync_base_client import SyncBaseClient
 from seq2sum._versions import ModelMetadata
 
-Build = Callable[[ModelMetadata], CallFactory[Prediction]]
+Build = Callable[[ModelMetadata], PredictFactory]
 """Makes a Predict call by the signatures of a version; raises InvalidValue."""
 
 
@@ -63,7 +64,7 @@ class ModelClient(SyncBaseClient):
         build = partial(_predict_calls.predict, inputs, signature=signature, outputs=outputs)
         make = self._make(build, target, deadline)
         try:
-            prediction = self._open().call_with_shadow(make, target, deadline)
+            prediction = self._call(make, target, deadline)
         except InvalidRequest as error:
             return self._predict_again(build, target, deadline, error)
         self._signatures.answered(target.servable, prediction.version)
@@ -173,9 +174,7 @@ class ModelClient(SyncBaseClient):
         target, deadline = self._resolve(**options)
         return self._open().call(_calls.model_metadata(target.servable), target, deadline)
 
-    def _make(
-        self, build: Build, target: CallTarget, deadline: Deadline
-    ) -> CallFactory[Prediction]:
+    def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
         """Returns a call by the known signatures; fetches them if it does not fit them."""
         known = self._signatures.get(target.servable)
         if known is not None:
@@ -185,6 +184,18 @@ class ModelClient(SyncBaseClient):
                 pass  # the model may have changed
         metadata = self._fetch_signatures(target, deadline)
         return self._checked(partial(build, metadata), target)
+
+    def _call(self, make: PredictFactory, target: CallTarget, deadline: Deadline) -> Prediction:
+        """Makes a Predict, which concurrent ones share if the client coalesces."""
+        connection = self._open()
+        if connection.coalescer is not None and (request := mergeable(make, target)) is not None:
+            try:
+                shared: Prediction = connection.coalescer.submit(request, target, deadline)
+            except (InvalidRequest, UnexpectedResponse):
+                pass  # perhaps because of the inputs of another caller
+            else:
+                return shared
+        return connection.call_with_shadow(make, target, deadline)
 
     def _predict_again(
         self, build: Build, target: CallTarget, deadline: Deadline, error: InvalidRequest

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from seq2sum._calls import Call, CallFactory
+from seq2sum._calls import Call
 from seq2sum._dtypes import shape_text
 from seq2sum._errors import UnexpectedResponse
 from seq2sum._methods import PREDICT
@@ -21,13 +22,43 @@ DEFAULT_SIGNATURE = "serving_default"
 """The signature that servers use if a request names none."""
 
 
+@dataclass(frozen=True, slots=True)
+class PredictFactory:
+    """A Predict whose inputs fit a signature, for any servable."""
+
+    request: predict_pb2.PredictRequest
+    """The inputs and the names of the outputs."""
+    metadata: ModelMetadata
+    """The signatures by which the inputs were checked."""
+    signature: str
+    """The name of the signature."""
+
+    @property
+    def spec(self) -> SignatureSpec:
+        """The signature."""
+        return self.metadata.signatures[self.signature]
+
+    def __call__(self, servable: Servable) -> Call[Prediction]:
+        """Returns the call."""
+        sent = self.request
+        if sent.HasField("model_spec"):  # the call is repeated, and the first may be in flight
+            sent = predict_pb2.PredictRequest()
+            sent.CopyFrom(self.request)
+        sent.model_spec.CopyFrom(servable.spec())
+        sent.model_spec.signature_name = self.signature
+        return Call(PREDICT, servable, sent, self._read)
+
+    def _read(self, response: predict_pb2.PredictResponse) -> Prediction:
+        return _prediction(response, self.metadata, self.spec, list(self.request.output_filter))
+
+
 def predict(
     inputs: Any,
     metadata: ModelMetadata,
     *,
     signature: str = DEFAULT_SIGNATURE,
     outputs: Collection[str] | None = None,
-) -> CallFactory[Prediction]:
+) -> PredictFactory:
     """Returns a Predict call for the model versions that have these signatures.
 
     Args:
@@ -51,19 +82,7 @@ def predict(
                 f"invalid input {name!r} of signature {signature!r}: {error}"
             ) from error
 
-    def read(response: predict_pb2.PredictResponse) -> Prediction:
-        return _prediction(response, metadata, spec, wanted)
-
-    def make(servable: Servable) -> Call[Prediction]:
-        sent = request
-        if request.HasField("model_spec"):  # the call is repeated, and the first may be in flight
-            sent = predict_pb2.PredictRequest()
-            sent.CopyFrom(request)
-        sent.model_spec.CopyFrom(servable.spec())
-        sent.model_spec.signature_name = signature
-        return Call(PREDICT, servable, sent, read)
-
-    return make
+    return PredictFactory(request, metadata, signature)
 
 
 def _signature(metadata: ModelMetadata, name: str) -> SignatureSpec:

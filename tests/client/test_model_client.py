@@ -127,6 +127,8 @@ def test_only_the_requested_outputs_are_returned(client):
         (["x"], {"outputs": ["nope"]}, ("unknown outputs ['nope']: signature 'serving_default' has "
                                        "['score']")),
         (["x"], {"outputs": []}, "no outputs"),
+        (["x"], {"outputs": 5}, "invalid outputs 5: expected names of outputs"),
+        (["x"], {"outputs": [5]}, "unknown outputs [5]"),
     ],
 )  # fmt: skip
 def test_inputs_that_do_not_fit_are_refused_before_the_call(client, server, inputs, options, text):
@@ -318,7 +320,7 @@ def test_rows_that_do_not_fit_end_the_stream(client, rows, text):
 
 
 def test_a_single_input_is_not_a_stream(client):
-    for inputs in ({"text": ["x"]}, "text", b"text"):
+    for inputs in ({"text": ["x"]}, "text", b"text", 5, None):
         with pytest.raises(TypeError, match=r"see predict\(\)"):
             client.predict_stream(inputs)
     with pytest.raises(ValueError, match="batch_size"):

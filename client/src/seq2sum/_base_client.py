@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from types import EllipsisType
 from typing import Any, ClassVar, TypeVar
 
@@ -158,7 +158,8 @@ class BaseClient:
         Raises:
             TypeError: The inputs are those of a single call, not a stream.
         """
-        if isinstance(inputs, Mapping | str | bytes):
+        single = isinstance(inputs, Mapping | str | bytes)
+        if single or not isinstance(inputs, Iterable | AsyncIterable):
             raise TypeError("expected an iterable of inputs, not those of one call: see predict()")
         rows = batch_size
         if rows is not None:

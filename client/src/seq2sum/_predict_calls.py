@@ -122,6 +122,8 @@ def _wanted_outputs(
     """Returns the outputs to request; none for all."""
     if outputs is None:
         return []
+    if not isinstance(outputs, str | Collection):
+        raise InvalidValue(f"invalid outputs {outputs!r}: expected names of outputs")
     wanted = [outputs] if isinstance(outputs, str) else list(dict.fromkeys(outputs))
     unknown = [name for name in wanted if name not in spec.outputs]
     if unknown or not wanted:

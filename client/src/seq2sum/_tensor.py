@@ -6,6 +6,7 @@ import importlib
 import math
 import reprlib
 import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,25 @@ class Tensor:
         content = widened(self.content) if self.dtype == BFLOAT16 else self.content
         typestr = DTYPES[self.dtype].typestr
         return {"version": 3, "shape": self.shape, "typestr": typestr, "data": content}
+
+    def __buffer__(self, flags: int) -> memoryview:
+        """The tensor for `memoryview` (Python 3.12 and later).
+
+        Raises:
+            BufferError: A memoryview cannot have its values: strings, complex numbers, bfloat16,
+                or none at all. numpy uses the array interface then.
+        """
+        del flags  # the view is read-only and contiguous, and a consumer checks that
+        dtype = DTYPES[self.dtype]
+        unfit = dtype.kind == "c" or dtype.name == BFLOAT16 or 0 in self.shape
+        if isinstance(self.content, tuple) or unfit or sys.byteorder == "big":
+            raise BufferError(f"a tensor of {self.dtype} {shape_text(self.shape)} has no buffer")
+        view: Any = memoryview(self.content)
+        try:
+            found: memoryview = view.cast(dtype.code, self.shape)
+        except ValueError as error:  # Python 3.11 has no half, and 64 dimensions are the limit
+            raise BufferError(str(error)) from error
+        return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         """Returns a numpy array."""

@@ -23,7 +23,7 @@ demo: setup ## Train, export, serve and call the model, with every command shown
 	@$(BIN)/python tools/demo.py
 
 test-quick: setup ## Run the tests without TensorFlow and without server processes (1 min)
-	$(BIN)/python -m pytest --quick
+	$(BIN)/python -m pytest --quick --numprocesses 2 --dist worksteal
 
 # Two processes share two cores: the first waits for servers and for the demo, which trains; the
 # second computes.

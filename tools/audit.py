@@ -1,8 +1,8 @@
-"""Known vulnerabilities of what goes into the images: pip-audit over the locks.
+"""Checks the locked dependencies of the images for known vulnerabilities, with pip-audit.
 
-Run by `make audit`. The auditor lives in an environment of its own for as long as it runs, and asks
-an advisory service on the internet. A service that does not know a distribution says nothing about
-it: what was not answered for counts as not audited, and never as safe.
+Run by `make audit`. pip-audit is installed into a temporary environment and queries an advisory
+service on the internet. A distribution that the service does not know counts as not audited, and
+not as safe.
 """
 
 from __future__ import annotations
@@ -19,85 +19,85 @@ from typing import Any
 FOLDER = Path("serving/docker")
 AUDITOR = "pip-audit==2.10.1"
 SERVICES = ("osv", "pypi")
-"""Asked in this order, until one answers for everything."""
+"""Queried in this order, until one knows every distribution."""
 SAFE, FOUND, NOT_AUDITED = 0, 1, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What a service says of a lock."""
+    """The reply of an advisory service for a lock."""
 
-    asked: int
-    """Distributions that it answered for."""
+    audited: int
+    """Number of distributions that it knows."""
     unknown: tuple[str, ...]
-    """Those that it says nothing about, and why."""
+    """Distributions that it does not know, with the reason."""
     vulnerable: tuple[str, ...]
     """A line for each vulnerability."""
 
 
 def read(report: dict[str, Any]) -> Audit:
-    """A report of pip-audit's."""
+    """Parses a report of pip-audit."""
     entries = report["dependencies"]
     unknown = [
         f"{each['name']}: {each['skip_reason']}" for each in entries if "skip_reason" in each
     ]
     vulnerable = [
-        f"{each['name']} {each['version']}: {', '.join([one['id'], *one['aliases']])}; fixed in "
-        f"{', '.join(one['fix_versions']) or 'no version yet'}"
+        f"{each['name']} {each['version']}: {', '.join([found['id'], *found['aliases']])}; fixed "
+        f"in {', '.join(found['fix_versions']) or 'no version yet'}"
         for each in entries
-        for one in each.get("vulns", ())
+        for found in each.get("vulns", ())
     ]
     return Audit(len(entries) - len(unknown), tuple(unknown), tuple(vulnerable))
 
 
-def auditor(folder: Path) -> Path:
-    """An environment with pip-audit in it; its Python."""
+def install_auditor(folder: Path) -> Path:
+    """Creates an environment with pip-audit, and returns its Python."""
     python = folder / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     subprocess.run([python, "-m", "pip", "install", "--quiet", AUDITOR], check=True)
     return python
 
 
-def ask(python: Path, service: str, lock: Path) -> Audit | str:
-    """What a service says of a lock, or why it says nothing."""
+def query(python: Path, service: str, lock: Path) -> Audit | str:
+    """Returns the reply of a service for a lock, or its error message."""
     line = [python, "-m", "pip_audit", "--vulnerability-service", service, "--format", "json"]
     line += ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "-r", lock]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     try:
         return read(json.loads(done.stdout))
-    except ValueError:  # then standard error ends with what went wrong
+    except ValueError:  # then the last line of standard error is the reason
         return (done.stderr.strip().splitlines() or ["no reason given"])[-1]
 
 
-def audited(python: Path, lock: Path) -> Audit | None:
-    """The first whole answer; None if no service gives one, which is told."""
+def audit(python: Path, lock: Path) -> Audit | None:
+    """Returns the first complete reply; None if no service has one, which is logged."""
     for service in SERVICES:
-        answer = ask(python, service, lock)
-        if isinstance(answer, Audit) and not answer.unknown:
-            return answer
-        if isinstance(answer, Audit):
-            answer = f"nothing is known there of {len(answer.unknown)}, as {answer.unknown[0]}"
-        print(f"audit: {lock}: {service}: {answer}", file=sys.stderr)
+        reply = query(python, service, lock)
+        if isinstance(reply, Audit) and not reply.unknown:
+            return reply
+        if isinstance(reply, Audit):
+            reply = f"{len(reply.unknown)} distributions are unknown, such as {reply.unknown[0]}"
+        print(f"audit: {lock}: {service}: {reply}", file=sys.stderr)
     return None
 
 
-def verdict(audits: dict[Path, Audit | None]) -> int:
-    """Tells what was found; gives back the exit code."""
-    for lock, audit in audits.items():
-        if audit is None:
+def report(audits: dict[Path, Audit | None]) -> int:
+    """Prints the vulnerabilities, and returns the exit code."""
+    for lock, found in audits.items():
+        if found is None:
             print(f"{lock}  not audited")
             continue
-        found = len(audit.vulnerable) or "none"
-        print(f"{lock}  {audit.asked} distributions, known vulnerabilities: {found}")
-        for line in audit.vulnerable:
+        count = len(found.vulnerable) or "none"
+        print(f"{lock}  {found.audited} distributions, known vulnerabilities: {count}")
+        for line in found.vulnerable:
             print(f"  {line}")
-    if any(audit and audit.vulnerable for audit in audits.values()):
-        print("raise the versions in constraints.txt, then: make lock", file=sys.stderr)
+    if any(found and found.vulnerable for found in audits.values()):
+        print("raise the versions in constraints.txt, then run make lock", file=sys.stderr)
         return FOUND
     if None in audits.values():
         print(
-            "audit: no advisory service answered for every lock, so nothing is proven; run it "
-            "where OSV's or PyPI's can be reached",
+            "audit: no advisory service replied for every lock: run it where OSV or PyPI can be "
+            "reached",
             file=sys.stderr,
         )
         return NOT_AUDITED
@@ -105,14 +105,14 @@ def verdict(audits: dict[Path, Audit | None]) -> int:
 
 
 def main(_: Sequence[str] | None = None) -> int:
-    """Audits every lock; gives back the exit code."""
+    """Audits every lock, and returns the exit code."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            python = auditor(Path(folder))
+            python = install_auditor(Path(folder))
         except subprocess.CalledProcessError:
-            print(f"audit: {AUDITOR} cannot be installed: see above", file=sys.stderr)
+            print(f"audit: {AUDITOR} cannot be installed, see above", file=sys.stderr)
             return NOT_AUDITED
-        return verdict({lock: audited(python, lock) for lock in sorted(FOLDER.glob("*.lock"))})
+        return report({lock: audit(python, lock) for lock in sorted(FOLDER.glob("*.lock"))})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""An authority for development, and the certificates that it signs: X.509, without any file.
+"""A certificate authority for development, and the X.509 certificates that it issues.
 
-Keys are P-256: small, and every TLS library takes them. An authority signs for servers and for
-clients, and for no other authority.
+Keys are P-256, which are small and supported by every TLS library. An authority issues certificates
+for servers and clients, but not for other authorities.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AUTHORITY_DAYS = 3650
 SKEW = timedelta(hours=1)
-"""Certificates count from a little earlier: clocks of machines differ."""
+"""Certificates are valid from a little earlier, since clocks differ."""
 KEY_USES = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
     "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
 )  # fmt: skip
 
 
-class TooLong(Exception):
-    """A certificate would outlive its authority."""
+class ValidityTooLong(Exception):
+    """The certificate would expire after its authority."""
 
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """From when on, and for how long."""
+    """The validity period of a certificate."""
 
     now: datetime
     days: int
 
     @property
     def until(self) -> datetime:
-        """When it ends."""
+        """The end of the period."""
         return self.now + timedelta(days=self.days)
 
 
@@ -52,12 +52,12 @@ class Identity:
 
     @property
     def certificate_pem(self) -> bytes:
-        """The certificate as text."""
+        """The certificate in PEM."""
         return pem(self.certificate)
 
     @property
     def key_pem(self) -> bytes:
-        """The key as text, without a password."""
+        """The key in PEM, not encrypted."""
         return self.key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -65,80 +65,80 @@ class Identity:
         )
 
 
-def an_authority(now: datetime) -> Identity:
-    """It signs itself, and nobody who could sign."""
+def create_authority(now: datetime) -> Identity:
+    """Returns a new authority, which cannot sign other authorities."""
     key = ec.generate_private_key(ec.SECP256R1())
-    # A name of its own: two authorities are trusted at a time while one follows the other.
-    name = _named(f"seq2sum development authority {secrets.token_hex(4)}")
-    made = (
+    # A unique name: two authorities are trusted while one replaces the other.
+    name = _common_name(f"seq2sum development authority {secrets.token_hex(4)}")
+    builder = (
         _builder(name, name, key, Validity(now, AUTHORITY_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage("key_cert_sign", "crl_sign"), critical=True)
     )
-    return Identity(made.sign(key, hashes.SHA256()), key)
+    return Identity(builder.sign(key, hashes.SHA256()), key)
 
 
-def a_server(authority: Identity, validity: Validity, hosts: Sequence[str]) -> Identity:
-    """For every name and address that clients may call it by."""
+def issue_server(authority: Identity, validity: Validity, hosts: Sequence[str]) -> Identity:
+    """Returns a server's certificate for host names and IP addresses."""
     names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
-    return _issued(authority, validity, "seq2sum server", ExtendedKeyUsageOID.SERVER_AUTH, names)
+    return _issue(authority, validity, "seq2sum server", ExtendedKeyUsageOID.SERVER_AUTH, names)
 
 
-def a_client(authority: Identity, validity: Validity) -> Identity:
-    """For whoever may ask."""
-    return _issued(authority, validity, "seq2sum client", ExtendedKeyUsageOID.CLIENT_AUTH)
+def issue_client(authority: Identity, validity: Validity) -> Identity:
+    """Returns a client's certificate."""
+    return _issue(authority, validity, "seq2sum client", ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 def hosts_of(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The names and addresses that a server's certificate is for."""
+    """Returns the host names and IP addresses of a server's certificate."""
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return tuple(str(name.value) for name in names)
 
 
 def pem(certificate: x509.Certificate) -> bytes:
-    """The certificate as text."""
+    """Returns a certificate in PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _issued(
+def _issue(
     authority: Identity,
     validity: Validity,
     name: str,
     purpose: x509.ObjectIdentifier,
-    *more: x509.ExtensionType,
+    *extensions: x509.ExtensionType,
 ) -> Identity:
-    """A certificate for one purpose, signed by the authority.
+    """Returns a certificate for one purpose, signed by the authority.
 
     Raises:
-        TooLong: The authority ends before it.
+        ValidityTooLong: The authority expires before the certificate.
     """
     signer = authority.certificate
     left = (signer.not_valid_after_utc - validity.now).days
     if validity.days > left:
-        raise TooLong(
-            f"the authority has {max(left, 0)} days left, and not {validity.days}: name fewer with "
-            "--days, or make its successor with --renew ca"
+        raise ValidityTooLong(
+            f"the authority expires in {max(left, 0)} days, before the certificate would in "
+            f"{validity.days}: use fewer --days, or replace the authority with --renew ca"
         )
     key = ec.generate_private_key(ec.SECP256R1())
-    by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
+    signer_key = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
         signer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     )
-    made = (
-        _builder(_named(name), signer.subject, key, validity)
+    builder = (
+        _builder(_common_name(name), signer.subject, key, validity)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage("digital_signature"), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-        .add_extension(by, critical=False)
+        .add_extension(signer_key, critical=False)
     )
-    for extension in more:
-        made = made.add_extension(extension, critical=False)
-    return Identity(made.sign(authority.key, hashes.SHA256()), key)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return Identity(builder.sign(authority.key, hashes.SHA256()), key)
 
 
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, validity: Validity
 ) -> x509.CertificateBuilder:
-    """What every certificate has."""
+    """Returns a builder with the fields that all certificates have."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -155,7 +155,7 @@ def _key_usage(*allowed: str) -> x509.KeyUsage:
     return x509.KeyUsage(**{use: use in allowed for use in KEY_USES})
 
 
-def _named(common_name: str) -> x509.Name:
+def _common_name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 

@@ -1,8 +1,7 @@
-"""Certificates for development: an authority, and a server and a client that it vouches for.
+"""Creates certificates for development: an authority, and a server and a client signed by it.
 
-Run by `make certs`. A set is made whole beside its folder and takes its place by rename: nobody
-ever finds a certificate without its key. In production an authority of your own issues them, and
-its key is nowhere near the servers; here it lies beside them, so that they can be renewed.
+Run by `make certs`. A set is created in a temporary folder and renamed, so that a certificate never
+exists without its key. In production, use an authority whose key is not stored next to the servers.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
-from authority import TooLong, Validity
+from authority import Validity, ValidityTooLong
 from tls_files import HOSTS, NAMES, Certificates, Refused, new, read, renewed, without_older
 
 DESCRIPTION = """\
-Makes what TLS in both directions needs on one machine: an authority of its own, a certificate for
-servers and one for clients, and the file that TensorFlow Serving reads.
+Creates what mutual TLS needs on one machine: an authority, a certificate for servers and one for
+clients, and the configuration file of TensorFlow Serving.
 
-  ca.pem                  who is trusted: for clients (--ca); the server has it in ssl.config
-  server.pem  server.key  the server, for Envoy and others that read files
-  ssl.config              the server, for --ssl_config_file, which wants PEM text and no paths
+  ca.pem                  trusted authorities: for clients (--ca); ssl.config contains it too
+  server.pem  server.key  the server, for Envoy and others that read PEM files
+  ssl.config              the server, for --ssl_config_file, which takes PEM text instead of paths
   client.pem  client.key  a client, for --cert and --key
-  ca.key                  signs the next ones: keep it away from servers and images
+  ca.key                  signs further certificates: keep it away from servers and images
 """
 EXAMPLES = """\
 examples:
-  make certs                                         everything, once
+  make certs                                         create everything
   make certs CERTS="--renew server"                  a new server certificate of the same authority
   make certs CERTS="--host sums.example 10.0.0.7"    for other names and addresses
-  make certs CERTS="--days 30 --force"               everything anew, the authority too
+  make certs CERTS="--days 30 --force"               replace everything, including the authority
 
-one authority after another, without a failed call; after each step hand the files to everybody:
+replace the authority without a failed call; distribute the files after each step:
   make certs CERTS="--renew ca"                      ca.pem and ssl.config trust both
-  make certs CERTS="--renew server client"           certificates of the new one
-  make certs CERTS="--drop-old-ca"                   nobody trusts the old one any longer
+  make certs CERTS="--renew server client"           certificates of the new authority
+  make certs CERTS="--drop-old-ca"                   trust the new authority only
 
-exit codes: 0 done, 2 nothing was done, and why
+exit codes: 0 done, 2 invalid request, nothing was changed
 """
 HOST_NAME = re.compile(
     r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
@@ -51,124 +50,135 @@ HOST_NAME = re.compile(
 )
 DAYS = 365
 SECRET, PUBLIC = 0o600, 0o644
-NOTHING_DONE = 2
+USAGE_ERROR = 2
 
 
-def wanted(chosen: argparse.Namespace) -> Certificates:
-    """The set that the command line asks for.
+def create(options: argparse.Namespace) -> Certificates:
+    """Returns the set that the command line requests.
 
     Raises:
-        Refused: It would overwrite what nobody gave up, or there is nothing to renew.
-        TooLong: A certificate would outlive its authority.
+        Refused: It would overwrite existing files, or there is nothing to renew.
+        ValidityTooLong: A certificate would expire after its authority.
     """
-    folder, validity = chosen.out, Validity(datetime.now(UTC), chosen.days)
-    there = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    if foreign := [name for name in there if name not in NAMES]:
-        raise Refused(f"{folder}/{foreign[0]} is not of this tool: name another folder with --out")
-    if chosen.drop_old_ca:
-        return without_older(read(folder))
-    if chosen.renew:
-        return renewed(read(folder), chosen.renew, validity, chosen.host)
-    if there and not chosen.force:
+    folder, validity = options.out, Validity(datetime.now(UTC), options.days)
+    existing = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    if foreign := [name for name in existing if name not in NAMES]:
         raise Refused(
-            f"{folder} has certificates:\n{read(folder).summary()}\n--renew server, client or ca "
-            "makes new ones; --force makes everything anew, and no old client is trusted then"
+            f"{folder}/{foreign[0]} is not a file of this tool: choose another folder with --out"
         )
-    return new(validity, chosen.host)
+    if options.drop_old_ca:
+        return without_older(read(folder))
+    if options.renew:
+        return renewed(read(folder), options.renew, validity, options.host)
+    if existing and not options.force:
+        raise Refused(
+            f"{folder} has certificates already:\n{read(folder).summary()}\n"
+            "renew them with --renew server, client or ca, or replace everything with --force; "
+            "then existing clients are not trusted"
+        )
+    return new(validity, options.host)
 
 
 def publish(files: Mapping[str, bytes], folder: Path) -> None:
-    """Puts the whole set in place at once; if that fails, what was there is there."""
+    """Replaces the folder by a set of files; if that fails, the folder is unchanged."""
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        made, before = aside / "new", aside / "before"
-        made.mkdir()
+        new, previous = temporary / "new", temporary / "previous"
+        new.mkdir()
         for name, content in files.items():
-            path = made / name
+            path = new / name
             path.touch(SECRET if b"PRIVATE KEY" in content else PUBLIC)
             path.write_bytes(content)
         if folder.exists():
-            os.rename(folder, before)
+            os.rename(folder, previous)
         try:
-            os.rename(made, folder)
+            os.rename(new, folder)
         except BaseException:
-            if before.exists():
-                os.rename(before, folder)
+            if previous.exists():
+                os.rename(previous, folder)
             raise
     finally:
-        shutil.rmtree(aside)
+        shutil.rmtree(temporary)
 
 
 def host(text: str) -> str:
-    """A host's name or address, without a port."""
+    """Parses a host name or an IP address."""
     try:
         return str(ip_address(text))
     except ValueError:
         if HOST_NAME.fullmatch(text):
             return text.lower()
-    raise argparse.ArgumentTypeError(f"{text!r} is no host's name or IP address (without a port)")
+    raise argparse.ArgumentTypeError(
+        f"invalid host {text!r}: expected a host name or an IP address, without a port"
+    )
 
 
 def days(text: str) -> int:
-    """From 1 on."""
+    """Parses a number of days."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days from 1 on")
+        raise argparse.ArgumentTypeError(f"invalid number of days {text!r}: expected 1 or more")
     return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = argparse.ArgumentParser(
+    """Returns the parser of the command line."""
+    top = argparse.ArgumentParser(
         prog="certs",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument(
-        "--out", type=Path, default=Path("certs"), metavar="DIR", help="where to (default: certs)"
+    top.add_argument(
+        "--out",
+        type=Path,
+        default=Path("certs"),
+        metavar="DIR",
+        help="the folder of the files (default: certs)",
     )
-    made.add_argument(
+    top.add_argument(
         "--days",
         type=days,
         default=DAYS,
         metavar="N",
-        help="how long the server's and the client's are good for (default: %(default)s)",
+        help="validity of the server's and the client's certificate (default: %(default)s)",
     )
-    made.add_argument(
+    top.add_argument(
         "--host",
         type=host,
         nargs="+",
         metavar="NAME",
-        help="names and IP addresses that clients call the servers by (default: "
-        f"{' '.join(HOSTS)}; with --renew those of before)",
+        help="host names and IP addresses of the servers (default: "
+        f"{' '.join(HOSTS)}; with --renew the previous ones)",
     )
-    what = made.add_mutually_exclusive_group()
-    what.add_argument(
+    action = top.add_mutually_exclusive_group()
+    action.add_argument(
         "--renew",
         nargs="+",
         choices=("server", "client", "ca"),
-        help="make these anew and keep the rest",
+        help="replace these and keep the rest",
     )
-    what.add_argument("--drop-old-ca", action="store_true", help="trust the newest authority only")
-    what.add_argument("--force", action="store_true", help="make everything anew")
-    return made
+    action.add_argument(
+        "--drop-old-ca", action="store_true", help="trust the newest authority only"
+    )
+    action.add_argument("--force", action="store_true", help="replace everything")
+    return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Makes the files; gives back the exit code."""
-    chosen = parser().parse_args(arguments)
+    """Creates the files, and returns the exit code."""
+    options = parser().parse_args(arguments)
     try:
-        certificates = wanted(chosen)
-        publish(certificates.files(), chosen.out)
-    except (Refused, TooLong) as error:
+        certificates = create(options)
+        publish(certificates.files(), options.out)
+    except (Refused, ValidityTooLong) as error:
         print(f"certs: {error}", file=sys.stderr)
-        return NOTHING_DONE
+        return USAGE_ERROR
     except OSError as error:
-        print(f"certs: cannot write {chosen.out}: {error.strerror}", file=sys.stderr)
-        return NOTHING_DONE
-    print(f"{chosen.out}\n{certificates.summary()}")
+        print(f"certs: cannot write {options.out}: {error.strerror}", file=sys.stderr)
+        return USAGE_ERROR
+    print(f"{options.out}\n{certificates.summary()}")
     return 0
 
 

@@ -33,7 +33,7 @@ DOCSTRING = re.compile(r"(What|How|Who|Whoever|Why|Where)\b|Whether (it|this|tha
 """Openings that make a reader guess; a docstring defines a thing or says what a function does."""
 PROSE = {
     r"\b(tell|tells|told|telling)\b": "report, return, raise, log or show",
-    r"\b(is|are) no (?!longer\b|(?:more|different|less|fewer)\b)": "is not a valid ...",
+    r"(?<![Tt]here )\b(is|are) no (?!(longer|more|different|less|fewer)\b)": "is not a valid ...",
     r"\b(says|said) of (itself|themselves)\b": "reports",
     r"\b[Ww]hoever\b": "the caller, the client, the user",
     r"\b(of|on|by) (its|their) own\b": "separate, by itself",

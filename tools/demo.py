@@ -1,7 +1,7 @@
-"""The way through, from nothing to an answer: train, evaluate, export, serve, ask.
+"""The demo, run by `make demo`: trains, evaluates, exports and serves a model, and calls it.
 
-Run by `make demo`. Every command is shown before it runs, so that it can be repeated by hand.
-Works in the current folder: the run goes to runs/, the version to models/seq2sum/.
+Prints every command before it runs, so that a reader can repeat it. Writes into the current
+folder: the run into runs/, the version into models/seq2sum/.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ BIN = Path(sys.executable).parent
 BASE = Path("models", seq2sum.addition.contract.MODEL_NAME)
 QUESTIONS = ("53+42", "123+456", "999+1")
 MALFORMED = "53+4x"
-SECONDS_TO_START = 60
+START_TIMEOUT_SECONDS = 60
 
 
 def main() -> int:
-    """Runs the demo; gives back the exit code."""
-    began = time.perf_counter()
+    """Runs the demo; returns the exit code."""
+    start = time.perf_counter()
     run = Path("runs", f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
-    heading("1. Train the network, then ask it every question there is")
+    heading("1. Train the network, then evaluate it on every question")
     command("seq2sum-train", "fit", "default", "--out", str(run))
     command("seq2sum-train", "evaluate", str(run))
 
@@ -43,14 +43,14 @@ def main() -> int:
         command("seq2sum", "add", "--target", target, "53+42")
         command("seq2sum", "status", "--target", target)
     print(
-        f"\nDone in {time.perf_counter() - began:.0f} s; the server is stopped, the version "
-        f"stays in {BASE}.\nTo type the commands yourself: source {activate()}"
+        f"\nDone in {time.perf_counter() - start:.0f} s; the server has stopped, the version "
+        f"remains in {BASE}.\nTo run the commands yourself: source {activation_script()}"
     )
     return 0
 
 
 def ask(target: str) -> None:
-    """Asks through the SDK, showing the code."""
+    """Asks the questions with the Python client, and prints the code."""
     show(f'>>> client = seq2sum.Client("{target}")')
     with seq2sum.Client(target) as client:
         for question in QUESTIONS:
@@ -66,7 +66,7 @@ def ask(target: str) -> None:
 
 @contextmanager
 def server(log: Path) -> Iterator[str]:
-    """An embedded server while the block runs; yields its target."""
+    """Runs an embedded server during the block; yields its target."""
     port = free_port()
     line = [
         "seq2sum-serve",
@@ -80,7 +80,7 @@ def server(log: Path) -> Iterator[str]:
     target = f"localhost:{port}"
     try:
         wait_until_open(port, process, log)
-        print(f"it listens on {target} and logs to {log}")
+        print(f"listening on {target}, logging to {log}")
         yield target
     finally:
         process.terminate()
@@ -88,18 +88,18 @@ def server(log: Path) -> Iterator[str]:
 
 
 def wait_until_open(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Waits for the port, which opens when the version is available."""
-    deadline = time.monotonic() + SECONDS_TO_START
+    """Waits until the port opens, which happens when the version is AVAILABLE."""
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    sys.exit(f"the server did not start; its log is {log}:\n{log.read_text()}")
+    sys.exit(f"the server did not start; its log {log}:\n{log.read_text()}")
 
 
 def free_port() -> int:
-    """TensorFlow Serving's own port if it is free, and any other if not."""
+    """Returns 8500, TensorFlow Serving's default port, if it is free, otherwise another one."""
     for port in (8500, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,26 +112,26 @@ def free_port() -> int:
 
 
 def command(*line: str) -> None:
-    """Shows a command and runs it; ends the demo if it fails."""
+    """Prints a command and runs it; ends the demo if it fails."""
     show(f"$ {shlex.join(line)}")
     done = subprocess.run([BIN / line[0], *line[1:]], check=False)
     if done.returncode != 0:
-        sys.exit(f"demo: that failed with exit code {done.returncode}")
+        sys.exit(f"demo: {line[0]} failed with exit code {done.returncode}")
 
 
-def activate() -> Path:
-    """What puts the commands on a shell's path, as short as it can be said."""
+def activation_script() -> Path:
+    """Returns the script that puts the commands on a shell's path, relative if possible."""
     script = BIN / "activate"
     return script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
 
 
 def heading(text: str) -> None:
-    """A station of the way."""
+    """Prints the heading of a step."""
     print(f"\n=== {text}", flush=True)
 
 
 def show(text: str) -> None:
-    """What a reader could type; the commands are in .venv/bin."""
+    """Prints something that a reader can type."""
     print(f"\n{text}" if text.startswith("$") else text, flush=True)
 
 

@@ -1,7 +1,7 @@
-"""The rules of serving/monitoring as the Prometheus operator takes them: one PrometheusRule.
+"""Writes the rules of serving/monitoring as a PrometheusRule for the Prometheus operator.
 
-kustomize reads no file outside of its folder and makes no such object out of a file of rules, so it
-is written, and a test holds it to its source. After a change of the rules:
+kustomize cannot generate it: it reads no files outside its folder. A test compares both. After a
+change of the rules:
 
     make generate
 """
@@ -15,18 +15,17 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 RULES = ROOT / "serving" / "monitoring" / "rules"
-WRITTEN = ROOT / "serving" / "kubernetes" / "components" / "monitoring" / "rules.yaml"
+OUTPUT = ROOT / "serving" / "kubernetes" / "components" / "monitoring" / "rules.yaml"
 HEAD = """\
-# Written by make generate from serving/monitoring/rules, where the reasons are: change
-# them there.
+# Written by make generate from serving/monitoring/rules, which has comments: do not edit.
 """
 
 
 class Dumper(yaml.SafeDumper):
-    """Writes text of several lines as such, and lists one step further in."""
+    """Writes text of several lines as a block, and indents lists."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        """Lists are indented, whatever is asked for."""
+        """Indents lists regardless of `indentless`."""
         super().increase_indent(flow, indentless=False)
 
 
@@ -39,7 +38,7 @@ Dumper.add_representer(str, _text)
 
 
 def groups() -> list[dict[str, Any]]:
-    """Those of all files, in the order of their names."""
+    """Returns the rule groups of all files, in the order of their names."""
     return [
         group
         for path in sorted(RULES.glob("*.yml"))
@@ -48,15 +47,15 @@ def groups() -> list[dict[str, Any]]:
 
 
 def text() -> str:
-    """The whole file."""
-    made = {
+    """Returns the content of the file."""
+    resource = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": {"name": "seq2sum"},
         "spec": {"groups": groups()},
     }
-    return HEAD + yaml.dump(made, Dumper=Dumper, sort_keys=False, width=100, allow_unicode=True)
+    return HEAD + yaml.dump(resource, Dumper=Dumper, sort_keys=False, width=100, allow_unicode=True)
 
 
 if __name__ == "__main__":
-    WRITTEN.write_text(text())
+    OUTPUT.write_text(text())

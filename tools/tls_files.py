@@ -1,4 +1,4 @@
-"""The set of files that `make certs` makes: what is in each, and how a set follows another."""
+"""The set of files of `make certs`: their contents, and renewal of parts of the set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from authority import Identity, Validity, a_client, a_server, an_authority, hosts_of, pem
+from authority import (
+    Identity,
+    Validity,
+    create_authority,
+    hosts_of,
+    issue_client,
+    issue_server,
+    pem,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,28 +23,28 @@ HOSTS = (
     "localhost", "127.0.0.1", "::1",
     "serving", "serving-tls", "replica", "embedded", "seq2sum-serving",
 )  # fmt: skip
-"""This machine, and the services of docker-compose.yml and of Kubernetes."""
+"""The host names of this machine and of the services in docker-compose.yml and Kubernetes."""
 NAMES = frozenset(
     ("ca.pem", "ca.key", "server.pem", "server.key", "client.pem", "client.key", "ssl.config")
 )
 
 
 class Refused(Exception):
-    """Why nothing is done."""
+    """The request is invalid; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """All that is in the folder."""
+    """The certificates and keys of a folder."""
 
     authority: Identity
     older: tuple[x509.Certificate, ...]
-    """Authorities that are still trusted, and sign no more."""
+    """Previous authorities, which are still trusted but no longer used."""
     server: Identity
     client: Identity
 
     def files(self) -> dict[str, bytes]:
-        """The content of each file, by name."""
+        """Returns the content of each file by name."""
         trusted = b"".join([self.authority.certificate_pem, *map(pem, self.older)])
         return {
             "ca.pem": trusted,
@@ -48,80 +56,84 @@ class Certificates:
             "ssl.config": ssl_config(self.server, trusted),
         }
 
-    def of_older(self) -> list[str]:
-        """Which of the certificates an older authority has signed."""
+    def signed_by_older(self) -> list[str]:
+        """Returns the names of the certificates that a previous authority has signed."""
         signer = self.authority.certificate.subject
         leaves = {"server": self.server, "client": self.client}
         return [name for name, leaf in leaves.items() if leaf.certificate.issuer != signer]
 
     def summary(self) -> str:
-        """A line for each certificate: what it is for, and until when."""
+        """Returns a line for each certificate: its expiry date and its purpose."""
         hosts = ", ".join(hosts_of(self.server.certificate))
         lines = [
-            ("ca", self.authority.certificate, "is trusted, and signs"),
-            *(("ca", old, "is trusted still") for old in self.older),
+            ("ca", self.authority.certificate, "authority, trusted"),
+            *(("ca", old, "previous authority, still trusted") for old in self.older),
             ("server", self.server.certificate, f"for {hosts}"),
-            ("client", self.client.certificate, "for whoever may ask"),
+            ("client", self.client.certificate, "for all clients"),
         ]
         return "\n".join(
-            f"  {name:<7} until {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC  {told}"
-            for name, certificate, told in lines
+            f"  {name:<7} until {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC  {purpose}"
+            for name, certificate, purpose in lines
         )
 
 
 def new(validity: Validity, hosts: Sequence[str] | None) -> Certificates:
-    """A set with an authority of its own."""
-    authority = an_authority(validity.now)
-    server = a_server(authority, validity, hosts or HOSTS)
-    return Certificates(authority, (), server, a_client(authority, validity))
+    """Returns a set with a new authority."""
+    authority = create_authority(validity.now)
+    server = issue_server(authority, validity, hosts or HOSTS)
+    return Certificates(authority, (), server, issue_client(authority, validity))
 
 
 def renewed(
     present: Certificates, which: Sequence[str], validity: Validity, hosts: Sequence[str] | None
 ) -> Certificates:
-    """The set with some of it new; a new authority leaves the one before it trusted."""
+    """Returns the set with some certificates renewed. A previous authority stays trusted."""
     if "ca" in which:
         older = (present.authority.certificate, *present.older)
-        present = replace(present, authority=an_authority(validity.now), older=older)
+        present = replace(present, authority=create_authority(validity.now), older=older)
     if "server" in which:
         hosts = hosts or hosts_of(present.server.certificate)
-        present = replace(present, server=a_server(present.authority, validity, hosts))
+        present = replace(present, server=issue_server(present.authority, validity, hosts))
     if "client" in which:
-        present = replace(present, client=a_client(present.authority, validity))
+        present = replace(present, client=issue_client(present.authority, validity))
     return present
 
 
 def without_older(present: Certificates) -> Certificates:
-    """The set that trusts its newest authority only."""
+    """Returns the set without previous authorities.
+
+    Raises:
+        Refused: There is none, or a certificate is still signed by one.
+    """
     if not present.older:
-        raise Refused("one authority is trusted here: there is no old one to drop")
-    if left := present.of_older():
+        raise Refused("only one authority is trusted: there is no previous one to drop")
+    if left := present.signed_by_older():
         raise Refused(
-            f"the old authority signed the certificate of the {' and of the '.join(left)}: first "
-            f"--renew {' '.join(left)}, and hand the files to everybody"
+            f"the previous authority signed the certificate of {' and '.join(left)}: first run "
+            f"--renew {' '.join(left)} and distribute the files"
         )
     return replace(present, older=())
 
 
 def ssl_config(server: Identity, trusted: bytes) -> bytes:
-    """TensorFlow Serving's SSLConfig, as a text proto; its fields hold PEM text."""
+    """Returns TensorFlow Serving's SSLConfig in text format; its fields contain PEM text."""
     fields = {
         "server_key": server.key_pem,
         "server_cert": server.certificate_pem,
         "custom_ca": trusted,
     }
-    lines = ["# SSLConfig, for --ssl_config_file. It holds the server's private key."]
+    lines = ["# SSLConfig, for --ssl_config_file. Contains the server's private key."]
     for field, text in fields.items():
         lines += [f"{field}:", *(f'  "{line}\\n"' for line in text.decode().splitlines())]
-    lines += ["# Clients without a certificate of these authorities are refused."]
+    lines += ["# Clients without a certificate of these authorities are rejected."]
     return "\n".join([*lines, "client_verify: true", ""]).encode()
 
 
 def read(folder: Path) -> Certificates:
-    """The set in a folder.
+    """Reads the set in a folder.
 
     Raises:
-        Refused: It is not there, or is none of these.
+        Refused: A file is missing, or is not one of `make certs`.
     """
     try:
         trusted = x509.load_pem_x509_certificates((folder / "ca.pem").read_bytes())
@@ -129,7 +141,7 @@ def read(folder: Path) -> Certificates:
     except OSError as error:
         raise Refused(f"cannot read {error.filename}: {error.strerror}") from error
     except ValueError as error:
-        raise Refused(f"{folder} does not hold what `make certs` made: {error}") from error
+        raise Refused(f"{folder} does not contain files of `make certs`: {error}") from error
     return Certificates(authority, tuple(trusted[1:]), server, client)
 
 

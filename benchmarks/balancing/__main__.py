@@ -19,10 +19,10 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import seq2sum
 from deploy.balancing_load import Load
-from deploy.balancing_names import NameServer
-from deploy.balancing_replicas import Replicas
+from deploy.balancing_replicas import Replicas, docker_name_server
 from deploy.envoy_process import Envoy
 from support import processes
+from support.dns_server import NameServer
 
 from benchmarks.balancing.report import BalancerRun, picture
 from benchmarks.support.output import argument_parser, exit_code, log, write, write_json
@@ -57,12 +57,12 @@ def run_all(folder: Path, version: Path) -> list[BalancerRun]:
     """Runs all balancers on the same servers, one after the other."""
     with (
         Replicas((1, 2, 3, 4), folder=folder, version=version) as replicas,
-        NameServer([]) as names,
+        docker_name_server([]) as names,
     ):
         by_name = names.target(replicas.port)
         reset(replicas, names)
         with Envoy(
-            folder, replica_port=replicas.port, name_server_port=names.port, hurry=False
+            folder, replica_port=replicas.port, name_server_port=names.port, short_intervals=False
         ) as envoy:
             by_envoy = run(ENVOY, envoy.target, NO_RETRY, replicas, names, retries=envoy.retries)
         return [

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from seq2sum_serving.gates.quantile import P99, quantile
-from seq2sum_training.evaluate.pictures import COLOURS, INK, RED, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, INK, RED, as_svg
 
 from benchmarks.support.output import examples
 
@@ -78,7 +78,7 @@ class BalancerRun:
         }
 
 
-@drawn
+@as_svg
 def picture(runs: Sequence[BalancerRun]) -> Figure:
     """Draws calls per second by replica, a chart for each balancer, with the changes marked."""
     figure = Figure(figsize=(10, 2.2 * len(runs) + 0.4), layout="constrained")

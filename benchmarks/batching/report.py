@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, INK, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, INK, as_svg
 
 from benchmarks.batching.candidates import Candidate, Parameters
 from benchmarks.batching.selection import (
@@ -111,7 +111,7 @@ def explain(choice: Choice) -> list[str]:
     return lines
 
 
-@drawn
+@as_svg
 def picture(measurements: Sequence[Measurement], chosen: str) -> Figure:
     """Draws each candidate's score, its ratio for each load, and its longest tail."""
     comparison = Comparison(measurements)

@@ -14,7 +14,7 @@ import sys
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 from support import servers
 
 from benchmarks.client import call_styles
@@ -174,7 +174,7 @@ def targets(found: list[Measured], costs: dict[str, Footprint]) -> list[Target]:
     ]
 
 
-@drawn
+@as_svg
 def picture(found: list[Measured]) -> Figure:
     """Draws throughput and CPU time per question, a dot for each style."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")

@@ -52,7 +52,7 @@ def main() -> int:
     tf_import.import_tensorflow()
     variants.use_one_thread()
     trials.train_recipes(RECIPES, options.runs)
-    runs = {name: Run.finished(options.runs / name) for name in RECIPES}
+    runs = {name: Run.open_finished(options.runs / name) for name in RECIPES}
     models = {name: run.model() for name, run in runs.items()}
     with tempfile.TemporaryDirectory() as folder:
         calls, sessions = prepare(runs, models, Path(folder))

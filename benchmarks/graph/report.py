@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 
 from benchmarks.support.markdown import table
 
@@ -90,7 +90,7 @@ def short(count: float) -> str:
     return f"{count:.3g}"
 
 
-@drawn
+@as_svg
 def picture(rows: list[Row]) -> Figure:
     """Draws questions per CPU-second, and the ratio to the stock export, by batch size."""
     figure = Figure(figsize=(11, 4), layout="constrained")

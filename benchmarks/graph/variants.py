@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from seq2sum.addition import contract
 from seq2sum_training.data.layouts import Layout
-from seq2sum_training.data.questions import every_pair, questions
+from seq2sum_training.data.questions import all_pairs, questions
 from seq2sum_training.graph.serving import ServingModel
 from seq2sum_training.model import network
 from seq2sum_training.recipe import Recipe
@@ -128,7 +128,7 @@ def compare(run: Run, model: Any) -> dict[str, Any]:
     """Compares the serving graph's answers to all questions with the Keras model's."""
     chosen, serving = run.recipe, ServingModel(run.recipe, model)
     layout = Layout.named(chosen.layout, chosen.digits)
-    every_question = questions(*every_pair(chosen.digits))
+    every_question = questions(*all_pairs(chosen.digits))
     different, largest = 0, 0.0
     alphabet = np.frombuffer(contract.ALPHABET.encode(), np.uint8)
     for number, start in enumerate(range(0, len(every_question), ROWS)):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seq2sum_serving.deployment import cli_options
 from seq2sum_serving.deployment.event_log import Event, EventLog
-from seq2sum_serving.rollout import options
 from support.servers import Server
 
 REPLICAS = 3
@@ -71,11 +71,11 @@ class Deployment:
     @property
     def traffic(self) -> Path:
         """The traffic split that callers read."""
-        return self.folder / options.TRAFFIC
+        return self.folder / cli_options.TRAFFIC
 
     def events(self) -> list[Event]:
         """Returns the history so far."""
-        return EventLog(self.folder / options.HISTORY).events()
+        return EventLog(self.folder / cli_options.HISTORY).events()
 
     def run(self, command: str, *arguments: str, policy: str = "") -> CommandResult:
         """Runs a rollout command in a process, as an operator would.

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from seq2sum_serving.deployment.state import CANARY, STABLE
-from seq2sum_training.evaluate.pictures import COLOURS, INK, RED, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, INK, RED, as_svg
 
 from benchmarks.rollout.allowed_versions import LABELS, timestamp
 from benchmarks.rollout.report import FAILURES, Report
 
 
-@drawn
+@as_svg
 def picture(report: Report) -> Figure:
     """Draws calls per second by version, with the moves of labels, and latency below."""
     result, seconds = report.result, report.seconds()

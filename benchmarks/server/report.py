@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 
 from benchmarks.support.markdown import table
 from benchmarks.support.output import Target
@@ -108,7 +108,7 @@ def rows_table(rows: list[Row]) -> str:
     return table(COLUMNS, map(cells, order))
 
 
-@drawn
+@as_svg
 def picture(rows: list[Row]) -> Figure:
     """Draws throughput and CPU time per question by load, a row of two charts for each recipe."""
     recipes = list(dict.fromkeys(row.recipe for row in rows))

@@ -36,7 +36,7 @@ def publish_broken_versions(context: Context) -> None:
 
     The number of a broken version is not reused; a good version with a higher number follows. The
     previous version stays marked as not aspired, so no later list of versions may contain it
-    (plan.py of seq2sum_serving.rollout explains this fallback trap).
+    (planner.py of seq2sum_serving.rollout explains this fallback trap).
     """
     folder = context.subject.folder
     sources = itertools.cycle(["7", "9"])  # a truncated file; a failing warm-up record

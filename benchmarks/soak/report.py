@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 
 from benchmarks.soak.call_counter import Count
 from benchmarks.support.markdown import table
@@ -122,7 +122,7 @@ def calls_table(soak: Soak) -> str:
     return table(("kind", "ok", "failed"), rows)
 
 
-@drawn
+@as_svg
 def picture(soak: Soak) -> Figure:
     """Draws memory, threads and file descriptors of the server over time."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")

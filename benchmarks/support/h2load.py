@@ -22,7 +22,7 @@ HEADERS = ("content-type: application/grpc", "te: trailers")
 
 
 class Throughput(NamedTuple):
-    """What one run of h2load measured."""
+    """The measurements of one run of h2load."""
 
     calls_per_second: float
     failed: int

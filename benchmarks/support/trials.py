@@ -113,20 +113,20 @@ def run_trial(trial: Trial, folder: Path) -> TrialResult:
         run_command("resume", str(path), allowed=(0, 1))
     trained = open_run(path)
     if trained is None or trained.evaluation() is None:
-        run_command("evaluate", "--allow-errors", str(path))  # exits if there is no model
+        run_command("evaluate", "--allow-errors", str(path))  # exits if the model is missing
     from seq2sum_training.model import network
 
-    done = Run.finished(path)
-    about, evaluation = done.about(), done.evaluation()
+    done = Run.open_finished(path)
+    metadata, evaluation = done.metadata(), done.evaluation()
     assert evaluation is not None  # the command has just evaluated it
     return TrialResult(
         name=trial.name,
         recipe=trial.recipe,
         settings=trial.settings,
-        parameters=about["parameters"],
+        parameters=metadata["parameters"],
         multiply_adds=network.multiply_adds(wanted),
-        cpu_seconds=about["cpu_seconds"],
-        steps=about["steps"],
+        cpu_seconds=metadata["cpu_seconds"],
+        steps=metadata["steps"],
         errors=evaluation["errors"],
         never_trained_errors=evaluation["never_trained_errors"],
         questions=evaluation["questions"],

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from seq2sum_training import recipe, tf_import
 from seq2sum_training.data.batches import batches_of
-from seq2sum_training.evaluate.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 
 from benchmarks.support import trials
 from benchmarks.support.output import argument_parser, write, write_json
@@ -46,7 +46,7 @@ def main() -> int:
         "report", str(options.runs / "default"),
         "--against", str(options.runs / "fast"), str(options.runs / "seed"),
     )  # fmt: skip
-    for name, result in [("tutorial", stock), *((one.name, one) for one in results)]:
+    for name, result in [("tutorial", stock), *((result.name, result) for result in results)]:
         print(
             f"{name:8}  {result.cpu_seconds:6.0f} CPU-seconds  "
             f"{result.errors:9,} errors of {result.questions:,}"
@@ -57,27 +57,27 @@ def main() -> int:
 
 def exact_match_curve(name: str) -> Curve:
     """Trains a recipe and evaluates it at intervals."""
-    from seq2sum_training.fit.history import Progress
+    from seq2sum_training.fit.history import HistoryRow
     from seq2sum_training.fit.trainer import Trainer
-    from seq2sum_training.fit.training_loop import Course
+    from seq2sum_training.fit.training_loop import TrainingLoop
 
     chosen = recipe.load(name)
     trainer = Trainer(chosen)
-    course = Course(chosen, batches_of(chosen), trainer)
+    loop = TrainingLoop(chosen, batches_of(chosen), trainer)
     first, second = np.random.default_rng(1).integers(0, 10**chosen.digits, (2, SAMPLE))
     every = max(1, chosen.fit.steps // trainer.block_steps // POINTS)
     points, blocks, evaluation = [], 0, 0.0
-    for event in course.run():
-        blocks += isinstance(event, Progress)
-        if isinstance(event, Progress) and (blocks - 1) % every == 0:
-            cpu = course.cpu_seconds
+    for event in loop.run():
+        blocks += isinstance(event, HistoryRow)
+        if isinstance(event, HistoryRow) and (blocks - 1) % every == 0:
+            cpu = loop.cpu_seconds
             exact = float(trainer.grade(first, second).right.mean())
             points.append((round(cpu - evaluation, 2), round(exact, 5)))
-            evaluation += course.cpu_seconds - cpu
+            evaluation += loop.cpu_seconds - cpu
     return points
 
 
-@drawn
+@as_svg
 def picture(curves: dict[str, Curve]) -> Figure:
     """Draws exact match, and the error rate on a log scale, against CPU-seconds."""
     figure = Figure(figsize=(9.5, 3.6), layout="constrained")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2sum_training import recipe
+from seq2sum_training.atomic_file import atomic_write
 from seq2sum_training.run import Run
 
 from benchmarks.support.markdown import table
@@ -60,8 +61,8 @@ def trial(pair: tuple[str, int]) -> Trial:
 
 def to_row(result: TrialResult, runs: Path) -> Row:
     """Returns the stored values of one training."""
-    run = Run.finished(runs / result.name)
-    check = run.about()["check"]
+    run = Run.open_finished(runs / result.name)
+    check = run.metadata()["check"]
     return {
         "recipe": result.recipe,
         "seed": run.recipe.seed,
@@ -95,9 +96,8 @@ def write(path: Path, rows: Iterable[Row]) -> None:
     """Stores the rows atomically, by recipe and seed, one per line."""
     ordered = sorted(rows, key=lambda row: (row["recipe"], row["seed"]))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial.{path.name}")
-    partial.write_text("[\n" + ",\n".join(map(json.dumps, ordered)) + "\n]\n")
-    partial.replace(path)
+    with atomic_write(path) as partial:
+        partial.write_text("[\n" + ",\n".join(map(json.dumps, ordered)) + "\n]\n")
 
 
 def recipes_table(rows: list[Row]) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, drawn
+from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 
 from benchmarks.support.markdown import table
 from benchmarks.support.output import argument_parser, write, write_json
@@ -117,7 +117,7 @@ def sizes_table(results: Iterable[TrialResult]) -> str:
     return table(COLUMNS, (row(*entry) for entry in sizes.items()))
 
 
-@drawn
+@as_svg
 def picture(families: dict[str, list[TrialResult]]) -> Figure:
     """Draws errors and training time against multiply-adds, a dot for each run."""
     figure = Figure(figsize=(9.5, 4), layout="constrained")

@@ -14,7 +14,7 @@ from seq2sum.addition import contract
 from seq2sum_training import recipe
 from seq2sum_training.data.batches import FixedBatches
 from seq2sum_training.data.layouts import Layout, answer_tokens
-from seq2sum_training.data.questions import Numbers, every_pair, questions, sums
+from seq2sum_training.data.questions import Numbers, all_pairs, questions, sums
 
 ROWS = 8192
 """Questions per call to `predict`."""
@@ -51,7 +51,7 @@ def run() -> Tutorial:
         verbose=0,
     )
     cpu = time.process_time() - start_cpu
-    first, second = every_pair(seed.digits)
+    first, second = all_pairs(seed.digits)
     wrong = 0
     for start in range(0, len(first), ROWS):
         part = slice(start, start + ROWS)

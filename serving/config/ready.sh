@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# Ready means: the label resolves to a version that is AVAILABLE, and that version adds right.
+# Readiness check: the label points to an AVAILABLE version, and that version answers correctly.
 #
 #   bash ready.sh [REST_PORT]      MODEL=seq2sum LABEL=stable TIMEOUT=3
 #
-# Asks the server on this machine one question whose answer is known. Exit code 0 says ready, 1 says
-# not yet or no more, with one line on standard error that says why. Bash alone does it: the stock
-# image has no curl, no Python and no grpc_health_probe, and what the server says of its own health
-# is SERVING from its start on, whatever becomes of its models.
+# Sends the server on this machine one question with a known answer. Exits with 0 if it is ready, and
+# otherwise with 1 and the reason on standard error. It needs only bash: the stock image has no curl,
+# Python or grpc_health_probe, and the server's gRPC health service reports SERVING regardless of the
+# state of its models.
 set -uo pipefail
 export LC_ALL=C # lengths in bytes
 
 port=${1:-8501} model=${MODEL:-seq2sum} label=${LABEL:-stable}
-seconds=${TIMEOUT:-3} # for the whole reply; whoever calls has to wait a little longer than that
+seconds=${TIMEOUT:-3} # for the whole reply; the timeout of the caller must be a little longer
 question='9+8' answer=17 # with a carry, and short enough for every model
-most=4096                # bytes of a reply that are looked at
+most=4096                # bytes of the reply that are read
 
 not_ready() {
   echo "not ready: $*" >&2
   exit 1
 }
 
-# Without this, a server that hangs up while it is written to would end the script without a word.
+# Otherwise a server that closes the connection during a write would end the script without a message.
 trap '' PIPE
 
 { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null ||
@@ -36,24 +36,24 @@ printf -v head '%s\r\n' \
   ''
 printf '%s%s' "$head" "$body" 2>/dev/null >&3
 
-# What has come is judged piece by piece: a right answer needs no end of the connection, and a
-# server that drips or never ends its line is cut off by time and by size.
-right="\"answers\":[[:space:]]*\[?[[:space:]]*\"$answer\""
-reply='' late='' deadline=$((${EPOCHREALTIME/./} + seconds * 1000000))
+# Checks the reply as it arrives: a correct answer does not need the end of the connection, and a
+# server that sends slowly or endlessly is cut off by time and size.
+correct="\"answers\":[[:space:]]*\[?[[:space:]]*\"$answer\""
+reply='' timed_out='' deadline=$((${EPOCHREALTIME/./} + seconds * 1000000))
 while ((${#reply} < most)); do
   left=$((deadline - ${EPOCHREALTIME/./}))
-  ((left > 0)) || { late=yes && break; }
+  ((left > 0)) || { timed_out=yes && break; }
   IFS= read -r -t "$((left / 1000000)).$(printf %06d $((left % 1000000)))" -n 256 piece <&3
   code=$?
   reply+="$piece"
-  [[ $reply == HTTP/1.?' 200 '* && $reply =~ $right ]] && exit 0
-  ((code < 128)) || late=yes
-  ((code == 0)) || break # the end of the reply, or of the time
+  [[ $reply == HTTP/1.?' 200 '* && $reply =~ $correct ]] && exit 0
+  ((code < 128)) || timed_out=yes
+  ((code == 0)) || break # end of the reply, or timeout
 done
 
-[[ -z $late ]] || not_ready "port $port did not reply within $seconds s"
-[[ -n $reply ]] || not_ready "port $port hung up without a reply; is it --rest_api_port?"
+[[ -z $timed_out ]] || not_ready "port $port did not reply within $seconds s"
+[[ -n $reply ]] || not_ready "port $port closed the connection without a reply; is it --rest_api_port?"
 [[ $reply == HTTP/* ]] || not_ready "port $port does not speak HTTP; is it --rest_api_port?"
-reply=${reply//[$'\r\t']/ } status=${reply#* } said=${reply#*\{}
-not_ready "$question by label $label of $model is $answer, but the reply has status ${status:0:3}" \
-  "and says {${said:0:300}"
+reply=${reply//[$'\r\t']/ } status=${reply#* } body=${reply#*\{}
+not_ready "expected $answer for $question by label $label of $model, but the reply has status" \
+  "${status:0:3}: {${body:0:300}"

@@ -5,10 +5,9 @@
 # Pinned by tag; to pin the content too, see training.Dockerfile.
 FROM python:3.11.15-slim-bookworm AS build
 
-# Without pip of its own: what installs stays behind in this stage.
+# Without pip: it stays in this stage.
 RUN python -m venv --without-pip /opt/seq2sum
-# What others have made changes seldom, and is checked by its hashes: what builds ours, and what ours
-# needs.
+# Dependencies change rarely and are verified by their hashes: those of the build, and ours.
 COPY serving/docker/build.lock serving/docker/embedded.lock /build/
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --require-hashes --requirement /build/build.lock \
@@ -28,5 +27,5 @@ ENV PATH=/opt/seq2sum/bin:$PATH \
     PYTHONUNBUFFERED=1
 EXPOSE 8500 8501
 USER 65532:65532
-# In a container nobody is on loopback: unlike elsewhere, all addresses are the default here.
+# Clients of a container are not on its loopback interface.
 ENTRYPOINT ["seq2sum-serve", "--host=0.0.0.0"]

@@ -1,27 +1,26 @@
 #!/usr/bin/env bash
-# Fills an empty folder of models: trains, evaluates and exports a version, and puts the first file of
-# record beside it. Where both are there it changes nothing, and ends at once.
+# Fills an empty models folder: trains, evaluates and exports a version, and copies the initial model
+# config file. If both exist, it changes nothing and exits at once.
 #
-# It may be killed at any moment. A version and the file of record appear whole, by a rename each; what
-# training has reached stays in $MODELS/.training, where no server looks, and the next start goes on
-# from there.
+# It may be killed at any time. A version and the model config file are created by atomic renames;
+# training continues from $MODELS/.training, which servers ignore.
 #
-#   MODELS=/models   the folder, with a sub-folder for each model
+#   MODELS=/models   the folder, with a subfolder for each model
 #   MODEL=seq2sum    the model's name
-#   RECIPE=default   what it is trained by, if there is none
-#   FIRST=/etc/seq2sum/models.config   the first file of record
+#   RECIPE=default   the training recipe
+#   FIRST=/etc/seq2sum/models.config   the initial model config file
 set -euo pipefail
 shopt -s nullglob
-umask 022 # servers read it as another user
+umask 022 # servers run as another user
 
 models=${MODELS:-/models} model=${MODEL:-seq2sum} recipe=${RECIPE:-default}
 first=${FIRST:-/etc/seq2sum/models.config}
-base=$models/$model record=$models/models.config run=$models/.training
+base=$models/$model config=$models/models.config run=$models/.training
 
-say() { echo "fill-models: $*"; }
+log() { echo "fill-models: $*"; }
 
 fail() {
-  say "$*" >&2
+  log "$*" >&2
   exit 1
 }
 
@@ -29,11 +28,11 @@ check_writable() {
   local owner me
   [[ -w $1 ]] && return
   owner=$(stat -c %u:%g "$1") me=$(id -u):$(id -g)
-  fail "$me may not write to $1, which is $owner's. Start with SEQ2SUM_USER=$owner in the" \
-    "environment or in .env, or on the machine: sudo chown -R $me models"
+  fail "user $me cannot write to $1, which belongs to $owner: set SEQ2SUM_USER=$owner in the" \
+    "environment or in .env, or run on the host: sudo chown -R $me models"
 }
 
-# Prints the numbers of the versions, a line each; directories are read as a server reads them.
+# Prints the version numbers, one per line, parsed from directory names as a server does.
 versions() {
   local folder
   for folder in "$base"/*/; do
@@ -45,7 +44,7 @@ versions() {
 }
 
 train() {
-  # Each step begins only if the one before has left what it leaves at its end.
+  # Recipe and model appear when their step is complete: continues after the last complete step.
   if [[ ! -e $run/recipe.toml ]]; then
     rm -rf "$run"
     seq2sum-train fit "$recipe" --out "$run"
@@ -56,36 +55,36 @@ train() {
   seq2sum-train export "$run" --to "$base"
 }
 
-record_first() {
-  local wanted there
-  wanted=$(sed -n 's/^ *versions: *\([0-9][0-9]*\).*/\1/p' "$first")
-  there=$(versions | paste -sd ' ')
-  [[ " $there " == *" $wanted "* ]] ||
-    fail "$base has version $there and not $wanted, which the first file of record names. Say which" \
-      "one is served first: sed 's/: $wanted\$/: ${there##* }/; s/: $wanted }/: ${there##* } }/'" \
+copy_config() {
+  local initial existing
+  initial=$(sed -n 's/^ *versions: *\([0-9][0-9]*\).*/\1/p' "$first")
+  existing=$(versions | paste -sd ' ')
+  [[ " $existing " == *" $initial "* ]] ||
+    fail "$base has version $existing but not $initial, which the initial model config file names." \
+      "Choose the first version: sed 's/: $initial\$/: ${existing##* }/; s/: $initial }/: ${existing##* } }/'" \
       "serving/config/models.config > models/models.config"
-  install -m 0644 "$first" "$record.new"
-  sync "$record.new"
-  mv --no-clobber "$record.new" "$record" # one that is there meanwhile stays
-  rm -f "$record.new"
+  install -m 0644 "$first" "$config.new"
+  sync "$config.new"
+  mv --no-clobber "$config.new" "$config" # keeps one that was created meanwhile
+  rm -f "$config.new"
   sync "$models"
 }
 
-[[ -d $models ]] || fail "there is no folder $models"
-if [[ -n $(versions) && -e $record ]]; then
-  say "$base has version $(versions | paste -sd ' '), and $record says what is served"
+[[ -d $models ]] || fail "cannot find the folder $models"
+if [[ -n $(versions) && -e $config ]]; then
+  log "$base has version $(versions | paste -sd ' '); the model config file is $config"
   exit 0
 fi
 
 check_writable "$models"
 [[ ! -e $base ]] || check_writable "$base"
 exec 9<"$models"
-flock --nonblock --conflict-exit-code 5 9 || (($? != 5)) || fail "another one is filling $models"
+flock --nonblock --conflict-exit-code 5 9 || (($? != 5)) || fail "another process is filling $models"
 
 if [[ -z $(versions) ]]; then
-  say "$base is empty: training $recipe takes some minutes"
+  log "$base is empty: training $recipe takes some minutes"
   train
 fi
 rm -rf "$run"
-[[ -e $record ]] || record_first
-say "$base has version $(versions | paste -sd ' '), and $record says what is served"
+[[ -e $config ]] || copy_config
+log "$base has version $(versions | paste -sd ' '); the model config file is $config"

@@ -1,14 +1,13 @@
-# seq2sum-rollout and seq2sum-probe: no TensorFlow in it.
+# seq2sum-rollout and seq2sum-probe, without TensorFlow.
 #
 #   docker build --file serving/docker/tools.Dockerfile --tag seq2sum/tools:0.1.0 .
 #
 # Pinned by tag; to pin the content too, see training.Dockerfile.
 FROM python:3.11.15-slim-bookworm AS build
 
-# Without pip of its own: what installs stays behind in this stage.
+# Without pip: it stays in this stage.
 RUN python -m venv --without-pip /opt/seq2sum
-# What others have made changes seldom, and is checked by its hashes: what builds ours, and what ours
-# needs.
+# Dependencies change rarely and are verified by their hashes: those of the build, and ours.
 COPY serving/docker/build.lock serving/docker/tools.lock /build/
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --require-hashes --requirement /build/build.lock \

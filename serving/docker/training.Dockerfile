@@ -1,15 +1,14 @@
-# Trains, evaluates and exports; by itself it fills an empty /models (fill-models.sh).
+# Trains, evaluates and exports; by default it fills an empty /models (fill-models.sh).
 #
 #   docker build --file serving/docker/training.Dockerfile --tag seq2sum/training:0.1.0 .
 #
 # Pinned by tag. To pin the content too: docker buildx imagetools inspect python:3.11.15-slim-bookworm
-# prints the digest, which goes behind the tag: python:3.11.15-slim-bookworm@sha256:...
+# prints the digest to append: python:3.11.15-slim-bookworm@sha256:...
 FROM python:3.11.15-slim-bookworm AS build
 
-# Without pip of its own: what installs stays behind in this stage.
+# Without pip: it stays in this stage.
 RUN python -m venv --without-pip /opt/seq2sum
-# What others have made changes seldom, and is checked by its hashes: what builds ours, and what ours
-# needs.
+# Dependencies change rarely and are verified by their hashes: those of the build, and ours.
 COPY serving/docker/build.lock serving/docker/training.lock /build/
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --require-hashes --requirement /build/build.lock \
@@ -24,7 +23,7 @@ FROM python:3.11.15-slim-bookworm
 
 COPY --from=build /opt/seq2sum /opt/seq2sum
 COPY --chmod=0755 serving/docker/fill-models.sh /usr/local/bin/fill-models
-# Its user has no home, and may be any: what libraries keep for later goes to /tmp.
+# The user may be any, without a home: caches of libraries go to /tmp.
 ENV PATH=/opt/seq2sum/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1

@@ -14,6 +14,8 @@ from benchmarks.graph import cpu_time, report
 from benchmarks.support.trials import TrialResult
 from benchmarks.training import exact_match, seeds, small_networks
 
+pytestmark = pytest.mark.tensorflow
+
 RESULTS = ROOT / "benchmarks" / "results"
 RESULT = TrialResult(
     name="paired-simple_rnn-8-8-1",

@@ -12,6 +12,8 @@ from support import servers
 from support.dns_server import NameServer
 from support.fake_processes import FakeProcess
 
+pytestmark = pytest.mark.server
+
 CALLERS = 6
 LONGEST = 60
 """Seconds; a safe limit for what takes one or two."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import seq2sum
 from hypothesis import strategies as st
-from seq2sum._command import values
+from seq2sum._command import argument_types as types
 from seq2sum._deadline import Deadline
 from seq2sum._numbers import integer, real, seconds
 from seq2sum._servable import Servable
@@ -233,12 +233,12 @@ def test_messages_name_the_bounds():
 @pytest.mark.parametrize(
     ("convert", "text"),
     [
-        (values.seconds, text)
+        (types.seconds, text)
         for text in ("nan", "inf", "-inf", "-1", "1e9", "1e400", "1_0", "٣", "", "true", "0x1")
     ]
-    + [(values.count, text) for text in ("0", "-1", "1.0", "1_0", "٣", "", "inf", "true", " 1")]
-    + [(values.version, text) for text in ("-1", "1.0", "1_0", "٣", "", "nan", str(2**63))]
-    + [(values.split, f"a={text}") for text in ("nan", "inf", "-1", "1_0", "٣", "", "1e400")],
+    + [(types.count, text) for text in ("0", "-1", "1.0", "1_0", "٣", "", "inf", "true", " 1")]
+    + [(types.version, text) for text in ("-1", "1.0", "1_0", "٣", "", "nan", str(2**63))]
+    + [(types.split, f"a={text}") for text in ("nan", "inf", "-1", "1_0", "٣", "", "1e400")],
 )
 def test_flags_accept_only_numbers(convert, text):
     with pytest.raises(argparse.ArgumentTypeError):

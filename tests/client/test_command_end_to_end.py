@@ -1,7 +1,4 @@
-"""The `seq2sum` command as a user has it: what it prints, writes and ends with.
-
-It runs in this process, against a server of the client's own testing module.
-"""
+"""The `seq2sum` command, run in this process against a fake server."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from importlib import metadata
 import grpc
 import pytest
 from seq2sum._command import main
-from seq2sum._command.complaints import complaint
+from seq2sum._command.errors import error_message
 from seq2sum._errors import Unavailable
 from seq2sum._servable import Servable
 from seq2sum.addition import fake_replies
@@ -36,7 +33,7 @@ def server(module_server):
 
 @pytest.fixture
 def run(server, capsys):
-    """Runs the command in this process: its exit code, output and errors."""
+    """Returns a function that runs the command; it returns exit code, stdout and stderr."""
 
     def run(*line, target=server.target):
         code = main([*map(str, line), "--target", target])
@@ -45,7 +42,7 @@ def run(server, capsys):
     return run
 
 
-def test_answers_come_in_order_and_a_bad_question_fails_no_other(run):
+def test_add_answers_in_order_and_reports_a_refused_question(run):
     code, out, err = run("add", "53+42", "x", "999+1")
     assert code == 1
     assert out == (
@@ -54,23 +51,23 @@ def test_answers_come_in_order_and_a_bad_question_fails_no_other(run):
     assert err == f"seq2sum: 'x' {NO_QUESTION}\n"
 
 
-def test_refused_lines_are_told_with_their_place(run, tmp_path):
+def test_add_reports_refused_lines_with_file_and_line(run, tmp_path):
     first, second = tmp_path / "a.txt", tmp_path / "b.txt"
     first.write_bytes(b"\xef\xbb\xbf1+1\r\n\r\n2+2\n")
     second.write_bytes(b"\xff+1\n3+3\n\0\n1234+1")
     code, out, err = run("add", "--input", first, second)
     assert (code, re.findall(r"= (\d+)", out)) == (1, ["2", "4", "6"])
-    told = [line.removeprefix(f"seq2sum: {tmp_path}/") for line in err.splitlines()]
-    assert told[:3] == [
+    messages = [line.removeprefix(f"seq2sum: {tmp_path}/") for line in err.splitlines()]
+    assert messages[:3] == [
         f"a.txt:2: '' {NO_QUESTION}",
         f"b.txt:1: b'\\xff+1' {NO_QUESTION}",
         f"b.txt:3: '\\x00' {NO_QUESTION}",
     ]
-    assert told[3].startswith("b.txt:4: '1234+1' is too long")
-    assert len(told) == 4
+    assert messages[3].startswith("b.txt:4: '1234+1' is too long")
+    assert len(messages) == 4
 
 
-def test_csv_and_json_have_a_row_for_each_line(run, tmp_path):
+def test_add_csv_and_jsonl_have_a_row_for_each_line(run, tmp_path):
     questions = tmp_path / "questions.txt"
     questions.write_bytes(b"1+1\nx\n2+2")
     code, out, err = run("add", "--input", questions, "--format", "csv")
@@ -79,7 +76,7 @@ def test_csv_and_json_have_a_row_for_each_line(run, tmp_path):
         "question,answer,confidence,version,error\n"
         f"1+1,2,0.99,2,\nx,,,2,'x' {NO_QUESTION}\n2+2,4,0.99,2,\n"
     )
-    assert err == "seq2sum: 2 answered, 1 refused: the field error says why\n"
+    assert err == "seq2sum: 2 answered, 1 refused: see the messages in the field error\n"
     code, out, err = run("add", "--input", questions, "--format", "jsonl", "--quiet")
     objects = [json.loads(line) for line in out.splitlines()]
     assert [(each["question"], each["answer"]) for each in objects] == [
@@ -88,34 +85,34 @@ def test_csv_and_json_have_a_row_for_each_line(run, tmp_path):
     assert (code, err) == (1, "")
 
 
-def test_a_file_of_the_wrong_kind_does_not_flood_the_terminal(run, tmp_path):
+def test_add_limits_the_number_of_printed_errors(run, tmp_path):
     wrong = tmp_path / "wrong.txt"
     wrong.write_text("x\n" * 6000)
     code, out, err = run("add", "--input", wrong)
-    told = err.splitlines()
-    assert (code, out, len(told)) == (1, "", 22)
-    assert told[20:] == [
-        "seq2sum: further refused questions are counted only; to see them all: --all-errors",
-        "seq2sum: 0 answered, 6,000 refused: see above",
+    messages = err.splitlines()
+    assert (code, out, len(messages)) == (1, "", 22)
+    assert messages[20:] == [
+        "seq2sum: further refused questions are only counted; --all-errors prints them",
+        "seq2sum: 0 answered, 6,000 refused: see the messages above",
     ]
     _, _, err = run("add", "--input", wrong, "--all-errors")
     assert err.count("\n") == 6000
     assert f"wrong.txt:6000: 'x' {NO_QUESTION}" in err
 
 
-def test_a_large_input_is_many_calls_and_tells_the_rate(run, server, tmp_path):
+def test_add_splits_a_large_input_into_calls_and_reports_the_rate(run, server, tmp_path):
     questions, answers = tmp_path / "questions.txt", tmp_path / "answers.csv"
     questions.write_text("".join(f"{n % 1000}+1\n" for n in range(12_000)))
     code, out, err = run("add", "--input", questions, "--output", answers, "--format", "csv")
     assert (code, out) == (0, "")
-    told = r"seq2sum: 12,000 answered, in \d+\.\d s: [\d,]+ questions/s\n"
-    assert re.fullmatch(told, err)
+    messages = r"seq2sum: 12,000 answered, in \d+\.\d s: [\d,]+ questions/s\n"
+    assert re.fullmatch(messages, err)
     rows = answers.read_text().splitlines()[1:]
     assert rows == [f"{n % 1000}+1,{n % 1000 + 1},0.99,2," for n in range(12_000)]
     assert len(server.calls) == 3
 
 
-def test_a_file_is_written_as_a_whole_or_not_at_all(run, server, tmp_path):
+def test_add_replaces_the_output_file_atomically(run, server, tmp_path):
     questions, answers = tmp_path / "questions.txt", tmp_path / "answers.txt"
     questions.write_text("1+1\n" * 10_000)
     answers.write_text("older\n")
@@ -124,7 +121,7 @@ def test_a_file_is_written_as_a_whole_or_not_at_all(run, server, tmp_path):
     link.symlink_to(answers.name)
 
     server.fail(grpc.StatusCode.INTERNAL, "broken\nhere")
-    code, out, err = run("add", "--input", questions, "--output", link, "--in-flight", 1)
+    code, out, err = run("add", "--input", questions, "--output", link, "--max-in-flight", 1)
     assert (code, out) == (1, "")
     assert "broken here [INTERNAL from" in err.splitlines()[-1]
     assert answers.read_text() == "older\n"
@@ -138,31 +135,33 @@ def test_a_file_is_written_as_a_whole_or_not_at_all(run, server, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_file_may_be_replaced_by_its_own_answers(run, tmp_path):
+def test_add_output_may_replace_its_input(run, tmp_path):
     file = tmp_path / "questions.txt"
     file.write_text("1+1\n2+2")
     assert run("add", "--input", file, "--output", file, "--format", "jsonl") == (0, "", "")
     assert [json.loads(line)["answer"] for line in file.read_text().splitlines()] == ["2", "4"]
 
 
-def test_a_call_that_fails_ends_bulk_after_what_was_answered(run, server, tmp_path):
+def test_failed_call_ends_add_after_the_previous_answers(run, server, tmp_path):
     questions = tmp_path / "questions.txt"
     questions.write_text("1+1\n" * 4096 + "2+2\n" * 4096)
     server.fail(grpc.StatusCode.INTERNAL, "broken")
-    code, out, err = run("add", "--input", questions, "--in-flight", 1)
+    code, out, err = run("add", "--input", questions, "--max-in-flight", 1)
     assert (code, out) == (1, "")
     assert err.count("\n") == 1
 
     calls = iter([None, grpc.StatusCode.INTERNAL])
     with Failing(calls) as failing:
-        code, out, err = run("add", "--input", questions, "--in-flight", 1, target=failing.target)
+        code, out, err = run(
+            "add", "--input", questions, "--max-in-flight", 1, target=failing.target
+        )
     assert (code, out.count("\n")) == (1, 4096)
-    assert err.splitlines()[0] == "seq2sum: stopped after 4,096 questions, because of this:"
+    assert err.splitlines()[0] == "seq2sum: stopped after 4,096 questions:"
     assert "made to fail [INTERNAL from" in err.splitlines()[1]
 
 
 class Failing(FakeServer):
-    """Fails the calls that its list says."""
+    """Fails calls with the given status codes; None for a call that succeeds."""
 
     def __init__(self, codes):
         super().__init__()
@@ -174,25 +173,25 @@ class Failing(FakeServer):
         return super()._respond(method, request, context)
 
 
-def test_line_by_line_a_call_that_fails_costs_no_other_question(run, tmp_path):
+def test_line_buffered_add_continues_after_a_failed_call(run, tmp_path):
     questions = tmp_path / "questions.txt"
     questions.write_text("1+1\n2+2\nx\n")
-    for form, rows, told in (("text", 1, 2), ("jsonl", 3, 1)):
+    for form, rows, messages in (("text", 1, 2), ("jsonl", 3, 1)):
         with Failing(iter([grpc.StatusCode.INTERNAL])) as failing:
             line = ("add", "--line-buffered", "--input", questions, "--format", form)
             code, out, err = run(*line, target=failing.target)
-        assert (code, out.count("\n"), err.count("\n")) == (1, rows, told)
+        assert (code, out.count("\n"), err.count("\n")) == (1, rows, messages)
         assert "made to fail" in (err if form == "text" else out)
 
 
-def test_the_version_and_the_label_are_asked_for(run, server):
+def test_version_and_label_select_the_version(run, server):
     assert "version 1)" in run("add", "1+1", "--version", 1)[1]
     assert "version 1)" in run("explain", "1+1", "--label", "stable")[1]
     assert [(call.version, call.label) for call in server.calls] == [(1, None), (None, "stable")]
     assert run("status", "--label", "stable")[1] == "version 1  AVAILABLE\n"
 
 
-def test_calls_are_shared_by_weights_or_by_a_file_of_them(run, tmp_path):
+def test_add_splits_calls_by_weights_or_by_a_file(run, tmp_path):
     assert "version 1)" in run("add", "1+1", "--split", "stable=1,2=0")[1]
     assert "version 2)" in run("add", "1+1", "--split", "stable=0,2=1")[1]
     traffic, questions = tmp_path / "traffic.json", tmp_path / "questions.txt"
@@ -204,7 +203,7 @@ def test_calls_are_shared_by_weights_or_by_a_file_of_them(run, tmp_path):
     assert {json.loads(row)["version"] for row in out.splitlines()} == {1, 2}
 
 
-def test_the_versions_are_shown_newest_first(run, server):
+def test_status_shows_the_newest_version_first(run, server):
     assert run("status") == (0, "version 2  AVAILABLE\nversion 1  AVAILABLE\n", "")
     code, out, _ = run("status", "--json", "--wait", 5)
     states = [
@@ -215,16 +214,16 @@ def test_the_versions_are_shown_newest_first(run, server):
     assert json.loads(out) == {"target": server.target, "model": "seq2sum", "versions": states}
 
 
-def test_no_version_at_all_is_a_failure(run):
+def test_status_without_versions_fails(run):
     with FakeServer(versions=()) as empty:
         assert run("status", target=empty.target)[:2] == (1, "")
-        code, out, err = run("status", "--wait", 0.2, target=empty.target)
+        code, out, err = run("status", "--wait", 1, target=empty.target)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "last status: Could not find any versions" in err
-    assert err.endswith("; give it longer with --wait\n")
+    assert err.endswith("; set a longer --wait\n")
 
 
-def test_an_explanation_is_drawn(run, monkeypatch):
+def test_explain_draws_a_bar_chart(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     code, out, err = run("explain", "53+42", "x", "--top", 2)
     assert (code, err) == (1, f"seq2sum: 'x' {NO_QUESTION}\n")
@@ -243,34 +242,34 @@ def test_an_explanation_is_drawn(run, monkeypatch):
     )
 
 
-def test_an_explanation_for_a_program_has_the_whole_alphabet(run):
+def test_explain_json_has_the_whole_alphabet(run):
     code, out, _ = run("explain", "5+5", "--json")
     found = json.loads(out)
-    assert (code, found["answer"], found["version"], len(found["places"])) == (0, "10", 2, 4)
+    assert (code, found["answer"], found["version"], len(found["positions"])) == (0, "10", 2, 4)
     assert found["confidence"] == pytest.approx(0.99)
-    assert [len(place) for place in found["places"]] == [12] * 4
-    assert found["places"][0][0] == {
+    assert [len(position) for position in found["positions"]] == [12] * 4
+    assert found["positions"][0][0] == {
         "character": "1",
         "probability": pytest.approx(0.9975, abs=1e-4),
     }
 
 
-def test_a_description_tells_digits_and_signatures(run):
+def test_describe_shows_digits_and_signatures(run):
     code, out, _ = run("describe")
     assert (code, out.splitlines()[:2]) == (
         0,
-        ["seq2sum, version 2", "  3   digits of an operand at most"],
+        ["seq2sum, version 2", "  3   digits per operand at most"],
     )
     assert "    out probabilities  float [any, 4, 12]\n" in out
     code, out, _ = run("describe", "--json")
     found = json.loads(out)
-    assert (code, found["digits"], found["lacks"]) == (0, 3, [])
+    assert (code, found["digits"], found["missing"]) == (0, 3, [])
     assert found["signatures"]["serving_default"]["inputs"] == {
         "questions": {"dtype": "DT_STRING", "shape": [-1]}
     }
 
 
-def test_a_description_leaves_out_what_only_loads_the_model(run, monkeypatch):
+def test_describe_leaves_out_the_init_op(run, monkeypatch):
     described = fake_replies.contract.describe
 
     def real(**sizes):
@@ -285,7 +284,7 @@ def test_a_description_leaves_out_what_only_loads_the_model(run, monkeypatch):
         assert (code, "saved_model" in out, err) == (0, False, "")
 
 
-def test_a_model_that_lacks_something_is_told(run, monkeypatch):
+def test_describe_reports_what_is_missing(run, monkeypatch):
     described = fake_replies.contract.describe
 
     def lacking(**sizes):
@@ -296,10 +295,10 @@ def test_a_model_that_lacks_something_is_told(run, monkeypatch):
     monkeypatch.setattr(fake_replies.contract, "describe", lacking)
     code, out, err = run("describe")
     assert (code, "signature one_hot" in out) == (1, False)
-    assert err == "seq2sum: it is no seq2sum model: it lacks signature one_hot\n"
+    assert err == "seq2sum: not a seq2sum model: missing signature one_hot\n"
 
 
-def test_watching_goes_on_when_something_fails(run):
+def test_watch_continues_after_a_failed_poll(run):
     with Failing(iter([None, None, grpc.StatusCode.INTERNAL])) as failing:
         line = ("watch", "--count", 3, "--interval", 0, "--probe", "1+2")
         code, out, err = run(*line, target=failing.target)
@@ -311,15 +310,15 @@ def test_watching_goes_on_when_something_fails(run):
     assert run("watch", "--count", 1)[0] == 0
 
 
-def test_mistakes_are_told_in_one_line(run, tmp_path):
+def test_errors_are_one_line_with_advice(run, tmp_path):
     nobody = f"127.0.0.1:{servers.free_port()}"
     token = tmp_path / "token"
     token.write_text("two words")
-    for line, said, code in [
-        (("add", "1+1", "--model", "nope"), "; name the model that it serves with --model", 1),
-        (("add", "1+1", "--version", 9), "; see which versions it has: seq2sum status", 1),
-        (("add", "1+1", "--label", "nope"), "label nope]; see which versions", 1),
-        (("add", "1+1", "--input", tmp_path), "as arguments or from --input, and not both", 2),
+    for line, message, code in [
+        (("add", "1+1", "--model", "nope"), "; set the name of a served model with --model", 1),
+        (("add", "1+1", "--version", 9), "; list the available versions: seq2sum status", 1),
+        (("add", "1+1", "--label", "nope"), "label nope]; list the available", 1),
+        (("add", "1+1", "--input", tmp_path), "questions and --input exclude each other", 2),
         (("add", "--input", tmp_path / "nope"), "nope: No such file or directory", 2),
         (("add", "--input", tmp_path), "it is a directory", 2),
         (("add", "1+1", "--output", tmp_path), "it is a directory", 2),
@@ -327,42 +326,45 @@ def test_mistakes_are_told_in_one_line(run, tmp_path):
         (("add", "1+1", "--output", "/dev/full"), "cannot write /dev/full: No space left", 1),
         (("add", "1+1", "--ca", tmp_path / "nope"), "nope: No such file or directory", 2),
         (("add", "1+1", "--ca", token), "is not a PEM file", 2),
-        (("add", "1+1", "--cert", token), "give both --cert and --key", 2),
+        (("add", "1+1", "--cert", token), "give --cert and --key", 2),
         (("add", "1+1", "--split", tmp_path / "nope"), "cannot be read: No such file", 2),
         (("add", "1+1", "--split", token), "invalid JSON", 2),
         (("add", "1+1", "--token-file", tmp_path / "nope"), "cannot read --token-file", 2),
-        (("add", "1+1", "--token-file", token), "it should be one word", 2),
+        (("add", "1+1", "--token-file", token), "expected one word", 2),
         (("status",), f"is a server running at {nobody}? Start one", 1),
         (("status",), "invalid address 'a:1'", 2),
     ]:
         where = {"Start one": nobody, "a:1": "a:1,b:2"}
-        target = next(({"target": at} for word, at in where.items() if word in said), {})
+        target = next(({"target": at} for word, at in where.items() if word in message), {})
         found, _, err = run(*line, **target)
-        assert (said in err, found, err.count("\n")) == (True, code, 1), err
+        assert (message in err, found, err.count("\n")) == (True, code, 1), err
 
 
-def test_the_programs_version_is_not_the_models(run, capsys):
+def test_version_option_without_a_verb_is_the_packages(run, capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"seq2sum {metadata.version('seq2sum')}\n"
     assert run("add", "1+1", "--version", 1)[1].endswith(", version 1)\n")
 
 
-def test_a_server_at_one_of_the_two_addresses_of_localhost_is_found(tmp_path):
-    # gRPC tells of the address that it tried last: here nobody listens at ::1.
+def test_advice_names_the_reachable_address_of_localhost(tmp_path):
+    # gRPC reports the address that it tried last: here nothing listens on ::1.
     refused = Unavailable(
         "last error: ipv6:%5B::1%5D:1: Connection refused",
         code=grpc.StatusCode.UNAVAILABLE,
         target="localhost:1",
         servable=Servable("seq2sum"),
     )
-    assert "; is a server running at localhost:1?" in complaint(refused)
+    assert "; is a server running at localhost:1?" in error_message(refused)
     with FakeServer(credentials=Certificates(tmp_path).of_server()) as server:
         port = server.target.rpartition(":")[2]
         refused.target = f"localhost:{port}"
-        assert f"; 127.0.0.1:{port} is open, though: name that as --target" in complaint(refused)
+        assert (
+            f"; but 127.0.0.1:{port} accepts connections: try --target 127.0.0.1:{port}"
+            in error_message(refused)
+        )
 
 
-def test_a_token_needs_encryption_and_is_sent_with_it(run, tmp_path, monkeypatch):
+def test_token_needs_tls_and_is_sent_with_it(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     certificates = Certificates(tmp_path)
     (tmp_path / "token").write_text("opensesame\n")

@@ -1,4 +1,4 @@
-"""Answers as text, CSV and JSON Lines: quick blocks and single rows say the same."""
+"""Answers as text, CSV and JSON Lines: fast blocks and single rows give the same output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from array import array
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seq2sum._command.rows import FORMATS, Csv, JsonLines, Row, Text, decoded, rows
+from seq2sum._command.rows import FORMATS, Csv, JsonLines, Row, Text, decode_texts, rows
 from seq2sum.addition.answers import Columns
 
 QUESTIONS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.binary(max_size=4)
@@ -25,12 +25,12 @@ COLUMNS = st.lists(
         st.integers(0, 2**63 - 1),
     ),
     max_size=8,
-).map(lambda made: columns(*made))
+).map(lambda answers: columns(*answers))
 
 
-def columns(*made):
-    each = zip(*made, strict=True) if made else ((), (), (), (), ())
-    questions, texts, confidences, statuses, versions = map(list, each)
+def columns(*answers):
+    values = zip(*answers, strict=True) if answers else ((), (), (), (), ())
+    questions, texts, confidences, statuses, versions = map(list, values)
     return Columns(questions, texts, array("f", confidences), array("i", statuses), versions)
 
 
@@ -38,7 +38,7 @@ GOOD = columns(("53+42", b"95", 0.98686, 0, 1), ("999+1", b"1000", 1.0, 0, 3))
 MIXED = columns(("53+42", b"95", 0.98686, 0, 1), ("x", b"", 0, 1, 1), (b"\xff", b"", 0, 1, 1))
 
 
-def test_text_is_for_readers_and_leaves_refused_questions_out():
+def test_text_leaves_out_refused_questions():
     first = "53+42 = 95  (confidence 0.9869, version 1)\n"
     assert Text().block(GOOD) == f"{first}999+1 = 1000  (confidence 1.0000, version 3)\n"
     assert Text().block(MIXED) == first
@@ -46,13 +46,13 @@ def test_text_is_for_readers_and_leaves_refused_questions_out():
 
 def test_csv_has_a_row_for_every_question():
     assert Csv().block(GOOD) == "53+42,95,0.98686,1,\n999+1,1000,1,3,\n"
-    told = "is not a question: write two numbers like '53+42'"
+    error = "is not a question: write two numbers like '53+42'"
     assert Csv().block(MIXED) == (
-        f"53+42,95,0.98686,1,\nx,,,1,'x' {told}\n\\xff,,,1,b'\\xff' {told}\n"
+        f"53+42,95,0.98686,1,\nx,,,1,'x' {error}\n\\xff,,,1,b'\\xff' {error}\n"
     )
 
 
-def test_json_has_an_object_for_every_question():
+def test_json_lines_have_an_object_for_every_question():
     first, second, third = objects(JsonLines().block(MIXED))
     assert first == {
         "question": "53+42", "answer": "95", "confidence": 0.98686, "version": 1, "error": None,
@@ -67,38 +67,38 @@ def objects(text):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@given(made=COLUMNS)
-def test_a_block_is_its_rows_one_after_the_other(name, made):
-    one_by_one = "".join(map(FORMATS[name].row, rows(made)))
-    assert FORMATS[name].block(made) == one_by_one
+@given(answers=COLUMNS)
+def test_block_equals_its_rows(name, answers):
+    one_by_one = "".join(map(FORMATS[name].row, rows(answers)))
+    assert FORMATS[name].block(answers) == one_by_one
 
 
-@given(made=COLUMNS)
-def test_json_is_read_back_as_it_was_and_is_pure_ascii(made):
-    text = JsonLines().block(made)
+@given(answers=COLUMNS)
+def test_json_lines_are_ascii_and_parse_to_the_rows(answers):
+    text = JsonLines().block(answers)
     assert text.isascii()
-    assert text.count("\n") == len(made)
-    for read, row in zip(objects(text), rows(made), strict=True):
+    assert text.count("\n") == len(answers)
+    for read, row in zip(objects(text), rows(answers), strict=True):
         if row.confidence is not None:
             assert read["confidence"] == pytest.approx(row.confidence, rel=1e-6)
         assert Row(**read | {"confidence": row.confidence}) == row
 
 
-@given(made=COLUMNS)
-def test_csv_is_read_back_as_it_was(made):
-    found = list(csv.reader(io.StringIO(Csv().block(made), newline="")))
-    for read, row in zip(found, rows(made), strict=True):
+@given(answers=COLUMNS)
+def test_csv_parses_to_the_rows(answers):
+    parsed = list(csv.reader(io.StringIO(Csv().block(answers), newline="")))
+    for read, row in zip(parsed, rows(answers), strict=True):
         assert (read[0], read[1], read[4]) == (row.question, row.answer or "", row.error or "")
         assert read[3] == str(row.version)
 
 
-@given(made=COLUMNS)
-def test_text_moves_no_cursor(made):
-    text = Text().block(made)
-    assert text.count("\n") == made.statuses.count(0)
+@given(answers=COLUMNS)
+def test_text_is_printable(answers):
+    text = Text().block(answers)
+    assert text.count("\n") == answers.statuses.count(0)
     assert text.replace("\n", "").isprintable()
 
 
-def test_answers_are_decoded_even_where_they_break_lines():
-    assert decoded([b"1", b"a\nb", b"\xff"]) == ["1", "a\nb", "\\xff"]
-    assert decoded([]) == []
+def test_decode_texts_keeps_newlines_in_answers():
+    assert decode_texts([b"1", b"a\nb", b"\xff"]) == ["1", "a\nb", "\\xff"]
+    assert decode_texts([]) == []

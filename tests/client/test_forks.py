@@ -15,6 +15,8 @@ import pytest
 from support import servers
 from support.fake_processes import FakeProcess
 
+pytestmark = pytest.mark.server
+
 TESTS = Path(__file__).parents[1]
 LONGEST = 60
 PRE_FORK = "file descriptor was created pre fork"

@@ -36,6 +36,8 @@ from tensorflow_serving.apis import regression_pb2 as upstream_regression_pb2
 from tensorflow_serving.config import file_system_storage_path_source_pb2
 from tensorflow_serving.config import model_server_config_pb2 as upstream_config_pb2
 
+pytestmark = pytest.mark.tensorflow
+
 OURS = (
     tensor_pb2,
     predict_pb2,

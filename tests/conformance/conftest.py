@@ -6,7 +6,6 @@ import signal
 
 import pytest
 from conformance import case
-from conformance.server_under_test import ServerUnderTest
 from support import processes
 
 # A case sends SIGHUP, which the parent process of the tests may have set to be ignored.
@@ -16,6 +15,8 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 @pytest.fixture(scope="session")
 def base_server(tmp_path_factory):
     """A server of `case.BASE`, started as a user starts it."""
+    from conformance.server_under_test import ServerUnderTest  # imports TensorFlow
+
     folder = tmp_path_factory.mktemp("base") / "server"
     server = ServerUnderTest(case.BASE, folder, processes.start_process)
     try:

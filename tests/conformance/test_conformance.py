@@ -6,6 +6,8 @@ import pytest
 from conformance import case, differences, replay
 from support import processes
 
+pytestmark = pytest.mark.server
+
 CASES = case.cases()
 SHARED = [case for case in CASES if case.server_spec is None]
 OWN = [case for case in CASES if case.server_spec is not None]

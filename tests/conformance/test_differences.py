@@ -9,6 +9,8 @@ import pytest
 from conformance import case, differences
 from support.paths import ROOT
 
+pytestmark = pytest.mark.tensorflow
+
 HEADING = "## Differences from tensorflow_model_server"
 MAX_CASES = 3
 """Cases that a row of the table names."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from conformance import raw_http
 from conformance.folder import Folder
+
+pytestmark = pytest.mark.tensorflow
 
 SERVER = SimpleNamespace(folder=Folder(Path("/run/of/a/case")))
 

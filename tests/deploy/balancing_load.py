@@ -1,4 +1,4 @@
-"""Callers who ask all the time, with both clients of the SDK; what came of every call."""
+"""Concurrent callers of both clients of the SDK, and the result of every call."""
 
 from __future__ import annotations
 
@@ -11,32 +11,31 @@ import seq2sum
 from support.caller_threads import CallerThreads
 
 THREADS, TASKS = 4, 4
-"""Callers of a `Client`, and of an `AsyncClient`."""
-LONGEST = 30
-"""Seconds that anything may take here; it takes one or two."""
-ENOUGH = 60
-"""Calls that are looked at together."""
+"""Concurrent callers of a `Client`, and of an `AsyncClient`."""
+TIMEOUT = 30
+"""Seconds. The longest wait of a test; it usually takes one or two."""
+WINDOW = 60
+"""Number of successive calls that are evaluated together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call and its end."""
+    """The result of one call."""
 
     begin: float
-    """By `time.monotonic`."""
+    """`time.monotonic()` at its start."""
     seconds: float
     version: int | None = None
-    """The one that answered; None if none did. Each replica serves a version of its own."""
+    """The version that answered, which identifies the replica; None if the call failed."""
     error: str = ""
-    """Why there was no answer."""
 
 
 class Load(CallerThreads):
-    """They ask from `__enter__` to `__exit__`; what failed is told then.
+    """Makes calls from `__enter__` to `__exit__`.
 
     Args:
-        target: Whom they ask.
-        options: Of both clients.
+        target: The target of both clients.
+        options: Further parameters of both clients.
     """
 
     def __init__(self, target: str | list[str], **options) -> None:
@@ -46,68 +45,65 @@ class Load(CallerThreads):
 
     def works(self):
         self._client = seq2sum.Client(self._target, **self._options)
-        return [self._ask] * THREADS + [lambda: asyncio.run(self._ask_async())]
+        return [self._call] * THREADS + [lambda: asyncio.run(self._call_async())]
 
     def close(self) -> None:
         self._client.close()
 
     @property
     def failed(self) -> list[Call]:
-        """The calls that brought no answer."""
+        """The calls without a correct answer."""
         return [call for call in self.calls if call.error]
 
     @property
-    def told(self) -> str:
-        """For messages of assertions."""
-        shares = ", ".join(f"{n} by {who}" for who, n in sorted(answers(self.calls).items()))
-        first = [call.error for call in self.failed[:3]]
-        return f"{len(self.failed)} of {len(self.calls)} calls failed {first}; answered: {shares}"
+    def summary(self) -> str:
+        """A summary for assertion messages."""
+        shares = ", ".join(f"{n} by {who}" for who, n in sorted(by_version(self.calls).items()))
+        errors = [call.error for call in self.failed[:3]]
+        return f"{len(self.failed)} of {len(self.calls)} calls failed {errors}; answered: {shares}"
 
-    def until_answered_by(self, *versions: int, seconds: float = LONGEST) -> float:
-        """Waits until these and no other answer `ENOUGH` calls; gives back what it took."""
-        began = time.monotonic()
-        while True:
-            seen = self.some(ENOUGH)
-            if set(seen) == set(versions):
-                return time.monotonic() - began
-            assert time.monotonic() < began + seconds, f"{versions} wanted, {seen}; {self.told}"
+    def until_answered_by(self, *versions: int) -> None:
+        """Waits until exactly these versions answer the calls of a window."""
+        deadline = time.monotonic() + TIMEOUT
+        while set(found := self.next_calls(WINDOW)) != set(versions):
+            assert time.monotonic() < deadline, f"expected {versions}: {found}; {self.summary}"
 
-    def some(self, count: int) -> Counter:
-        """The next calls, by the version that answered them."""
-        before, deadline = len(self.calls), time.monotonic() + LONGEST
-        while len(self.calls) < before + count:
-            assert time.monotonic() < deadline, f"callers wait; {self.told}"
+    def next_calls(self, count: int) -> Counter:
+        """Waits for further calls, and returns the number of answers by version."""
+        start, deadline = len(self.calls), time.monotonic() + TIMEOUT
+        while len(self.calls) < start + count:
+            assert time.monotonic() < deadline, f"calls hang; {self.summary}"
             time.sleep(0.005)
-        return answers(self.calls[before : before + count])
+        return by_version(self.calls[start : start + count])
 
-    def _ask(self) -> None:
+    def _call(self) -> None:
         while not self.over.is_set():
             begin = time.monotonic()
             try:
-                self._right(begin, self._client.add("4+5"))
+                self._record(begin, self._client.add("4+5"))
             except seq2sum.Seq2SumError as error:
-                self._wrong(begin, error)
+                self._record_error(begin, error)
 
-    async def _ask_async(self) -> None:
+    async def _call_async(self) -> None:
         async with seq2sum.AsyncClient(self._target, **self._options) as client:
-            await asyncio.gather(*(self._ask_by_task(client) for _ in range(TASKS)))
+            await asyncio.gather(*(self._call_by_task(client) for _ in range(TASKS)))
 
-    async def _ask_by_task(self, client: seq2sum.AsyncClient) -> None:
+    async def _call_by_task(self, client: seq2sum.AsyncClient) -> None:
         while not self.over.is_set():
             begin = time.monotonic()
             try:
-                self._right(begin, await client.add("4+5"))
+                self._record(begin, await client.add("4+5"))
             except seq2sum.Seq2SumError as error:
-                self._wrong(begin, error)
+                self._record_error(begin, error)
 
-    def _right(self, begin: float, answer: seq2sum.Answer) -> None:
+    def _record(self, begin: float, answer: seq2sum.Answer) -> None:
         error = "" if answer.value == 9 else f"4+5 = {answer.text}"
         self.calls.append(Call(begin, time.monotonic() - begin, answer.version, error))
 
-    def _wrong(self, begin: float, error: Exception) -> None:
+    def _record_error(self, begin: float, error: Exception) -> None:
         self.calls.append(Call(begin, time.monotonic() - begin, error=repr(error)))
 
 
-def answers(calls: list[Call]) -> Counter:
-    """How many were answered by each version; failures are nobody's."""
+def by_version(calls: list[Call]) -> Counter:
+    """Returns the number of successful calls by version."""
     return Counter(call.version for call in calls if not call.error)

@@ -1,4 +1,4 @@
-"""Dockerfiles as values, and what of a folder Docker would get to see."""
+"""Dockerfiles as values, and the build context that `.dockerignore` leaves."""
 
 from __future__ import annotations
 
@@ -12,67 +12,61 @@ from pathlib import Path, PurePosixPath
 
 @dataclass(frozen=True)
 class Instruction:
-    """One, with its options apart."""
+    """An instruction, such as RUN or COPY."""
 
-    word: str
+    name: str
     options: tuple[str, ...]
+    """Options such as `--from=build`."""
     value: str
 
     @property
     def words(self) -> list[str]:
-        """Those of its exec form, or of a shell."""
+        """The words of the exec form or of the shell form."""
         return json.loads(self.value) if self.value.startswith("[") else shlex.split(self.value)
 
 
-def instructions(path: Path) -> list[Instruction]:
-    """All of a file, in order."""
-    lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
-    whole = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    return [_instruction(line) for line in whole.splitlines() if line.strip()]
-
-
 def stages(path: Path) -> list[list[Instruction]]:
-    """The same by stage; each begins with FROM."""
+    """Returns the instructions of each stage; the first one is FROM."""
+    lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     found: list[list[Instruction]] = []
-    for instruction in instructions(path):
-        if instruction.word == "FROM":
+    for instruction in (_instruction(line) for line in joined.splitlines() if line.strip()):
+        if instruction.name == "FROM":
             found.append([])
         found[-1].append(instruction)
     return found
 
 
 def _instruction(line: str) -> Instruction:
-    word, rest = line.split(maxsplit=1)
+    name, rest = line.split(maxsplit=1)
     options = []
     while match := re.match(r"(--\w+=\S+)\s+", rest):
         options.append(match[1])
         rest = rest[match.end() :]
-    return Instruction(word, tuple(options), rest.strip())
+    return Instruction(name, tuple(options), rest.strip())
 
 
 class Context:
-    """What `.dockerignore` lets through: of the patterns that fit, the last one counts."""
+    """A build context. The last pattern of `.dockerignore` that matches a path decides."""
 
     def __init__(self, ignore: Path) -> None:
         lines = (line.strip() for line in ignore.read_text().splitlines())
         self._patterns = [line for line in lines if line and not line.startswith("#")]
 
-    def has(self, path: str) -> bool:
-        """Whether a file or folder of this path is let through."""
+    def __contains__(self, path: str) -> bool:
         ignored = False
         for pattern in self._patterns:
-            if _fits(path, pattern.removeprefix("!")):
+            if _matches(path, pattern.removeprefix("!")):
                 ignored = not pattern.startswith("!")
         return not ignored
 
 
-def _fits(path: str, pattern: str) -> bool:
-    """Whether a pattern names a path, or a folder that it is in."""
-    here = PurePosixPath(path)
-    names = [here, *here.parents][:-1]
+def _matches(path: str, pattern: str) -> bool:
+    """Returns whether a pattern matches a path or one of its parents."""
+    parents = [PurePosixPath(path), *PurePosixPath(path).parents][:-1]
     return any(
-        len(PurePosixPath(pattern).parts) == len(name.parts) and fnmatchcase(str(name), pattern)
+        len(PurePosixPath(pattern).parts) == len(parent.parts) and fnmatchcase(str(parent), pattern)
         if not pattern.startswith("**/")
-        else fnmatchcase(name.name, pattern.removeprefix("**/"))
-        for name in names
+        else fnmatchcase(parent.name, pattern.removeprefix("**/"))
+        for parent in parents
     )

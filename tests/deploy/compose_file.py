@@ -1,4 +1,4 @@
-"""docker-compose.yml as values: with an empty environment, and with anchors put in place."""
+"""docker-compose.yml as values, with the defaults of its variables."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from support.paths import ROOT
 
 PATH = ROOT / "docker-compose.yml"
 DEFAULTS = re.compile(r"\$\{\w+:-([^}]*)\}")
-SERVERS = ("serving", "replica", "serving-tls", "embedded")
-"""Services that answer questions; all of them read one file of record."""
 STOCK = ("serving", "replica", "serving-tls")
-"""Those in the stock container."""
+"""Model servers in the stock container."""
+SERVERS = (*STOCK, "embedded")
+"""All model servers; they read the same model config file."""
 OURS = ("train", "rollout", "probe", "embedded")
-"""Services in images that are built here."""
+"""Services whose images are built from this repository."""
 
 
 def read() -> dict[str, Any]:
-    """The whole file."""
+    """Returns the whole file."""
     return yaml.safe_load(DEFAULTS.sub(r"\1", PATH.read_text()))
 
 
 def services() -> dict[str, Any]:
-    """Each service by its name."""
+    """Returns the services by name."""
     return read()["services"]
 
 
 def flags(service: dict[str, Any]) -> list[str]:
-    """What a server's command line says after the program."""
+    """Returns the flags of a server."""
     return [*service.get("entrypoint", ["the program"])[1:], *service["command"]]
 
 
 def flag_values(service: dict[str, Any]) -> dict[str, str]:
-    """The same by name."""
+    """Returns the flags of a server by name."""
     return dict(flag.removeprefix("--").split("=", 1) for flag in flags(service))
 
 
 def mounts(service: dict[str, Any]) -> dict[str, Path]:
-    """Folders and files of the repository, by the place where a service finds them."""
+    """Returns the mounted files and folders of the repository, by their path in the container."""
     split = (line.split(":") for line in service.get("volumes", ()))
-    return {place: ROOT / source for source, place, *_ in split if source.startswith("./")}
+    return {target: ROOT / source for source, target, *_ in split if source.startswith("./")}
 
 
-def on_this_machine(path: str, service: dict[str, Any]) -> Path:
-    """The file that a service finds at a path."""
-    for place, source in mounts(service).items():
-        if path == place or path.startswith(f"{place}/"):
-            return source / path.removeprefix(place).lstrip("/")
+def local_path(path: str, service: dict[str, Any]) -> Path:
+    """Returns the file of the repository that is mounted at a path of a container."""
+    for target, source in mounts(service).items():
+        if path == target or path.startswith(f"{target}/"):
+            return source / path.removeprefix(target).lstrip("/")
     raise AssertionError(f"nothing is mounted at {path}")
 
 
 def published(service: dict[str, Any]) -> list[tuple[str, int, int]]:
-    """Address and port of the machine, and the container's port."""
+    """Returns the address and port of the host, and the port of the container."""
     split = (line.split(":") for line in service.get("ports", ()))
-    return [(address, int(outer), int(inner)) for address, outer, inner in split]
+    return [(address, int(host), int(container)) for address, host, container in split]

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Stands in for seq2sum-train: leaves the files that it leaves, in no time.
+# Replaces seq2sum-train: creates the same files without training.
 #
-# Its command lines go to $CALLS. In the verb $FAILS it fails half-way; in the verb $DIES it is killed
-# there, and whoever called it too; with EARLY=yes before anything is whole.
+# Appends its command lines to $CALLS. In the verb $FAILS it fails halfway; in the verb $DIES it kills
+# itself and its caller there, with EARLY=yes before its first file is complete.
 set -euo pipefail
 
 verb=$1

@@ -1,4 +1,4 @@
-"""What Grafana would ask for a dashboard: every query with its variables filled in."""
+"""The queries of a dashboard as Grafana sends them: with its variables replaced."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 VARIABLE = re.compile(r"\$([a-z_]+|\{[a-z_]+\})")
-"""Not `$1`, which is what `label_replace` puts in."""
+"""Does not match `$1` of `label_replace`."""
 LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One of a panel."""
+    """A query of a panel."""
 
     panel: str
-    """Its title."""
+    """The panel's title."""
     reference: str
-    """Which of the panel's it is."""
+    """The refId, which is unique within the panel."""
     expression: str
     legend: str
     instant: bool
@@ -28,33 +28,27 @@ class Query:
     def __str__(self) -> str:
         return f"{self.panel} {self.reference}"
 
-    def filled(self, values: Mapping[str, str]) -> str:
-        """The expression with its variables replaced."""
-        return filled(self.expression, values)
+    def substituted(self, *, window: str, model: str = "seq2sum", replica: str = ".+") -> str:
+        """Returns the expression with its variables replaced.
 
-    def named(self, labels: Mapping[str, str]) -> str:
-        """What the legend calls a series."""
+        Args:
+            window: `$__rate_interval`; in Grafana at least four scrape intervals.
+            model: The selected model.
+            replica: A pattern of replicas; by default all, as the dashboard writes it.
+
+        Raises:
+            KeyError: The expression has another variable.
+        """
+        values = {"__rate_interval": window, "model": model, "replica": replica}
+        return VARIABLE.sub(lambda found: values[found[1].strip("{}")], self.expression)
+
+    def series_name(self, labels: Mapping[str, str]) -> str:
+        """Returns the name of a series in the legend."""
         return LEGEND.sub(lambda found: labels.get(found[1], ""), self.legend).strip()
 
 
-def values(*, window: str, model: str = "seq2sum", replica: str = ".+") -> dict[str, str]:
-    """What variables stand for.
-
-    Args:
-        window: Of rates. Grafana takes four scrape intervals at least.
-        model: The model that was chosen.
-        replica: A pattern of servers; all of them as the dashboard writes it.
-    """
-    return {"__rate_interval": window, "model": model, "replica": replica}
-
-
-def filled(expression: str, values: Mapping[str, str]) -> str:
-    """A text with its variables replaced; KeyError for one that is not known."""
-    return VARIABLE.sub(lambda found: values[found[1].strip("{}")], expression)
-
-
 def panels(dashboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every panel but rows; those in rows that are closed too."""
+    """Yields every panel except rows; also those in collapsed rows."""
     for panel in dashboard["panels"]:
         if panel["type"] == "row":
             yield from panel["panels"]
@@ -63,22 +57,22 @@ def panels(dashboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def of_panel(panel: Mapping[str, Any]) -> list[Query]:
-    """The queries of one."""
+    """Returns the queries of a panel."""
     return [
-        Query(panel["title"], one["refId"], one["expr"], one["legendFormat"], one["instant"])
-        for one in panel["targets"]
+        Query(panel["title"], each["refId"], each["expr"], each["legendFormat"], each["instant"])
+        for each in panel["targets"]
     ]
 
 
 def of_dashboard(dashboard: Mapping[str, Any]) -> list[Query]:
-    """Those of all panels."""
+    """Returns the queries of all panels."""
     return [query for panel in panels(dashboard) for query in of_panel(panel)]
 
 
 def annotations(dashboard: Mapping[str, Any]) -> list[Query]:
-    """Those that mark moments across all panels."""
+    """Returns the queries of the annotations."""
     return [
-        Query(one["name"], "", one["expr"], one["titleFormat"], instant=False)
-        for one in dashboard["annotations"]["list"]
-        if "expr" in one
+        Query(each["name"], "", each["expr"], each["titleFormat"], instant=False)
+        for each in dashboard["annotations"]["list"]
+        if "expr" in each
     ]

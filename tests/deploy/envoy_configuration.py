@@ -1,4 +1,4 @@
-"""serving/envoy/envoy.yaml, with what differs on this machine: addresses, ports, and haste."""
+"""serving/envoy/envoy.yaml with the addresses, ports and intervals of a test."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from support.paths import ROOT
 
 SHIPPED = ROOT / "serving" / "envoy" / "envoy.yaml"
 GRPC, METRICS = "grpc", "metrics"
-"""Its listeners."""
+"""Names of the listeners."""
 REPLICA, ADMIN = "replica", "admin"
-"""Its clusters."""
+"""Names of the clusters."""
 
 
 def shipped() -> dict:
-    """The configuration as it is."""
+    """Returns the configuration unchanged."""
     return yaml.safe_load(SHIPPED.read_text())
 
 
 def adapted(*, ports: dict[str, int], replica_port: int, name_server_port: int) -> dict:
-    """The configuration on free loopback ports, with another resolver.
+    """Returns the configuration on loopback ports and with another DNS server.
 
     Args:
-        ports: Those of the listeners and of `admin`, by name.
-        replica_port: That of every replica.
-        name_server_port: Where a resolver knows `replica`.
+        ports: The ports of the listeners and of `admin`, by name.
+        replica_port: The port of every replica.
+        name_server_port: The port of a DNS server that resolves `replica`.
     """
     config = shipped()
     for listener in config["static_resources"]["listeners"]:
-        place(listener["address"], ports[listener["name"]])
-    place(config["admin"]["address"], ports[ADMIN])
-    place(endpoint(cluster(config, ADMIN)), ports[ADMIN])
+        _move(listener["address"], ports[listener["name"]])
+    _move(config["admin"]["address"], ports[ADMIN])
+    _move(endpoint(cluster(config, ADMIN)), ports[ADMIN])
     endpoint(cluster(config, REPLICA))["socket_address"]["port_value"] = replica_port
     resolver = cluster(config, REPLICA)["cluster_type"]["typed_config"]["typed_dns_resolver_config"]
     resolver["typed_config"]["resolvers"] = [
@@ -40,8 +40,8 @@ def adapted(*, ports: dict[str, int], replica_port: int, name_server_port: int) 
     return config
 
 
-def hurry(config: dict) -> None:
-    """Shortens what tests would wait for: health checks, times out of service, DNS."""
+def shorten_intervals(config: dict) -> None:
+    """Shortens the intervals of health checks, ejections and DNS lookups."""
     replica = cluster(config, REPLICA)
     [check] = replica["health_checks"]
     check |= {"interval": "0.3s", "timeout": "0.5s", "no_traffic_interval": "0.3s"}
@@ -50,25 +50,24 @@ def hurry(config: dict) -> None:
 
 
 def cluster(config: dict, name: str) -> dict:
-    """A cluster by its name."""
-    [found] = [one for one in config["static_resources"]["clusters"] if one["name"] == name]
+    """Returns a cluster by its name."""
+    [found] = [each for each in config["static_resources"]["clusters"] if each["name"] == name]
     return found
 
 
-def endpoint(found: dict) -> dict:
-    """The address of a cluster that has one."""
-    [locality] = found["load_assignment"]["endpoints"]
-    [one] = locality["lb_endpoints"]
-    return one["endpoint"]["address"]
+def endpoint(cluster: dict) -> dict:
+    """Returns the address of a cluster with a single endpoint."""
+    [locality] = cluster["load_assignment"]["endpoints"]
+    [found] = locality["lb_endpoints"]
+    return found["endpoint"]["address"]
 
 
-def place(address: dict, port: int) -> None:
-    """Moves an address to a loopback port."""
-    address["socket_address"] = {"address": "127.0.0.1", "port_value": port}
-
-
-def written(config: dict, folder: Path) -> Path:
-    """A file with the configuration."""
+def write(config: dict, folder: Path) -> Path:
+    """Writes the configuration to a file, and returns its path."""
     path = folder / "envoy.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def _move(address: dict, port: int) -> None:
+    address["socket_address"] = {"address": "127.0.0.1", "port_value": port}

@@ -1,19 +1,16 @@
-"""A real Envoy with the configuration that is shipped, run by the script that is shipped."""
+"""A real Envoy with the configuration and the start script that are shipped."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
-import subprocess
-import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import envoy_configuration
 from deploy.envoy_configuration import ADMIN, GRPC, METRICS, REPLICA
+from deploy.programs import Program
 from support import servers
 from support.commands import BIN
 from support.paths import ROOT
@@ -21,131 +18,123 @@ from support.paths import ROOT
 START = ROOT / "serving" / "envoy" / "start.sh"
 PROGRAM = BIN / "envoy"
 DRAIN_SECONDS = 5
-SECONDS_TO_START = SECONDS_TO_STOP = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What Envoy knows of a replica."""
+    """The state of a replica in Envoy."""
 
     address: str
     healthy: bool
-    """Whether it gets calls, as far as health checks go."""
+    """False if active health checks fail."""
     ejected: bool
-    """Whether outlier detection keeps calls away from it."""
+    """True while outlier detection ejects it."""
     calls: int
-    """Calls that it was given."""
+    """Number of calls sent to it."""
 
     @property
     def serves(self) -> bool:
         return self.healthy and not self.ejected
 
 
-class Envoy:
-    """Started by `with`; ready then, and ended gently after.
+class Envoy(Program):
+    """Envoy, which runs while a `with` block is open.
 
     Args:
-        folder: Where its configuration and its log go.
+        folder: For its configuration and its log.
         replica_port: The port of every replica.
-        name_server_port: Where a resolver knows `replica`.
-        hurry: Whether waits of seconds are shortened.
+        name_server_port: The port of a DNS server that resolves `replica`.
+        short_intervals: Shortens intervals of seconds, so that tests wait less.
     """
 
     def __init__(
-        self, folder: Path, *, replica_port: int, name_server_port: int, hurry: bool = True
+        self,
+        folder: Path,
+        *,
+        replica_port: int,
+        name_server_port: int,
+        short_intervals: bool = True,
     ) -> None:
         self.ports = {name: servers.free_port() for name in (GRPC, METRICS, ADMIN)}
-        self.log = folder / "envoy.log"
         config = envoy_configuration.adapted(
             ports=self.ports, replica_port=replica_port, name_server_port=name_server_port
         )
-        if hurry:
-            envoy_configuration.hurry(config)
-        self._config = envoy_configuration.written(config, folder)
+        if short_intervals:
+            envoy_configuration.shorten_intervals(config)
+        path = envoy_configuration.write(config, folder)
+        super().__init__(
+            *("bash", START, path, "--log-level", "warning"),
+            log=folder / "envoy.log",
+            environment={
+                "ENVOY": PROGRAM,
+                "ADMIN_PORT": self.ports[ADMIN],
+                "DRAIN_SECONDS": DRAIN_SECONDS,
+            },
+        )
 
     @property
     def target(self) -> str:
         return f"127.0.0.1:{self.ports[GRPC]}"
 
-    def __enter__(self) -> Envoy:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                ["bash", START, self._config, "--log-level", "warning"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ
-                | {
-                    "ENVOY": str(PROGRAM),
-                    "ADMIN_PORT": str(self.ports[ADMIN]),
-                    "DRAIN_SECONDS": str(DRAIN_SECONDS),
-                },
-            )
-        deadline = time.monotonic() + SECONDS_TO_START
-        while not self.ready:
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"Envoy did not start:\n{self.log.read_text()}")
-            time.sleep(0.02)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        deadline = time.monotonic() + SECONDS_TO_STOP
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, "Envoy does not stop"
-            self.process.send_signal(signal.SIGTERM)  # from the second on it waits for no call
-            time.sleep(0.05)
-
     @property
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         try:
-            return self.ask("/ready", METRICS) == "LIVE\n"
+            return self.http("/ready", METRICS) == "LIVE\n"
         except OSError:
             return False
 
     @property
-    def listens(self) -> bool:
-        """Whether it takes new connections."""
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.ports[GRPC])) == 0
+    def is_listening(self) -> bool:
+        """True while it accepts new connections."""
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", self.ports[GRPC])) == 0
 
-    def ask(self, path: str, where: str = ADMIN, body: bytes | None = None) -> str:
-        """What it says over HTTP, to a GET or, with a body, a POST."""
-        url = f"http://127.0.0.1:{self.ports[where]}{path}"
-        with urllib.request.urlopen(url, body, timeout=5) as answer:
-            return answer.read().decode()
+    def http(self, path: str, listener: str = ADMIN, body: bytes | None = None) -> str:
+        """Returns the reply to a GET or, with a body, to a POST."""
+        url = f"http://127.0.0.1:{self.ports[listener]}{path}"
+        with urllib.request.urlopen(url, body, timeout=5) as reply:
+            return reply.read().decode()
 
     def hosts(self) -> dict[str, Host]:
-        """The replicas that it knows, by address."""
-        [found] = [
-            one
-            for one in json.loads(self.ask("/clusters?format=json"))["cluster_statuses"]
-            if one["name"] == REPLICA
+        """Returns the replicas by address."""
+        [cluster] = [
+            each
+            for each in json.loads(self.http("/clusters?format=json"))["cluster_statuses"]
+            if each["name"] == REPLICA
         ]
-        return {host.address: host for host in map(_host, found.get("host_statuses", ()))}
+        return {host.address: host for host in map(_host, cluster.get("host_statuses", ()))}
 
-    def count(self, statistic: str) -> int:
-        """A counter or a gauge of the replicas' cluster."""
-        name = f"cluster.{REPLICA}.{statistic}"
-        stats = json.loads(self.ask(f"/stats?format=json&filter=^{name}$"))["stats"]
-        return sum(one.get("value", 0) for one in stats)
+    def serving(self) -> set[str]:
+        """Returns the addresses of the replicas that get calls."""
+        return {address for address, host in self.hosts().items() if host.serves}
+
+    def calls(self) -> int:
+        """Returns the number of calls to all replicas."""
+        return sum(host.calls for host in self.hosts().values())
+
+    def statistic(self, name: str) -> int:
+        """Returns a counter or a gauge of the replicas' cluster."""
+        path = f"/stats?format=json&filter=^cluster.{REPLICA}.{name}$"
+        return sum(each.get("value", 0) for each in json.loads(self.http(path))["stats"])
 
     def retries(self) -> int:
-        """Further attempts that it made."""
-        return self.count("upstream_rq_retry")
+        """Returns the number of retries."""
+        return self.statistic("upstream_rq_retry")
 
-    def failures(self, **having: str) -> list[dict]:
-        """The entries of the log of calls with these fields."""
+    def log_entries(self, **fields: str) -> list[dict]:
+        """Returns the entries of the access log with these fields."""
         lines = [line for line in self.log.read_text().splitlines() if line.startswith("{")]
         entries = [entry for entry in map(json.loads, lines) if "method" in entry]
-        return [entry for entry in entries if having.items() <= entry.items()]
+        return [entry for entry in entries if fields.items() <= entry.items()]
 
 
-def _host(told: dict) -> Host:
-    status = told["health_status"]
-    stats = {one["name"]: int(one.get("value", 0)) for one in told["stats"]}
+def _host(status: dict) -> Host:
+    health = status["health_status"]
     return Host(
-        address=told["address"]["socket_address"]["address"],
-        healthy=not status.get("failed_active_health_check", False),
-        ejected=status.get("failed_outlier_check", False),
-        calls=stats["rq_total"],
+        address=status["address"]["socket_address"]["address"],
+        healthy=not health.get("failed_active_health_check", False),
+        ejected=health.get("failed_outlier_check", False),
+        calls=next(
+            int(each.get("value", 0)) for each in status["stats"] if each["name"] == "rq_total"
+        ),
     )

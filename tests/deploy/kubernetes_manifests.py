@@ -1,4 +1,4 @@
-"""What `kubectl kustomize` makes of serving/kubernetes. Read the objects, do not change them."""
+"""The objects that `kubectl kustomize` renders from serving/kubernetes. Do not modify them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Object = dict[str, Any]
 
 @functools.cache
 def rendered(folder: Path) -> tuple[Object, ...]:
-    """The objects that `kubectl apply -k FOLDER` would send."""
+    """Returns the objects that `kubectl apply -k FOLDER` would apply."""
     done = subprocess.run(
         [KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert not done.stderr, f"kustomize warns of {folder}: {done.stderr}"
+    assert not done.stderr, f"warnings about {folder}: {done.stderr}"
     return tuple(yaml.safe_load_all(done.stdout))
 
 
@@ -40,17 +40,17 @@ def of_kind(objects: tuple[Object, ...], *kinds: str) -> list[Object]:
 
 
 def named(objects: tuple[Object, ...], kind: str, name: str) -> Object:
-    """The one of this kind and name."""
+    """Returns the object of this kind and name."""
     (found,) = (each for each in of_kind(objects, kind) if each["metadata"]["name"] == name)
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """Pods of one kind: those of a Deployment, or of an InferenceService's predictor."""
+    """The pods of a Deployment, or of an InferenceService's predictor."""
 
     name: str
-    """The component: serving, probe, rollout."""
+    """The component: serving, probe or rollout."""
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
 
@@ -72,13 +72,13 @@ class Pods:
 
 
 def all_pods(objects: tuple[Object, ...]) -> Iterator[Pods]:
-    """What makes pods, each once."""
-    for made in of_kind(objects, "Deployment"):
-        template = made["spec"]["template"]
+    """Yields the pods of every Deployment and InferenceService."""
+    for deployment in of_kind(objects, "Deployment"):
+        template = deployment["spec"]["template"]
         labels = template["metadata"]["labels"]
         yield Pods(labels["app.kubernetes.io/component"], labels, template["spec"])
-    for made in of_kind(objects, "InferenceService"):
-        predictor = made["spec"]["predictor"]
+    for service in of_kind(objects, "InferenceService"):
+        predictor = service["spec"]["predictor"]
         labels = predictor["labels"]
         yield Pods(labels["app.kubernetes.io/component"], labels, predictor)
 
@@ -89,18 +89,18 @@ def pods(objects: tuple[Object, ...], component: str) -> Pods:
 
 
 def server(objects: tuple[Object, ...]) -> Object:
-    """The container that serves."""
+    """Returns the container of the model server."""
     (container,) = pods(objects, "serving").spec["containers"]
     return container
 
 
 def flags(command: list[str]) -> dict[str, str]:
-    """Flags of a server by name."""
+    """Returns the flags of a server by name."""
     return dict(flag.removeprefix("--").split("=", 1) for flag in command)
 
 
 def configs(pod: Pods, objects: tuple[Object, ...], container: Object) -> dict[str, str]:
-    """Files that a container finds in its ConfigMaps: content by path."""
+    """Returns the files that a container mounts from ConfigMaps: content by path."""
     found = {}
     volumes = {volume["name"]: volume for volume in pod.spec["volumes"]}
     for mount in container["volumeMounts"]:

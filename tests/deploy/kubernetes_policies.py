@@ -1,7 +1,7 @@
-"""What NetworkPolicies let through, as Kubernetes defines it: for tables of who reaches whom.
+"""Evaluates NetworkPolicies as Kubernetes defines them.
 
-As far as our policies go: peers by labels and ports by number. Anything else is refused, so that
-no policy is taken for something that it is not.
+Supports what our policies use: peers by labels, and ports by number. Anything else raises
+NotImplementedError, so that no policy is misread.
 """
 
 from __future__ import annotations
@@ -20,65 +20,65 @@ class Pod:
 
     namespace: str
     labels: Labels
-    of_namespace: Labels
-    """The labels of its namespace."""
+    namespace_labels: Labels
 
 
 def reaches(
     policies: Iterable[Rules], source: Pod, target: Pod, port: int, protocol: str = "TCP"
 ) -> bool:
-    """Whether the one may open a connection to the other: it takes both of them."""
+    """Returns whether both ends allow a connection."""
     known = list(policies)
-    return _lets(known, "Egress", source, target, port, protocol) and _lets(
+    return _allows(known, "Egress", source, target, port, protocol) and _allows(
         known, "Ingress", target, source, port, protocol
     )
 
 
-def _lets(
-    policies: list[Rules], direction: str, mine: Pod, other: Pod, port: int, protocol: str
+def _allows(
+    policies: list[Rules], direction: str, pod: Pod, other: Pod, port: int, protocol: str
 ) -> bool:
-    """Whether a pod's own side does: one that no policy is about is open, else one must let it."""
-    about = [
+    """Returns whether no policy selects the pod, or one that does allows the connection."""
+    selecting = [
         policy["spec"]
         for policy in policies
-        if policy["metadata"]["namespace"] == mine.namespace
+        if policy["metadata"]["namespace"] == pod.namespace
         and direction in policy["spec"]["policyTypes"]
-        and matches(policy["spec"]["podSelector"], mine.labels)
+        and matches(policy["spec"]["podSelector"], pod.labels)
     ]
     kind, peers = ("egress", "to") if direction == "Egress" else ("ingress", "from")
-    return not about or any(
-        _is_peer(rule.get(peers), mine, other) and _is_port(rule.get("ports"), port, protocol)
-        for spec in about
+    return not selecting or any(
+        _allows_peer(rule.get(peers), pod, other)
+        and _allows_port(rule.get("ports"), port, protocol)
+        for spec in selecting
         for rule in spec.get(kind, ())
     )
 
 
-def _is_peer(peers: list[Rules] | None, mine: Pod, other: Pod) -> bool:
-    """Whether the other end is one of the peers; none named means all."""
-    return not peers or any(_is_this_peer(peer, mine, other) for peer in peers)
+def _allows_peer(peers: list[Rules] | None, pod: Pod, other: Pod) -> bool:
+    """Returns whether the other end is a peer; a rule without peers allows all."""
+    return not peers or any(_is_peer(peer, pod, other) for peer in peers)
 
 
-def _is_this_peer(peer: Rules, mine: Pod, other: Pod) -> bool:
-    if unknown := peer.keys() - {"podSelector", "namespaceSelector"}:
-        raise NotImplementedError(f"a peer by {unknown}")
+def _is_peer(peer: Rules, pod: Pod, other: Pod) -> bool:
+    if unsupported := peer.keys() - {"podSelector", "namespaceSelector"}:
+        raise NotImplementedError(f"a peer by {unsupported}")
     if "namespaceSelector" in peer:
-        in_namespace = matches(peer["namespaceSelector"], other.of_namespace)
+        in_namespace = matches(peer["namespaceSelector"], other.namespace_labels)
     else:
-        in_namespace = other.namespace == mine.namespace
+        in_namespace = other.namespace == pod.namespace
     return in_namespace and matches(peer.get("podSelector", {}), other.labels)
 
 
-def _is_port(ports: list[Rules] | None, port: int, protocol: str) -> bool:
-    """Whether the port is one of these; none named means all."""
-    if ports and (unknown := {type(each.get("port")) for each in ports} - {int}):
-        raise NotImplementedError(f"a port by {unknown}")
+def _allows_port(ports: list[Rules] | None, port: int, protocol: str) -> bool:
+    """Returns whether the port is in the list; a rule without ports allows all."""
+    if ports and (unsupported := {type(each.get("port")) for each in ports} - {int}):
+        raise NotImplementedError(f"a port by {unsupported}")
     return not ports or any(
         each["port"] == port and each.get("protocol", "TCP") == protocol for each in ports
     )
 
 
 def matches(selector: Rules, labels: Labels) -> bool:
-    """Whether a label selector does: all of its conditions; an empty one matches everything."""
+    """Returns whether labels fulfil all conditions of a selector; an empty one matches all."""
     return selector.get("matchLabels", {}).items() <= labels.items() and all(
         _holds(condition, labels) for condition in selector.get("matchExpressions", ())
     )
@@ -89,7 +89,7 @@ def _holds(condition: Rules, labels: Labels) -> bool:
     match condition["operator"]:
         case "In":
             return value in condition["values"]
-        case "NotIn":  # what has no such label too
+        case "NotIn":  # also true without the label
             return value not in condition["values"]
         case other:
             raise NotImplementedError(f"a label selector with {other}")

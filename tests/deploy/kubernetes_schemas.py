@@ -1,8 +1,8 @@
-"""JSON schemas of the custom resources, as far as they are used here: a typo in a field fails.
+"""JSON schemas of the fields of custom resources that are used here; any other field fails.
 
-Written from the public documentation of prometheus-operator (monitoring.coreos.com/v1) and KServe
-(serving.kserve.io/v1beta1). What KServe takes over from a pod is Kubernetes' own, and is validated
-as a Deployment's, see `as_deployment`.
+Source: the documentation of prometheus-operator (monitoring.coreos.com/v1) and KServe
+(serving.kserve.io/v1beta1). The pod fields of KServe are validated as those of a Deployment, see
+`as_deployment`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAME: Schema = {"type": "string", "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
 
 
 def of(required: str = "", **fields: Schema) -> Schema:
-    """An object with these fields and no others."""
+    """Returns the schema of an object with these fields and no others."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -106,9 +106,9 @@ POD = (
     "containers", "initContainers", "volumes", "securityContext", "topologySpreadConstraints",
     "terminationGracePeriodSeconds", "automountServiceAccountToken", "enableServiceLinks",
 )  # fmt: skip
-"""What a predictor has of a pod."""
-OF_KUBERNETES: Schema = {}
-"""Anything: see `as_deployment`."""
+"""The pod fields of a predictor."""
+ANYTHING: Schema = {}
+"""Validated by `as_deployment`."""
 INFERENCE_SERVICE = resource(
     "InferenceService",
     "serving.kserve.io/v1beta1",
@@ -122,8 +122,8 @@ INFERENCE_SERVICE = resource(
             scaleTarget=COUNT,
             labels=STRINGS,
             annotations=STRINGS,
-            deploymentStrategy=OF_KUBERNETES,
-            **dict.fromkeys(POD, OF_KUBERNETES),
+            deploymentStrategy=ANYTHING,
+            **dict.fromkeys(POD, ANYTHING),
         ),
     ),
 )
@@ -135,7 +135,7 @@ SCHEMAS = {
 
 
 def validate(object_: dict[str, Any], version: str) -> None:
-    """Raises jsonschema's ValidationError for anything that is not in the schema of its kind."""
+    """Raises a ValidationError if an object does not conform to the schema of its kind."""
     schema = SCHEMAS.get(object_["kind"])
     if schema is None:
         kubernetes_validate.validate(object_, version, strict=True)
@@ -146,7 +146,7 @@ def validate(object_: dict[str, Any], version: str) -> None:
 
 
 def as_deployment(service: dict[str, Any]) -> dict[str, Any]:
-    """What KServe makes of it, as far as that is in it."""
+    """Returns the Deployment that KServe creates, as far as the InferenceService determines it."""
     predictor = copy.deepcopy(service["spec"]["predictor"])
     labels = predictor["labels"]
     return {

@@ -1,4 +1,4 @@
-"""The locks as they are written, and what the distributions need, each read without the other."""
+"""The locks, and the dependencies of our distributions, determined independently."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGES = {
     "embedded": ["seq2sum", "seq2sum-serving[embedded]"],
     "tools": ["seq2sum", "seq2sum-serving"],
 }
-THERE = {
+MARKERS = {
     "implementation_name": "cpython",
     "os_name": "posix",
     "platform_machine": "x86_64",
@@ -28,7 +28,7 @@ THERE = {
     "python_version": "3.11",
     "sys_platform": "linux",
 }
-"""What markers of requirements find in the images."""
+"""The environment markers of the images."""
 ENTRY = re.compile(
     r"# (?P<file>\S+)\n(?P<name>[a-z0-9-]+)==(?P<version>\S+) \\\n    --hash=sha256:[0-9a-f]{64}\n"
 )
@@ -43,7 +43,7 @@ class Locked:
 
 
 def read(name: str) -> dict[str, Locked]:
-    """The entries of a lock by name; it has nothing but a header besides."""
+    """Returns the entries of a lock by name."""
     text = (FOLDER / f"{name}.lock").read_text()
     found = list(ENTRY.finditer(text))
     rest = [line for line in ENTRY.sub("", text).splitlines() if not line.startswith("#")]
@@ -53,14 +53,14 @@ def read(name: str) -> dict[str, Locked]:
 
 
 def constraints() -> dict[str, str]:
-    """Versions by name."""
+    """Returns the versions in constraints.txt by name."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
     return {canonicalize_name(name): version for name, version in pairs}
 
 
 def needed(roots: list[str]) -> set[str]:
-    """The names of all that these need in an image, without our own."""
+    """Returns the names of all transitive dependencies in an image, except our own."""
     todo, seen = [Requirement(root) for root in roots], set()
     while todo:
         requirement = todo.pop()
@@ -71,13 +71,13 @@ def needed(roots: list[str]) -> set[str]:
                 todo += [
                     each
                     for each in requirements(name, extra)
-                    if each.marker is None or each.marker.evaluate({**THERE, "extra": extra})
+                    if each.marker is None or each.marker.evaluate({**MARKERS, "extra": extra})
                 ]
     return {name for name, _ in seen} - set(OURS)
 
 
 def requirements(name: str, extra: str) -> list[Requirement]:
-    """What a distribution says that it needs; ours by the tree, and not as they were installed."""
+    """Returns the requirements of a distribution; of ours, those in the source tree."""
     if name not in OURS:
         return [Requirement(line) for line in metadata.requires(name) or []]
     project = tomllib.loads((ROOT / OURS[name] / "pyproject.toml").read_text())["project"]
@@ -86,7 +86,7 @@ def requirements(name: str, extra: str) -> list[Requirement]:
 
 
 def builders() -> list[Requirement]:
-    """What our distributions are built with."""
+    """Returns the build requirements of our distributions."""
     files = (ROOT / folder / "pyproject.toml" for folder in OURS.values())
-    wanted = [tomllib.loads(file.read_text())["build-system"]["requires"] for file in files]
-    return [Requirement(line) for each in wanted for line in each]
+    required = [tomllib.loads(file.read_text())["build-system"]["requires"] for file in files]
+    return [Requirement(line) for each in required for line in each]

@@ -1,10 +1,9 @@
-"""A real Prometheus with the files that are shipped, on a free port; and what it answers."""
+"""A real Prometheus with the files that are shipped, and its query API."""
 
 from __future__ import annotations
 
 import json
 import math
-import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -16,163 +15,134 @@ from typing import Any
 
 import yaml
 from deploy import monitoring_files as files
+from deploy.programs import Program
 from support import servers
 
-SECONDS_TO_START = 30
-SECONDS_TO_STOP = 20
-SECONDS_TO_SEE = 30
-"""Until it has scraped what is there by now."""
+SECONDS_TO_SCRAPE = 30
+"""The longest wait for a sample to appear."""
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A page to scrape."""
+    """A scrape target."""
 
     address: str
     replica: str = ""
-    """The gRPC address of a server of the model. Shipped rules make it of the port 8501."""
+    """The gRPC address of a server of the model. The shipped rules derive it from port 8501."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What a query gave."""
+    """A series in the result of a query."""
 
     labels: Mapping[str, str]
     points: Sequence[tuple[float, float]]
-    """Time and value; an instant query gives one."""
+    """Times and values; a single one for an instant query."""
 
     @property
     def value(self) -> float:
-        """The last one."""
+        """The last value."""
         return self.points[-1][1]
 
 
-class PrometheusProcess:
-    """Started by `with`; answers then, and ended after.
+class PrometheusProcess(Program):
+    """Prometheus, which runs while a `with` block is open.
 
     Args:
-        folder: For configuration, data and log.
-        targets: What is scraped, by job; jobs that are not named find nothing.
-        every: Seconds between two scrapes, and between two evaluations of the rules.
+        folder: For its configuration, data and log.
+        targets: The scrape targets by job; other jobs have none.
+        interval: Seconds between scrapes, and between evaluations of the rules.
     """
 
     def __init__(
-        self, folder: Path, targets: Mapping[str, Sequence[Target]], *, every: float
+        self, folder: Path, targets: Mapping[str, Sequence[Target]], *, interval: float
     ) -> None:
-        self.every = every
-        self.url = f"http://127.0.0.1:{servers.free_port()}"
-        self._folder = folder
-        own = {"prometheus": [Target(self.url.removeprefix("http://"))]}
-        self._config = adapted(folder, {**own, **targets}, every)
-        self.log = folder / "prometheus.log"
+        self.interval = interval
+        address = f"127.0.0.1:{servers.free_port()}"
+        self.url = f"http://{address}"
+        config = _adapted(folder, {"prometheus": [Target(address)], **targets}, interval)
+        super().__init__(
+            "prometheus",
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={address}",
+            "--log.level=warn",
+            log=folder / "prometheus.log",
+        )
 
-    def __enter__(self) -> PrometheusProcess:
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    "prometheus",
-                    f"--config.file={self._config}",
-                    f"--storage.tsdb.path={self._folder / 'data'}",
-                    f"--web.listen-address={self.url.removeprefix('http://')}",
-                    "--log.level=warn",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + SECONDS_TO_START
-        while not self._ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"Prometheus did not start:\n{self.log.read_text()}")
-            time.sleep(0.05)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(SECONDS_TO_STOP)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def now(self, query: str) -> list[Series]:
-        """What an instant query gives; AssertionError if it is refused."""
-        return self.at(query, time.time())
-
-    def at(self, query: str, moment: float) -> list[Series]:
-        """The same for a moment, in seconds since 1970."""
-        found = self._asked("query", query=query, time=moment)
-        if found["resultType"] == "scalar":
-            return [Series({}, [_point(found["result"])])]
-        return [Series(one["metric"], [_point(one["value"])]) for one in found["result"]]
-
-    def over(self, query: str, start: float, end: float, step: float) -> list[Series]:
-        """What it gives at the end of a time and at whole steps before, without NaN.
-
-        Series without any value are left out.
-        """
-        first = first_step(start, end, step)
-        found = self._asked("query_range", query=query, start=first, end=end, step=step)
-        series = [
-            Series(one["metric"], [point for point in map(_point, one["values"]) if _is(point)])
-            for one in found["result"]
-        ]
-        return [one for one in series if one.points]
-
-    def value(self, query: str) -> float | None:
-        """The one number of an instant query; None if there is none."""
-        found = self.now(query)
-        assert len(found) < 2, found
-        return found[0].value if found else None
-
-    def until(self, query: str, seconds: float = SECONDS_TO_SEE) -> list[Series]:
-        """Waits until a query gives something; that."""
-        deadline = time.monotonic() + seconds
-        while not (found := self.now(query)):
-            assert time.monotonic() < deadline, f"Prometheus never saw {query}"
-            time.sleep(self.every / 4)
-        return found
-
-    def rules(self) -> list[dict[str, Any]]:
-        """Every rule with its health, as it was last evaluated."""
-        return [rule for group in self._asked("rules")["groups"] for rule in group["rules"]]
-
-    def _asked(self, what: str, **fields: object) -> Any:
-        body = urllib.parse.urlencode(fields).encode() or None
-        try:
-            with _direct.open(f"{self.url}/api/v1/{what}", body, timeout=30) as reply:
-                return json.load(reply)["data"]
-        except urllib.error.HTTPError as error:
-            with error:
-                raise AssertionError(f"{fields}: {error.read().decode()}") from error
-
-    def _ready(self) -> bool:
+    @property
+    def is_ready(self) -> bool:
         try:
             with _direct.open(f"{self.url}/-/ready", timeout=5) as reply:
                 return reply.status == 200
         except OSError:
             return False
 
+    def query(self, expression: str) -> list[Series]:
+        """Returns the result of an instant query now; AssertionError if it is invalid."""
+        result = self._get("query", query=expression, time=time.time())
+        if result["resultType"] == "scalar":
+            return [Series({}, [_point(result["result"])])]
+        return [Series(each["metric"], [_point(each["value"])]) for each in result["result"]]
 
-def first_step(start: float, end: float, step: float) -> float:
-    """The earliest moment of a time that lies whole steps before its end."""
-    return end - math.floor((end - start) / step) * step
+    def query_range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
+        """Returns the values at the end and at whole steps before it, without NaN.
+
+        Series without any value are omitted.
+        """
+        first = end - math.floor((end - start) / step) * step
+        result = self._get("query_range", query=expression, start=first, end=end, step=step)
+        series = [
+            Series(
+                each["metric"],
+                [point for point in map(_point, each["values"]) if not math.isnan(point[1])],
+            )
+            for each in result["result"]
+        ]
+        return [each for each in series if each.points]
+
+    def value(self, expression: str) -> float | None:
+        """Returns the single value of an instant query; None if it has none."""
+        found = self.query(expression)
+        assert len(found) < 2, found
+        return found[0].value if found else None
+
+    def until(self, expression: str) -> None:
+        """Waits until a query has a result."""
+        deadline = time.monotonic() + SECONDS_TO_SCRAPE
+        while not self.query(expression):
+            assert time.monotonic() < deadline, f"no result of {expression}"
+            time.sleep(self.interval / 4)
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Returns every rule with the health of its last evaluation."""
+        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+
+    def _get(self, endpoint: str, **fields: object) -> Any:
+        body = urllib.parse.urlencode(fields).encode() or None
+        try:
+            with _direct.open(f"{self.url}/api/v1/{endpoint}", body, timeout=30) as reply:
+                return json.load(reply)["data"]
+        except urllib.error.HTTPError as error:
+            with error:
+                raise AssertionError(f"{fields}: {error.read().decode()}") from error
 
 
-def adapted(folder: Path, targets: Mapping[str, Sequence[Target]], every: float) -> Path:
-    """The shipped configuration and rules with other targets and intervals, and nothing else."""
-    pace = f"{every * 1000:.0f}ms"
+def _adapted(folder: Path, targets: Mapping[str, Sequence[Target]], interval: float) -> Path:
+    """Writes the shipped configuration and rules with other targets and intervals."""
+    duration = f"{interval * 1000:.0f}ms"
     config = files.read(files.CONFIG)
-    config["global"] |= {"scrape_interval": pace, "scrape_timeout": pace}
-    config["global"]["evaluation_interval"] = pace
+    config["global"] |= dict.fromkeys(
+        ("scrape_interval", "scrape_timeout", "evaluation_interval"), duration
+    )
     for job in config["scrape_configs"]:
-        for own in ("dns_sd_configs", "scrape_interval", "scrape_timeout"):
-            job.pop(own, None)
+        for key in ("dns_sd_configs", "scrape_interval", "scrape_timeout"):
+            job.pop(key, None)
         job["static_configs"] = [
-            {"targets": [one.address], "labels": {"replica": one.replica} if one.replica else {}}
-            for one in targets.get(job["job_name"], ())
+            {"targets": [each.address], "labels": {"replica": each.replica} if each.replica else {}}
+            for each in targets.get(job["job_name"], ())
         ]
     rules = folder / "rules"
     rules.mkdir()
@@ -186,9 +156,5 @@ def adapted(folder: Path, targets: Mapping[str, Sequence[Target]], every: float)
     return written
 
 
-def _point(told: Sequence[Any]) -> tuple[float, float]:
-    return float(told[0]), float(told[1])
-
-
-def _is(point: tuple[float, float]) -> bool:
-    return not math.isnan(point[1])
+def _point(sample: Sequence[Any]) -> tuple[float, float]:
+    return float(sample[0]), float(sample[1])

@@ -36,6 +36,8 @@ from benchmarks.batching.candidates import (
 )
 from benchmarks.load.requests import METHOD, UNLIMITED
 
+pytestmark = pytest.mark.tensorflow
+
 PATH = ROOT / "serving" / "config" / "batching.config"
 RESULTS = ROOT / "benchmarks" / "results" / "batching.json"
 PARAMETERS = {each.name: each.parameters for each in candidates(2) if each.parameters}

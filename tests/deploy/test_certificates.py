@@ -1,4 +1,4 @@
-"""`make certs`: what is in its files, how one set follows another, and what it refuses."""
+"""`make certs`: the contents of its files, renewal, and rejected requests."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import tls_files
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from deploy.tls_sets import NAMES, certs, contents, made, made_of, tool
+from deploy.tls_sets import NAMES, certs, contents, create, tool
 from google.protobuf import text_format
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
 from support.paths import ROOT
@@ -25,24 +26,24 @@ LEAVES = {
 
 @pytest.fixture
 def folder(tmp_path):
-    """A set of its own."""
-    return made(tmp_path / "certs")
+    """A folder with a set."""
+    return create(tmp_path / "certs")
 
 
-def certificate(folder, name):
+def load(folder, name):
     return x509.load_pem_x509_certificate((folder / f"{name}.pem").read_bytes())
 
 
-def extension(of, kind):
-    found = of.extensions.get_extension_for_class(kind)
+def extension(certificate, kind):
+    found = certificate.extensions.get_extension_for_class(kind)
     return found.value, found.critical
 
 
-def names(of):
-    return [str(name.value) for name in extension(of, x509.SubjectAlternativeName)[0]]
+def names(certificate):
+    return [str(name.value) for name in extension(certificate, x509.SubjectAlternativeName)[0]]
 
 
-def test_it_makes_the_whole_set_and_tells_until_when(tmp_path):
+def test_the_command_creates_a_set_and_prints_expiry_dates(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "certs.py", "--days", "30"],
         cwd=tmp_path,
@@ -60,15 +61,15 @@ def test_it_makes_the_whole_set_and_tells_until_when(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["certs"]
 
 
-def test_whatever_holds_a_private_key_is_for_its_owner_alone(folder):
+def test_private_keys_are_readable_by_the_owner_only(folder):
     for path in folder.iterdir():
         secret = b"PRIVATE KEY" in path.read_bytes()
         assert secret == (path.suffix in (".key", ".config"))
         assert not (secret and stat.S_IMODE(path.stat().st_mode) & 0o077), path
 
 
-def test_the_authority_signs_certificates_and_no_further_authority(folder):
-    ca = certificate(folder, "ca")
+def test_the_authority_cannot_sign_other_authorities(folder):
+    ca = load(folder, "ca")
     assert extension(ca, x509.BasicConstraints) == (x509.BasicConstraints(True, 0), True)
     usage, critical = extension(ca, x509.KeyUsage)
     assert (usage.key_cert_sign, usage.digital_signature, critical) == (True, False, True)
@@ -76,8 +77,8 @@ def test_the_authority_signs_certificates_and_no_further_authority(folder):
 
 
 @pytest.mark.parametrize(("name", "purpose"), LEAVES.items(), ids=LEAVES)
-def test_a_certificate_is_for_one_purpose_only(folder, name, purpose):
-    ca, leaf = certificate(folder, "ca"), certificate(folder, name)
+def test_a_certificate_has_one_purpose(folder, name, purpose):
+    ca, leaf = load(folder, "ca"), load(folder, name)
     leaf.verify_directly_issued_by(ca)
     assert isinstance(leaf.public_key().curve, ec.SECP256R1)
     assert extension(leaf, x509.BasicConstraints) == (x509.BasicConstraints(False, None), True)
@@ -89,16 +90,16 @@ def test_a_certificate_is_for_one_purpose_only(folder, name, purpose):
     assert leaf.not_valid_before_utc < datetime.now(UTC)
 
 
-def test_the_server_has_the_names_that_it_is_called_by(folder, tmp_path):
-    usual = ["localhost", "127.0.0.1", "::1", "serving", "serving-tls", "replica", "embedded"]
-    assert set(names(certificate(folder, "server"))) == {*usual, "seq2sum-serving"}
-    other = made(tmp_path / "other", "--host", "Sums.Example", "*.sums.example", "10.0.0.7")
-    assert set(names(certificate(other, "server"))) == {
+def test_the_server_certificate_has_all_host_names(folder, tmp_path):
+    default = ["localhost", "127.0.0.1", "::1", "serving", "serving-tls", "replica", "embedded"]
+    assert set(names(load(folder, "server"))) == {*default, "seq2sum-serving"}
+    other = create(tmp_path / "other", "--host", "Sums.Example", "*.sums.example", "10.0.0.7")
+    assert set(names(load(other, "server"))) == {
         "sums.example", "*.sums.example", "10.0.0.7",
     }  # fmt: skip
 
 
-def test_ssl_config_is_what_the_server_reads_with_the_same_keys(folder):
+def test_ssl_config_contains_the_pem_files(folder):
     config = text_format.Parse((folder / "ssl.config").read_text(), SSLConfig())
     files = {"server_key": "server.key", "server_cert": "server.pem", "custom_ca": "ca.pem"}
     for field, name in files.items():
@@ -107,98 +108,98 @@ def test_ssl_config_is_what_the_server_reads_with_the_same_keys(folder):
 
 
 @pytest.mark.parametrize("which", ["server", "client"])
-def test_what_is_renewed_is_new_and_the_rest_is_as_before(folder, tmp_path, which):
-    folder = made(tmp_path / "named", "--host", "sums.example")
+def test_renew_replaces_one_certificate_and_keeps_the_rest(folder, tmp_path, which):
+    folder = create(tmp_path / "named", "--host", "sums.example")
     before = contents(folder)
     assert certs(folder, "--renew", which) == 0
     after = contents(folder)
     changed = {name for name in NAMES if before[name] != after[name]}
     assert changed - {"ssl.config"} == {f"{which}.pem", f"{which}.key"}
     assert ("ssl.config" in changed) == (which == "server")
-    assert names(certificate(folder, "server")) == ["sums.example"]
-    certificate(folder, which).verify_directly_issued_by(certificate(folder, "ca"))
+    assert names(load(folder, "server")) == ["sums.example"]
+    load(folder, which).verify_directly_issued_by(load(folder, "ca"))
 
 
-def test_one_authority_follows_another_step_by_step(folder, capsys):
+def test_an_authority_is_replaced_in_three_steps(folder, capsys):
     def trusted():
         return x509.load_pem_x509_certificates((folder / "ca.pem").read_bytes())
 
     [old] = trusted()
     before = contents(folder)
     assert certs(folder, "--renew", "ca") == 0
-    new, still = trusted()
-    assert still == old
+    new, previous = trusted()
+    assert previous == old
     assert new.subject != old.subject
     assert before["server.pem"] == contents(folder)["server.pem"]
     config = text_format.Parse((folder / "ssl.config").read_text(), SSLConfig())
     assert config.custom_ca == (folder / "ca.pem").read_text()
 
     assert certs(folder, "--drop-old-ca") == 2
-    assert "first --renew server client, and hand the files" in capsys.readouterr().err
+    assert "first run --renew server client and distribute the files" in capsys.readouterr().err
     assert certs(folder, "--renew", "server", "client") == 0
     for name in LEAVES:
-        certificate(folder, name).verify_directly_issued_by(new)
+        load(folder, name).verify_directly_issued_by(new)
     assert certs(folder, "--drop-old-ca") == 0
     assert trusted() == [new]
     assert certs(folder, "--drop-old-ca") == 2
-    assert "there is no old one to drop" in capsys.readouterr().err
+    assert "there is no previous one to drop" in capsys.readouterr().err
 
 
-def test_what_is_there_is_not_overwritten_unasked(folder, capsys):
+def test_existing_files_are_not_overwritten_without_force(folder, capsys):
     before = contents(folder)
     capsys.readouterr()
     assert certs(folder) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith(f"certs: {folder} has certificates:\n  ca      until ")
-    assert "--renew server, client or ca makes new ones; --force makes everything anew" in told.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"certs: {folder} has certificates already:\n  ca      until ")
+    assert "renew them with --renew server, client or ca" in captured.err
     assert contents(folder) == before
     assert certs(folder, "--force") == 0
     assert not set(contents(folder).values()) & set(before.values())
 
 
-def damaged(folder, name, content):
-    path = folder / name
-    path.unlink() if content is None else path.write_bytes(content)
-    return folder
-
-
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
-        ("notes.txt", b"", "notes.txt is not of this tool: name another folder with --out"),
+        (
+            "notes.txt",
+            b"",
+            "notes.txt is not a file of this tool: choose another folder with --out",
+        ),
         ("ca.key", None, "ca.key: No such file or directory"),
-        ("client.pem", b"junk", "does not hold what `make certs` made"),
+        ("client.pem", b"junk", "does not contain files of `make certs`"),
         ("server.key", "another", "server.key is not the key of server.pem"),
     ],
 )
-def test_a_folder_that_is_not_a_set_stays_as_it_is(folder, capsys, name, content, told):
+def test_a_folder_without_a_valid_set_is_not_changed(folder, capsys, name, content, message):
     if content == "another":
         content = (folder / "client.key").read_bytes()
-    before = contents(damaged(folder, name, content))
+    path = folder / name
+    path.unlink() if content is None else path.write_bytes(content)
+    before = contents(folder)
     assert certs(folder, "--renew", "server") == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert contents(folder) == before
 
 
-def test_nothing_is_renewed_where_nothing_is(tmp_path, capsys):
+def test_renew_without_a_set_fails(tmp_path, capsys):
     assert certs(tmp_path / "certs", "--renew", "server") == 2
     assert "ca.pem: No such file or directory" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
-def test_no_certificate_outlives_its_authority(folder, capsys):
+def test_a_certificate_cannot_expire_after_its_authority(folder, capsys):
     before = contents(folder)
     assert certs(folder, "--renew", "client", "--days", "4000") == 2
-    told = capsys.readouterr().err
-    assert "days left, and not 4000: name fewer with --days, or make its successor" in told
+    message = capsys.readouterr().err
+    assert "before the certificate would in 4000: use fewer --days" in message
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("wrong", [None, "rename"])
-def test_a_set_that_cannot_be_finished_leaves_the_one_before(folder, monkeypatch, wrong):
-    before, files = contents(folder), made_of.read(folder).files()
-    if wrong == "rename":
+@pytest.mark.parametrize("failure", ["content", "rename"])
+def test_a_failure_keeps_the_previous_set(folder, monkeypatch, failure):
+    before, files = contents(folder), tls_files.read(folder).files()
+    if failure == "rename":
         real = os.rename
 
         def rename(source, target):
@@ -216,34 +217,37 @@ def test_a_set_that_cannot_be_finished_leaves_the_one_before(folder, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        (["--host", "localhost:8500"], "'localhost:8500' is no host's name or IP address (without"),
-        (["--host", "https://a.example"], "'https://a.example' is no host's name"),
+        (
+            ["--host", "localhost:8500"],
+            "invalid host 'localhost:8500': expected a host name or an IP address",
+        ),
+        (["--host", "https://a.example"], "invalid host 'https://a.example'"),
         (["--host", "-a"], "expected at least one argument"),
-        (["--days", "0"], "'0' is no number of days from 1 on"),
-        (["--days", "1.5"], "'1.5' is no number of days from 1 on"),
+        (["--days", "0"], "invalid number of days '0': expected 1 or more"),
+        (["--days", "1.5"], "invalid number of days '1.5'"),
         (["--renew", "all"], "invalid choice: 'all'"),
         (["--renew", "server", "--force"], "not allowed with argument"),
     ],
 )
-def test_options_that_make_no_sense_are_told(tmp_path, capsys, options, told):
+def test_invalid_options_exit_with_2(tmp_path, capsys, options, message):
     with pytest.raises(SystemExit) as ended:
         certs(tmp_path / "certs", *options)
     assert ended.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
-def test_help_teaches(capsys):
+def test_help_lists_files_and_steps(capsys):
     with pytest.raises(SystemExit):
         certs(ROOT, "--help")
-    told = capsys.readouterr().out
+    out = capsys.readouterr().out
     for name in NAMES:
-        assert name in told
+        assert name in out
     for line in ("--renew ca", "--renew server client", "--drop-old-ca"):
-        assert f'make certs CERTS="{line}"' in told
+        assert f'make certs CERTS="{line}"' in out
 
 
-def test_git_leaves_keys_alone():
+def test_git_ignores_the_certificates():
     assert "/certs/" in (ROOT / ".gitignore").read_text().splitlines()

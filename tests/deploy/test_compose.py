@@ -1,4 +1,4 @@
-"""docker-compose.yml: right by the specification, hardened, and no flag that the server lacks."""
+"""docker-compose.yml: valid by the specification, hardened, and with valid flags."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-from itertools import combinations
 
 import compose_spec
 import pytest
@@ -19,56 +18,26 @@ from support import system
 from support.paths import ROOT
 
 REAL_FLAGS = {
-    "port",
-    "grpc_socket_path",
-    "rest_api_port",
-    "rest_api_num_threads",
-    "rest_api_timeout_in_ms",
-    "rest_api_enable_cors_support",
-    "grpc_max_threads",
-    "grpc_channel_arguments",
-    "enable_batching",
-    "batching_parameters_file",
-    "enable_per_model_batching_parameters",
-    "model_name",
-    "model_base_path",
-    "model_config_file",
-    "model_config_file_poll_wait_seconds",
-    "allow_version_labels_for_unavailable_models",
-    "num_load_threads",
-    "num_unload_threads",
-    "max_num_load_retries",
-    "load_retry_interval_micros",
-    "file_system_poll_wait_seconds",
-    "flush_filesystem_caches",
-    "tensorflow_session_parallelism",
-    "tensorflow_intra_op_parallelism",
-    "tensorflow_inter_op_parallelism",
-    "tensorflow_session_config_file",
-    "platform_config_file",
-    "per_process_gpu_memory_fraction",
-    "saved_model_tags",
-    "use_alts_credentials",
-    "ssl_config_file",
-    "enable_model_warmup",
-    "num_request_iterations_for_warmup",
-    "monitoring_config_file",
-    "remove_unused_fields_from_bundle_metagraph",
-    "enable_signature_method_name_check",
-    "enable_profiler",
-    "enable_grpc_healthcheck_service",
-    "enable_serialization_as_tensor_content",
-    "thread_pool_factory_config_file",
-    "mixed_precision",
-    "skip_initialize_tpu",
-    "xla_cpu_compilation_enabled",
-    "xla_gpu_compilation_enabled",
-    "prefer_tflite_model",
-    "num_tflite_pools",
-    "num_tflite_interpreters_per_pool",
-    "version",
-}
-"""Flags of tensorflow_model_server 2.21. It only warns of others, and does without them."""
+    "port", "grpc_socket_path", "rest_api_port", "rest_api_num_threads",
+    "rest_api_timeout_in_ms", "rest_api_enable_cors_support", "grpc_max_threads",
+    "grpc_channel_arguments", "enable_batching", "batching_parameters_file",
+    "enable_per_model_batching_parameters", "model_name", "model_base_path",
+    "model_config_file", "model_config_file_poll_wait_seconds",
+    "allow_version_labels_for_unavailable_models", "num_load_threads", "num_unload_threads",
+    "max_num_load_retries", "load_retry_interval_micros", "file_system_poll_wait_seconds",
+    "flush_filesystem_caches", "tensorflow_session_parallelism",
+    "tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism",
+    "tensorflow_session_config_file", "platform_config_file",
+    "per_process_gpu_memory_fraction", "saved_model_tags", "use_alts_credentials",
+    "ssl_config_file", "enable_model_warmup", "num_request_iterations_for_warmup",
+    "monitoring_config_file", "remove_unused_fields_from_bundle_metagraph",
+    "enable_signature_method_name_check", "enable_profiler",
+    "enable_grpc_healthcheck_service", "enable_serialization_as_tensor_content",
+    "thread_pool_factory_config_file", "mixed_precision", "skip_initialize_tpu",
+    "xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled", "prefer_tflite_model",
+    "num_tflite_pools", "num_tflite_interpreters_per_pool", "version",
+}  # fmt: skip
+"""Flags of tensorflow_model_server 2.21 (main.cc). It ignores others with a warning."""
 
 PORTS = {
     "serving": {8500: 8500, 8501: 8501},
@@ -79,7 +48,7 @@ PORTS = {
     "grafana": {3000: 3000},
     "probe": {9851: 9851},
 }
-"""Ports of the machine, and of the container behind each."""
+"""Ports of the host, and of the container behind each."""
 PROFILES = {
     "monitoring": {"prometheus", "grafana", "probe"},
     "embedded": {"embedded"},
@@ -88,12 +57,12 @@ PROFILES = {
     "tools": {"rollout"},
 }
 ALWAYS = {"train", "serving"}
-WHOEVER_RUNS_IT = ("train", "rollout", "serving-tls")
-"""They write models, or read a key, of the person at the machine."""
+RUN_AS_OPERATOR = ("train", "rollout", "serving-tls")
+"""Services that write models or read a key, which belong to the operator."""
 VARIABLES = ("SEQ2SUM_USER", "SEQ2SUM_CPUS", "RECIPE", "PROBE_TARGETS")
-"""What may be set around it."""
-MADE_LATER = {"models", "certs/ssl.config"}
-"""What is mounted, and made by commands."""
+"""Environment variables of the file."""
+CREATED_LATER = {"models", "certs/ssl.config"}
+"""Mounted files that commands create."""
 
 SERVICES = compose_file.services()
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -106,27 +75,27 @@ def test_the_file_follows_the_specification():
 
 
 @system.needs("docker-compose")
-def test_compose_itself_reads_in_it_what_these_tests_do():
+def test_docker_compose_parses_the_file_as_these_tests_do():
     profiles = [part for name in PROFILES for part in ("--profile", name)]
     line = ["docker-compose", "--file", compose_file.PATH, *profiles, "config"]
-    without = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=without)
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    told = yaml.safe_load(done.stdout)["services"]
-    assert told.keys() == SERVICES.keys()
-    for name, service in told.items():
+    parsed = yaml.safe_load(done.stdout)["services"]
+    assert parsed.keys() == SERVICES.keys()
+    for name, service in parsed.items():
         for key in ("image", "entrypoint", "command", "profiles", "user"):
             assert service.get(key) == SERVICES[name].get(key)
 
 
-def test_profiles_are_those_that_are_written_about():
+def test_profiles_are_the_documented_ones():
     declared = {name: service.get("profiles", []) for name, service in SERVICES.items()}
     expected = {name: [profile] for profile, names in PROFILES.items() for name in names}
     assert declared == expected | {name: [] for name in ALWAYS}
 
 
 @every_service
-def test_a_container_may_do_no_more_than_it_needs(name):
+def test_a_container_is_hardened(name):
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -139,14 +108,14 @@ def test_a_container_may_do_no_more_than_it_needs(name):
     assert all("size=" in mount for mount in service["tmpfs"])
 
 
-@pytest.mark.parametrize("name", WHOEVER_RUNS_IT)
-def test_what_belongs_to_somebody_is_handled_as_that_person(name):
+@pytest.mark.parametrize("name", RUN_AS_OPERATOR)
+def test_files_of_the_operator_are_accessed_as_the_operator(name):
     service = yaml.safe_load(compose_file.PATH.read_text())["services"][name]
     assert service["user"] == "${SEQ2SUM_USER:-1000:1000}"
 
 
 @every_service
-def test_only_what_changes_models_may_write_outside_of_its_own_volume(name):
+def test_only_train_and_rollout_can_write_to_models(name):
     changes = {line for line in SERVICES[name].get("volumes", ()) if not line.endswith(":ro")}
     allowed = {"train": {"./models:/models"}, "rollout": {"./models:/models"}}
     assert changes == allowed.get(name, set()) | (
@@ -160,69 +129,69 @@ def test_images_are_pinned(name):
 
 
 @every_service
-def test_what_is_mounted_is_there(name):
+def test_mounted_files_exist(name):
     sources = {str(path.relative_to(ROOT)) for path in compose_file.mounts(SERVICES[name]).values()}
-    assert [source for source in sources - MADE_LATER if not (ROOT / source).exists()] == []
+    assert [source for source in sources - CREATED_LATER if not (ROOT / source).exists()] == []
 
 
-def test_the_folder_of_models_comes_with_the_repository():
-    """Where it is missing Docker makes it, as root's, and nobody else could fill it."""
+def test_the_repository_contains_the_models_folder():
+    """Docker would create a missing one that only root can write to."""
     assert (ROOT / "models" / ".gitignore").read_text().splitlines()[-2:] == ["*", "!.gitignore"]
 
 
-def test_ports_are_on_loopback_and_where_the_pages_say():
+def test_ports_are_on_loopback_and_as_documented():
     found = {name: compose_file.published(service) for name, service in SERVICES.items()}
     assert all(address == "127.0.0.1" for ports in found.values() for address, *_ in ports)
-    assert {n: {outer: inner for _, outer, inner in p} for n, p in found.items() if p} == PORTS
+    assert {n: {host: inner for _, host, inner in p} for n, p in found.items() if p} == PORTS
 
 
-def test_who_need_not_talk_shares_no_network():
+def test_services_share_a_network_only_if_necessary():
     networks = {name: set(service.get("networks", ())) for name, service in SERVICES.items()}
     assert SERVICES["train"]["network_mode"] == "none"
     for server in compose_file.SERVERS:
         assert not networks["grafana"] & networks[server]
-    for asking in ("prometheus", "probe", "rollout", "envoy"):
-        assert all(networks[asking] & networks[server] for server in compose_file.SERVERS)
+    for client in ("prometheus", "probe", "rollout", "envoy"):
+        assert all(networks[client] & networks[server] for server in compose_file.SERVERS)
     assert networks["grafana"] & networks["prometheus"]
     assert networks["replica"] == networks["rollout"] == {"inside"}
     assert compose_file.read()["networks"]["inside"] == {"internal": True}
 
 
 @system.needs("prometheus")
-def test_every_flag_of_prometheus_is_one_that_it_has():
-    told = subprocess.run(["prometheus", "--help"], capture_output=True, text=True, check=False)
-    known = set(re.findall(r"--[\w.-]+", told.stdout + told.stderr))
+def test_prometheus_has_every_flag():
+    done = subprocess.run(["prometheus", "--help"], capture_output=True, text=True, check=False)
+    known = set(re.findall(r"--[\w.-]+", done.stdout + done.stderr))
     assert {flag.split("=")[0] for flag in SERVICES["prometheus"]["command"]} <= known
 
 
-def test_every_option_of_the_probe_is_one_that_it_has():
+def test_the_probe_has_every_option():
     chosen = probe.parsed(SERVICES["probe"]["command"])
     assert (chosen.host, chosen.port) == ("0.0.0.0", 9851)
     assert str(chosen.config) == "/models/models.config"
 
 
 @every_server
-def test_every_flag_is_one_that_the_server_has(name):
+def test_tensorflow_model_server_has_every_flag(name):
     service = SERVICES[name]
     assert all(re.fullmatch(r"--\w+=\S+", flag) for flag in compose_file.flags(service))
     assert set(compose_file.flag_values(service)) <= REAL_FLAGS
 
 
 @every_server
-def test_seq2sum_serve_takes_every_flag_and_each_but_one_has_an_effect(name):
+def test_every_flag_but_one_has_an_effect_on_seq2sum_serve(name):
     parsed = command_line.parse(compose_file.flags(SERVICES[name]))
     command_line.check_supported(parsed)
-    # It has no profiler that could be turned off.
+    # It has no profiler.
     assert command_line.ignored(parsed) == ["enable_profiler"]
 
 
-def test_all_servers_are_told_the_same():
-    told = [SERVICES[name]["command"] for name in compose_file.SERVERS]
-    assert all(one == other for one, other in combinations(told, 2))
+def test_all_servers_have_the_same_flags():
+    commands = [SERVICES[name]["command"] for name in compose_file.SERVERS]
+    assert all(command == commands[0] for command in commands)
 
 
-def test_every_flag_says_why():
-    """A comment stands before each flag, or before a few that belong together."""
+def test_flags_have_comments_with_their_reasons():
+    """Each flag, or group of flags, follows a comment; except the port."""
     text = compose_file.PATH.read_text()
     listed = text[text.index("&flags") : text.index("volumes: &served")].splitlines()[1:]
     kinds = ["flag" if line.strip().startswith("- --") else line.strip()[:1] for line in listed]
@@ -234,44 +203,44 @@ def test_every_flag_says_why():
     ] == ["- --port=8500"]
 
 
-def test_the_stock_server_is_started_without_the_script_of_its_image():
+def test_the_stock_server_runs_without_the_entry_script_of_its_image():
     for name in compose_file.STOCK:
         assert SERVICES[name]["entrypoint"][0] == "/usr/bin/tensorflow_model_server"
         assert SERVICES[name]["init"] is True
 
 
 @every_server
-def test_servers_start_when_there_is_something_to_serve(name):
+def test_servers_start_after_the_models_folder_is_filled(name):
     assert SERVICES[name]["depends_on"] == {
         "train": {"condition": "service_completed_successfully"}
     }
 
 
 @every_server
-def test_a_server_is_healthy_when_it_answers_right(name):
+def test_the_health_check_is_a_mounted_script(name):
     kind, shell, script = SERVICES[name]["healthcheck"]["test"]
     assert (kind, shell) == ("CMD", "bash")
-    assert compose_file.on_this_machine(script, SERVICES[name]).is_file()
+    assert compose_file.local_path(script, SERVICES[name]).is_file()
     assert compose_file.flag_values(SERVICES[name])["rest_api_port"] == "8501"
 
 
 @every_server
-def test_threads_fit_into_the_limit_of_processes(name):
+def test_the_process_limit_exceeds_the_number_of_threads(name):
     values = compose_file.flag_values(SERVICES[name])
     threads = int(values["grpc_max_threads"]) + int(values["rest_api_num_threads"])
     assert SERVICES[name]["pids_limit"] > 2 * threads
 
 
 @every_service
-def test_no_place_of_a_mount_is_within_another_one(name):
-    """It could not be made there: a folder that is mounted is read-only, or somebody's."""
-    places = [line.split(":")[1] for line in SERVICES[name].get("volumes", ())]
-    assert not [(a, b) for a in places for b in places if b.startswith(f"{a}/")]
+def test_mounts_are_not_nested(name):
+    """Docker could not create the nested mount point in a read-only folder."""
+    targets = [line.split(":")[1] for line in SERVICES[name].get("volumes", ())]
+    assert not [(a, b) for a in targets for b in targets if b.startswith(f"{a}/")]
 
 
 @every_server
-def test_the_file_of_record_is_in_a_folder_that_is_mounted_whole(name):
+def test_the_folder_of_the_model_config_file_is_mounted(name):
     service = SERVICES[name]
     config = compose_file.flag_values(service)["model_config_file"]
-    assert compose_file.on_this_machine(config, service) == ROOT / "models" / "models.config"
+    assert compose_file.local_path(config, service) == ROOT / "models" / "models.config"
     assert contract.MODEL_NAME in (ROOT / "serving" / "config" / "models.config").read_text()

@@ -1,8 +1,7 @@
-"""The services of docker-compose.yml at work: their very flags and files start seq2sum-serve."""
+"""The services of docker-compose.yml with seq2sum-serve, with their flags and files."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -12,29 +11,19 @@ import pytest
 import seq2sum
 from deploy.compose_deployment import Deployment
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support import broken_models
 from support.paths import ROOT
 
 pytestmark = pytest.mark.embedded
 
 
 @pytest.fixture(scope="module")
-def version(small_version, tmp_path_factory):
-    """A version without warm-up, which loads in half the time."""
-    folder = tmp_path_factory.mktemp("quick") / "version"
-    return shutil.copytree(
-        small_version, folder, ignore=shutil.ignore_patterns(broken_models.WARM_UP)
-    )
-
-
-@pytest.fixture(scope="module")
-def deployment(version, tmp_path_factory):
-    """A machine on which `train` has ended, with versions 1 and 2 on disk."""
+def deployment(version_without_warm_up, tmp_path_factory):
+    """A deployment after `train`, with versions 1 and 2 on disk."""
     deployed = Deployment(tmp_path_factory.mktemp("machine"))
-    deployed.publish(version, 1)
+    deployed.publish(version_without_warm_up, 1)
     done = deployed.fill()
     assert done.returncode == 0, done.stderr
-    deployed.publish(version, 2)
+    deployed.publish(version_without_warm_up, 2)
     yield deployed
     deployed.stop()
 
@@ -50,25 +39,25 @@ def client(serving):
         yield client
 
 
-def test_the_first_version_is_served_by_label_and_nothing_else_is(client):
+def test_only_the_first_version_is_served(client):
     assert client.add("2+3", label="stable").version == 1
     assert client.add("2+3", label="canary").version == 1
     assert [(entry.version, entry.state.name) for entry in client.versions()] == [(1, "AVAILABLE")]
 
 
-def test_it_is_healthy(deployment, serving):
-    done = deployment.healthy("serving", serving)
+def test_the_health_check_succeeds(deployment, serving):
+    done = deployment.health_check("serving", serving)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_load_balancers_find_it_well(serving):
+def test_the_grpc_health_service_reports_serving(serving):
     with grpc.insecure_channel(serving.target) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         reply = stub.Check(health_pb2.HealthCheckRequest(service="PredictionService"), timeout=10)
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_its_metrics_can_be_scraped(serving, client):
+def test_metrics_can_be_scraped(serving, client):
     client.add("2+3")
     url = f"{serving.url}/monitoring/prometheus/metrics"
     with urllib.request.urlopen(url, timeout=10) as response:
@@ -77,25 +66,25 @@ def test_its_metrics_can_be_scraped(serving, client):
     assert ":tensorflow:serving:batching_session:queuing_latency_count" in page
 
 
-def test_a_rollout_moves_the_label_and_a_rollback_moves_it_back(deployment, serving, client):
+def test_promote_moves_the_label_and_rollback_moves_it_back(deployment, serving, client):
     done = deployment.rollout("promote", "2", "--without-gates", targets=serving.target)
     assert done.returncode == 0, done.stderr
     assert client.add("2+3", label="stable").version == 2
-    assert deployment.healthy("serving", serving).returncode == 0
+    assert deployment.health_check("serving", serving).returncode == 0
     status = deployment.rollout("status", targets=serving.target)
     assert status.returncode == 0, status.stderr
-    done = deployment.rollout("rollback", "--why", "to see it", targets=serving.target)
+    done = deployment.rollout("rollback", "--reason", "to see it", targets=serving.target)
     assert done.returncode == 0, done.stderr
     assert client.add("2+3", label="stable").version == 1
 
 
-def test_train_changes_nothing_when_it_is_started_again(deployment, serving):  # noqa: ARG001
-    before = deployment.record.read_text()
+def test_train_changes_nothing_when_it_runs_again(deployment, serving):  # noqa: ARG001
+    before = deployment.config.read_text()
     done = deployment.fill()
-    assert (done.returncode, deployment.record.read_text()) == (0, before)
+    assert (done.returncode, deployment.config.read_text()) == (0, before)
 
 
-def test_a_server_that_is_restarted_has_the_labels_of_its_file(deployment, serving):
+def test_a_restarted_server_has_the_labels_of_its_model_config_file(deployment, serving):
     serving.process.kill()
     serving.process.wait()
     again = deployment.start("serving")
@@ -103,10 +92,10 @@ def test_a_server_that_is_restarted_has_the_labels_of_its_file(deployment, servi
         assert client.add("2+3", label="stable").version == 1
 
 
-def test_the_same_with_tls_in_both_directions(deployment):
+def test_the_tls_server_requires_a_client_certificate(deployment):
     certs = [sys.executable, ROOT / "tools" / "certs.py", "--out", deployment.certificates]
-    made = subprocess.run(certs, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
+    done = subprocess.run(certs, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     server = deployment.start("serving-tls")
     files = {
         "ca": deployment.certificates / "ca.pem",
@@ -118,7 +107,7 @@ def test_the_same_with_tls_in_both_directions(deployment):
         assert client.add("2+3", label="stable").value == 5
     with seq2sum.Client(target, timeout=2) as client, pytest.raises(seq2sum.Unavailable):
         client.add("2+3")
-    assert deployment.healthy("serving-tls", server).returncode == 0
+    assert deployment.health_check("serving-tls", server).returncode == 0
     options = ["--ca", "ca.pem", "--cert", "client.pem", "--key", "client.key"]
     options = [str(deployment.certificates / word) if word[0] != "-" else word for word in options]
     status = deployment.rollout("status", *options, targets=target)

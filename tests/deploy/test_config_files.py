@@ -1,4 +1,4 @@
-"""Files that servers are told to read: each is what its flag wants, and they fit together."""
+"""The files in server flags: each has the format of its flag, and they fit together."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 from deploy import compose_file
+from deploy import monitoring_files as monitoring
 from google.protobuf import text_format
 from seq2sum.addition import contract
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
@@ -25,27 +25,17 @@ MESSAGES = {
     "monitoring_config_file": MonitoringConfig,
     "ssl_config_file": SSLConfig,
 }
-"""What each flag's file holds, as text."""
+"""The message in the file of each flag."""
 
 
-def parsed(flag, path):
-    """The file, read as strictly as TensorFlow Serving does; unknown fields are errors."""
+def parse(flag, path):
+    """Parses a file as strictly as TensorFlow Serving: unknown fields are errors."""
     return text_format.Parse(path.read_text(), MESSAGES[flag]())
 
 
-def files(service):
-    """The flags of a service that name files, with the files."""
-    values = compose_file.flag_values(service)
-    return {
-        name: compose_file.on_this_machine(path, service)
-        for name, path in values.items()
-        if name.endswith("_file")
-    }
-
-
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory):
-    """What `make certs` makes."""
+def certs(tmp_path_factory):
+    """The files of `make certs`."""
     folder = tmp_path_factory.mktemp("tls") / "certs"
     line = [sys.executable, ROOT / "tools" / "certs.py", "--out", folder]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
@@ -54,35 +44,38 @@ def tls(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", compose_file.SERVERS)
-def test_every_file_of_a_flag_is_what_the_flag_wants(name, tls):
-    made_later = {
-        ROOT / "models" / "models.config": CONFIG / "models.config",
-        ROOT / "certs" / "ssl.config": tls / "ssl.config",
+def test_every_file_has_the_format_of_its_flag(name, certs):
+    service = compose_file.services()[name]
+    files = {
+        flag: compose_file.local_path(path, service)
+        for flag, path in compose_file.flag_values(service).items()
+        if flag.endswith("_file")
     }
-    found = files(compose_file.services()[name])
-    assert found.keys() <= MESSAGES.keys()
-    for flag, path in found.items():
-        assert parsed(flag, made_later.get(path, path)).ByteSize() > 0
+    created_later = {
+        ROOT / "models" / "models.config": CONFIG / "models.config",
+        ROOT / "certs" / "ssl.config": certs / "ssl.config",
+    }
+    assert files.keys() <= MESSAGES.keys()
+    for flag, path in files.items():
+        assert parse(flag, created_later.get(path, path)).ByteSize() > 0
 
 
-def test_the_first_file_of_record_is_one_that_rollouts_can_change():
-    record = ModelConfigFile(CONFIG / "models.config", contract.MODEL_NAME)
-    recorded = record.read()
+def test_rollouts_can_change_the_initial_model_config_file():
+    file = ModelConfigFile(CONFIG / "models.config", contract.MODEL_NAME)
+    recorded = file.read()
     assert dict(recorded.labels) == {"stable": 1, "canary": 1}
     assert recorded.policy == Policy("specific", frozenset({1}))
-    assert record.base_path() == f"/models/{contract.MODEL_NAME}"
+    assert file.base_path() == f"/models/{contract.MODEL_NAME}"
 
 
-def test_metrics_are_where_prometheus_looks():
-    told = parsed("monitoring_config_file", CONFIG / "monitoring.config").prometheus_config
-    assert told.enable
-    scraped = yaml.safe_load((ROOT / "serving/monitoring/prometheus.yml").read_text())
-    [job] = [one for one in scraped["scrape_configs"] if one["job_name"] == "serving"]
-    assert job["metrics_path"] == told.path
+def test_metrics_are_at_the_path_that_prometheus_scrapes():
+    config = parse("monitoring_config_file", CONFIG / "monitoring.config").prometheus_config
+    assert config.enable
+    assert config.path == monitoring.job("serving")["metrics_path"]
 
 
-def test_servers_with_tls_want_a_certificate_from_clients(tls):
-    told = parsed("ssl_config_file", tls / "ssl.config")
-    assert told.client_verify
-    assert told.custom_ca
-    assert told.server_key.startswith("-----BEGIN")
+def test_servers_with_tls_require_a_client_certificate(certs):
+    config = parse("ssl_config_file", certs / "ssl.config")
+    assert config.client_verify
+    assert config.custom_ca
+    assert config.server_key.startswith("-----BEGIN")

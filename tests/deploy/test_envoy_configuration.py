@@ -1,4 +1,4 @@
-"""serving/envoy as it is shipped: Envoy accepts it without a word, and its parts fit together."""
+"""serving/envoy: Envoy accepts the configuration without warnings, and its files fit together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deploy.envoy_configuration import ADMIN, SHIPPED
 from deploy.envoy_process import PROGRAM, START
 
 
-def test_envoy_accepts_it_and_warns_of_nothing():
+def test_envoy_accepts_the_configuration_without_warnings():
     done = subprocess.run(
         [PROGRAM, "--mode", "validate", "--log-level", "warning", "--config-path", SHIPPED],
         check=False,
@@ -24,21 +24,21 @@ def test_envoy_accepts_it_and_warns_of_nothing():
     assert done.stdout == f"configuration '{SHIPPED}' OK\n"
 
 
-def test_what_can_stop_it_is_for_its_own_machine_and_for_the_script_that_starts_it():
+def test_the_admin_port_is_on_loopback_and_known_to_the_start_script():
     config = envoy_configuration.shipped()
     admin = config["admin"]["address"]["socket_address"]
     assert admin["address"] == "127.0.0.1"
     metrics = envoy_configuration.endpoint(envoy_configuration.cluster(config, ADMIN))
     assert metrics["socket_address"] == admin
-    [told] = re.findall(r"ADMIN_PORT:-(\d+)", START.read_text())
-    assert int(told) == admin["port_value"]
+    [port] = re.findall(r"ADMIN_PORT:-(\d+)", START.read_text())
+    assert int(port) == admin["port_value"]
 
 
-def test_a_configuration_that_it_does_not_take_ends_the_script(tmp_path):
-    wrong = tmp_path / "envoy.yaml"
-    wrong.write_text("static_resources: { listeners: [{ nonsense: true }] }\n")
+def test_the_start_script_fails_if_the_configuration_is_invalid(tmp_path):
+    invalid = tmp_path / "envoy.yaml"
+    invalid.write_text("static_resources: { listeners: [{ nonsense: true }] }\n")
     done = subprocess.run(
-        ["bash", START, wrong],
+        ["bash", START, invalid],
         check=False,
         capture_output=True,
         text=True,
@@ -49,6 +49,6 @@ def test_a_configuration_that_it_does_not_take_ends_the_script(tmp_path):
     assert "nonsense" in done.stderr
 
 
-def test_the_servers_behind_it_allow_its_pings():
+def test_the_servers_behind_envoy_allow_its_pings():
     flags = compose_file.flags(compose_file.services()["replica"])
     assert any(flag.endswith("grpc.http2.max_ping_strikes=0") for flag in flags)

@@ -1,4 +1,4 @@
-"""serving/kubernetes as a whole: every overlay is rendered, valid, and fits together."""
+"""Every overlay of serving/kubernetes renders to valid objects that fit together."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from deploy.kubernetes_manifests import (
 from deploy.kubernetes_schemas import validate
 
 OLDEST, NEWEST = "1.30", "1.37"
-"""Of Kubernetes: the first with every field that is used, and the one that is current."""
-SAME = '"namespace": "seq2sum"'
+"""Kubernetes versions: the first one with every field that is used, and the current one."""
+NAMESPACE = '"namespace": "seq2sum"'
 SECRETS = {"seq2sum-server-tls", "seq2sum-client-tls"}
-"""Made by hand, and named in components/tls."""
+"""Created by hand, and used in components/tls."""
 OWN = """\
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -43,7 +43,7 @@ patches:
     patch: |
       - {{op: replace, path: /spec/storageClassName, value: nfs}}
 """
-"""An overlay as README.md says to write one: with a registry, a storage class, a namespace, TLS."""
+"""An overlay as described in README.md: with its own registry, storage class, namespace and TLS."""
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +63,16 @@ def objects(request):
 
 
 def example(kind):
-    """An object of a kind, from an overlay that has it."""
+    """An object of a kind, from the last overlay that has one."""
     *_, found = (each for name in OVERLAYS for each in of_kind(overlay(name), kind))
     return found
 
 
-def test_every_object_is_one_that_the_oldest_and_the_newest_kubernetes_take(own):
+def test_the_oldest_and_the_newest_kubernetes_accept_every_object(own):
     everything = itertools.chain(own, *map(overlay, OVERLAYS))
-    # Many are in several overlays, up to their namespace: once is enough.
-    for text in {json.dumps(each).replace('"namespace": "sums"', SAME) for each in everything}:
+    # Objects that several overlays share are validated once.
+    texts = {json.dumps(each).replace('"namespace": "sums"', NAMESPACE) for each in everything}
+    for text in texts:
         for version in (OLDEST, NEWEST):
             validate(json.loads(text), version)
 
@@ -89,17 +90,17 @@ def test_every_object_is_one_that_the_oldest_and_the_newest_kubernetes_take(own)
         ("InferenceService", "spec.predictor.containers.0"),
     ],
 )
-def test_a_field_that_does_not_exist_is_found(kind, path):
-    wrong = copy.deepcopy(example(kind))
-    place = wrong
+def test_an_unknown_field_is_rejected(kind, path):
+    invalid = copy.deepcopy(example(kind))
+    parent = invalid
     for step in path.split("."):
-        place = place[int(step)] if step.isdecimal() else place[step]
-    place["intervall"] = "5s"
+        parent = parent[int(step)] if step.isdecimal() else parent[step]
+    parent["intervall"] = "5s"
     with pytest.raises((jsonschema.ValidationError, kubernetes_validate.ValidationError)):
-        validate(wrong, NEWEST)
+        validate(invalid, NEWEST)
 
 
-def test_everything_is_in_one_namespace(objects):
+def test_all_objects_are_in_one_namespace(objects):
     (namespace,) = of_kind(objects, "Namespace")
     name = namespace["metadata"]["name"]
     assert {each["metadata"]["namespace"] for each in objects if each["kind"] != "Namespace"} == {
@@ -107,10 +108,10 @@ def test_everything_is_in_one_namespace(objects):
     }
 
 
-def test_selectors_find_pods_and_each_its_own(objects):
-    for made in of_kind(objects, "Deployment"):
-        labels = made["spec"]["template"]["metadata"]["labels"]
-        assert made["spec"]["selector"]["matchLabels"].items() <= labels.items()
+def test_selectors_match_the_pods_of_their_component(objects):
+    for deployment in of_kind(objects, "Deployment"):
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
     for service in of_kind(objects, "Service"):
         found = [
             each.name for each in all_pods(objects) if each.matches(service["spec"]["selector"])
@@ -125,29 +126,29 @@ def test_selectors_find_pods_and_each_its_own(objects):
     )
 
 
-def test_services_lead_to_ports_that_pods_have_under_numbers_that_are_the_same(objects):
+def test_headless_services_have_the_port_numbers_of_their_pods(objects):
     for service in of_kind(objects, "Service"):
         (behind,) = (
             each for each in all_pods(objects) if each.matches(service["spec"]["selector"])
         )
         for port in service["spec"]["ports"]:
-            # A headless name resolves to pods: there is nobody who would translate a port.
+            # A headless name resolves to pods, without a proxy that could map the port.
             assert behind.ports[port["targetPort"]] == port["port"]
         assert service["spec"]["clusterIP"] == "None"
         assert not service["spec"].get("publishNotReadyAddresses", False)
 
 
-def test_probes_ask_ports_and_run_files_that_are_there(objects):
+def test_probes_use_ports_and_files_of_their_container(objects):
     for pod in all_pods(objects):
         for container in pod.spec["containers"]:
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                asked = container.get(probe, {})
-                for way in ("grpc", "httpGet", "tcpSocket"):
-                    if way in asked:
-                        port = asked[way]["port"]
+                spec = container.get(probe, {})
+                for handler in ("grpc", "httpGet", "tcpSocket"):
+                    if handler in spec:
+                        port = spec[handler]["port"]
                         assert port in pod.ports or port in pod.ports.values()
-                if "exec" in asked:
-                    shell, script = asked["exec"]["command"]
+                if "exec" in spec:
+                    shell, script = spec["exec"]["command"]
                     assert shell == "bash"
                     assert script in configs(pod, objects, container)
 
@@ -158,13 +159,13 @@ def test_images_are_pinned(objects):
             assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+", container["image"]), container["image"]
 
 
-def test_pods_keep_the_strictest_pod_security_standard_and_a_little_more(objects):
+def test_pods_exceed_the_restricted_pod_security_standard(objects):
     (namespace,) = of_kind(objects, "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     for pod in all_pods(objects):
         security = pod.spec["securityContext"]
         assert security["runAsNonRoot"] is True
-        assert security["runAsUser"] == 65534  # all who share the model volume
+        assert security["runAsUser"] == 65534  # the user of all pods with the model volume
         assert security["fsGroup"] == 65534
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod.spec["automountServiceAccountToken"] is False
@@ -177,7 +178,7 @@ def test_pods_keep_the_strictest_pod_security_standard_and_a_little_more(objects
             }
 
 
-def test_every_container_asks_for_what_it_needs_and_has_a_limit_of_memory(objects):
+def test_every_container_has_requests_and_a_memory_limit(objects):
     for pod in all_pods(objects):
         for container in pod.containers:
             resources = container["resources"]
@@ -188,7 +189,7 @@ def test_every_container_asks_for_what_it_needs_and_has_a_limit_of_memory(object
             )
 
 
-def test_volumes_are_of_things_that_exist_and_no_mount_lies_in_another(objects):
+def test_volumes_have_existing_sources_and_mounts_are_not_nested(objects):
     claims = {each["metadata"]["name"] for each in of_kind(objects, "PersistentVolumeClaim")}
     maps = {each["metadata"]["name"] for each in of_kind(objects, "ConfigMap")}
     for pod in all_pods(objects):
@@ -202,13 +203,13 @@ def test_volumes_are_of_things_that_exist_and_no_mount_lies_in_another(objects):
                     assert (secret.get("secretName") or secret["name"]) in SECRETS
         for container in pod.containers:
             paths = [mount["mountPath"] for mount in container["volumeMounts"]]
-            # The mount point would have to be made in a volume that is read only.
+            # A nested mount point would have to be created in a read-only volume.
             assert not any(inner.startswith(f"{outer}/") for inner in paths for outer in paths), (
                 paths
             )
 
 
-def test_only_rollouts_and_the_first_file_of_record_may_write_the_model_volume(objects):
+def test_only_rollouts_and_the_init_container_can_write_to_the_model_volume(objects):
     writers = {
         container["name"]
         for pod in all_pods(objects)
@@ -219,12 +220,12 @@ def test_only_rollouts_and_the_first_file_of_record_may_write_the_model_volume(o
     assert writers == {"rollout", "first-models-config"}
 
 
-def test_the_production_overlay_has_replicas_for_one_that_is_away():
+def test_production_has_capacity_without_one_of_its_replicas():
     objects = overlay("production")
     autoscaler = named(objects, "HorizontalPodAutoscaler", "seq2sum-serving")["spec"]
     deployment = named(objects, "Deployment", "seq2sum-serving")
     budget = named(objects, "PodDisruptionBudget", "seq2sum-serving")["spec"]
-    # A number in the Deployment would fight with the autoscaler's at each apply.
+    # A number in the Deployment would override the autoscaler's at each apply.
     assert "replicas" not in deployment["spec"]
     assert autoscaler["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
     least, most = autoscaler["minReplicas"], autoscaler["maxReplicas"]
@@ -233,12 +234,14 @@ def test_the_production_overlay_has_replicas_for_one_that_is_away():
     (metric,) = autoscaler["metrics"]
     resource = metric["containerResource"]
     assert resource["container"] == server(objects)["name"]
-    assert resource["name"] in server(objects)["resources"]["requests"]  # what the share is of
-    share = resource["target"]["averageUtilization"]
-    assert share * least / (least - 1) < 100  # the others have time for what the one did
+    assert (
+        resource["name"] in server(objects)["resources"]["requests"]
+    )  # the base of the utilization
+    utilization = resource["target"]["averageUtilization"]
+    assert utilization * least / (least - 1) < 100  # the others can take over its calls
 
 
-def test_the_local_overlay_needs_nothing_that_a_cluster_of_one_node_does_not_have():
+def test_the_local_overlay_runs_on_a_single_node():
     objects = overlay("local")
     assert named(objects, "Deployment", "seq2sum-serving")["spec"]["replicas"] == 1
     (claim,) = of_kind(objects, "PersistentVolumeClaim")
@@ -247,26 +250,26 @@ def test_the_local_overlay_needs_nothing_that_a_cluster_of_one_node_does_not_hav
     assert not of_kind(objects, "HorizontalPodAutoscaler", "ServiceMonitor", "PrometheusRule")
 
 
-def test_kserve_has_the_same_pods_and_no_deployment_beside_them():
+def test_kserve_has_the_same_pods_as_production():
     objects = overlay("kserve")
-    mine, base = pods(objects, "serving").spec, pods(overlay("production"), "serving").spec
-    (served,), (container,) = mine["containers"], base["containers"]
-    assert served["name"] == "kserve-container"
-    assert served["ports"][0]["name"] == "rest"  # behind port 80 of KServe's Service
+    kserve, base = pods(objects, "serving").spec, pods(overlay("production"), "serving").spec
+    (predictor,), (container,) = kserve["containers"], base["containers"]
+    assert predictor["name"] == "kserve-container"
+    assert predictor["ports"][0]["name"] == "rest"  # behind port 80 of KServe's Service
     renamed = {"name": container["name"], "ports": container["ports"]}
-    assert served | renamed == container
+    assert predictor | renamed == container
     for field in base.keys() - {"containers"}:
-        assert mine[field] == base[field], field
-    assert mine["minReplicas"] > 1
+        assert kserve[field] == base[field], field
+    assert kserve["minReplicas"] > 1
 
 
-def test_with_tls_the_server_gets_its_file_and_the_tools_theirs(own):
+def test_the_tls_component_mounts_the_files_of_server_and_probe(own):
     pod = pods(own, "serving")
     assert "--ssl_config_file=/etc/seq2sum/tls/ssl.config" in server(own)["args"]
     (config,) = (volume for volume in pod.spec["volumes"] if volume["name"] == "config")
     secret = config["projected"]["sources"][-1]["secret"]
     assert [item["path"] for item in secret["items"]] == ["tls/ssl.config"]
-    assert secret["items"][0]["mode"] == 0o440  # no file for the world
+    assert secret["items"][0]["mode"] == 0o440  # not readable for others
     assert "grpc" not in server(own)["livenessProbe"]  # the kubelet speaks no TLS there
     (probe,) = pods(own, "probe").spec["containers"]
     mounts = {mount["mountPath"] for mount in probe["volumeMounts"]}
@@ -276,7 +279,7 @@ def test_with_tls_the_server_gets_its_file_and_the_tools_theirs(own):
     assert "--server-name=seq2sum-serving" in probe["args"]
 
 
-def test_an_overlay_of_ones_own_changes_registry_storage_and_namespace(own):
+def test_an_overlay_can_change_registry_storage_class_and_namespace(own):
     (tools,) = pods(own, "rollout").spec["containers"]
     assert tools["image"] == "registry.example/seq2sum/tools:0.1.0"
     (claim,) = of_kind(own, "PersistentVolumeClaim")

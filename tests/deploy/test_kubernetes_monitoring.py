@@ -1,4 +1,4 @@
-"""What the Prometheus operator is given is what serving/monitoring says."""
+"""The objects for the Prometheus operator agree with serving/monitoring."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 import yaml
 from deploy.kubernetes_manifests import named, of_kind, overlay, pods
 
-WATCHED = ("production", "kserve")
+MONITORED = ("production", "kserve")
 """Overlays with the component `monitoring`."""
 NAMES = {
     "source_labels": "sourceLabels",
     "target_label": "targetLabel",
 }
-"""Fields of Prometheus' configuration, as the operator spells them."""
+"""Fields of Prometheus' configuration, in the spelling of the operator."""
 
 
 @pytest.fixture(scope="module")
@@ -22,27 +22,29 @@ def jobs():
     return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
 
 
-def spelled(relabelings):
+def in_camel_case(relabelings):
     return [{NAMES.get(key, key): value for key, value in each.items()} for each in relabelings]
 
 
 @pytest.mark.parametrize("component", ["serving", "probe"])
-def test_a_cluster_is_scraped_as_one_machine_is(jobs, component):
+def test_monitors_agree_with_prometheus_yml(jobs, component):
     objects, job = overlay("production"), jobs[component]
     monitor = named(objects, "ServiceMonitor", f"seq2sum-{component}")["spec"]
     (endpoint,) = monitor["endpoints"]
     assert endpoint["path"] == job.get("metrics_path", "/metrics")
     assert endpoint["interval"] == job["scrape_interval"]
     assert endpoint["scrapeTimeout"] == job["scrape_timeout"]
-    assert endpoint.get("relabelings", []) == spelled(job.get("relabel_configs", []))
-    assert endpoint.get("metricRelabelings", []) == spelled(job.get("metric_relabel_configs", []))
+    assert endpoint.get("relabelings", []) == in_camel_case(job.get("relabel_configs", []))
+    assert endpoint.get("metricRelabelings", []) == in_camel_case(
+        job.get("metric_relabel_configs", [])
+    )
     assert monitor["sampleLimit"] == job["sample_limit"]
     assert monitor.get("bodySizeLimit") == job.get("body_size_limit")
 
 
-@pytest.mark.parametrize("name", WATCHED)
+@pytest.mark.parametrize("name", MONITORED)
 @pytest.mark.parametrize("component", ["serving", "probe"])
-def test_a_monitor_finds_a_service_with_the_port_and_names_the_job_after_it(name, component):
+def test_a_monitor_selects_a_service_with_its_port_and_job_label(name, component):
     objects = overlay(name)
     monitor = named(objects, "ServiceMonitor", f"seq2sum-{component}")["spec"]
     selector = monitor["selector"]["matchLabels"].items()
@@ -57,10 +59,10 @@ def test_a_monitor_finds_a_service_with_the_port_and_names_the_job_after_it(name
     assert service["metadata"]["labels"][monitor["jobLabel"]] == component
 
 
-def test_the_rules_are_those_of_the_files_of_rules():
-    assert prometheus_rule.WRITTEN.read_text() == prometheus_rule.text(), (
-        "the rules have changed: python tests/deploy/prometheus_rule.py"
+def test_rules_agree_with_the_rule_files():
+    assert prometheus_rule.OUTPUT.read_text() == prometheus_rule.text(), (
+        "the rules have changed: run make generate"
     )
-    for name in WATCHED:
+    for name in MONITORED:
         (rule,) = of_kind(overlay(name), "PrometheusRule")
         assert rule["spec"]["groups"] == prometheus_rule.groups()

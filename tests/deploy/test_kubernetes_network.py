@@ -1,4 +1,4 @@
-"""Who reaches which port: the policies of each overlay against a table, and nothing beside it."""
+"""The connections that the NetworkPolicies of each overlay allow, and no others."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ NAMESPACES = {
     "kube-system": {},
     "envoy-gateway-system": {},
 }
-"""Namespaces with their labels, beside the one that Kubernetes gives to each."""
+"""Namespaces and their labels, except the one that Kubernetes adds to each."""
 
 
 def pod(namespace, **labels):
-    of_namespace = {"kubernetes.io/metadata.name": namespace, **NAMESPACES[namespace]}
+    namespace_labels = {"kubernetes.io/metadata.name": namespace, **NAMESPACES[namespace]}
     keys = {
         "app": "app.kubernetes.io/name",
         "caller": "seq2sum/caller",
         "k8s": "k8s-app",
         "gateway": "gateway.envoyproxy.io/owning-gateway-name",
     }
-    return Pod(namespace, {keys[name]: value for name, value in labels.items()}, of_namespace)
+    return Pod(namespace, {keys[name]: value for name, value in labels.items()}, namespace_labels)
 
 
 OTHERS = {
     "caller here": pod("seq2sum", caller="true"),
-    "caller in a shop": pod("shop", caller="true"),
+    "caller in the shop": pod("shop", caller="true"),
     "pod of the shop without the label": pod("shop"),
-    "stranger who says that it calls": pod("stranger", caller="true"),
+    "stranger with the label of callers": pod("stranger", caller="true"),
     "prometheus": pod("monitoring", app="prometheus"),
     "grafana": pod("monitoring", app="grafana"),
     "prometheus of a stranger": pod("stranger", app="prometheus"),
-    "names": pod("kube-system", k8s="kube-dns"),
+    "dns": pod("kube-system", k8s="kube-dns"),
     "gateway": pod("envoy-gateway-system", gateway="kserve-ingress-gateway"),
     "another gateway": pod("envoy-gateway-system", gateway="theirs"),
     "any pod here": pod("seq2sum"),
 }
 PORTS = (53, 80, 443, 8500, 8501, 9090, 9851)
-DNS = {(who, "names", 53) for who in ("probe", "rollout", "caller here", "any pod here")}
+DNS = {(source, "dns", 53) for source in ("probe", "rollout", "caller here", "any pod here")}
 OPEN = DNS | {
     ("caller here", "serving", 8500),
-    ("caller in a shop", "serving", 8500),
+    ("caller in the shop", "serving", 8500),
     ("probe", "serving", 8500),
     ("rollout", "serving", 8500),
     ("prometheus", "serving", 8501),
     ("prometheus", "probe", 9851),
     ("rollout", "prometheus", 9090),
 }
-"""All that is let through where one of our pods is an end of it."""
+"""All connections from or to one of our pods that are allowed."""
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_the_policies_let_through_what_is_needed_and_nothing_else(name):
+def test_policies_allow_exactly_the_documented_connections(name):
     objects = overlay(name)
     policies = of_kind(objects, "NetworkPolicy")
     own = {
@@ -78,32 +78,32 @@ def test_the_policies_let_through_what_is_needed_and_nothing_else(name):
     }
     gateway = {("gateway", "serving", 8501)} if name == "kserve" else set()
     assert found == OPEN | gateway
-    assert reaches(policies, own["probe"], OTHERS["names"], 53, "UDP")
-    assert not reaches(policies, own["serving"], OTHERS["names"], 53, "UDP")
+    assert reaches(policies, own["probe"], OTHERS["dns"], 53, "UDP")
+    assert not reaches(policies, own["serving"], OTHERS["dns"], 53, "UDP")
 
 
-def policy(namespace="mine", selector=None, **spec):
+def policy(namespace="target", selector=None, **spec):
     return {
         "metadata": {"namespace": namespace},
         "spec": {"podSelector": selector or {}, **spec},
     }
 
 
-ME = Pod("mine", {"a": "1"}, {"n": "mine"})
-YOU = Pod("yours", {"b": "2"}, {"n": "yours"})
-BOTH = [{"namespaceSelector": {"matchLabels": {"n": "yours"}}, "podSelector": {}}]
+TARGET = Pod("target", {"a": "1"}, {"n": "target"})
+SOURCE = Pod("source", {"b": "2"}, {"n": "source"})
+FROM_SOURCE = [{"namespaceSelector": {"matchLabels": {"n": "source"}}, "podSelector": {}}]
 
 
 @pytest.mark.parametrize(
-    ("policies", "open_"),
+    ("policies", "allowed"),
     [
         ([], True),
         ([policy(policyTypes=["Ingress"])], False),
-        ([policy(policyTypes=["Egress"])], True),  # it is about the other direction
+        ([policy(policyTypes=["Egress"])], True),  # the other direction
         ([policy("elsewhere", policyTypes=["Ingress"])], True),
         ([policy(selector={"matchLabels": {"a": "2"}}, policyTypes=["Ingress"])], True),
         ([policy(policyTypes=["Ingress"], ingress=[{}])], True),
-        ([policy(policyTypes=["Ingress"], ingress=[{"from": BOTH}])], True),
+        ([policy(policyTypes=["Ingress"], ingress=[{"from": FROM_SOURCE}])], True),
         ([policy(policyTypes=["Ingress"], ingress=[{"from": [{"podSelector": {}}]}])], False),
         ([policy(policyTypes=["Ingress"], ingress=[{"ports": [{"port": 1}]}])], True),
         ([policy(policyTypes=["Ingress"], ingress=[{"ports": [{"port": 2}]}])], False),
@@ -112,17 +112,17 @@ BOTH = [{"namespaceSelector": {"matchLabels": {"n": "yours"}}, "podSelector": {}
                 policy(policyTypes=["Ingress"]),
                 policy(policyTypes=["Ingress"], ingress=[{"ports": [{"port": 1}]}]),
             ],
-            True,  # they add up
+            True,  # the union counts
         ),
-        ([policy("yours", policyTypes=["Egress"])], False),
+        ([policy("source", policyTypes=["Egress"])], False),
     ],
 )
-def test_policies_are_read_as_kubernetes_reads_them(policies, open_):
-    assert reaches(policies, YOU, ME, 1) is open_
+def test_policies_are_evaluated_as_kubernetes_does(policies, allowed):
+    assert reaches(policies, SOURCE, TARGET, 1) is allowed
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         ({"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}, "a peer by {'ipBlock'}"),
         ({"ports": [{"port": "grpc"}]}, "a port by"),
@@ -130,22 +130,16 @@ def test_policies_are_read_as_kubernetes_reads_them(policies, open_):
          "a label selector with Exists"),
     ],
 )  # fmt: skip
-def test_what_the_evaluator_does_not_know_is_no_answer(rule, told):
-    mine = Pod("mine", {}, {"n": "mine"})
-    with pytest.raises(NotImplementedError, match=told):
-        reaches([policy(policyTypes=["Ingress"], ingress=[rule])], mine, ME, 1)
+def test_an_unsupported_rule_raises(rule, message):
+    source = Pod("target", {}, {"n": "target"})
+    with pytest.raises(NotImplementedError, match=message):
+        reaches([policy(policyTypes=["Ingress"], ingress=[rule])], source, TARGET, 1)
 
 
-def test_an_expression_holds_for_labels_that_are_missing_as_kubernetes_says():
-    without = {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1"]}]}
-    one_of = {"matchExpressions": [{"key": "a", "operator": "In", "values": ["1", "2"]}]}
-    assert [matches(without, labels) for labels in ({}, {"a": "1"}, {"a": "2"})] == [
-        True,
-        False,
-        True,
-    ]
-    assert [matches(one_of, labels) for labels in ({}, {"a": "1"}, {"a": "2"})] == [
-        False,
-        True,
-        True,
-    ]
+@pytest.mark.parametrize(
+    ("operator", "values", "expected"),
+    [("NotIn", ["1"], [True, False, True]), ("In", ["1", "2"], [False, True, True])],
+)
+def test_label_expressions(operator, values, expected):
+    selector = {"matchExpressions": [{"key": "a", "operator": operator, "values": values}]}
+    assert [matches(selector, labels) for labels in ({}, {"a": "1"}, {"a": "2"})] == expected

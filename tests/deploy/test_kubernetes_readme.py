@@ -1,4 +1,4 @@
-"""What serving/kubernetes/README.md tells to type is there."""
+"""The commands and the example of serving/kubernetes/README.md work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("kubectl ")])
-def test_what_is_asked_of_kubectl_is_there(line):
+def test_kubectl_commands_name_existing_objects(line):
     objects = overlay("local")
     words = shlex.split(line)
     if "-n" in words:
@@ -35,13 +35,13 @@ def test_what_is_asked_of_kubectl_is_there(line):
         assert rendered(ROOT / words[words.index("-k") + 1])
     if "--" in words:
         program, *rest = words[words.index("--") + 1 :]
-        if program == "rollout":  # the image's, which adds where it is
-            assert rollout_options.parser().parse_args(rest).verb
+        if program == "rollout":  # the script of the image, which adds options
+            assert rollout_options.parser().parse_args(rest).command
         else:
             assert shutil.which(program)
 
 
-def test_images_are_built_under_the_names_that_pods_have():
+def test_images_are_built_with_the_names_that_pods_use():
     (build,) = (shlex.split(line) for line in COMMANDS if line.startswith("docker build"))
     assert (ROOT / build[build.index("--file") + 1]).is_file()
     (tools,) = pods(overlay("local"), "rollout").spec["containers"]
@@ -49,8 +49,8 @@ def test_images_are_built_under_the_names_that_pods_have():
     assert f"kind load docker-image {tools['image']}" in COMMANDS
 
 
-def test_the_overlay_that_is_shown_can_be_rendered(tmp_path):
-    (shown,) = (
+def test_the_example_overlay_can_be_rendered(tmp_path):
+    (example,) = (
         text
         for language, text in doc_snippets.blocks(doc_snippets.text(PAGE))
         if language == "yaml"
@@ -59,25 +59,25 @@ def test_the_overlay_that_is_shown_can_be_rendered(tmp_path):
     shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
     mine = tmp_path / "kubernetes" / "overlays" / "mine"
     mine.mkdir()
-    (mine / "kustomization.yaml").write_text(shown)
+    (mine / "kustomization.yaml").write_text(example)
     objects = rendered(mine)
     (claim,) = of_kind(objects, "PersistentVolumeClaim")
     assert claim["spec"]["storageClassName"] == "nfs"
     assert len(objects) == len(overlay("production"))
-    assert yaml.safe_load(shown)["resources"] == ["../production"]
+    assert yaml.safe_load(example)["resources"] == ["../production"]
 
 
 @pytest.mark.parametrize("name", ["local", "kserve"])
-def test_the_probe_is_started_with_options_that_it_has_and_where_it_is_asked(name):
+def test_the_probe_has_valid_options_and_the_port_of_its_pod(name):
     pod = pods(overlay(name), "probe")
     (container,) = pod.spec["containers"]
     assert container["command"] == ["seq2sum-probe"]
     chosen = probe_options.parsed(container["args"])
-    assert chosen.host == "0.0.0.0"  # Prometheus and the kubelet ask from outside of the pod
+    assert chosen.host == "0.0.0.0"  # for Prometheus and the kubelet, outside of the pod
     assert pod.ports == {"metrics": chosen.port}
 
 
-def test_rollouts_and_the_probe_ask_every_replica():
+def test_rollouts_and_the_probe_target_every_replica():
     objects = overlay("production")
     service = named(objects, "Service", "seq2sum-serving")
     (port,) = (each["port"] for each in service["spec"]["ports"] if each["name"] == "grpc")

@@ -1,4 +1,4 @@
-"""A roll of the pods under traffic: real servers with the manifest's flags, killed as they go."""
+"""A rolling update under traffic: real servers with the manifest's flags, killed at the end."""
 
 from __future__ import annotations
 
@@ -14,52 +14,46 @@ from deploy.kubernetes_times import Times
 from support.paths import ROOT
 
 CONNECTION, CALL = 1.0, 2.0
-"""Seconds that a connection lives here; all other times of the manifest are shortened with it. But
-a call may take this long where other work takes the processors for a while."""
-LONGEST = 30
-"""Seconds until what has to happen has happened."""
+"""Seconds. The maximum age of a connection, to which all other times are scaled, and the longest
+call, which may be slow on a busy machine."""
+TIMEOUT = 30
 
 
 @pytest.fixture
 def models(small_version, tmp_path):
-    """A model volume with version 1, and with the first file of record."""
+    """A model volume with version 1 and the initial model config file."""
     volume = tmp_path / "models"
     shutil.copytree(small_version, volume / "seq2sum" / "1")
     first = (ROOT / "serving" / "config" / "models.config").read_text()
-    record = first.replace('"/models/', f'"{volume}/')
-    (volume / "models.config").write_text(record)
+    (volume / "models.config").write_text(first.replace('"/models/', f'"{volume}/'))
     return volume
 
 
-def ask_all_the_time(cluster, times):
-    """Callers that notice every call that is cut: nothing is asked a second time."""
-    pause = ("grpc.dns_min_time_between_resolutions_ms", round(times.look_up * 1000))
-    return Load(cluster.target, retry=seq2sum.Retry(max_attempts=1), channel_options=[pause])
-
-
 @pytest.mark.embedded
-def test_a_roll_of_the_pods_fails_no_call_and_without_the_wait_it_would(models, tmp_path):
+def test_a_rolling_update_fails_no_call_but_a_kill_without_pre_stop_does(models, tmp_path):
     container = server(overlay("production"))
     times = Times.of(container).shortened(connection=CONNECTION, longest_call=CALL)
     with Cluster(container, models=models, folder=tmp_path, times=times) as cluster:
         cluster.start(2)
-        with ask_all_the_time(cluster, times) as load:
-            load.some(100)
-            for end in cluster.roll():
-                end.result(LONGEST)
-            load.some(100)
-            assert not load.failed, load.told
+        lookup = ("grpc.dns_min_time_between_resolutions_ms", round(times.lookup * 1000))
+        no_retry = seq2sum.Retry(max_attempts=1)  # every failed call is noticed
+        with Load(cluster.target, retry=no_retry, channel_options=[lookup]) as load:
+            load.next_calls(100)
+            for termination in cluster.roll():
+                termination.result(TIMEOUT)
+            load.next_calls(100)
+            assert not load.failed, load.summary
 
-            cluster.pods[0].kill()  # with no wait at all
-            deadline = time.monotonic() + LONGEST
+            cluster.pods[0].kill()
+            deadline = time.monotonic() + TIMEOUT
             while not load.failed:
                 assert time.monotonic() < deadline, "this test would not notice a failure"
                 time.sleep(0.01)
 
 
-def test_times_are_shortened_all_alike_but_for_calls():
-    times = Times(connection=60, longest_call=30, told=35, look_up=2, waits=140)
-    assert times.known == 133
+def test_all_times_but_the_longest_call_are_scaled():
+    times = Times(connection=60, longest_call=30, dns=35, lookup=2, pre_stop=140)
+    assert times.longest_use == 133
     short = times.shortened(connection=6, longest_call=3)
-    assert short == Times(connection=6, longest_call=3, told=3.5, look_up=0.2, waits=14)
-    assert times.shortened(connection=6, longest_call=5).waits == 16
+    assert short == Times(connection=6, longest_call=3, dns=3.5, lookup=0.2, pre_stop=14)
+    assert times.shortened(connection=6, longest_call=5).pre_stop == 16

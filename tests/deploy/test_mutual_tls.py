@@ -1,49 +1,44 @@
-"""Certificates in both directions, with the very files of `make certs`: who is let in, what those
-are told who are not, and how certificates and authorities change under traffic."""
+"""Mutual TLS with the files of `make certs`: accepted and rejected clients, and rotation."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import shutil
+import threading
+import time
+from collections import Counter
 from dataclasses import replace
 
 import grpc
 import pytest
 import seq2sum
-from deploy.tls_callers import LONGEST, Callers
-from deploy.tls_refusals import REFUSALS
-from deploy.tls_sets import certs, expired, made, options, tls
+from deploy.tls_errors import TLS_ERRORS
+from deploy.tls_sets import certs, create, create_expired, options, tls
 from seq2sum._command import main as seq2sum_command
 from seq2sum.testing import FakeServer
 from seq2sum_serving.probe.cli import main as seq2sum_probe
-from support import broken_models, servers
+from support import servers
+from support.caller_threads import CallerThreads
 from support.deployed import POLLING, Deployed
 
 pytestmark = pytest.mark.embedded
-"""The servers read ssl.config by a flag; another server's command may have none."""
-ONCE = seq2sum.Retry(max_attempts=1)
+"""The servers read ssl.config from a flag that the command of another server may lack."""
+NO_RETRY = seq2sum.Retry(max_attempts=1)
+TIMEOUT = 90
+"""Seconds, for a busy machine; a wait usually takes one or two."""
 
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
-    """Sets of files: of our authority, of another one, and such with something that has expired."""
+    """Sets of two authorities, for another host name, and with expired certificates."""
     folder = tmp_path_factory.mktemp("sets")
-    ours = made(folder / "ours")
-    made(folder / "other")
-    made(folder / "elsewhere", "--host", "sums.example")
+    ours = create(folder / "ours")
+    create(folder / "other")
+    create(folder / "elsewhere", "--host", "sums.example")
     for which in ("server", "client"):
-        expired(ours, folder / f"expired-{which}", which)
+        create_expired(ours, folder / f"expired-{which}", which)
     return folder
-
-
-@pytest.fixture(scope="module")
-def version(small_version, tmp_path_factory):
-    """A version without warm-up, which loads in half the time. Do not change it."""
-    folder = tmp_path_factory.mktemp("quick") / "version"
-    return shutil.copytree(
-        small_version, folder, ignore=shutil.ignore_patterns(broken_models.WARM_UP)
-    )
 
 
 def with_tls(folder):
@@ -51,52 +46,47 @@ def with_tls(folder):
 
 
 @pytest.fixture(scope="module")
-def deployed(sets, version, tmp_path_factory):
-    """A server that wants a certificate of our authority; version 1 is stable."""
-    with Deployed(tmp_path_factory.mktemp("deployed"), version) as deployed:
+def deployed(sets, version_without_warm_up, tmp_path_factory):
+    """A server that requires a certificate of our authority; version 1 is stable."""
+    with Deployed(tmp_path_factory.mktemp("deployed"), version_without_warm_up) as deployed:
         deployed.start(POLLING, with_tls(sets / "ours"))
-        told = deployed.roll("promote", "1", *options(sets / "ours", sets / "ours"))
-        assert told.code == 0, told.words
+        result = deployed.rollout("promote", "1", *options(sets / "ours", sets / "ours"))
+        assert result.code == 0, result.text
         yield deployed
 
 
-def squeezed(text):
-    """Without blanks: tables break texts anywhere."""
-    return "".join(text.split())
-
-
 def run(command, *arguments):
-    """A command in this process: its exit code, and all that it says."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    """Runs a command in this process; returns its exit code and its output."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         code = command([*map(str, arguments)])
-    return code, said.getvalue()
+    return code, output.getvalue()
 
 
-def test_every_command_works_with_certificates_in_both_directions(deployed, sets, version):
+def test_every_command_supports_mutual_tls(deployed, sets, version_without_warm_up):
     ours, target = sets / "ours", deployed.targets
-    mine = options(ours, ours)
+    files = options(ours, ours)
     with seq2sum.Client(target, tls=tls(ours, ours)) as client:
         assert client.add("3+4", label="stable").version == 1
-
-        # A label moves: the tool asks, and the server takes the file up.
-        for line in (["publish", version], ["promote", "2", "--without-gates"]):
-            told = deployed.roll(*line, *mine)
-            assert told.code == 0, told.words
+        publish, promote = ["publish", version_without_warm_up], ["promote", "2", "--without-gates"]
+        for line in (publish, promote):
+            result = deployed.rollout(*line, *files)
+            assert result.code == 0, result.text
         assert client.add("3+4", label="stable").version == 2
         assert client.add("3+4", label="previous").version == 1
 
-    code, said = run(seq2sum_command, "add", "3+4", "--label", "stable", "--target", target, *mine)
-    assert (code, said.startswith("3+4 = 7  (confidence ")) == (0, True), said
-    told = deployed.roll("status", *mine)
-    assert (told.code, "drift none" in told.words) == (0, True), told.words
-    line = ["--once", "--config", deployed.config, "--targets", target, *mine]
-    code, said = run(seq2sum_probe, *line)
-    assert code == 0, said
+    line = ["add", "3+4", "--label", "stable", "--target", target, *files]
+    code, output = run(seq2sum_command, *line)
+    assert (code, output.startswith("3+4 = 7  (confidence ")) == (0, True), output
+    result = deployed.rollout("status", *files)
+    assert (result.code, "drift none" in result.text) == (0, True), result.text
+    line = ["--once", "--config", deployed.config, "--targets", target, *files]
+    code, output = run(seq2sum_probe, *line)
+    assert code == 0, output
 
 
 def credentials(folder):
-    """Of a server that uses the files one by one."""
+    """The credentials of a server with the PEM files of a set."""
     key, chain, ca = (
         (folder / name).read_bytes() for name in ("server.key", "server.pem", "ca.pem")
     )
@@ -105,47 +95,50 @@ def credentials(folder):
 
 @pytest.fixture(scope="module")
 def target(deployed, sets):
-    """Where a server with the files of a set is; ours is the embedded one."""
-    with contextlib.ExitStack() as running:
-        there = {"ours": deployed.targets}
+    """Returns the target of a server with the certificate of a set."""
+    with contextlib.ExitStack() as stack:
+        targets = {"ours": deployed.targets}
         for name in ("expired-server", "elsewhere", "plain"):
-            wanted = None if name == "plain" else credentials(sets / name)
-            there[name] = running.enter_context(FakeServer(credentials=wanted)).target
-        yield there.__getitem__
+            server = FakeServer(credentials=None if name == "plain" else credentials(sets / name))
+            targets[name] = stack.enter_context(server).target
+        yield targets.__getitem__
 
 
-@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
-def test_who_is_refused_is_told_why(deployed, sets, target, refusal):
-    there = target(refusal.server)
-    client = sets / refusal.client if refusal.client else None
-    told = refusal.told.replace("{client.pem}", str(sets / refusal.client / "client.pem"))
-    encryption = tls(sets / refusal.trusted, client) if refusal.trusted else None
-    given = options(sets / refusal.trusted, client) if refusal.trusted else []
+@pytest.mark.parametrize("error", TLS_ERRORS.values(), ids=TLS_ERRORS)
+def test_a_failed_connection_is_explained(deployed, sets, target, error):
+    server = target(error.server)
+    client = sets / error.client if error.client else None
+    message = error.message.replace("{client.pem}", str(sets / error.client / "client.pem"))
+    settings = tls(sets / error.trusted, client) if error.trusted else None
+    files = options(sets / error.trusted, client) if error.trusted else []
 
     with (
-        seq2sum.Client(there, tls=encryption, retry=ONCE) as asking,
+        seq2sum.Client(server, tls=settings, retry=NO_RETRY) as client,
         pytest.raises(seq2sum.Unavailable) as caught,
     ):
-        asking.add("3+4")
-    assert str(caught.value).startswith(told)
+        client.add("3+4")
+    assert str(caught.value).startswith(message)
 
-    code, said = run(seq2sum_command, "add", "3+4", "--target", there, *given)
-    assert (code, said.startswith(f"seq2sum: {told}"), said.count("\n")) == (1, True, 1), said
+    code, output = run(seq2sum_command, "add", "3+4", "--target", server, *files)
+    assert (code, output.count("\n")) == (1, 1)
+    assert output.startswith(f"seq2sum: {message}")
 
-    status = deployed.roll("status", *given, targets=there)
+    status = deployed.rollout("status", *files, targets=server)
     assert status.code == 1
-    assert squeezed(f"{there} does not answer: UNAVAILABLE {told}") in squeezed(status.out)
+    # Without spaces, since tables wrap text anywhere.
+    expected = "".join(f"{server} does not answer: UNAVAILABLE {message}".split())
+    assert expected in "".join(status.out.split())
 
 
 @pytest.fixture
-def replicas(version, tmp_path):
-    """Starts a server on a port, anew where there was one: by its number, which is its version."""
+def start_replica(version_without_warm_up, tmp_path):
+    """Starts or restarts a server by its number, which is also its version."""
     running = {}
 
     def start(number, folder):
         base = tmp_path / f"replica-{number}"
         if number not in running:
-            shutil.copytree(version, base / str(number))
+            shutil.copytree(version_without_warm_up, base / str(number))
         port = running[number].port if number in running else None
         running[number] = servers.Server.launch(
             base, tmp_path, flags=[with_tls(folder)], port=port, forked=True
@@ -157,17 +150,62 @@ def replicas(version, tmp_path):
         server.stop()
 
 
-def test_certificates_and_authorities_change_without_a_failed_call(replicas, tmp_path):
-    folder = made(tmp_path / "certs")
-    running = {number: replicas(number, folder) for number in (1, 2)}
+class Callers(CallerThreads):
+    """Makes calls in threads, with a client that can be replaced."""
+
+    PAUSE = 0.02
+
+    def __init__(self, connect):
+        super().__init__()
+        self._connect = connect
+        self._clients = [connect()]
+        self._lock = threading.Lock()
+        self._answers = Counter()
+        self.failures = []
+
+    def works(self):
+        return [self._call] * 2
+
+    def close(self):
+        for client in self._clients:
+            client.close()
+
+    def reconnect(self):
+        """Replaces the client by one that reads the files again; calls in flight complete."""
+        self._clients.append(self._connect())
+
+    def until_answered_by(self, *versions, calls=5):
+        """Waits until each version has answered further calls."""
+        before, deadline = self._answers.copy(), time.monotonic() + TIMEOUT
+        while not all(self._answers[each] >= before[each] + calls for each in versions):
+            assert time.monotonic() < deadline, f"{self._answers - before}; {self.failures[-3:]}"
+            time.sleep(0.01)
+
+    def _call(self):
+        while not self.over.wait(self.PAUSE):
+            try:
+                answer = self._clients[-1].add("3+4")
+                failure = "" if answer.value == 7 else f"3+4 = {answer.text}"
+            except seq2sum.Seq2SumError as error:
+                failure = str(error)
+            with self._lock:
+                if failure:
+                    self.failures.append(failure)
+                else:
+                    self._answers[answer.version] += 1
+
+
+def test_certificates_and_authorities_are_replaced_without_a_failed_call(start_replica, tmp_path):
+    folder = create(tmp_path / "certs")
+    running = {number: start_replica(number, folder) for number in (1, 2)}
     targets = [server.target for server in running.values()]
 
     def connect():
-        # Several addresses have no name of their own to look for in certificates.
-        mine = replace(tls(folder, folder), server_name="serving")
-        # A server that is back is found at once: by default it takes up to two seconds.
-        soon = [("grpc.max_reconnect_backoff_ms", 200)]
-        return seq2sum.Client(targets, tls=mine, timeout=LONGEST, channel_options=soon)
+        # A target with several addresses has no host name to verify.
+        settings = replace(tls(folder, folder), server_name="serving")
+        # A restarted server is found at once; by default that takes up to two seconds.
+        backoff = [("grpc.max_reconnect_backoff_ms", 200)]
+        return seq2sum.Client(targets, tls=settings, timeout=TIMEOUT, channel_options=backoff)
 
     with Callers(connect) as callers:
         callers.until_answered_by(1, 2)
@@ -175,14 +213,13 @@ def test_certificates_and_authorities_change_without_a_failed_call(replicas, tmp
         for step in (["--renew", "ca"], ["--renew", "server", "client"], ["--drop-old-ca"]):
             assert certs(folder, *step) == 0
             for number in (1, 2):
-                # As the stock server ends: at once, with calls under way. The other one answers
-                # meanwhile; it is its turn when callers have found this one again.
+                # Killed with calls in flight, as the stock server is.
                 running[number].process.kill()
                 running[number].process.wait()
                 callers.until_answered_by(3 - number)
-                running[number] = replicas(number, folder)
+                running[number] = start_replica(number, folder)
                 callers.until_answered_by(number)
-            callers.connect_anew()
+            callers.reconnect()
             callers.until_answered_by(1, 2)
     assert callers.failures == []
     assert first not in (folder / "ca.pem").read_bytes()

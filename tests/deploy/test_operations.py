@@ -1,4 +1,4 @@
-"""docs/operations.md tells the truth: its commands exist and work, every alert is in it."""
+"""docs/operations.md: its commands work, and every alert has a section."""
 
 from __future__ import annotations
 
@@ -6,98 +6,93 @@ import re
 import shlex
 
 import pytest
-import yaml
 from deploy import compose_file
+from deploy import monitoring_files as monitoring
 from seq2sum_serving.probe import cli as probe
 from support import doc_snippets
-from support.deployed import Deployed, answering
+from support.deployed import Deployed, served_version
 from support.paths import ROOT
 
 PAGE = "docs/operations.md"
 TEXT = doc_snippets.text(PAGE)
-RULES = ROOT / "serving" / "monitoring" / "rules" / "alerts.yml"
 ROLLOUT = "docker compose run --rm rollout "
 PROBE = "docker compose --profile monitoring run --rm probe "
 STORY = ("The first minute", "Roll out", "Roll back")
-"""Sections whose commands follow one another on one deployment."""
+"""Sections whose commands are run in order on one deployment."""
 
 
 def section(name):
-    """The text below one of the large headings."""
+    """The text below a second-level heading."""
     [text] = re.findall(rf"^## {name}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
     return text
 
 
 @pytest.mark.parametrize("line", dict.fromkeys(doc_snippets.commands(TEXT)))
-def test_every_command_exists_with_its_options(line):
+def test_a_command_exists_with_its_options(line):
     doc_snippets.exists(line)
 
 
-def test_every_alert_has_a_section_and_every_section_of_an_alert_is_one():
-    groups = yaml.safe_load(RULES.read_text())["groups"]
-    alerts = [rule["alert"] for group in groups for rule in group["rules"]]
-    assert sorted(re.findall(r"^#### (\w+)$", section("Alerts"), re.MULTILINE)) == sorted(alerts)
+def test_each_alert_has_a_section():
+    sections = re.findall(r"^#### (\w+)$", section("Alerts"), re.MULTILINE)
+    assert sorted(sections) == sorted(monitoring.rules("alert"))
 
 
-def test_alerts_lead_to_their_sections():
-    addresses = re.findall(r"runbook_url: (\S+)#(\S+)", RULES.read_text())
-    assert {page for page, _ in addresses} == {PAGE}
-    assert {anchor for _, anchor in addresses} <= doc_snippets.headings(TEXT)
-
-
-def test_what_an_alert_tells_to_look_at_is_another_alert():
-    alerts = set(re.findall(r"^#### (\w+)$", TEXT, re.MULTILINE))
+def test_alerts_in_the_text_exist():
     named = set(re.findall(r"`([A-Z]\w+[a-z][A-Z]\w+)`", TEXT))
     assert named
-    assert named <= alerts
+    assert named <= set(monitoring.rules("alert"))
 
 
-def test_ports_are_those_of_compose():
+def test_rows_of_the_dashboard_are_described():
+    rows = [panel["title"] for panel in monitoring.dashboard()["panels"] if panel["type"] == "row"]
+    described = re.findall(r"^\| ([A-Z].*?) \|", section("The dashboard"), re.MULTILINE)
+    assert described == [title.partition(" (")[0] for title in rows]
+
+
+def test_ports_agree_with_compose():
     table = re.findall(r"^\| ([\d, ]+) \| `([\w-]+)` \|", section("The first minute"), re.MULTILINE)
-    told = {name: {int(port) for port in ports.split(",")} for ports, name in table}
+    documented = {name: {int(port) for port in ports.split(",")} for ports, name in table}
     published = {
-        name: {outer for _, outer, _ in compose_file.published(service)}
+        name: {host for _, host, _ in compose_file.published(service)}
         for name, service in compose_file.services().items()
     }
-    assert told == {name: ports for name, ports in published.items() if ports}
+    assert documented == {name: ports for name, ports in published.items() if ports}
 
 
-def test_links_lead_to_files_and_to_their_headings():
+def test_links_lead_to_files_and_headings():
     for target in re.findall(r"\]\((?!http)(.*?)\)", TEXT):
         file, _, anchor = target.partition("#")
         path = (ROOT / PAGE).parent / file if file else ROOT / PAGE
         assert path.exists(), target
-        assert not anchor or anchor in doc_snippets.headings(path.read_text())
+        assert not anchor or anchor in doc_snippets.headings(path.read_text()), target
 
 
 @pytest.fixture(scope="module")
-def night(small_version, tmp_path_factory):
-    """Version 2 is stable since 14:05, version 1 is the one before; 3 and 4 are on disk."""
-    with Deployed(tmp_path_factory.mktemp("night"), small_version) as deployed:
+def deployed(small_version, tmp_path_factory):
+    """Version 2 is stable, version 1 previous, and 3 and 4 are on disk."""
+    with Deployed(tmp_path_factory.mktemp("deployed"), small_version) as deployed:
         deployed.start("--model_config_file_poll_wait_seconds=1")
-        assert deployed.roll("promote", 1).code == 0
+        assert deployed.rollout("promote", 1).code == 0
         for number in (2, 3, 4):
-            deployed.put(small_version, number)
-        assert deployed.roll("promote", 2, "--without-gates").code == 0
+            deployed.copy_version(small_version, number)
+        assert deployed.rollout("promote", 2, "--without-gates").code == 0
         yield deployed
 
 
-def test_the_commands_of_a_night_follow_one_another(night, capsys):
-    """As they stand on the page, in order; each does what it is there for."""
-    typed = [line for name in STORY for line in doc_snippets.commands(section(name))]
-    told = [line for line in typed if line.startswith((ROLLOUT, PROBE))]
-    labels = []
-    for line in told:
+def test_the_commands_of_the_story_work_in_order(deployed, capsys):
+    lines = [line for name in STORY for line in doc_snippets.commands(section(name))]
+    stable = []
+    for line in lines:
         if line.startswith(PROBE):
             options = shlex.split(line.removeprefix(PROBE))
-            here = [f"--config={night.config}", f"--targets={night.targets}"]
-            assert probe.main([*options, *here]) == 0, capsys.readouterr().err
-            continue
-        words = shlex.split(line.removeprefix(ROLLOUT))
-        ended = night.roll(*words, *(["--count", "1"] if words == ["watch"] else []))
-        assert ended.code == 0, f"{line}: {ended.words}"
-        labels.append((words[0], answering(night.servers[0], label="stable")))
-    assert labels == [
+            local = [f"--config={deployed.config}", f"--targets={deployed.targets}"]
+            assert probe.main([*options, *local]) == 0, capsys.readouterr().err
+        elif line.startswith(ROLLOUT):
+            words = shlex.split(line.removeprefix(ROLLOUT))
+            result = deployed.rollout(*words, *(["--count", "1"] if words == ["watch"] else []))
+            assert result.code == 0, f"{line}: {result.text}"
+            stable.append((words[0], served_version(deployed.servers[0], label="stable")))
+    assert stable == [
         ("status", 2),
         ("history", 2),
         ("rollback", 1),

@@ -1,4 +1,4 @@
-"""ready.sh: a server is ready when the label answers, and right; else one line says why not."""
+"""ready.sh: a server is ready if the label answers correctly; otherwise one line has the reason."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SCRIPT = ROOT / "serving" / "config" / "ready.sh"
 RIGHT = b'{\n    "outputs": {\n        "answers": [\n            "17"\n        ]\n    }\n}'
 
 
-def asked(port, **variables):
-    """The script's exit code and what it says, for a server on this port."""
+def check(port, **variables):
+    """The script's exit code and its error output, for a server on this port."""
     line = ["bash", SCRIPT, str(port)]
     environment = os.environ | variables
     done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
@@ -28,42 +28,42 @@ def asked(port, **variables):
     return done.returncode, done.stderr
 
 
-def refused(port, **variables):
-    """The one line that says why it is not ready."""
-    code, told = asked(port, **variables)
+def reason(port, **variables):
+    """The reason why the server is not ready."""
+    code, line = check(port, **variables)
     assert code == 1
-    assert re.fullmatch(r"not ready: [^\n]+\n", told)
-    return told.removeprefix("not ready: ").rstrip()
+    assert re.fullmatch(r"not ready: [^\n]+\n", line)
+    return line.removeprefix("not ready: ").rstrip()
 
 
 @contextmanager
-def saying(*parts: bytes, hang: bool = False) -> Iterator[int]:
-    """A server that says this to the first who asks, and hangs up or does not."""
+def replying(*parts: bytes, hang: bool = False) -> Iterator[int]:
+    """A server that sends this reply to the first request, and closes the connection or hangs."""
     over = threading.Event()
 
-    def talk():
+    def serve():
         connection, _ = listening.accept()
         with connection:
             connection.settimeout(10)
-            question = b""
-            while b"9+8" not in question:
-                question += connection.recv(4096)
+            request = b""
+            while b"9+8" not in request:
+                request += connection.recv(4096)
             try:
                 for part in parts:
                     connection.sendall(part)
-            except OSError:  # the script has gone
+            except OSError:  # the script has exited
                 return
             if hang:
                 over.wait(10)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        talking = threading.Thread(target=talk)
-        talking.start()
+        thread = threading.Thread(target=serve)
+        thread.start()
         try:
             yield listening.getsockname()[1]
         finally:
             over.set()
-            talking.join()
+            thread.join()
 
 
 def response(body: bytes, status: bytes = b"200 OK") -> bytes:
@@ -72,7 +72,7 @@ def response(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 @pytest.fixture(scope="module")
 def server(small_version, tmp_path_factory):
-    """A real server, with the label stable."""
+    """A real server with label stable."""
     folder = tmp_path_factory.mktemp("ready")
     first = (ROOT / "serving" / "config" / "models.config").read_text()
     config = folder / "models.config"
@@ -85,83 +85,86 @@ def server(small_version, tmp_path_factory):
     started.stop()
 
 
-def test_a_server_whose_label_answers_right_is_ready(server):
-    assert asked(server.rest_port) == (0, "")
+def test_a_server_with_a_correct_answer_is_ready(server):
+    assert check(server.rest_port) == (0, "")
 
 
-def test_the_port_of_tensorflow_serving_is_the_default():
+def test_the_default_port_is_that_of_tensorflow_serving():
     assert "port=${1:-8501}" in SCRIPT.read_text()
 
 
-def test_a_label_that_is_not_there_is_told(server):
-    assert refused(server.rest_port, LABEL="tomorrow") == (
-        "9+8 by label tomorrow of seq2sum is 17, but the reply has status 400 and says "
+def test_an_unknown_label_is_not_ready(server):
+    assert reason(server.rest_port, LABEL="tomorrow") == (
+        "expected 17 for 9+8 by label tomorrow of seq2sum, but the reply has status 400: "
         '{    "error": "Unrecognized servable version label: tomorrow"}'
     )
 
 
-def test_a_model_that_is_not_there_is_told(server):
-    assert "label stable of subtraction" in refused(server.rest_port, MODEL="subtraction")
+def test_an_unknown_model_is_not_ready(server):
+    assert "label stable of subtraction" in reason(server.rest_port, MODEL="subtraction")
 
 
-def test_a_port_that_speaks_no_http_is_told(server):
-    assert refused(server.port).endswith("; is it --rest_api_port?")
+def test_a_port_without_http_is_not_ready(server):
+    assert reason(server.port).endswith("; is it --rest_api_port?")
 
 
-def test_a_closed_port_is_told():
+def test_a_closed_port_is_not_ready():
     port = servers.free_port()
-    assert refused(port).startswith(f"nothing listens on port {port}")
+    assert reason(port).startswith(f"nothing listens on port {port}")
 
 
 def test_a_wrong_answer_is_not_ready():
-    with saying(response(RIGHT.replace(b"17", b"18"))) as port:
-        assert 'status 200 and says {    "outputs"' in refused(port)
+    with replying(response(RIGHT.replace(b"17", b"18"))) as port:
+        assert 'status 200: {    "outputs"' in reason(port)
 
 
-def test_a_right_answer_that_only_begins_so_is_not_ready():
-    with saying(response(RIGHT.replace(b"17", b"170"))) as port:
-        refused(port)
+def test_an_answer_that_starts_like_the_correct_one_is_not_ready():
+    with replying(response(RIGHT.replace(b"17", b"170"))) as port:
+        reason(port)
 
 
-def test_an_error_that_quotes_the_right_answer_is_not_ready():
-    with saying(response(RIGHT, status=b"500 Internal Server Error")) as port:
-        assert "status 500" in refused(port)
+def test_an_error_that_contains_the_correct_answer_is_not_ready():
+    with replying(response(RIGHT, status=b"500 Internal Server Error")) as port:
+        assert "status 500" in reason(port)
 
 
-def test_a_right_answer_counts_before_the_connection_ends_and_in_pieces():
+def test_a_correct_answer_in_pieces_is_ready_before_the_connection_ends():
     whole = response(RIGHT)
-    with saying(whole[:40], whole[40:-20], whole[-20:], hang=True) as port:
-        assert asked(port) == (0, "")
+    with replying(whole[:40], whole[40:-20], whole[-20:], hang=True) as port:
+        assert check(port) == (0, "")
 
 
-def test_a_server_that_hangs_is_not_waited_for():
-    with saying(hang=True) as port:
-        began = time.monotonic()
-        assert refused(port, TIMEOUT="1") == f"port {port} did not reply within 1 s"
-        assert 1 <= time.monotonic() - began < 4
+def test_a_hanging_server_times_out():
+    with replying(hang=True) as port:
+        start = time.monotonic()
+        assert reason(port, TIMEOUT="1") == f"port {port} did not reply within 1 s"
+        assert 1 <= time.monotonic() - start < 4
 
 
-def test_a_server_that_hangs_in_mid_reply_is_not_waited_for():
-    with saying(response(RIGHT)[:60], hang=True) as port:
-        assert refused(port, TIMEOUT="1") == f"port {port} did not reply within 1 s"
+def test_a_reply_that_hangs_halfway_times_out():
+    with replying(response(RIGHT)[:60], hang=True) as port:
+        assert reason(port, TIMEOUT="1") == f"port {port} did not reply within 1 s"
 
 
-def test_a_server_that_hangs_up_is_told():
-    with saying() as port:
-        assert refused(port) == f"port {port} hung up without a reply; is it --rest_api_port?"
+def test_a_closed_connection_is_not_ready():
+    with replying() as port:
+        assert (
+            reason(port)
+            == f"port {port} closed the connection without a reply; is it --rest_api_port?"
+        )
 
 
 def test_a_reply_without_an_end_is_cut_off():
-    with saying(response(b"{" + b"7" * 1_000_000)) as port:
-        assert len(refused(port)) < 500
+    with replying(response(b"{" + b"7" * 1_000_000)) as port:
+        assert len(reason(port)) < 500
 
 
-def test_its_own_answer_is_right():
+def test_the_expected_answer_is_correct():
     question, answer = re.search(r"question='(\d+\+\d+)' answer=(\d+)", SCRIPT.read_text()).groups()
     assert sum(map(int, question.split("+"))) == int(answer)
 
 
 @pytest.mark.parametrize("script", sorted(ROOT.glob("serving/**/*.sh")), ids=lambda path: path.name)
-def test_scripts_are_right_for_bash(script):
+def test_scripts_have_valid_syntax(script):
     done = subprocess.run(["bash", "-n", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

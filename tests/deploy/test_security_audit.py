@@ -1,4 +1,4 @@
-"""`make audit`: what an advisory service says, and what its silence does not."""
+"""`make audit`: vulnerabilities, and distributions that no advisory service knows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ HOPELESS = {
     "version": "1.0",
     "vulns": [{"id": "CVE-2", "aliases": [], "fix_versions": []}],
 }
-SILENT = {"name": "rich", "skip_reason": "not found"}
 LOCK = Path("a.lock")
 
 
@@ -27,37 +26,37 @@ def report(*dependencies):
 
 
 @pytest.mark.parametrize(
-    ("found", "code", "told"),
+    ("reply", "code", "line"),
     [
         (report(SAFE), 0, "a.lock  1 distributions, known vulnerabilities: none\n"),
         (report(SAFE, WEAK), 1, "  jinja2 3.1.2: CVE-1, GHSA-x; fixed in 3.1.4\n"),
         (report(HOPELESS), 1, "  six 1.0: CVE-2; fixed in no version yet\n"),
         (None, 3, "a.lock  not audited\n"),
     ],
-    ids=["safe", "vulnerable", "not fixed yet", "no answer"],
+    ids=["safe", "vulnerable", "not fixed yet", "no reply"],
 )
-def test_the_exit_code_says_what_was_found(capsys, found, code, told):
-    assert audit.verdict({LOCK: audit.read(found) if found else None}) == code
-    assert told in capsys.readouterr().out
+def test_exit_code_and_report_of_a_lock(capsys, reply, code, line):
+    assert audit.report({LOCK: audit.read(reply) if reply else None}) == code
+    assert line in capsys.readouterr().out
 
 
-def test_a_vulnerability_counts_more_than_a_lock_that_was_not_audited(capsys):
-    assert audit.verdict({LOCK: None, Path("b.lock"): audit.read(report(WEAK))}) == 1
+def test_a_vulnerability_takes_precedence_over_a_lock_without_a_reply(capsys):
+    assert audit.report({LOCK: None, Path("b.lock"): audit.read(report(WEAK))}) == 1
     assert "raise the versions in constraints.txt" in capsys.readouterr().err
 
 
 @pytest.fixture
 def auditor(tmp_path):
-    """A program in the place of pip-audit, which answers by service."""
+    """Creates a program that replaces pip-audit, with a reply for each service."""
 
-    def made(answers):
+    def create(replies):
         path = tmp_path / "auditor"
-        lines = [f"*' {service} '*) {said} ;;" for service, said in answers.items()]
+        lines = [f"*' {service} '*) {reply} ;;" for service, reply in replies.items()]
         path.write_text("\n".join(["#!/bin/sh", 'case " $* " in', *lines, "esac", ""]))
         path.chmod(0o755)
         return path
 
-    return made
+    return create
 
 
 WHOLE = """echo '{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}'"""
@@ -66,24 +65,25 @@ DOWN = "echo 'trying'; echo 'no route to it' >&2; exit 1"
 
 
 @pytest.mark.parametrize(
-    ("answers", "asked", "complaints"),
+    ("replies", "audited", "errors"),
     [
         ({"osv": WHOLE, "pypi": DOWN}, 1, []),
         ({"osv": DOWN, "pypi": WHOLE}, 1, ["a.lock: osv: no route to it"]),
         (
             {"osv": DOWN, "pypi": PART},
             None,
-            ["a.lock: osv: no route to it", "a.lock: pypi: nothing is known there of 1, as a: not"],
+            [
+                "a.lock: osv: no route to it",
+                "a.lock: pypi: 1 distributions are unknown, such as a: not",
+            ],
         ),
     ],
-    ids=["the first answers", "the second answers", "what is skipped is not safe"],
+    ids=["the first replies", "the second replies", "a skipped distribution is not safe"],
 )
-def test_services_are_asked_until_one_answers_for_everything(
-    capsys, auditor, answers, asked, complaints
+def test_services_are_queried_until_one_knows_every_distribution(
+    capsys, auditor, replies, audited, errors
 ):
-    found = audit.audited(auditor(answers), LOCK)
-    assert (found.asked if found else None) == asked
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == len(complaints)
-    for line, complaint in zip(told, complaints, strict=True):
-        assert complaint in line
+    found = audit.audit(auditor(replies), LOCK)
+    assert (found.audited if found else None) == audited
+    for line, error in zip(capsys.readouterr().err.splitlines(), errors, strict=True):
+        assert error in line

@@ -1,4 +1,4 @@
-"""Certificates as `make certs` makes them, in a test's own folder."""
+"""Sets of certificates as `make certs` creates them, in temporary folders."""
 
 from __future__ import annotations
 
@@ -7,46 +7,43 @@ from pathlib import Path
 
 import certs as tool
 import seq2sum
-import tls_files as made_of
+import tls_files
 
 NAMES = ["ca.key", "ca.pem", "client.key", "client.pem", "server.key", "server.pem", "ssl.config"]
 
 
 def certs(folder: Path, *options: str) -> int:
-    """Runs the tool in this process; its exit code."""
+    """Runs the tool in this process, and returns its exit code."""
     return tool.main(["--out", str(folder), *options])
 
 
-def made(folder: Path, *options: str) -> Path:
-    """The folder, with a set in it."""
+def create(folder: Path, *options: str) -> Path:
+    """Creates a set in a folder, and returns the folder."""
     assert certs(folder, *options) == 0
     return folder
 
 
-def expired(source: Path, folder: Path, which: str) -> Path:
-    """A set like another one, in which a certificate has run out ten days ago."""
-    then = made_of.Validity(datetime.now(UTC) - timedelta(days=20), days=10)
-    tool.publish(made_of.renewed(made_of.read(source), [which], then, None).files(), folder)
+def create_expired(source: Path, folder: Path, which: str) -> Path:
+    """Creates a copy of a set in which one certificate expired ten days ago."""
+    validity = tls_files.Validity(datetime.now(UTC) - timedelta(days=20), days=10)
+    expired = tls_files.renewed(tls_files.read(source), [which], validity, None)
+    tool.publish(expired.files(), folder)
     return folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file by name."""
+    """Returns the content of every file by name."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def identity(folder: Path) -> dict[str, Path]:
-    """A client's files, for the SDK."""
-    return {"certificate": folder / "client.pem", "key": folder / "client.key"}
-
-
 def tls(trusted: Path, client: Path | None = None) -> seq2sum.TLS:
-    """What a client is given, who trusts one set and is of another."""
-    return seq2sum.TLS(ca=trusted / "ca.pem", **(identity(client) if client else {}))
+    """Returns the settings of a client that trusts one set and belongs to another."""
+    files = {"certificate": client / "client.pem", "key": client / "client.key"} if client else {}
+    return seq2sum.TLS(ca=trusted / "ca.pem", **files)
 
 
 def options(trusted: Path, client: Path | None = None) -> list[str]:
-    """The same for commands."""
-    given = tls(trusted, client)
-    found = {"--ca": given.ca, "--cert": given.certificate, "--key": given.key}
+    """Returns the same as options of a command."""
+    settings = tls(trusted, client)
+    found = {"--ca": settings.ca, "--cert": settings.certificate, "--key": settings.key}
     return [str(part) for name, path in found.items() if path for part in (name, path)]

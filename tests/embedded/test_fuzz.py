@@ -8,7 +8,7 @@ from fuzz.campaign import Campaign
 from fuzz.findings import Results
 from fuzz.server import EMBEDDED, Server
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.server]
 
 SEED, COUNT = 1, 2500
 

@@ -17,6 +17,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+pytestmark = [pytest.mark.tensorflow, pytest.mark.server]
+
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 
 

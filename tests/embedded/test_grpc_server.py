@@ -21,16 +21,20 @@ from support.servers import free_port
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+pytestmark = pytest.mark.tensorflow
+
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
 
 class FakePredictionService:
     """Calls a function with the timeout of each Predict."""
 
+    classify = regress = multi_inference = None
+
     def __init__(self, on_predict):
         self.on_predict = on_predict
 
-    def predict(self, request, *, timeout):
+    def predict(self, request, timeout):
         self.on_predict(timeout)
         return predict_pb2.PredictResponse(model_spec=request.model_spec)
 

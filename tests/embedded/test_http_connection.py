@@ -12,11 +12,11 @@ from seq2sum_serving.embedded.rest.replies import Reply
 
 BODY = b'{"instances":[1.0]}'
 GET = b"GET /a HTTP/1.1\r\n\r\n"
-PATIENCE = 10
+TIMEOUT = 10
 
 
 async def echo(request):
-    """Answers with what was asked."""
+    """Replies with the target and the body of the request."""
     if request.target == b"/page":
         return replies.error_page(404)
     if request.target == b"/bug":
@@ -25,13 +25,13 @@ async def echo(request):
 
 
 @contextlib.asynccontextmanager
-async def serving(answer=echo, stopping=None):
-    """A server on a free port; gives a function that connects, and the open connections."""
+async def serving(handler=echo, stopping=None):
+    """Serves on a free port; yields a function that connects, and the open connections."""
     stopping = stopping or asyncio.Event()
     loop = asyncio.get_running_loop()
     connections = set()
     server = await loop.create_server(
-        lambda: Connection(answer, connections, stopping), "127.0.0.1", 0
+        lambda: Connection(handler, connections, stopping), "127.0.0.1", 0
     )
     port = server.sockets[0].getsockname()[1]
     writers = []
@@ -53,9 +53,9 @@ async def serving(answer=echo, stopping=None):
 
 
 async def read_reply(reader, verb="POST"):
-    """Status line, headers and body of a reply; None if the connection has ended."""
+    """Returns status line, headers and body of a reply; None if the connection is closed."""
     try:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT)
     except asyncio.IncompleteReadError:
         return None
     status, *lines = head.decode().split("\r\n")[:-2]
@@ -63,18 +63,18 @@ async def read_reply(reader, verb="POST"):
     assert "date" in headers or not status.startswith("HTTP/1.1 2")
     headers.pop("date", None)
     size = 0 if verb == "HEAD" else int(headers.get("content-length", 0))
-    body = await asyncio.wait_for(reader.readexactly(size), PATIENCE)
+    body = await asyncio.wait_for(reader.readexactly(size), TIMEOUT)
     if "content-length" not in headers and status.startswith("HTTP/1.0"):
-        body = await asyncio.wait_for(reader.read(), PATIENCE)
+        body = await asyncio.wait_for(reader.read(), TIMEOUT)
     return status, headers, body
 
 
 async def is_closed(reader):
-    return await asyncio.wait_for(reader.read(1), PATIENCE) == b""
+    return await asyncio.wait_for(reader.read(1), TIMEOUT) == b""
 
 
-def ask(data, *, half_close=False, replies=1, verb="POST"):
-    """Sends bytes on a connection; returns the replies, and whether the connection has ended."""
+def send(data, *, half_close=False, replies=1, verb="POST"):
+    """Sends bytes on a connection; returns the replies, and whether it is closed."""
 
     async def exchange():
         async with serving() as (connect, connections):
@@ -99,42 +99,42 @@ def headers(**fields):
 JSON = {"content-type": "application/json"}
 
 
-def test_a_connection_stays_unless_the_client_says_otherwise():
-    (reply,), ended = ask(GET)
+def test_connection_stays_open_unless_the_client_closes_it():
+    (reply,), ended = send(GET)
     assert reply == ("HTTP/1.1 200 OK", JSON | headers(content_length="2"), b"/a")
     assert not ended
-    (reply,), ended = ask(b"GET /a HTTP/1.1\r\nConnection: Close\r\n\r\n")
+    (reply,), ended = send(b"GET /a HTTP/1.1\r\nConnection: Close\r\n\r\n")
     assert reply[1] == JSON | headers(content_length="2", connection="close")
     assert ended
-    (reply,), ended = ask(b"GET /a HTTP/1.1\r\nConnection: x, close\r\n\r\n")
+    (reply,), ended = send(b"GET /a HTTP/1.1\r\nConnection: x, close\r\n\r\n")
     assert (reply[1], ended) == (JSON | headers(content_length="2"), False)
 
 
-def test_http_1_0_is_answered_as_such():
-    (reply,), ended = ask(b"GET /a HTTP/1.0\r\n\r\n")
+def test_http_1_0_reply():
+    (reply,), ended = send(b"GET /a HTTP/1.0\r\n\r\n")
     assert (reply, ended) == (("HTTP/1.0 200 OK", JSON, b"/a"), True)
     kept = b"GET /a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"
-    found, ended = ask(kept + kept, replies=2)
+    found, ended = send(kept + kept, replies=2)
     expected = JSON | headers(content_length="2", connection="keep-alive")
     assert found == [("HTTP/1.0 200 OK", expected, b"/a")] * 2
     assert not ended
-    (reply,), _ = ask(b"GET /a HTTP/1.0\r\nConnection: close\r\n\r\n")
+    (reply,), _ = send(b"GET /a HTTP/1.0\r\nConnection: close\r\n\r\n")
     assert reply[1] == JSON | headers(connection="close")
-    (reply,), ended = ask(b"GET /page HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    (reply,), ended = send(b"GET /page HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
     assert (reply[0], reply[1]["connection"], ended) == ("HTTP/1.1 404 Not Found", "close", True)
 
 
-def test_a_client_behind_a_proxy_says_so_in_a_header_of_its_own():
+def test_proxy_connection_header_keeps_a_proxied_connection():
     proxied = b"GET http://x/a HTTP/1.1\r\nConnection: keep-alive\r\n"
-    (reply,), ended = ask(proxied + b"\r\n")
+    (reply,), ended = send(proxied + b"\r\n")
     assert (reply[1], ended) == (JSON | headers(content_length="10"), True)
-    (reply,), ended = ask(proxied + b"Proxy-Connection: keep-alive\r\n\r\n")
+    (reply,), ended = send(proxied + b"Proxy-Connection: keep-alive\r\n\r\n")
     assert (reply[1], ended) == (JSON | headers(content_length="10"), False)
 
 
-def test_requests_on_one_connection_are_answered_in_order():
+def test_pipelined_requests_are_answered_in_order():
     data = b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(50))
-    found, ended = ask(data, replies=50)
+    found, ended = send(data, replies=50)
     assert [body for _, _, body in found] == [b"/%d" % number for number in range(50)]
     assert not ended
 
@@ -147,51 +147,55 @@ def test_requests_on_one_connection_are_answered_in_order():
         b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n13\r\n" + BODY + b"\r\n0\r\n\r\n",
     ],
 )
-def test_a_client_that_has_shut_its_sending_side_is_answered(data):
-    (reply,), ended = ask(data, half_close=True)
+def test_half_closed_client_gets_its_replies(data):
+    (reply,), ended = send(data, half_close=True)
     assert reply[0] == "HTTP/1.1 200 OK"
     assert ended
-    assert ask(data + GET, half_close=True, replies=2)[0][1][2] == b"/a"
+    assert send(data + GET, half_close=True, replies=2)[0][1][2] == b"/a"
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"GET", b"GET /a HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"]
 )
-def test_half_a_request_is_not_answered(data):
-    assert ask(data, half_close=True) == ([None], True)
+def test_incomplete_request_gets_no_reply(data):
+    assert send(data, half_close=True) == ([None], True)
 
 
-def held_handler():
-    """Returns a handler that waits, an event of its first call, and one that lets it go on."""
-    begun, go_on = asyncio.Event(), asyncio.Event()
+def blocking_handler(target=None):
+    """Returns a handler that blocks, an event of its first call, and one that releases it.
 
-    async def slow(request):
-        begun.set()
-        await go_on.wait()
+    With a target, only requests for it block.
+    """
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def handler(request):
+        if target in (None, request.target):
+            started.set()
+            await release.wait()
         return await echo(request)
 
-    return slow, begun, go_on
+    return handler, started, release
 
 
-def test_a_half_closed_client_waits_for_a_slow_answer():
+def test_half_closed_client_waits_for_a_slow_reply():
     async def exchange():
-        slow, begun, go_on = held_handler()
-        async with serving(slow) as (connect, connections):
+        handler, started, release = blocking_handler()
+        async with serving(handler) as (connect, connections):
             reader, writer = await connect()
             writer.write(GET)
-            await begun.wait()
+            await started.wait()
             writer.write_eof()
             while not next(iter(connections))._at_end:
                 await asyncio.sleep(0)
-            go_on.set()
+            release.set()
             assert (await read_reply(reader))[2] == b"/a"
             assert await is_closed(reader)
 
     asyncio.run(exchange())
 
 
-def test_head_has_the_length_and_no_body():
-    found, ended = ask(b"HEAD /a HTTP/1.1\r\n\r\n" + GET, replies=1, verb="HEAD")
+def test_head_reply_has_the_length_and_no_body():
+    found, ended = send(b"HEAD /a HTTP/1.1\r\n\r\n" + GET, replies=1, verb="HEAD")
     assert found[0][1] == JSON | headers(content_length="2")
     assert not ended
 
@@ -212,8 +216,8 @@ def test_head_has_the_length_and_no_body():
         (b"GET /bug HTTP/1.1\r\n\r\n", "500 Internal Server Error"),
     ],
 )
-def test_pages_end_the_connection(data, status):
-    ((line, fields, body),), ended = ask(data)
+def test_error_page_closes_the_connection(data, status):
+    ((line, fields, body),), ended = send(data)
     assert line == f"HTTP/1.1 {status}"
     size = str(len(body))
     assert fields == headers(content_type="text/html", content_length=size, connection="close")
@@ -221,13 +225,13 @@ def test_pages_end_the_connection(data, status):
     assert ended
 
 
-def test_reasons_are_evhttps_words():
+def test_reason_phrases_are_those_of_evhttp():
     assert replies.reason_phrase(504) == "Gateway Time-out"
     assert replies.reason_phrase(429) == "Client Error"
     assert all(replies.reason_phrase(status) for status in replies.STATUSES.values())
 
 
-def test_a_client_may_wait_for_continue():
+def test_continue_is_sent_before_the_body():
     async def exchange():
         async with serving() as (connect, _):
             reader, writer = await connect()
@@ -241,7 +245,7 @@ def test_a_client_may_wait_for_continue():
     asyncio.run(exchange())
 
 
-def test_a_silent_client_is_dropped(monkeypatch):
+def test_idle_client_is_disconnected(monkeypatch):
     monkeypatch.setattr(http_connection, "IDLE_SECONDS", 0.05)
 
     async def exchange():
@@ -258,7 +262,7 @@ def test_a_silent_client_is_dropped(monkeypatch):
     asyncio.run(exchange())
 
 
-def test_a_client_is_not_dropped_while_it_is_the_servers_turn(monkeypatch):
+def test_client_that_waits_for_a_reply_is_not_idle(monkeypatch):
     monkeypatch.setattr(http_connection, "IDLE_SECONDS", 0.02)
 
     async def slow(request):
@@ -281,7 +285,7 @@ async def large(request):  # noqa: ARG001
     return Reply(200, LARGE)
 
 
-def test_a_client_that_does_not_take_its_reply_is_dropped(monkeypatch):
+def test_client_that_does_not_read_its_reply_is_disconnected(monkeypatch):
     monkeypatch.setattr(http_connection, "IDLE_SECONDS", 0.1)
 
     async def exchange():
@@ -291,17 +295,17 @@ def test_a_client_that_does_not_take_its_reply_is_dropped(monkeypatch):
             writer.write(GET)
             while not connections:
                 await asyncio.sleep(0)
-            await asyncio.wait_for(next(iter(connections)).closed, PATIENCE)
+            await asyncio.wait_for(next(iter(connections)).closed, TIMEOUT)
 
     asyncio.run(exchange())
 
 
-def test_a_slow_reader_gets_its_whole_reply_and_holds_back_the_next(monkeypatch):
+def test_slow_client_gets_a_complete_reply_before_the_next_request_is_handled(monkeypatch):
     monkeypatch.setattr(http_connection, "IDLE_SECONDS", 0.3)
-    asked = []
+    requests = []
 
     async def counting(request):
-        asked.append(request)
+        requests.append(request)
         return Reply(200, LARGE)
 
     async def exchange():
@@ -316,68 +320,61 @@ def test_a_slow_reader_gets_its_whole_reply_and_holds_back_the_next(monkeypatch)
                 assert piece
                 left -= len(piece)
                 if left > len(LARGE) // 2:
-                    assert len(asked) == 1
+                    assert len(requests) == 1
                 await asyncio.sleep(0.02)
             assert (await read_reply(reader))[2] == LARGE
 
     asyncio.run(exchange())
 
 
-def test_what_a_client_sends_ahead_is_bounded():
+def test_reading_ahead_is_bounded():
     async def exchange():
-        slow, begun, go_on = held_handler()
-        async with serving(slow) as (connect, connections):
+        handler, started, release = blocking_handler()
+        async with serving(handler) as (connect, connections):
             reader, writer = await connect()
             post = b"POST /p HTTP/1.1\r\nContent-Length: 8000000\r\n\r\n" + b"y" * 8_000_000
             writer.write(GET + post)
-            await begun.wait()
+            await started.wait()
             connection = next(iter(connections))
             while connection._transport.is_reading():
                 await asyncio.sleep(0)
             assert connection._parser.buffered < 1 << 20
-            go_on.set()
+            release.set()
             assert (await read_reply(reader))[2] == b"/a"
             assert len((await read_reply(reader))[2]) == 8_000_002
 
     asyncio.run(exchange())
 
 
-def test_a_call_is_dropped_when_its_client_is_gone():
+def test_call_is_cancelled_when_its_client_disconnects():
     async def exchange():
-        begun, dropped = asyncio.Event(), asyncio.Event()
+        started, cancelled = asyncio.Event(), asyncio.Event()
 
         async def endless(request):  # noqa: ARG001
-            begun.set()
+            started.set()
             try:
                 await asyncio.Event().wait()
             finally:
-                dropped.set()
+                cancelled.set()
 
         async with serving(endless) as (connect, _):
             _, writer = await connect()
             writer.write(GET)
-            await begun.wait()
-            # With a reset: an ordinary end looks like a client that has only shut its sending side.
+            await started.wait()
+            # With a reset: an ordinary close looks like a half-closed client.
             linger = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             writer.transport.abort()
-            await asyncio.wait_for(dropped.wait(), PATIENCE)
+            await asyncio.wait_for(cancelled.wait(), TIMEOUT)
 
     asyncio.run(exchange())
 
 
-def test_a_stop_closes_what_is_idle_and_lets_calls_finish():
+def test_stop_closes_idle_connections_and_waits_for_calls():
     async def exchange():
-        begun, go_on = asyncio.Event(), asyncio.Event()
-
-        async def slow(request):
-            if request.target == b"/slow":
-                begun.set()
-                await go_on.wait()
-            return await echo(request)
-
+        handler, started, release = blocking_handler(b"/slow")
         stopping = asyncio.Event()
-        async with serving(slow, stopping) as (connect, connections):
+        async with serving(handler, stopping) as (connect, connections):
             idle, writer = await connect()
             writer.write(GET)
             await read_reply(idle)
@@ -385,8 +382,8 @@ def test_a_stop_closes_what_is_idle_and_lets_calls_finish():
             writer.write(b"GET /slow HTTP/1.1\r\n\r\n" + GET)
             half, half_writer = await connect()
             half_writer.write(b"POST /p HTTP/1.1\r\nContent-Length: 19\r\n\r\n" + BODY[:3])
-            await begun.wait()
-            while all(one._parser.idle or one._task for one in connections):
+            await started.wait()
+            while all(client._parser.idle or client._task for client in connections):
                 await asyncio.sleep(0)
             stopping.set()
             for connection in tuple(connections):
@@ -394,7 +391,7 @@ def test_a_stop_closes_what_is_idle_and_lets_calls_finish():
             assert await is_closed(idle)
             late, _ = await connect()
             assert await is_closed(late)
-            go_on.set()
+            release.set()
             half_writer.write(BODY[3:])
             for reader, body in ((busy, b"/slow"), (half, b"/p" + BODY)):
                 _, fields, found = await read_reply(reader)

@@ -12,13 +12,13 @@ from seq2sum_serving.embedded.rest import deep_json_parser
 from seq2sum_serving.embedded.rest.json_numbers import parse_number
 from seq2sum_serving.embedded.rest.json_parser import parse_object, parse_value
 from seq2sum_serving.embedded.rest.json_writer import value_text
+from support.serving_errors import refusal
 
 
-def refusal(body, read=parse_object):
-    with pytest.raises(ServingError) as refused:
-        read(body)
-    assert refused.value.code is Code.INVALID_ARGUMENT
-    return refused.value.message
+def error_message(body, parse=parse_object):
+    code, message = refusal(parse, body)
+    assert code is Code.INVALID_ARGUMENT
+    return message
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def refusal(body, read=parse_object):
         (b"\xff\xfe{", 0),
     ],
 )
-def test_parse_errors_say_where(body, offset):
-    message = refusal(body)
+def test_parse_error_has_the_offset(body, offset):
+    message = error_message(body)
     assert message.startswith("JSON Parse error: ")
     if offset is not None:
         assert message.endswith(f" at offset: {offset}")
@@ -63,24 +63,24 @@ def test_parse_errors_say_where(body, offset):
         b'{"a":' + b"1" * 5000 + b"}",
     ],
 )
-def test_text_that_the_library_takes_and_rapidjson_does_not_is_refused(body):
-    assert refusal(body).startswith("JSON Parse error: ")
+def test_text_that_only_the_library_accepts_is_rejected(body):
+    assert error_message(body).startswith("JSON Parse error: ")
 
 
-def test_an_empty_body_is_an_empty_document():
-    assert refusal(b"") == "JSON Parse error: The document is empty"
+def test_empty_body_is_an_empty_document():
+    assert error_message(b"") == "JSON Parse error: The document is empty"
 
 
-def test_only_an_object_is_a_request():
-    assert refusal(b"[1, 1.50]") == "JSON Value: [1, 1.5] Is not object"
-    assert refusal(b"NaN") == "JSON Value:  Is not object"
+def test_body_must_be_an_object():
+    assert error_message(b"[1, 1.50]") == "JSON Value: [1, 1.5] Is not object"
+    assert error_message(b"NaN") == "JSON Value:  Is not object"
 
 
-def test_byte_order_mark_and_text_after_the_value_are_ignored():
+def test_byte_order_mark_and_trailing_text_are_ignored():
     assert parse_object(b'\xef\xbb\xbf {"a": 1} and more') == {"a": 1}
 
 
-def test_numbers_that_are_not_finite_have_several_spellings():
+def test_spellings_of_infinity_and_nan():
     assert parse_value(b"[Inf, -Infinity, Infinity, -Inf]") == [
         math.inf,
         -math.inf,
@@ -92,7 +92,7 @@ def test_numbers_that_are_not_finite_have_several_spellings():
     assert found[1] == '-NaN " Inf'
 
 
-def test_the_first_member_of_a_name_counts_and_all_are_shown():
+def test_first_duplicate_key_wins_and_all_are_in_messages():
     found = parse_object(b'{"a": 1, "b": {"c": 3}, "a": 2}')
     assert found == {"a": 1, "b": {"c": 3}}
     assert value_text(found) == (
@@ -100,26 +100,26 @@ def test_the_first_member_of_a_name_counts_and_all_are_shown():
     )
 
 
-def test_strings_keep_their_bytes():
+def test_strings_keep_invalid_utf_8():
     def content(body):
         return parse_value(body).encode("utf-8", "surrogateescape")
 
     assert content(b'"\xff\x80\xed\xa0\x80"') == b"\xff\x80\xed\xa0\x80"
     assert content(b'"a\\u0000b\\u0000"') == b"a\0b\0"
     assert parse_value(b'"\\ud83d\\ude00 \\\\ud83d"') == "\U0001f600 \\ud83d"
-    # A single low surrogate has three bytes (recorded case rest-parse/text-lone-surrogates).
+    # A lone low surrogate has three bytes (recorded case rest-parse/text-lone-surrogates).
     assert content(b'"\\udc00"') == content(b'"\\uDC00"') == b"\xed\xb0\x80"
     assert content(b'"\\\\\\udcff"') == b"\\\xed\xb3\xbf"
 
 
-def test_numbers_are_integers_as_far_as_64_bits_go():
+def test_64_bit_integers_stay_integers():
     values = parse_value(b"[18446744073709551615, 18446744073709551616, -9223372036854775808, -0]")
     assert values == [2**64 - 1, 2.0**64, -(2**63), 0]
     assert [type(value) for value in values] == [int, float, int, int]
     assert math.copysign(1, parse_value(b"-0.0")) == -1
 
 
-def test_subnormal_doubles_are_zeros():
+def test_subnormal_doubles_become_zeros():
     assert parse_value(b"[5e-324, 1e-99999, 2.2250738585072014e-308]") == [0, 0, 2.0**-1022]
     assert math.copysign(1, parse_value(b"-5e-324")) == -1
     assert parse_value(b"0." + b"0" * 400 + b"1") == 0
@@ -133,47 +133,46 @@ def test_subnormal_doubles_are_zeros():
         ("1E+002", 100),
         ("0." + "1" * 5000, 0.11111111111111112),
         ("0.1e309", 1e308),
-        ("1.8e308", math.inf),  # RapidJSON 1.1.0 looks at the exponent only
+        ("1.8e308", math.inf),  # RapidJSON 1.1.0 checks the exponent only
     ],
 )
-def test_numbers_of_any_length_are_read(token, value):
+def test_numbers_of_any_length_are_parsed(token, value):
     assert parse_value(token.encode()) == value
 
 
 @pytest.mark.parametrize("token", ["1" * 5000, "1" * 5000 + ".5", "1e" + "9" * 5000, "0e309"])
-def test_numbers_beyond_a_double_are_refused(token):
+def test_numbers_too_large_for_a_double_are_rejected(token):
     with pytest.raises(ServingError, match="JSON Parse error: number too large for a double"):
         parse_value(token.encode())
 
 
-def test_doubles_are_near_the_nearest():
-    pick = random.Random(7)
+def test_doubles_are_within_four_ulps():
+    rng = random.Random(7)
     for _ in range(2000):
-        token = repr(pick.uniform(-1, 1) * 10 ** pick.randint(-300, 300))
+        token = repr(rng.uniform(-1, 1) * 10 ** rng.randint(-300, 300))
         value, nearest = parse_number(token), json.loads(token)
         assert abs(value - nearest) <= 4 * math.ulp(nearest), token
 
 
 @pytest.mark.parametrize("depth", [900, 5000, deep_json_parser.MAX_DEPTH - 1])
-def test_deep_nesting_is_read(depth):
+def test_deep_nesting_is_parsed(depth):
     lists = parse_object(b'{"a":' + b"[" * depth + b"1.5" + b"]" * depth + b', "b": 2}')
     assert lists["b"] == 2
-    found = 0
-    value = lists["a"]
+    levels, value = 0, lists["a"]
     while isinstance(value, list):
         (value,) = value
-        found += 1
-    assert (found, value) == (depth, 1.5)
+        levels += 1
+    assert (levels, value) == (depth, 1.5)
     objects = parse_object(b'{"a":' * depth + b"null" + b"}" * depth)
     assert isinstance(objects["a"], dict)
 
 
-def test_nesting_beyond_the_limit_is_refused():
+def test_nesting_beyond_the_limit_is_rejected():
     for text in (b"[" * 100_000, b'{"a":' * 100_000, b'[{"":' * 50_000):
-        assert "nested too deeply" in refusal(b'{"a":' + text)
+        assert "nested too deeply" in error_message(b'{"a":' + text)
 
 
-def test_deep_nesting_is_read_on_a_small_stack():
+def test_deep_nesting_on_a_small_stack():
     outcomes = []
     threading.stack_size(1 << 18)
     try:
@@ -186,16 +185,16 @@ def test_deep_nesting_is_read_on_a_small_stack():
     assert outcomes == [1]
 
 
-def outcome(read, text):
-    """A result as text, since NaN differs from itself and -0.0 does not from 0.0."""
+def outcome(parse, text):
+    """Returns a result as text, because NaN != NaN and -0.0 == 0.0."""
     try:
-        return repr(read(text))
+        return repr(parse(text))
     except ValueError:
         return "not JSON"
 
 
-def test_both_parsers_agree():
-    pick = random.Random(7)
+def test_deep_parser_agrees_with_the_library():
+    rng = random.Random(7)
     seeds = [
         '{"a": [1, 2.5, -0, -0.0, 1e5, "\\u00e9\\ud83d\\ude00\\\\", null, true], "x": NaN}',
         '{"a": [], "b": {}, "a": [[], {"": -Infinity}], "c": false}',
@@ -209,19 +208,19 @@ def test_both_parsers_agree():
         return decoder.raw_decode(text, start)[0]
 
     for _ in range(5000):
-        text = list(pick.choice(seeds))
-        for _ in range(pick.randint(0, 3)):
-            at = pick.randrange(len(text))
-            text[at : at + pick.randint(0, 1)] = pick.choices(alphabet, k=pick.randint(0, 1))
+        text = list(rng.choice(seeds))
+        for _ in range(rng.randint(0, 3)):
+            at = rng.randrange(len(text))
+            text[at : at + rng.randint(0, 1)] = rng.choices(alphabet, k=rng.randint(0, 1))
         text = "".join(text)
         assert outcome(deep_json_parser.parse_value, text) == outcome(library, text), text
 
 
-def test_a_bad_body_costs_no_more_than_a_good_one():
+def test_time_for_an_invalid_body_is_bounded():
     elements = b"[" + b"1.5, " * 400_000
     started = time.process_time()
     parse_value(elements + b"1]")
-    good = time.process_time() - started
+    valid_seconds = time.process_time() - started
     started = time.process_time()
-    refusal(elements + b"x]", parse_value)
-    assert time.process_time() - started < 5 * good + 0.5
+    error_message(elements + b"x]", parse_value)
+    assert time.process_time() - started < 5 * valid_seconds + 0.5

@@ -27,23 +27,23 @@ from seq2sum_serving.embedded.rest.json_writer import (
         (float("-inf"), "-Infinity"),
     ],
 )
-def test_float32_is_written_with_six_digits_or_with_all_nine(number, text):
+def test_float32_has_six_digits_or_nine(number, text):
     assert decimal_texts(np.array([number], np.float32)) == [text]
 
 
-def test_doubles_have_seventeen_digits_if_six_do_not_do():
+def test_float64_has_six_digits_or_seventeen():
     doubles = np.array([0.1, 0.1 + 0.2, 1e300, 123456.5])
     assert decimal_texts(doubles) == ["0.1", "0.30000000000000004", "1e+300", "123456.5"]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_decimals_read_back_as_the_same_numbers(dtype):
-    some = np.random.default_rng(3)
-    values = (some.random(5000) * 10.0 ** some.integers(-30, 30, 5000)).astype(dtype)
+def test_decimals_round_trip(dtype):
+    rng = np.random.default_rng(3)
+    values = (rng.random(5000) * 10.0 ** rng.integers(-30, 30, 5000)).astype(dtype)
     assert np.array_equal(np.array(list(map(float, decimal_texts(values)))).astype(dtype), values)
 
 
-def test_strings_are_escaped_with_capital_digits():
+def test_escapes_have_upper_case_digits():
     assert string_text('a"\\\n\x1f\\u001f\u00e9/\x7f') == '"a\\"\\\\\\n\\u001F\\\\u001f\u00e9/\x7f"'
     assert json.loads(error_text('say "no"\n')) == {"error": 'say "no"\n'}
 
@@ -54,7 +54,7 @@ def test_subnormal_numbers_are_written_as_zeros():
     assert decimal_texts(np.array([5e-324, -1e-310])) == ["0.0", "-0.0"]
 
 
-def test_values_in_messages_take_a_line_for_each_member():
+def test_layout_of_values_in_messages():
     value = {"a": [1.0, "x", None, True], "b": {}, "c": {"d": [[]]}}
     assert value_text(value) == (
         '{\n    "a": [1.0, "x", null, true],\n    "b": {},\n    "c": {\n        "d": [[]]\n    }\n}'
@@ -91,11 +91,11 @@ def test_decimals_in_messages(number, text):
     assert value_text([number]) == (f"[{text}]" if text else "[")
 
 
-def test_a_value_with_nan_inside_is_cut_there():
+def test_value_in_a_message_ends_at_nan():
     assert value_text({"a": [1, float("nan"), 2]}) == '{\n    "a": [1'
 
 
-def test_a_long_value_is_cut_in_front_of_the_token_after_256_bytes():
+def test_value_in_a_message_ends_before_the_token_after_256_bytes():
     assert value_text(list(range(66))).endswith(", 64, 65]")
     assert value_text(list(range(67))) == f"[{', '.join(map(str, range(67)))}"
     assert value_text(list(range(10**6))) == value_text(list(range(67)))
@@ -105,7 +105,7 @@ def test_a_long_value_is_cut_in_front_of_the_token_after_256_bytes():
     assert value_text(["\u00e9" * 127, 1]) == '["' + "\u00e9" * 127 + '"'
 
 
-def test_a_deep_value_is_cut_as_well():
+def test_deep_value_in_a_message_is_limited():
     value = 1
     for _ in range(100_000):
         value = [value]
@@ -116,9 +116,9 @@ def test_a_deep_value_is_cut_as_well():
     assert len(value_text(value)) < 300
 
 
-def test_decimals_in_messages_read_back_as_the_same_numbers():
-    some = np.random.default_rng(3)
-    values = (some.random(5000) - 0.5) * 10.0 ** some.integers(-300, 300, 5000)
+def test_decimals_in_messages_round_trip():
+    rng = np.random.default_rng(3)
+    values = (rng.random(5000) - 0.5) * 10.0 ** rng.integers(-300, 300, 5000)
     values = [*values.tolist(), *(2.0**power for power in range(-1022, 1024))]
     for value in values:
         assert float(value_text(value)) == value

@@ -15,6 +15,8 @@ import tensorflow as tf
 from support.raw_requests import predict_request
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+pytestmark = [pytest.mark.tensorflow, pytest.mark.server]
+
 PAUSE_SECONDS = 0.005
 """Between two calls of a caller: without a pause it would take half of the machine."""
 TIMEOUT_SECONDS = 90

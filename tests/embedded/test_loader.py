@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference import loader
-from seq2sum_serving.embedded.inference.loader import Loader, LoaderOptions
+from seq2sum_serving.embedded.inference.loader import Loader
 from support import saved_models
 from support.scripted_servable import ScriptedServable
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def load(version, **options):
-    return Loader(LoaderOptions(**options))("m", version, str(saved_models.FIXTURE / str(version)))
+    return Loader(**options)("m", version, str(saved_models.FIXTURE / str(version)))
 
 
 class WrappedServable(ScriptedServable):

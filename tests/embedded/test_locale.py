@@ -1,4 +1,4 @@
-"""Paths with letters that a C locale does not have."""
+"""Paths with characters that the C locale lacks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from support import processes
 from support.servers import SECONDS_TO_START, SECONDS_TO_STOP, Server, free_port
 from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 
+pytestmark = [pytest.mark.embedded, pytest.mark.server, pytest.mark.tensorflow]
+
 FIXTURE = Path(__file__).parents[1] / "conformance" / "fixture"
 NAME = "modèle-模型"
 LOCALES = {
@@ -30,13 +32,13 @@ def start(request, tmp_path):
 
     def start(*flags):
         names = ("LANG", "LC_CTYPE", "LC_ALL", "PYTHONUTF8")
-        plain = {name: value for name, value in os.environ.items() if name not in names}
+        environment = {name: value for name, value in os.environ.items() if name not in names}
         port, log = free_port(), tmp_path / "server.log"
         line = [*processes.EMBEDDED, f"--port={port}", "--max_num_load_retries=0", *flags]
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [os.fsencode(part) for part in line],
-                stdout=file, stderr=file, env=plain | request.param,
+                stdout=file, stderr=file, env=environment | request.param,
             )  # fmt: skip
         started.append(Server(process, port, log))
         return started[-1]
@@ -47,8 +49,7 @@ def start(request, tmp_path):
         server.process.wait(SECONDS_TO_STOP)
 
 
-@pytest.mark.embedded
-def test_a_path_that_is_not_ascii_serves_in_a_c_locale(start, tmp_path):
+def test_a_non_ascii_path_is_served_in_the_c_locale(start, tmp_path):
     base = tmp_path / NAME
     shutil.copytree(FIXTURE / "1", base / "1")
     config = tmp_path / f"{NAME}.config"
@@ -73,12 +74,11 @@ def test_a_path_that_is_not_ascii_serves_in_a_c_locale(start, tmp_path):
     assert "Traceback" not in log
 
 
-@pytest.mark.embedded
-def test_a_flag_that_is_not_ascii_is_read_in_a_c_locale(start, tmp_path):
+def test_a_non_ascii_flag_is_read_in_the_c_locale(start, tmp_path):
     server = start(f"--model_base_path={tmp_path / NAME}/x", "--host=")
     deadline = time.monotonic() + SECONDS_TO_START
-    words = f"Could not find base path {tmp_path / NAME}/x"
-    while words not in server.log.read_text("utf-8"):
+    message = f"Could not find base path {tmp_path / NAME}/x"
+    while message not in server.log.read_text("utf-8"):
         assert server.process.poll() is None, server.log.read_text()
         assert time.monotonic() < deadline, server.log.read_text()
         time.sleep(0.05)

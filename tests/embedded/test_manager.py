@@ -31,6 +31,10 @@ class Bench:
                 return
         raise AssertionError("the manager has an action in every step")
 
+    def apply(self, *versions, **options):
+        self.aspire(*versions, **options)
+        self.settle()
+
     def states(self, model=MODEL):
         return {v: entry.state.name for v, entry in self.monitor.versions(model).items()}
 
@@ -45,8 +49,7 @@ def bench():
 
 
 def test_aspired_version_is_loaded_and_serves(bench):
-    bench.aspire(1)
-    bench.settle()
+    bench.apply(1)
     assert bench.states() == {1: "AVAILABLE"}
     with bench.manager.handle(MODEL, None) as (number, servable):
         assert number == 1
@@ -54,18 +57,15 @@ def test_aspired_version_is_loaded_and_serves(bench):
 
 
 def test_newer_version_replaces_the_older_one(bench):
-    bench.aspire(1)
-    bench.settle()
-    bench.aspire(2)
-    bench.settle()
+    bench.apply(1)
+    bench.apply(2)
     assert bench.states() == {2: "AVAILABLE", 1: "END"}
     assert bench.serving() == 2
     assert [servable.closed for servable in bench.loader.loaded] == [True, False]
 
 
 def test_some_version_serves_at_every_step_of_a_swap(bench):
-    bench.aspire(1)
-    bench.settle()
+    bench.apply(1)
     bench.aspire(2)
     numbers = [bench.serving()]
     while bench.manager.step():
@@ -92,17 +92,14 @@ def test_unloads_come_before_loads_and_newest_versions_first(bench):
 
 
 def test_latest_version_is_the_largest_number_that_serves(bench):
-    bench.aspire(1, 3, 2)
-    bench.settle()
+    bench.apply(1, 3, 2)
     assert bench.serving() == 3
     assert bench.serving(1) == 1
 
 
 def test_broken_version_ends_with_its_error_and_the_old_one_serves_on(bench):
-    bench.aspire(1)
-    bench.settle()
-    bench.aspire(2, broken=[2])
-    bench.settle()
+    bench.apply(1)
+    bench.apply(2, broken=[2])
     assert bench.states() == {2: "END", 1: "AVAILABLE"}
     error = bench.monitor.versions(MODEL)[2].error
     assert error.code is Code.NOT_FOUND
@@ -111,10 +108,8 @@ def test_broken_version_ends_with_its_error_and_the_old_one_serves_on(bench):
 
 
 def test_broken_version_is_not_retried_while_it_is_aspired(bench):
-    bench.aspire(2, broken=[2])
-    bench.settle()
-    bench.aspire(2)
-    bench.settle()
+    bench.apply(2, broken=[2])
+    bench.apply(2)
     assert bench.states() == {2: "END"}
     assert bench.loader.loaded == []
 
@@ -123,8 +118,7 @@ def test_failed_load_is_retried():
     pauses = []
     bench = Bench(retries=2, pause=lambda: pauses.append("pause"))
     bench.loader.failures_to_come = 2
-    bench.aspire(1)
-    bench.settle()
+    bench.apply(1)
     assert bench.states() == {1: "AVAILABLE"}
     assert (bench.loader.attempts, pauses) == (3, ["pause", "pause"])
 
@@ -137,29 +131,27 @@ def test_version_that_fails_the_check_is_not_loaded():
 
     checked = []
     bench = Bench(retries=2, pause=lambda: pytest.fail("no retry is expected"), check=check)
-    bench.aspire(1)
-    bench.settle()
-    bench.aspire(2)
-    bench.settle()
+    bench.apply(1)
+    bench.apply(2)
     assert bench.states() == {1: "AVAILABLE", 2: "END"}
     assert bench.monitor.versions(MODEL)[2].error.message == "/models/good/2 not found"
     assert bench.loader.attempts == 1
     assert checked == [(MODEL, 1, "/models/good/1"), (MODEL, 2, "/models/good/2")]
 
 
-def test_check_is_not_repeated_by_retries():
-    """A version whose folder is removed meanwhile stays LOADING until its retries are over."""
+@pytest.mark.parametrize(("gives_up", "attempts"), [(False, 3), (True, 1)])
+def test_retries_end_after_their_number_or_when_the_server_stops(gives_up, attempts):
+    """The check is not repeated: a version whose folder is removed meanwhile stays LOADING."""
     checked = []
-    bench = Bench(retries=2, pause=lambda: False, check=lambda *_: checked.append(1))
-    bench.aspire(1, broken=[1])
-    bench.settle()
-    assert (bench.loader.attempts, len(checked)) == (3, 1)
+    bench = Bench(retries=2, pause=lambda: gives_up, check=lambda *_: checked.append(1))
+    bench.apply(1, broken=[1])
+    assert bench.states() == {1: "END"}
+    assert (bench.loader.attempts, len(checked)) == (attempts, 1)
 
 
 def test_repeated_load_error_is_logged_a_few_times(caplog):
     bench = Bench(retries=500, pause=lambda: False)
-    bench.aspire(1, broken=[1])
-    bench.settle()
+    bench.apply(1, broken=[1])
     failed = [record for record in caplog.records if "failed" in record.message]
     assert bench.loader.attempts == 501
     assert len(failed) < 5
@@ -167,7 +159,7 @@ def test_repeated_load_error_is_logged_a_few_times(caplog):
     assert "publish it under a new number" in failed[-1].message
 
 
-def test_version_that_is_no_longer_aspired_is_not_retried():
+def test_replaced_version_is_not_retried():
     pauses = []
 
     def pause():
@@ -195,64 +187,38 @@ def test_retries_without_load_threads_block_every_model():
         return False
 
     bench = Bench(retries=2, pause=pause)
-    bench.aspire(1, broken=[1])
-    bench.settle()
+    bench.apply(1, broken=[1])
     assert states == [{}, {}]
     assert bench.states("other") == {1: "AVAILABLE"}
 
 
-def test_retries_end():
-    bench = Bench(retries=2, pause=lambda: False)
-    bench.aspire(1, broken=[1])
-    bench.settle()
-    assert bench.states() == {1: "END"}
-    assert bench.loader.attempts == 3
-
-
-def test_stopping_server_does_not_retry():
-    bench = Bench(retries=100, pause=lambda: True)
-    bench.aspire(1, broken=[1])
-    bench.settle()
-    assert bench.states() == {1: "END"}
-    assert bench.loader.attempts == 1
-
-
 def test_unloaded_version_can_be_aspired_again(bench):
-    bench.aspire(1)
-    bench.settle()
-    bench.aspire()
-    bench.settle()
+    bench.apply(1)
+    bench.apply()
     assert bench.states() == {1: "END"}
-    bench.aspire(1)
-    bench.settle()
+    bench.apply(1)
     assert bench.states() == {1: "AVAILABLE"}
 
 
 def test_version_that_serves_unaspired_cannot_be_aspired_again(bench):
     """The real server has this trap too, and rollouts have to handle it."""
-    bench.aspire(1)
-    bench.settle()
-    bench.aspire(2, broken=[2])
-    bench.settle()
-    bench.aspire(1, 3)
-    bench.settle()
+    bench.apply(1)
+    bench.apply(2, broken=[2])
+    bench.apply(1, 3)
     assert bench.states() == {2: "END", 1: "AVAILABLE"}
-    bench.aspire(3)
-    bench.settle()
+    bench.apply(3)
     assert bench.states() == {3: "AVAILABLE", 2: "END", 1: "END"}
 
 
 def test_last_report_of_the_source_counts(bench):
     bench.aspire(1)
-    bench.aspire(2)
-    bench.settle()
+    bench.apply(2)
     assert bench.states() == {2: "AVAILABLE"}
 
 
 def test_models_are_independent(bench):
     bench.aspire(1)
-    bench.aspire(7, model="other", broken=[7])
-    bench.settle()
+    bench.apply(7, model="other", broken=[7])
     assert bench.states() == {1: "AVAILABLE"}
     assert bench.states("other") == {7: "END"}
 
@@ -267,8 +233,7 @@ def test_models_are_independent(bench):
     ],
 )
 def test_missing_version_has_tensorflow_servings_message(bench, model, version, name):
-    bench.aspire(1)
-    bench.settle()
+    bench.apply(1)
     with pytest.raises(ServingError) as caught, bench.manager.handle(model, version):
         pass
     assert caught.value.code is Code.NOT_FOUND
@@ -276,8 +241,7 @@ def test_missing_version_has_tensorflow_servings_message(bench, model, version, 
 
 
 def test_unload_waits_for_running_requests(bench):
-    bench.aspire(1)
-    bench.settle()
+    bench.apply(1)
     old = bench.loader.loaded[0]
     bench.aspire(2)
     bench.manager.step()  # loads 2
@@ -295,8 +259,7 @@ def test_unload_waits_for_running_requests(bench):
 
 
 def test_long_request_blocks_loads_of_every_model(bench):
-    bench.aspire(1)
-    bench.settle()
+    bench.apply(1)
     with bench.manager.handle(MODEL, None):
         bench.aspire(1, model="other")
         loading = threading.Thread(target=bench.manager.step)
@@ -310,12 +273,10 @@ def test_long_request_blocks_loads_of_every_model(bench):
 
 
 def test_failing_request_releases_its_handle(bench):
-    bench.aspire(1)
-    bench.settle()
+    bench.apply(1)
     with pytest.raises(RuntimeError), bench.manager.handle(MODEL, None):
         raise RuntimeError
-    bench.aspire()
-    bench.settle()
+    bench.apply()
     assert bench.states() == {1: "END"}
 
 

@@ -48,6 +48,7 @@ def time_out(server, count):
     connection.close()
 
 
+@pytest.mark.server
 @pytest.mark.embedded
 def test_timeouts_inside_a_graph_do_not_fragment_memory(server):
     def resident():

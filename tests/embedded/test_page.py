@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
+from conformance.case import FIXTURE
 from support import browser, servers, system
 
-FIXTURE = Path(__file__).parents[1] / "conformance" / "fixture"
-
-pytestmark = [
-    pytest.mark.embedded,
-    system.needs("chromium"),
-]
+pytestmark = [pytest.mark.embedded, pytest.mark.server, system.needs("chromium")]
 
 READY = "document.querySelector('.ask[data-ready]') !== null"
-ANSWERS = "[...document.querySelectorAll('.answer .said:not(.quiet)')].map(one => one.textContent)"
+ANSWERS = """[...document.querySelectorAll('.answer .result:not(.quiet)')].map(
+  element => element.textContent)"""
 ROWS = """[...document.querySelectorAll('.versions li')].map(row =>
   [row.dataset.version, ...row.querySelectorAll('.state, .label, .error')].map(
     part => part.textContent ?? part))"""
@@ -24,7 +20,7 @@ ROWS = """[...document.querySelectorAll('.versions li')].map(row =>
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """The base path of two good versions."""
+    """A base path with two good versions."""
     base = tmp_path_factory.mktemp("page") / "fixture"
     for version in ("1", "2"):
         shutil.copytree(FIXTURE / version, base / version)
@@ -35,7 +31,7 @@ def base(tmp_path_factory):
 def server(base):
     config = base.parent / "models.config"
     config.write_text(
-        f'model_config_list {{ config {{ name: "<i>one & only" base_path: "{base}" '
+        f'model_config_list {{ config {{ name: "<i>name & markup" base_path: "{base}" '
         'model_platform: "tensorflow" model_version_policy { all {} } '
         'version_labels { key: "stable" value: 1 } } }'
     )
@@ -61,10 +57,19 @@ def focus(chromium, selector):
     chromium.run(f"document.querySelector({selector!r}).focus()")
 
 
-def test_a_question_typed_is_answered_by_every_version(server, chromium):
+def fill_in_json(chromium, text):
+    """Selects the signature `scalar` and types its inputs."""
+    chromium.run("document.querySelector('select').value = 'scalar'")
+    chromium.run("document.querySelector('select').dispatchEvent(new Event('change'))")
+    focus(chromium, "textarea")
+    chromium.run("document.querySelector('textarea').select()")
+    chromium.type(text)
+
+
+def test_question_is_answered_by_every_version(server, chromium):
     chromium.open(server.url)
     chromium.wait_for(READY)
-    assert chromium.run("document.querySelector('h2').textContent") == "<i>one & only"
+    assert chromium.run("document.querySelector('h2').textContent") == "<i>name & markup"
     focus(chromium, "input")
     chromium.type("20+22")
     chromium.press("Enter")
@@ -73,36 +78,28 @@ def test_a_question_typed_is_answered_by_every_version(server, chromium):
     assert chromium.messages == []
 
 
-def test_any_signature_can_be_tried_with_json(server, chromium):
+def test_any_signature_takes_json(server, chromium):
     chromium.open(server.url, width=390, dark=True)
     chromium.wait_for(READY)
-    chromium.run("document.querySelector('select').value = 'scalar'")
-    chromium.run("document.querySelector('select').dispatchEvent(new Event('change'))")
-    focus(chromium, "textarea")
-    chromium.run("document.querySelector('textarea').select()")
-    chromium.type('{"text": "<b>"}')
+    fill_in_json(chromium, '{"text": "<b>"}')
     for key in ("Tab", "Enter"):  # to the button, and on it
         chromium.press(key)
-    replies = "[...document.querySelectorAll('.answer pre')].map(one => one.textContent)"
+    replies = "[...document.querySelectorAll('.answer pre')].map(element => element.textContent)"
     found = chromium.wait_for(f"({replies}).length == 2 && {replies}")
     assert found == ['"v2:<B>"', '"v1:<B>"']
     assert chromium.run("document.documentElement.scrollWidth") == 390
 
 
-def test_what_the_server_says_about_a_bad_question_is_shown(server, chromium):
+def test_error_of_the_server_is_shown(server, chromium):
     chromium.open(server.url)
     chromium.wait_for(READY)
-    chromium.run("document.querySelector('select').value = 'scalar'")
-    chromium.run("document.querySelector('select').dispatchEvent(new Event('change'))")
-    focus(chromium, "textarea")
-    chromium.run("document.querySelector('textarea').select()")
-    chromium.type("{nope")
+    fill_in_json(chromium, "{nope")
     chromium.run("document.querySelector('form').requestSubmit()")
-    said = chromium.wait_for("document.querySelector('.refused')?.textContent")
-    assert "JSON Parse error" in said
+    error = chromium.wait_for("document.querySelector('.failure')?.textContent")
+    assert "JSON Parse error" in error
 
 
-def test_versions_come_and_fail_while_one_looks(server, chromium, base):
+def test_new_version_and_its_failure_appear(server, chromium, base):
     chromium.open(server.url)
     chromium.wait_for(f"({ROWS}).length == 2")
     assert chromium.run(ROWS) == [["2", "AVAILABLE"], ["1", "AVAILABLE", "stable"]]
@@ -114,7 +111,7 @@ def test_versions_come_and_fail_while_one_looks(server, chromium, base):
     assert "Read less bytes than requested" in error
 
 
-def test_the_page_says_when_it_gets_no_answer(server, chromium):
+def test_lost_connection_is_shown(server, chromium):
     chromium.open(server.url)
     chromium.wait_for("document.getElementById('live').textContent == 'live'")
     chromium.go_offline()

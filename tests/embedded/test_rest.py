@@ -1,16 +1,13 @@
-"""The REST API as `curl` meets it: a server of the conformance cases' model and plain commands."""
+"""The REST API called by curl; tests/conformance covers the content of replies."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
+from conformance.case import FIXTURE
 from support import servers, system
-
-FIXTURE = Path(__file__).parents[1] / "conformance" / "fixture"
 
 CONFIG = """
 model_config_list {{
@@ -22,12 +19,12 @@ model_config_list {{
 }}
 """
 
-pytestmark = system.needs("curl")
+pytestmark = [pytest.mark.server, system.needs("curl")]
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    """Where the model of two versions, one of them labelled `stable`, is served."""
+    """URL of a model with two versions, one of them labelled `stable`."""
     folder = tmp_path_factory.mktemp("rest")
     config = folder / "models.config"
     config.write_text(CONFIG.format(base=FIXTURE))
@@ -46,7 +43,7 @@ def url(tmp_path_factory):
 
 
 def curl(*arguments, body=None):
-    """Runs curl; gives back the HTTP status and the body as JSON, or as text if it is none."""
+    """Runs curl; returns the HTTP status and the body, parsed if it is JSON."""
     command = ["curl", "--silent", "--show-error", "--write-out", "\n%{http_code}", *arguments]
     if body is not None:
         command += ["--data-binary", "@-"]
@@ -62,88 +59,36 @@ def predict(url, **document):
     return curl(f"{url}:predict", body=json.dumps(document).encode())
 
 
-def test_rows_in_rows_out(url):
-    status, reply = predict(url, instances=["53+42", "x"])
-    assert (status, [row["answers"] for row in reply["predictions"]]) == (200, ["95", ""])
-
-
-def test_columns_in_columns_out(url):
-    inputs = {"x": [[1, 2, 3]], "y": [5]}
-    status, reply = predict(url, signature_name="matrix", inputs=inputs)
-    assert (status, reply["outputs"]["n"]) == (200, [52])
-
-
-def test_versions_and_labels_in_the_path(url):
-    for where, confidence in (
+def test_versions_and_labels(url):
+    for path, confidence in (
         ("", 0.25),
         ("/versions/2", 0.25),
         ("/versions/1", 0.125),
         ("/labels/stable", 0.125),
     ):
-        status, reply = predict(url + where, instances=["1+1"])
+        status, reply = predict(url + path, instances=["1+1"])
         assert (status, reply["predictions"][0]["confidence"]) == (200, confidence)
-    for where in ("/versions/9", "/labels/nope"):
-        assert predict(url + where, instances=["1+1"])[0] in (400, 404)
+    for path in ("/versions/9", "/labels/nope"):
+        assert predict(url + path, instances=["1+1"])[0] in (400, 404)
 
 
-def test_status_and_metadata(url):
-    status, reply = curl(url)
-    rows = reply["model_version_status"]
-    assert status == 200
-    assert [(row["version"], row["state"]) for row in rows] == [
-        ("2", "AVAILABLE"),
-        ("1", "AVAILABLE"),
-    ]
-    status, reply = curl(f"{url}/labels/stable/metadata")
-    assert (status, reply["model_spec"]["version"]) == (200, "1")
-    assert (
-        "questions"
-        in reply["metadata"]["signature_def"]["signature_def"]["serving_default"]["inputs"]
-    )
-
-
-def test_classes_and_values(url):
-    document = {"signature_name": "classify", "examples": [{"x": 0.25}]}
-    reply = curl(f"{url}:classify", body=json.dumps(document).encode())
-    assert reply == (200, {"results": [[["low", 0.25], ["high", 0.75]]]})
-    document["signature_name"] = "regress"
-    status, reply = curl(f"{url}:regress", body=json.dumps(document).encode())
-    assert (status, [type(value) for value in reply["results"]]) == (200, [float])
-
-
-def test_a_compressed_body(url):
-    body = gzip.compress(b'{"instances": ["20+22"]}')
-    status, reply = curl(f"{url}:predict", "--header", "Content-Encoding: gzip", body=body)
-    assert (status, reply["predictions"][0]["answers"]) == (200, "42")
-
-
-def test_a_large_body_in_chunks(url):
+def test_large_chunked_body(url):
     body = json.dumps({"instances": ["1+1"] * 20_000}).encode()
     status, reply = curl(f"{url}:predict", "--header", "Transfer-Encoding: chunked", body=body)
     assert (status, len(reply["predictions"])) == (200, 20_000)
 
 
-def test_two_calls_on_one_connection(url):
-    told = subprocess.run(
+def test_connection_is_reused(url):
+    done = subprocess.run(
         ["curl", "--silent", "--write-out", "%{stderr}%{num_connects} ", url, url],
         capture_output=True,
         check=True,
         timeout=60,
     )
-    assert told.stderr == b"1 0 "
+    assert done.stderr == b"1 0 "
 
 
-def test_errors_say_what_is_wrong(url):
-    status, reply = predict(url, instances=[1])
-    assert (status, list(reply)) == (400, ["error"])
-    assert "is not of expected type: string" in reply["error"]
-    assert curl(f"{url}:predict", body=b"{")[0] == 400
-    assert curl(f"{url}nothing")[0] == 404
-    status, reply = curl(url.removesuffix("/v1/models/fixture") + "/nothing")
-    assert (status, "404 Not Found" in reply) == (404, True)
-
-
-def test_callers_that_leave_in_the_middle_harm_nobody(url):
+def test_aborted_call_does_not_affect_others(url):
     slow = json.dumps({"signature_name": "slow", "inputs": [20_000]}).encode()
     with pytest.raises(subprocess.CalledProcessError):
         curl("--max-time", "0.3", f"{url}:predict", body=slow)
@@ -151,10 +96,10 @@ def test_callers_that_leave_in_the_middle_harm_nobody(url):
 
 
 @pytest.mark.embedded
-def test_a_taken_port_ends_the_server_with_a_word_on_it(url, tmp_path):
+def test_port_in_use_ends_the_server_with_an_error(url, tmp_path):
     port = url.split(":")[2].split("/")[0]
     server = servers.Server.launch(
-        FIXTURE.parent / "fixture", tmp_path, flags=[f"--rest_api_port={port}"], forked=True
+        FIXTURE, tmp_path, flags=[f"--rest_api_port={port}"], forked=True
     )
     try:
         code, line = server.wait_for_exit()

@@ -1,4 +1,4 @@
-"""Bytes that go in through REST come out unchanged: any bytes, any rank, rows and columns."""
+"""Byte strings of any content and rank pass through REST unchanged, as rows and columns."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import http.client
 import json
 import math
 import random
-from pathlib import Path
 
 import pytest
+from conformance.case import FIXTURE2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import servers
 
-FIXTURE = Path(__file__).parent.parent / "conformance" / "fixture2"
+pytestmark = pytest.mark.server
+
 MEGABYTE = random.Random(7).randbytes(1 << 20)
 SECONDS = 60
 
@@ -34,7 +35,7 @@ VALUES = st.one_of(
 
 @st.composite
 def nested(draw, ranks):
-    """Lists of lists of bytes, of one shape; bytes alone for rank 0."""
+    """Generates nested lists of bytes of one shape; plain bytes for rank 0."""
     shape = draw(st.lists(st.integers(1, 3), min_size=ranks[0], max_size=ranks[1]))
     values = draw(st.lists(VALUES, min_size=math.prod(shape), max_size=math.prod(shape)))
     for size in reversed(shape):
@@ -47,24 +48,24 @@ def as_base64(value):
 
 
 def as_text(value):
-    """A JSON string of these bytes, UTF-8 or not: what needs no escape goes as it is."""
+    """Returns a JSON string of any bytes, with only the necessary escapes."""
     escaped = b"".join(
         b"\\u%04x" % byte if byte < 0x20 or byte in b'"\\' else bytes([byte]) for byte in value
     )
     return b'"%b"' % escaped
 
 
-FORMS = st.sampled_from([as_base64, as_text])
+ENCODINGS = st.sampled_from([as_base64, as_text])
 
 
-def spelt(value, form):
+def to_json(value, encoding):
     if isinstance(value, bytes):
-        return form(value)
-    return b"[%b]" % b",".join(spelt(element, form) for element in value)
+        return encoding(value)
+    return b"[%b]" % b",".join(to_json(element, encoding) for element in value)
 
 
 def read(value):
-    """The bytes in a reply, from text or base64."""
+    """Returns the bytes in a reply, from text or base64."""
     if isinstance(value, list):
         return [read(element) for element in value]
     if isinstance(value, dict):
@@ -74,9 +75,9 @@ def read(value):
 
 @pytest.fixture(scope="module")
 def predict(tmp_path_factory):
-    """Sends the body of a predict call; returns what the reply has in `outputs`/`predictions`."""
+    """Makes a predict call; returns the `outputs` or `predictions` of the reply."""
     folder = tmp_path_factory.mktemp("rest")
-    server = servers.Server.launch(FIXTURE, folder, model_name="odd", rest=True, forked=True)
+    server = servers.Server.launch(FIXTURE2, folder, model_name="odd", rest=True, forked=True)
     try:
         server.wait_until_open()
         connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=SECONDS)
@@ -97,46 +98,46 @@ def predict(tmp_path_factory):
 
 
 @bounded
-@given(value=nested((0, 3)), form=FORMS)
-@example(value=MEGABYTE, form=as_base64)
-@example(value=MEGABYTE, form=as_text)
-@example(value=b"", form=as_base64)
-@example(value=b"\0\0", form=as_base64)
-def test_columns(predict, value, form):
-    assert read(predict("echo_string", "inputs", spelt(value, form))) == value
-    named = b'{"x":%b}' % spelt(value, form)
+@given(value=nested((0, 3)), encoding=ENCODINGS)
+@example(value=MEGABYTE, encoding=as_base64)
+@example(value=MEGABYTE, encoding=as_text)
+@example(value=b"", encoding=as_base64)
+@example(value=b"\0\0", encoding=as_base64)
+def test_columns(predict, value, encoding):
+    assert read(predict("echo_string", "inputs", to_json(value, encoding))) == value
+    named = b'{"x":%b}' % to_json(value, encoding)
     assert read(predict("echo_string", "inputs", named)) == value
 
 
 @bounded
-@given(value=nested((1, 3)), form=FORMS)
-@example(value=[MEGABYTE, b""], form=as_base64)
-@example(value=[b"\0", b"a\0", b"\0\0"], form=as_text)
-def test_rows(predict, value, form):
-    assert read(predict("echo_string", "instances", spelt(value, form))) == value
-    rows = b"[%b]" % b",".join(b'{"x":%b}' % spelt(row, form) for row in value)
+@given(value=nested((1, 3)), encoding=ENCODINGS)
+@example(value=[MEGABYTE, b""], encoding=as_base64)
+@example(value=[b"\0", b"a\0", b"\0\0"], encoding=as_text)
+def test_rows(predict, value, encoding):
+    assert read(predict("echo_string", "instances", to_json(value, encoding))) == value
+    rows = b"[%b]" % b",".join(b'{"x":%b}' % to_json(row, encoding) for row in value)
     assert read(predict("echo_string", "instances", rows)) == value
 
 
 @bounded
-@given(value=VALUES, form=FORMS)
-@example(value=MEGABYTE, form=as_base64)
-@example(value=b"a\0", form=as_text)
-def test_scalars(predict, value, form):
-    found = predict("scalar_string", "inputs", spelt(value, form))
+@given(value=VALUES, encoding=ENCODINGS)
+@example(value=MEGABYTE, encoding=as_base64)
+@example(value=b"a\0", encoding=as_text)
+def test_scalars(predict, value, encoding):
+    found = predict("scalar_string", "inputs", to_json(value, encoding))
     assert (read(found["out"]), read(found["out_bytes"])) == (value, value)
     assert found["size"] == len(value)
-    found = predict("first_string", "inputs", spelt([value, b"x"], form))
+    found = predict("first_string", "inputs", to_json([value, b"x"], encoding))
     assert read(found) == value
 
 
 @bounded
-@given(value=nested((1, 1)), form=FORMS)
-@example(value=[MEGABYTE, b"\0"], form=as_text)
-def test_vectors(predict, value, form):
-    found = predict("vector_string", "inputs", spelt(value, form))
+@given(value=nested((1, 1)), encoding=ENCODINGS)
+@example(value=[MEGABYTE, b"\0"], encoding=as_text)
+def test_vectors(predict, value, encoding):
+    found = predict("vector_string", "inputs", to_json(value, encoding))
     assert (read(found["out"]), read(found["out_bytes"])) == (value, value)
-    rows = predict("vector_string", "instances", spelt(value, form))
+    rows = predict("vector_string", "instances", to_json(value, encoding))
     for key in ("out", "out_bytes"):
         assert [read(row[key]) for row in rows] == value
     assert [row["size"] for row in rows] == found["size"] == list(map(len, value))

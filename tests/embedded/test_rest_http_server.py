@@ -10,55 +10,34 @@ import pytest
 from seq2sum_serving.embedded.errors import StartupError
 from seq2sum_serving.embedded.rest.http_server import RestOptions, RestServer
 from support import servers
-from tensorflow.core.protobuf import meta_graph_pb2
-from tensorflow_serving.apis import predict_pb2
+from support.fake_core import FakeCore, echo
+
+pytestmark = pytest.mark.tensorflow
 
 BODY = json.dumps({"inputs": [1.5]})
 PATH = "/v1/models/m:predict"
 SECONDS = 20
 
 
-class Servable:
-    def __init__(self):
-        self.signatures = {"serving_default": meta_graph_pb2.SignatureDef()}
-        self.signatures["serving_default"].inputs["x"].dtype = 1
-
-
-class Core:
-    def handle(self, spec):  # noqa: ARG002
-        return self
-
-    def __enter__(self):
-        return 3, Servable()
-
-    def __exit__(self, *_):
-        return None
-
-    def models(self):
-        return []
-
-
-class Plane:
-    """Answers once `go_on` is set."""
+class BlockingPredictionService:
+    """Replies once `release` is set."""
 
     def __init__(self):
-        self.begun = threading.Semaphore(0)
-        self.go_on = threading.Event()
+        self.started = threading.Semaphore(0)
+        self.release = threading.Event()
 
     def predict(self, request, *, timeout):  # noqa: ARG002
-        self.begun.release()
-        assert self.go_on.wait(SECONDS)
-        response = predict_pb2.PredictResponse()
-        response.outputs["y"].CopyFrom(request.inputs["x"])
-        return response
+        self.started.release()
+        assert self.release.wait(SECONDS)
+        return echo(request)
 
 
 class Running:
-    """A server on a free port, its data plane, and calls of it on threads of their own."""
+    """A server on a free port, its prediction service, and calls from separate threads."""
 
     def __init__(self, threads):
-        self.plane = Plane()
-        self.server = RestServer(self.plane, Core(), RestOptions(threads))
+        self.service = BlockingPredictionService()
+        self.server = RestServer(self.service, FakeCore(), RestOptions(threads))
         self.port = servers.free_port()
         self.outcomes = []
         self._calls = []
@@ -89,17 +68,17 @@ class Running:
 
 @pytest.fixture
 def running(request):
-    found = Running(getattr(request, "param", 2))
-    found.server.start("127.0.0.1", found.port)
-    yield found
-    found.plane.go_on.set()
-    found.server.stop(0)
-    found.finish()
+    running = Running(getattr(request, "param", 2))
+    running.server.start("127.0.0.1", running.port)
+    yield running
+    running.service.release.set()
+    running.server.stop(0)
+    running.finish()
 
 
-def test_calls_in_flight_finish_before_the_end(running):
+def test_stop_waits_for_calls_in_flight(running):
     running.call()
-    assert running.plane.begun.acquire(timeout=SECONDS)
+    assert running.service.started.acquire(timeout=SECONDS)
     idle = socket.create_connection(("127.0.0.1", running.port))
     stopping = threading.Thread(target=running.server.stop, args=(SECONDS,))
     stopping.start()
@@ -109,21 +88,21 @@ def test_calls_in_flight_finish_before_the_end(running):
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", running.port))
     assert stopping.is_alive()
-    running.plane.go_on.set()
+    running.service.release.set()
     stopping.join(SECONDS)
     assert not stopping.is_alive()
     assert running.finish() == [200]
 
 
-def test_calls_that_take_longer_than_the_grace_are_cut(running):
+def test_stop_aborts_calls_after_the_grace_period(running):
     running.call()
-    assert running.plane.begun.acquire(timeout=SECONDS)
+    assert running.service.started.acquire(timeout=SECONDS)
     running.server.stop(0.05)
     assert running.finish() == ["no reply"]
 
 
 @pytest.mark.parametrize("running", [1], indirect=True)
-def test_without_workers_a_stop_does_not_wait(running):
+def test_stop_without_workers_does_not_wait(running):
     running.call()
     while not running.server._connections:
         time.sleep(0.001)
@@ -133,19 +112,19 @@ def test_without_workers_a_stop_does_not_wait(running):
     assert running.finish() == ["no reply"]
 
 
-def test_one_slow_call_does_not_hold_up_pages(running):
+def test_slow_call_does_not_delay_the_page(running):
     running.call()
-    assert running.plane.begun.acquire(timeout=SECONDS)
+    assert running.service.started.acquire(timeout=SECONDS)
     connection = running.connect()
     connection.request("GET", "/models.json")
     assert connection.getresponse().status == 200
     connection.close()
 
 
-def test_a_taken_port_is_reported():
+def test_port_in_use_is_reported():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        server = RestServer(Plane(), Core(), RestOptions(2))
+        server = RestServer(BlockingPredictionService(), FakeCore(), RestOptions(2))
         with pytest.raises(StartupError, match=f"127.0.0.1:{port} for REST"):
             server.start("127.0.0.1", port)
         server.stop(0)

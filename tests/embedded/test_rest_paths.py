@@ -3,11 +3,13 @@ from __future__ import annotations
 import pytest
 from seq2sum_serving.embedded.rest.paths import Action, Route, RouteError, parse_route, parse_target
 
+pytestmark = pytest.mark.tensorflow
+
 PREDICT, METADATA, STATUS = Action.PREDICT, Action.METADATA, Action.STATUS
 
 
 @pytest.mark.parametrize(
-    ("verb", "path", "asked"),
+    ("verb", "path", "expected"),
     [
         ("POST", "/v1/models/m:predict", Route(PREDICT, "m")),
         ("POST", "/V1/Models/m/Versions/3:predict", Route(PREDICT, "m", version=3)),
@@ -21,8 +23,8 @@ PREDICT, METADATA, STATUS = Action.PREDICT, Action.METADATA, Action.STATUS
         ("GET", "/v1/models/versions", Route(STATUS, "versions")),
     ],
 )
-def test_paths_are_routed_as_there(verb, path, asked):
-    assert parse_route(verb, path) == asked
+def test_paths_of_calls(verb, path, expected):
+    assert parse_route(verb, path) == expected
 
 
 @pytest.mark.parametrize(
@@ -41,28 +43,28 @@ def test_paths_are_routed_as_there(verb, path, asked):
         ("PUT", "/v1/models/m:predict"),
     ],
 )
-def test_other_paths_are_malformed(verb, path):
-    with pytest.raises(RouteError) as refused:
+def test_malformed_paths(verb, path):
+    with pytest.raises(RouteError) as raised:
         parse_route(verb, path)
-    assert refused.value.message == f"Malformed request: {verb} {path}"
-    assert not refused.value.has_empty_body
+    assert raised.value.message == f"Malformed request: {verb} {path}"
+    assert not raised.value.has_empty_body
 
 
-def test_no_name_is_told_apart_from_a_malformed_path():
+def test_missing_model_name_has_its_own_message():
     for path in ("/v1/models", "/v1/models/metadata/metadata/", "/v1/models/versions/3"):
-        with pytest.raises(RouteError) as refused:
+        with pytest.raises(RouteError) as raised:
             parse_route("GET", path)
-        assert refused.value.message.startswith(
+        assert raised.value.message.startswith(
             "Malformed" if path.endswith("/") else "Missing model name in request."
         )
 
 
-def test_a_version_beyond_64_bits_is_refused_without_a_word():
+def test_version_beyond_64_bits_is_rejected_without_a_body():
     assert parse_route("GET", f"/v1/models/m/versions/{2**63 - 1}").version == 2**63 - 1
-    with pytest.raises(RouteError) as refused:
+    with pytest.raises(RouteError) as raised:
         parse_route("GET", f"/v1/models/m/versions/{2**63}")
-    assert refused.value.has_empty_body
-    assert refused.value.model == "m"  # it is counted under its name all the same
+    assert raised.value.has_empty_body
+    assert raised.value.model == "m"  # the label of the metric
 
 
 @pytest.mark.parametrize(
@@ -76,17 +78,17 @@ def test_a_version_beyond_64_bits_is_refused_without_a_word():
         (b"*", "*", "*", False),
     ],
 )
-def test_targets_are_split_as_uris(raw, path, full, is_api):
+def test_targets_are_split_like_uris(raw, path, full, is_api):
     found = parse_target(raw)
     assert (found.path, found.full, found.is_api) == (path, full, is_api)
 
 
 @pytest.mark.parametrize("raw", [b"/v1/models/a%zz", b"/a%2", b"/a b", b'/"', b"/\xc3\xa9", b"/{}"])
-def test_what_is_no_uri_is_no_target(raw):
+def test_invalid_uri_is_rejected(raw):
     assert parse_target(raw) is None
 
 
 @pytest.mark.parametrize("rest", ["?", "?x", "#", "?#y", ""])
-def test_a_query_belongs_to_the_path_even_if_it_is_empty(rest):
+def test_query_is_part_of_the_full_path(rest):
     found = parse_target(b"/v1/models/m" + rest.encode())
     assert (found.path, found.full) == ("/v1/models/m", f"/v1/models/m{rest}")

@@ -5,13 +5,16 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.inference import tensors
 from seq2sum_serving.embedded.rest import examples_from_json, tensors_from_json, tensors_to_json
 from seq2sum_serving.embedded.rest.tensors_from_json import Format
+from support.serving_errors import refusal
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import classification_pb2, predict_pb2
+
+pytestmark = pytest.mark.tensorflow
 
 FLOAT, DOUBLE, STRING = types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_STRING
 INT8, INT32 = types_pb2.DT_INT8, types_pb2.DT_INT32
@@ -23,7 +26,7 @@ IN_ROW_1 = "Failed to process element: 1 of 'instances' list. Error: INVALID_ARG
 
 
 def read(document, **inputs):
-    """The inputs that a body comes to, as arrays, and the layout."""
+    """Returns the inputs in a body as arrays, and the layout."""
     request = predict_pb2.PredictRequest()
     infos = {name: meta_graph_pb2.TensorInfo(dtype=dtype) for name, dtype in inputs.items()}
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
@@ -32,11 +35,11 @@ def read(document, **inputs):
 
 
 def every_form(values, dtype):
-    """The tensor that values come to as rows, as a column, and next to a value of another kind."""
+    """Yields the tensor as rows, as a column, of single values, and without array conversion."""
     yield read({"instances": values}, x=dtype)[0]["x"]
     yield read({"inputs": values}, x=dtype)[0]["x"]
-    alone = [read({"inputs": value}, x=dtype)[0]["x"][()] for value in values]
-    yield np.array(alone, object if dtype == STRING else None)
+    scalars = [read({"inputs": value}, x=dtype)[0]["x"][()] for value in values]
+    yield np.array(scalars, object if dtype == STRING else None)
     request = predict_pb2.PredictRequest()
     infos = {"x": meta_graph_pb2.TensorInfo(dtype=dtype)}
     body = json.dumps({"inputs": values}).encode()
@@ -45,10 +48,8 @@ def every_form(values, dtype):
     yield tensors.decode(request.inputs["x"])
 
 
-def refusal(document, **inputs):
-    with pytest.raises(ServingError) as refused:
-        read(document, **inputs)
-    return refused.value
+def error_message(document, **inputs):
+    return refusal(read, document, **inputs)[1]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def refusal(document, **inputs):
         (BOOL, [[True, False]]),
     ],
 )
-def test_rows_and_columns_come_to_the_same_tensor(dtype, values):
+def test_rows_and_columns_give_equal_tensors(dtype, values):
     rows, layout = read({"instances": values}, x=dtype)
     assert layout is Format.ROW
     columns, layout = read({"inputs": {"x": values}}, x=dtype)
@@ -74,7 +75,7 @@ def test_rows_and_columns_come_to_the_same_tensor(dtype, values):
         assert found["x"].tolist() == values
 
 
-def test_strings_may_be_text_or_base64_side_by_side():
+def test_text_and_base64_can_be_mixed():
     found, _ = read({"instances": ["a", {"b64": "//4A"}, {"b64": "YQ"}]}, x=STRING)
     assert found["x"].tolist() == [b"a", b"\xff\xfe\x00", b"a"]
     found, _ = read({"inputs": {"b64": "YQ=="}}, x=STRING)
@@ -95,7 +96,7 @@ def test_strings_may_be_text_or_base64_side_by_side():
         (DOUBLE, [1e308, 5e-324, 0.1], [1e308, 0.0, 0.1]),
     ],
 )
-def test_any_number_is_a_float(dtype, values, floats):
+def test_floats_accept_any_number(dtype, values, floats):
     for found in every_form(values, dtype):
         assert found.tolist() == floats
 
@@ -105,7 +106,7 @@ def test_small_negative_numbers_keep_their_sign():
         assert np.signbit(found).all()
 
 
-def test_numbers_that_are_not_finite_pass():
+def test_infinity_and_nan():
     for found in every_form([INFINITY, float("nan"), -INFINITY], DOUBLE):
         assert np.array_equal(found, [INFINITY, np.nan, -INFINITY], equal_nan=True)
 
@@ -122,12 +123,12 @@ def test_numbers_that_are_not_finite_pass():
         ("aGk=", b"hi"),
         ("aGk.", b"hi"),
         (" a\tG\n\x0b\x0c\rk = ", b"hi"),
-        ("YR==", b"a"),  # with bits left over
+        ("YR==", b"a"),  # with left-over bits
         ("+/+/", b"\xfb\xff\xbf"),
         ("AAA=", b"\0\0"),
     ],
 )
-def test_base64_is_read(text, content):
+def test_valid_base64(text, content):
     for found in every_form([{"b64": text}], STRING):
         assert found.tolist() == [content]
 
@@ -139,45 +140,45 @@ def test_base64_is_read(text, content):
         *("aGk!", "aG\u00a0k=", "\u00e9Gk=", "aGk\0", "\udcffGk="),
     ],
 )
-def test_what_is_almost_base64_is_refused(text):
+def test_invalid_base64(text):
     body = json.dumps({"inputs": [{"b64": text}]}).encode()
     if "\udcff" in text:  # a byte that is not UTF-8
         body = body.replace(b"\\udcff", b"\xff")
-    assert refusal(body, x=STRING).message == "Unable to base64 decode"
+    assert error_message(body, x=STRING) == "Unable to base64 decode"
 
 
-def test_a_doubled_b64_key_is_not_base64():
+def test_duplicate_b64_key_is_not_base64():
     body = b'{"inputs": [{"b64": "YQ==", "b64": "YQ=="}]}'
-    assert refusal(body, x=STRING).message == (
+    assert error_message(body, x=STRING) == (
         'JSON Value: {\n    "b64": "YQ==",\n    "b64": "YQ=="\n} '
         "not formatted correctly for base64 data"
     )
     body = b'{"instances": [{"b64": "YQ==", "b64": "YQ=="}]}'
-    assert refusal(body, x=STRING).message.endswith("does not have named input: b64")
+    assert error_message(body, x=STRING).endswith("does not have named input: b64")
 
 
 @pytest.mark.parametrize("depth", [300, 5000])
-def test_lists_may_be_nested_in_thousands(depth):
+def test_deeply_nested_lists(depth):
     request = predict_pb2.PredictRequest()
     infos = {"x": meta_graph_pb2.TensorInfo(dtype=FLOAT)}
     nested = b"[" * depth + b"1" + b"]" * depth
     tensors_from_json.fill_request(request, b'{"inputs":' + nested + b"}", lambda _: infos)
     assert len(request.inputs["x"].tensor_shape.dim) == depth
     wrong = nested.replace(b"1", b'"a"')
-    assert refusal(b'{"inputs":' + wrong + b"}", x=FLOAT).message == (
+    assert error_message(b'{"inputs":' + wrong + b"}", x=FLOAT) == (
         'JSON Value: "a" Type: String is not of expected type: float'
     )
-    assert "unexpected level" in refusal(b'{"inputs":[1,' + nested + b"]}", x=FLOAT).message
+    assert "unexpected level" in error_message(b'{"inputs":[1,' + nested + b"]}", x=FLOAT)
 
 
-def test_errors_do_not_grow_with_the_request():
+def test_size_of_errors_is_bounded():
     for document in (
         {"inputs": [{"a": list(range(10**5))}]},
         {"instances": [1], "inputs": list(range(10**5))},
         {"instances": [], "x": ["\u0001"] * 10**5},
         {"signature_name": list(range(10**5))},
     ):
-        assert len(refusal(document, x=FLOAT).message) < 600
+        assert len(error_message(document, x=FLOAT)) < 600
 
 
 def test_small_integers_keep_their_lowest_bits():
@@ -185,14 +186,14 @@ def test_small_integers_keep_their_lowest_bits():
     assert found["x"].tolist() == [44, -1]
 
 
-def test_no_rows_are_an_empty_column_but_no_instances():
+def test_empty_lists():
     found, _ = read({"inputs": []}, x=STRING)
     assert found["x"].shape == (0,)
-    assert refusal({"instances": []}, x=STRING).message.endswith("No values in 'instances' array")
+    assert error_message({"instances": []}, x=STRING).endswith("No values in 'instances' array")
 
 
 @pytest.mark.parametrize(
-    ("document", "dtype", "said"),
+    ("document", "dtype", "message"),
     [
         ({}, FLOAT, "Missing 'inputs' or 'instances' key"),
         ({"inputs": ["a"]}, FLOAT, 'JSON Value: "a" Type: String is not of expected type: float'),
@@ -243,29 +244,26 @@ def test_no_rows_are_an_empty_column_but_no_instances():
         ),
     ],
 )
-def test_what_does_not_fit_is_said_in_tensorflow_servings_words(document, dtype, said):
-    refused = refusal(document, x=dtype)
-    assert (refused.code, refused.message) == (Code.INVALID_ARGUMENT, said)
+def test_messages_of_tensorflow_serving(document, dtype, message):
+    assert refusal(read, document, x=dtype) == (Code.INVALID_ARGUMENT, message)
 
 
 def test_several_inputs_need_names():
-    assert "instances is a plain list" in refusal({"instances": [1]}, x=FLOAT, y=FLOAT).message
-    assert "inputs is a plain value/list" in refusal({"inputs": [1]}, x=FLOAT, y=FLOAT).message
-    refused = refusal({"instances": [{"x": 1, "y": 2}, {"x": 1}]}, x=FLOAT, y=FLOAT)
-    assert refused.message.endswith("} keys must be equal to: x,y")
-    assert refused.message.startswith("Failed to process element: 1 of 'instances' list.")
+    assert "instances is a plain list" in error_message({"instances": [1]}, x=FLOAT, y=FLOAT)
+    assert "inputs is a plain value/list" in error_message({"inputs": [1]}, x=FLOAT, y=FLOAT)
+    message = error_message({"instances": [{"x": 1, "y": 2}, {"x": 1}]}, x=FLOAT, y=FLOAT)
+    assert message.endswith("} keys must be equal to: x,y")
+    assert message.startswith("Failed to process element: 1 of 'instances' list.")
 
 
-def test_a_type_without_a_json_form_is_unimplemented_in_columns_and_invalid_in_rows():
-    assert refusal({"inputs": [1.0]}, x=HALF).code is Code.UNIMPLEMENTED
+def test_type_that_json_cannot_express():
+    assert refusal(read, {"inputs": [1.0]}, x=HALF)[0] is Code.UNIMPLEMENTED
     # Composite tensors have no type in signatures.
-    none = refusal({"inputs": [1.0]}, x=INVALID)
-    assert none.message == "Conversion of JSON Value: 1.0 to type: INVALID"
-    refused = refusal({"instances": [1.0]}, x=HALF)
-    assert refused.code is Code.INVALID_ARGUMENT
-    assert refused.message.endswith(
-        "Error: UNIMPLEMENTED: Conversion of JSON Value: 1.0 to type: half"
-    )
+    message = error_message({"inputs": [1.0]}, x=INVALID)
+    assert message == "Conversion of JSON Value: 1.0 to type: INVALID"
+    code, message = refusal(read, {"instances": [1.0]}, x=HALF)
+    assert code is Code.INVALID_ARGUMENT
+    assert message.endswith("Error: UNIMPLEMENTED: Conversion of JSON Value: 1.0 to type: half")
 
 
 def outputs(**values):
@@ -276,7 +274,7 @@ def outputs(**values):
     }
 
 
-def test_rows_are_written_an_object_each_with_lists_on_one_line():
+def test_layout_of_rows():
     found = outputs(z=[[1.5, 2.0], [3.0, 4.0]], n=[1, 2])
     text = tensors_to_json.predict_text(found, Format.ROW)
     assert text == (
@@ -288,7 +286,7 @@ def test_rows_are_written_an_object_each_with_lists_on_one_line():
     assert text == '{\n    "predictions": [1.5, 2.0\n    ]\n}'
 
 
-def test_columns_are_written_an_element_a_line():
+def test_layout_of_columns():
     text = tensors_to_json.predict_text(outputs(a=[[True]], b=b"\xffx"), Format.COLUMNAR)
     assert text == (
         '{\n    "outputs": {\n        "a": [\n            [\n                true\n            ]\n'
@@ -299,7 +297,7 @@ def test_columns_are_written_an_element_a_line():
 
 
 @pytest.mark.parametrize("layout", Format)
-def test_a_tensor_may_have_254_dimensions(layout):
+def test_tensor_with_254_dimensions(layout):
     found = outputs(y=[1.0])
     found["y"].tensor_shape.Clear()
     for _ in range(254):
@@ -309,7 +307,7 @@ def test_a_tensor_may_have_254_dimensions(layout):
     assert "1.0" in text
 
 
-def test_bytes_are_written_as_base64_by_the_name_of_the_output():
+def test_output_named_bytes_is_written_as_base64():
     found = outputs(x_bytes=[[b"\xff"]], x=[b"a"])
     for layout, name in ((Format.ROW, "predictions"), (Format.COLUMNAR, "outputs")):
         document = json.loads(tensors_to_json.predict_text(found, layout))[name]
@@ -318,7 +316,7 @@ def test_bytes_are_written_as_base64_by_the_name_of_the_output():
 
 
 @pytest.mark.parametrize(
-    ("found", "layout", "said"),
+    ("found", "layout", "message"),
     [
         (outputs(s=1.0), Format.ROW, "Tensor name: s has no shape information "),
         (
@@ -333,10 +331,8 @@ def test_bytes_are_written_as_base64_by_the_name_of_the_output():
         ),
     ],
 )
-def test_outputs_that_have_no_json_form_are_refused(found, layout, said):
-    with pytest.raises(ServingError) as refused:
-        tensors_to_json.predict_text(found, layout)
-    assert refused.value.message == said
+def test_outputs_that_json_cannot_express(found, layout, message):
+    assert refusal(tensors_to_json.predict_text, found, layout)[1] == message
 
 
 def examples(document):
@@ -345,7 +341,7 @@ def examples(document):
     return request.input
 
 
-def test_the_last_feature_of_a_name_counts():
+def test_last_feature_with_a_name_wins():
     request = classification_pb2.ClassificationRequest()
     body = b'{"examples": [{"x": 0.5, "x": [1, 2]}]}'
     examples_from_json.fill_request(request, body)
@@ -353,13 +349,13 @@ def test_the_last_feature_of_a_name_counts():
     assert list(feature.int64_list.value) == [1, 2]
 
 
-def test_large_decimals_are_infinite_features():
+def test_large_decimals_become_infinite_features():
     feature = examples({"examples": [{"f": [1e39, -1e39, 1e-45]}]})
     feature = feature.example_list.examples[0].features.feature["f"]
     assert list(feature.float_list.value) == [INFINITY, -INFINITY, 0.0]
 
 
-def test_features_take_the_type_of_their_values():
+def test_type_of_features():
     found = examples(
         {"examples": [{"f": 0.5, "i": [1, True], "b": ["a", {"b64": "/w=="}], "e": []}]}
     )
@@ -374,7 +370,7 @@ def test_features_take_the_type_of_their_values():
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "message"),
     [
         ({"examples": [1]}, "Example must be JSON object but got JSON Number"),
         (
@@ -389,7 +385,5 @@ def test_features_take_the_type_of_their_values():
         ),
     ],
 )
-def test_examples_that_do_not_fit_are_refused(document, said):
-    with pytest.raises(ServingError) as refused:
-        examples(document)
-    assert refused.value.message == said
+def test_invalid_examples(document, message):
+    assert refusal(examples, document)[1] == message

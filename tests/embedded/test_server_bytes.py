@@ -1,4 +1,4 @@
-"""Bytes go through every gRPC path of the server and come back as they were."""
+"""Arbitrary bytes in requests: every gRPC method of the server keeps them unchanged."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance import case
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from seq2sum_serving.embedded.inference import byte_labels
-from support import servers
-from tensorflow.core.framework import tensor_pb2, types_pb2
+from support import saved_models, servers
+from support.tensor_protos import as_content, read, strings
 from tensorflow_serving.apis import (
     classification_pb2,
     inference_pb2,
@@ -23,9 +22,8 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.server, pytest.mark.tensorflow]
 
-FIXTURE2 = case.HERE / "fixture2" / "1"
 SERVICE = "/tensorflow.serving.PredictionService/"
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 SECONDS = 60
@@ -51,20 +49,19 @@ hard_bytes = st.one_of(
 shapes = st.lists(st.integers(1, 3), max_size=3)
 bounded = settings(derandomize=True, max_examples=15, deadline=None, database=None)
 
-
 WARM_UP = [b"", b"\0", b"a\0", b"\xff\0", ONE_MEGABYTE]
 
 
 class Caller:
-    """Calls of one server; replies are what the server sent, parsed."""
+    """Calls a server and parses the bytes of its replies."""
 
     def __init__(self, channel, *, batched):
         self.channel = channel
         self.batched = batched
 
     def call(self, method, request, response):
-        bare = self.channel.unary_unary(SERVICE + method)
-        return response.FromString(bare(request.SerializeToString(), timeout=SECONDS))
+        send = self.channel.unary_unary(SERVICE + method)
+        return response.FromString(send(request.SerializeToString(), timeout=SECONDS))
 
     def predict(self, signature, **inputs):
         request = predict_pb2.PredictRequest()
@@ -80,7 +77,7 @@ class Caller:
 def caller(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     version = folder / "odd" / "1"
-    shutil.copytree(FIXTURE2, version)
+    shutil.copytree(saved_models.FIXTURE2, version)
     (folder / "batching.txt").write_text(BATCHING)
     write_warm_up(version)
     server = servers.Server.launch(
@@ -89,7 +86,7 @@ def caller(request, tmp_path_factory):
         model_name="odd",
         flags=[
             "--max_num_load_retries=0",
-            *(f.format(folder=folder) for f in SERVERS[request.param]),
+            *(flag.format(folder=folder) for flag in SERVERS[request.param]),
         ],
         forked=True,
     )
@@ -104,43 +101,18 @@ def caller(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def unbatched(caller):
-    """A server that takes tensors without rows."""
+    """Callers of servers without batching, which accept scalars."""
     if caller.batched:
-        pytest.skip("batches have rows")
+        pytest.skip("batched requests have rows")
     return caller
 
 
 @pytest.fixture(scope="module")
 def batched(caller):
+    """The caller of the server with batching."""
     if not caller.batched:
-        pytest.skip("requests run apart")
+        pytest.skip("needs batching")
     return caller
-
-
-def strings(values, shape):
-    tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=values)
-    tensor.tensor_shape.SetInParent()
-    for size in shape:
-        tensor.tensor_shape.dim.add(size=size)
-    return tensor
-
-
-def as_content(tensor):
-    """The same tensor with raw content: all lengths as varints, then all the bytes."""
-    again = tensor_pb2.TensorProto(dtype=tensor.dtype, tensor_shape=tensor.tensor_shape)
-    again.tensor_content = b"".join([*map(varint, map(len, tensor.string_val)), *tensor.string_val])
-    return again
-
-
-def varint(number):
-    low, rest = number & 0x7F, number >> 7
-    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
-
-
-def read(tensor):
-    """The strings of a reply, in whichever form it has them, as TensorFlow reads them."""
-    found = tf.io.parse_tensor(tensor.SerializeToString(), tf.string).numpy()
-    return [found] if isinstance(found, bytes) else found.ravel().tolist()
 
 
 @st.composite
@@ -156,9 +128,9 @@ def string_tensors(draw, shapes=shapes):
 @example(tensor=strings([ONE_MEGABYTE], []), raw=False)
 @example(tensor=strings([ONE_MEGABYTE], []), raw=True)
 @example(tensor=strings([ONE_MEGABYTE, b"", b"\0"], [3, 1]), raw=False)
-def test_strings_of_any_rank_come_back(caller, tensor, raw):
+def test_strings_of_any_rank_keep_every_byte(caller, tensor, raw):
     if caller.batched and not tensor.tensor_shape.dim:
-        tensor.tensor_shape.dim.add(size=1)  # batches have rows
+        tensor.tensor_shape.dim.add(size=1)  # batched requests have rows
     [y] = caller.predict("echo_string", x=as_content(tensor) if raw else tensor).values()
     assert read(y) == list(tensor.string_val)
     assert y.tensor_shape == tensor.tensor_shape
@@ -167,7 +139,7 @@ def test_strings_of_any_rank_come_back(caller, tensor, raw):
 @bounded
 @given(values=st.lists(hard_bytes, min_size=1, max_size=4))
 @example(values=[ONE_MEGABYTE])
-def test_strings_come_back_under_names_of_bytes_and_of_text(caller, values):
+def test_strings_keep_every_byte_under_names_of_bytes_and_text(caller, values):
     signatures = {"vector_string": strings(values, [len(values)])}
     if not caller.batched:
         signatures["scalar_string"] = strings(values[:1], [])
@@ -182,7 +154,7 @@ def test_strings_come_back_under_names_of_bytes_and_of_text(caller, values):
 @bounded
 @given(values=st.lists(hard_bytes, min_size=1, max_size=4))
 @example(values=[ONE_MEGABYTE, b""])
-def test_a_scalar_taken_from_a_vector_is_whole(unbatched, values):
+def test_a_scalar_from_a_vector_keeps_every_byte(unbatched, values):
     [first] = unbatched.predict("first_string", s=strings(values, [len(values)])).values()
     assert read(first) == values[:1]
     assert not first.tensor_shape.dim
@@ -203,12 +175,12 @@ def test_serialized_tensors_can_be_parsed_again(unbatched, numbers, scalar):
 
 
 def examples(values):
-    made = input_pb2.Input()
+    message = input_pb2.Input()
     for value in values:
-        features = made.example_list.examples.add().features.feature
+        features = message.example_list.examples.add().features.feature
         features["s"].bytes_list.value.append(value)
         features["x"].float_list.value.append(0.25)
-    return made
+    return message
 
 
 def labels_of(result):
@@ -218,7 +190,7 @@ def labels_of(result):
 @bounded
 @given(values=st.lists(hard_bytes, min_size=1, max_size=3))
 @example(values=[ONE_MEGABYTE, b"\0"])
-def test_labels_come_back_and_features_are_whole(caller, values):
+def test_labels_and_features_keep_every_byte(caller, values):
     request = classification_pb2.ClassificationRequest(input=examples(values))
     request.model_spec.name = "odd"
     request.model_spec.signature_name = "classify_bytes"
@@ -234,7 +206,7 @@ def test_labels_come_back_and_features_are_whole(caller, values):
 @bounded
 @given(values=st.lists(hard_bytes, min_size=1, max_size=3))
 @example(values=[ONE_MEGABYTE])
-def test_labels_come_back_from_one_task_of_several(caller, values):
+def test_labels_of_multi_inference_keep_every_byte(caller, values):
     request = inference_pb2.MultiInferenceRequest(input=examples(values))
     for name, method in (("classify_bytes", CLASSIFY), ("regress_bytes", REGRESS)):
         task = request.tasks.add(method_name=method)
@@ -246,12 +218,8 @@ def test_labels_come_back_from_one_task_of_several(caller, values):
 
 
 @bounded
-@given(
-    value=hard_bytes,
-    context=hard_bytes,
-    count=st.integers(1, 3),
-)
-def test_bytes_of_a_context_are_whole(caller, value, context, count):
+@given(value=hard_bytes, context=hard_bytes, count=st.integers(1, 3))
+def test_features_of_a_context_keep_every_byte(caller, value, context, count):
     request = regression_pb2.RegressionRequest()
     request.model_spec.name, request.model_spec.signature_name = "odd", "regress_bytes"
     given = request.input.example_list_with_context
@@ -262,8 +230,8 @@ def test_bytes_of_a_context_are_whole(caller, value, context, count):
     assert [each.value for each in response.result.regressions] == [len(context)] * count
 
 
-def test_strings_of_different_lengths_are_padded_whole(batched):
-    """Requests that wait for each other are one batch, whose rows are as long as the longest."""
+def test_padded_rows_keep_every_byte(batched):
+    """Pads all rows of a batch to the longest one."""
     rows = [[b"a\0"], [b"\0", b"\xff\0\0"], [b"", b"\0\0", b"b\0"]]
     channel = batched.channel.unary_unary(SERVICE + "Predict")
     calls = []
@@ -275,20 +243,20 @@ def test_strings_of_different_lengths_are_padded_whole(batched):
     for row, call in calls:
         response = predict_pb2.PredictResponse.FromString(call.result())
         [joined] = read(response.outputs["joined"])
-        filled = joined.split(b"|")
-        assert filled[: len(row)] == row
-        assert set(filled[len(row) :]) <= {row[0]}
+        padded = joined.split(b"|")
+        assert padded[: len(row)] == row
+        assert set(padded[len(row) :]) <= {row[0]}
 
 
 def serialized_example(value):
-    """An Example that ends in this value; cut short, it cannot be parsed."""
-    [made] = examples([value]).example_list.examples
-    del made.features.feature["x"]
-    return made.SerializeToString()
+    """An Example that ends in a value; truncated, it cannot be parsed."""
+    [message] = examples([value]).example_list.examples
+    del message.features.feature["x"]
+    return message.SerializeToString()
 
 
 def write_warm_up(version):
-    """Warm-up records of every kind; a lost byte fails the first, and with it the load."""
+    """Writes warm-up records of every method; a lost byte fails the first one and the load."""
     logs = [prediction_log_pb2.PredictionLog() for _ in range(4)]
     requests = [
         logs[0].predict_log.request,
@@ -313,11 +281,11 @@ def write_warm_up(version):
             writer.write(log.SerializeToString())
 
 
-def test_warm_up_replayed_every_byte(caller):
-    """The server serves, so its records did not fail; one with a byte less does."""
+def test_warm_up_records_keep_every_byte(caller):
+    """Checks a truncated record: the server started, so that its own records were complete."""
     whole = strings([serialized_example(b"a\0")], [1])
     classes = caller.predict("classify_bytes", inputs=whole)["classes"]
     assert read(classes) == [b"a\0"]
-    cut = strings([whole.string_val[0].rstrip(b"\0")], [1])
+    truncated = strings([whole.string_val[0].rstrip(b"\0")], [1])
     with pytest.raises(grpc.RpcError, match="Could not parse example input"):
-        caller.predict("classify_bytes", inputs=cut)
+        caller.predict("classify_bytes", inputs=truncated)

@@ -20,6 +20,8 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.config import model_server_config_pb2
 
+pytestmark = pytest.mark.tensorflow
+
 PLATFORM = 'model_platform: "tensorflow"'
 
 

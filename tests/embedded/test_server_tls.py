@@ -11,6 +11,8 @@ from support.certificates import Certificates
 from support.raw_requests import predict_request
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+pytestmark = [pytest.mark.tensorflow, pytest.mark.server]
+
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):

@@ -119,7 +119,7 @@ def test_channel_arguments_are_numbers_where_possible():
     assert config.channel_arguments == (("a", 1), ("b", "x"), ("c", -2), ("d", "4294967296"))
 
 
-def test_zero_timeout_and_negative_interval_are_no_limit():
+def test_zero_timeout_is_unlimited_and_negative_interval_is_zero():
     config = configured("--rest_api_timeout_in_ms=0", "--load_retry_interval_micros=-1")
     assert (config.rest_timeout_seconds, config.core.retry_seconds) == (None, 0.0)
 

@@ -13,6 +13,8 @@ import pytest
 import seq2sum
 from support.raw_requests import predict_request
 
+pytestmark = [pytest.mark.tensorflow, pytest.mark.server, pytest.mark.embedded]
+
 STOPS = 3
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 RETRY = {
@@ -73,7 +75,6 @@ def predict_call(stack, targets, *method_configs):
     return lambda: call(request, timeout=30)
 
 
-@pytest.mark.embedded
 def test_no_call_fails_when_one_of_two_servers_stops(base_path, start_server):
     spare = start_server(base_path)
     for _ in range(STOPS):

@@ -7,14 +7,14 @@ import shutil
 import signal
 import time
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
-from support import servers
+from support import proc_files, servers
 from tensorflow_serving.apis import (
     get_model_status_pb2,
     model_management_pb2,
@@ -24,7 +24,7 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.config import model_server_config_pb2
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.tensorflow, pytest.mark.server, pytest.mark.embedded]
 
 FIXTURE = Path(__file__).parents[1] / "conformance" / "fixture"
 PROCESSES = "--server_processes=2"
@@ -137,34 +137,6 @@ def wait_until(condition):
     return found
 
 
-def worker_of(server):
-    """The process number of its worker."""
-    tasks = Path(f"/proc/{server.process.pid}/task").glob("*/children")
-    [pid] = [int(pid) for task in tasks for pid in task.read_text().split()]
-    return pid
-
-
-def sockets_of(pid):
-    """The inodes of a process's sockets."""
-    links = []
-    for file in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # just closed
-            links.append(str(file.readlink()))
-    return {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
-
-
-def connection_counts(server):
-    """The number of connections of each process."""
-    rows = [
-        line.split()
-        for table in ("tcp", "tcp6")
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
-    ]
-    port = f":{server.port:04X}"
-    established = {row[9] for row in rows if row[1].endswith(port) and row[3] == "01"}
-    return [len(established & sockets_of(pid)) for pid in (server.process.pid, worker_of(server))]
-
-
 def metric_value(server, sample):
     """The value on the Prometheus page; 0 if it is missing."""
     with urllib.request.urlopen(f"{server.url}/metrics", timeout=SECONDS) as page:
@@ -172,21 +144,15 @@ def metric_value(server, sample):
     return next((int(value) for name, _, value in rows if name == sample), 0)
 
 
-def is_gone(pid):
-    """Whether a process has ended, even if it is not reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
+def assert_both_connected(server):
+    pids = (server.process.pid, proc_files.only_child(server.process.pid))
+    assert all(proc_files.connection_count(pid, server.port) for pid in pids)
 
 
 def socket_folder(server):
     """The folder of the socket between the processes."""
-    rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
-    ours = sockets_of(server.process.pid)
-    [folder] = {
-        Path(row[7]).parent for row in rows if row[6] in ours and "/seq2sum-serve-" in row[-1]
-    }
+    paths = proc_files.unix_socket_paths(server.process.pid)
+    [folder] = {path.parent for path in paths if "/seq2sum-serve-" in str(path)}
     return folder
 
 
@@ -202,7 +168,7 @@ def shared(tmp_path_factory):
 
 def test_both_processes_serve_and_metrics_are_summed(shared):
     with connections(shared) as channels:
-        assert all(connection_counts(shared))
+        assert_both_connected(shared)
         count = ':tensorflow:serving:request_count{model_name="m",status="OK"}'
         before = metric_value(shared, count)
         for channel in channels:
@@ -265,10 +231,10 @@ def test_sigterm_finishes_calls_of_all_processes_and_removes_the_socket(tmp_path
     batches.write_text(BATCHES)
     flags = ["--enable_batching", f"--batching_parameters_file={batches}"]
     with running(tmp_path, base=tmp_path / "m", flags=flags) as server:
-        worker, folder = worker_of(server), socket_folder(server)
+        worker, folder = proc_files.only_child(server.process.pid), socket_folder(server)
         assert folder.stat().st_mode & 0o777 == 0o700
         with connections(server) as channels:
-            assert all(connection_counts(server))
+            assert_both_connected(server)
             calls = [predict(channel, wait=False) for channel in channels]
             count = ":tensorflow:serving:batching_session:input_batch_size_count{}"
             wait_until(lambda: metric_value(server, count) == CONNECTIONS)
@@ -278,20 +244,20 @@ def test_sigterm_finishes_calls_of_all_processes_and_removes_the_socket(tmp_path
             server.process.send_signal(signal.SIGTERM)
             assert {call.result().model_spec.version.value for call in calls} == {1}
         assert server.process.wait(SECONDS) == 0
-        assert is_gone(worker)
+        assert proc_files.is_gone(worker)
         assert not folder.exists()
 
 
 def test_server_ends_when_one_of_its_processes_ends(tmp_path):
     publish(tmp_path / "m", 1)
     with running(tmp_path, base=tmp_path / "m") as server:
-        os.kill(worker_of(server), signal.SIGKILL)
+        os.kill(proc_files.only_child(server.process.pid), signal.SIGKILL)
         assert server.process.wait(SECONDS) == 1
         assert "worker 1 exited with code -9; the server stops" in server.log.read_text()
     with running(tmp_path, base=tmp_path / "m") as server:
-        worker, folder = worker_of(server), socket_folder(server)
+        worker, folder = proc_files.only_child(server.process.pid), socket_folder(server)
         server.process.kill()
-        wait_until(lambda: is_gone(worker) and not folder.exists())
+        wait_until(lambda: proc_files.is_gone(worker) and not folder.exists())
 
 
 def test_shared_port_of_another_server_is_taken(shared, tmp_path):

@@ -1,4 +1,4 @@
-"""The demo, run once for all tests of this folder."""
+"""The demo, which runs once for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-LONGEST_SECONDS = 580
+TIMEOUT_SECONDS = 580
 
 
 @dataclass(frozen=True)
 class Demo:
-    """A demo that was run, and where."""
+    """A finished run of the demo."""
 
     folder: Path
     output: str
@@ -22,6 +22,6 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo(demo_under_way: tuple[Path, subprocess.Popen[str]]) -> Demo:
     folder, process = demo_under_way
-    output, errors = process.communicate(timeout=LONGEST_SECONDS)
+    output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 0, output + errors
     return Demo(folder, output)

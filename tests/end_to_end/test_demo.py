@@ -1,12 +1,16 @@
-"""The demo leads from nothing to right answers, and shows the way."""
+"""The demo trains, exports and serves a model, and shows every command."""
 
 from __future__ import annotations
 
 import re
 import socket
 
+import pytest
 
-def test_the_sdk_gets_the_right_answers_with_confidence_and_version(demo):
+pytestmark = pytest.mark.server
+
+
+def test_the_sdk_gets_correct_answers_with_confidence_and_version(demo):
     found = re.findall(
         r"Answer\(question='(.*?)', text='(\d+)', value=(\d+), confidence=(0\.\d+), version=(\d+)",
         demo.output,
@@ -21,11 +25,11 @@ def test_the_sdk_gets_the_right_answers_with_confidence_and_version(demo):
     assert "seq2sum.InvalidQuestion: '53+4x' is not a question" in demo.output
 
 
-def test_the_model_reaches_what_is_promised_over_all_pairs(demo):
+def test_the_model_answers_all_pairs_correctly(demo):
     assert re.search(r"errors ([\d,]+) of 1,000,000", demo.output)[1] == "0"
 
 
-def test_every_command_is_shown_as_it_can_be_typed(demo):
+def test_every_command_is_printed(demo):
     commands = re.findall(r"^\$ (\S+ ?\S*)", demo.output, re.MULTILINE)
     assert commands == [
         "seq2sum-train fit",
@@ -38,8 +42,8 @@ def test_every_command_is_shown_as_it_can_be_typed(demo):
     assert len(commands) == 6
 
 
-def test_the_version_stays_and_the_server_does_not(demo):
+def test_the_version_remains_and_the_server_is_stopped(demo):
     assert (demo.folder / "models" / "seq2sum" / "1" / "saved_model.pb").is_file()
-    port = int(re.search(r"it listens on localhost:(\d+)", demo.output)[1])
+    port = int(re.search(r"listening on localhost:(\d+)", demo.output)[1])
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0

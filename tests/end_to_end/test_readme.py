@@ -1,4 +1,4 @@
-"""The README tells the truth: its snippets are run, its commands exist, its links lead on."""
+"""The READMEs: their snippets run, their commands exist, and their links lead to files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from support import doc_snippets, servers
 from support.approx_json import mask_run_dependent
 from support.paths import BIN, ROOT
 
+pytestmark = pytest.mark.server
+
 FILES = ("README.md", "client/README.md")
 
 README = doc_snippets.text("README.md")
@@ -26,7 +28,7 @@ PYTHON = {
     )
     if language == "python"
 }
-"""Each Python block, and the block after it: what it prints."""
+"""Each Python block, and the following block with its output."""
 COMMANDS = doc_snippets.commands(README)
 
 
@@ -45,14 +47,14 @@ def test_the_readme_has_snippets():
 
 
 @pytest.mark.parametrize(("code", "output"), PYTHON.values(), ids=PYTHON)
-def test_python_prints_what_the_block_after_it_says(server, code, output):
+def test_a_python_block_prints_the_following_block(server, code, output):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(code.replace("localhost:8500", server.target), {"__name__": "readme"})
     assert printed.getvalue() == output
 
 
-def test_the_client_commands_print_what_stands_below_them(server):
+def test_the_client_commands_print_their_documented_output(server):
     [block] = [text for language, text in BLOCKS if language == "console" and "seq2sum add" in text]
     printed = []
     for line in block.splitlines():
@@ -65,11 +67,11 @@ def test_the_client_commands_print_what_stands_below_them(server):
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_every_command_exists_with_its_options(line):
+def test_a_command_exists_with_its_options(line):
     doc_snippets.exists(line)
 
 
-def test_the_demo_prints_what_the_readme_says(demo):
+def test_the_demo_prints_the_excerpt_of_the_readme(demo):
     [excerpt] = [text for language, text in BLOCKS if language == "text" and "$ seq2sum" in text]
     printed = mask_run_dependent(demo.output)
     for line in mask_run_dependent(excerpt):

@@ -1,4 +1,4 @@
-"""The operator's story in serving/README.md, told again with real servers: its words are true."""
+"""The commands of serving/README.md print their documented output with real servers."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ steps = [10, 50]
 bake = 2
 settle = 1
 """
-"""As in the story but shorter, and with patience for a busy machine."""
+"""As in the README, but faster, and with tolerance for a busy machine."""
 
 
 @pytest.fixture(scope="module")
 def operator(small_version, shuffled_version, tmp_path_factory):
-    """Runs commands of the story where three servers read one models.config."""
+    """Runs commands in a folder where three servers read one models.config."""
     folder = tmp_path_factory.mktemp("story")
     shutil.copytree(small_version, folder / "models" / "seq2sum" / "1")
     shutil.copytree(small_version, folder / "exports" / "fast" / "1")
@@ -80,7 +80,7 @@ def operator(small_version, shuffled_version, tmp_path_factory):
 
 
 def blurred(text):
-    """Lines without figures, addresses, widths and the progress of what takes its time."""
+    """Masks numbers, addresses and widths, and removes progress lines."""
     text = re.sub(r"^\d\d:\d\d:\d\d    \d+ (s|of \d+ s):.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\d+\+\d+ = .*?\((?:not|stable:) [^)]*\)", "a sum", text)
     text = re.sub(r"(127\.0\.0\.1|localhost|)(:\d+)", ":#", text)
@@ -90,13 +90,13 @@ def blurred(text):
     return " ".join(re.sub("─+", "─", text).split())
 
 
-def test_the_story_is_there():
+def test_the_readme_has_the_commands():
     assert len(STORY) == 6
 
 
 @pytest.mark.parametrize("number", range(len(STORY)))
-def test_every_command_prints_what_stands_below_it(operator, number):
-    """In order: each begins where the one before has ended."""
+def test_commands_print_their_documented_output(operator, number):
+    """In order: each block continues from the previous one."""
     for part in STORY[number].split("$ ")[1:]:
         line, _, expected = part.partition("\n")
         assert blurred(operator(line)) == blurred(expected)

@@ -11,6 +11,8 @@ from fuzz.replies import GrpcReply, HttpReply, NoReply, Replies, split
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2
 
+pytestmark = pytest.mark.tensorflow
+
 HOST = ((b"Host: ", b"x"),)
 GOOD = Message(b"POST", b"/v1/models/odd:predict", b'{"instances":[7.5]}')
 JSON = (("content-type", "application/json"),)
@@ -56,7 +58,7 @@ TWO = {"dim": [{"size": 2}]}
         ({"int_val": [3]}, {}),
     ],
 )
-def test_equal_value_in_another_encoding_is_no_fault(sent, received):
+def test_equal_value_in_another_encoding_passes(sent, received):
     assert not fault_kinds(call(dtype=FLOAT, **sent), reply_with(dtype=FLOAT, **received))
 
 
@@ -131,7 +133,7 @@ def test_faults_of_rest_replies(test_input, reply, faults):
         (b"1e-46", "0.0"),
     ],
 )
-def test_rounding_of_tensorflow_model_server_is_no_fault(text, reply):
+def test_rounding_of_tensorflow_model_server_passes(text, reply):
     body = b'{"outputs":[%s]}' % reply.encode()
     assert not fault_kinds(rest(b"[" + text + b"]"), http(200, body))
 

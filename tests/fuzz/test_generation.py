@@ -12,6 +12,8 @@ from fuzz.generators.seeded_random import SeededRandom
 from fuzz.inputs import Call, Conversation, Rest
 from fuzz.json_text import Object, Token, read, write
 
+pytestmark = pytest.mark.tensorflow
+
 SEED = 5
 NUMBERS = range(600)
 

@@ -29,7 +29,7 @@ def contract_file(digits=3, steps=7, **changes):
 
 
 def reported(parsed):
-    """What a server reports for a version with such a file."""
+    """Returns the metadata that a server reports for a version with this file."""
 
     def tensors(entries):
         return {name: TensorSpec(e["dtype"], tuple(e["shape"])) for name, e in entries.items()}
@@ -41,98 +41,68 @@ def reported(parsed):
     return Description(1, {**signatures, "__saved_model_init_op": SignatureSpec({}, {})})
 
 
-TENSOR = {"dtype": "DT_INT64", "shape": [-1]}
+X = {"dtype": "DT_INT64", "shape": [-1]}
 MORE = {
     "signatures__mine": {
         "inputs": {"questions": {"dtype": "DT_STRING", "shape": [-1]}},
-        "outputs": {"x": TENSOR},
+        "outputs": {"x": X},
     }
 }
-
-BOTH = [
-    pytest.param(contract_file(), None, [], id="no stable version"),
-    pytest.param(contract_file(), contract_file(), [], id="equal"),
-    pytest.param(contract_file(digits=4), contract_file(), [], id="digits may grow"),
-    pytest.param(
-        contract_file(digits=2),
-        contract_file(),
-        ["it takes 2 digits, and stable takes 3"],
-        id="fewer digits",
-    ),
-    pytest.param(contract_file(steps=9), contract_file(), [], id="another number of steps"),
-    pytest.param(contract_file(**MORE), contract_file(), [], id="additional signature"),
-    pytest.param(
-        contract_file(),
-        contract_file(**MORE),
-        ["signature mine is missing"],
-        id="missing signature of stable",
-    ),
-    pytest.param(
-        contract_file(signatures__serving_default__outputs__seconds=TENSOR),
-        contract_file(),
-        [],
-        id="additional output",
-    ),
-    pytest.param(
-        contract_file(),
-        contract_file(signatures__serving_default__outputs__seconds=TENSOR),
+SERVING = "signatures__serving_default"
+CASES = {
+    "no stable version": ({}, None, []),
+    "equal": ({}, {}, []),
+    "more digits": ({"digits": 4}, {}, []),
+    "fewer digits": ({"digits": 2}, {}, ["it takes 2 digits, and stable takes 3"]),
+    "another number of steps": ({"steps": 9}, {}, []),
+    "additional signature": (MORE, {}, []),
+    "missing signature of stable": ({}, MORE, ["signature mine is missing"]),
+    "additional output": ({f"{SERVING}__outputs__seconds": X}, {}, []),
+    "missing output of stable": (
+        {},
+        {f"{SERVING}__outputs__seconds": X},
         ["DT_INT64 seconds of signature serving_default is missing"],
-        id="missing output of stable",
     ),
-    pytest.param(
-        contract_file(signatures__serving_default__inputs__seed=TENSOR),
-        contract_file(),
+    "additional input": (
+        {f"{SERVING}__inputs__seed": X},
+        {},
         ["signature serving_default requires input seed, which callers do not send"],
-        id="additional input",
     ),
-    pytest.param(
-        contract_file(signatures__one_hot=REMOVED),
-        contract_file(),
-        ["signature one_hot is missing"],
-        id="missing signature of the contract",
-    ),
-    pytest.param(
-        contract_file(
-            signatures__one_hot=REMOVED, signatures__probabilities__outputs__token_ids=REMOVED
-        ),
+    "missing signature": ({"signatures__one_hot": REMOVED}, {}, ["signature one_hot is missing"]),
+    "several differences": (
+        {"signatures__one_hot": REMOVED, "signatures__probabilities__outputs__token_ids": REMOVED},
         None,
         [
             "DT_INT32 token_ids of signature probabilities is missing",
             "signature one_hot is missing",
         ],
-        id="every difference is listed",
     ),
-    pytest.param(
-        contract_file(signatures__serving_default__outputs__confidence__dtype="DT_DOUBLE"),
+    "another dtype than the contract's": (
+        {f"{SERVING}__outputs__confidence__dtype": "DT_DOUBLE"},
         None,
         ["DT_FLOAT confidence of signature serving_default is missing"],
-        id="another dtype than the contract's",
     ),
-    pytest.param(
-        contract_file(**MORE, signatures__mine__outputs__x={"dtype": "DT_FLOAT", "shape": [-1]}),
-        contract_file(**MORE),
+    "another dtype than stable's": (
+        MORE | {"signatures__mine__outputs__x": {"dtype": "DT_FLOAT", "shape": [-1]}},
+        MORE,
         ["x of signature mine is DT_FLOAT, and DT_INT64 in stable"],
-        id="another dtype than stable's",
     ),
-    pytest.param(
-        contract_file(signatures__serving_default__outputs__answers__shape=[-1, 1]),
+    "another rank than the contract's": (
+        {f"{SERVING}__outputs__answers__shape": [-1, 1]},
         None,
         ["answers of signature serving_default has rank 2, expected 1"],
-        id="another rank than the contract's",
     ),
-    pytest.param(
-        contract_file(signatures__serving_default__inputs__questions__shape=[]),
+    "another rank of the input": (
+        {f"{SERVING}__inputs__questions__shape": []},
         None,
         ["questions of signature serving_default has rank 0, expected 1"],
-        id="another rank of the input",
     ),
-    pytest.param(
-        contract_file(**MORE, signatures__mine__outputs__x={"dtype": "DT_INT64", "shape": [-1, 2]}),
-        contract_file(**MORE),
+    "another rank than stable's": (
+        MORE | {"signatures__mine__outputs__x": {"dtype": "DT_INT64", "shape": [-1, 2]}},
+        MORE,
         ["x of signature mine has rank 2, and 1 in stable"],
-        id="another rank than stable's",
     ),
-]
+}
 
 
 def check(result, gate, expected):
@@ -145,14 +115,12 @@ def check(result, gate, expected):
     assert ("under a new number" in result.message) == bool(expected)
 
 
-@pytest.mark.parametrize(("candidate", "stable", "expected"), BOTH)
-def test_contract_files(candidate, stable, expected):
-    check(judge(candidate, stable), "contract", expected)
-
-
-@pytest.mark.parametrize(("candidate", "stable", "expected"), BOTH)
-def test_reported_signatures(candidate, stable, expected):
-    result = judge_live(reported(candidate), reported(stable) if stable else None)
+@pytest.mark.parametrize(("candidate", "stable", "expected"), CASES.values(), ids=CASES)
+def test_contract_files_and_reported_signatures(candidate, stable, expected):
+    file = contract_file(**candidate)
+    stable_file = None if stable is None else contract_file(**stable)
+    check(judge(file, stable_file), "contract", expected)
+    result = judge_live(reported(file), None if stable is None else reported(stable_file))
     check(result, "signatures", expected)
 
 

@@ -20,98 +20,52 @@ def limits(min_exact_match=0.999, max_drop=0.0):
 
 
 FORCED = {"forced": True, "golden": {"questions": 1060, "right": 41}}
+SAMPLE = {"questions": 10_000, "exhaustive": False}
+ALONE = "judged by its golden questions alone"
 CASES = {
-    "no error": (
-        recorded(),
-        recorded(),
-        limits(),
-        PASSED,
-        "0 errors in 1,000,000 questions (all that exist)",
-    ),
-    "no stable version": (recorded(999), None, limits(), PASSED, "999 errors in 1,000,000"),
-    "stable recorded nothing": (recorded(9), {}, limits(), PASSED, "9 errors in"),
-    "at min_exact_match": (
-        recorded(1000),
-        None,
-        limits(),
-        PASSED,
-        "golden.min_exact_match is 99.9 %",
-    ),
-    "below min_exact_match": (
-        recorded(1001),
-        None,
-        limits(),
-        FAILED,
-        "99.8999 % are right, and golden",
-    ),
-    "worse than stable": (
-        recorded(42),
-        recorded(0),
-        limits(),
-        FAILED,
-        "that is 0.0042 % less than stable",
-    ),
-    "at max_drop": (recorded(42), recorded(2), limits(max_drop=4e-5), PASSED, "stable had 2"),
-    "better than stable": (recorded(5), recorded(42), limits(), PASSED, "stable had 42"),
-    "a sample": (
-        recorded(9, 10_000, exhaustive=False),
-        None,
-        limits(),
-        PASSED,
-        "10,000 questions (random)",
-    ),
-    "a sample is not compared": (
-        recorded(9, 10_000, exhaustive=False),
-        recorded(0, 10_000, exhaustive=False),
-        limits(),
+    "no error": (recorded(), recorded(), {}, PASSED, "0 errors in 1,000,000 questions (all that"),
+    "no stable version": (recorded(999), None, {}, PASSED, "999 errors in 1,000,000"),
+    "stable recorded nothing": (recorded(9), {}, {}, PASSED, "9 errors in"),
+    "at min_exact_match": (recorded(1000), None, {}, PASSED, "golden.min_exact_match is 99.9 %"),
+    "below min_exact_match": (recorded(1001), None, {}, FAILED, "99.8999 % are right, and golden"),
+    "worse than stable": (recorded(42), recorded(), {}, FAILED, "that is 0.0042 % less than stab"),
+    "at max_drop": (recorded(42), recorded(2), {"max_drop": 4e-5}, PASSED, "stable had 2"),
+    "better than stable": (recorded(5), recorded(42), {}, PASSED, "stable had 42"),
+    "a sample": (recorded(9, **SAMPLE), None, {}, PASSED, "10,000 questions (random)"),
+    "samples are not compared": (
+        recorded(9, **SAMPLE),
+        recorded(0, **SAMPLE),
+        {},
         PASSED,
         "9 errors in 10,000 questions (random)",
     ),
-    "other questions are not compared": (
-        recorded(9),
-        recorded(0, 10_000),
-        limits(),
-        PASSED,
-        "9 errors in",
-    ),
+    "other questions are not compared": (recorded(9), recorded(0, 10), {}, PASSED, "9 errors in"),
     "forced": (
         recorded(932_423, **FORCED),
         recorded(),
-        limits(),
+        {},
         FAILED,
         "exported by force with 41 of 1,060 golden questions right",
     ),
     "forced under any limits": (
         recorded(0, **FORCED),
         None,
-        limits(min_exact_match=0, max_drop=1),
+        {"min_exact_match": 0, "max_drop": 1},
         FAILED,
         "exported by force with 41 of 1,060",
     ),
-    "forced without golden counts": (
-        {"forced": True},
-        None,
-        limits(),
-        FAILED,
-        "Exported by force although",
-    ),
-    "not forced": (recorded(forced=False), None, limits(), PASSED, "0 errors"),
-    "an older version": (
-        {"digits": 3},
-        recorded(),
-        limits(),
-        SKIPPED,
-        "judged by its golden questions",
-    ),
-    "no contract": (None, None, limits(), SKIPPED, "judged by its golden questions alone"),
+    "forced without golden counts": ({"forced": True}, None, {}, FAILED, "Exported by force alth"),
+    "not forced": (recorded(forced=False), None, {}, PASSED, "0 errors"),
+    "an older version": ({"digits": 3}, recorded(), {}, SKIPPED, ALONE),
+    "no contract": (None, None, {}, SKIPPED, ALONE),
 }
 
 
 @pytest.mark.parametrize(
-    ("candidate", "stable", "policy", "verdict", "text"), CASES.values(), ids=CASES
+    ("candidate", "stable", "changes", "verdict", "text"), CASES.values(), ids=CASES
 )
-def test_verdicts(candidate, stable, policy, verdict, text):
-    result = exported.judge(candidate, stable, policy)
+def test_verdicts(candidate, stable, changes, verdict, text):
+    result = exported.judge(candidate, stable, limits(**changes))
     assert (result.gate, result.verdict) == ("golden", verdict)
     assert text in result.message
     assert "\n" not in result.message

@@ -33,40 +33,27 @@ def limits(min_exact_match=0.999, max_drop=0.0, max_share=0.001):
     )
 
 
-@pytest.mark.parametrize(
-    ("candidate", "stable", "policy_", "expected"),
-    [
-        pytest.param(0, 0, limits(), (PASSED, PASSED), id="all right"),
-        pytest.param(0, None, limits(), (PASSED, SKIPPED), id="no stable version"),
-        pytest.param(1, None, limits(), (PASSED, SKIPPED), id="at min_exact_match"),
-        pytest.param(2, None, limits(), (FAILED, SKIPPED), id="below min_exact_match"),
-        pytest.param(1, 0, limits(), (FAILED, PASSED), id="worse than stable"),
-        pytest.param(1, 0, limits(max_drop=0.001), (PASSED, PASSED), id="at max_drop"),
-        pytest.param(
-            7,
-            3,
-            limits(min_exact_match=0, max_drop=0.004, max_share=1),
-            (PASSED, PASSED),
-            id="at max_drop of many",
-        ),
-        pytest.param(
-            7,
-            2,
-            limits(min_exact_match=0, max_drop=0.004, max_share=1),
-            (FAILED, PASSED),
-            id="over max_drop",
-        ),
-        pytest.param(0, 930, limits(), (PASSED, PASSED), id="right where stable is wrong"),
-        pytest.param(
-            2, 2, limits(min_exact_match=0.99), (PASSED, PASSED), id="wrong in the same way"
-        ),
-        pytest.param(1000, None, limits(), (FAILED, SKIPPED), id="all wrong"),
-        pytest.param(1000, 1000, limits(min_exact_match=0), (PASSED, PASSED), id="both wrong"),
-    ],
-)
-def test_verdicts(candidate, stable, policy_, expected):
+ANY = {"min_exact_match": 0, "max_share": 1}
+CASES = {
+    "all right": (0, 0, {}, (PASSED, PASSED)),
+    "no stable version": (0, None, {}, (PASSED, SKIPPED)),
+    "at min_exact_match": (1, None, {}, (PASSED, SKIPPED)),
+    "below min_exact_match": (2, None, {}, (FAILED, SKIPPED)),
+    "worse than stable": (1, 0, {}, (FAILED, PASSED)),
+    "at max_drop": (1, 0, {"max_drop": 0.001}, (PASSED, PASSED)),
+    "at max_drop of many": (7, 3, ANY | {"max_drop": 0.004}, (PASSED, PASSED)),
+    "over max_drop": (7, 2, ANY | {"max_drop": 0.004}, (FAILED, PASSED)),
+    "right where stable is wrong": (0, 930, {}, (PASSED, PASSED)),
+    "wrong in the same way": (2, 2, {"min_exact_match": 0.99}, (PASSED, PASSED)),
+    "all wrong": (1000, None, {}, (FAILED, SKIPPED)),
+    "both wrong": (1000, 1000, {"min_exact_match": 0}, (PASSED, PASSED)),
+}
+
+
+@pytest.mark.parametrize(("candidate", "stable", "changes", "expected"), CASES.values(), ids=CASES)
+def test_verdicts(candidate, stable, changes, expected):
     stable = None if stable is None else answers(stable)
-    results = golden.judge(ASKED, answers(candidate), stable, policy_)
+    results = golden.judge(ASKED, answers(candidate), stable, limits(**changes))
     assert [result.gate for result in results] == ["golden", "disagreement"]
     assert tuple(result.verdict for result in results) == expected
     assert all("\n" not in result.message for result in results)
@@ -138,12 +125,12 @@ def test_leading_zeros_are_valid(tmp_path):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"{", "is not JSON"),
-        (b"\xff\xfe\xfd", "is not JSON"),
-        (b"[" * 100_000, "is not JSON"),
-        ([], "expected a list of strings in `questions`"),
-        ({"questions": ["1+1"] * 100}, "expected a list of strings in `answers`"),
-        (file_of([1] * 100, ["2"] * 100), "expected a list of strings in `questions`"),
+        (b"{", "Input data was truncated"),
+        (b"\xff\xfe\xfd", "invalid golden questions"),
+        (b"[" * 100_000, "invalid golden questions"),
+        ([], "Expected `object`, got `array`"),
+        ({"questions": ["1+1"] * 100}, "missing required field `answers`"),
+        (file_of([1] * 100, ["2"] * 100), "Expected `str`, got `int` - at `$.questions[0]`"),
         (file_of(GOOD["questions"], GOOD["answers"][:-1]), "1,000 questions but 999 answers"),
         (file_of(["1+1"] * 100, ["2"] * 100), "a question occurs twice"),
         (
@@ -152,7 +139,7 @@ def test_leading_zeros_are_valid(tmp_path):
         ),
         (file_of(GOOD["questions"], ["9", *GOOD["answers"][1:]]), "'0+1' = '9' is wrong"),
         (file_of(["x", *GOOD["questions"][1:]], GOOD["answers"]), "'x' = '1' is wrong"),
-        (file_of(["\ud800", *GOOD["questions"][1:]], GOOD["answers"]), "is wrong"),
+        (file_of(["\ud800", *GOOD["questions"][1:]], GOOD["answers"]), "invalid golden questions"),
         (file_of(["1" * 9999 + "+1", *GOOD["questions"][1:]], GOOD["answers"]), "is wrong"),
     ],
 )

@@ -31,7 +31,7 @@ def deadline_exceeded():
 
 
 class Server:
-    """Takes some seconds of its own clock for each call, or fails."""
+    """Advances a clock by some seconds for each call, or fails."""
 
     def __init__(self):
         self.now = 0.0
@@ -123,108 +123,71 @@ def milliseconds(*values, errors=0):
 
 
 SAME = milliseconds(10, 10, 10, 12)
+SLOW = milliseconds(300, 300, 300, 300)
+FAILING = milliseconds(1, errors=5)
+CASES = {
+    "same": (SAME, SAME, {}, PASSED, "p50 / p99 10 / 12 ms (stable 10 / 12 ms)"),
+    "no stable": (SAME, None, {}, PASSED, "no stable version to compare"),
+    "at max_p50_ratio": (
+        milliseconds(20, 20, 20, 20),
+        SAME,
+        {"max_p50_ratio": 2.0},
+        PASSED,
+        "20 / 20 ms",
+    ),
+    "slow median": (
+        milliseconds(21, 21, 21, 21),
+        SAME,
+        {"max_p50_ratio": 2.0},
+        FAILED,
+        "p50 is 21 ms, 2.1 times stable's 10 ms, and latency.max_p50_ratio is 2",
+    ),
+    "difference within the slack": (
+        milliseconds(21, 21, 21, 21),
+        SAME,
+        {"max_p50_ratio": 2.0, "slack_milliseconds": 12.0},
+        PASSED,
+        "21 / 21 ms",
+    ),
+    "slow tail": (
+        milliseconds(10, 10, 10, 48),
+        SAME,
+        {"max_p99_ratio": 3.0},
+        FAILED,
+        "p99 is 48 ms, 4 times stable's 12 ms, and latency.max_p99_ratio is 3",
+    ),
+    "at max_p99_milliseconds": (milliseconds(1, 1, 1, 250), None, {}, PASSED, "250"),
+    "over max_p99_milliseconds": (
+        milliseconds(1, 1, 1, 251),
+        None,
+        {},
+        FAILED,
+        "p99 is 251 ms, and latency.max_p99_milliseconds is 250",
+    ),
+    "as slow as stable": (SLOW, SLOW, {}, FAILED, "300 ms"),
+    "few": (milliseconds(1, 1, 1), SAME, {}, INCONCLUSIVE, "candidate answered 3 of 4 calls"),
+    "few of stable": (SAME, milliseconds(1), {}, INCONCLUSIVE, "stable answered 1 of 4 calls"),
+    "only the candidate fails": (
+        FAILING,
+        SAME,
+        {},
+        FAILED,
+        "candidate answered 1 of 4 calls (latency.samples): 5 failed, the first with: late",
+    ),
+    "both fail": (FAILING, FAILING, {}, INCONCLUSIVE, "Check that the servers"),
+    "stable fails": (
+        SAME,
+        milliseconds(errors=5),
+        {},
+        INCONCLUSIVE,
+        "stable answered 0 of 4 calls",
+    ),
+    "stable takes no time": (SAME, milliseconds(0, 0, 0, 0), {}, PASSED, "stable 0 / 0 ms"),
+}
 
 
 @pytest.mark.parametrize(
-    ("candidate", "stable", "changes", "verdict", "text"),
-    [
-        pytest.param(SAME, SAME, {}, PASSED, "p50 / p99 10 / 12 ms (stable 10 / 12 ms)", id="same"),
-        pytest.param(SAME, None, {}, PASSED, "no stable version to compare", id="no stable"),
-        pytest.param(
-            milliseconds(20, 20, 20, 20),
-            SAME,
-            {"max_p50_ratio": 2.0},
-            PASSED,
-            "20 / 20 ms",
-            id="at the limit",
-        ),
-        pytest.param(
-            milliseconds(21, 21, 21, 21),
-            SAME,
-            {"max_p50_ratio": 2.0},
-            FAILED,
-            "p50 is 21 ms, 2.1 times stable's 10 ms, and latency.max_p50_ratio is 2",
-            id="a slow median",
-        ),
-        pytest.param(
-            milliseconds(21, 21, 21, 21),
-            SAME,
-            {"max_p50_ratio": 2.0, "slack_milliseconds": 12.0},
-            PASSED,
-            "21 / 21 ms",
-            id="a difference within the slack",
-        ),
-        pytest.param(
-            milliseconds(10, 10, 10, 48),
-            SAME,
-            {"max_p99_ratio": 3.0},
-            FAILED,
-            "p99 is 48 ms, 4 times stable's 12 ms, and latency.max_p99_ratio is 3",
-            id="a slow tail",
-        ),
-        pytest.param(
-            milliseconds(1, 1, 1, 250), None, {}, PASSED, "250", id="at max_p99_milliseconds"
-        ),
-        pytest.param(
-            milliseconds(1, 1, 1, 251),
-            None,
-            {},
-            FAILED,
-            "p99 is 251 ms, and latency.max_p99_milliseconds is 250",
-            id="absolutely too slow",
-        ),
-        pytest.param(
-            milliseconds(300, 300, 300, 300),
-            milliseconds(300, 300, 300, 300),
-            {},
-            FAILED,
-            "300 ms",
-            id="as slow as stable and still too slow",
-        ),
-        pytest.param(
-            milliseconds(1, 1, 1),
-            SAME,
-            {},
-            INCONCLUSIVE,
-            "candidate answered 3 of 4 calls",
-            id="few",
-        ),
-        pytest.param(
-            SAME,
-            milliseconds(1),
-            {},
-            INCONCLUSIVE,
-            "stable answered 1 of 4 calls",
-            id="few of stable",
-        ),
-        pytest.param(
-            milliseconds(1, errors=5),
-            SAME,
-            {},
-            FAILED,
-            "candidate answered 1 of 4 calls (latency.samples): 5 failed, the first with: late",
-            id="only the candidate fails",
-        ),
-        pytest.param(
-            milliseconds(1, errors=5),
-            milliseconds(1, errors=5),
-            {},
-            INCONCLUSIVE,
-            "Check that the servers",
-            id="both fail",
-        ),
-        pytest.param(
-            SAME,
-            milliseconds(errors=5),
-            {},
-            INCONCLUSIVE,
-            "stable answered 0 of 4 calls",
-            id="stable fails",
-        ),
-        pytest.param(
-            SAME, milliseconds(0, 0, 0, 0), {}, PASSED, "stable 0 / 0 ms", id="stable takes no time"
-        ),
-    ],
+    ("candidate", "stable", "changes", "verdict", "text"), CASES.values(), ids=CASES
 )
 def test_verdicts(candidate, stable, changes, verdict, text):
     samples = Samples({1: candidate}, {} if stable is None else {1: stable})

@@ -11,8 +11,12 @@ from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates import policy
 from seq2sum_serving.gates.live import LiveMetrics, ProbeResults, judge
 
-PASSED, FAILED = Verdict.SUCCESSFUL, Verdict.FAILED
-INCONCLUSIVE, SKIPPED = Verdict.INCONCLUSIVE, Verdict.SKIPPED
+SHORT = {
+    Verdict.SUCCESSFUL: "pass",
+    Verdict.FAILED: "fail",
+    Verdict.INCONCLUSIVE: "open",
+    Verdict.SKIPPED: "skip",
+}
 
 
 def limits(min_exact_match=0.999, **live):
@@ -41,78 +45,50 @@ def probes(
 
 
 def verdicts(*args):
+    """Returns the verdicts of errors, correctness and latency (live), in short."""
     results = judge(*args)
     assert [result.gate for result in results] == ["errors", "correctness", "latency (live)"]
     assert all(result.message.isprintable() for result in results)
-    return tuple(result.verdict for result in results)
+    return " ".join(SHORT[result.verdict] for result in results)
 
 
-@pytest.mark.parametrize(
-    ("found", "changes", "expected"),
-    [
-        pytest.param({}, {}, (PASSED, PASSED, PASSED), id="all well"),
-        pytest.param(
-            {"canary": 0, "stable": 0}, {}, (INCONCLUSIVE, INCONCLUSIVE, SKIPPED), id="no probes"
-        ),
-        pytest.param({"canary": 49}, {}, (INCONCLUSIVE, INCONCLUSIVE, INCONCLUSIVE), id="too few"),
-        pytest.param({"canary": 50, "stable": 50}, {}, (PASSED, PASSED, PASSED), id="just enough"),
-        pytest.param({"stable": 49}, {}, (PASSED, PASSED, INCONCLUSIVE), id="too few of stable"),
-        pytest.param({"stable": 0}, {}, (PASSED, PASSED, SKIPPED), id="no stable version"),
-        pytest.param(
-            {"stable": 0, "stable_errors": 60},
-            {},
-            (PASSED, PASSED, INCONCLUSIVE),
-            id="stable fails",
-        ),
-        pytest.param({"errors": 1}, {}, (FAILED, PASSED, PASSED), id="one error"),
-        pytest.param(
-            {"canary": 0, "errors": 2},
-            {},
-            (FAILED, INCONCLUSIVE, INCONCLUSIVE),
-            id="fails before min_calls",
-        ),
-        pytest.param(
-            {"canary": 99, "errors": 1},
-            {"max_error_share": 0.01},
-            (PASSED,) * 3,
-            id="errors at the limit",
-        ),
-        pytest.param(
-            {"canary": 98, "errors": 2},
-            {"max_error_share": 0.01},
-            (FAILED, PASSED, PASSED),
-            id="over it",
-        ),
-        pytest.param(
-            {"canary": 9, "errors": 1},
-            {"max_error_share": 0.02},
-            (INCONCLUSIVE,) * 3,
-            id="one of ten may be one of fifty",
-        ),
-        pytest.param(
-            {"canary": 500, "wrong": 1}, {}, (PASSED, PASSED, PASSED), id="wrong at the limit"
-        ),
-        pytest.param({"canary": 500, "wrong": 2}, {}, (PASSED, FAILED, PASSED), id="wrong over it"),
-        pytest.param(
-            {"wrong": 10},
-            {"min_exact_match": 0.9, "max_wrong_share": 0.0},
-            (PASSED,) * 3,
-            id="as many as min_exact_match allows",
-        ),
-        pytest.param(
-            {"wrong": 100}, {"min_exact_match": 0.0}, (PASSED,) * 3, id="min_exact_match of 0"
-        ),
-        pytest.param(
-            {"canary": 3, "wrong": 3},
-            {},
-            (INCONCLUSIVE, FAILED, INCONCLUSIVE),
-            id="wrong from the start",
-        ),
-        pytest.param({"slow": 0.030}, {}, (PASSED, PASSED, PASSED), id="slow at the limit"),
-        pytest.param({"slow": 0.031}, {}, (PASSED, PASSED, FAILED), id="slow over it"),
-        pytest.param({"stable_slow": 0.0}, {}, (PASSED,) * 3, id="stable takes no time"),
-    ],
-)
+PROBES = {
+    "all well": ({}, {}, "pass pass pass"),
+    "no probes": ({"canary": 0, "stable": 0}, {}, "open open skip"),
+    "too few": ({"canary": 49}, {}, "open open open"),
+    "just enough": ({"canary": 50, "stable": 50}, {}, "pass pass pass"),
+    "too few of stable": ({"stable": 49}, {}, "pass pass open"),
+    "no stable version": ({"stable": 0}, {}, "pass pass skip"),
+    "stable fails": ({"stable": 0, "stable_errors": 60}, {}, "pass pass open"),
+    "one error": ({"errors": 1}, {}, "fail pass pass"),
+    "fails before min_calls": ({"canary": 0, "errors": 2}, {}, "fail open open"),
+    "errors at the limit": (
+        {"canary": 99, "errors": 1},
+        {"max_error_share": 0.01},
+        "pass pass pass",
+    ),
+    "errors over it": ({"canary": 98, "errors": 2}, {"max_error_share": 0.01}, "fail pass pass"),
+    "one of ten may be one of fifty": (
+        {"canary": 9, "errors": 1},
+        {"max_error_share": 0.02},
+        "open open open",
+    ),
+    "wrong at the limit": ({"canary": 500, "wrong": 1}, {}, "pass pass pass"),
+    "wrong over it": ({"canary": 500, "wrong": 2}, {}, "pass fail pass"),
+    "as many as min_exact_match allows": (
+        {"wrong": 10},
+        {"min_exact_match": 0.9, "max_wrong_share": 0.0},
+        "pass pass pass",
+    ),
+    "min_exact_match of 0": ({"wrong": 100}, {"min_exact_match": 0.0}, "pass pass pass"),
+    "wrong from the start": ({"canary": 3, "wrong": 3}, {}, "open fail open"),
+    "slow at the limit": ({"slow": 0.030}, {}, "pass pass pass"),
+    "slow over it": ({"slow": 0.031}, {}, "pass pass fail"),
+    "stable takes no time": ({"stable_slow": 0.0}, {}, "pass pass pass"),
+}
+
+
+@pytest.mark.parametrize(("found", "changes", "expected"), PROBES.values(), ids=PROBES)
 def test_verdicts_of_probes(found, changes, expected):
     assert verdicts(probes(**found), limits(**changes)) == expected
 
@@ -123,59 +99,44 @@ def metrics(
     return LiveMetrics(calls, errors, calls_before, errors_before, p99, before)
 
 
-@pytest.mark.parametrize(
-    ("live", "changes", "expected"),
-    [
-        pytest.param(metrics(), {}, (PASSED, PASSED), id="all well"),
-        pytest.param(metrics(errors=1.02), {}, (FAILED, PASSED), id="an error"),
-        pytest.param(
-            metrics(errors=10), {"max_error_share": 0.01}, (PASSED, PASSED), id="at the limit"
-        ),
-        pytest.param(metrics(errors=11), {"max_error_share": 0.01}, (FAILED, PASSED), id="over it"),
-        pytest.param(
-            metrics(errors=12, errors_before=10), {}, (PASSED, PASSED), id="errors as before"
-        ),
-        pytest.param(
-            metrics(errors=20, errors_before=10), {}, (FAILED, PASSED), id="more than before"
-        ),
-        pytest.param(
-            metrics(calls=100_000, errors=90, calls_before=100_000, errors_before=100),
-            {},
-            (PASSED, PASSED),
-            id="fewer than before",
-        ),
-        pytest.param(
-            metrics(calls_before=None, errors_before=None), {}, (PASSED, PASSED), id="no before"
-        ),
-        pytest.param(
-            metrics(errors=1, calls_before=0.0), {}, (FAILED, PASSED), id="no calls before"
-        ),
-        pytest.param(metrics(p99=60.0), {}, (PASSED, PASSED), id="slow at the limit"),
-        pytest.param(metrics(p99=61.0), {}, (PASSED, FAILED), id="slow over it"),
-        pytest.param(metrics(p99=None), {}, (PASSED, PASSED), id="no p99"),
-        pytest.param(metrics(p99=math.nan, before=math.inf), {}, (PASSED, PASSED), id="no number"),
-        pytest.param(
-            metrics(calls=math.nan, errors=math.nan), {}, (PASSED, PASSED), id="nan calls"
-        ),
-        pytest.param(metrics(calls=3, p99=900.0), {}, (PASSED, PASSED), id="few calls are no p99"),
-    ],
-)
+METRICS = {
+    "all well": ({}, {}, "pass pass pass"),
+    "an error": ({"errors": 1.02}, {}, "fail pass pass"),
+    "errors at the limit": ({"errors": 10}, {"max_error_share": 0.01}, "pass pass pass"),
+    "errors over it": ({"errors": 11}, {"max_error_share": 0.01}, "fail pass pass"),
+    "errors as before": ({"errors": 12, "errors_before": 10}, {}, "pass pass pass"),
+    "more than before": ({"errors": 20, "errors_before": 10}, {}, "fail pass pass"),
+    "fewer than before": (
+        {"calls": 100_000, "errors": 90, "calls_before": 100_000, "errors_before": 100},
+        {},
+        "pass pass pass",
+    ),
+    "nothing before": ({"calls_before": None, "errors_before": None}, {}, "pass pass pass"),
+    "no calls before": ({"errors": 1, "calls_before": 0.0}, {}, "fail pass pass"),
+    "slow at the limit": ({"p99": 60.0}, {}, "pass pass pass"),
+    "slow over it": ({"p99": 61.0}, {}, "pass pass fail"),
+    "no p99": ({"p99": None}, {}, "pass pass pass"),
+    "p99 not finite": ({"p99": math.nan, "before": math.inf}, {}, "pass pass pass"),
+    "calls not finite": ({"calls": math.nan, "errors": math.nan}, {}, "pass pass pass"),
+    "too few calls for a p99": ({"calls": 3, "p99": 900.0}, {}, "pass pass pass"),
+}
+
+
+@pytest.mark.parametrize(("live", "changes", "expected"), METRICS.values(), ids=METRICS)
 def test_verdicts_with_prometheus(live, changes, expected):
-    errors, correctness, slow = verdicts(probes(), limits(**changes), live)
-    assert (errors, slow) == expected
-    assert correctness is PASSED
+    assert verdicts(probes(), limits(**changes), metrics(**live)) == expected
 
 
 def test_enough_calls_in_either_source_suffice():
     none = probes(canary=0, stable=0)
-    assert verdicts(none, limits(), metrics()) == (PASSED, INCONCLUSIVE, PASSED)
-    assert verdicts(none, limits(), metrics(calls=3)) == (INCONCLUSIVE, INCONCLUSIVE, INCONCLUSIVE)
-    assert verdicts(probes(), limits(), metrics(calls=0)) == (PASSED, PASSED, PASSED)
+    assert verdicts(none, limits(), metrics()) == "pass open pass"
+    assert verdicts(none, limits(), metrics(calls=3)) == "open open open"
+    assert verdicts(probes(), limits(), metrics(calls=0)) == "pass pass pass"
 
 
 def test_either_source_can_fail_a_gate():
-    assert verdicts(probes(errors=1), limits(), metrics())[0] is FAILED
-    assert verdicts(probes(slow=0.1), limits(), metrics())[2] is FAILED
+    assert verdicts(probes(errors=1), limits(), metrics()) == "fail pass pass"
+    assert verdicts(probes(slow=0.1), limits(), metrics()) == "pass pass fail"
 
 
 def test_messages_have_values_limits_and_advice():

@@ -17,47 +17,31 @@ def limits(max_megabytes=0.0, query="sum(x)"):
     return MemoryPolicy(query=query, max_megabytes=max_megabytes, max_growth=2.0)
 
 
+CASES = {
+    "no query": (None, None, limits(query=""), SKIPPED, "give [memory] query"),
+    "no value": (None, None, limits(), ERROR, "returns nothing for memory.query"),
+    "a limit, no value": (None, None, limits(9), INCONCLUSIVE, "returns nothing"),
+    "nan": (5e8, math.nan, limits(), ERROR, "returns nothing"),
+    "nan before": (math.nan, 5e8, limits(), SKIPPED, "not known before"),
+    "nothing before": (0.0, 5e8, limits(), SKIPPED, "not known before"),
+    "no before": (None, 5e8, limits(), SKIPPED, "set memory.max_megabytes"),
+    "no before, at the limit": (None, 5e8, limits(500), PASSED, "500 MB"),
+    "no before, over it": (None, 5.01e8, limits(500), FAILED, "max_megabytes is 500"),
+    "at max_growth": (5e8, 1e9, limits(), PASSED, "1,000 MB, 2 times the memory before"),
+    "over max_growth": (
+        5e8,
+        1.2e9,
+        limits(),
+        FAILED,
+        "take 1,200 MB, 2.4 times the 500 MB before the load, and memory.max_growth is 2",
+    ),
+    "less than before": (5e8, 4e8, limits(), PASSED, "0.8 times"),
+    "less and too much": (5e8, 4e8, limits(300), FAILED, "max_megabytes is 300"),
+}
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "policy", "verdict", "text"),
-    [
-        pytest.param(None, None, limits(query=""), SKIPPED, "give [memory] query", id="no query"),
-        pytest.param(
-            None, None, limits(), ERROR, "returns nothing for memory.query", id="no value"
-        ),
-        pytest.param(
-            None,
-            None,
-            limits(max_megabytes=9),
-            INCONCLUSIVE,
-            "returns nothing",
-            id="a limit, no value",
-        ),
-        pytest.param(5e8, math.nan, limits(), ERROR, "returns nothing", id="nan"),
-        pytest.param(math.nan, 5e8, limits(), SKIPPED, "not known before", id="nan before"),
-        pytest.param(0.0, 5e8, limits(), SKIPPED, "not known before", id="nothing before"),
-        pytest.param(None, 5e8, limits(), SKIPPED, "set memory.max_megabytes", id="no before"),
-        pytest.param(
-            None, 5e8, limits(max_megabytes=500), PASSED, "500 MB", id="no before, at the limit"
-        ),
-        pytest.param(
-            None, 5.01e8, limits(max_megabytes=500), FAILED, "max_megabytes is 500", id="over it"
-        ),
-        pytest.param(
-            5e8, 1e9, limits(), PASSED, "1,000 MB, 2 times the memory before", id="at the growth"
-        ),
-        pytest.param(
-            5e8,
-            1.2e9,
-            limits(),
-            FAILED,
-            "take 1,200 MB, 2.4 times the 500 MB before the load, and memory.max_growth is 2",
-            id="over the growth",
-        ),
-        pytest.param(5e8, 4e8, limits(), PASSED, "0.8 times", id="less than before"),
-        pytest.param(
-            5e8, 4e8, limits(max_megabytes=300), FAILED, "max_megabytes is 300", id="and too much"
-        ),
-    ],
+    ("before", "after", "policy", "verdict", "text"), CASES.values(), ids=CASES
 )
 def test_verdicts(before, after, policy, verdict, text):
     result = judge(before, after, policy)

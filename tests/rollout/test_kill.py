@@ -1,9 +1,8 @@
-"""A run that is killed at any moment, and run again, comes to the same end.
+"""A run that is killed at any moment and run again reaches the same end.
 
-Everything that a run leaves behind outside its own memory is an effect: a line of the history, a
-file put in place, a reload that reached a replica, a version's folder. The run is killed just
-before and just after each of them, and after that has none any more: not even what it would do
-on its way out.
+An effect is anything that outlives the process: a line of the history, a replaced file, a reload
+of a replica, a version folder. The run is killed just before or just after each of its effects.
+From then on its process has no effects, not even in its `finally` clauses.
 """
 
 from __future__ import annotations
@@ -17,149 +16,150 @@ from seq2sum_serving.deployment import atomic_file
 from seq2sum_serving.deployment.errors import Exit, Failed
 from seq2sum_serving.deployment.event_log import EventLog
 from support.fake_replicas import FakeReplicas
-from support.rollout_bench import STOCK, WITH_PREVIOUS, Bench, Gates, parsed
+from support.rollout_bench import INITIAL, WITH_PREVIOUS, Bench, Gates, parse_config
 
-TORN = b'{"format":2,"kind":"vers'
-"""What is on disk of a line when the process dies in the middle of it."""
+TORN = b'{"kind":"vers'
+"""The part of a line that is on disk if the process dies while it writes it."""
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """The process has ended."""
 
 
-class Life:
-    """Of one process: it has so many effects, and then it is dead."""
+class Process:
+    """A process that dies at its n-th effect, before or after it."""
 
-    def __init__(self, effects, *, done):
+    def __init__(self, effects, *, after):
         self.left = effects
-        self.done = done
+        self.after = after
         self.dead = False
-        self.at = ""
+        self.death = ""
 
-    def effect(self, name, act, *, half=lambda: None):
-        """Does it, unless the process is dead by then."""
+    def effect(self, name, act, *, partial=lambda: None):
+        """Acts, unless the process is dead or dies now."""
         if self.dead:
             raise Killed
         self.left -= 1
         if self.left:
             return act()
-        self.dead, self.at = True, f"{'after' if self.done else 'before'} {name}"
-        if self.done:
+        self.dead, self.death = True, f"{'after' if self.after else 'before'} {name}"
+        if self.after:
             act()
         else:
-            half()
+            partial()
         raise Killed
 
 
-class Lives:
-    """Effects, put in the place of the real ones, of whichever process lives."""
+class Effects:
+    """Replaces the functions that have effects, and counts those of the current process."""
 
-    def __init__(self, monkeypatch, bench):
-        self.life = Life(0, done=True)
-        bench_file, fleet = bench.file, bench.fleet
-        add, replace, reload_one = EventLog.append, atomic_file.write, FakeReplicas.reload_one
+    def __init__(self, monkeypatch, bench, process):
+        self.process = process
+        config, replicas = bench.file, bench.replicas
+        append, write = EventLog.append, atomic_file.write
+        reload_one = FakeReplicas.reload_one
 
-        def added(history, event):
-            def torn():
+        def count_append(history, event):
+            def tear():
                 with history.path.open("ab") as file:
                     file.write(TORN)
 
-            return self.life.effect(event.kind, lambda: add(history, event), half=torn)
+            return self.process.effect(event.kind, lambda: append(history, event), partial=tear)
 
-        def replaced(path, text):
+        def count_write(path, text):
             def act():
-                if path == bench_file:
-                    fleet.check_config(parsed(text))
-                replace(path, text)
+                if path == config:
+                    replicas.check_config(parse_config(text))
+                write(path, text)
 
-            return self.life.effect(path.name, act)
+            return self.process.effect(path.name, act)
 
-        def pushed(fleet, replica, message):
-            return self.life.effect(
-                f"push to {replica.target}", lambda: reload_one(fleet, replica, message)
+        def count_reload(replicas, replica, message):
+            return self.process.effect(
+                f"reload of {replica.target}", lambda: reload_one(replicas, replica, message)
             )
 
-        monkeypatch.setattr(EventLog, "append", added)
-        monkeypatch.setattr(atomic_file, "write", replaced)
-        monkeypatch.setattr(FakeReplicas, "reload_one", pushed)
+        monkeypatch.setattr(EventLog, "append", count_append)
+        monkeypatch.setattr(atomic_file, "write", count_write)
+        monkeypatch.setattr(FakeReplicas, "reload_one", count_reload)
         for module, name in ((shutil, "copytree"), (shutil, "rmtree"), (os, "rename")):
-            self.wrap(monkeypatch, module, name)
+            self._count(monkeypatch, module, name)
 
-    def wrap(self, monkeypatch, module, name):
+    def _count(self, monkeypatch, module, name):
         real = getattr(module, name)
         monkeypatch.setattr(
-            module, name, lambda *given: self.life.effect(name, lambda: real(*given))
+            module, name, lambda *args: self.process.effect(name, lambda: real(*args))
         )
 
 
-def end(bench):
-    """Everything by which two ends can be told apart."""
+def final_state(bench):
+    """Returns everything that may differ between two runs."""
     return {
         "recorded": bench.recorded,
         "weights": bench.weights,
         "loaded": bench.loaded(),
-        "answers": [dict(sorted(one.labels["seq2sum"].items())) for one in bench.fleet.servers],
+        "labels": [
+            dict(sorted(replica.labels["seq2sum"].items())) for replica in bench.replicas.servers
+        ],
         "on disk": bench.contents(),
-        "runs": bench.outcomes(),
-        "burned": set(bench.deployment().observe().burned),
+        "runs": bench.outcomes,
+        "burned": set(bench.executor().observe().burned),
     }
 
 
-def outcome(bench, folder):
-    """What a run came to."""
+def exit_code(bench, folder):
     try:
         return bench.run(folder)
     except Failed as error:
         return error.code
 
 
+IMMORTAL = 0
 SECOND = {"config": WITH_PREVIOUS, "on_disk": (1, 2)}
 BEFORE, AFTER = False, True
 RUNS = {
-    "good, of a model that no rollout has touched": ({}, {"config": STOCK}, BEFORE),
-    "good, with a version before that goes": ({}, SECOND, BEFORE),
-    "good, and killed just after": ({}, SECOND, AFTER),
-    "bad at its files": ({"contract": "Failed"}, {}, BEFORE),
+    "good version of an unmanaged model": ({}, {"config": INITIAL}, BEFORE),
+    "good version after a previous one": ({}, SECOND, BEFORE),
+    "good version, killed after the effect": ({}, SECOND, AFTER),
+    "bad files": ({"contract": "Failed"}, {}, BEFORE),
     "bad without traffic": ({"golden": "Failed"}, {}, BEFORE),
-    "bad in the bake": ({"errors 5": "Failed"}, SECOND, BEFORE),
-    "bad in the bake, and killed just after": ({"errors 5": "Failed"}, SECOND, AFTER),
+    "bad during a step": ({"errors 5": "Failed"}, SECOND, BEFORE),
+    "bad during a step, killed after the effect": ({"errors 5": "Failed"}, SECOND, AFTER),
     "broken": ({"broken": True}, {}, BEFORE),
 }
 
 
-@pytest.mark.parametrize(("script", "how", "done"), RUNS.values(), ids=RUNS)
-def test_killed_at_any_effect_and_run_again_it_comes_to_the_same_end(
-    tmp_path, monkeypatch, script, how, done
+@pytest.mark.parametrize(("script", "options", "after"), RUNS.values(), ids=RUNS)
+def test_killed_run_reaches_the_same_end_when_it_is_run_again(
+    tmp_path, monkeypatch, script, options, after
 ):
-    wanted = None
-    for effects in itertools.chain([0], itertools.count(1)):
+    expected = None
+    for effects in itertools.chain([IMMORTAL], itertools.count(1)):
         with monkeypatch.context() as patch:
-            bench = Bench(tmp_path / str(effects), patch, gates=Gates(**script), **how)
+            bench = Bench(tmp_path / str(effects), patch, gates=Gates(**script), **options)
             if "broken" in script:
-                bench.fleet.broken.add(2)
+                bench.replicas.broken.add(2)
             folder = bench.export(9)
-            lives = Lives(patch, bench)
-            lives.life = Life(effects, done=done)
+            killed = Process(effects, after=after)
+            replaced = Effects(patch, bench, killed)
             try:
-                code = outcome(bench, folder)
+                code = exit_code(bench, folder)
             except Killed:
                 code = None
-            killed = lives.life
-            lives.life = Life(0, done=True)
-            if effects % 2:  # servers go on, or the next process is at once there
-                bench.fleet.settle()
-            if code is None and not bench.outcomes():
-                code = outcome(bench, folder)
-            found = (code, end(bench))
-            if effects == 0:
-                wanted = found
+            replaced.process = Process(IMMORTAL, after=True)
+            if effects % 2:  # every other time, servers act before the next process starts
+                bench.replicas.settle()
+            if code is None and not bench.outcomes:
+                code = exit_code(bench, folder)
+            found = (code, final_state(bench))
+            if effects == IMMORTAL:
+                expected = found
                 continue
             if not killed.dead:
                 break
-        over = killed.at == "after run ended"  # there was nothing left to do but to say so
-        assert found[1] == wanted[1], killed.at
-        assert found[0] == wanted[0] or over, killed.at
+        complete = killed.death == "after run ended"  # only the exit code was missing
+        assert found[1] == expected[1], killed.death
+        assert found[0] == expected[0] or complete, killed.death
     assert effects > 10
-    good = not script
-    assert wanted[0] is (Exit.DONE if good else Exit.FAILED)
-    assert found == wanted
+    assert expected[0] is (Exit.FAILED if script else Exit.DONE)
+    assert found == expected

@@ -1,4 +1,4 @@
-"""From every place that can be reached there is a way, or a refusal that says why."""
+"""Plans from reachable states: safe steps, or a refusal with its reason."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from seq2sum_serving.deployment.state import Desired
 from seq2sum_serving.rollout import transitions
 from seq2sum_serving.rollout.planner import (
     AwaitAvailable,
-    AwaitGone,
     AwaitLabels,
-    Push,
+    AwaitUnloaded,
+    ReloadConfig,
     Settle,
-    Write,
+    WriteConfig,
     plan,
 )
 from support.situations import current, recorded
 
 
 def write(versions, **labels):
-    return Write(recorded(versions, **labels))
+    return WriteConfig(recorded(versions, **labels))
 
 
 ONE = {"stable": 1, "canary": 1}
 
-WAYS = {
-    "nothing to do": (current("1", "1A", "1A", **ONE), transitions.adopt, []),
-    "the version that serves is adopted": (
+PLANS = {
+    "adopt a managed model": (current("1", "1A", "1A", **ONE), transitions.adopt, []),
+    "adopt the serving version": (
         current(None, "1A", on_disk="1"),
         transitions.adopt,
         [write("1"), write("1", **ONE), AwaitLabels(ONE)],
     ),
-    "of all versions the newest is adopted, and the others go": (
+    "adopt the newest of all versions and unload the others": (
         current("all", "1A 2A", on_disk="1 2"),
         transitions.adopt,
         [
@@ -40,27 +40,27 @@ WAYS = {
             AwaitLabels({"stable": 2, "canary": 2}),
             Settle(),
             write("2", stable=2, canary=2),
-            AwaitGone((1,)),
+            AwaitUnloaded((1,)),
         ],
     ),
-    "a version is loaded beside": (
+    "load a version": (
         current("1", "1A", "1A", **ONE),
-        lambda now: transitions.beside(now, 2),
+        lambda now: transitions.load(now, 2),
         [write("1 2", **ONE), AwaitAvailable((2,))],
     ),
-    "and waited for where a killed run had asked for it": (
+    "resume an interrupted load": (
         current("1 2", "1A 2L", "1A 2A", **ONE),
-        lambda now: transitions.beside(now, 2),
-        [Push(), AwaitAvailable((2,))],
+        lambda now: transitions.load(now, 2),
+        [ReloadConfig(), AwaitAvailable((2,))],
     ),
-    "a trial of what is loaded only moves the label": (
+    "canary of a loaded version moves the label": (
         current("1 2", "1A 2A", "1A 2A", **ONE),
-        lambda now: transitions.canary(now, 2),
+        lambda now: transitions.start_canary(now, 2),
         [write("1 2", stable=1, canary=2), AwaitLabels({"stable": 1, "canary": 2})],
     ),
-    "a trial of what is not loaded loads it first": (
+    "canary of another version loads it first": (
         current("1", "1A", **ONE),
-        lambda now: transitions.canary(now, 2),
+        lambda now: transitions.start_canary(now, 2),
         [
             write("1 2", **ONE),
             AwaitAvailable((2,)),
@@ -68,12 +68,12 @@ WAYS = {
             AwaitLabels({"stable": 1, "canary": 2}),
         ],
     ),
-    "a trial under way is left as it is": (
+    "canary of the canary changes nothing": (
         current("1 2", "1A 2A", stable=1, canary=2),
-        lambda now: transitions.canary(now, 2),
+        lambda now: transitions.start_canary(now, 2),
         [],
     ),
-    "to promote keeps the one before, and lets the one before that go": (
+    "promote keeps the former stable version and unloads the previous one": (
         current("1 2 3", "1A 2A 3A", stable=2, canary=3, previous=1),
         lambda now: transitions.promote(now, 3),
         [
@@ -81,50 +81,50 @@ WAYS = {
             AwaitLabels({"stable": 3, "canary": 3, "previous": 2}),
             Settle(),
             write("2 3", stable=3, canary=3, previous=2),
-            AwaitGone((1,)),
+            AwaitUnloaded((1,)),
         ],
     ),
-    "a promotion that was killed after its labels goes on": (
+    "resume a promotion after its labels moved": (
         current("1 2 3", "1A 2A 3A", stable=3, canary=3, previous=2),
         lambda now: transitions.promote(now, 3),
-        [Settle(), write("2 3", stable=3, canary=3, previous=2), AwaitGone((1,))],
+        [Settle(), write("2 3", stable=3, canary=3, previous=2), AwaitUnloaded((1,))],
     ),
-    "a promotion that is done stays done": (
+    "promote the stable version": (
         current("2 3", "1E 2A 3A", stable=3, canary=3, previous=2),
         lambda now: transitions.promote(now, 3),
         [],
     ),
-    "the first version of all": (
+    "promote the first version": (
         current("", "", on_disk="1"),
         lambda now: transitions.promote(now, 1),
         [write("1"), AwaitAvailable((1,)), write("1", **ONE), AwaitLabels(ONE)],
     ),
-    "a rollback of a trial moves labels and loads nothing": (
+    "rollback of a canary moves only labels": (
         current("1 2", "1A 2A", stable=1, canary=2),
         transitions.rollback,
         [write("1 2", **ONE), AwaitLabels(ONE)],
     ),
-    "a rollback to the version before, too": (
+    "rollback to the previous version moves only labels": (
         current("1 2", "1A 2A", stable=2, canary=2, previous=1),
         transitions.rollback,
         [write("1 2", **ONE), AwaitLabels(ONE)],
     ),
-    "a rollback goes on without a replica that is down": (
+    "rollback skips a replica that is down": (
         current("1 2", "1A 2A", down=1, stable=1, canary=2),
         transitions.rollback,
         [write("1 2", **ONE), AwaitLabels(ONE)],
     ),
-    "to retire waits for calls with old labels, and for the version to be gone": (
+    "retire settles before it unloads": (
         current("1 2", "1A 2A", **ONE),
         lambda now: transitions.retire(now, 2),
-        [Settle(), write("1", **ONE), AwaitGone((2,))],
+        [Settle(), write("1", **ONE), AwaitUnloaded((2,))],
     ),
-    "what failed to load leaves the list": (
+    "retire a version that failed to load": (
         current("1 2", "1A 2F", **ONE),
         lambda now: transitions.retire(now, 2),
-        [write("1", **ONE), AwaitGone((2,))],
+        [write("1", **ONE), AwaitUnloaded((2,))],
     ),
-    "to retire the version before gives its label up": (
+    "retire the previous version removes its label": (
         current("1 2", "1A 2A", stable=2, canary=2, previous=1),
         lambda now: transitions.retire(now, 1),
         [
@@ -132,35 +132,35 @@ WAYS = {
             AwaitLabels({"stable": 2, "canary": 2}),
             Settle(),
             write("2", stable=2, canary=2),
-            AwaitGone((1,)),
+            AwaitUnloaded((1,)),
         ],
     ),
-    "labels of others stay, and so do their versions": (
+    "keep labels that rollouts do not own, and their versions": (
         current("1 2", "1A 2A 3E", stable=2, canary=2, theirs=1),
-        lambda now: transitions.beside(now, 3),
+        lambda now: transitions.load(now, 3),
         [write("1 2 3", stable=2, canary=2, theirs=1), AwaitAvailable((3,))],
     ),
-    "a replica that lost a version is told again": (
+    "reload a replica that lacks a version": (
         current("1 2", "1A 2A", "1A", stable=1, canary=2),
         lambda now: Desired(now.aspired, now.recorded.labels),
-        [Push(), AwaitAvailable((2,))],
+        [ReloadConfig(), AwaitAvailable((2,))],
     ),
-    "a replica whose label drifted is told again": (
+    "reload a replica whose label drifted": (
         current("1 2", "1A 2A", answering={"stable": 2, "canary": 2}, stable=1, canary=2),
         lambda now: Desired(now.aspired, now.recorded.labels),
-        [Push(), AwaitLabels({"stable": 1, "canary": 2})],
+        [ReloadConfig(), AwaitLabels({"stable": 1, "canary": 2})],
     ),
-    "a replica that was not told yet to let a version go is told": (
+    "reload a replica that still serves an unlisted version": (
         current("1", "1A 2A", "1A 2E", **ONE),
         lambda now: transitions.retire(now, 2),
-        [Push(), AwaitGone((2,))],
+        [ReloadConfig(), AwaitUnloaded((2,))],
     ),
-    "a version whose folder is gone serves on": (
+    "adopt a version without its folder": (
         current("1", "1A", on_disk="", **ONE),
         transitions.adopt,
         [],
     ),
-    "where the server fell back, a version that loads takes over without it": (
+    "promote past a fallback drops the version it fell back to": (
         current(None, "1A 2F", on_disk="1 2 3"),
         lambda now: transitions.promote(now, 3),
         [
@@ -168,39 +168,40 @@ WAYS = {
             AwaitAvailable((3,)),
             write("3", stable=3, canary=3),
             AwaitLabels({"stable": 3, "canary": 3}),
-            AwaitGone((1,)),
+            AwaitUnloaded((1,)),
         ],
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("now", "verb", "steps"), WAYS.values(), ids=WAYS)
-def test_there_is_a_way(now, verb, steps):
-    assert list(plan(now, verb(now), down_too=verb is transitions.rollback)) == steps
+@pytest.mark.parametrize(("now", "transition", "steps"), PLANS.values(), ids=PLANS)
+def test_plan_returns_safe_steps(now, transition, steps):
+    found = plan(now, transition(now), allow_down_replicas=transition is transitions.rollback)
+    assert list(found) == steps
 
 
 REFUSALS = {
     "a version that is not on disk": (
         current("1", "1A", on_disk="1", **ONE),
-        lambda now: transitions.beside(now, 9),
-        "version 9 is not on disk (there: 1). Put it there whole with `publish DIR`",
+        lambda now: transitions.load(now, 9),
+        "version 9 is not on disk (on disk: 1): add it with `publish DIR`",
     ),
     "a version that failed on a replica": (
         current("1 2", "1A 2A", "1A 2F", **ONE),
-        lambda now: transitions.beside(now, 2),
-        "version 2 could not be loaded by r1:1: NOT_FOUND no bundle. A server does not try",
+        lambda now: transitions.load(now, 2),
+        "version 2 could not be loaded by r1:1: NOT_FOUND no bundle. A server does not load",
     ),
-    "a number that failed before": (
+    "a burned version": (
         current("1", "1A", burned={2: "failed on Monday: golden"}, **ONE),
-        lambda now: transitions.beside(now, 2),
+        lambda now: transitions.load(now, 2),
         (
-            "version 2 failed on Monday: golden. A number is never used again: publish what is "
-            "mended as version 5"
+            "version 2 failed on Monday: golden. Version numbers are never reused: publish the "
+            "fixed model as version 5"
         ),
     ),
     "a replica that is down": (
         current("1", "1A", down=1, **ONE),
-        lambda now: transitions.beside(now, 2),
+        lambda now: transitions.load(now, 2),
         "a replica does not answer (down0:1: UNAVAILABLE gone)",
     ),
     "a rollback with every replica down": (
@@ -208,64 +209,65 @@ REFUSALS = {
         transitions.rollback,
         "a replica does not answer",
     ),
-    "no replica at all": (current("1", **ONE), transitions.adopt, "no replica is known"),
-    "a second trial": (
+    "without replicas": (current("1", **ONE), transitions.adopt, "no replicas: name the servers"),
+    "a second canary": (
         current("1 2", "1A 2A", stable=1, canary=2),
-        lambda now: transitions.canary(now, 3),
-        "version 2 is on trial. End that first: `promote 2` or `rollback`",
+        lambda now: transitions.start_canary(now, 3),
+        "version 2 is the canary: end it first with `promote 2` or `rollback`",
     ),
-    "to promote past a trial": (
+    "promote another version than the canary": (
         current("1 2", "1A 2A", stable=1, canary=2),
         lambda now: transitions.promote(now, 3),
-        "version 2 is on trial",
+        "version 2 is the canary",
     ),
-    "a trial of what is stable": (
+    "canary of the stable version": (
         current("1", "1A", **ONE),
-        lambda now: transitions.canary(now, 1),
-        "version 1 is stable already",
+        lambda now: transitions.start_canary(now, 1),
+        "version 1 is already stable",
     ),
-    "to retire what is stable": (
+    "retire the stable version": (
         current("1 2", "1A 2A", stable=2, canary=2, previous=1),
         lambda now: transitions.retire(now, 2),
-        "version 2 is stable: promote another one first",
+        "version 2 is stable: promote another version first",
     ),
-    "to retire what is on trial": (
+    "retire the canary": (
         current("1 2", "1A 2A", stable=1, canary=2),
         lambda now: transitions.retire(now, 2),
-        "version 2 is on trial",
+        "version 2 is the canary",
     ),
-    "to retire what others point at": (
+    "retire a version with a label that rollouts do not own": (
         current("1 2", "1A 2A", stable=2, canary=2, theirs=1),
         lambda now: transitions.retire(now, 1),
         "label 'theirs' points at version 1",
     ),
-    "a rollback with nothing to go back to": (
+    "rollback without canary and previous version": (
         current("1", "1A", **ONE),
         transitions.rollback,
-        "there is nothing to go back to",
+        "nothing to roll back",
     ),
-    "to adopt where nothing serves yet": (
+    "adopt before a version is AVAILABLE": (
         current(None, "1L", on_disk="1"),
         transitions.adopt,
-        "no version serves on every replica yet",
+        "no version is AVAILABLE on every replica yet",
     ),
-    "to adopt where the newest failed": (
+    "adopt after the newest version failed": (
         current(None, "1A 2F", on_disk="1 2"),
         transitions.adopt,
         "version 2 could not be loaded by r0:1: NOT_FOUND no bundle. Publish a version that loads",
     ),
-    "to take up again what a server was told to leave": (
+    "promote a version that a server fell back to": (
         current("2", "1A 2L", on_disk="1 2"),
         lambda now: transitions.promote(now, 1),
         (
-            "version 1 serves on r0:1 only because what should follow it (version 2 is wanted) is "
-            "not AVAILABLE, and a server never takes up again what it was told to leave"
+            "version 1 still serves on r0:1 only because its successor (version 2 is aspired) is "
+            "not AVAILABLE, and a server never aspires again to a version that it was asked to "
+            "unload"
         ),
     ),
-    "to take up again what is just being left": (
+    "load a version that is being unloaded": (
         current("2", "1A 2A", stable=2, canary=2),
-        lambda now: transitions.beside(now, 1),
-        "version 1 is just being unloaded by r0:1",
+        lambda now: transitions.load(now, 1),
+        "version 1 is being unloaded by r0:1",
     ),
     "a label without its version": (
         current("1", "1A", **ONE),
@@ -275,8 +277,8 @@ REFUSALS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("now", "verb", "said"), REFUSALS.values(), ids=REFUSALS)
-def test_there_is_none_and_it_says_why(now, verb, said):
+@pytest.mark.parametrize(("now", "transition", "message"), REFUSALS.values(), ids=REFUSALS)
+def test_plan_refuses_unsafe_changes(now, transition, message):
     with pytest.raises(Refused) as refusal:
-        plan(now, verb(now), down_too=verb is transitions.rollback)
-    assert said in str(refusal.value)
+        plan(now, transition(now), allow_down_replicas=transition is transitions.rollback)
+    assert message in str(refusal.value)

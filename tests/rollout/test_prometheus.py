@@ -83,43 +83,33 @@ def test_address_may_have_a_prefix_and_a_trailing_slash():
     assert queries == [("/metrics/api/v1/query", "up")]
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "expected"),
-    [
-        pytest.param(
-            400,
-            {"status": "error", "errorType": "bad_data", "error": "1:4: parse\nerror"},
-            "refuses the query: 1:4: parse error, for up",
-            id="invalid query",
-        ),
-        pytest.param(
-            503,
-            {"status": "error", "errorType": "timeout"},
-            "refuses the query: timeout",
-            id="timeout",
-        ),
-        pytest.param(
-            404, b"<html>no</html>", "replies with HTTP 404 Not Found: check that", id="404"
-        ),
-        pytest.param(502, b"", "HTTP 502 Bad Gateway", id="a proxy"),
-        pytest.param(500, b"[]", "HTTP 500", id="other JSON"),
-        pytest.param(200, b"<html>hello</html>", "does not reply as Prometheus does", id="a page"),
-        pytest.param(200, b"\xff\xfe\x00", "does not reply as Prometheus does", id="bytes"),
-        pytest.param(200, [1], "does not reply as Prometheus does", id="a list"),
-        pytest.param(200, {"status": "success"}, "does not reply as Prometheus does", id="no data"),
-        pytest.param(200, vector("many"), "does not reply as Prometheus does", id="no number"),
-        pytest.param(200, b" " * (2 << 20), "larger than 1,048,576 bytes", id="too large"),
-        pytest.param(
-            200, vector("1", "2"), "returns 2 series, not one number: use sum(...)", id="series"
-        ),
-        pytest.param(
-            200,
-            {"status": "success", "data": {"resultType": "matrix", "result": []}},
-            "returns a matrix, not a number",
-            id="a matrix",
-        ),
-    ],
-)
+NOT_PROMETHEUS = "does not reply as Prometheus does"
+REPLIES = {
+    "invalid query": (
+        400,
+        {"status": "error", "errorType": "bad_data", "error": "1:4: parse\nerror"},
+        "refuses the query: 1:4: parse error, for up",
+    ),
+    "timeout": (503, {"status": "error", "errorType": "timeout"}, "refuses the query: timeout"),
+    "404": (404, b"<html>no</html>", "replies with HTTP 404 Not Found: check that"),
+    "a proxy": (502, b"", "HTTP 502 Bad Gateway"),
+    "other JSON": (500, b"[]", "HTTP 500"),
+    "a page": (200, b"<html>hello</html>", NOT_PROMETHEUS),
+    "bytes": (200, b"\xff\xfe\x00", NOT_PROMETHEUS),
+    "a list": (200, [1], NOT_PROMETHEUS),
+    "no data": (200, {"status": "success"}, NOT_PROMETHEUS),
+    "not a number": (200, vector("many"), NOT_PROMETHEUS),
+    "too large": (200, b" " * (2 << 20), "larger than 1,048,576 bytes"),
+    "two series": (200, vector("1", "2"), "returns 2 series, not one number: use sum(...)"),
+    "a matrix": (
+        200,
+        {"status": "success", "data": {"resultType": "matrix", "result": []}},
+        "returns a matrix, not a number",
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "expected"), REPLIES.values(), ids=REPLIES)
 def test_other_replies_are_errors_with_advice(status, body, expected):
     with replying(lambda _: (status, body)) as (url, _), pytest.raises(QueryFailed) as caught:
         Prometheus(url).value("up")

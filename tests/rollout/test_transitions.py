@@ -1,4 +1,4 @@
-"""What a verb wants, from wherever things are: versions and labels."""
+"""The desired versions and labels of each command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TWO = {"stable": 2, "canary": 2, "previous": 1}
 
 
 @pytest.mark.parametrize(
-    ("now", "whether"),
+    ("now", "expected"),
     [
         (current("1", "1A", **ONE), True),
         (current("1 2", "1A 2A", stable=1, canary=2), True),
@@ -20,72 +20,72 @@ TWO = {"stable": 2, "canary": 2, "previous": 1}
         (current("all", "1A", **ONE), False),
     ],
 )
-def test_a_model_is_taken_over_when_it_is_as_rollouts_leave_it(now, whether):
-    assert transitions.adopted(now) is whether
+def test_is_adopted_requires_a_specific_policy_and_both_labels(now, expected):
+    assert transitions.is_adopted(now) is expected
 
 
-WANTS = {
-    "the newest that serves everywhere is adopted": (
+TRANSITIONS = {
+    "adopt the newest version that is AVAILABLE everywhere": (
         current("all", "1A 2A 3L", "1A 2A", on_disk="1 2 3"),
         transitions.adopt,
         ({2}, {"stable": 2, "canary": 2}),
     ),
-    "one that is stable stays so, and its trial goes on": (
+    "adopt keeps stable and canary": (
         current("1 2 3", "1A 2A 3A", stable=2, canary=3, previous=1),
         transitions.adopt,
         ({1, 2, 3}, {"stable": 2, "canary": 3, "previous": 1}),
     ),
-    "a label that only stable and canary are missing beside is kept": (
+    "adopt keeps labels that rollouts do not own": (
         current("1", "1A", theirs=1),
         transitions.adopt,
         ({1}, {**ONE, "theirs": 1}),
     ),
-    "what is loaded beside has no label": (
+    "load sets no label": (
         current("1", "1A", **ONE),
-        lambda now: transitions.beside(now, 2),
+        lambda now: transitions.load(now, 2),
         ({1, 2}, ONE),
     ),
-    "to promote what is stable changes nothing": (
+    "promote the stable version changes nothing": (
         current("1 2", "1A 2A", **TWO),
         lambda now: transitions.promote(now, 2),
         ({1, 2}, TWO),
     ),
-    "the first version has none before it": (
+    "promote the first version sets no previous": (
         current("", "", on_disk="1"),
         lambda now: transitions.promote(now, 1),
         ({1}, ONE),
     ),
-    "what serves before the first rollout is kept": (
+    "first promotion keeps the serving version": (
         current("all", "1A 2L", on_disk="1 2"),
         lambda now: transitions.promote(now, 2),
         ({1, 2}, TWO),
     ),
-    "unless the server was told to leave it": (
+    "first promotion drops a version that a server fell back to": (
         current(None, "1A 2L", on_disk="1 2"),
         lambda now: transitions.promote(now, 2),
         ({2}, {"stable": 2, "canary": 2}),
     ),
-    "what a rollback leaves stays loaded": (
+    "rollback keeps the rolled back version loaded": (
         current("1 2", "1A 2A", **TWO),
         transitions.rollback,
         ({1, 2}, ONE),
     ),
-    "unless it does not serve everywhere": (
+    "rollback drops a version that is not AVAILABLE everywhere": (
         current("1 2", "1A 2A", "1A 2F", stable=1, canary=2),
         transitions.rollback,
         ({1}, ONE),
     ),
-    "the end of a trial leaves the version before where it is": (
+    "rollback of a canary keeps the previous version": (
         current("1 2 3", "1A 2A 3A", stable=2, canary=3, previous=1),
         transitions.rollback,
         ({1, 2, 3}, TWO),
     ),
-    "what is retired loses its label": (
+    "retire removes the label": (
         current("1 2", "1A 2A", **TWO),
         lambda now: transitions.retire(now, 1),
         ({2}, {"stable": 2, "canary": 2}),
     ),
-    "what is loaded besides stays when another is retired": (
+    "retire keeps other loaded versions": (
         current("1 2 3", "1A 2A 3A", **ONE),
         lambda now: transitions.retire(now, 3),
         ({1, 2}, ONE),
@@ -93,7 +93,7 @@ WANTS = {
 }
 
 
-@pytest.mark.parametrize(("now", "verb", "wanted"), WANTS.values(), ids=WANTS)
-def test_a_verb_wants(now, verb, wanted):
-    found = verb(now)
-    assert (set(found.versions), dict(found.labels)) == wanted
+@pytest.mark.parametrize(("now", "transition", "desired"), TRANSITIONS.values(), ids=TRANSITIONS)
+def test_transition_returns_versions_and_labels(now, transition, desired):
+    found = transition(now)
+    assert (set(found.versions), dict(found.labels)) == desired

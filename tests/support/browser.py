@@ -1,6 +1,6 @@
-"""A real browser for tests of the page: Chromium, driven over a pipe by its own protocol.
+"""Chromium, controlled over a pipe by the DevTools protocol, for tests of the page.
 
-No driver program and no further package: commands are JSON texts that end with a zero byte.
+It needs no driver program or package: commands are JSON texts that end with a zero byte.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from support import system
 
 EXECUTABLE = system.program("chromium")
 
-SECONDS_TO_ANSWER = 60
+REPLY_SECONDS = 60
 
-# Chromium reads commands from file descriptor 3 and answers on 4.
+# Chromium reads commands from file descriptor 3 and writes replies to 4.
 _START = "import os,sys; os.dup2(int(sys.argv[1]),3); os.dup2(int(sys.argv[2]),4); "
 _START += "os.execv(sys.argv[3], sys.argv[3:])"
 _FLAGS = (
@@ -43,29 +43,29 @@ class Browser:
 
     def __init__(self, folder: Path) -> None:
         assert EXECUTABLE
-        # Above 4, so that moving one does not overwrite the other.
-        theirs_in, self._out = _pipe()
-        self._in, theirs_out = _pipe()
+        # Above 4, so that moving one descriptor does not overwrite another.
+        commands, self._out = _pipe()
+        self._in, responses = _pipe()
         with (folder / "browser.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-c", _START, str(theirs_in), str(theirs_out)),
+                    *(sys.executable, "-c", _START, str(commands), str(responses)),
                     *(str(EXECUTABLE), *_FLAGS, f"--user-data-dir={folder / 'profile'}"),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(theirs_in, theirs_out),
-                # What the desktop would tell a browser is none of a test's business.
+                pass_fds=(commands, responses),
+                # Without the settings of the user's desktop.
                 env={**os.environ, "HOME": str(folder), "DBUS_SESSION_BUS_ADDRESS": "disabled:"},
             )
-        os.close(theirs_in)
-        os.close(theirs_out)
+        os.close(commands)
+        os.close(responses)
         self._number = 0
         self._unread = b""
         self._session: str | None = None
         self.messages: list[dict[str, Any]] = []
-        """What the page's console and the browser had to say."""
+        """Log entries and exceptions of the page."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
             "sessionId"
@@ -74,7 +74,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def open(self, url: str, *, width: int = 1100, height: int = 900, dark: bool = False) -> None:
-        """Shows a page and waits until it is there; its script may still be at work."""
+        """Opens a page and waits until it is loaded; its script may still be running."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -90,21 +90,21 @@ class Browser:
         self.wait_for("location.protocol != 'about:' && document.readyState == 'complete'")
 
     def run(self, script: str) -> Any:
-        """The value of an expression in the page."""
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"].get("value")
+        """Evaluates an expression in the page."""
+        reply = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in reply, reply["exceptionDetails"]
+        return reply["result"].get("value")
 
     def wait_for(self, condition: str) -> Any:
-        """Waits until an expression in the page has a value that counts as true; gives it back."""
-        deadline = time.monotonic() + SECONDS_TO_ANSWER
+        """Waits until an expression in the page is truthy; returns its value."""
+        deadline = time.monotonic() + REPLY_SECONDS
         while not (value := self.run(condition)):
-            assert time.monotonic() < deadline, f"never: {condition}\n{self.messages}"
+            assert time.monotonic() < deadline, f"timeout: {condition}\n{self.messages}"
             time.sleep(0.05)
         return value
 
     def type(self, text: str) -> None:
-        """Types into whatever has the focus."""
+        """Types into the element with the focus."""
         self.call("Input.insertText", text=text)
 
     def press(self, key: str) -> None:
@@ -121,7 +121,7 @@ class Browser:
             )
 
     def go_offline(self, *, offline: bool = True) -> None:
-        """Cuts the page off from the network, or puts it back on."""
+        """Disconnects the page from the network, or reconnects it."""
         self.call(
             "Network.emulateNetworkConditions",
             offline=offline,
@@ -131,12 +131,12 @@ class Browser:
         )
 
     def screenshot(self, path: Path) -> None:
-        """Saves what the page shows, all of it."""
+        """Saves a picture of the whole page."""
         picture = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(picture))
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Sends one command of the protocol and gives back its result."""
+        """Sends one command of the protocol; returns its result."""
         self._number += 1
         command = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -163,14 +163,14 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._unread:
-            ready, _, _ = select.select([self._in], [], [], SECONDS_TO_ANSWER)
+            ready, _, _ = select.select([self._in], [], [], REPLY_SECONDS)
             piece = os.read(self._in, 1 << 20) if ready else b""
-            assert piece, "the browser does not answer"
+            assert piece, "the browser does not reply"
             self._unread += piece
         text, self._unread = self._unread.split(b"\0", 1)
         return json.loads(text)
 
 
 def _pipe() -> list[int]:
-    """A pipe's ends for reading and writing, both numbered above those that Chromium uses."""
+    """Opens a pipe with descriptors above those that Chromium uses."""
     return [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 5) if end < 5 else end for end in os.pipe()]

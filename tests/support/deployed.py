@@ -1,4 +1,4 @@
-"""A model on servers of a test's own, with its file of record, and the tool that rolls it out."""
+"""A model on real servers of one test, with its model config file and the rollout commands."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ FLAGS = (
     "--num_load_threads=1",
     "--allow_version_labels_for_unavailable_models=true",
 )
-"""Those that rollouts want."""
+"""Flags that rollouts require."""
 POLLING = "--model_config_file_poll_wait_seconds=1"
 
 RELOAD = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
-LONGEST = 90
-"""Seconds that anything may take here that comes about by itself, on a busy machine."""
+TIMEOUT = 90
+"""Seconds to wait for anything on a busy machine."""
 
 QUICK = """
 [latency]
@@ -56,12 +56,12 @@ steps = [10, 50]
 bake = 1
 settle = 0.2
 """
-"""A policy for runs of seconds, on a machine that has other things to do."""
+"""A policy for short runs on a busy machine."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a command of the tool came to."""
+class CommandResult:
+    """The result of a command."""
 
     code: int
     out: str
@@ -69,18 +69,18 @@ class Told:
 
     @property
     def json(self):
-        """Of a command with `--json`."""
+        """The output of a command with `--json`."""
         [line] = self.out.splitlines()
         return json.loads(line)
 
     @property
-    def words(self) -> str:
-        """All that it said, in one line: for texts that may be broken anywhere."""
+    def text(self) -> str:
+        """Output and errors in one line, for texts that may be wrapped anywhere."""
         return " ".join(f"{self.out} {self.errors}".split())
 
 
 class Deployed:
-    """The model's base path, models.config, and servers that read it."""
+    """A base path with versions, `models.config`, and servers that read it."""
 
     def __init__(self, folder: Path, good: Path, *, entry: str = "") -> None:
         self.folder = folder
@@ -101,34 +101,34 @@ class Deployed:
         for server in self.servers:
             server.stop()
 
-    def text(self, entry: str = "", *, beside: str = "") -> str:
-        """A configuration: more lines of the model's entry, and what is beside it."""
+    def text(self, entry: str = "", *, other: str = "") -> str:
+        """Returns a model config with more lines in the model's entry, and other entries."""
         model = f'name: "seq2sum"\n    base_path: "{self.base}"\n    model_platform: "tensorflow"'
         return (
-            "# the file of record\nmodel_config_list {\n"
-            f"  config {{\n    {model}\n    {entry}\n  }}\n  {beside}\n}}\n"
+            "# models of the test\nmodel_config_list {\n"
+            f"  config {{\n    {model}\n    {entry}\n  }}\n  {other}\n}}\n"
         )
 
     def edit(self, text: str) -> None:
-        """Writes the file of record by hand, in one go."""
+        """Replaces the model config file."""
         staged = self.config.with_name("staged")
         staged.write_text(text)
         staged.replace(self.config)
 
-    def put(self, source: Path, number: int) -> None:
-        """Copies a version to the base path by hand, in one go."""
+    def copy_version(self, source: Path, number: int) -> None:
+        """Copies a version to the base path, without a command."""
         shutil.copytree(source, self.base / "staged")
         (self.base / "staged").rename(self.base / str(number))
 
     def files(self) -> dict[Path, bytes]:
-        """What says which versions serve, and what was done; empty where there is no file."""
+        """Returns the model config file, the weights and the history; empty if missing."""
         return {
             path: path.read_bytes() if path.exists() else b""
             for path in (self.config, self.traffic, self.history)
         }
 
     def restore(self, files: dict[Path, bytes]) -> None:
-        """Puts files back after a test that failed, so that the next one starts as it did."""
+        """Restores files after a failed test, so that the next test starts from the same state."""
         for path, content in files.items():
             if content:
                 path.write_bytes(content)
@@ -138,10 +138,10 @@ class Deployed:
             if server.process.poll() is None:
                 reload(server, files[self.config].decode())
 
-    def start(self, *flags: str, wait: bool = True, **how: object) -> servers.Server:
-        """One more server, or one that was there on its old port."""
+    def start(self, *flags: str, wait: bool = True, **options: object) -> servers.Server:
+        """Starts another server, or one on the port of a stopped server."""
         server = servers.Server.launch(
-            None, self.folder, config=self.config, flags=[*FLAGS, *flags], forked=True, **how
+            None, self.folder, config=self.config, flags=[*FLAGS, *flags], forked=True, **options
         )
         self.servers.append(server)
         return server.wait_until_open() if wait else server
@@ -151,35 +151,35 @@ class Deployed:
         return ",".join(server.target for server in self.servers)
 
     def line(self, *arguments: str | Path, targets: str | None = None) -> list[str]:
-        """The arguments of a command of the tool."""
-        verb, *more = map(str, arguments)
-        where = ["--config", self.config, "--targets", targets or self.targets]
-        return [verb, *map(str, where), "--policy", str(self.policy), *more]
+        """Returns the arguments of a command."""
+        command, *others = map(str, arguments)
+        deployment = ["--config", self.config, "--targets", targets or self.targets]
+        return [command, *map(str, deployment), "--policy", str(self.policy), *others]
 
-    def roll(self, *arguments: str | Path, targets: str | None = None) -> Told:
-        """Runs a command of the tool to its end, in this process."""
+    def rollout(self, *arguments: str | Path, targets: str | None = None) -> CommandResult:
+        """Runs a command in this process."""
         out, errors = io.StringIO(), io.StringIO()
-        patient = mock.patch.object(replicas, "CALL_SECONDS", LONGEST)
-        with patient, contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        timeout = mock.patch.object(replicas, "CALL_SECONDS", TIMEOUT)
+        with timeout, contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
             try:
                 code = cli.main(self.line(*arguments, targets=targets))
-            except SystemExit as ended:  # argparse has told what is wrong
-                code = int(str(ended.code))
-        return Told(code, out.getvalue(), errors.getvalue())
+            except SystemExit as exit_:  # of argparse
+                code = int(str(exit_.code))
+        return CommandResult(code, out.getvalue(), errors.getvalue())
 
-    def rolling(self, *arguments: str | Path, most_bytes: int = -1) -> subprocess.Popen[str]:
-        """Starts a command of the tool as another operator would.
+    def start_rollout(self, *arguments: str | Path, max_bytes: int = -1) -> subprocess.Popen[str]:
+        """Starts a command in another process.
 
         Args:
-            arguments: Of the command.
-            most_bytes: What files may grow to, as on a disk that is full then; -1 for no limit.
+            arguments: Arguments of the command.
+            max_bytes: Maximum size of a file, to imitate a full disk; -1 for no limit.
         """
         program = (
             "import resource, sys\n"
-            f"limits = ({most_bytes}, resource.getrlimit(resource.RLIMIT_FSIZE)[1])\n"
+            f"limits = ({max_bytes}, resource.getrlimit(resource.RLIMIT_FSIZE)[1])\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, limits)\n"
-            f"import {replicas.__name__} as fleet\n"
-            f"fleet.CALL_SECONDS = {LONGEST}\n"
+            f"import {replicas.__name__} as replicas\n"
+            f"replicas.CALL_SECONDS = {TIMEOUT}\n"
             f"from {cli.__name__} import main\n"
             "sys.exit(main())"
         )
@@ -191,21 +191,21 @@ class Deployed:
         )
 
     def status(self, targets: str | None = None):
-        """As the tool sees it."""
-        return self.roll("status", "--json", targets=targets).json
+        """Returns the output of `status --json`."""
+        return self.rollout("status", "--json", targets=targets).json
 
-    def events(self, what: str = "") -> list[dict]:
-        """The history; of one kind or of all."""
+    def events(self, kind: str = "") -> list[dict]:
+        """Returns the events of the history, of one kind or of all."""
         lines = self.history.read_text().splitlines() if self.history.exists() else []
-        found = map(json.loads, lines)
-        return [event for event in found if what in ("", event["kind"])]
+        events = map(json.loads, lines)
+        return [event for event in events if kind in ("", event["kind"])]
 
-    def until_event(self, what: str, version: int) -> None:
-        """Waits for it."""
-        until(lambda: version in [event["version"] for event in self.events(what)])
+    def until_event(self, kind: str, version: int) -> None:
+        """Waits for an event of a version."""
+        until(lambda: version in [event["version"] for event in self.events(kind)])
 
     def bytes(self) -> dict[str, bytes]:
-        """Everything that the tool may write, file by file; but for locks, which stay."""
+        """Returns the content of every file that a command may write, except locks."""
         files = [path for path in self.folder.iterdir() if path.is_file()]
         files += [path / "saved_model.pb" for path in self.base.iterdir()]
         return {
@@ -215,33 +215,33 @@ class Deployed:
         }
 
 
-class Traffic(CallerThreads):
-    """Callers that ask all the time by the weights in a file; what answers, and what fails."""
+class Callers(CallerThreads):
+    """Callers that use the traffic weights all the time; counts answers and failures."""
 
-    PAUSE = 0.02
-    """Between two calls of a caller: there are two cores for everything."""
+    INTERVAL = 0.02
+    """Seconds between two calls of a caller: all processes share a few cores."""
 
-    def __init__(self, deployed: Deployed, callers: int = 2) -> None:
+    def __init__(self, deployed: Deployed, count: int = 2) -> None:
         super().__init__()
         targets = [server.target for server in deployed.servers]
         split = seq2sum.SplitFile(deployed.traffic, poll_interval=0.1)
         self._client = seq2sum.Client(targets, split=split, timeout=30)
-        self._count = callers
+        self._count = count
         self._lock = threading.Lock()
         self.calls = 0
-        """Since the last look."""
+        """Number of calls since `take_answers`."""
         self._failures: list[str] = []
         self._answers: Counter[int] = Counter()
 
     def works(self):
-        return [self._ask] * self._count
+        return [self._call] * self._count
 
     def close(self) -> None:
         self._client.close()
 
-    def _ask(self) -> None:
+    def _call(self) -> None:
         number = 0
-        while not self.over.wait(self.PAUSE):
+        while not self.over.wait(self.INTERVAL):
             number += 1
             a, b = number % 10, number // 10 % 10
             try:
@@ -256,34 +256,34 @@ class Traffic(CallerThreads):
                 else:
                     self._answers[answer.version] += 1
 
-    def seen(self) -> dict[int, int]:
-        """Right answers by version since the last look; none may have failed.
+    def take_answers(self) -> dict[int, int]:
+        """Returns the number of correct answers by version, and resets all counts.
 
         Raises:
-            AssertionError: A call failed.
+            AssertionError: A call failed, or an answer was wrong.
         """
         with self._lock:
-            found, self._answers, self.calls = dict(self._answers), Counter(), 0
+            answers, self._answers, self.calls = dict(self._answers), Counter(), 0
             failures, self._failures = self._failures, []
         assert not failures, failures[:5]
-        return found
+        return answers
 
 
-def until(holds, seconds: float = LONGEST):
-    """Waits until something holds; gives back what it was that held.
+def until(condition, seconds: float = TIMEOUT):
+    """Waits until a condition returns a true value, and returns that value.
 
     Raises:
-        AssertionError: It did not come about.
+        AssertionError: The time is over.
     """
     deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "it did not come about"
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not true after {seconds:g} s"
         time.sleep(0.05)
     return found
 
 
 def reload(server: servers.Server, config: str | ModelServerConfig, seconds: float = 10) -> str:
-    """A configuration sent by hand; what the server says to it, OK or the error."""
+    """Sends a configuration; returns OK or the error of the server."""
     message = config
     if isinstance(config, str):
         message = text_format.Parse(config, ModelServerConfig())
@@ -301,7 +301,7 @@ def reload(server: servers.Server, config: str | ModelServerConfig, seconds: flo
 
 
 def states(server: servers.Server) -> dict[int, str]:
-    """The state of each version of the model by its number; FAILED is an END with an error."""
+    """Returns the state of each version; FAILED is END with an error."""
     with seq2sum.Client(server.target) as client:
         return {
             entry.version: "FAILED" if entry.error else entry.state.name
@@ -309,7 +309,7 @@ def states(server: servers.Server) -> dict[int, str]:
         }
 
 
-def answering(server: servers.Server, **how: object) -> int:
-    """The version that answers a call."""
+def served_version(server: servers.Server, **options: object) -> int:
+    """Returns the version that answers a call."""
     with seq2sum.Client(server.target) as client:
-        return client.add("1+1", **how).version
+        return client.add("1+1", **options).version

@@ -25,7 +25,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.fixture(params=KINDS, ids=KINDS)
 def kind(request):
-    """What makes a client: the sync or the async one."""
+    """A class of client: the synchronous or the asynchronous one."""
     return KINDS[request.param]
 
 
@@ -67,7 +67,7 @@ def fake():
 
 @pytest.fixture
 def start_processes():
-    """Starts fake servers in processes of their own; all of them end with the test."""
+    """Starts fake servers in separate processes and stops them after the test."""
     started = []
 
     def start(*processes):
@@ -103,5 +103,5 @@ def quick_version(small_version, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def bad_versions(quick_version, tmp_path_factory):
-    """Folders of versions that are bad, each in a way of its own, by name. Do not change them."""
+    """Folders of versions by name, each broken differently. Do not change them."""
     return broken_models.make_all(quick_version, tmp_path_factory.mktemp("bad"))

@@ -1,36 +1,36 @@
-"""What a round may have seen, in short: for tables of metrics and problems."""
+"""Observations of probe rounds, in short, for tables of metrics and findings."""
 
 from __future__ import annotations
 
-from seq2sum_serving.probe.observation import Call, Sight
+from seq2sum_serving.probe.observation import Call, Observation
 from support.situations import recorded, replica
 
 A, B = "a:1", "b:1"
-"""Two replicas."""
-HEALTHY = {"stable": 2, "canary": 2}
+"""The targets of two replicas."""
+LABELS = {"stable": 2, "canary": 2}
 
 
-def right(seconds=0.002):
+def correct(seconds=0.002):
     return Call("1+2", "3", "OK", seconds, "3")
 
 
-def wrong(said="4"):
-    return Call("1+2", "3", "OK", 0.002, said)
+def wrong(answer="4"):
+    return Call("1+2", "3", "OK", 0.002, answer)
 
 
-def refused():
-    return Call("12+2", "14", "OK", 0.002, "too long", refused=True)
+def rejected():
+    return Call("12+2", "14", "OK", 0.002, "too long", rejected=True)
 
 
-def failed(code="UNAVAILABLE", said="gone"):
-    return Call("1+2", "3", code, 0.5, said)
+def failed(code="UNAVAILABLE", details="gone"):
+    return Call("1+2", "3", code, 0.5, details)
 
 
-def sight(*replicas, calls=None, wanted=HEALTHY, **more):
-    """A round in which two replicas had version 2 behind both labels, unless told otherwise."""
-    there = replicas or [replica("2A", HEALTHY, target) for target in (A, B)]
+def observe(*replicas, calls=None, desired=LABELS, **more):
+    """A round; by default both labels of two replicas point to version 2 and answer correctly."""
+    replicas = replicas or [replica("2A", LABELS, target) for target in (A, B)]
     if calls is None:
-        calls = {(one.target, label): [right()] for one in there for label in HEALTHY}
-    record = None if wanted is None else recorded("2", **wanted)
-    labels = more.pop("labels", tuple(HEALTHY))
-    return Sight(there, calls, labels=labels, recorded=record, **more)
+        calls = {(each.target, label): [correct()] for each in replicas for label in LABELS}
+    config = None if desired is None else recorded("2", **desired)
+    labels = more.pop("labels", tuple(LABELS))
+    return Observation(replicas, calls, labels=labels, recorded=config, **more)

@@ -1,6 +1,6 @@
-"""Loads a version with whatever TensorFlow is installed and asks it the golden questions.
+"""Loads a version with the installed TensorFlow and asks it the golden questions.
 
-Needs nothing of ours but the list of operators, so that an old TensorFlow can run it:
+Needs no package of this project, so that an old TensorFlow can run it:
 
     python3.11 -m venv older && older/bin/pip install tensorflow-cpu==2.15.1
     older/bin/python tests/support/older_tensorflow.py models/seq2sum/1 tests/operators.txt
@@ -18,21 +18,21 @@ from tensorflow.python.framework import op_def_registry
 
 def main(version: Path, operators: Path) -> int:
     unknown = [name for name in operators.read_text().split() if not op_def_registry.get(name)]
-    print(f"TensorFlow {tf.__version__}: operators that it does not know: {unknown}")
+    print(f"TensorFlow {tf.__version__}: unknown operators: {unknown}")
     golden = json.loads((version / "assets.extra" / "golden.json").read_text())
     wrong = 0
-    loaded = tf.saved_model.load(str(version))
+    signatures = tf.saved_model.load(str(version)).signatures
     for refused in (False, True):
-        asked = list(golden["refused"] if refused else golden["questions"])
-        outputs = loaded.signatures["serving_default"](questions=tf.constant(asked))
+        questions = list(golden["refused"] if refused else golden["questions"])
+        outputs = signatures["serving_default"](questions=tf.constant(questions))
         if refused:
             wrong += sum(outputs["status"].numpy() != list(golden["refused"].values()))
         else:
             answers = [answer.decode() for answer in outputs["answers"].numpy()]
             wrong += sum(a != b for a, b in zip(answers, golden["answers"], strict=True))
-        print(f"asked {len(asked)}, wrong so far: {wrong}")
+        print(f"asked {len(questions)}, wrong so far: {wrong}")
         for name in ("probabilities", "one_hot"):
-            loaded.signatures[name](questions=tf.constant(asked))
+            signatures[name](questions=tf.constant(questions))
     return int(bool(unknown or wrong))
 
 

@@ -1,4 +1,4 @@
-"""What a reader of a terminal sees."""
+"""Renders rich renderables as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 
 
 def shown(renderable, *, width=80, terminal=False):
-    """The lines, without blanks at their ends."""
+    """Returns the lines without trailing blanks."""
     console = Console(
         file=io.StringIO(),
         width=width,

@@ -1,4 +1,4 @@
-"""A whole deployment in a folder: real files, replicas that pretend, gates that are scripted."""
+"""A deployment in a folder: real files, fake replicas, and scripted gates."""
 
 from __future__ import annotations
 
@@ -16,47 +16,46 @@ from seq2sum_serving.deployment.state import CANARY, STABLE
 from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
 from seq2sum_serving.gates.measurement import Measurement
-from seq2sum_serving.rollout import commands, rehearsal, runner
-from seq2sum_serving.rollout import executor as deployment
-from seq2sum_serving.rollout.executor import Deployment, Pace
+from seq2sum_serving.rollout import commands, dry_run, executor, runner
+from seq2sum_serving.rollout.executor import Executor, Timing
 from support.fake_replicas import MODEL, FakeReplicas
 
 STEPS = (5, 50)
-PLAIN = 'model_config_list {{ config {{ name: "seq2sum" base_path: "{base}" {more} }} }}\n'
-STOCK = 'model_platform: "tensorflow"'
-"""As before the first rollout: the newest version on disk is taken up by itself."""
+CONFIG = 'model_config_list {{ config {{ name: "seq2sum" base_path: "{base}" {entry} }} }}\n'
+INITIAL = 'model_platform: "tensorflow"'
+"""Before the first rollout: servers load the newest version on disk by themselves."""
 ADOPTED = (
-    STOCK
+    INITIAL
     + """
     model_version_policy { specific { versions: 1 } }
     version_labels { key: "stable" value: 1 }
     version_labels { key: "canary" value: 1 }"""
 )
-"""As rollouts leave it."""
+"""After the first rollout."""
 WITH_PREVIOUS = (
-    STOCK
+    INITIAL
     + """
     model_version_policy { specific { versions: 1 versions: 2 } }
     version_labels { key: "stable" value: 2 }
     version_labels { key: "canary" value: 2 }
     version_labels { key: "previous" value: 1 }"""
 )
-"""And after a second one."""
+"""After the second rollout."""
 
 
 _parsed = cache(config_text.parse)
 
 
-def parsed(text):
-    """As `config_text.parse`, which takes a third of a run's time otherwise."""
+def parse_config(text):
+    """Caches `config_text.parse`, which would otherwise take a third of the time of a run."""
     return ModelServerConfig.FromString(_parsed(text).SerializeToString())
 
 
 class Clock:
-    """In the place of the module `time`: it moves when somebody waits, and servers go on then."""
+    """Replaces the module `time`: only `sleep` advances it, and replicas act then."""
 
-    def __init__(self, fleet):
-        self.fleet = fleet
+    def __init__(self, replicas):
+        self.replicas = replicas
         self.now = 0.0
 
     def monotonic(self):
@@ -64,65 +63,64 @@ class Clock:
 
     def sleep(self, seconds):
         self.now += seconds
-        self.fleet.tick()
+        self.replicas.tick()
 
 
 class Gates:
-    """In the place of `Inspection`: each gate finds what the script says, once or always.
+    """Replaces `Analysis`: each gate returns the scripted verdict, or else Successful.
 
-    A script names a moment (`contract`, `golden`, or `errors` with the percent of the traffic) and
-    gives a verdict, or something to do there. Without a word everything passes.
+    A script maps a gate (`contract`, `golden`, or `errors` with the weight of the step) to a
+    verdict, or to a function that is called at that moment.
     """
 
     def __init__(self, **script):
         self.script = {key.replace("_", " "): value for key, value in script.items()}
-        self.asked = []
 
-    def __call__(self, deployment, version, stable, *_, **__):
-        self.deployment, self.version, self.stable = deployment, version, stable
+    def __call__(self, executor, version, stable, *_, **__):
+        self.executor, self.version, self.stable = executor, version, stable
         return self
 
-    def on_disk(self):
-        return [self._found("contract")]
+    def judge_files(self):
+        return [self._measure("contract")]
 
-    def without_changes(self):
-        return self.on_disk()
+    judge_without_changes = judge_files
 
     def memory(self):
         return None
 
-    def loaded(self, _):
-        assert set(self.deployment.fleet.resolve_label(STABLE).values()) == {self.stable}
-        return [self._found("golden")]
+    def judge_loaded(self, _):
+        self._assert_label(STABLE, self.stable)
+        return [self._measure("golden")]
 
-    def bake(self, _, ended, told, **__):
-        weight = self.deployment.traffic.read()[CANARY]
-        assert set(self.deployment.fleet.resolve_label(CANARY).values()) == {self.version}
-        assert set(self.deployment.fleet.resolve_label(STABLE).values()) == {self.stable}
-        found = self._found("errors", f"errors {weight:g}")
-        told("probes")
-        ended()
-        return [found]
+    def judge_step(self, _, is_ended, report, **__):
+        weight = self.executor.traffic.read()[CANARY]
+        self._assert_label(CANARY, self.version)
+        self._assert_label(STABLE, self.stable)
+        measurement = self._measure("errors", f"errors {weight:g}")
+        report("probes")
+        is_ended()
+        return [measurement]
 
-    def _found(self, gate, moment=None):
-        moment = moment or gate
-        self.asked.append(moment)
-        told = self.script.get(moment, Verdict.SUCCESSFUL)
-        if callable(told):
-            told()
-            told = Verdict.SUCCESSFUL
-        return Measurement(gate, Verdict(told), f"{told} it", {"share": 1.0})
+    def _assert_label(self, label, version):
+        assert set(self.executor.replicas.resolve_label(label).values()) == {version}
+
+    def _measure(self, gate, moment=None):
+        verdict = self.script.get(moment or gate, Verdict.SUCCESSFUL)
+        if callable(verdict):
+            verdict()
+            verdict = Verdict.SUCCESSFUL
+        return Measurement(gate, Verdict(verdict), f"{verdict} it", {"share": 1.0})
 
 
 class Bench:
-    """Version 1 serves on three replicas; more are put to a run.
+    """Version 1 serves on three replicas; tests roll out others.
 
     Args:
-        folder: Where all of it is.
-        monkeypatch: Puts the clock and the gates in their places.
-        config: What the file of record says of the model besides its name and path.
-        on_disk: Versions there.
-        gates: What they find.
+        folder: Contains all files.
+        monkeypatch: Replaces the clock and the gates.
+        config: The entry of the model in the model config file.
+        on_disk: Version numbers on disk.
+        gates: The scripted gates.
     """
 
     def __init__(self, folder, monkeypatch, *, config=ADOPTED, on_disk=(1,), gates=None):
@@ -131,90 +129,103 @@ class Bench:
         for version in on_disk:
             self.export(version, self.base / str(version))
         self.file = folder / "models.config"
-        self.file.write_text(PLAIN.format(base=self.base, more=config))
-        monkeypatch.setattr(config_text, "parse", parsed)
-        self.fleet = FakeReplicas(self.file)
+        self.file.write_text(CONFIG.format(base=self.base, entry=config))
+        monkeypatch.setattr(config_text, "parse", parse_config)
+        self.replicas = FakeReplicas(self.file)
         self.gates = gates or Gates()
-        clock = Clock(self.fleet)
-        monkeypatch.setattr(deployment, "time", clock)
+        clock = Clock(self.replicas)
+        monkeypatch.setattr(executor, "time", clock)
         monkeypatch.setattr(runner, "time", clock)
-        for module in (runner, rehearsal, commands):
-            monkeypatch.setattr(module, "Inspection", self.gates)
-        monkeypatch.setattr("os.fsync", lambda _: None)  # nothing here outlives a power cut
+        self.use_analysis(monkeypatch, self.gates)
+        monkeypatch.setattr("os.fsync", lambda _: None)  # nothing here must survive a power cut
         self.policy = policy.default()
         self.policy = replace(self.policy, traffic=replace(self.policy.traffic, steps=STEPS))
-        self.said = []
+        self.log = []
 
-    def export(self, content, to=None):
-        """A version folder, as far as a disk sees it."""
-        to = to or self.folder / "exports" / str(content)
-        to.mkdir(parents=True)
-        (to / SAVED_MODEL).write_text(f"content {content}")
-        return to
+    def use_analysis(self, monkeypatch, analysis):
+        for module in (runner, dry_run, commands):
+            monkeypatch.setattr(module, "Analysis", analysis)
 
-    def deployment(self):
-        """As a process that has just begun sees it."""
-        return Deployment(
+    def export(self, content, folder=None):
+        """Makes a version folder with recognizable content."""
+        folder = folder or self.folder / "exports" / str(content)
+        folder.mkdir(parents=True)
+        (folder / SAVED_MODEL).write_text(f"content {content}")
+        return folder
+
+    def executor(self):
+        """Returns the executor of a new process."""
+        return Executor(
             ModelConfigFile(self.file, MODEL),
-            self.fleet,
+            self.replicas,
             ModelStore(self.base),
             TrafficFile(self.folder / "traffic.json"),
             EventLog(self.folder / "rollouts.jsonl"),
-            pace=Pace(load=30, settle=0.2),
-            tell=self.said.append,
+            timing=Timing(load_timeout=30, settle=0.2),
+            log=self.log.append,
         )
 
-    def do(self, verb, **options):
-        """A verb by a process of its own; gives back its exit code or raises what it raises."""
-        options = {"dry_run": False, "why": "", "verb": verb, "without_gates": False} | options
-        task = commands.Task(
-            argparse.Namespace(**options), self.deployment(), self.policy, None, Console(quiet=True)
+    def execute(self, command, **arguments):
+        """Executes a command as a new process; returns its exit code or raises its error."""
+        defaults = {"dry_run": False, "reason": "", "command": command, "without_gates": False}
+        context = commands.CommandContext(
+            argparse.Namespace(**defaults | arguments),
+            self.executor(),
+            self.policy,
+            None,
+            Console(quiet=True),
         )
-        return commands.VERBS[verb](task)
+        return commands.COMMANDS[command](context)
 
-    def run(self, what):
-        return self.do("run", what=str(what))
+    def run(self, version_or_folder):
+        return self.execute("run", version_or_folder=str(version_or_folder))
 
     @property
     def events(self):
-        return self.deployment().events()
+        return self.executor().events()
 
     @property
-    def done(self):
-        """What the history says, a word each."""
+    def event_kinds(self):
         return [event.kind for event in self.events]
 
     @property
     def recorded(self):
-        return self.deployment().record.read()
+        return self.executor().config.read()
 
     @property
     def weights(self):
-        return self.deployment().traffic.read()
+        return self.executor().traffic.read()
 
+    @property
     def outcomes(self):
-        """How runs ended: version and word."""
+        """Version and outcome of each run that ended."""
         return [
             (event.version, event.details["outcome"])
             for event in self.events
             if event.kind == "run ended"
         ]
 
-    def loaded(self):
-        """The versions that replicas serve when all has come to rest; all the same on each."""
-        self.fleet.settle()
-        [found] = {frozenset(one.available) for one in self.fleet.servers}
+    def loaded(self, target=None):
+        """Returns the versions that one replica, or each of them, serves once it is idle."""
+        self.replicas.settle()
+        [found] = {
+            frozenset(replica.available)
+            for replica in self.replicas.servers
+            if target in (None, replica.target)
+        }
         return set(found)
 
-    def loaded_on(self, target):
-        """The versions that one replica serves when all has come to rest."""
-        self.fleet.settle()
-        [found] = [one for one in self.fleet.servers if one.target == target]
-        return set(found.available)
+    def files(self):
+        """Returns the content of every file and folder, except locks."""
+        return {
+            path: path.read_bytes() if path.is_file() else None
+            for path in self.folder.rglob("*")
+            if path.suffix not in (".lock", ".rollout")
+        }
 
     def contents(self):
-        """What is in each version's folder."""
+        """Returns the content of each version folder."""
         return {
-            number: (self.base / str(number) / SAVED_MODEL).read_text()
-            for number in self.deployment().base.versions()
+            version: (self.base / str(version) / SAVED_MODEL).read_text()
+            for version in self.executor().store.versions()
         }

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import processes
+from support import processes, system
 
 NEEDS = ("tensorflow", "server", "system")
 SERVER_FIXTURES = {
@@ -29,7 +29,9 @@ MODULE_MARKS = re.compile(r"^pytestmark = (.*(?:\n[ \])].*)*)", re.MULTILINE)
 def module_needs(source: str) -> set[str]:
     """Returns the markers that a module sets for all of its tests."""
     found = MODULE_MARKS.search(source)
-    return {need for need in NEEDS if found and f"pytest.mark.{need}" in found[1]}
+    marks = found[1] if found else ""
+    needs = {need for need in NEEDS if f"pytest.mark.{need}" in marks}
+    return needs | {"system"} if "needs(" in marks else needs
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,8 +41,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Makes imports of TensorFlow and starts of servers fail in the fast loop."""
     if config.option.quick:
         os.environ[processes.FORBIDDEN] = "1"
+        sys.modules["tensorflow"] = None  # type: ignore[assignment]  # imports raise ImportError
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -55,16 +59,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         used = set(getattr(item, "fixturenames", ())) - ALWAYS_ACTIVE
         if used & SERVER_FIXTURES:
             item.add_marker(pytest.mark.server)
+        if any(
+            system.INSTALL_COMMAND in mark.kwargs["reason"] for mark in item.iter_markers("skipif")
+        ):
+            item.add_marker(pytest.mark.system)
     if config.option.quick:
         keep = [item for item in items if not any(map(item.get_closest_marker, NEEDS))]
         config.hook.pytest_deselected(items=[item for item in items if item not in keep])
         items[:] = keep
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item):
-    """Fails a test of the fast loop that imports TensorFlow."""
-    result = yield
-    if item.config.option.quick and "tensorflow" in sys.modules:
-        pytest.fail("imports TensorFlow: mark the module with pytest.mark.tensorflow", False)
-    return result

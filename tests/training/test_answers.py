@@ -1,4 +1,4 @@
-"""Answers from logits: softmax and argmax done otherwise, and text from tables."""
+"""Answers from logits: softmax, argmax and text."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import pytest
 from seq2sum.addition import contract
 from seq2sum_training.graph.answers import CHARACTERS, Choice
 
+pytestmark = pytest.mark.tensorflow
 
-def drawn(places, rows=50):
-    """Logits as the network gives them, and the same as [rows, places, characters]."""
+
+def random_logits(places, rows=50):
+    """Returns random logits as the network's output, and as [rows, places, characters]."""
     logits = np.random.default_rng(places).normal(size=(CHARACTERS, places, rows)) * 4
     logits = logits.astype(np.float32)
     return logits.reshape(CHARACTERS, -1), logits.transpose(2, 1, 0)
@@ -21,26 +23,28 @@ def softmax(logits):
 
 
 @pytest.mark.parametrize("places", [2, 4, 5, 19])
-def test_choice_is_softmax_and_argmax(places):
-    logits, as_read = drawn(places)
-    choice, expected = Choice.of(logits, places), softmax(as_read)
+def test_choice_has_softmax_and_argmax(places):
+    logits, by_row = random_logits(places)
+    choice, expected = Choice.from_logits(logits, places), softmax(by_row)
     np.testing.assert_allclose(choice.probabilities(), expected, atol=1e-6)
     assert (expected.argmax(axis=2) == choice.tokens.numpy().T).all()
     np.testing.assert_allclose(choice.confidence(), expected.max(axis=2).prod(axis=1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("places", [2, 4, 5, 19])
-def test_text_is_the_chosen_characters_where_a_row_is_good(places):
-    logits, as_read = drawn(places)
-    good = np.arange(50) % 3 != 1
-    texts = ["".join(contract.ALPHABET[i] for i in row).strip() for row in as_read.argmax(axis=2)]
-    found = Choice.of(logits, places).texts(good).numpy()
-    assert [t.decode() for t in found] == [t if g else "" for t, g in zip(texts, good, strict=True)]
+def test_texts_have_the_chosen_characters_in_valid_rows(places):
+    logits, by_row = random_logits(places)
+    valid = np.arange(50) % 3 != 1
+    texts = ["".join(contract.ALPHABET[i] for i in row).strip() for row in by_row.argmax(axis=2)]
+    result = Choice.from_logits(logits, places).texts(valid).numpy()
+    assert [t.decode() for t in result] == [
+        t if v else "" for t, v in zip(texts, valid, strict=True)
+    ]
 
 
-def test_the_first_of_equals_is_chosen():
+def test_choice_takes_the_first_of_equal_logits():
     logits = np.zeros((CHARACTERS, 3), np.float32)
     logits[[4, 9], 1] = 2
     logits[:, 2] = -500
     logits[11, 2] = 500
-    assert Choice.of(logits, 1).tokens.numpy().tolist() == [[0, 4, 11]]
+    assert Choice.from_logits(logits, 1).tokens.numpy().tolist() == [[0, 4, 11]]

@@ -1,27 +1,27 @@
-"""Breakdowns of an evaluation."""
+"""Breakdowns of an evaluation's errors."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from seq2sum_training.data.questions import every_pair
+from seq2sum_training.data.questions import all_pairs
 from seq2sum_training.evaluate import breakdown
 
 
-def test_lengths_are_those_of_the_written_number():
+def test_lengths_count_decimal_digits():
     numbers = [0, 9, 10, 99, 100, 10**17, 10**18 - 1]
     assert breakdown.lengths(np.array(numbers)).tolist() == [len(str(n)) for n in numbers]
 
 
-def test_every_question_and_error_is_in_one_cell_of_the_lengths():
-    first, second = every_pair(2)
+def test_by_lengths_counts_questions_and_errors_per_pair_of_lengths():
+    first, second = all_pairs(2)
     wrong = (first == 7) & (second > 50)
     rows = breakdown.by_lengths(first, second, wrong, digits=2)
     cells = {(row["first"], row["second"]): (row["questions"], row["errors"]) for row in rows}
     assert cells == {(1, 1): (100, 0), (1, 2): (900, 49), (2, 1): (900, 0), (2, 2): (8100, 0)}
 
 
-def test_errors_are_told_by_number_of_carries():
+def test_by_carries_counts_questions_and_errors_per_number_of_carries():
     first, second = np.array([12, 15, 95, 99]), np.array([12, 15, 5, 99])
     rows = breakdown.by_carries(first, second, np.array([0, 1, 1, 0], bool), digits=2)
     assert rows == [
@@ -31,7 +31,7 @@ def test_errors_are_told_by_number_of_carries():
     ]
 
 
-def test_calibration_puts_each_confidence_into_its_bin():
+def test_calibration_counts_questions_and_errors_per_confidence_bin():
     confidence = np.array([0.0, 0.3, 0.5, 0.9995, 1.0], np.float32)
     rows = breakdown.calibration(confidence, np.array([1, 1, 0, 0, 0], bool))
     filled = [row for row in rows if row["questions"]]

@@ -1,14 +1,14 @@
-"""Carries: counted right, and chains that are what they are called."""
+"""Counting of carries, and carry chains."""
 
 from __future__ import annotations
 
 import numpy as np
 from seq2sum_training.data import carries
-from seq2sum_training.data.questions import every_pair
+from seq2sum_training.data.questions import all_pairs
 
 
-def by_hand(first, second):
-    """Places that carry, from the right, as one does it on paper."""
+def carries_of(first, second):
+    """Returns the places that carry, by addition digit by digit."""
     places, carry, place = [], 0, 0
     while first or second:
         carry = (first % 10 + second % 10 + carry) // 10
@@ -18,32 +18,32 @@ def by_hand(first, second):
     return places
 
 
-def test_carries_are_counted_as_on_paper():
-    first, second = every_pair(2)
+def test_count_agrees_with_addition_digit_by_digit():
+    first, second = all_pairs(2)
     counted = carries.count(first, second, digits=2)
-    expected = [len(by_hand(a, b)) for a, b in zip(first.tolist(), second.tolist(), strict=True)]
+    expected = [len(carries_of(a, b)) for a, b in zip(first.tolist(), second.tolist(), strict=True)]
     assert counted.tolist() == expected
 
 
-def test_long_operands_are_counted_too():
+def test_count_of_operands_with_18_digits():
     nines = np.array([10**18 - 1])
     assert carries.count(nines, np.array([1]), digits=18).tolist() == [18]
     assert carries.count(nines, nines, digits=18).tolist() == [18]
 
 
-def test_every_family_has_its_chain():
+def test_chains_carry_through_the_places_of_their_family():
     random = np.random.default_rng(1)
     for start, places in carries.families(5):
         many = np.ones(200, int)
         pairs = carries.chains(random, start=start * many, places=places * many, digits=5)
         assert pairs.max() < 10**5
         for first, second in pairs.T.tolist():
-            found = by_hand(first, second)
+            found = carries_of(first, second)
             assert set(range(start, start + places)) <= set(found)
             assert start + places not in found
 
 
-def test_families_cover_every_start_and_length():
+def test_families_have_every_start_and_length():
     assert carries.families(3) == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (2, 1)]
     drawn = carries.draw(np.random.default_rng(2), digits=3, count=3000)
     counted = carries.count(*drawn, digits=3)

@@ -1,4 +1,4 @@
-"""Checkpoints and histories on disk: whole, or told as what they are."""
+"""Checkpoints and histories on disk."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 from seq2sum_training import recipe
-from seq2sum_training.atomic_file import whole
+from seq2sum_training.atomic_file import atomic_write
 from seq2sum_training.errors import UserError
 from seq2sum_training.fit import checkpoint, history
-from seq2sum_training.fit.history import Progress
+from seq2sum_training.fit.history import HistoryRow
 
 STATE = {"step": np.array(50), "last/0": np.array([[1.5, -2.0]], np.float32)}
-ROW = Progress(50, "fit", 1.5, 0.25, 1e-3, 1000.0, 3.5)
+ROW = HistoryRow(50, "fit", 1.5, 0.25, 1e-3, 1000.0, 3.5)
 
 
 @pytest.fixture
@@ -21,45 +21,45 @@ def default():
     return recipe.load("default")
 
 
-def test_a_checkpoint_comes_back_as_it_was(tmp_path, default):
+def test_load_returns_the_saved_state(tmp_path, default):
     checkpoint.save(tmp_path, default, STATE)
-    found = checkpoint.load(tmp_path, default)
-    assert found.keys() == STATE.keys()
+    loaded = checkpoint.load(tmp_path, default)
+    assert loaded.keys() == STATE.keys()
     for name, value in STATE.items():
-        assert found[name].dtype == value.dtype
-        assert (found[name] == value).all()
+        assert loaded[name].dtype == value.dtype
+        assert (loaded[name] == value).all()
     assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.npz"]
 
 
-def test_no_checkpoint_is_none(tmp_path, default):
+def test_load_without_a_checkpoint_returns_none(tmp_path, default):
     assert checkpoint.load(tmp_path, default) is None
 
 
-def test_a_checkpoint_of_another_recipe_is_refused_with_what_differs(tmp_path, default):
+def test_load_refuses_a_checkpoint_of_another_recipe_and_names_the_differences(tmp_path, default):
     checkpoint.save(tmp_path, default, STATE)
     other = recipe.load("default", ["fit.batch=64", "layout=reversed"])
     with pytest.raises(UserError, match="belongs to another recipe") as caught:
         checkpoint.load(tmp_path, other)
-    assert "fit.batch was 128 and is 64" in str(caught.value)
-    assert "layout was aligned and is reversed" in str(caught.value)
+    assert "fit.batch was 128 and is now 64" in str(caught.value)
+    assert "layout was aligned and is now reversed" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", "half"])
-def test_a_damaged_checkpoint_is_told_as_such(tmp_path, default, content):
+def test_load_reports_a_damaged_checkpoint(tmp_path, default, content):
     checkpoint.save(tmp_path, default, STATE)
     path = tmp_path / checkpoint.FILE_NAME
-    whole_one = path.read_bytes()
-    path.write_bytes(whole_one[: len(whole_one) // 2] if content == "half" else content)
+    content_before = path.read_bytes()
+    path.write_bytes(content_before[: len(content_before) // 2] if content == "half" else content)
     with pytest.raises(UserError, match="is damaged"):
         checkpoint.load(tmp_path, default)
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path):
+def test_failed_atomic_write_keeps_the_existing_file(tmp_path):
     path = tmp_path / "figures.json"
     path.write_text("before")
 
     def fail():
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text("half")
             raise OSError(28, "No space left on device")
 
@@ -69,7 +69,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["figures.json"]
 
 
-def test_a_history_comes_back_up_to_a_step(tmp_path):
+def test_history_is_read_up_to_a_step(tmp_path):
     path = tmp_path / "history.csv"
     rows = [dataclasses.replace(ROW, step=step) for step in (50, 100, 150)]
     for row in rows:
@@ -80,7 +80,7 @@ def test_a_history_comes_back_up_to_a_step(tmp_path):
     assert history.read(path) == rows[:1]
 
 
-def test_a_torn_row_ends_a_history(tmp_path):
+def test_history_ends_at_a_partial_row(tmp_path):
     path = tmp_path / "history.csv"
     history.append(path, ROW)
     with path.open("a") as file:
@@ -89,20 +89,21 @@ def test_a_torn_row_ends_a_history(tmp_path):
     assert history.read(tmp_path / "none.csv") == []
 
 
-def test_events_for_tensorboard_are_the_history(tmp_path):
+@pytest.mark.tensorflow
+def test_tensorboard_events_have_the_metrics_of_the_history(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
     folder = tmp_path / "tensorboard"
-    first = history.Events(folder, [])
-    first.add(ROW)
-    first.add(dataclasses.replace(ROW, step=100))
-    first.close()
-    # After a resume from step 50 there is no second step 100.
-    again = history.Events(folder, [ROW])
-    again.add(dataclasses.replace(ROW, step=100, loss=0.5))
-    again.close()
-    events = EventAccumulator(str(folder)).Reload()
-    losses = [(e.step, make_ndarray(e.tensor_proto)) for e in events.Tensors("training/loss")]
+    events = history.Events(folder, [])
+    events.add(ROW)
+    events.add(dataclasses.replace(ROW, step=100))
+    events.close()
+    # A run that resumes from step 50 replaces step 100.
+    resumed = history.Events(folder, [ROW])
+    resumed.add(dataclasses.replace(ROW, step=100, loss=0.5))
+    resumed.close()
+    stored = EventAccumulator(str(folder)).Reload()
+    losses = [(e.step, make_ndarray(e.tensor_proto)) for e in stored.Tensors("training/loss")]
     assert losses == [(50, 1.5), (100, 0.5)]
-    assert len(events.Tags()["tensors"]) == 5
+    assert len(stored.Tags()["tensors"]) == 5

@@ -1,4 +1,4 @@
-"""Layouts: the examples of the docstring, and two spellings that agree on every question."""
+"""Layouts: the examples of the docstring, and agreement of numpy and graph."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import pytest
 import tensorflow as tf
 from seq2sum.addition import contract
 from seq2sum_training.data.layouts import SOURCES, Layout, answer_tokens
-from seq2sum_training.data.questions import every_pair, questions
+from seq2sum_training.data.questions import all_pairs, questions
 from seq2sum_training.graph.question_reader import read
+
+pytestmark = pytest.mark.tensorflow
 
 EXAMPLES = {
     "padded": {"53+42": "53+42  ", "999+1": "999+1  ", "7+123": "7+123  "},
@@ -22,9 +24,9 @@ def characters(tokens):
     return ["".join(contract.ALPHABET[token] for token in row) for row in tokens]
 
 
-def arranged(layout, asked):
-    """What each question's tokens stand for, as the module's docstring writes them."""
-    tokens = layout.tokens(asked)
+def as_text(layout, texts):
+    """Formats each question's tokens as in the docstring of `layouts`."""
+    tokens = layout.tokens(texts)
     if layout.vocabulary == len(contract.ALPHABET):
         return characters(tokens)
     places = " 0123456789"
@@ -32,48 +34,48 @@ def arranged(layout, asked):
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_each_layout_has_examples(name):
+def test_every_layout_has_examples(name):
     assert name in EXAMPLES
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_layout_arranges_its_examples(name):
-    asked = np.array([question.encode() for question in EXAMPLES[name]])
-    assert arranged(Layout.named(name, 3), asked) == list(EXAMPLES[name].values())
+def test_layout_orders_the_characters_of_its_examples(name):
+    texts = np.array([question.encode() for question in EXAMPLES[name]])
+    assert as_text(Layout.named(name, 3), texts) == list(EXAMPLES[name].values())
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_both_spellings_agree_on_every_question(name):
+def test_numpy_and_graph_give_the_same_tokens_for_every_question(name):
     layout = Layout.named(name, 3)
-    asked = questions(*every_pair(3))
+    texts = questions(*all_pairs(3))
     in_graph = tf.function(lambda rows: read(rows, layout))
-    for part in np.split(asked, 10):
-        found = in_graph(tf.constant(part.astype(object)))
-        assert (found.tokens.numpy() == layout.tokens(part)).all()
-        assert (found.status.numpy() == contract.Status.OK).all()
+    for part in np.split(texts, 10):
+        encoded = in_graph(tf.constant(part.astype(object)))
+        assert (encoded.tokens.numpy() == layout.tokens(part)).all()
+        assert (encoded.status.numpy() == contract.Status.OK).all()
 
 
-def test_a_paired_token_is_one_of_all_pairs_of_digits_and_blanks():
+def test_paired_tokens_are_all_pairs_of_digits_and_blanks():
     layout = Layout.named("paired", 3)
     assert layout.vocabulary == 121
     assert layout.steps == 3
-    tokens = layout.tokens(questions(*every_pair(3)))
+    tokens = layout.tokens(questions(*all_pairs(3)))
     assert set(tokens.reshape(-1).tolist()) == set(range(121))
-    short = layout.tokens(questions(*every_pair(2)))
-    assert (short[:, 2] == 0).all()  # no hundreds in two digits
+    short = layout.tokens(questions(*all_pairs(2)))
+    assert (short[:, 2] == 0).all()  # two digits have no hundreds
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_both_spellings_agree_on_long_questions(name):
+def test_numpy_and_graph_give_the_same_tokens_for_long_questions(name):
     layout = Layout.named(name, 18)
     random = np.random.default_rng(3)
-    asked = questions(*random.integers(0, 10 ** random.integers(1, 19, (2, 2000))))
-    found = read(tf.constant(asked.astype(object)), layout)
-    assert (found.tokens.numpy() == layout.tokens(asked)).all()
-    assert (found.status.numpy() == contract.Status.OK).all()
+    texts = questions(*random.integers(0, 10 ** random.integers(1, 19, (2, 2000))))
+    encoded = read(tf.constant(texts.astype(object)), layout)
+    assert (encoded.tokens.numpy() == layout.tokens(texts)).all()
+    assert (encoded.status.numpy() == contract.Status.OK).all()
 
 
-def test_answers_are_padded_right_either_way_round():
+def test_answer_tokens_are_padded_right_in_both_directions():
     answers = np.array([b"95", b"1000", b"7"])
     assert characters(answer_tokens(answers, length=4, backwards=False)) == ["95  ", "1000", "7   "]
     assert characters(answer_tokens(answers, length=4, backwards=True)) == ["59  ", "0001", "7   "]

@@ -1,4 +1,4 @@
-"""Recipes: strict, repeatable, and the seed to the letter."""
+"""Recipes: validation, overrides, and the settings of the tutorial in `seed`."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from seq2sum_training.data.questions import unordered
 from seq2sum_training.errors import UserError
 from seq2sum_training.model import network
 
+pytestmark = pytest.mark.tensorflow
+
 FIRST_PAIRS = [[21, 57], [415, 31], [3, 1]]
-"""The first questions of the seed's data set."""
+"""First pairs of the data set of `seed`."""
 SUM_OF_OPERANDS = 5_301_652
-"""Of all its 10,000 questions."""
+"""Sum over all 10,000 pairs of the data set."""
 SEED_PARAMETERS = 205_324
 """LSTM 4·((12+128)·128+128), LSTM 4·((128+128)·128+128), Dense 128·12+12."""
 
 
 @pytest.mark.parametrize("name", recipe.names())
-def test_a_recipe_survives_writing_and_reading(name):
+def test_dump_and_parse_give_an_equal_recipe(name):
     loaded = recipe.load(name)
     assert recipe.parse(recipe.dump(loaded), where="again") == loaded
 
 
-def test_default_and_seed_come_with_the_package():
+def test_names_include_default_and_seed():
     assert {"default", "seed"} <= set(recipe.names())
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
-        ("fit.stpes=3", "fit: there is an unknown field `stpes`"),
-        ("colour=blue", "there is an unknown field `colour`"),
+        ("fit.stpes=3", "fit: contains an unknown field `stpes`"),
+        ("colour=blue", "contains an unknown field `colour`"),
         ("fit.steps=many", "fit.steps: Expected `int`, got `str`"),
         ("fit.steps=0", "fit.steps: Expected `int` >= 1"),
         ("digits=0", "digits: Expected `int` >= 1"),
@@ -47,19 +49,19 @@ def test_default_and_seed_come_with_the_package():
         ("network.cell=transformer", "network.cell: Invalid enum value 'transformer'"),
         ("polish.rounds=0", "polish.rounds: Expected `int` >= 1"),
         ("mining.share=1", "mining.share: Expected `float` < 1.0"),
-        ("seed.more=1", "seed is a value and has no keys"),
-        ("steps", "write key=value"),
-        ("=3", "write key=value"),
+        ("seed.more=1", "seed is not a table"),
+        ("steps", "expected key=value"),
+        ("=3", "expected key=value"),
     ],
 )
-def test_what_is_wrong_in_an_override_is_told_with_its_place(override, said):
+def test_invalid_override_is_reported_with_its_key(override, message):
     with pytest.raises(UserError) as caught:
         recipe.load("default", [override])
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_overrides_change_values_of_every_type():
+def test_overrides_of_every_type():
     changed = recipe.load(
         "default", ["seed=7", "fit.learning_rate=0.5", "layout=reversed", 'answers="as_read"']
     )
@@ -67,35 +69,35 @@ def test_overrides_change_values_of_every_type():
     assert (changed.layout, changed.answers) == ("reversed", "as_read")
 
 
-def test_a_data_set_cannot_be_larger_than_the_problem_space():
-    with pytest.raises(UserError, match="only 55 unordered pairs"):
+def test_data_set_larger_than_the_problem_space_is_refused():
+    with pytest.raises(UserError, match="at most 55, the number of unordered pairs"):
         recipe.load("seed", ["digits=1"])
 
 
 @pytest.mark.parametrize("share", [0.001, 0.95])
-def test_where_pairs_are_not_enumerated_both_sides_of_the_split_are_large(share):
+def test_held_out_share_is_limited_where_pairs_are_not_enumerated(share):
     with pytest.raises(UserError, match=r"must be from 0.05 to 0.9 for more than 3 digits"):
         recipe.load("wide", [f"data.held_out={share}"])
 
 
-def test_a_fixed_data_set_is_for_few_digits():
+def test_fixed_data_set_is_limited_to_few_digits():
     with pytest.raises(UserError, match="is for up to 3 digits; use 'fresh'"):
         recipe.load("seed", ["digits=4"])
 
 
-def test_an_unknown_recipe_is_told_with_those_there_are():
+def test_unknown_recipe_is_reported_with_the_known_names():
     with pytest.raises(UserError, match="default, fast, seed, wide"):
         recipe.load("nope")
 
 
-def test_a_file_that_is_no_toml_is_told_as_such(tmp_path):
+def test_file_that_is_not_toml_is_reported(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("seed = = 1")
-    with pytest.raises(UserError, match="is not TOML"):
+    with pytest.raises(UserError, match="is not valid TOML"):
         recipe.load(str(path))
 
 
-def test_the_seed_recipe_is_the_tutorials():
+def test_seed_recipe_has_the_tutorials_settings():
     seed = recipe.load("seed")
     assert (seed.digits, seed.layout, seed.answers) == (3, "padded", "as_read")
     assert (seed.network.cell, seed.network.encoder, seed.network.decoder) == ("lstm", 128, 128)
@@ -104,26 +106,26 @@ def test_the_seed_recipe_is_the_tutorials():
     assert (seed.fit.clip_norm, seed.fit.average) == (None, None)
 
 
-def test_the_seeds_data_is_the_tutorials():
+def test_seed_recipe_has_the_tutorials_data():
     seed = recipe.load("seed")
     batches = FixedBatches(seed, seed.data)
     assert batches.training.shape == (9000, 2)
     assert batches.validation.shape == (1000, 2)
     everything = [*batches.training.tolist(), *batches.validation.tolist()]
-    # Any change of what is drawn moves these; comparisons with the seed count on them.
+    # Comparisons with `seed` depend on this data set; any change of the draws changes the values.
     assert everything[:3] == FIRST_PAIRS
     assert sum(map(sum, everything)) == SUM_OF_OPERANDS
     assert len({tuple(sorted(pair)) for pair in everything}) == 10_000
     assert max(map(max, everything)) <= 999
     assert batches.steps_per_epoch == 282
     assert seed.fit.steps == 50 * batches.steps_per_epoch
-    # Lengths are drawn uniformly; what keeps one-digit operands below a third is that the
-    # few pairs of them are soon all there. Uniform operands would give one in a hundred.
+    # Lengths are drawn uniformly, but the few pairs of one-digit operands are soon exhausted,
+    # which keeps these below a third. Uniform operands would give one in a hundred.
     short = sum(a < 10 for pair in everything for a in pair) / 20_000
     assert 0.15 < short < 0.25
 
 
-def test_an_epoch_goes_through_the_training_pairs_once():
+def test_epoch_has_every_training_pair_once():
     seed = recipe.load("seed")
     batches = FixedBatches(seed, seed.data)
     epochs = []
@@ -136,7 +138,7 @@ def test_an_epoch_goes_through_the_training_pairs_once():
     assert epochs[0] != epochs[1]
 
 
-def test_the_seeds_network_is_the_tutorials():
+def test_seed_recipe_has_the_tutorials_network():
     model = network.build(recipe.load("seed"))
     assert model.input_shape == (None, 7, 12)
     assert model.output_shape == (None, 4, 12)

@@ -1,4 +1,4 @@
-"""The report and its pictures: complete, self-contained, and for any kind of run."""
+"""The report and its pictures."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from seq2sum_training import cli as command_line
+from seq2sum_training import cli
 from seq2sum_training.evaluate import breakdown, pictures, report
-from seq2sum_training.fit.history import Progress
+from seq2sum_training.fit.history import HistoryRow
 
 ROWS = [
-    Progress(step, stage, loss, exact, 1e-3, 1000.0, step / 10)
+    HistoryRow(step, stage, loss, exact, 1e-3, 1000.0, step / 10)
     for step, stage, loss, exact in [
         (50, "fit", 2.0, 0.0),
         (100, "fit", 0.1, 0.9),
@@ -39,21 +39,21 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_one_svg_and_the_same_each_time(name):
+def test_picture_is_one_reproducible_svg(name):
     svg = PICTURES[name]()
     root = ET.fromstring(svg)
     assert root.tag.endswith("svg")
     assert svg == PICTURES[name]()
 
 
-def test_pictures_say_their_figures():
+def test_pictures_have_their_figures_as_text():
     assert "2 wrong of 10,000" in PICTURES["map"]()
-    assert "no error" in PICTURES["map without errors"]()
+    assert "no errors" in PICTURES["map without errors"]()
     assert "another" in PICTURES["curves"]()
 
 
 class References(HTMLParser):
-    """Whatever a page would load from elsewhere."""
+    """Collects the references of a page to other resources."""
 
     def __init__(self):
         super().__init__()
@@ -61,13 +61,13 @@ class References(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         for name, value in attributes:
-            inside = value is None or value.startswith(("#", "data:"))
-            if name in {"src", "href", "xlink:href"} and not inside:
+            internal = value is None or value.startswith(("#", "data:"))
+            if name in {"src", "href", "xlink:href"} and not internal:
                 self.found.append((tag, value))
         assert tag not in {"script", "link", "iframe"}
 
 
-def test_a_report_needs_nothing_but_itself(evaluated):
+def test_report_has_no_external_references(evaluated):
     path, _ = evaluated
     page = (path / "report.html").read_text()
     references = References()
@@ -81,20 +81,20 @@ def test_a_report_needs_nothing_but_itself(evaluated):
     ("share", "written"),
     [(1.0, "100.0000%"), (1 - 1 / 4_000_000, "99.9999%"), (1 - 0.882326, "11.7674%")],
 )
-def test_a_share_is_rounded_down_and_no_further_than_it_is(share, written):
+def test_share_is_rounded_down(share, written):
     source = report.template("figures.j2").module
     assert source.share(share) == written
 
 
 @pytest.fixture
 def run(evaluated, tmp_path):
-    """An evaluated run of the test's own."""
+    """A copy of the evaluated run, which the test may change."""
     path = tmp_path / "run"
     shutil.copytree(evaluated[0], path)
     return path
 
 
-def test_a_report_can_be_made_again_beside_others(command, run, tmp_path):
+def test_report_compares_with_other_runs(command, run, tmp_path):
     other = tmp_path / "elsewhere" / "run"
     shutil.copytree(run, other)
     done = command("seq2sum-train", "report", run, "--against", other)
@@ -107,16 +107,16 @@ def changed(path, **values):
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
-        (lambda run: (run / "wrong.csv").unlink(), "wrong.csv is not whole"),
+        (lambda run: (run / "wrong.csv").unlink(), "wrong.csv is incomplete"),
         (lambda run: (run / "wrong.csv").write_bytes(b"\xff\xfe"), "is damaged"),
-        (lambda run: (run / "run.json").write_text("[]"), "it holds no table"),
+        (lambda run: (run / "run.json").write_text("[]"), "expected a JSON object"),
         (lambda run: (run / "run.json").write_text("{"), "is damaged"),
-        (lambda run: (run / "run.json").write_text("{}"), "lacks seq2sum-training, seq2sum"),
+        (lambda run: (run / "run.json").write_text("{}"), "is damaged: seq2sum-training, seq2sum,"),
         (lambda run: (run / "evaluation.json").write_text("{}"), "is not evaluated"),
         (lambda run: changed(run / "evaluation.json", model="another"), "is not evaluated"),
-        (lambda run: changed(run / "evaluation.json", errors=3), "wrong.csv is not whole"),
+        (lambda run: changed(run / "evaluation.json", errors=3), "wrong.csv is incomplete"),
         (
             lambda run: (run / "recipe.toml").write_text(
                 (run / "recipe.toml").read_text().replace("seed = 1", "seed = 2")
@@ -125,28 +125,28 @@ def changed(path, **values):
         ),
     ],
 )
-def test_what_does_not_fit_together_is_told_in_one_line(run, capsys, damage, said):
+def test_report_of_a_damaged_run_fails_with_one_line(run, capsys, damage, message):
     page = (run / "report.html").read_text()
     damage(run)
-    empty = said == "wrong.csv is not whole" and not (run / "wrong.csv").exists()
-    if empty:  # no wrong answer and no file are the same
+    missing = message == "wrong.csv is incomplete" and not (run / "wrong.csv").exists()
+    if missing:  # without wrong answers, a missing file is not an error
         changed(run / "evaluation.json", errors=1)
-    assert command_line.main(["report", str(run)]) == 1
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
+    assert cli.main(["report", str(run)]) == 1
+    output = capsys.readouterr().err
+    assert message in output
+    assert output.count("\n") == 1
     assert (run / "report.html").read_text() == page
 
 
-def test_a_history_with_odd_bytes_is_drawn_as_far_as_it_goes(run, capsys):
+def test_report_draws_a_history_up_to_damaged_bytes(run, capsys):
     with (run / "history.csv").open("ab") as file:
         file.write(b"\xff\xff,fit,1\n")
-    assert command_line.main(["report", str(run)]) == 0
+    assert cli.main(["report", str(run)]) == 0
     assert "report.html" in capsys.readouterr().out
 
 
-def test_a_report_of_a_run_without_figures_is_refused(command, small_run):
+def test_report_of_a_run_without_evaluation_is_refused(command, small_run):
     done = command("seq2sum-train", "report", small_run)
     assert done.returncode == 1
-    assert "is not evaluated: seq2sum-train evaluate" in done.stderr
+    assert "is not evaluated: run `seq2sum-train evaluate" in done.stderr
     assert "Traceback" not in done.stderr

@@ -16,7 +16,6 @@ from typing import Any
 
 import grpc
 
-from seq2sum import certificates
 from seq2sum._connection_hints import ClientIdentity
 from seq2sum._numbers import LONGEST, integer, real, seconds
 from seq2sum._proxy import ChannelOptions, proxy_of
@@ -95,9 +94,11 @@ def identity(tls: TLS | None, address: str, options: ChannelOptions) -> ClientId
     Called when the channel is opened: the certificate file and the environment may change later.
     """
     proxy = proxy_of(address, options)
-    if tls is None or tls.certificate is None:
+    if tls is None or tls.certificate is None or tls.key is None:
         return ClientIdentity(encrypted=tls is not None, proxy=proxy)
-    expires_at = certificates.first_not_after(Path(tls.certificate).read_bytes())
+    from seq2sum import _client_certificate  # only then: `ssl` takes time to import
+
+    expires_at = _client_certificate.expiry(tls.certificate, tls.key)
     certificate = os.fspath(tls.certificate)
     return ClientIdentity(True, certificate, expires_at=expires_at, proxy=proxy)
 

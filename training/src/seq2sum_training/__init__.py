@@ -1,1 +1,1 @@
-"""Training: from a recipe to a proven, versioned SavedModel with its preprocessing inside."""
+"""Trains seq2sum networks, evaluates them and exports them for TensorFlow Serving."""

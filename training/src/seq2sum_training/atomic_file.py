@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Atomic writes: a reader sees a complete file or directory, or none, whenever a process dies."""
 
 from __future__ import annotations
 
@@ -11,29 +11,43 @@ from seq2sum_training.errors import UserError
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes the file `path` when the block ends without an error.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yields a temporary path that replaces `path` when the block ends without an error.
 
-    It keeps the ending, by which Keras tells the format of a model. What was at `path` before
-    stays until then; a block that fails leaves nothing behind.
+    The temporary path keeps the suffix, from which Keras infers the format of a model. If the
+    block fails, the temporary file is removed and `path` is unchanged.
 
     Raises:
-        UserError: The disk is full, or the folder cannot be written.
+        UserError: The disk is full, or the directory is not writable.
     """
     partial = path.with_name(f"partial.{path.name}")
     try:
-        with told(path):
+        with write_errors(path):
             yield partial
-            _to_disk(partial)
+            _sync(partial)
             os.replace(partial, path)
     finally:
-        with suppress(OSError):  # what went wrong has been told
+        with suppress(OSError):  # the error of the write itself matters more
             partial.unlink(missing_ok=True)
 
 
+def publish_directory(staging: Path, target: Path) -> None:
+    """Writes a directory and its files to disk and renames it to `target`.
+
+    Raises:
+        OSError: For example if `target` is a directory that is not empty.
+    """
+    for parent, _, files in os.walk(staging):
+        for name in files:
+            _sync(Path(parent, name))
+        _sync(Path(parent))
+    os.rename(staging, target)
+    _sync(target.parent)
+
+
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Tells what the system says against writing `path` as a user's error."""
+def write_errors(path: Path) -> Iterator[None]:
+    """Converts an OSError into a UserError that names `path`."""
     try:
         yield
     except OSError as error:
@@ -41,17 +55,20 @@ def told(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def told_by_tensorflow(path: Path) -> Iterator[None]:
-    """The same for what writes through TensorFlow's file system, which has errors of its own."""
+def tensorflow_write_errors(path: Path) -> Iterator[None]:
+    """Like `write_errors`, and also converts the errors of TensorFlow's file system."""
     import tensorflow as tf
 
     try:
-        with told(path):
+        with write_errors(path):
             yield
     except tf.errors.OpError as error:
         raise UserError(f"cannot write {path}: {error.message}") from error
 
 
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

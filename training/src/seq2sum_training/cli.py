@@ -1,4 +1,4 @@
-"""The `seq2sum-train` command: its options, its exit codes."""
+"""The `seq2sum-train` command: options and exit codes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seq2sum_training import commands
 from seq2sum_training import recipe as recipes
 from seq2sum_training.errors import Interrupted, UserError
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+SUCCESS, FAILURE, INTERRUPTED = 0, 1, 130
 EXAMPLES = """\
 examples:
   seq2sum-train fit default --out runs/mine
@@ -24,35 +24,35 @@ examples:
   seq2sum-train export runs/mine --to models/seq2sum
 
 exit codes:
-  0  done, and nothing is wrong          2    the command line is wrong
-  1  failed, or answers are wrong        130  interrupted
+  0  success                     2    invalid command line
+  1  failure, or wrong answers   130  interrupted
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; gives back the exit code."""
+    """Runs the command; returns the exit code."""
     options = parser().parse_args(arguments)
-    # As Ctrl-C does, so that what is half-made is cleared away.
+    # Like Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        options.do(options)
+        options.run_verb(options)
     except UserError as error:
         print(f"seq2sum-train: {error}", file=sys.stderr)
-        return INTERRUPTED if isinstance(error, Interrupted) else FAILED
+        return INTERRUPTED if isinstance(error, Interrupted) else FAILURE
     except OSError as error:  # a folder without permission, a name that is too long
         print(f"seq2sum-train: {error}", file=sys.stderr)
-        return FAILED
+        return FAILURE
     except KeyboardInterrupt:
-        print("seq2sum-train: interrupted; what was finished before is whole", file=sys.stderr)
+        print("seq2sum-train: interrupted; existing files are complete", file=sys.stderr)
         return INTERRUPTED
-    return DONE
+    return SUCCESS
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Returns the parser of the command line."""
     command = argparse.ArgumentParser(
         prog="seq2sum-train",
-        description="Train a seq2sum network, prove it, and export it for TensorFlow Serving.",
+        description="Train a seq2sum network, evaluate it and export it for TensorFlow Serving.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -62,19 +62,19 @@ def parser() -> argparse.ArgumentParser:
     add = command.add_subparsers(required=True, metavar="VERB").add_parser
 
     def verb(
-        name: str, do: Callable[[argparse.Namespace], None], help_: str, description: str
+        name: str, run: Callable[[argparse.Namespace], None], help_: str, description: str
     ) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = add(name, help=help_, description=description)
-        made.set_defaults(do=do)
-        return made
+        verb_parser: argparse.ArgumentParser = add(name, help=help_, description=description)
+        verb_parser.set_defaults(run_verb=run)
+        return verb_parser
 
     fit = verb(
         "fit",
         commands.fit,
         "train a recipe into a run folder",
         "Train a recipe into a new run folder. A recipe with rounds of polish ends with a check "
-        "over training pairs: exit code 0 if it is clean; otherwise 1, and the run folder holds "
-        "the best weights that a check has seen. `resume` continues an interrupted run.",
+        "over training pairs: exit code 0 if the check is clean; otherwise 1, and the run folder "
+        "has the best weights that a check has found. `resume` continues an interrupted run.",
     )
     fit.add_argument(
         "recipe", metavar="RECIPE", help=f"a TOML file, or one of: {', '.join(recipes.names())}"
@@ -88,39 +88,39 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         dest="overrides",
         metavar="KEY=VALUE",
-        help="change a value of the recipe, e.g. seed=7 or fit.steps=500; may be repeated",
+        help="override a value of the recipe, e.g. seed=7 or fit.steps=500; may be repeated",
     )
     fit.add_argument(
         "--stop-at",
         type=share,
         metavar="SHARE",
-        help="end early once this share of the probe, 1,024 training questions, is answered "
-        "right, e.g. 0.999 or 99.9%%; no polish then",
+        help="end early, without polish, when this share of the probe (1,024 training questions) "
+        "is answered correctly, e.g. 0.999 or 99.9%%",
     )
 
-    _checkpoints(fit)
+    _add_checkpoint_option(fit)
 
     resume = verb(
         "resume",
         commands.resume,
         "continue an interrupted run",
-        "Continue a run that was interrupted or killed, from its last checkpoint. It ends in the "
-        "same weights, bit for bit, as a run that was not.",
+        "Continue a run that was interrupted or killed, from its last checkpoint. It ends with the "
+        "same weights, bit for bit, as an uninterrupted run.",
     )
-    _run(resume)
-    _checkpoints(resume)
+    _add_run(resume)
+    _add_checkpoint_option(resume)
 
     evaluate = verb(
         "evaluate",
         commands.evaluate,
-        "ask a trained run every question there is",
-        "Ask a trained run every question with up to 3 digits, or a million random ones above, "
-        "and write evaluation.json, wrong.csv and report.html into its folder. Exit code 0 if "
-        "every answer is right, 1 if not.",
+        "evaluate a trained run on every question",
+        "Evaluate a trained run on every question with up to 3 digits, or on a million random ones "
+        "with more digits; write evaluation.json, wrong.csv and report.html into its folder. "
+        "Exit code 0 if every answer is correct, otherwise 1.",
     )
-    _run(evaluate)
+    _add_run(evaluate)
     evaluate.add_argument(
-        "--allow-errors", action="store_true", help="exit with 0 even if answers are wrong"
+        "--allow-errors", action="store_true", help="exit with code 0 even if answers are wrong"
     )
 
     report = verb(
@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
         "write the report of an evaluated run again",
         "Write report.html of an evaluated run again, optionally compared with other runs.",
     )
-    _run(report)
+    _add_run(report)
     report.add_argument(
         "--against", type=Path, nargs="+", default=[], metavar="RUN", help="runs to compare with"
     )
@@ -140,9 +140,9 @@ def parser() -> argparse.ArgumentParser:
         "publish a trained run as a model version",
         "Publish a trained run as a version below a model's base path: a SavedModel with its "
         "golden questions, contract and model card. The version appears only after the golden "
-        "questions were answered right, in memory and from disk.",
+        "questions were answered correctly, in memory and from disk.",
     )
-    _run(export)
+    _add_run(export)
     export.add_argument(
         "--to",
         type=Path,
@@ -151,42 +151,44 @@ def parser() -> argparse.ArgumentParser:
         help="the model's base path, the folder that a server watches, e.g. models/seq2sum",
     )
     export.add_argument(
-        "--version", type=version, metavar="N", help="its number (default: the next free one)"
+        "--version",
+        type=version,
+        metavar="N",
+        help="the version number (default: the next free one)",
     )
     export.add_argument(
         "--force",
         action="store_true",
         help="publish even if golden questions are answered wrongly; the model card and "
-        "contract.json then say so",
+        "contract.json record it",
     )
 
     show = verb(
         "show",
         commands.show,
-        "show what a run folder or a version directory holds",
-        "Show what a run folder or a version directory holds: network, training, errors, "
-        "signatures.",
+        "show a run folder or a version directory",
+        "Show the network, training, errors and signatures of a run folder or a version directory.",
     )
     show.add_argument("path", type=Path, metavar="RUN_OR_VERSION")
     return command
 
 
-def _run(verb: argparse.ArgumentParser) -> None:
+def _add_run(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", type=Path, metavar="RUN", help="a run folder")
 
 
-def _checkpoints(verb: argparse.ArgumentParser) -> None:
+def _add_checkpoint_option(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--checkpoint-every",
         type=seconds,
         default=10.0,
         metavar="SECONDS",
-        help="how often a state is kept from which `resume` goes on (default: 10; 0: each block)",
+        help="interval of checkpoints for `resume` (default: 10; 0: after each block of steps)",
     )
 
 
 def seconds(text: str) -> float:
-    """A time from the command line."""
+    """Parses a duration of 0 seconds or more."""
     try:
         number = float(text)
     except ValueError:
@@ -197,21 +199,25 @@ def seconds(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """A share from the command line: a fraction, or per cent with the sign."""
+    """Parses a share above 0 and up to 1, given as a fraction or with a percent sign."""
     try:
         number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         number = -1.0
     if not 0 < number <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share: write 0.999 or 99.9%")
+        raise argparse.ArgumentTypeError(
+            f"invalid share {text!r}: expected a value such as 0.999 or 99.9%"
+        )
     return number
 
 
 def version(text: str) -> int:
-    """A version from the command line."""
+    """Parses a version number."""
     number = model_versions.version_number(text)
     if number is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a version: 0, 1, 2 and so on")
+        raise argparse.ArgumentTypeError(
+            f"invalid version {text!r}: expected a non-negative integer"
+        )
     return number
 
 

@@ -1,15 +1,15 @@
-"""What a user can mend, or has asked for."""
+"""Errors that end a command with one line and no traceback."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """A mistake in a recipe, a folder or a command line; the message says what to do."""
+    """An error that the user can fix; the message says how."""
 
 
-class Astray(UserError):
-    """Training has left the numbers: going on would not help."""
+class Diverged(UserError):
+    """The training loss is not finite; resuming would not help."""
 
 
 class Interrupted(UserError):
-    """Ctrl-C or SIGTERM while something can be gone on with; the message says how."""
+    """Ctrl-C or SIGTERM stopped work that can be resumed; the message says how."""

@@ -1,4 +1,4 @@
-"""Progress of long work on a terminal: a bar for each part of it, elapsed time, time to go."""
+"""Progress bars on a terminal, or lines at intervals where stderr is not a terminal."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rich.progress import (
 )
 
 SECONDS_BETWEEN_LINES = 10.0
-"""Where there is no terminal, a line in the log at most this often."""
+"""Least time between two lines where stderr is not a terminal."""
 
 Show = Callable[[str, int, int, str, str], None]
-"""Told the part's title, what is done of it, its total, their unit, and a remark."""
+"""Takes a bar's title, the completed count, the total, their unit and a remark."""
 
 
 @contextmanager
-def board() -> Iterator[Show]:
-    """Progress bars on stderr, one for each title; yields a function that moves them."""
+def progress_bars() -> Iterator[Show]:
+    """Yields a function that shows progress on stderr, with one bar per title."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines(console)
@@ -34,7 +34,7 @@ def board() -> Iterator[Show]:
         BarColumn(),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}"),
         TimeElapsedColumn(),
-        TextColumn("to go"),
+        TextColumn("remaining"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[remark]}"),
     )
@@ -44,17 +44,9 @@ def board() -> Iterator[Show]:
         def show(title: str, done: int, total: int, unit: str, remark: str) -> None:
             if title not in tasks:
                 tasks[title] = bars.add_task(title, total=total, unit=unit, remark=remark)
-            # A part that ends early is over all the same.
             bars.update(tasks[title], completed=done, total=total, remark=remark)
 
         yield show
-
-
-@contextmanager
-def bar(title: str, total: int, *, unit: str) -> Iterator[Callable[[int], None]]:
-    """One progress bar; yields a function of what is done so far."""
-    with board() as show:
-        yield lambda done: show(title, done, total, unit, "")
 
 
 def _lines(console: Console) -> Show:

@@ -1,4 +1,4 @@
-"""What must be known to repeat a run: versions of packages and the project's revision."""
+"""Metadata to reproduce a run: package versions and the git revision of this project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PACKAGES = ("seq2sum-training", "seq2sum", "tensorflow", "keras", "numpy")
 
 
 def provenance() -> dict[str, str]:
-    """Names and versions of all that a run depends on."""
+    """Returns the versions of Python and of the packages that determine a run, and the revision."""
     return {
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
@@ -20,9 +20,9 @@ def provenance() -> dict[str, str]:
 
 
 def _revision() -> str:
-    """The git revision of this code, marked if it has changes; "unknown" outside a checkout.
+    """Returns the git revision, marked if there are changes; "unknown" outside a checkout.
 
-    A package that is installed below a checkout is not of it: git must know this very file.
+    A package may be installed inside the checkout of another project, so git must track this file.
     """
     try:
         _git("ls-files", "--error-unmatch", Path(__file__).name)
@@ -31,9 +31,9 @@ def _revision() -> str:
         return "unknown"
 
 
-def _git(*line: str) -> str:
+def _git(*arguments: str) -> str:
     done = subprocess.run(
-        ["git", *line],
+        ["git", *arguments],
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,

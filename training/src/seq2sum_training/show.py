@@ -1,4 +1,4 @@
-"""Showing what a run folder or a version directory holds, without loading TensorFlow."""
+"""Prints a summary of a run folder or a version directory, without loading TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Row = tuple[str, str]
 
 
 def show(path: Path) -> None:
-    """Prints a line for each fact, however long: `grep` and `awk` want them whole.
+    """Prints one line per property, never wrapped, so that `grep` and `awk` can read them.
 
     Raises:
-        UserError: The folder is neither.
+        UserError: The folder is neither a run folder nor a version directory.
     """
     described = path / "assets.extra" / contract.FILE_NAME
     if (path / RECIPE).is_file():
@@ -45,23 +45,23 @@ def _run(run: Run) -> Iterable[Row]:
     recipe = run.recipe
     net, fit = recipe.network, recipe.fit
     yield "run", str(run.path)
-    yield "network", f"{net.cell}, {net.encoder} units to read and {net.decoder} to write"
+    yield "network", f"{net.cell}, encoder {net.encoder} units, decoder {net.decoder} units"
     yield "questions", f"up to {recipe.digits} digits, layout {recipe.layout}"
     yield "training", f"{fit.optimizer}, {fit.steps:,} steps of {fit.batch}, seed {recipe.seed}"
     if not run.is_finished:
         rows = history.read(run.path / HISTORY)
-        step = f"step {rows[-1].step:,}" if rows else "no step yet"
-        yield "state", f"not finished ({step}); go on with: seq2sum-train resume {run.path}"
+        step = f"step {rows[-1].step:,}" if rows else "no steps yet"
+        yield "state", f"not finished ({step}); continue with: seq2sum-train resume {run.path}"
         return
-    about = run.about()
-    yield "took", f"{about['cpu_seconds']:.0f} CPU-seconds, {about['steps']:,} steps in all"
-    if (check := about["check"]) and not check["clean"]:
+    metadata = run.metadata()
+    yield "cost", f"{metadata['cpu_seconds']:.0f} CPU-seconds, {metadata['steps']:,} steps"
+    if (check := metadata["check"]) and not check["clean"]:
         counts = f"{check['wrong']:,} wrong, {check['failed']:,} hard of {check['asked']:,}"
         yield "check", f"training ended without a clean check: {counts} training pairs"
-    yield "made with", f"TensorFlow {about['tensorflow']}, revision {about['revision']}"
+    yield "built with", f"TensorFlow {metadata['tensorflow']}, revision {metadata['revision']}"
     figures = run.evaluation()
     if figures is None:
-        yield "errors", f"not evaluated: seq2sum-train evaluate {run.path}"
+        yield "errors", f"not evaluated; run: seq2sum-train evaluate {run.path}"
     else:
         yield "errors", f"{figures['errors']:,} of {figures['questions']:,}"
 
@@ -75,10 +75,10 @@ def _version(path: Path, described: dict[str, Any]) -> Iterable[Row]:
             for output, tensor in signature["outputs"].items()
         )
         yield name, outputs
-    if figures := described.get("evaluation"):  # versions of an older package have none
+    if figures := described.get("evaluation"):  # absent in versions of an older package
         yield "errors", f"{figures['errors']:,} of {figures['questions']:,}"
     if described.get("forced"):
         golden = described["golden"]
         right = f"{golden['right']:,} of {golden['questions']:,} golden questions right"
-        yield "golden", f"{right}; published by force"
+        yield "golden", f"{right}; published with --force"
     yield "run", f"{described['run']}, revision {described['revision']}"

@@ -1,4 +1,4 @@
-"""TensorFlow without its start-up chatter."""
+"""Imports TensorFlow without its start-up messages."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import tempfile
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and lets it look for devices, with stderr held back.
+    """Imports TensorFlow and lists its devices, with stderr captured.
 
-    Its C++ side tells of absent GPU drivers before its log level is set. If the import fails,
-    what was held back is shown.
+    TensorFlow's C++ code reports missing GPU drivers before it reads its log level. If the
+    import fails, the captured output is printed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as held_back:
-        os.dup2(held_back.fileno(), 2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         failed = True
         try:
             import tensorflow as tf
@@ -28,10 +28,5 @@ def import_tensorflow() -> None:
             os.dup2(stderr, 2)
             os.close(stderr)
             if failed:
-                held_back.seek(0)
-                sys.stderr.write(held_back.read().decode(errors="replace"))
-
-
-def note(text: str) -> None:
-    """A line on stderr that is no error."""
-    print(f"seq2sum-train: note: {text}", file=sys.stderr)
+                captured.seek(0)
+                sys.stderr.write(captured.read().decode(errors="replace"))

@@ -1,4 +1,4 @@
-"""`python -m seq2sum._command`: the command where no script is installed."""
+"""`python -m seq2sum._command`: the command without an installed script."""
 
 import sys
 

@@ -4,56 +4,60 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from seq2sum._client import Client
-from seq2sum._command.complaints import Mistake, complaint, one_line, shown, tell
-from seq2sum._command.connection import asked, connected
-from seq2sum._command.endings import DONE, FAILED
-from seq2sum._command.lines import Lines, Source
-from seq2sum._command.progress import Meter, Tally, counts, summary
+from seq2sum._command.connection import call_options, connect
+from seq2sum._command.errors import (
+    UsageError,
+    error_message,
+    one_line,
+    print_error,
+    question_text,
+)
+from seq2sum._command.exit_codes import FAILURE, SUCCESS
+from seq2sum._command.input_lines import InputLines, Source
+from seq2sum._command.output import Write, open_output
+from seq2sum._command.progress import ProgressLine, Tally, counts, summary
 from seq2sum._command.rows import FORMATS, Row, part
-from seq2sum._command.sink import Write, opened
 from seq2sum._command.terminal import is_terminal
 from seq2sum._errors import CallError, Seq2SumError, UnexpectedResponse
 from seq2sum.addition.answers import Columns, Question
 
-ERRORS_SHOWN = 20
-"""Refused questions that are told one by one; a file of the wrong kind has nothing else."""
-BULK = 10_000
-"""Questions from which on their rate means something."""
-HINT = "write questions like 53+42, one a line; Ctrl-D ends"
+MAX_ERRORS = 20
+"""Refused questions that are printed in bulk mode; a file of the wrong kind has nothing else."""
+MIN_FOR_SUMMARY = 10_000
+"""Fewest questions for which the rate is meaningful."""
+HINT = "type questions like 53+42, one per line; end with Ctrl-D"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Does what the command line asks for; gives back the exit code."""
+    """Runs the verb; returns the exit code."""
     if options.questions and options.input:
-        raise Mistake("questions come as arguments or from --input, and not both ways")
+        raise UsageError("questions and --input exclude each other: give either")
     files = options.input or ["-"]
-    at_keyboard = not options.questions and files == ["-"] and is_terminal(sys.stdin)
-    lines = None if options.questions else Lines([Source.of(path) for path in files])
-    with connected(options) as client, opened(options.output) as write:
-        adding = Adding(
-            client, write, options, lines=lines, place=_place(None if at_keyboard else lines)
-        )
-        if at_keyboard and not options.quiet:
+    interactive = not options.questions and files == ["-"] and is_terminal(sys.stdin)
+    lines = None if options.questions else InputLines([Source.from_path(path) for path in files])
+    with connect(options) as client, open_output(options.output) as write:
+        add = AddRun(client, write, options, lines=lines, show_origin=not interactive)
+        if interactive and not options.quiet:
             print(HINT, file=sys.stderr, flush=True)
-        if at_keyboard or (lines is not None and options.line_buffered):
-            adding.one_by_one(lines or options.questions)
+        if interactive or (lines is not None and options.line_buffered):
+            add.one_by_one(lines or options.questions)
         else:
-            adding.bulk(lines or options.questions)
-    return adding.told()
+            add.bulk(lines or options.questions)
+    return add.finish()
 
 
-class Adding:
-    """One run: what it writes and counts, and the refused questions that it tells.
+class AddRun:
+    """One run of the verb: writes rows, prints refused questions, and counts both.
 
     Args:
-        client: Whom it asks.
-        write: Where the rows go.
+        client: The client.
+        write: The output of rows.
         options: The command line.
-        lines: Where the questions come from, if that is no argument.
-        place: What stands before a refused question, by its number.
+        lines: The input; None for questions that are arguments.
+        show_origin: Whether messages start with the file and line of a question of the input.
     """
 
     def __init__(
@@ -62,97 +66,99 @@ class Adding:
         write: Write,
         options: argparse.Namespace,
         *,
-        lines: Lines | None,
-        place: Callable[[int], str],
+        lines: InputLines | None,
+        show_origin: bool,
     ) -> None:
-        self._client, self._write, self._call_options = client, write, asked(options)
+        self._client, self._write, self._call_options = client, write, call_options(options)
         self._format = FORMATS[options.format]
-        self._lines, self._place = lines, place
-        self._left_to_tell = sys.maxsize if options.all_errors else ERRORS_SHOWN
-        self._untold = 0
+        self._lines, self._show_origin = lines, show_origin
+        self._errors_left = sys.maxsize if options.all_errors else MAX_ERRORS
+        self._unprinted = 0
         self._quiet = options.quiet
         self._tally = Tally()
-        wanted = lines is not None and not options.quiet
-        self._meter = Meter(self._tally, self._share, stream=sys.stderr, wanted=wanted)
+        enabled = lines is not None and not options.quiet
+        self._progress = ProgressLine(self._tally, self._share, stream=sys.stderr, enabled=enabled)
 
     def bulk(self, questions: Iterable[Question]) -> None:
-        """Answers them as fast as the server can."""
+        """Answers questions in large calls."""
         self._write(self._format.header)
         try:
             for columns in self._client.stream_columns(questions, **self._call_options):
                 self._take(columns)
-                self._meter.show()
+                self._progress.show()
         except Seq2SumError:
-            self._meter.clear()
+            self._progress.clear()
             if self._tally.done:
-                tell(f"stopped after {self._tally.done:,} questions, because of this:")
+                print_error(f"stopped after {self._tally.done:,} questions:")
             raise
         finally:
-            self._meter.clear()
+            self._progress.clear()
 
     def one_by_one(self, questions: Iterable[Question]) -> None:
-        """Answers each before the next is read. A call that fails costs no other question."""
-        self._left_to_tell = sys.maxsize
+        """Answers each question before the next is read, and continues after a failed call."""
+        self._errors_left = sys.maxsize
         self._write(self._format.header)
         for question in questions:
             try:
                 columns = self._client.add_columns([question], **self._call_options)
             except (CallError, UnexpectedResponse) as error:
-                row = Row(shown(question), None, None, None, complaint(error))
-                if self._format.tells_errors:
+                row = Row(question_text(question), None, None, None, error_message(error))
+                if self._format.includes_errors:
                     self._write(self._format.row(row))
-                    self._untold += 1
+                    self._unprinted += 1
                 else:
-                    tell(f"{self._place(self._tally.done)}{row.error}")
+                    print_error(f"{self._origin(self._tally.done)}{row.error}")
                 self._tally.refused += 1
             else:
                 self._take(columns)
 
-    def told(self) -> int:
-        """Tells what there is to tell at the end; gives back the exit code."""
+    def finish(self) -> int:
+        """Prints the counts; returns the exit code."""
         if not self._quiet:
-            if self._lines is not None and self._tally.done >= BULK:
-                tell(summary(self._tally, self._meter.seconds))
-            elif self._untold:
-                where = "the field error says why" if self._format.tells_errors else "see above"
-                tell(f"{counts(self._tally)}: {where}")
-        return FAILED if self._tally.refused else DONE
+            if self._lines is not None and self._tally.done >= MIN_FOR_SUMMARY:
+                print_error(summary(self._tally, self._progress.seconds))
+            elif self._unprinted:
+                where = "in the field error" if self._format.includes_errors else "above"
+                print_error(f"{counts(self._tally)}: see the messages {where}")
+        return FAILURE if self._tally.refused else SUCCESS
 
     def _take(self, columns: Columns) -> None:
         refused = len(columns) - columns.statuses.count(0)
-        if not refused or self._format.tells_errors:
+        if not refused or self._format.includes_errors:
             self._write(self._format.block(columns))
-            self._untold += refused
+            self._unprinted += refused
         else:
-            self._between(columns)
+            self._write_and_print(columns)
         self._tally.refused += refused
         self._tally.answered += len(columns) - refused
 
-    def _between(self, columns: Columns) -> None:
-        """Writes the answers, and tells each refused question at its place between them."""
+    def _write_and_print(self, columns: Columns) -> None:
+        """Writes answers and prints refused questions, in the order of the input."""
         start, number = 0, self._tally.done
         for row, status in enumerate(columns.statuses):
             if not status:
                 continue
-            if not self._left_to_tell:
-                self._untold += 1
+            if not self._errors_left:
+                self._unprinted += 1
                 continue
             self._write(self._format.block(part(columns, start, row)))
             start = row
-            self._meter.clear()
+            self._progress.clear()
             [answer] = part(columns, row, row + 1).answers()
-            tell(f"{self._place(number + row)}{one_line(str(answer.error))}")
-            self._left_to_tell -= 1
-            if not self._left_to_tell:
-                tell("further refused questions are counted only; to see them all: --all-errors")
+            print_error(f"{self._origin(number + row)}{one_line(str(answer.error))}")
+            self._errors_left -= 1
+            if not self._errors_left:
+                print_error("further refused questions are only counted; --all-errors prints them")
         self._write(self._format.block(part(columns, start, len(columns))))
 
+    def _origin(self, row: int) -> str:
+        """Returns the prefix of a message about this question."""
+        if self._lines is None or not self._show_origin:
+            return ""
+        return f"{one_line(self._lines.origin(row))}: "
+
     def _share(self) -> float | None:
-        """How much of the input is answered: of what was read, the lines that are done."""
+        """Returns the share of the input that is done: of the bytes read, the share of lines."""
         if self._lines is None or not self._lines.size or not self._lines.taken:
             return None
         return self._lines.bytes / self._lines.size * self._tally.done / self._lines.taken
-
-
-def _place(lines: Lines | None) -> Callable[[int], str]:
-    return lambda row: "" if lines is None else f"{one_line(lines.origin(row))}: "

@@ -1,4 +1,4 @@
-"""The command line: what there is to say, and the help that teaches it."""
+"""The command line: verbs, options and their help."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from seq2sum._base_client import DEFAULT_MAX_IN_FLIGHT, DEFAULT_TARGET, DEFAULT_TIMEOUT
-from seq2sum._command import values
+from seq2sum._command import argument_types as types
 from seq2sum._command.examples import ADD, COMMAND, DESCRIBE, EXPLAIN, STATUS, WATCH
 from seq2sum.addition import contract
 
@@ -19,7 +19,7 @@ class PackageVersion(argparse.Action):
     """Prints the version of the installed package and ends the process."""
 
     def __call__(self, command: argparse.ArgumentParser, *_: object) -> None:
-        """Looks the version up: nothing else needs it."""
+        """Imports importlib.metadata only here, because it is slow."""
         from importlib.metadata import PackageNotFoundError, version
 
         try:
@@ -31,28 +31,27 @@ class PackageVersion(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with mistakes told in one line, and texts that stay as they are written."""
+    """argparse with one-line errors, and with help texts that are not reflowed."""
 
-    def __init__(self, **how: object) -> None:
+    def __init__(self, **options: object) -> None:
         super().__init__(
-            **how,  # type: ignore[arg-type]  # as argparse takes it
+            **options,  # type: ignore[arg-type]  # passed to argparse unchanged
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
     def error(self, message: str) -> NoReturn:
-        """Ends the process with the message and where to read on."""
+        """Ends the process with the message and a reference to the help."""
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def parser(environment: Mapping[str, str] = os.environ) -> Parser:
-    """The command line."""
-    # Verbs are of the class of the command, parents of any.
+    """Returns the parser of the command line."""
     shared: Any = _shared(environment)
-    sharing: Any = _shared(environment, split=True)
+    shared_with_split: Any = _shared(environment, split=True)
     command = Parser(
         prog="seq2sum",
-        description="Ask a seq2sum model that TensorFlow Serving or seq2sum-serve serves.",
+        description="Call a seq2sum model that is served by TensorFlow Serving or seq2sum-serve.",
         epilog=COMMAND,
     )
     command.add_argument(
@@ -68,29 +67,29 @@ def parser(environment: Mapping[str, str] = os.environ) -> Parser:
     def verb(
         name: str, help_: str, description: str, examples: str, parent: Any = shared
     ) -> Parser:
-        made: Parser = verbs.add_parser(
+        verb_parser: Parser = verbs.add_parser(
             name, parents=[parent], help=help_, description=description, epilog=examples
         )
-        return made
+        return verb_parser
 
-    _add(verb("add", "answer questions", "Answer questions, in their order.", ADD, sharing))
+    _add(verb("add", "answer questions", "Answer questions in order.", ADD, shared_with_split))
     _status(verb("status", "show the versions", "Show the model's versions, newest first.", STATUS))
     _explain(
         verb(
             "explain",
-            "show what the network thought",
-            "Show the most probable characters for each place of an answer.",
+            "show the probabilities of an answer",
+            "Show the most probable characters at each position of an answer.",
             EXPLAIN,
         )
     )
-    _watch(verb("watch", "look again and again", "Watch the versions and a probe.", WATCH))
+    _watch(verb("watch", "poll a server", "Poll the versions and a probe question.", WATCH))
     describe = verb(
         "describe",
-        "show what a version can do",
-        "Show a version's digits and signatures, and what it lacks of the contract.",
+        "show the signatures of a version",
+        "Show a version's digits and signatures, and what is missing from the contract.",
         DESCRIBE,
     )
-    describe.add_argument("--json", action="store_true", help="a JSON object instead of text")
+    describe.add_argument("--json", action="store_true", help="print a JSON object")
     return command
 
 
@@ -98,143 +97,141 @@ def _add(verb: Parser) -> None:
     verb.add_argument(
         "questions",
         nargs="*",
-        type=values.question,
+        type=types.question,
         metavar="A+B",
-        help="two numbers and a plus; without any, questions are read from standard input",
+        help="a question such as 53+42; without any, questions are read from standard input",
     )
     verb.add_argument(
         "--input",
         nargs="+",
         action="extend",
         metavar="FILE",
-        help="read questions from files, one a line; - is standard input",
+        help="read questions from files, one per line; - is standard input",
     )
     verb.add_argument(
         "--output",
         metavar="FILE",
-        help="write the answers to a file, which is there when all of it is, or not at all",
+        help="write the answers to a file, which is replaced only when all are written",
     )
     verb.add_argument(
         "--format",
         choices=("text", "csv", "jsonl"),
         default="text",
-        help="how answers are written (default: %(default)s)",
+        help="output format (default: %(default)s)",
     )
     verb.add_argument(
         "--line-buffered",
         action="store_true",
-        help="answer each line as it comes, for slow pipes; otherwise thousands share a call",
+        help="answer each line when it arrives, for slow pipes, instead of thousands per call",
     )
     verb.add_argument(
         "--all-errors",
         action="store_true",
-        help="tell every refused question, not only the first 20",
+        help="print every refused question, not only the first 20",
     )
-    verb.add_argument(
-        "--quiet", action="store_true", help="no progress, no counts, no rate at the end"
-    )
+    verb.add_argument("--quiet", action="store_true", help="print no progress, counts or rate")
 
 
 def _status(verb: Parser) -> None:
     verb.add_argument(
         "--wait",
-        type=values.seconds,
+        type=types.seconds,
         metavar="SECONDS",
-        help="wait as long for a version that is AVAILABLE, and for the server itself",
+        help="wait up to this time for the server and for an AVAILABLE version",
     )
-    verb.add_argument("--json", action="store_true", help="a JSON object instead of text")
+    verb.add_argument("--json", action="store_true", help="print a JSON object")
 
 
 def _explain(verb: Parser) -> None:
     verb.add_argument(
-        "questions", nargs="+", type=values.question, metavar="A+B", help="two numbers and a plus"
+        "questions", nargs="+", type=types.question, metavar="A+B", help="a question such as 53+42"
     )
     verb.add_argument(
         "--top",
-        type=values.count,
+        type=types.count,
         default=3,
         metavar="N",
-        help="characters shown for each place (default: %(default)s)",
+        help="characters per position (default: %(default)s)",
     )
     verb.add_argument(
-        "--json", action="store_true", help="a JSON object a question, with the whole alphabet"
+        "--json", action="store_true", help="print a JSON object per question, with all characters"
     )
 
 
 def _watch(verb: Parser) -> None:
     verb.add_argument(
         "--interval",
-        type=values.seconds,
+        type=types.seconds,
         default=2.0,
         metavar="SECONDS",
-        help="between two looks (default: %(default)g)",
+        help="time between two polls (default: %(default)g)",
     )
-    verb.add_argument("--count", type=values.count, metavar="N", help="end after N looks")
+    verb.add_argument("--count", type=types.count, metavar="N", help="end after N polls")
     verb.add_argument(
         "--probe",
-        type=values.question,
+        type=types.question,
         default="53+42",
         metavar="A+B",
-        help="the question that is asked (default: %(default)s)",
+        help="the probe question (default: %(default)s)",
     )
 
 
 def _shared(environment: Mapping[str, str], *, split: bool = False) -> argparse.ArgumentParser:
-    """What every verb takes; with `split`, whose calls may go to several versions too."""
+    """Returns a parent parser with the options of every verb, and with --split if `split`."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.set_defaults(split=None)
-    group = shared.add_argument_group("the server")
+    group = shared.add_argument_group("server")
     group.add_argument(
         "--target",
-        type=values.target,
+        type=types.target,
         default=environment.get(TARGET_VARIABLE) or DEFAULT_TARGET,
         metavar="HOST:PORT",
-        help="its gRPC port, or several IP:PORT with commas between, or dns:///NAME:PORT "
+        help="gRPC address, or several IP:PORT with commas between, or dns:///NAME:PORT "
         f"(default: ${TARGET_VARIABLE}, or {DEFAULT_TARGET})",
     )
     group.add_argument(
         "--model",
-        type=values.name,
+        type=types.name,
         default=contract.MODEL_NAME,
         metavar="NAME",
-        help="the model's name there (default: %(default)s)",
+        help="name of the model on the server (default: %(default)s)",
     )
     version = group.add_mutually_exclusive_group()
     version.add_argument(
-        "--version", type=values.version, metavar="N", help="this model version, not the latest"
+        "--version", type=types.version, metavar="N", help="use this version instead of the latest"
     )
     version.add_argument(
-        "--label", type=values.name, metavar="NAME", help="the version with this label"
+        "--label", type=types.name, metavar="NAME", help="use the version with this label"
     )
     if split:
         version.add_argument(
             "--split",
-            type=values.split,
+            type=types.split,
             metavar="WEIGHTS",
-            help="share the calls between labels or versions: stable=95,canary=5, or the name of "
-            'a file with {"stable": 95, "canary": 5}, whose changes are followed',
+            help="split the calls between labels or versions: stable=95,canary=5, or the name of a "
+            'file with {"stable": 95, "canary": 5}, which is read again when it changes',
         )
     group.add_argument(
         "--timeout",
-        type=values.seconds,
+        type=types.seconds,
         default=DEFAULT_TIMEOUT,
         metavar="SECONDS",
-        help="for each call (default: %(default)g)",
+        help="deadline of each call (default: %(default)g)",
     )
     group.add_argument(
-        "--in-flight",
-        type=values.count,
+        "--max-in-flight",
+        type=types.count,
         default=DEFAULT_MAX_IN_FLIGHT,
         metavar="N",
-        help="calls under way at a time (default: %(default)s)",
+        help="most concurrent calls (default: %(default)s)",
     )
     group = shared.add_argument_group(
-        "encryption (--ca, --cert and --server-name turn it on too; files are PEM)"
+        "TLS (also enabled by --ca, --cert and --server-name; files are PEM)"
     )
-    group.add_argument("--tls", action="store_true", help="encrypt the connection")
-    group.add_argument("--ca", metavar="FILE", help="who may vouch for the server")
-    group.add_argument("--cert", metavar="FILE", help="the client's certificate, with --key")
-    group.add_argument("--key", metavar="FILE", help="its private key")
+    group.add_argument("--tls", action="store_true", help="use TLS")
+    group.add_argument("--ca", metavar="FILE", help="trusted certificate authorities")
+    group.add_argument("--cert", metavar="FILE", help="the client's certificate; needs --key")
+    group.add_argument("--key", metavar="FILE", help="the private key of --cert")
     group.add_argument("--server-name", metavar="NAME", help="the name in the server's certificate")
     group.add_argument(
         "--token-file", metavar="FILE", help="send the token in this file; needs --tls"

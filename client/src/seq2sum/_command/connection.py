@@ -1,4 +1,4 @@
-"""The client that the command line asks for."""
+"""The client with the options of the command line."""
 
 from __future__ import annotations
 
@@ -9,33 +9,36 @@ from pathlib import Path
 
 from seq2sum._channel import TLS
 from seq2sum._client import Client
-from seq2sum._command.complaints import Mistake
+from seq2sum._command.errors import UsageError
 from seq2sum._options import CallOptions
 from seq2sum._split import Split
 from seq2sum._split_file import SplitFile
 
 
 @contextmanager
-def connected(options: argparse.Namespace) -> Iterator[Client]:
-    """The client; nothing is opened yet, but every file has been read.
+def connect(options: argparse.Namespace) -> Iterator[Client]:
+    """Yields a client, which has read all its files but opened no connection.
 
-    It is closed in the end, but not when the command is interrupted: see `endings`.
+    The client is closed at the end, but not after an interrupt: see `exit_codes._exit_now`.
 
     Raises:
-        Mistake: The options name what cannot be used, or do not go together.
+        UsageError: An option is invalid, or names a file that cannot be used.
     """
+    tls, token = _tls(options), _token(options.token_file)
+    if token is not None and tls is None:
+        raise UsageError("--token-file needs --tls: without it, the token is sent in plain text")
     try:
         client = Client(
             options.target,
             model=options.model,
             timeout=options.timeout,
-            max_in_flight=options.in_flight,
+            max_in_flight=options.max_in_flight,
             split=_split(options.split),
-            tls=_tls(options),
-            token=_token(options.token_file),
+            tls=tls,
+            token=token,
         )
     except ValueError as error:
-        raise Mistake(_in_options(str(error))) from error
+        raise UsageError(str(error)) from error
     try:
         yield client
     except Exception:
@@ -44,29 +47,33 @@ def connected(options: argparse.Namespace) -> Iterator[Client]:
     client.close()
 
 
-def asked(options: argparse.Namespace) -> CallOptions:
-    """Which version is asked."""
-    chosen: CallOptions = {}
+def call_options(options: argparse.Namespace) -> CallOptions:
+    """Returns the options that select a version or a label."""
+    selected: CallOptions = {}
     if options.version is not None:
-        chosen["version"] = options.version
+        selected["version"] = options.version
     if options.label is not None:
-        chosen["label"] = options.label
-    return chosen
+        selected["label"] = options.label
+    return selected
 
 
-def _split(told: Split | Path | None) -> Split | SplitFile | None:
-    return SplitFile(told) if isinstance(told, Path) else told
+def _split(argument: Split | Path | None) -> Split | SplitFile | None:
+    return SplitFile(argument) if isinstance(argument, Path) else argument
 
 
 def _tls(options: argparse.Namespace) -> TLS | None:
+    if bool(options.cert) != bool(options.key):
+        raise UsageError("a client certificate and its key belong together: give --cert and --key")
     files = {"ca": options.ca, "certificate": options.cert, "key": options.key}
     if not options.tls and options.server_name is None and not any(files.values()):
         return None
-    tls = TLS(**files, server_name=options.server_name)
     try:
+        tls = TLS(**files, server_name=options.server_name)
         tls.credentials()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     except OSError as error:
-        raise Mistake(f"cannot read {error.filename}: {error.strerror}") from error
+        raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
     return tls
 
 
@@ -76,16 +83,9 @@ def _token(path: str | None) -> str | None:
     try:
         token = Path(path).read_bytes().decode("ascii").strip()
     except OSError as error:
-        raise Mistake(f"cannot read --token-file {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read --token-file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise Mistake(f"--token-file {path} holds no token: it is no plain text") from error
+        raise UsageError(f"invalid --token-file {path}: expected plain ASCII text") from error
     if not token or not token.isprintable() or " " in token:
-        raise Mistake(f"--token-file {path} holds no token: it should be one word")
+        raise UsageError(f"invalid --token-file {path}: expected one word")
     return token
-
-
-def _in_options(text: str) -> str:
-    """The client's words with the names that its keywords have here."""
-    return text.replace("a token needs tls:", "--token-file needs --tls:").replace(
-        "give both", "give both --cert and --key"
-    )

@@ -1,4 +1,4 @@
-"""`seq2sum describe`: what a model version can do, and what it lacks of the contract."""
+"""`seq2sum describe`: shows a version's signatures, and what of the contract it lacks."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import argparse
 import json
 from collections.abc import Mapping
 
-from seq2sum._command.complaints import one_line, tell
-from seq2sum._command.connection import asked, connected
-from seq2sum._command.endings import DONE, FAILED
+from seq2sum._command.connection import call_options, connect
+from seq2sum._command.errors import one_line, print_error
+from seq2sum._command.exit_codes import FAILURE, SUCCESS
 from seq2sum._versions import TensorSpec
 from seq2sum.addition.description import Description
 
 
 def run(options: argparse.Namespace) -> int:
-    """Does what the command line asks for; gives back the exit code."""
-    with connected(options) as client:
-        description = client.describe(**asked(options))
+    """Runs the verb; returns the exit code."""
+    with connect(options) as client:
+        description = client.describe(**call_options(options))
     if options.json:
         print(as_json(client.model, description))
     else:
         print(text(client.model, description))
         if description.missing:
-            tell(f"it is no seq2sum model: it lacks {one_line('; '.join(description.missing))}")
-    return FAILED if description.missing else DONE
+            print_error(f"not a seq2sum model: missing {one_line('; '.join(description.missing))}")
+    return FAILURE if description.missing else SUCCESS
 
 
 def text(model: str, description: Description) -> str:
-    """For a reader."""
-    facts = {
-        "digits": ("digits of an operand at most", description.digits),
-        "steps": ("steps of the encoder", description.steps),
-        "vocabulary": ("tokens that it reads", description.vocabulary),
+    """Returns lines for a reader."""
+    sizes = {
+        "digits per operand at most": description.digits,
+        "encoder steps": description.steps,
+        "encoder tokens": description.vocabulary,
     }
     lines = [f"{model}, version {description.version}"]
-    lines += [f"  {value:<3} {words}" for words, value in facts.values() if value is not None]
+    lines += [f"  {size:<3} {name}" for name, size in sizes.items() if size is not None]
     for name, signature in description.signatures.items():
         lines.append(f"  signature {name}")
         lines += _tensors("in ", signature.inputs) + _tensors("out", signature.outputs)
@@ -42,9 +42,9 @@ def text(model: str, description: Description) -> str:
 
 
 def as_json(model: str, description: Description) -> str:
-    """For a program."""
+    """Returns a JSON object."""
     signatures = {
-        name: {"inputs": _plain(signature.inputs), "outputs": _plain(signature.outputs)}
+        name: {"inputs": _specs(signature.inputs), "outputs": _specs(signature.outputs)}
         for name, signature in description.signatures.items()
     }
     return json.dumps(
@@ -54,7 +54,7 @@ def as_json(model: str, description: Description) -> str:
             "digits": description.digits,
             "steps": description.steps,
             "vocabulary": description.vocabulary,
-            "lacks": description.missing,
+            "missing": description.missing,
             "signatures": signatures,
         }
     )
@@ -62,16 +62,16 @@ def as_json(model: str, description: Description) -> str:
 
 def _tensors(side: str, tensors: Mapping[str, TensorSpec]) -> list[str]:
     return [
-        f"    {side} {alias:<14} {tensor.dtype.removeprefix('DT_').lower()} {_sizes(tensor)}"
+        f"    {side} {alias:<14} {tensor.dtype.removeprefix('DT_').lower()} {_shape(tensor)}"
         for alias, tensor in tensors.items()
     ]
 
 
-def _sizes(tensor: TensorSpec) -> str:
+def _shape(tensor: TensorSpec) -> str:
     if tensor.shape is None:
         return "of any shape"
     return f"[{', '.join('any' if size < 0 else str(size) for size in tensor.shape)}]"
 
 
-def _plain(tensors: Mapping[str, TensorSpec]) -> dict[str, object]:
+def _specs(tensors: Mapping[str, TensorSpec]) -> dict[str, object]:
     return {alias: {"dtype": each.dtype, "shape": each.shape} for alias, each in tensors.items()}

@@ -1,4 +1,4 @@
-"""`seq2sum explain`: what the network thought about each place of an answer."""
+"""`seq2sum explain`: shows the probable characters at each position of an answer."""
 
 from __future__ import annotations
 
@@ -6,51 +6,50 @@ import argparse
 import json
 import sys
 
-from seq2sum._command.bars import explained
-from seq2sum._command.complaints import one_line, shown, tell
-from seq2sum._command.connection import asked, connected
-from seq2sum._command.endings import DONE, FAILED
+from seq2sum._command.bar_chart import bar_chart
+from seq2sum._command.connection import call_options, connect
+from seq2sum._command.errors import one_line, print_error, question_text
+from seq2sum._command.exit_codes import FAILURE, SUCCESS
 from seq2sum._command.terminal import Terminal
 from seq2sum.addition.answers import InvalidQuestion
 from seq2sum.addition.explanation import Explanation
 
 
 def run(options: argparse.Namespace) -> int:
-    """Does what the command line asks for; gives back the exit code."""
-    code, terminal, before = DONE, Terminal.of(sys.stdout), ""
-    with connected(options) as client:
+    """Runs the verb; returns the exit code."""
+    code, terminal, separator = SUCCESS, Terminal.of(sys.stdout), ""
+    with connect(options) as client:
         for question in options.questions:
             try:
-                explanation = client.explain(question, **asked(options))
+                explanation = client.explain(question, **call_options(options))
             except InvalidQuestion as error:
-                tell(one_line(str(error)))
-                code = FAILED
+                print_error(one_line(str(error)))
+                code = FAILURE
                 continue
             if options.json:
                 print(as_json(explanation), flush=True)
             else:
-                print(
-                    before + explained(explanation, terminal, most=options.top), end="", flush=True
-                )
-                before = "\n"
+                chart = bar_chart(explanation, terminal, most=options.top)
+                print(separator + chart, end="", flush=True)
+                separator = "\n"
     return code
 
 
 def as_json(explanation: Explanation) -> str:
-    """For a program: the whole alphabet at each place, the most probable first."""
-    places = [
+    """Returns a JSON object with the whole alphabet at each position, by falling probability."""
+    positions = [
         [
             {"character": character, "probability": probability}
-            for character, probability in place.alternatives
+            for character, probability in position.alternatives
         ]
-        for place in explanation.positions
+        for position in explanation.positions
     ]
     return json.dumps(
         {
-            "question": shown(explanation.question),
+            "question": question_text(explanation.question),
             "answer": explanation.text,
             "confidence": explanation.confidence,
             "version": explanation.version,
-            "places": places,
+            "positions": positions,
         }
     )

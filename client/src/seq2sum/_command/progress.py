@@ -1,4 +1,4 @@
-"""How far it is: texts as functions of figures, and the line of a terminal that shows them."""
+"""Progress of `add`: texts as functions of counts, and the progress line on a terminal."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from typing import TextIO
 
 from seq2sum._command.terminal import CLEAR_LINE, Terminal, is_terminal
 
-FIRST, EVERY = 0.5, 0.2
-"""Seconds before there is progress to show at all, and between two looks of it."""
-SHORTEST = 0.001
-"""Seconds that a rate is computed from at least."""
+FIRST_DELAY, INTERVAL = 0.5, 0.2
+"""Seconds before the line first appears, and between two updates."""
+MIN_SECONDS = 0.001
+"""Shortest duration from which a rate is computed."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What has been done so far."""
+    """Counts of questions so far."""
 
     answered: int = 0
     """Questions with an answer."""
     refused: int = 0
-    """Questions without."""
+    """Questions without an answer."""
 
     @property
     def done(self) -> int:
-        """Both."""
+        """Number of both."""
         return self.answered + self.refused
 
 
 def summary(tally: Tally, seconds: float) -> str:
-    """The last line: `1,000,000 answered, 3 refused, in 2.1 s: 476,000 questions/s`."""
-    rate = significant(tally.done / max(seconds, SHORTEST))
+    """Returns the last line: `1,000,000 answered, 3 refused, in 2.1 s: 476,000 questions/s`."""
+    rate = significant(tally.done / max(seconds, MIN_SECONDS))
     return f"{counts(tally)}, in {seconds:.1f} s: {rate:,} questions/s"
 
 
 def progress(tally: Tally, seconds: float, share: float | None) -> str:
-    """The line while it runs, with the share and the time left if the share is known."""
-    rate = significant(tally.done / max(seconds, SHORTEST))
+    """Returns the progress line, with the share and the remaining time if the share is known."""
+    rate = significant(tally.done / max(seconds, MIN_SECONDS))
     line = f"{counts(tally)}, {rate:,}/s"
     if share:
         share = min(share, 1.0)
@@ -48,13 +48,13 @@ def progress(tally: Tally, seconds: float, share: float | None) -> str:
 
 
 def counts(tally: Tally) -> str:
-    """`12 answered, 3 refused`, without what is not there."""
+    """Returns `12 answered, 3 refused`, without the second part if none is refused."""
     refused = f", {tally.refused:,} refused" if tally.refused else ""
     return f"{tally.answered:,} answered{refused}"
 
 
 def duration(seconds: float) -> str:
-    """A time for a reader: `8 s`, `4:07 min`, `2:05 h`."""
+    """Formats a duration: `8 s`, `4:07 min`, `2:05 h`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -63,18 +63,18 @@ def duration(seconds: float) -> str:
 
 
 def significant(rate: float) -> int:
-    """A rate without digits that mean nothing: three of them."""
+    """Rounds to three significant digits."""
     return round(float(f"{rate:.3g}"))
 
 
-class Meter:
-    """The progress line at the bottom of a terminal, or nothing where there is none.
+class ProgressLine:
+    """The progress line on a terminal; does nothing if the stream is not a terminal.
 
     Args:
-        tally: What has been done.
-        share: How much of the whole that is, if it is known.
-        stream: Where it is shown.
-        wanted: Whether it is wanted at all.
+        tally: The counts to show, updated by the caller.
+        share: Returns the completed share of the input, or None if it is unknown.
+        stream: The stream of the line.
+        enabled: Whether to show the line at all.
     """
 
     def __init__(
@@ -83,39 +83,41 @@ class Meter:
         share: Callable[[], float | None],
         *,
         stream: TextIO | None,
-        wanted: bool,
+        enabled: bool,
     ) -> None:
         terminal = Terminal.of(stream)
-        # Where answers scroll by on the same screen, they are the progress.
-        self._stream = stream if wanted and terminal.live and not is_terminal(sys.stdout) else None
+        # Answers that scroll on the same screen show the progress themselves.
+        visible = enabled and terminal.live and not is_terminal(sys.stdout)
+        self._stream = stream if visible else None
         self._width = terminal.width
         self._tally, self._share = tally, share
-        self._began = time.monotonic()
-        self._next = self._began + FIRST
-        self._drawn = False
+        self._start = time.monotonic()
+        self._next = self._start + FIRST_DELAY
+        self._shown = False
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
-        return time.monotonic() - self._began
+        """Seconds since the start."""
+        return time.monotonic() - self._start
 
     def show(self) -> None:
-        """Draws the line, if it is time for it."""
+        """Updates the line, if an update is due."""
         now = time.monotonic()
         if self._stream is None or now < self._next:
             return
-        self._next, self._drawn = now + EVERY, True
-        line = progress(self._tally, now - self._began, self._share())
+        self._next, self._shown = now + INTERVAL, True
+        line = progress(self._tally, now - self._start, self._share())
         self._write(CLEAR_LINE + line[: self._width - 1])
 
     def clear(self) -> None:
-        """Takes the line away, so that something else can be told."""
-        if self._drawn:
-            self._drawn = False
+        """Removes the line, so that a message can be printed."""
+        if self._shown:
+            self._shown = False
             self._write(CLEAR_LINE)
 
     def _write(self, text: str) -> None:
-        assert self._stream is not None  # or there is nothing to draw
+        if self._stream is None:
+            return
         try:
             self._stream.write(text)
             self._stream.flush()

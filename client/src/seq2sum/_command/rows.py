@@ -1,7 +1,7 @@
-"""Answers as the rows of a text, a CSV or a JSON Lines file.
+"""Answers as rows of text, CSV or JSON Lines.
 
-Blocks without a refused question are made column by column, in one expression each: this is
-what a million of them costs. The rows of other blocks are made one by one, the same way.
+Blocks of answers without errors, which decide the speed, are formatted column by column in one
+expression. The rows of other blocks are formatted one by one, with the same result.
 """
 
 from __future__ import annotations
@@ -15,124 +15,125 @@ from itertools import compress, repeat
 from json.encoder import encode_basestring_ascii as quoted
 from typing import NamedTuple, Protocol
 
-from seq2sum._command.complaints import one_line, shown
+from seq2sum._command.errors import one_line, question_text
 from seq2sum.addition.answers import Answer, Columns
 
 FIELDS = ("question", "answer", "confidence", "version", "error")
 
 TEXT = "%s = %s  (confidence %.4f, version %d)\n"
 JSON = '{"question": %s, "answer": %s, "confidence": %.7g, "version": %d, "error": null}\n'
-confidence = "%.7g".__mod__
-"""A confidence as a file has it: all that a float of 32 bits knows, and no more."""
+format_confidence = "%.7g".__mod__
+"""Formats a confidence for a file, with the digits that a 32-bit float has."""
 
 
 class Row(NamedTuple):
-    """One question and what became of it."""
+    """The result of one question."""
 
     question: str
-    """As it was asked; bytes that are no text are escaped."""
+    """The question; bytes that are not UTF-8 are escaped."""
     answer: str | None
-    """The network's answer, or None; bytes that are no text are escaped."""
+    """The answer, or None; bytes that are not UTF-8 are escaped."""
     confidence: float | None
-    """The probability of the whole answer, or None."""
+    """Probability of the whole answer; None without an answer, or if it is not finite."""
     version: int | None
-    """The version that answered or refused; None if none was reached."""
+    """Version that answered or refused; None if the call failed."""
     error: str | None
-    """Why there is no answer, or None."""
+    """Reason for a missing answer, or None."""
 
     @classmethod
-    def of(cls, answer: Answer) -> Row:
-        """The row of an answer, or of a question that was refused."""
+    def from_answer(cls, answer: Answer) -> Row:
+        """Returns the row of an answer, which may have an error."""
         if answer.error is not None:
             error = one_line(str(answer.error))
-            return cls(shown(answer.question), None, None, answer.version, error)
-        known = answer.confidence if math.isfinite(answer.confidence) else None
-        text = shown(answer.text.encode(errors="surrogateescape"))
-        return cls(shown(answer.question), text, known, answer.version, None)
+            return cls(question_text(answer.question), None, None, answer.version, error)
+        confidence = answer.confidence if math.isfinite(answer.confidence) else None
+        text = question_text(answer.text.encode(errors="surrogateescape"))
+        return cls(question_text(answer.question), text, confidence, answer.version, None)
 
 
 class Format(Protocol):
-    """How answers are written."""
+    """An output format."""
 
     header: str
-    """What comes first."""
-    tells_errors: bool
+    """The first line, or empty."""
+    includes_errors: bool
     """Whether a refused question has a row."""
 
     def block(self, columns: Columns) -> str:
-        """The rows of many answers."""
+        """Formats many answers."""
 
     def row(self, row: Row) -> str:
-        """One row, with its newline; empty if the question has none."""
+        """Formats one row, with its newline; empty if the question has no row."""
 
 
 class Text:
-    """For a reader, and for `awk '{print $3}'`. Refused questions are told elsewhere."""
+    """Lines for a reader or for `awk '{print $3}'`, without refused questions."""
 
     header = ""
-    tells_errors = False
+    includes_errors = False
 
     def block(self, columns: Columns) -> str:
-        """The rows of many answers."""
+        """Formats many answers."""
         chosen = answered(columns) if any(columns.statuses) else columns
-        if not plain(chosen):
-            return "".join(map(self.row, rows(columns)))
-        texts = decoded(chosen.texts)
-        made = zip(chosen.questions, texts, chosen.confidences, chosen.versions, strict=True)
-        text = "".join(map(TEXT.__mod__, made))
+        if not is_plain(chosen):
+            return one_by_one(self, columns)
+        texts = decode_texts(chosen.texts)
+        cells = zip(chosen.questions, texts, chosen.confidences, chosen.versions, strict=True)
+        text = "".join(map(TEXT.__mod__, cells))
         if len(chosen) != text.count("\n") or not text.replace("\n", "").isprintable():
-            # No model of ours answers such.
-            return "".join(map(self.row, rows(columns)))
+            return one_by_one(self, columns)  # unprintable answers, which seq2sum models never give
         return text
 
     def row(self, row: Row) -> str:
-        """One row, with its newline; empty if the question has none."""
+        """Formats one row, with its newline; empty if the question has no row."""
         if row.error is not None:
             return ""
-        known = math.nan if row.confidence is None else row.confidence
-        return TEXT % (one_line(row.question), one_line(row.answer or ""), known, row.version)
+        confidence = math.nan if row.confidence is None else row.confidence
+        return TEXT % (one_line(row.question), one_line(row.answer or ""), confidence, row.version)
 
 
 class Csv:
-    """A header, a row a question, newlines as Unix tools take them."""
+    """A header and a row per question, with Unix newlines."""
 
     header = ",".join(FIELDS) + "\n"
-    tells_errors = True
+    includes_errors = True
 
     def block(self, columns: Columns) -> str:
-        """The rows of many answers."""
-        if plain(columns):
-            known, texts = map(confidence, columns.confidences), decoded(columns.texts)
-            text = _csv(zip(columns.questions, texts, known, columns.versions, repeat("")))
+        """Formats many answers."""
+        if is_plain(columns):
+            confidences = map(format_confidence, columns.confidences)
+            texts = decode_texts(columns.texts)
+            text = _csv(zip(columns.questions, texts, confidences, columns.versions, repeat("")))
             if "\r" not in text:
                 return text
-        return "".join(map(self.row, rows(columns)))
+        return one_by_one(self, columns)
 
     def row(self, row: Row) -> str:
-        """One row, with its newline; empty if the question has none."""
-        known = None if row.confidence is None else confidence(row.confidence)
-        # Within a field readers take a lone carriage return for the end of the row.
+        """Formats one row, with its newline; empty if the question has no row."""
+        confidence = None if row.confidence is None else format_confidence(row.confidence)
+        # Readers take an unquoted carriage return for the end of the row.
         quoting = csv.QUOTE_ALL if "\r" in f"{row.question}{row.answer}" else csv.QUOTE_MINIMAL
-        return _csv([row._replace(confidence=known)], quoting)  # type: ignore[arg-type]  # as text
+        cells = row._replace(confidence=confidence)  # type: ignore[arg-type]  # as text
+        return _csv([cells], quoting)
 
 
 class JsonLines:
-    """A JSON object a line, pure ASCII."""
+    """A JSON object per line, in ASCII."""
 
     header = ""
-    tells_errors = True
+    includes_errors = True
 
     def block(self, columns: Columns) -> str:
-        """The rows of many answers."""
-        if not plain(columns):
-            return "".join(map(self.row, rows(columns)))
+        """Formats many answers."""
+        if not is_plain(columns):
+            return one_by_one(self, columns)
         questions = map(quoted, columns.questions)  # type: ignore[arg-type]  # all are text
-        texts = map(quoted, decoded(columns.texts))
-        made = zip(questions, texts, columns.confidences, columns.versions, strict=True)
-        return "".join(map(JSON.__mod__, made))
+        texts = map(quoted, decode_texts(columns.texts))
+        cells = zip(questions, texts, columns.confidences, columns.versions, strict=True)
+        return "".join(map(JSON.__mod__, cells))
 
     def row(self, row: Row) -> str:
-        """One row, with its newline; empty if the question has none."""
+        """Formats one row, with its newline; empty if the question has no row."""
         if row.error is not None or row.confidence is None:
             return f"{json.dumps(row._asdict())}\n"
         return JSON % (quoted(row.question), quoted(row.answer or ""), *row[2:4])
@@ -142,12 +143,17 @@ FORMATS: dict[str, Format] = {"text": Text(), "csv": Csv(), "jsonl": JsonLines()
 
 
 def rows(columns: Columns) -> Iterator[Row]:
-    """The rows one by one."""
-    return map(Row.of, columns.answers())
+    """Returns an iterator over the rows."""
+    return map(Row.from_answer, columns.answers())
 
 
-def plain(columns: Columns) -> bool:
-    """Whether every row is an answer to a text, with a number for its confidence."""
+def one_by_one(form: Format, columns: Columns) -> str:
+    """Formats many answers row by row."""
+    return "".join(map(form.row, rows(columns)))
+
+
+def is_plain(columns: Columns) -> bool:
+    """Returns whether all rows have an answer, a question of text and a finite confidence."""
     return (
         not any(columns.statuses)
         and bytes not in set(map(type, columns.questions))
@@ -156,7 +162,7 @@ def plain(columns: Columns) -> bool:
 
 
 def answered(columns: Columns) -> Columns:
-    """The rows that have an answer."""
+    """Returns the rows with an answer."""
     chosen = [not status for status in columns.statuses]
     return Columns(
         list(compress(columns.questions, chosen)),
@@ -168,26 +174,26 @@ def answered(columns: Columns) -> Columns:
 
 
 def part(columns: Columns, start: int, stop: int) -> Columns:
-    """Some of the rows."""
-    cut = slice(start, stop)
+    """Returns a slice of the rows."""
+    chosen = slice(start, stop)
     return Columns(
-        columns.questions[cut],
-        columns.texts[cut],
-        columns.confidences[cut],
-        columns.statuses[cut],
-        columns.versions[cut],
+        columns.questions[chosen],
+        columns.texts[chosen],
+        columns.confidences[chosen],
+        columns.statuses[chosen],
+        columns.versions[chosen],
     )
 
 
-def decoded(texts: Sequence[bytes]) -> list[str]:
-    """Answers as text, all of them at once; bytes that are no UTF-8 are written as escapes."""
-    found = b"\n".join(texts).decode("utf-8", "backslashreplace").split("\n")
-    if len(found) == len(texts):
-        return found
-    return list(map(shown, texts))  # there is a newline in one
+def decode_texts(texts: Sequence[bytes]) -> list[str]:
+    """Decodes answers, all at once; bytes that are not UTF-8 are escaped."""
+    decoded = b"\n".join(texts).decode("utf-8", "backslashreplace").split("\n")
+    if len(decoded) == len(texts):
+        return decoded
+    return list(map(question_text, texts))  # an answer has a newline
 
 
-def _csv(made: Iterable[Iterable[object]], quoting: int = csv.QUOTE_MINIMAL) -> str:
+def _csv(cells: Iterable[Iterable[object]], quoting: int = csv.QUOTE_MINIMAL) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n", quoting=quoting).writerows(made)  # type: ignore[arg-type]
+    csv.writer(text, lineterminator="\n", quoting=quoting).writerows(cells)  # type: ignore[arg-type]
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""`seq2sum status`: the versions that a server has."""
+"""`seq2sum status`: shows the versions of a model on a server."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import json
 from collections.abc import Sequence
 
 from seq2sum._client import Client
-from seq2sum._command.complaints import Failure, one_line
-from seq2sum._command.connection import asked, connected
-from seq2sum._command.endings import DONE, FAILED
+from seq2sum._command.connection import call_options, connect
+from seq2sum._command.errors import CommandError, one_line
+from seq2sum._command.exit_codes import FAILURE, SUCCESS
 from seq2sum._errors import DeadlineExceeded
 from seq2sum._versions import State, VersionStatus
 
 
 def run(options: argparse.Namespace) -> int:
-    """Does what the command line asks for; gives back the exit code."""
-    with connected(options) as client:
+    """Runs the verb; returns the exit code."""
+    with connect(options) as client:
         version = options.version
         if options.wait is not None:
             _wait(client, options)
-        if options.label is not None:  # servers tell the states of versions, not of labels
-            version = client.describe(**asked(options)).version
-        found = client.versions(version=version)
-    print(as_json(client.target, client.model, found) if options.json else text(found))
-    return DONE if any(entry.state is State.AVAILABLE for entry in found) else FAILED
+        if options.label is not None:  # GetModelStatus has no labels
+            version = client.describe(**call_options(options)).version
+        statuses = client.versions(version=version)
+    print(as_json(client.target, client.model, statuses) if options.json else text(statuses))
+    return SUCCESS if any(each.state is State.AVAILABLE for each in statuses) else FAILURE
 
 
 def _wait(client: Client, options: argparse.Namespace) -> None:
@@ -33,23 +33,23 @@ def _wait(client: Client, options: argparse.Namespace) -> None:
             version=options.version, label=options.label, timeout=options.wait
         )
     except DeadlineExceeded as error:
-        raise Failure(f"{error}; give it longer with --wait") from error
+        raise CommandError(f"{error}; set a longer --wait") from error
 
 
-def text(found: Sequence[VersionStatus]) -> str:
-    """For a reader: a line a version."""
-    return "\n".join(line(entry) for entry in found) or "no versions"
+def text(statuses: Sequence[VersionStatus]) -> str:
+    """Returns a line for each version."""
+    return "\n".join(map(line, statuses)) or "no versions"
 
 
-def line(entry: VersionStatus) -> str:
-    """One version: `version 3  AVAILABLE`, and why it failed if it did."""
-    return f"version {entry.version}  {entry.state.name}  {one_line(entry.error)}".rstrip()
+def line(status: VersionStatus) -> str:
+    """Returns a line such as `version 3  AVAILABLE`, with the error if there is one."""
+    return f"version {status.version}  {status.state.name}  {one_line(status.error)}".rstrip()
 
 
-def as_json(target: str, model: str, found: Sequence[VersionStatus]) -> str:
-    """For a program."""
+def as_json(target: str, model: str, statuses: Sequence[VersionStatus]) -> str:
+    """Returns a JSON object."""
     versions = [
-        {"version": entry.version, "state": entry.state.name, "error": entry.error}
-        for entry in found
+        {"version": status.version, "state": status.state.name, "error": status.error}
+        for status in statuses
     ]
     return json.dumps({"target": target, "model": model, "versions": versions})

@@ -1,4 +1,4 @@
-"""`seq2sum watch`: looks at a server again and again."""
+"""`seq2sum watch`: polls a server and shows its versions, a probe question and latencies."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import time
 from datetime import datetime
 
 from seq2sum._client import Client
-from seq2sum._command.complaints import complaint
-from seq2sum._command.connection import asked, connected
-from seq2sum._command.endings import DONE, FAILED, Ended
-from seq2sum._command.sight import History, Sight, row, screen
+from seq2sum._command.connection import call_options, connect
+from seq2sum._command.errors import error_message
+from seq2sum._command.exit_codes import FAILURE, SUCCESS, ExitRequest
 from seq2sum._command.terminal import CLEAR_BELOW, HIDE_CURSOR, SHOW_CURSOR, UP, Terminal
+from seq2sum._command.watch_view import History, Snapshot, log_line, screen
 from seq2sum._errors import Seq2SumError
 
 
 def run(options: argparse.Namespace) -> int:
-    """Looks until it is told to end, which is no failure, or as often as was asked for."""
+    """Polls until Ctrl-C, which is a success, or for `--count` times; returns the exit code."""
     terminal = Terminal.of(sys.stdout)
     history = History()
-    with connected(options) as client:
+    with connect(options) as client:
         title = f"{client.model} at {client.target}, every {options.interval:g} s, Ctrl-C ends"
         try:
             if terminal.live:
                 _write(HIDE_CURSOR)
             _watch(client, options, terminal, history, title)
         except KeyboardInterrupt as error:
-            raise Ended(DONE) from error
+            raise ExitRequest(SUCCESS) from error
         finally:
             if terminal.live:
                 _write(SHOW_CURSOR)
-    return FAILED if history.failed else DONE
+    return FAILURE if history.failed else SUCCESS
 
 
 def _watch(
@@ -41,38 +41,38 @@ def _watch(
     history: History,
     title: str,
 ) -> None:
-    drawn = 0
-    begin = time.monotonic()
+    height = 0
+    due = time.monotonic()
     while True:
-        sight = look(client, options)
-        history.add(sight)
+        snapshot = poll(client, options)
+        history.add(snapshot)
         if terminal.live:
-            lines = screen(sight, history, title, Terminal.of(sys.stdout))
-            _write((UP.format(drawn) if drawn else "") + CLEAR_BELOW + "\n".join(lines) + "\n")
-            drawn = len(lines)
+            lines = screen(snapshot, history, title, Terminal.of(sys.stdout))
+            _write((UP.format(height) if height else "") + CLEAR_BELOW + "\n".join(lines) + "\n")
+            height = len(lines)
         else:
-            _write(f"{row(sight, history)}\n")
-        if history.looks == options.count:
+            _write(f"{log_line(snapshot, history)}\n")
+        if history.polls == options.count:
             return
-        # A look that took longer than the interval is not caught up with.
-        begin = max(begin + options.interval, time.monotonic())
-        time.sleep(begin - time.monotonic() if begin > time.monotonic() else 0)
+        # After a poll that took longer than the interval, the next one starts at once.
+        due = max(due + options.interval, time.monotonic())
+        time.sleep(max(0, due - time.monotonic()))
 
 
-def look(client: Client, options: argparse.Namespace) -> Sight:
-    """One look; what goes wrong is a part of it."""
+def poll(client: Client, options: argparse.Namespace) -> Snapshot:
+    """Requests the versions and asks the probe question; errors are part of the snapshot."""
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
     try:
         versions = client.versions(version=options.version)
     except Seq2SumError as error:
-        return Sight(now, errors=(complaint(error),))
+        return Snapshot(now, errors=(error_message(error),))
     try:
-        begin = time.perf_counter()
-        answer = client.add(options.probe, **asked(options))
-        seconds = time.perf_counter() - begin
+        start = time.perf_counter()
+        answer = client.add(options.probe, **call_options(options))
+        seconds = time.perf_counter() - start
     except Seq2SumError as error:
-        return Sight(now, versions, errors=(complaint(error),))
-    return Sight(now, versions, answer, seconds)
+        return Snapshot(now, versions, errors=(error_message(error),))
+    return Snapshot(now, versions, answer, seconds)
 
 
 def _write(text: str) -> None:

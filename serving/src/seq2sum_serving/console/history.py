@@ -1,4 +1,4 @@
-"""What was done, as a table."""
+"""The history as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -6,112 +6,102 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from seq2sum_serving.console.numbers import short
-from seq2sum_serving.console.text import headed, said
-from seq2sum_serving.console.timestamps import local, local_within
+from seq2sum_serving.console.numbers import summarize_details
+from seq2sum_serving.console.text import headed_table, literal
+from seq2sum_serving.console.timestamps import local, localize
 from seq2sum_serving.deployment.event_log import Event, EventKind, Verdict
 
 WIDE = 120
-"""Characters from which on reasons and figures have a column each."""
-GOOD = (Verdict.SUCCESSFUL, EventKind.PROMOTED)
-BAD = (Verdict.FAILED, EventKind.FAILED, EventKind.ROLLED_BACK)
-OPEN = (Verdict.INCONCLUSIVE,)
-PRESSING = ("bold red", "yellow")
-"""Styles of what asks for a person: it is shown whole."""
-WIDEST_WHO = 20
-"""Characters of `user@host` at most; JSON has all of it."""
+"""Minimum number of characters for separate columns of reasons and details."""
+RED, YELLOW, GREEN = "bold red", "yellow", "green"
+COLORS: dict[str, str] = {
+    EventKind.FAILED: RED,
+    EventKind.ROLLED_BACK: RED,
+    Verdict.FAILED: RED,
+    Verdict.INCONCLUSIVE: YELLOW,
+    Verdict.SUCCESSFUL: GREEN,
+    EventKind.PROMOTED: GREEN,
+}
+"""By kind of event, verdict of a gate, and outcome of a run."""
+MAX_USER_WIDTH = 20
+"""Characters of `user@host`; JSON has all of them."""
 
 
-def history(events: Sequence[Event]) -> RenderableType:
-    """A row for each event, oldest first; times are local."""
-    return Rows(events) if events else said("nothing was done yet")
+def table(events: Sequence[Event]) -> RenderableType:
+    """Returns a table with a row for each event, oldest first, in local time."""
+    return HistoryTable(events) if events else literal("the history is empty")
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """The table. Where there is little room, days get rows of their own, and columns meet."""
+class HistoryTable:
+    """The table. A narrow one has a row for each day, and reasons and details share a column."""
 
     events: Sequence[Event]
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        """The form that reads well at this width."""
+        """Chooses the layout for the available width."""
         yield _wide(self.events) if options.max_width >= WIDE else _narrow(self.events)
 
 
-def summary(event: Event) -> str:
-    """Why, and the figures; a gate begins with its name."""
-    parts = [local_within(event.reason), short(event)]
-    return "; ".join(
-        filter(None, reversed(parts) if event.kind == EventKind.MEASUREMENT else parts)
-    )
+def summarize(event: Event) -> str:
+    """Returns the reason and the details of an event; those of a measurement come first."""
+    parts = [localize(event.reason), summarize_details(event)]
+    if event.kind == EventKind.MEASUREMENT:
+        parts.reverse()
+    return "; ".join(filter(None, parts))
 
 
-def style(event: Event) -> str:
-    """The colour of how it went."""
-    words = (event.kind, event.details.get("verdict"), event.details.get("outcome"))
-    for told, colour in ((BAD, "bold red"), (OPEN, "yellow"), (GOOD, "green")):
-        if any(word in told for word in words):
-            return colour
-    return ""
+def color(event: Event) -> str:
+    """Returns the color of an event's outcome; empty if it has none."""
+    outcomes = (event.kind, event.details.get("verdict"), event.details.get("outcome"))
+    found = {COLORS.get(str(outcome)) for outcome in outcomes}
+    return next((color for color in (RED, YELLOW, GREEN) if color in found), "")
 
 
 def _wide(events: Sequence[Event]) -> Table:
-    table = _with_columns(["time"], ["reason", "details"])
+    table = _headed("reason", "details")
     for event in events:
         table.add_row(
-            said(local(event.time)),
-            *_middle(event),
-            said(local_within(event.reason)),
-            said(short(event)),
+            literal(local(event.time)),
+            *_common_cells(event),
+            literal(localize(event.reason)),
+            literal(summarize_details(event)),
         )
     return table
 
 
 def _narrow(events: Sequence[Event]) -> Table:
-    table = _with_columns(["time"], ["reason and details"])
+    table = _headed("reason and details")
     day = ""
     for event in events:
         today, _, clock = local(event.time).partition(" ")
         if today != day:
-            table.add_row(said(today, "bold"))
+            table.add_row(literal(today, "bold"))
             day = today
-        table.add_row(said(clock), *_middle(event), said(summary(event)))
+        table.add_row(literal(clock), *_common_cells(event), literal(summarize(event)))
     return table
 
 
-def _with_columns(first: Sequence[str], last: Sequence[str]) -> Table:
-    table = headed()
-    for heading in first:
-        table.add_column(heading, no_wrap=True)
-    table.add_column("user", no_wrap=True, overflow="ellipsis", max_width=WIDEST_WHO)
-    table.add_column("kind", no_wrap=True)
-    table.add_column("version", justify="right", no_wrap=True)
-    for heading in last:
-        table.add_column(heading, overflow="fold")
-    return table
+def _headed(*last: str) -> Table:
+    return headed_table(
+        Column("time", no_wrap=True),
+        Column("user", no_wrap=True, overflow="ellipsis", max_width=MAX_USER_WIDTH),
+        Column("kind", no_wrap=True),
+        Column("version", justify="right", no_wrap=True),
+        *(Column(heading, overflow="fold") for heading in last),
+    )
 
 
-def _middle(event: Event) -> tuple[Text, Text, Text]:
+def _common_cells(event: Event) -> tuple[Text, Text, Text]:
     version = "" if event.version is None else event.version
-    return said(event.user), said(event.kind, style(event)), said(version)
+    return literal(event.user), literal(event.kind, color(event)), literal(version)
 
 
 def as_json(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """All of it for a program; times are UTC."""
-    return [
-        {
-            "time": event.time,
-            "user": event.user,
-            "kind": event.kind,
-            "model": event.model,
-            "version": event.version,
-            "reason": event.reason,
-            "run": event.run,
-            "details": dict(event.details),
-        }
-        for event in events
-    ]
+    """Returns the events as JSON values; times are UTC."""
+    return [msgspec.structs.asdict(event) for event in events]

@@ -1,4 +1,4 @@
-"""What belongs to an event, in short: `golden passed: 1000 of 1000 right`."""
+"""The details of an event in short: `golden Successful: 1000 of 1000 correct`."""
 
 from __future__ import annotations
 
@@ -7,61 +7,56 @@ from typing import Any
 
 from seq2sum_serving.deployment.event_log import Event, EventKind
 
-OF_A_GATE = ("gate", "verdict", "message")
-"""What a gate's event holds besides what was measured."""
-ENOUGH = 4
-"""Significant digits of a figure; JSON has all of them."""
+RESULT_FIELDS = ("gate", "verdict", "message")
+"""Details of a measurement that are not measured values."""
+SIGNIFICANT_DIGITS = 4
+"""Of a measured value; JSON has all digits."""
 
 
-def short(event: Event) -> str:
-    """An event's figures in a few words; empty if it has none."""
-    figures = event.details
+def summarize_details(event: Event) -> str:
+    """Returns an event's details in a few words; empty if it has none."""
+    details = event.details
     match event.kind:
         case EventKind.MEASUREMENT:
-            return _gate(figures)
+            found = measurement_text(details)
+            result = f"{details.get('gate', '?')} {details.get('verdict', '?')}"
+            return f"{result}: {found}" if found else result
         case EventKind.WEIGHTS_SET:
-            return " ".join(f"{side} {weight(share)}" for side, share in figures.items())
-        case EventKind.STEP_STARTED if {"weight", "seconds"} <= figures.keys():
-            return f"weight {weight(figures['weight'])} for {weight(figures['seconds'])} s"
-        case EventKind.VERSIONS_SET if "versions" in figures:
-            return number(figures["versions"])
-        case EventKind.RUN_ENDED if "outcome" in figures:
-            return number(figures["outcome"])
-    return pairs(figures, between=" ")
+            return " ".join(f"{label} {trim(weight)}" for label, weight in details.items())
+        case EventKind.STEP_STARTED if {"weight", "seconds"} <= details.keys():
+            return f"weight {trim(details['weight'])} for {trim(details['seconds'])} s"
+        case EventKind.VERSIONS_SET if "versions" in details:
+            return format_value(details["versions"])
+        case EventKind.RUN_ENDED if "outcome" in details:
+            return format_value(details["outcome"])
+    return _pairs(details, separator=" ")
 
 
-def pairs(figures: Mapping[str, Any], *, between: str = ", ") -> str:
-    """Names and values."""
-    return between.join(f"{name} {number(value)}" for name, value in figures.items())
+def measurement_text(details: Mapping[str, Any]) -> str:
+    """Returns the message of a measurement; its values if it has no message."""
+    values = {name: value for name, value in details.items() if name not in RESULT_FIELDS}
+    return str(details.get("message", "")) or _pairs(values)
 
 
-def number(value: Any) -> str:
-    """A value for a reader. Floats keep a point, so that they are told from counts."""
+def format_value(value: Any) -> str:
+    """Formats a value for a reader. Floats keep a decimal point, which counts do not have."""
     match value:
         case float():
-            text = f"{value:.{ENOUGH}g}"
+            text = f"{value:.{SIGNIFICANT_DIGITS}g}"
             return f"{text}.0" if value.is_integer() and text.lstrip("-").isdigit() else text
         case None:
             return "none"
         case list() | tuple() | set() | frozenset():
-            return ", ".join(map(number, value))
+            return ", ".join(map(format_value, value))
         case Mapping():
-            return pairs(value)
+            return _pairs(value)
     return str(value)
 
 
-def weight(value: Any) -> str:
-    """A weight, or seconds: whole ones without a point."""
-    return f"{value:g}" if isinstance(value, int | float) else number(value)
+def trim(value: Any) -> str:
+    """Formats a weight or a duration, without a decimal point if it is whole."""
+    return f"{value:g}" if isinstance(value, int | float) else format_value(value)
 
 
-def measured(figures: Mapping[str, Any]) -> str:
-    """What a gate found: its text, or without one its figures."""
-    found = {name: value for name, value in figures.items() if name not in OF_A_GATE}
-    return str(figures.get("message", "")) or pairs(found)
-
-
-def _gate(figures: Mapping[str, Any]) -> str:
-    told = f"{figures.get('gate', '?')} {figures.get('verdict', '?')}"
-    found = measured(figures)
-    return f"{told}: {found}" if found else told
+def _pairs(details: Mapping[str, Any], *, separator: str = ", ") -> str:
+    return separator.join(f"{name} {format_value(value)}" for name, value in details.items())

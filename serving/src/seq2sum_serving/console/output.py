@@ -1,4 +1,4 @@
-"""Standard output: as wide as the terminal, and in a pipe or a file as wide as its lines are."""
+"""Standard output: as wide as the terminal, or as wide as its lines in a pipe or a file."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from contextlib import contextmanager
 from rich.console import Console
 
 UNBOUNDED = 10_000
-"""Columns where nobody sees an edge: `grep` and `awk` want a line for each row."""
+"""Columns of a pipe or a file: `grep` and `awk` need each row on one line."""
 
 
 class PlainConsole(Console):
-    """A console without rich's way to end the process when nobody reads its output."""
+    """A console that raises BrokenPipeError; rich's own would end the process with exit code 1."""
 
     def on_broken_pipe(self) -> None:
-        """Raises the error again: exit code 1 would say that the verb failed."""
+        """Raises BrokenPipeError."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def console(*, quiet: bool = False) -> Console:
-    """Returns a console that breaks lines at the edge of a terminal, or at $COLUMNS if it is set.
+    """Returns a console that wraps lines at the width of the terminal, or at $COLUMNS if set.
 
     Args:
-        quiet: Whether nothing is printed at all.
+        quiet: Print nothing.
     """
     bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
     return PlainConsole(quiet=quiet, width=None if bounded else UNBOUNDED)
@@ -34,7 +34,7 @@ def console(*, quiet: bool = False) -> Console:
 
 @contextmanager
 def optional() -> Iterator[None]:
-    """Prints what it can: a closed pipe or a full disk does not change what was done."""
+    """Suppresses errors of standard output: a closed pipe or a full disk changes no exit code."""
     try:
         yield
         sys.stdout.flush()
@@ -45,5 +45,5 @@ def optional() -> Iterator[None]:
 
 
 def discard() -> None:
-    """Drops all further output; the flush at exit would fail again otherwise."""
+    """Discards all further output; otherwise the flush at exit would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""How things are: versions, labels, replicas, traffic, and what is not as it should be."""
+"""The status of a deployment: versions, labels, replicas, traffic and drift."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from typing import Any
 from rich.console import Group, RenderableType
 
 from seq2sum_serving.console import weights as traffic
-from seq2sum_serving.console.text import listed, said, sections
-from seq2sum_serving.console.timestamps import local_within
-from seq2sum_serving.console.versions import Versions, labels, rows
+from seq2sum_serving.console.text import literal, marked_list, sections
+from seq2sum_serving.console.timestamps import localize
+from seq2sum_serving.console.versions import VersionsTable
 from seq2sum_serving.deployment.drift import drift
 from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Current
 
 
-def status(current: Current, *, model: str, weights: Mapping[str, float]) -> RenderableType:
-    """All of it for a reader."""
+def report(current: Current, *, model: str, weights: Mapping[str, float]) -> RenderableType:
+    """Returns the status for a reader."""
     return Group(
-        said(model, "bold"),
+        literal(model, "bold"),
         "",
-        Versions(current),
+        VersionsTable(current),
         "",
         sections(
             [
                 ("traffic", traffic.line(weights, current.recorded.labels)),
-                ("drift", differences(current)),
-                *notes(current),
+                ("drift", drift_list(current)),
+                *failures(current),
             ]
         ),
     )
 
 
-def differences(current: Current) -> RenderableType:
-    """The sentences of `drift`, marked so that they are seen without colours."""
+def drift_list(current: Current) -> RenderableType:
+    """Returns the sentences of `drift`; marks make them visible without colors."""
     found = drift(current)
     if not found:
-        return said("none", "green")
-    return listed(found, ["!"] * len(found), style="bold yellow")
+        return literal("none", "green")
+    return marked_list(found, ["!"] * len(found), style="bold yellow")
 
 
-def notes(current: Current) -> list[tuple[str, RenderableType]]:
-    """Why versions are burned, and why those failed that nobody wants any more."""
+def failures(current: Current) -> list[tuple[str, RenderableType]]:
+    """Returns why versions are burned, and why versions failed that are no longer aspired."""
     burned = [
-        f"version {version}: {local_within(why)}"
-        for version, why in sorted(current.burned.items(), reverse=True)
-        if version in rows(current)
+        f"version {version}: {localize(reason)}"
+        for version, reason in sorted(current.burned.items(), reverse=True)
+        if version in current.known_versions
     ]
     failed = [
         f"version {version} on {replica.target}: {first_line(replica.failure(version))}"
@@ -57,14 +57,14 @@ def notes(current: Current) -> list[tuple[str, RenderableType]]:
         and version not in current.burned
     ]
     return [
-        (name, listed(found, ["-"] * len(found), style="red"))
+        (name, marked_list(found, ["-"] * len(found), style="red"))
         for name, found in (("burned", burned), ("failed", failed))
         if found
     ]
 
 
 def as_json(current: Current, *, model: str, weights: Mapping[str, float]) -> dict[str, Any]:
-    """All of it for a program."""
+    """Returns the status as JSON values."""
     policy = current.recorded.policy
     return {
         "model": model,
@@ -76,7 +76,7 @@ def as_json(current: Current, *, model: str, weights: Mapping[str, float]) -> di
             "versions": sorted(policy.versions),
             "count": policy.count,
         },
-        "versions": [_version(current, version) for version in rows(current)],
+        "versions": [_version(current, version) for version in current.known_versions],
         "labels": {
             "recorded": dict(current.recorded.labels),
             "replicas": {
@@ -84,11 +84,11 @@ def as_json(current: Current, *, model: str, weights: Mapping[str, float]) -> di
             },
         },
         "replicas": [
-            {"target": replica.target, "answers": replica.up, "error": replica.error}
+            {"target": replica.target, "up": replica.up, "error": replica.error}
             for replica in current.replicas
         ],
         "weights": dict(weights),
-        "burned": {str(version): why for version, why in sorted(current.burned.items())},
+        "burned": {str(version): reason for version, reason in sorted(current.burned.items())},
         "drift": drift(current),
     }
 
@@ -96,9 +96,9 @@ def as_json(current: Current, *, model: str, weights: Mapping[str, float]) -> di
 def _version(current: Current, version: int) -> dict[str, Any]:
     return {
         "version": version,
-        "labels": labels(current, version),
+        "labels": current.labels_of(version),
         "on_disk": version in current.on_disk,
-        "wanted": version in current.aspired,
+        "aspired": version in current.aspired,
         "burned": current.burned.get(version),
         "replicas": {
             replica.target: {"state": entry.state.name, "error": entry.error}

@@ -1,7 +1,7 @@
-"""Words on a terminal, and the shapes that they come in.
+"""Text for a terminal, and the layouts that contain it.
 
-Others wrote parts of them: errors of servers, reasons of operators, names of hosts. They are shown
-as they are, never read as markup, and move no cursor.
+Some of the text comes from elsewhere: error messages of servers, reasons that operators gave, host
+names. It is shown literally: brackets are not markup, and control characters are escaped.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from seq2sum_serving.deployment.plain_text import escape
 
 
-def said(text: object, style: str = "") -> Text:
-    """Any text as it is; rich would read brackets in a plain string as markup."""
+def literal(text: object, style: str = "") -> Text:
+    """Returns any text literally; rich would read brackets in a plain string as markup."""
     return Text(escape(str(text)), style=style)
 
 
-def headed() -> Table:
-    """An empty table with a line below its headings, and nothing round it."""
+def headed_table(*columns: Column) -> Table:
+    """Returns an empty table with a line below its headings and no border."""
     return Table(
+        *columns,
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
@@ -32,21 +33,31 @@ def headed() -> Table:
     )
 
 
-def listed(sentences: Sequence[str], marks: Sequence[str], *, style: str = "") -> RenderableType:
-    """Sentences below each other, each with its mark; long ones are indented behind it."""
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
+def grid(*columns: Column, gap: int = 2, expand: bool = False) -> Table:
+    """Returns an empty table without headings and lines, with a gap after each column."""
+    return Table.grid(*columns, padding=(0, gap, 0, 0), expand=expand)
+
+
+def marked_list(
+    sentences: Sequence[str], marks: Sequence[str], *, style: str = ""
+) -> RenderableType:
+    """Returns a list with a mark before each sentence; long sentences are indented."""
+    table = grid(Column(justify="right", no_wrap=True), Column(overflow="fold"), gap=1)
     for mark, sentence in zip(marks, sentences, strict=True):
-        table.add_row(said(mark, style), said(sentence))
+        table.add_row(literal(mark, style), literal(sentence))
     return table
 
 
+def numbered_list(sentences: Sequence[str]) -> RenderableType:
+    """Returns the steps of a plan as a numbered list."""
+    if not sentences:
+        return literal("nothing to do")
+    return marked_list(sentences, [f"{number}." for number in range(1, len(sentences) + 1)])
+
+
 def sections(parts: Sequence[tuple[str, RenderableType]]) -> RenderableType:
-    """Parts with their names at the left."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
+    """Returns named parts below each other, with their names at the left."""
+    table = grid(Column(no_wrap=True, style="bold"), Column(overflow="fold"))
     for name, part in parts:
         table.add_row(name, part)
     return table

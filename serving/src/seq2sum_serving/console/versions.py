@@ -1,7 +1,7 @@
-"""A model's versions as a table: a row for each, with what every replica says of it.
+"""A model's versions as a table: a row for each, with its state on each replica.
 
-It reads without colours, and fits the width that there is: with short addresses over the columns,
-else with numbers, else with counts instead of columns.
+The table is readable without colors. It fits the available width: columns are headed by short
+addresses, else by numbers; if replicas need too much width, one column counts their states.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from seq2sum import State
 
-from seq2sum_serving.console.addresses import short
-from seq2sum_serving.console.text import headed, listed, said
-from seq2sum_serving.deployment.state import CANARY, LABELS, PREVIOUS, Current, Replica
+from seq2sum_serving.console.output import UNBOUNDED
+from seq2sum_serving.console.text import headed_table, literal, marked_list
+from seq2sum_serving.deployment.state import Current, Replica
 
-STYLES = {
+COLORS = {
     State.AVAILABLE: "green",
     State.LOADING: "yellow",
     State.START: "yellow",
@@ -29,143 +29,145 @@ STYLES = {
     State.END: "dim",
 }
 FAILED = "FAILED"
-"""What END with an error is shown as."""
-SILENT = "no answer"
-"""In the column of a replica that says nothing."""
-NO_DASH = "-"
-"""Instead of the long one, where the encoding has none."""
+"""Shown for END with an error."""
+NO_ANSWER = "no answer"
+"""Shown for a replica that is down."""
+ASCII_DASH = "-"
+"""For encodings without a long dash."""
 
 
 @dataclass(frozen=True, slots=True)
-class Versions:
+class VersionsTable:
     """The table."""
 
     current: Current
-    most: int | None = None
-    """Rows at most, except for those of versions that matter; None for all."""
+    max_rows: int | None = None
+    """Maximum number of rows, unless more versions are in use; None for no maximum."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The most telling form that fits."""
+        """Chooses the layout for the available width."""
         targets = [replica.target for replica in self.current.replicas]
-        dash = NO_DASH if options.ascii_only else "—"
+        dash = ASCII_DASH if options.ascii_only else "—"
         numbers = [f"#{number}" for number in range(1, len(targets) + 1)]
-        unbounded = options.update(width=10_000)
-        for headings in (short(targets), numbers):
+        unbounded = options.update(width=UNBOUNDED)
+        for headings in (short_addresses(targets), numbers):
             table = self._table(headings, dash)
             if Measurement.get(console, unbounded, table).maximum <= options.max_width:
                 break
         else:
             headings, table = [], self._table(None, dash)
-        key = [listed(targets, numbers)] if headings == numbers and targets else []
-        yield Group(table, *self._rest(), *key)
+        legend = [marked_list(targets, numbers)] if headings == numbers and targets else []
+        yield Group(table, *self._omitted(), *legend)
 
     def _table(self, headings: Sequence[str] | None, dash: str) -> Table:
-        table = headed()
-        table.add_column("version", justify="right", no_wrap=True)
-        table.add_column("labels", overflow="fold")
-        for heading in ("on disk", "wanted"):
-            table.add_column(heading, no_wrap=True)
-        for heading in ["replicas"] if headings is None else headings:
-            table.add_column(said(heading), no_wrap=headings is not None)
-        for version in rows(self.current, most=self.most):
-            replicas = self.current.replicas
-            cells = [cell(replica, version) for replica in replicas]
-            shown = [each or said(dash, "dim") for each in cells]
+        current = self.current
+        counted = headings is None
+        table = headed_table(
+            Column("version", justify="right", no_wrap=True),
+            Column("labels", overflow="fold"),
+            Column("on disk", no_wrap=True),
+            Column("aspired", no_wrap=True),
+            *(
+                Column(literal(heading), no_wrap=not counted)
+                for heading in (["replicas"] if headings is None else headings)
+            ),
+        )
+        for version in rows(current, max_rows=self.max_rows):
+            states = [state(replica, version) for replica in current.replicas]
+            cells = (
+                [_count(states)] if counted else [state or literal(dash, "dim") for state in states]
+            )
             table.add_row(
-                said(version, "bold" if version == self.current.stable else ""),
-                _marks(self.current, version),
-                _on_disk(self.current, version) or said(dash, "dim"),
-                said("yes") if version in self.current.aspired else said(dash, "dim"),
-                *([_counted(cells)] if headings is None else shown),
+                literal(version, "bold" if version == current.stable else ""),
+                _labels(current, version),
+                _on_disk(current, version) or literal(dash, "dim"),
+                literal("yes") if version in current.aspired else literal(dash, "dim"),
+                *cells,
             )
         return table
 
-    def _rest(self) -> list[RenderableType]:
-        hidden = len(rows(self.current)) - len(rows(self.current, most=self.most))
-        text = f"and {hidden} more, neither wanted nor loaded"
-        return [said(text, "dim")] if hidden else []
+    def _omitted(self) -> list[RenderableType]:
+        omitted = len(rows(self.current)) - len(rows(self.current, max_rows=self.max_rows))
+        return [literal(f"and {omitted} more, not in use", "dim")] if omitted else []
 
 
-def rows(current: Current, *, most: int | None = None) -> list[int]:
-    """The versions that anybody knows of, newest first.
+def rows(current: Current, *, max_rows: int | None = None) -> list[int]:
+    """Returns the versions to show, newest first.
 
     Args:
-        current: What is known.
-        most: How many, beyond which only those stay that are wanted, labelled, or loaded
-            somewhere; None for all.
+        current: The observed state.
+        max_rows: Beyond this number only versions in use are shown; None for no limit.
     """
-    found = sorted(
-        {
-            *current.on_disk,
-            *current.aspired,
-            *current.recorded.labels.values(),
-            *(version for replica in current.replicas for version in replica.versions),
-        },
-        reverse=True,
-    )
-    if most is None or len(found) <= most:
+    found = current.known_versions
+    if max_rows is None or len(found) <= max_rows:
         return found
-    room = max(0, most - sum(_matters(current, version) for version in found))
-    newest = [version for version in found if not _matters(current, version)][:room]
-    return [version for version in found if _matters(current, version) or version in newest]
+    used = set(filter(current.in_use, found))
+    others = [version for version in found if version not in used]
+    shown = used.union(others[: max(0, max_rows - len(used))])
+    return [version for version in found if version in shown]
 
 
-def labels(current: Current, version: int) -> list[str]:
-    """The labels on a version by the file of record, ours first.
-
-    A `canary` or `previous` that only rests on the stable version is none.
-    """
-    resting = {
-        label
-        for label, on in ((CANARY, current.canary), (PREVIOUS, current.previous))
-        if on is None
-    }
-    found = {label for label, on in current.recorded.labels.items() if on == version} - resting
-    return [label for label in LABELS if label in found] + sorted(found - set(LABELS))
-
-
-def cell(replica: Replica, version: int) -> Text | None:
-    """What a replica says of a version; None if it has never heard of it."""
+def state(replica: Replica, version: int) -> Text | None:
+    """Returns the state of a version on a replica; None if the replica does not know it."""
     if not replica.up:
-        return said(SILENT, "red")
+        return literal(NO_ANSWER, "red")
     entry = replica.versions.get(version)
     if entry is None:
         return None
     if replica.failure(version):
-        return said(FAILED, "bold red")
-    return said(entry.state.name, STYLES[entry.state])
+        return literal(FAILED, "bold red")
+    return literal(entry.state.name, COLORS[entry.state])
 
 
-def _marks(current: Current, version: int) -> Text:
-    marks = [said(label) for label in labels(current, version)]
+def short_addresses(targets: Sequence[str]) -> list[str]:
+    """Shortens addresses as far as they remain distinct.
+
+    Returns ports if all hosts are equal; hosts without their common domain if all ports are.
+    """
+    parts = [_split(target) for target in targets]
+    hosts, ports = [host for host, _ in parts], [port for _, port in parts]
+    if len(targets) < 2 or len(set(targets)) < len(targets) or not all(ports):
+        return list(targets)
+    if len(set(hosts)) == 1:
+        return [f":{port}" for port in ports]
+    if len(set(ports)) == 1:
+        return _without_common_domain(hosts)
+    return list(targets)
+
+
+def _split(target: str) -> tuple[str, str]:
+    host, colon, port = target.rpartition(":")
+    return (host, port) if colon and port.isdigit() else (target, "")
+
+
+def _without_common_domain(hosts: Sequence[str]) -> list[str]:
+    if any(host.replace(".", "").isdigit() or ":" in host for host in hosts):
+        return list(hosts)  # IP addresses differ at their end
+    split = [host.split(".") for host in hosts]
+    shared = 0
+    while shared < min(map(len, split)) - 1 and len({part[-1 - shared] for part in split}) == 1:
+        shared += 1
+    return [".".join(part[: len(part) - shared]) for part in split]
+
+
+def _labels(current: Current, version: int) -> Text:
+    labels = [literal(label) for label in current.labels_of(version)]
     if version in current.burned:
-        marks.append(said("burned", "red"))
-    return Text(", ").join(marks)
+        labels.append(literal("burned", "red"))
+    return Text(", ").join(labels)
 
 
 def _on_disk(current: Current, version: int) -> Text | None:
     if version in current.on_disk:
-        return said("yes")
-    return said("missing", "bold red") if version in current.aspired else None
+        return literal("yes")
+    return literal("missing", "bold red") if version in current.aspired else None
 
 
-def _counted(cells: Sequence[Text | None]) -> Text:
-    """`3 AVAILABLE, 1 LOADING`, the most frequent first, without those who know nothing."""
-    told = [each for each in cells if each is not None]
-    styles = {each.plain: each.style for each in told}
+def _count(states: Sequence[Text | None]) -> Text:
+    """Returns `3 AVAILABLE, 1 LOADING`, the most frequent state first."""
+    known = [state for state in states if state is not None]
+    colors = {state.plain: state.style for state in known}
     return Text(", ").join(
-        Text(f"{count} {word}", style=styles[word])
-        for word, count in Counter(each.plain for each in told).most_common()
-    )
-
-
-def _matters(current: Current, version: int) -> bool:
-    return (
-        version in current.aspired
-        or version in current.recorded.labels.values()
-        or any(
-            entry.state is not State.END
-            for replica in current.replicas
-            if (entry := replica.versions.get(version)) is not None
-        )
+        Text(f"{count} {name}", style=colors[name])
+        for name, count in Counter(state.plain for state in known).most_common()
     )

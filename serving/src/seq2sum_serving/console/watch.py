@@ -1,6 +1,6 @@
-"""One screen with everything, drawn again and again.
+"""The live view: one screen, updated at an interval.
 
-On a terminal it is drawn in place; anywhere else each look is a block of plain lines.
+On a terminal it is updated in place; anywhere else each update is a block of plain lines.
 """
 
 from __future__ import annotations
@@ -12,25 +12,31 @@ from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column
 
-from seq2sum_serving.console import gates
 from seq2sum_serving.console import weights as traffic
-from seq2sum_serving.console.history import PRESSING, style, summary
-from seq2sum_serving.console.numbers import weight
+from seq2sum_serving.console.history import GREEN, RED, YELLOW, color, summarize
+from seq2sum_serving.console.numbers import measurement_text, trim
 from seq2sum_serving.console.output import UNBOUNDED
-from seq2sum_serving.console.status import differences
-from seq2sum_serving.console.text import said, sections
+from seq2sum_serving.console.status import drift_list
+from seq2sum_serving.console.text import grid, literal, sections
 from seq2sum_serving.console.timestamps import clock, local
-from seq2sum_serving.console.underway import Bake, Underway, underway
-from seq2sum_serving.console.versions import Versions
+from seq2sum_serving.console.versions import VersionsTable
 from seq2sum_serving.deployment.errors import RolloutError
-from seq2sum_serving.deployment.event_log import Event
+from seq2sum_serving.deployment.event_log import Event, EventKind, Verdict
+from seq2sum_serving.deployment.run_state import OpenRun, StepProgress, open_run
 from seq2sum_serving.deployment.state import Current
 
-MOST_ROWS = 8
-"""Versions at most that are shown without being wanted or loaded: a screen has an end."""
+MAX_ROWS = 8
+"""Maximum number of versions, unless more are in use: the screen has limited height."""
 LAST_EVENTS = 5
+VERDICT_COLORS: dict[str, str] = {
+    Verdict.SUCCESSFUL: GREEN,
+    Verdict.FAILED: RED,
+    Verdict.INCONCLUSIVE: YELLOW,
+    Verdict.ERROR: YELLOW,
+    Verdict.SKIPPED: "dim",
+}
 
 
 def screen(
@@ -39,74 +45,74 @@ def screen(
     model: str,
     weights: Mapping[str, float],
     events: Sequence[Event],
-    when: str,
+    now: str,
     probe: str,
 ) -> RenderableType:
-    """One look.
+    """Returns one screen.
 
     Args:
-        current: How things are.
-        model: Whose they are.
-        weights: How callers share their calls.
+        current: The observed state.
+        model: The model's name.
+        weights: Traffic weights by label.
         events: The model's history, oldest first.
-        when: When it was looked at: UTC, ISO 8601.
-        probe: What came of a probe in a few words; empty if none was sent.
+        now: The time of the observation: UTC, ISO 8601.
+        probe: The result of a probe in a few words; empty if none was sent.
     """
-    run = underway(events, now=when)
+    run = open_run(events)
     return Group(
-        _Title(model, when),
+        _Title(model, now),
         "",
-        Versions(current, most=MOST_ROWS),
+        VersionsTable(current, max_rows=MAX_ROWS),
         "",
         sections(
             [
-                ("drift", differences(current)),
+                ("drift", drift_list(current)),
                 ("traffic", traffic.bars(weights, current.recorded.labels)),
-                *([("probe", said(probe))] if probe else []),
-                ("run", said("none is under way", "dim") if run is None else _run(run, when)),
-                ("events", _events(events[-LAST_EVENTS:], when)),
+                *([("probe", literal(probe))] if probe else []),
+                ("run", literal("none in progress", "dim") if run is None else _run(run, now)),
+                ("events", _events(events[-LAST_EVENTS:], now)),
             ]
         ),
     )
 
 
-def watching(
-    look: Callable[[], RenderableType],
+def watch(
+    render: Callable[[], RenderableType],
     *,
-    every: float,
+    interval: float,
     count: int | None,
     console: Console,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Looks and shows until Ctrl-C, or as often as was asked for.
+    """Shows screens until Ctrl-C, or a limited number of them.
 
     Args:
-        look: Gives one screen. A RolloutError is shown in its place, and the next look follows.
-        every: Seconds between the end of a look and the next one.
-        count: How many looks; None for no end.
-        console: Where they are shown.
-        sleep: Waits.
+        render: Returns a screen. A RolloutError is shown instead of it.
+        interval: Seconds between the end of an update and the next one.
+        count: Number of updates; None for no limit.
+        console: Receives the screens.
+        sleep: Waits for some seconds.
 
     Returns:
-        How many looks failed.
+        The number of updates that failed.
     """
-    failed = looks = 0
+    failed = updates = 0
     last: RenderableType | None = None
     live = Live(console=console, auto_refresh=False) if console.is_interactive else None
     with suppress(KeyboardInterrupt), nullcontext() if live is None else live:
-        while count is None or looks < count:
-            if looks:
+        while count is None or updates < count:
+            if updates:
                 if live is None:
                     console.print()
-                sleep(every)
+                sleep(interval)
             try:
-                shown = last = look()
+                shown = last = render()
             except RolloutError as error:
                 failed += 1
-                shown = said(f"! {error}", "bold red")
+                shown = literal(f"! {error}", "bold red")
                 if live is not None and last is not None:
-                    shown = Group(shown, last)  # its title tells how old it is
-            looks += 1
+                    shown = Group(shown, last)  # the title of the last screen has its time
+            updates += 1
             if live is not None:
                 live.update(shown, refresh=True)
             else:
@@ -116,60 +122,70 @@ def watching(
 
 @dataclass(frozen=True, slots=True)
 class _Title:
-    """The model at the left, and the time of the look at the right, where there is an edge."""
+    """The model at the left, and the time at the right edge of a terminal."""
 
     model: str
-    when: str
+    now: str
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        title = Table.grid(padding=(0, 2, 0, 0), expand=options.max_width < UNBOUNDED)
-        title.add_column(ratio=1)
-        title.add_column(justify="right", no_wrap=True)
-        title.add_row(said(self.model, "bold"), said(local(self.when), "dim"))
+        title = grid(
+            Column(ratio=1),
+            Column(justify="right", no_wrap=True),
+            expand=options.max_width < UNBOUNDED,
+        )
+        title.add_row(literal(self.model, "bold"), literal(local(self.now), "dim"))
         yield title
 
 
-def _run(run: Underway, when: str) -> RenderableType:
-    began = run.began
-    moment, who = clock(began.time, now=when), began.user or "somebody"
-    begun = said(f"version {began.version}, began {moment} by {who}")
-    found = gates.filled(Table.grid(padding=(0, 2, 0, 0)), run.gates)
+def _run(run: OpenRun, now: str) -> RenderableType:
+    """Returns the start of a run, the latest measurements and the progress of the step."""
+    start = next(event for event in run.events if event.kind == EventKind.RUN_STARTED)
+    time, user = clock(start.time, now=now), start.user or "an unknown user"
+    gates = grid(*(Column(no_wrap=True), Column(no_wrap=True), Column(overflow="fold")))
+    for gate, measurement in run.measurements.items():
+        verdict = str(measurement.get("verdict"))
+        gates.add_row(
+            literal(gate),
+            literal(verdict, VERDICT_COLORS.get(verdict, "")),
+            literal(measurement_text(measurement)),
+        )
+    step = run.step_progress(now)
     return Group(
-        begun,
-        *([found] if run.gates else []),
-        *([] if run.bake is None else [_bake(run.bake)]),
+        literal(f"version {run.version}, started {time} by {user}"),
+        *([gates] if gates.rows else []),
+        *([_progress(step)] if step is not None else []),
     )
 
 
-def _bake(bake: Bake) -> RenderableType:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(max_width=traffic.WIDEST)
+def _progress(step: StepProgress) -> RenderableType:
+    table = grid(
+        Column(no_wrap=True), Column(no_wrap=True), Column(max_width=traffic.MAX_BAR_WIDTH)
+    )
     table.add_row(
-        said(f"bake at weight {weight(bake.weight)}"),
-        said(f"{bake.passed:.0f} of {bake.seconds:.0f} s"),
-        traffic.bar(bake.passed / bake.seconds, "cyan"),
+        literal(f"step at weight {trim(step.weight)}"),
+        literal(f"{step.elapsed:.0f} of {step.seconds:.0f} s"),
+        traffic.bar(step.elapsed / step.seconds, "cyan"),
     )
     return table
 
 
-def _events(events: Sequence[Event], when: str) -> RenderableType:
+def _events(events: Sequence[Event], now: str) -> RenderableType:
     if not events:
-        return said("nothing was done yet", "dim")
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
+        return literal("the history is empty", "dim")
+    table = grid(
+        Column(no_wrap=True),
+        Column(no_wrap=True),
+        Column(justify="right", no_wrap=True),
+        Column(overflow="fold"),
+    )
     for event in events:
-        told = said(summary(event))
-        if style(event) not in PRESSING:  # a line each, so that the screen does not jump
-            told.no_wrap, told.overflow = True, "ellipsis"
+        summary = literal(summarize(event))
+        if color(event) not in (RED, YELLOW):  # one line each, so that the screen does not jump
+            summary.no_wrap, summary.overflow = True, "ellipsis"
         table.add_row(
-            said(clock(event.time, now=when), "dim"),
-            said(event.kind, style(event)),
-            said("" if event.version is None else event.version),
-            told,
+            literal(clock(event.time, now=now), "dim"),
+            literal(event.kind, color(event)),
+            literal("" if event.version is None else event.version),
+            summary,
         )
     return table

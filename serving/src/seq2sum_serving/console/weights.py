@@ -1,4 +1,4 @@
-"""Traffic weights as shares: in a line, and as bars."""
+"""Traffic weights as shares: in one line, and as bars."""
 
 from __future__ import annotations
 
@@ -7,72 +7,73 @@ from collections.abc import Mapping
 
 from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
-from seq2sum_serving.console.text import said
+from seq2sum_serving.console.text import grid, literal
 from seq2sum_serving.deployment.state import CANARY, STABLE
 
-NONE = "no weights are set: callers choose"
-COLOURS = {STABLE: "green", CANARY: "yellow"}
-REST = "cyan"
-"""The colour of other sides."""
-WIDEST = 40
-"""Characters of a full bar; wider ones are no easier to compare."""
+NO_WEIGHTS = "no weights are set: clients choose"
+COLORS = {STABLE: "green", CANARY: "yellow"}
+OTHER_COLOR = "cyan"
+MAX_BAR_WIDTH = 40
+"""Characters of a full bar; wider ones are not easier to compare."""
 
 
 def shares(weights: Mapping[str, float]) -> dict[str, float]:
-    """The part of all calls that each side gets, 0 to 1; empty if no side has any weight.
+    """Returns the share of the traffic of each label, 0 to 1; empty if no weight is positive.
 
-    A weight that is none, from a file edited by hand, counts as 0.
+    An invalid weight, from a file edited by hand, counts as 0.
     """
-    sound = {
-        side: weight if math.isfinite(weight) and weight > 0 else 0.0
-        for side, weight in weights.items()
+    valid = {
+        label: weight if math.isfinite(weight) and weight > 0 else 0.0
+        for label, weight in weights.items()
     }
-    total = sum(sound.values())
-    return {side: weight / total for side, weight in sound.items()} if total else {}
+    total = sum(valid.values())
+    return {label: weight / total for label, weight in valid.items()} if total else {}
 
 
 def line(weights: Mapping[str, float], labels: Mapping[str, int]) -> Text:
-    """`stable 95 % (version 2), canary 5 % (version 3)`."""
-    return said(
+    """Returns the shares in one line: `stable 95 % (version 2), canary 5 % (version 3)`."""
+    return literal(
         ", ".join(
-            f"{side} {_percent(share)}" + (f" (version {labels[side]})" if side in labels else "")
-            for side, share in shares(weights).items()
+            f"{label} {_percent(share)}"
+            + (f" (version {labels[label]})" if label in labels else "")
+            for label, share in shares(weights).items()
         )
-        or NONE
+        or NO_WEIGHTS
     )
 
 
 def bars(weights: Mapping[str, float], labels: Mapping[str, int]) -> RenderableType:
-    """A bar for each side."""
+    """Returns a bar for each label."""
     found = shares(weights)
     if not found:
-        return said(NONE)
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(max_width=WIDEST)
-    for side, share in found.items():
+        return literal(NO_WEIGHTS)
+    table = grid(
+        Column(no_wrap=True),
+        Column(justify="right", no_wrap=True),
+        Column(no_wrap=True),
+        Column(max_width=MAX_BAR_WIDTH),
+    )
+    for label, share in found.items():
         table.add_row(
-            said(side),
+            literal(label),
             _percent(share),
-            f"version {labels[side]}" if side in labels else "",
-            bar(share, COLOURS.get(side, REST)),
+            f"version {labels[label]}" if label in labels else "",
+            bar(share, COLORS.get(label, OTHER_COLOR)),
         )
     return table
 
 
-def bar(share: float, colour: str) -> ProgressBar:
-    """A bar of a share of its width. Without colours only the share is drawn."""
+def bar(share: float, color: str) -> ProgressBar:
+    """Returns a bar for a share of its width, which is all that is drawn without colors."""
     return ProgressBar(
         total=1.0,
         completed=share,
         style="bright_black",
-        complete_style=colour,
-        finished_style=colour,
+        complete_style=color,
+        finished_style=color,
     )
 
 

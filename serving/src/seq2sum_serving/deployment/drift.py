@@ -45,10 +45,10 @@ def _config(current: Current) -> Iterator[str]:
     if current.stable is None:
         yield "no version is stable in the model config file"
     for version in sorted(current.aspired - set(current.on_disk)):
-        yield f"version {version} is wanted, and is missing on disk"
+        yield f"version {version} is aspired, and is missing on disk"
     for label, version in sorted(current.recorded.labels.items()):
         if version not in current.aspired:
-            yield f"label {label} is on version {version}, which is not wanted"
+            yield f"label {label} is on version {version}, which is not aspired"
 
 
 def _not_available(current: Current) -> Iterator[str]:
@@ -60,7 +60,7 @@ def _not_available(current: Current) -> Iterator[str]:
                 for replica in current.up
                 if version not in replica.available
             ),
-            f"version {version} is wanted, and ",
+            f"version {version} is aspired, and ",
         )
 
 
@@ -87,7 +87,7 @@ def _not_aspired(current: Current) -> Iterator[str]:
                 for replica in up
                 if version in replica.versions and replica.versions[version].state in LOADED_SOON
             ),
-            f"version {version} is not wanted, and is ",
+            f"version {version} is not aspired, and is ",
         )
 
 
@@ -130,4 +130,4 @@ def _where(current: Current, replicas: Sequence[Replica]) -> str:
 
 
 def _named(version: int | None) -> str:
-    return "no version" if version is None else f"version {version}"
+    return "unset" if version is None else f"version {version}"

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import fcntl
 import getpass
-import json
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from seq2sum_serving.deployment import atomic_file
 from seq2sum_serving.deployment.errors import Failed, UsageError
@@ -73,8 +75,7 @@ class Verdict(StrEnum):
     """Nothing to measure or to compare with: does not stop the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True, forbid_unknown_fields=True, tag_field="format", tag=FORMAT):
     """One line."""
 
     kind: str
@@ -83,7 +84,7 @@ class Event:
     """The version that it is about."""
     reason: str = ""
     """The operator's words, or the cause."""
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = {}
     """Values that depend on the kind: labels, weights, a gate's measured values."""
     run: str = ""
     """Identifier of the `run` that it is part of; empty for other commands."""
@@ -92,6 +93,12 @@ class Event:
     """UTC, ISO 8601, to the millisecond."""
     user: str = ""
     """`user@host`."""
+
+
+class _Line(Struct, frozen=True):
+    """The part of a line that all formats have."""
+
+    format: int = 1
 
 
 class OtherFormat(ValueError):
@@ -118,23 +125,11 @@ def parse_event(line: bytes) -> Event:
         ValueError: The line is not a valid event.
     """
     try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        if msgspec.json.decode(line, type=_Line).format == FORMAT:
+            return msgspec.json.decode(line, type=Event)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"not a valid event: {error}") from error
-    if isinstance(fields, dict) and fields.pop("format", 1) != FORMAT:
-        raise OtherFormat(f"not an event of format {FORMAT}")
-    try:
-        event = Event(**fields)
-    except TypeError as error:
-        raise ValueError(f"not a valid event: {error}") from error
-    texts = (event.kind, event.reason, event.run, event.model, event.time, event.user)
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError("not a valid event: expected text in every text field")
-    if event.version is not None and type(event.version) is not int:
-        raise ValueError(f"not a valid event: invalid version {event.version!r}")
-    if not isinstance(event.details, dict):
-        raise ValueError("not a valid event: expected an object in details")
-    return event
+    raise OtherFormat(f"not an event of format {FORMAT}")
 
 
 class EventLog:
@@ -164,8 +159,7 @@ class EventLog:
             Failed: The event could not be written; no part of it is left in the file.
         """
         event = replace(event, time=utc_now(), user=event.user or current_user())
-        fields = {"format": FORMAT, **asdict(event)}
-        line = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = msgspec.json.encode(event) + b"\n"
         try:
             with self._locked() as handle:
                 end = drop_torn_line(handle)

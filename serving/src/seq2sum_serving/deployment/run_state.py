@@ -5,14 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from seq2sum_serving.deployment.event_log import Event, EventKind, Verdict
 
 TAKEN_OUT = (EventKind.ROLLED_BACK, EventKind.RETIRED, EventKind.PROMOTED)
 """What an operator does to a version outside its run, which ends that run."""
 FAILURES = (EventKind.FAILED, EventKind.ROLLED_BACK, EventKind.ABORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """A step in progress."""
+
+    weight: Any
+    """The canary's weight, as recorded."""
+    seconds: float
+    """Length of the step."""
+    elapsed: float
+    """Elapsed seconds, at most `seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,31 @@ class OpenRun:
         if self.loaded:
             return "it passed the gates without traffic"
         return "its files passed" if self.checked else "it had just started"
+
+    @property
+    def measurements(self) -> dict[str, Mapping[str, Any]]:
+        """Details of the latest measurement of each gate, in the order of the first ones."""
+        return {
+            str(event.details.get("gate")): event.details
+            for event in self.events
+            if event.kind == EventKind.MEASUREMENT
+        }
+
+    def step_progress(self, now: str) -> StepProgress | None:
+        """Returns the progress of the step at a time (ISO 8601); None outside of a step."""
+        # Live gates are measured before a step completes.
+        last = next(e for e in reversed(self.events) if e.kind != EventKind.MEASUREMENT)
+        seconds = last.details.get("seconds")
+        if last.kind != EventKind.STEP_STARTED or not isinstance(seconds, int | float):
+            return None
+        try:
+            elapsed = datetime.fromisoformat(now) - datetime.fromisoformat(last.time)
+        except (TypeError, ValueError):
+            return None
+        if not seconds > 0:
+            return None
+        elapsed_seconds = min(max(elapsed.total_seconds(), 0), seconds)
+        return StepProgress(last.details.get("weight"), seconds, elapsed_seconds)
 
 
 def open_run(events: Sequence[Event]) -> OpenRun | None:

@@ -127,6 +127,36 @@ class Current:
         """The replicas that did not reply."""
         return tuple(replica for replica in self.replicas if not replica.up)
 
+    @property
+    def known_versions(self) -> list[int]:
+        """All versions on disk, in the model config file, or on a replica, newest first."""
+        known = {*self.on_disk, *self.aspired, *self.recorded.labels.values()}
+        return sorted(known.union(*(one.versions for one in self.replicas)), reverse=True)
+
+    def in_use(self, version: int) -> bool:
+        """Whether a version is aspired, has a label, or is not unloaded on a replica."""
+        states = (one.versions[version].state for one in self.replicas if version in one.versions)
+        return (
+            version in self.aspired
+            or version in self.recorded.labels.values()
+            or any(state is not State.END for state in states)
+        )
+
+    def labels_of(self, version: int) -> list[str]:
+        """Returns a version's labels in the model config file, first those that rollouts own.
+
+        `canary` and `previous` are not listed where they point at the stable version, which means
+        that no version has that role.
+        """
+        canary_or_previous = {CANARY: self.canary, PREVIOUS: self.previous}
+        found = [
+            label
+            for label, pointed_at in self.recorded.labels.items()
+            if pointed_at == version and canary_or_previous.get(label, version) is not None
+        ]
+        order = {label: index for index, label in enumerate(LABELS)}
+        return sorted(found, key=lambda label: (order.get(label, len(order)), label))
+
     def available_everywhere(self, version: int) -> bool:
         """Returns whether a version is AVAILABLE on every replica that is up, and one is up."""
         return bool(self.up) and all(version in replica.available for replica in self.up)

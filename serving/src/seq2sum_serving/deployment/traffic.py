@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from seq2sum_serving.deployment import atomic_file
 from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.deployment.state import CANARY, STABLE
 
+Weight = Annotated[float, Meta(ge=0)]
 ALL_STABLE: Mapping[str, float] = {STABLE: 100.0}
 
 
@@ -35,17 +38,18 @@ class TrafficFile:
             UsageError: The file is not valid.
         """
         try:
-            weights = json.loads(self.path.read_bytes())
+            return msgspec.json.decode(self.path.read_bytes(), type=dict[str, Weight])
         except FileNotFoundError:
             return dict(ALL_STABLE)
-        except (OSError, ValueError, RecursionError) as error:
-            raise UsageError(f"cannot read the traffic weights {self.path}: {error}") from error
-        if not isinstance(weights, dict) or not all(map(_is_weight, weights.values())):
+        except OSError as error:
             raise UsageError(
-                f'invalid traffic weights {self.path}: expected JSON like {{"stable": 95, '
+                f"cannot read the traffic weights {self.path}: {error.strerror}"
+            ) from error
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise UsageError(
+                f'invalid traffic weights {self.path}: {error}; expected JSON like {{"stable": 95, '
                 '"canary": 5}'
-            )
-        return {label: float(weight) for label, weight in weights.items()}
+            ) from error
 
     def check_writable(self) -> None:
         """Checks that the file could be replaced; writes nothing.
@@ -75,13 +79,3 @@ class TrafficFile:
         return Failed(
             f"cannot write the traffic weights {self.path}: {error.strerror}. They are unchanged"
         )
-
-
-def _is_weight(value: Any) -> bool:
-    """Returns whether `seq2sum.SplitFile` accepts a weight."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return value >= 0 and math.isfinite(value)
-    except OverflowError:  # an integer too large for a float
-        return False

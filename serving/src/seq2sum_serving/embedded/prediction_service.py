@@ -34,7 +34,7 @@ class PredictionService:
         self._options = options
 
     def predict(
-        self, request: predict_pb2.PredictRequest, *, timeout: float | None = None
+        self, request: predict_pb2.PredictRequest, timeout: float | None = None
     ) -> predict_pb2.PredictResponse:
         """Runs Predict."""
         with self._handle(model_spec_of(request)) as (version, servable):
@@ -43,21 +43,21 @@ class PredictionService:
             )
 
     def classify(
-        self, request: classification_pb2.ClassificationRequest, *, timeout: float | None = None
+        self, request: classification_pb2.ClassificationRequest, timeout: float | None = None
     ) -> Any:
         """Runs Classify; the response is a `byte_labels` message."""
         with self._handle(model_spec_of(request)) as (version, servable):
             return classify(servable, version, request, options=self._options, timeout=timeout)
 
     def regress(
-        self, request: regression_pb2.RegressionRequest, *, timeout: float | None = None
+        self, request: regression_pb2.RegressionRequest, timeout: float | None = None
     ) -> regression_pb2.RegressionResponse:
         """Runs Regress."""
         with self._handle(model_spec_of(request)) as (version, servable):
             return regress(servable, version, request, options=self._options, timeout=timeout)
 
     def multi_inference(
-        self, request: inference_pb2.MultiInferenceRequest, *, timeout: float | None = None
+        self, request: inference_pb2.MultiInferenceRequest, timeout: float | None = None
     ) -> Any:
         """Runs MultiInference on the version that the first task names.
 

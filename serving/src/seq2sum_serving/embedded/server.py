@@ -58,7 +58,7 @@ class Server:
             self._pool = WorkerPool(config, self._fail)
             load = PoolLoader(load, self._pool)
             on_labels = self._pool.set_labels
-            exposition.include(self._pool.snapshots)
+            exposition.include(self._pool.metrics)
         self._core = ServerCore(
             load, config.core, self._stop, check=version_files.check, on_labels=on_labels
         )

@@ -6,12 +6,12 @@ that is not the sum of its question fails the version, just as a wrong answer of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
+from msgspec import Struct
 from seq2sum.addition import contract
 
 from seq2sum_serving.deployment.errors import Failed
@@ -24,7 +24,7 @@ from seq2sum_serving.gates.policy import GatePolicy
 FILE_NAME = "golden.json"
 """Below `assets.extra/` of a version folder."""
 MIN_QUESTIONS = 100
-"""All one-digit questions. A smaller sample cannot tell a good version from a bad one."""
+"""All one-digit questions. With fewer, a good version can look bad and a bad one good."""
 MAX_QUESTION_LENGTH = 1000
 """Characters. Python refuses to parse much longer numbers."""
 MAX_EXAMPLES = 3
@@ -43,6 +43,11 @@ class Golden:
     """The correct sum of each question."""
 
 
+class _File(Struct):
+    questions: tuple[str, ...]
+    answers: tuple[str, ...]
+
+
 def read(folder: Path) -> Golden:
     """Returns the golden questions in a version folder.
 
@@ -51,27 +56,21 @@ def read(folder: Path) -> Golden:
     """
     path = folder / "assets.extra" / FILE_NAME
     try:
-        parsed = json.loads(path.read_bytes())
+        parsed = msgspec.json.decode(path.read_bytes(), type=_File)
     except FileNotFoundError as error:
         raise Failed(f"no golden questions at {path}: {EXPORT_AGAIN}") from error
     except OSError as error:
         raise Failed(f"cannot read the golden questions {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise Failed(f"{path} is not JSON: {one_line(str(error))}; {EXPORT_AGAIN}") from error
-    if problem := _invalid(parsed):
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        problem = one_line(str(error))
+        raise Failed(f"invalid golden questions {path}: {problem}; {EXPORT_AGAIN}") from error
+    if problem := _invalid(parsed.questions, parsed.answers):
         raise Failed(f"invalid golden questions {path}: {problem}; {EXPORT_AGAIN}")
-    questions = tuple(question.encode() for question in parsed["questions"])
-    return Golden(questions, tuple(parsed["answers"]))
+    return Golden(tuple(question.encode() for question in parsed.questions), parsed.answers)
 
 
-def _invalid(parsed: Any) -> str:
-    """Returns what is wrong with the content of the file; empty if it is valid."""
-    table: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
-    for name in ("questions", "answers"):
-        texts = table.get(name)
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            return f"expected a list of strings in `{name}`"
-    questions, answers = table["questions"], table["answers"]
+def _invalid(questions: Sequence[str], answers: Sequence[str]) -> str:
+    """Returns what is wrong with golden questions; empty if they are valid."""
     if len(questions) != len(answers):
         return f"{len(questions):,} questions but {len(answers):,} answers"
     if len(set(questions)) < len(questions):

@@ -1,9 +1,9 @@
 """Gates `errors`, `correctness` and `latency (live)`: while the canary has part of the traffic.
 
 Probes know which version answered, and whether correctly. Prometheus knows the calls of every
-caller, but cannot tell versions apart. Neither replaces the other: with both, both are judged, and
-the worse one counts. A certain failure fails at once, however few calls were made, so a step can be
-judged before it ends, and ended early.
+caller, but does not distinguish versions. Neither replaces the other: with both, both are judged,
+and the worse one counts. A certain failure fails at once, however few calls were made, so a step
+can be judged before it ends, and ended early.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""`seq2sum-probe`: asks replicas as a caller would, and exports what they cannot say themselves."""
+"""`seq2sum-probe`: sends golden questions to the replicas of a model and exports the results."""

@@ -1,7 +1,7 @@
-"""Until when the certificate of a server is valid.
+"""Reads the certificate that a server presents.
 
-It is read without being checked: an expired one is what somebody should hear of, and the calls of
-the prober check it anyway.
+The certificate is not verified here, so that the expiry date of an invalid one can be reported too.
+The probe's calls do verify it.
 """
 
 from __future__ import annotations
@@ -11,30 +11,31 @@ import ssl
 from collections.abc import Callable
 
 import seq2sum
-from seq2sum import certificates
+from cryptography import x509
 
 from seq2sum_serving.deployment.targets import split_address
 from seq2sum_serving.probe.observation import Certificate
 
 HTTP2 = "h2"
-"""What gRPC speaks: its servers end a handshake that does not offer it."""
+"""The ALPN protocol of gRPC: its servers abort a handshake that does not offer it."""
 
 
-def shown(target: str, tls: seq2sum.TLS, left: Callable[[], float]) -> Certificate:
-    """What a server shows.
+def read_certificate(target: str, tls: seq2sum.TLS, remaining: Callable[[], float]) -> Certificate:
+    """Returns the certificate that a server presents, or the reason why it could not be read.
 
     Args:
-        target: Its gRPC address.
-        tls: How it is asked: with the client's certificate, if there is one.
-        left: The seconds that the next step may take.
+        target: The server's gRPC address.
+        tls: The client's certificate, if it has one, and the server name to request.
+        remaining: Returns the seconds that the next step may take.
     """
     try:
-        return Certificate(certificates.not_after(_handshake(target, tls, left)).timestamp())
+        certificate = x509.load_der_x509_certificate(_handshake(target, tls, remaining))
+        return Certificate(certificate.not_valid_after_utc.timestamp())
     except (OSError, ValueError) as error:
-        return Certificate(None, f"{target} shows no certificate: {error}")
+        return Certificate(None, f"{target} presents no certificate: {error}")
 
 
-def _handshake(target: str, tls: seq2sum.TLS, left: Callable[[], float]) -> bytes:
+def _handshake(target: str, tls: seq2sum.TLS, remaining: Callable[[], float]) -> bytes:
     host, port = split_address(target)
     host = host.strip("[]")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -42,8 +43,9 @@ def _handshake(target: str, tls: seq2sum.TLS, left: Callable[[], float]) -> byte
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols([HTTP2])
     if tls.certificate is not None:
+        # A password prompt would block the probe: an encrypted key is an error.
         context.load_cert_chain(tls.certificate, tls.key, password=lambda: "")
-    with socket.create_connection((host, port), timeout=left()) as plain:
-        plain.settimeout(left())
-        with context.wrap_socket(plain, server_hostname=tls.server_name or host) as secure:
-            return secure.getpeercert(binary_form=True) or b""
+    with socket.create_connection((host, port), timeout=remaining()) as plain:
+        plain.settimeout(remaining())
+        with context.wrap_socket(plain, server_hostname=tls.server_name or host) as encrypted:
+            return encrypted.getpeercert(binary_form=True) or b""

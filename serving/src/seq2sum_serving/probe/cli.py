@@ -1,4 +1,4 @@
-"""`seq2sum-probe`: the edge between a command line and rounds."""
+"""The command `seq2sum-probe`."""
 
 from __future__ import annotations
 
@@ -20,28 +20,26 @@ from seq2sum_serving.deployment.replicas import Replicas
 from seq2sum_serving.deployment.tls_options import tls_from_options
 from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.probe import exporter, options, report
-from seq2sum_serving.probe.event_counter import Ledger
-from seq2sum_serving.probe.exporter import Published
-from seq2sum_serving.probe.findings import problems
-from seq2sum_serving.probe.prober import Asking, Files, Lookout
+from seq2sum_serving.probe.event_counter import EventCounter
+from seq2sum_serving.probe.findings import findings
+from seq2sum_serving.probe.prober import DeploymentFiles, Prober, ProbeSettings
 
 NAME = "seq2sum-probe"
 INTERRUPTED = 130
-"""What a shell takes a command for that was ended by Ctrl-C. A single round that was interrupted
-has not found that all is well."""
-MOST_AT_A_TIME = 256
-"""Of what is asked: all of some sixty replicas. Threads are begun when they are needed."""
+"""The exit code of a shell for a command that Ctrl-C ended; an interrupted round proves nothing."""
+MAX_THREADS = 256
+"""Checks at the same time: enough for some sixty replicas. Threads start on demand."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Looks once or without an end; gives back the exit code."""
-    for stream in (sys.stdout, sys.stderr):  # what a terminal has no letters for is shown as ?
+    """Runs one round, or the exporter until it is stopped, and returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):  # print ? for what the terminal cannot encode
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     chosen = options.parsed(None if arguments is None else list(arguments))
     try:
-        with prepared(chosen) as lookout:
-            return once(lookout, chosen) if chosen.once else export(lookout, chosen)
+        with create_prober(chosen) as prober:
+            return run_once(prober, chosen) if chosen.once else export(prober, chosen)
     except RolloutError as error:
         print(f"{NAME}: {error}", file=sys.stderr)
         return int(error.code)
@@ -50,60 +48,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def prepared(chosen: argparse.Namespace) -> Iterator[Lookout]:
-    """What looks at the deployment that the options name; nothing is read or asked yet.
+def create_prober(chosen: argparse.Namespace) -> Iterator[Prober]:
+    """Yields a prober of the deployment that the options name. It makes no calls yet.
 
     Raises:
-        UsageError: The options make no sense.
-        Failed: The name of the replicas does not resolve.
+        UsageError: The options are invalid.
+        Failed: The host name in `--targets` does not resolve.
     """
-    tls, beside = tls_from_options(chosen), chosen.config.parent
-    files = Files(
+    tls, folder = tls_from_options(chosen), chosen.config.parent
+    files = DeploymentFiles(
         ModelConfigFile(chosen.config, chosen.model),
         chosen.base_path,
-        TrafficFile(chosen.traffic or beside / TRAFFIC),
-        Ledger(chosen.history or beside / HISTORY, chosen.model),
+        TrafficFile(chosen.traffic or folder / TRAFFIC),
+        EventCounter(chosen.history or folder / HISTORY, chosen.model),
     )
-    asking = Asking(chosen.labels, chosen.questions, chosen.timeout)
+    settings = ProbeSettings(chosen.labels, chosen.questions, chosen.timeout)
     with (
-        ThreadPoolExecutor(MOST_AT_A_TIME) as pool,
-        Replicas(chosen.targets, chosen.model, tls=tls) as fleet,
+        ThreadPoolExecutor(MAX_THREADS) as pool,
+        Replicas(chosen.targets, chosen.model, tls=tls) as replicas,
     ):
-        yield Lookout(files, fleet, pool, asking=asking, tls=tls)
+        yield Prober(files, replicas, pool, settings=settings, tls=tls)
 
 
-def once(lookout: Lookout, chosen: argparse.Namespace) -> int:
-    """One round: what it saw on standard output, what is wrong on standard error."""
-    sight = lookout.look(0)
-    found = problems(sight)
-    for problem in found:
-        print(f"{NAME}: {'note: ' if problem.note else ''}{problem.text}", file=sys.stderr)
-    code = int(Exit.FAILED if any(not problem.note for problem in found) else Exit.DONE)
+def run_once(prober: Prober, chosen: argparse.Namespace) -> int:
+    """Prints the result of one round to standard output and its findings to standard error."""
+    observation = prober.run_round(0)
+    found = findings(observation)
+    for finding in found:
+        print(f"{NAME}: {'note: ' if finding.note else ''}{finding.text}", file=sys.stderr)
+    code = int(Exit.FAILED if any(not finding.note for finding in found) else Exit.DONE)
     with output.optional():
         if chosen.json:
-            print(json.dumps(report.as_json(sight, found, model=lookout.model) | {"exit": code}))
+            result = report.as_json(observation, found, model=prober.model)
+            print(json.dumps(result | {"exit": code}))
         else:
-            output.console().print(report.table(sight))
+            output.console().print(report.table(observation))
     return code
 
 
-def export(lookout: Lookout, chosen: argparse.Namespace) -> int:
-    """Rounds, until a signal ends them.
+def export(prober: Prober, chosen: argparse.Namespace) -> int:
+    """Runs rounds and serves their metrics until a signal arrives.
 
     Raises:
-        Failed: It cannot listen on its port.
-        KeyboardInterrupt: It was told to end.
+        Failed: The metrics cannot be served at the address.
+        KeyboardInterrupt: SIGINT or SIGTERM arrived.
     """
-    # As Ctrl-C: whatever is under way is left, and every context on the way out closes.
+    # Handled as Ctrl-C, so that open contexts are closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    published = Published(lookout.model)
-    with exporter.page(published, host=chosen.host, port=chosen.port) as address:
-        _tell(f"metrics at {address}, a round every {chosen.every:g} s")
-        exporter.watch(lookout, published, every=chosen.every, tell=_tell)
+    collector = exporter.ObservationCollector(prober.model)
+    with exporter.serve_metrics(collector, host=chosen.host, port=chosen.port) as url:
+        _log(f"metrics at {url}, a round every {chosen.interval:g} s")
+        exporter.run_rounds(prober, collector, interval=chosen.interval, log=_log)
     return int(Exit.DONE)
 
 
-def _tell(line: str) -> None:
+def _log(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {line}", file=sys.stderr, flush=True)
 
 

@@ -1,7 +1,7 @@
-"""What is counted over rounds, by replica and label: golden questions, calls, seconds.
+"""Counters over all rounds, by replica and label: golden questions, calls, durations.
 
-Values, not counters that live somewhere: the totals after a round are those before and what it
-saw. Who is not asked any more is not counted any more.
+They are immutable: each round maps the previous counters to new ones. The counters of a replica or
+label that is no longer probed are dropped.
 """
 
 from __future__ import annotations
@@ -11,50 +11,49 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seq2sum_serving.probe.observation import ANSWERED, Call, Sight
+from seq2sum_serving.probe.observation import OK, Call, Observation
 
-LIMITS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Upper ends of buckets, in seconds: an answer takes one or two milliseconds, and a prober that
-waits for more than a few seconds has given up."""
+BUCKET_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds of the duration buckets, in seconds. A call takes one or two milliseconds, and the
+default timeout of a round is 3 s."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Of one label on one replica."""
+class CallCounters:
+    """The counters of one label on one replica."""
 
-    answered: int = 0
-    """Golden questions that were answered, rightly or wrongly. A call that failed is none."""
-    wrong: int = 0
-    """Those that were answered wrongly."""
-    codes: Mapping[str, int] = field(default_factory=lambda: {ANSWERED: 0})
-    """Calls by how they ended."""
-    within: Sequence[int] = (0,) * (len(LIMITS) + 1)
-    """Answered calls by bucket, each in one; the last is for what took longer than all limits."""
+    answers: int = 0
+    """Golden questions that were answered, correctly or not."""
+    wrong_answers: int = 0
+    codes: Mapping[str, int] = field(default_factory=lambda: {OK: 0})
+    """Calls by gRPC status code."""
+    buckets: Sequence[int] = (0,) * (len(BUCKET_BOUNDS) + 1)
+    """Successful calls by duration, not cumulative; the last bucket has no upper bound."""
     seconds: float = 0.0
-    """All answered calls together."""
+    """The sum of the durations of successful calls."""
 
-    def plus(self, calls: Sequence[Call], wrong: int) -> Tally:
-        """With what a round saw."""
+    def plus(self, calls: Sequence[Call], wrong_answers: int) -> CallCounters:
+        """Returns the counters after further calls."""
         codes = Counter(self.codes)
-        codes.update(call.code for call in calls)  # `+` would drop what is 0
-        answered = [call.seconds for call in calls if call.code == ANSWERED]
-        places = Counter(bisect_left(LIMITS, seconds) for seconds in answered)
-        return Tally(
-            self.answered + len(answered),
-            self.wrong + wrong,
+        codes.update(call.code for call in calls)  # `+` would drop codes whose count is 0
+        durations = [call.seconds for call in calls if call.code == OK]
+        new = Counter(bisect_left(BUCKET_BOUNDS, seconds) for seconds in durations)
+        return CallCounters(
+            self.answers + len(durations),
+            self.wrong_answers + wrong_answers,
             dict(codes),
-            tuple(count + places[place] for place, count in enumerate(self.within)),
-            self.seconds + sum(answered),
+            tuple(count + new[index] for index, count in enumerate(self.buckets)),
+            self.seconds + sum(durations),
         )
 
 
-Totals = Mapping[tuple[str, str], Tally]
-"""By replica and label."""
+Counters = Mapping[tuple[str, str], CallCounters]
+"""By target and label."""
 
 
-def added(before: Totals, sight: Sight) -> Totals:
-    """The totals after a round."""
+def accumulate(previous: Counters, observation: Observation) -> Counters:
+    """Returns the counters after a round."""
     return {
-        key: before.get(key, Tally()).plus(calls, len(sight.wrong(*key)))
-        for key, calls in sight.calls.items()
+        key: previous.get(key, CallCounters()).plus(calls, len(observation.wrong_answers(*key)))
+        for key, calls in observation.calls.items()
     }

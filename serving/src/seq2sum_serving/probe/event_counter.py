@@ -1,7 +1,7 @@
-"""The history of rollouts, counted while it grows: only what is new is read.
+"""Counts the events in the rollout history incrementally: each round reads only new lines.
 
-Counts are those of the file as it is. One that was rotated away begins anew, as a counter of
-Prometheus' may; one that was only rewritten comes to the same counts again.
+After a rotation of the file the counts restart at 0, as Prometheus counters may. A file that was
+rewritten in place is counted again from its start.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import EventKind, parse_event
 from seq2sum_serving.probe.observation import Events
 
-AWAITED = (
+INITIAL_KINDS = (
     EventKind.PUBLISHED,
     EventKind.RUN_STARTED,
     EventKind.RUN_ENDED,
@@ -26,78 +26,78 @@ AWAITED = (
     EventKind.RETIRED,
     EventKind.FAILED,
 )
-"""Counted from 0 on. A series that begins with its first event would hide that from a rate."""
-NOTHING = Events(dict.fromkeys(map(str, AWAITED), 0))
+"""Exported with 0 from the start, so that `rate` and `increase` see the first event."""
+NO_EVENTS = Events(dict.fromkeys(map(str, INITIAL_KINDS), 0))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Up to where a file was read."""
+class ReadPosition:
+    """The end of what has been read of a file."""
 
     file: tuple[int, int] = (0, 0)
-    """Its device and its number there."""
-    end: int = 0
-    """The bytes before it."""
-    last: bytes = b""
-    """The line before it: another one there is another content of the same file."""
+    """Device and inode."""
+    offset: int = 0
+    """Number of bytes read."""
+    last_line: bytes = b""
+    """The line before the offset; if it differs at the next read, the file was rewritten."""
 
 
-class Ledger:
-    """One model's events in the file of a history."""
+class EventCounter:
+    """Counts the events of one model in a history file."""
 
     def __init__(self, path: Path, model: str) -> None:
         self.path = path
         self._model = model
-        self._place = Place()
-        self._events = NOTHING
+        self._position = ReadPosition()
+        self._events = NO_EVENTS
 
     def read(self) -> Events:
-        """What there is by now; nothing where there is no file.
+        """Returns the events in the file so far; all counts are 0 if the file does not exist.
 
         Raises:
             Failed: The file cannot be read.
         """
         try:
             handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return self._read_new_lines(handle)
+            finally:
+                os.close(handle)
         except FileNotFoundError:
-            self._place, self._events = Place(), NOTHING
+            self._position, self._events = ReadPosition(), NO_EVENTS
             return self._events
         except OSError as error:
             raise Failed(f"cannot read the history {self.path}: {error.strerror}") from error
-        try:
-            return self._go_on(handle)
-        except OSError as error:
-            raise Failed(f"cannot read the history {self.path}: {error.strerror}") from error
-        finally:
-            os.close(handle)
 
-    def _go_on(self, handle: int) -> Events:
-        found, place = os.fstat(handle), self._place
-        file = (found.st_dev, found.st_ino)
-        before = os.pread(handle, len(place.last), place.end - len(place.last))
-        if file != place.file or before != place.last:
-            place, self._events = Place(file), NOTHING
-        new = os.pread(handle, max(0, found.st_size - place.end), place.end)
-        whole = new[: new.rfind(b"\n") + 1]  # what is written at this moment is read later
-        if whole:
-            lines = whole.splitlines(keepends=True)
-            self._events = counted(self._events, lines, self._model)
-            place = Place(file, place.end + len(whole), lines[-1])
-        self._place = place
+    def _read_new_lines(self, handle: int) -> Events:
+        status, position = os.fstat(handle), self._position
+        file = (status.st_dev, status.st_ino)
+        start = position.offset - len(position.last_line)
+        last_line = os.pread(handle, len(position.last_line), start)
+        if file != position.file or last_line != position.last_line:
+            position, self._events = ReadPosition(file), NO_EVENTS
+        new = os.pread(handle, max(0, status.st_size - position.offset), position.offset)
+        complete = new[: new.rfind(b"\n") + 1]  # a line that is being written is read next time
+        if complete:
+            lines = complete.splitlines(keepends=True)
+            self._events = count_lines(self._events, lines, self._model)
+            position = ReadPosition(file, position.offset + len(complete), lines[-1])
+        self._position = position
         return self._events
 
 
-def counted(before: Events, lines: Iterable[bytes], model: str) -> Events:
-    """The events with those in further lines."""
-    counts, moments, skipped = Counter(before.counts), dict(before.moments), before.skipped
+def count_lines(previous: Events, lines: Iterable[bytes], model: str) -> Events:
+    """Returns the events after further lines."""
+    counts = Counter(previous.counts)
+    timestamps, invalid = dict(previous.last_timestamps), previous.invalid_lines
     for line in lines:
         try:
             event = parse_event(line)
-            moment = datetime.fromisoformat(event.time).timestamp()
+            timestamp = datetime.fromisoformat(event.time).timestamp()
         except (ValueError, TypeError):  # edited by hand
-            skipped += 1
+            invalid += 1
             continue
         if event.model == model:
             counts[str(event.kind)] += 1
-            moments[str(event.kind)] = moment
-    return Events(dict(counts), moments, skipped)
+            timestamps[str(event.kind)] = timestamp
+    return Events(dict(counts), timestamps, invalid)

@@ -1,4 +1,4 @@
-"""Rounds without an end, and the page on which Prometheus finds what the last one saw."""
+"""Runs rounds at an interval and serves their results to Prometheus."""
 
 from __future__ import annotations
 
@@ -7,90 +7,91 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
-from prometheus_client.metrics_core import Metric
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector, start_http_server
 from prometheus_client.registry import Collector
 
 from seq2sum_serving.deployment.errors import Failed
-from seq2sum_serving.probe.counters import Totals, added
-from seq2sum_serving.probe.findings import Problem, problems
-from seq2sum_serving.probe.metrics import families
-from seq2sum_serving.probe.observation import Sight
-from seq2sum_serving.probe.prober import Lookout
+from seq2sum_serving.probe.counters import Counters, accumulate
+from seq2sum_serving.probe.findings import Finding, findings
+from seq2sum_serving.probe.metrics import metric_families
+from seq2sum_serving.probe.observation import Observation
+from seq2sum_serving.probe.prober import Prober
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-class Published(Collector):
-    """What a scrape finds: the last whole round, of one model."""
+class ObservationCollector(Collector):
+    """Exports the last complete round of one model."""
 
     def __init__(self, model: str) -> None:
         self._model = model
-        # Until a round has ended, the beginning of the prober stands for the end of one: so one
-        # that hangs in its first round is told from one that has just begun.
-        self.last: tuple[Sight, Totals] = (Sight(ended=time.time()), {})
+        # Until the first round is complete, the start of the process stands for its end, so that
+        # the alert ProbeSilent also fires for a probe that hangs in its first round.
+        self.last: tuple[Observation, Counters] = (Observation(finished=time.time()), {})
 
-    def publish(self, sight: Sight) -> None:
-        """Puts a round in the place of the one before, as a whole."""
-        self.last = (sight, added(self.last[1], sight))
+    def update(self, observation: Observation) -> None:
+        """Replaces the last round; a concurrent scrape gets either round, never a mix."""
+        self.last = (observation, accumulate(self.last[1], observation))
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics."""
-        return families(*self.last, model=self._model)
+        """Returns the metrics."""
+        return metric_families(*self.last, model=self._model)
 
 
 @contextmanager
-def page(published: Published, *, host: str, port: int) -> Iterator[str]:
-    """Serves the page while the context is open; gives its address.
+def serve_metrics(collector: ObservationCollector, *, host: str, port: int) -> Iterator[str]:
+    """Serves the metrics over HTTP while the context is open, and yields their URL.
 
     Raises:
-        Failed: It cannot listen there.
+        Failed: The address is in use or is not one of this machine.
     """
     registry = CollectorRegistry()
-    registry.register(published)
+    registry.register(collector)
     ProcessCollector(registry=registry)
     try:
         server, thread = start_http_server(port, addr=host, registry=registry)
     except (OSError, OverflowError) as error:
-        told = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or error
         raise Failed(
-            f"cannot listen on port {port} of {host}: {told}. Choose another one with --port"
+            f"cannot listen on port {port} of {host}: {reason}. Choose another port with --port"
         ) from error
     try:
-        shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{server.server_port}/metrics"
+        netloc = f"[{host}]" if ":" in host else host
+        yield f"http://{netloc}:{server.server_port}/metrics"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-def watch(lookout: Lookout, published: Published, *, every: float, tell: Tell) -> None:
-    """Looks again and again, as often as that, until it is interrupted.
+def run_rounds(
+    prober: Prober, collector: ObservationCollector, *, interval: float, log: Log
+) -> None:
+    """Runs rounds until it is interrupted.
 
     Args:
-        lookout: What looks.
-        published: Where rounds are put.
-        every: Seconds from the beginning of a round to that of the next; one that takes longer
-            is followed at once.
-        tell: Told each problem when it comes and when it is over.
+        prober: Runs the rounds.
+        collector: Receives their results.
+        interval: Seconds from the start of a round to the start of the next. A round that takes
+            longer is followed by the next one at once.
+        log: Receives each finding when it first occurs and when it is resolved.
     """
-    before: list[Problem] = []
+    previous: list[Finding] = []
     for number in itertools.count():
-        began = time.monotonic()
-        sight = lookout.look(number)
-        published.publish(sight)
-        now = problems(sight)
-        for line in news(before, now):
-            tell(line)
-        before = now
-        time.sleep(max(0.0, began + every - time.monotonic()))
+        start = time.monotonic()
+        observation = prober.run_round(number)
+        collector.update(observation)
+        current = findings(observation)
+        for line in changes(previous, current):
+            log(line)
+        previous = current
+        time.sleep(max(0.0, start + interval - time.monotonic()))
 
 
-def news(before: Sequence[Problem], now: Sequence[Problem]) -> list[str]:
-    """What has come, and what is over."""
-    known, found = ({problem.about for problem in some} for some in (before, now))
+def changes(previous: Sequence[Finding], current: Sequence[Finding]) -> list[str]:
+    """Returns a line for each new finding and for each one that is resolved."""
+    old, new = ({finding.key for finding in each} for each in (previous, current))
     return [
-        *(problem.text for problem in now if problem.about not in known),
-        *(f"over: {problem.text}" for problem in before if problem.about not in found),
+        *(finding.text for finding in current if finding.key not in old),
+        *(f"resolved: {finding.text}" for finding in previous if finding.key not in new),
     ]

@@ -1,4 +1,4 @@
-"""What is wrong by what a round saw, a sentence each."""
+"""Decides what is wrong in an observation, and describes each finding in one line."""
 
 from __future__ import annotations
 
@@ -8,92 +8,96 @@ from datetime import UTC, datetime
 
 from seq2sum_serving.deployment import drift
 from seq2sum_serving.deployment.plain_text import first_line, one_line
-from seq2sum_serving.probe.inputs import DISPENSABLE
-from seq2sum_serving.probe.observation import ANSWERED, Sight
+from seq2sum_serving.probe.inputs import OPTIONAL
+from seq2sum_serving.probe.observation import OK, Observation
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """One sentence."""
+class Finding:
+    """One thing that is wrong."""
 
-    about: str
-    """The same in the next round if the problem is, whatever the sentence then says."""
+    key: str
+    """Identifies the finding across rounds, while its text may change."""
     text: str
     """One line."""
     note: bool = False
-    """Whether it only makes the round see less: callers have nothing to fear from it."""
+    """True if the probe merely observes less: callers are not affected."""
 
 
-def drift_sentences(sight: Sight) -> list[str]:
-    """Every difference between the file of record, the disk and the replicas."""
-    return drift.drift(sight.current)
+def config_drift(observation: Observation) -> list[str]:
+    """Returns the differences between the model config file, the disk and the replicas."""
+    return drift.drift(observation.current)
 
 
-def problems(sight: Sight) -> list[Problem]:
-    """All of them. A version on its way is none: labels stay where they are until it is there."""
+def findings(observation: Observation) -> list[Finding]:
+    """Returns all findings.
+
+    A version that is still loading is none: its labels move when it is available.
+    """
     return [
-        *_sources(sight),
-        *_labels(sight),
-        *_replicas(sight),
-        *_certificates(sight),
-        *_answers(sight),
+        *_inputs(observation),
+        *_labels(observation),
+        *_replicas(observation),
+        *_certificates(observation),
+        *_calls(observation),
     ]
 
 
-def _sources(sight: Sight) -> Iterator[Problem]:
-    for source, why in sight.sources.items():
-        if why:
-            yield Problem(source, one_line(why), note=source in DISPENSABLE)
-    if sight.events is not None and sight.events.skipped:
-        yield Problem(
-            "skipped", f"{sight.events.skipped} lines of the history are no events", note=True
+def _inputs(observation: Observation) -> Iterator[Finding]:
+    for name, error in observation.input_errors.items():
+        if error:
+            yield Finding(name, one_line(error), note=name in OPTIONAL)
+    if observation.events is not None and observation.events.invalid_lines:
+        yield Finding(
+            "invalid lines",
+            f"{observation.events.invalid_lines} lines of the history are not valid events",
+            note=True,
         )
 
 
-def _labels(sight: Sight) -> Iterator[Problem]:
-    if sight.recorded is None:
+def _labels(observation: Observation) -> Iterator[Finding]:
+    if observation.recorded is None:
         return
-    for label in sight.labels:
-        if label not in sight.recorded.labels:
-            yield Problem(
+    for label in observation.labels:
+        if label not in observation.recorded.labels:
+            yield Finding(
                 f"no {label}",
-                f"label {label} is not in the file of record: add it there, or leave it out of "
-                "--labels",
+                f"label {label} is not in the model config file: add it or remove it from --labels",
             )
-    for sentence in drift.label_drift(sight.current):
-        yield Problem(sentence, sentence)
+    for difference in drift.label_drift(observation.current):
+        yield Finding(difference, difference)
 
 
-def _replicas(sight: Sight) -> Iterator[Problem]:
-    for replica in sight.replicas:
+def _replicas(observation: Observation) -> Iterator[Finding]:
+    for replica in observation.replicas:
         if not replica.up:
-            told = first_line(replica.error)
-            yield Problem(replica.target, one_line(f"{replica.target} does not answer: {told}"))
+            error = first_line(replica.error)
+            yield Finding(replica.target, one_line(f"{replica.target} is down: {error}"))
 
 
-def _certificates(sight: Sight) -> Iterator[Problem]:
-    for target, certificate in sight.certificates.items():
-        about = f"certificate of {target}"
+def _certificates(observation: Observation) -> Iterator[Finding]:
+    for target, certificate in observation.certificates.items():
+        key = f"certificate of {target}"
         if certificate.not_after is None:
-            yield Problem(about, one_line(certificate.error))
-        elif certificate.not_after < sight.ended:
+            yield Finding(key, one_line(certificate.error))
+        elif certificate.not_after < observation.finished:
             end = datetime.fromtimestamp(certificate.not_after, UTC)
-            yield Problem(about, f"the {about} expired on {end:%Y-%m-%d at %H:%M} UTC")
+            yield Finding(key, f"the {key} expired on {end:%Y-%m-%d at %H:%M} UTC")
 
 
-def _answers(sight: Sight) -> Iterator[Problem]:
-    up = {replica.target for replica in sight.replicas if replica.up}
-    for (target, label), calls in sight.calls.items():
-        failed = [call for call in calls if call.code != ANSWERED]
-        if failed and target in up:  # that it is down is said already
-            told = one_line(f"{failed[0].code} {first_line(failed[0].said)}")
-            yield Problem(
-                f"{target} {label} fails", f"{target} does not answer by label {label}: {told}"
+def _calls(observation: Observation) -> Iterator[Finding]:
+    up = {replica.target for replica in observation.replicas if replica.up}
+    for (target, label), calls in observation.calls.items():
+        failed = [call for call in calls if call.code != OK]
+        if failed and target in up:  # a replica that is down is a finding already
+            error = one_line(f"{failed[0].code} {first_line(failed[0].result)}")
+            yield Finding(
+                f"{target} {label} fails", f"{target}: a call to label {label} failed: {error}"
             )
-        if wrong := sight.wrong(target, label):
+        if wrong := observation.wrong_answers(target, label):
             first, answered = wrong[0], len(calls) - len(failed)
-            yield Problem(
+            yield Finding(
                 f"{target} {label} wrong",
-                f"{target} answers {len(wrong)} of {answered} golden questions by label {label} "
-                f"wrongly: {first.question} = {one_line(first.said)}, not {first.expected}",
+                f"{target}: {len(wrong)} of {answered} golden answers of label {label} are wrong: "
+                f"{first.question} = {one_line(first.result)}, expected {first.expected}",
             )

@@ -1,4 +1,4 @@
-"""What a round reads: each by its name, and why it could not be."""
+"""The inputs of a probe round by name, and the errors of those that cannot be read."""
 
 from __future__ import annotations
 
@@ -7,45 +7,39 @@ from typing import TypeVar
 
 from seq2sum_serving.deployment.errors import RolloutError
 
-Read = TypeVar("Read")
+Value = TypeVar("Value")
 
 TARGETS = "targets"
-RECORD = "record"
+MODEL_CONFIG = "model_config"
 VERSIONS = "versions"
-GOLDEN = "golden"
+GOLDEN_QUESTIONS = "golden_questions"
 TRAFFIC = "traffic"
 HISTORY = "history"
-DISPENSABLE = (VERSIONS, GOLDEN)
-"""Without these a round is a round: what is on disk is not compared, and sums of one digit are
-asked."""
+OPTIONAL = (VERSIONS, GOLDEN_QUESTIONS)
+"""Without these a round still works: drift ignores the disk, and sums of one digit are sent."""
 
 
-class Sources:
-    """Of one round."""
+class InputReader:
+    """Reads the inputs of one round and collects their errors."""
 
     def __init__(self) -> None:
-        self.why: dict[str, str] = {}
-        """By name: why it could not be read; empty if it could."""
+        self.errors: dict[str, str] = {}
+        """By name of the input: the reason why it could not be read; empty if it was read."""
 
-    def read(self, name: str, read: Callable[[], Read]) -> Read | None:
-        """What it gives; None if it cannot.
+    def read(self, name: str, read: Callable[[], Value]) -> Value | None:
+        """Returns the result of `read`, or None if it raises an error.
 
         Args:
-            name: Of the source. One that is read several times keeps the first reason.
-            read: Reads it.
+            name: The input. If it is read several times, its first error is kept.
+            read: Reads it; may raise RolloutError or OSError.
         """
-        self.why.setdefault(name, "")
+        self.errors.setdefault(name, "")
         try:
             return read()
         except RolloutError as error:
-            told = in_a_line(str(error))
+            # The first line is the error; an example may follow.
+            message = str(error).splitlines()[0].rstrip(":")
         except OSError as error:
-            told = f"{error.filename}: {error.strerror}"
-        self.why[name] = self.why[name] or told
+            message = f"{error.filename}: {error.strerror}"
+        self.errors[name] = self.errors[name] or message
         return None
-
-
-def in_a_line(text: str) -> str:
-    """An error of a rollout without the example that it may end with."""
-    first, *_ = text.splitlines()
-    return first.rstrip(":")

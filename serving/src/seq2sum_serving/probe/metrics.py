@@ -1,29 +1,31 @@
-"""What Prometheus reads: metrics as a function of what was seen and counted."""
+"""The metrics of the exporter, computed from the last observation and the counters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate
 
+from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.metrics_core import Metric
 from prometheus_client.utils import floatToGoString
 
-from seq2sum_serving.probe.counters import LIMITS, Tally, Totals
-from seq2sum_serving.probe.findings import drift_sentences
-from seq2sum_serving.probe.observation import Sight
+from seq2sum_serving.probe.counters import BUCKET_BOUNDS, CallCounters, Counters
+from seq2sum_serving.probe.findings import config_drift
+from seq2sum_serving.probe.observation import Observation
 
 PREFIX = "seq2sum_probe_"
 
 
-def families(sight: Sight, totals: Totals, *, model: str) -> Iterator[Metric]:
-    """Yields all metrics, each sample with the label `model`. What is not known has no series."""
+def metric_families(
+    observation: Observation, counters: Counters, *, model: str
+) -> Iterator[Metric]:
+    """Yields all metrics, each sample with the label `model`. Unknown values have no series."""
     for part in (
-        _replicas(sight),
-        _labels(sight),
-        _calls(totals),
-        _rollouts(sight),
-        _prober(sight),
+        _replicas(observation),
+        _labels(observation),
+        _calls(counters),
+        _rollouts(observation),
+        _rounds(observation),
     ):
         for family in part:
             family.samples = [
@@ -33,97 +35,94 @@ def families(sight: Sight, totals: Totals, *, model: str) -> Iterator[Metric]:
             yield family
 
 
-def _replicas(sight: Sight) -> Iterator[Metric]:
-    up = _gauge("replica_up", "Whether the replica says what it serves.", "replica")
+def _replicas(observation: Observation) -> Iterator[Metric]:
+    up = _gauge("replica_up", "1 if the replica reports its versions.", "replica")
     states = _gauge(
         "version_state",
-        "1 for the state that a version has on a replica.",
+        "1 for the state that the replica reports for a version.",
         *("replica", "version", "state"),
     )
-    until = _gauge(
+    not_after = _gauge(
         "certificate_not_after_timestamp_seconds",
-        "When the certificate of the replica expires.",
+        "Expiry date of the replica's certificate.",
         "replica",
     )
-    for replica in sight.replicas:
+    for replica in observation.replicas:
         up.add_metric([replica.target], replica.up)
         for version, entry in sorted(replica.versions.items()):
             states.add_metric([replica.target, str(version), entry.state.name], 1)
-    for target, certificate in sight.certificates.items():
+    for target, certificate in observation.certificates.items():
         if certificate.not_after is not None:
-            until.add_metric([target], certificate.not_after)
-    yield from (up, states, until)
+            not_after.add_metric([target], certificate.not_after)
+    yield from (up, states, not_after)
 
 
-def _labels(sight: Sight) -> Iterator[Metric]:
-    behind = _gauge("label_version", "The version behind a label.", "replica", "label")
-    wanted = _gauge("label_wanted_version", "The version that should be.", "label")
-    drift = _gauge("drift_sentences", "Differences between the file of record and what is.")
-    for replica in sight.replicas:
+def _labels(observation: Observation) -> Iterator[Metric]:
+    actual = _gauge("label_version", "Version that the label points to.", "replica", "label")
+    desired = _gauge("label_desired_version", "Version in the model config file.", "label")
+    drift = _gauge("config_drift", "Differences between model config file, disk and replicas.")
+    for replica in observation.replicas:
         for label, version in sorted(replica.labels.items()):
             if version is not None:
-                behind.add_metric([replica.target, label], version)
-    if sight.recorded is not None:
-        for label, version in sorted(sight.recorded.labels.items()):
-            wanted.add_metric([label], version)
-        drift.add_metric([], len(drift_sentences(sight)))
-    yield from (behind, wanted, drift)
+                actual.add_metric([replica.target, label], version)
+    if observation.recorded is not None:
+        for label, version in sorted(observation.recorded.labels.items()):
+            desired.add_metric([label], version)
+        drift.add_metric([], len(config_drift(observation)))
+    yield from (actual, desired, drift)
 
 
-def _calls(totals: Totals) -> Iterator[Metric]:
+def _calls(counters: Counters) -> Iterator[Metric]:
     by = ("replica", "label")
-    asked = _counter("golden_asked", "Golden questions that were answered.", *by)
-    wrong = _counter("golden_wrong", "Golden questions that were answered wrongly.", *by)
-    calls = _counter("calls", "Calls with a golden question, by gRPC status.", *by, "code")
-    took = HistogramMetricFamily(
-        f"{PREFIX}call_seconds", "How long the calls took that were answered.", labels=by
+    answers = _counter("golden_answers", "Answers to golden questions.", *by)
+    wrong_answers = _counter("golden_wrong_answers", "Wrong answers to golden questions.", *by)
+    calls = _counter("calls", "Calls with a golden question.", *by, "code")
+    durations = HistogramMetricFamily(
+        f"{PREFIX}call_duration_seconds", "Durations of successful calls.", labels=by
     )
-    for key, tally in sorted(totals.items()):
-        asked.add_metric(key, tally.answered)
-        wrong.add_metric(key, tally.wrong)
-        for code, count in sorted(tally.codes.items()):
+    for key, counter in sorted(counters.items()):
+        answers.add_metric(key, counter.answers)
+        wrong_answers.add_metric(key, counter.wrong_answers)
+        for code, count in sorted(counter.codes.items()):
             calls.add_metric((*key, code), count)
-        took.add_metric(key, _buckets(tally), tally.seconds)
-    yield from (asked, wrong, calls, took)
+        durations.add_metric(key, _cumulative_buckets(counter), counter.seconds)
+    yield from (answers, wrong_answers, calls, durations)
 
 
-def _rollouts(sight: Sight) -> Iterator[Metric]:
-    share = _gauge("traffic_weight", "The share of callers' traffic, 0 to 1.", "label")
-    events = _counter("rollout_events", "Events in the history of rollouts.", "what")
-    moments = _gauge("rollout_event_timestamp_seconds", "The last event of this kind.", "what")
-    weights = sight.weights or {}
+def _rollouts(observation: Observation) -> Iterator[Metric]:
+    ratio = _gauge("traffic_weight_ratio", "Share of the traffic, 0 to 1.", "label")
+    events = _counter("rollout_events", "Events in the rollout history.", "kind")
+    last = _gauge("rollout_last_event_timestamp_seconds", "Time of the last event.", "kind")
+    weights = observation.weights or {}
     for label, weight in weights.items():
-        share.add_metric([label], weight / (sum(weights.values()) or 1))
-    if sight.events is not None:
-        for what, count in sorted(sight.events.counts.items()):
-            events.add_metric([what], count)
-        for what, moment in sorted(sight.events.moments.items()):
-            moments.add_metric([what], moment)
-    yield from (share, events, moments)
+        ratio.add_metric([label], weight / (sum(weights.values()) or 1))
+    if observation.events is not None:
+        for kind, count in sorted(observation.events.counts.items()):
+            events.add_metric([kind], count)
+        for kind, timestamp in sorted(observation.events.last_timestamps.items()):
+            last.add_metric([kind], timestamp)
+    yield from (ratio, events, last)
 
 
-def _prober(sight: Sight) -> Iterator[Metric]:
-    readable = _gauge("source_readable", "Whether what the prober reads could be read.", "source")
-    for source, why in sight.sources.items():
-        readable.add_metric([source], not why)
-    yield readable
-    ended = _gauge("round_timestamp_seconds", "The end of the last whole round.")
-    ended.add_metric([], sight.ended)
-    yield ended
-    took = _gauge("round_seconds", "How long the last whole round took.")
-    took.add_metric([], sight.seconds)
-    yield took
+def _rounds(observation: Observation) -> Iterator[Metric]:
+    readable = _gauge("input_readable", "1 if the input of the probe could be read.", "input")
+    for name, error in observation.input_errors.items():
+        readable.add_metric([name], not error)
+    finished = _gauge("last_round_timestamp_seconds", "End of the last complete round.")
+    finished.add_metric([], observation.finished)
+    seconds = _gauge("last_round_duration_seconds", "Duration of the last complete round.")
+    seconds.add_metric([], observation.seconds)
+    yield from (readable, finished, seconds)
 
 
-def _buckets(tally: Tally) -> list[tuple[str, float]]:
-    """As Prometheus counts: in each, everything up to its limit."""
-    limits = map(floatToGoString, (*LIMITS, float("inf")))
-    return list(zip(limits, accumulate(tally.within), strict=True))
+def _cumulative_buckets(counter: CallCounters) -> list[tuple[str, float]]:
+    bounds = map(floatToGoString, (*BUCKET_BOUNDS, float("inf")))
+    return list(zip(bounds, accumulate(counter.buckets), strict=True))
 
 
-def _gauge(name: str, told: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"{PREFIX}{name}", told, labels=labels)
+def _gauge(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}{name}", documentation, labels=labels)
 
 
-def _counter(name: str, told: str, *labels: str) -> CounterMetricFamily:
-    return CounterMetricFamily(f"{PREFIX}{name}", told, labels=labels)
+def _counter(name: str, documentation: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"{PREFIX}{name}", documentation, labels=labels)

@@ -1,4 +1,4 @@
-"""What one round saw: plain values. Whoever asks fills them, whoever tells reads them."""
+"""The result of one probe round: plain values, which metrics, findings and reports are made of."""
 
 from __future__ import annotations
 
@@ -7,93 +7,97 @@ from dataclasses import dataclass, field
 
 from seq2sum_serving.deployment.state import Current, ModelEntry, Replica
 
-ANSWERED = "OK"
-"""gRPC's name for a call that brought a reply."""
+OK = "OK"
+"""The gRPC status code of a successful call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One golden question, and what came of it."""
+    """A call with one golden question, and its result."""
 
     question: str
     expected: str
-    """The true sum."""
+    """The correct sum."""
     code: str
-    """How the call ended, by gRPC's name."""
+    """The name of the gRPC status code."""
     seconds: float
-    """How long it took."""
-    said: str = ""
-    """The answer; or what was wrong, if there is none."""
-    refused: bool = False
-    """Whether the version took the question for none that it can read."""
+    """The duration of the call."""
+    result: str = ""
+    """The answer, or the error message if the call brought none."""
+    rejected: bool = False
+    """True if the model rejected the question as one that it cannot read, such as a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a replica shows to whoever comes by TLS."""
+    """The TLS certificate that a replica presents."""
 
     not_after: float | None
     """The end of its validity, in seconds since 1970; None if it could not be read."""
     error: str = ""
-    """Why it could not."""
+    """The reason why it could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What the history has, by kind of event."""
+    """The events in the rollout history, by kind."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
-    moments: Mapping[str, float] = field(default_factory=dict)
-    """The last one of each kind, in seconds since 1970."""
-    skipped: int = 0
-    """Lines that are no events."""
+    last_timestamps: Mapping[str, float] = field(default_factory=dict)
+    """The time of the last event of each kind, in seconds since 1970."""
+    invalid_lines: int = 0
+    """Number of lines that could not be parsed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """All of a round. What could not be read is None, and `sources` says why."""
+class Observation:
+    """Everything that a round found. An input that could not be read is None."""
 
     replicas: Sequence[Replica] = ()
     calls: Mapping[tuple[str, str], Sequence[Call]] = field(default_factory=dict)
-    """By replica and label."""
+    """By target and label."""
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
-    """By replica; empty without TLS."""
+    """By target; empty without TLS."""
     labels: Sequence[str] = ()
-    """Those that the prober was told to ask by."""
+    """The labels of `--labels`."""
     recorded: ModelEntry | None = None
+    """The content of the model config file."""
     on_disk: Sequence[int] | None = None
     weights: Mapping[str, float] | None = None
     events: Events | None = None
-    sources: Mapping[str, str] = field(default_factory=dict)
-    """What was read, and why it could not be; an empty text if it could."""
-    ended: float = 0.0
-    """In seconds since 1970."""
+    input_errors: Mapping[str, str] = field(default_factory=dict)
+    """By name of the input: the reason why it could not be read; empty if it was read."""
+    finished: float = 0.0
+    """The time of the end of the round, in seconds since 1970."""
     seconds: float = 0.0
-    """How long it took."""
+    """The duration of the round."""
 
     @property
     def current(self) -> Current:
-        """The same in the words of rollouts. A disk that is not seen has what is wanted."""
+        """The state that drift is computed from.
+
+        If the disk could not be read, it is assumed to hold the configured versions.
+        """
         recorded = self.recorded or ModelEntry()
         on_disk = sorted(recorded.policy.versions) if self.on_disk is None else self.on_disk
         return Current(on_disk, recorded, self.replicas)
 
-    def wrong(self, target: str, label: str) -> list[Call]:
-        """The golden questions that a replica answered by a label, and wrongly."""
+    def wrong_answers(self, target: str, label: str) -> list[Call]:
+        """Returns the calls to a label of a replica that were answered with a wrong sum."""
         return [
             call
             for call in self.calls[target, label]
-            if call.code == ANSWERED
-            and call.said != call.expected
-            and not (call.refused and self._astray(target, label))
+            if call.code == OK
+            and call.result != call.expected
+            and not (call.rejected and self._label_in_transition(target, label))
         ]
 
-    def _astray(self, target: str, label: str) -> bool:
-        """Whether a label is not yet, or no longer, on the version that it should be on.
+    def _label_in_transition(self, target: str, label: str) -> bool:
+        """Returns whether a label points to another version than the configured one, or may do so.
 
-        A golden question of that version may be too long for the one that it is on.
+        The golden questions are those of the configured version. Some may be too long for another.
         """
         if self.recorded is None:
             return True
-        found = {replica.target: replica.labels.get(label) for replica in self.replicas}
-        return found.get(target) != self.recorded.labels.get(label)
+        versions = {replica.target: replica.labels.get(label) for replica in self.replicas}
+        return versions.get(target) != self.recorded.labels.get(label)

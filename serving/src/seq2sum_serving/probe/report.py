@@ -1,4 +1,4 @@
-"""A single round, for a person or a program."""
+"""The result of a single round as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -10,89 +10,91 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from seq2sum_serving.console.text import headed, said
+from seq2sum_serving.console.text import headed_table, literal
 from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Replica
 from seq2sum_serving.gates.formatting import milliseconds
-from seq2sum_serving.probe.findings import Problem, drift_sentences
-from seq2sum_serving.probe.observation import ANSWERED, Call, Sight
+from seq2sum_serving.probe.findings import Finding, config_drift
+from seq2sum_serving.probe.observation import OK, Call, Observation
 
 NOTHING = "-"
 
 
-def table(sight: Sight) -> RenderableType:
-    """A row for each replica and label."""
-    shown = headed()
+def table(observation: Observation) -> RenderableType:
+    """Returns a table with a row for each replica and label."""
+    grid = headed_table()
     for heading in ("replica", "label"):
-        shown.add_column(heading, no_wrap=True)
-    for heading in ("version", "wanted", "right", "ms"):
-        shown.add_column(heading, justify="right", no_wrap=True)
-    if sight.certificates:
-        shown.add_column("certificate until", no_wrap=True)
-    for replica in sight.replicas:
-        labels = [label for target, label in sight.calls if target == replica.target]
+        grid.add_column(heading, no_wrap=True)
+    for heading in ("version", "desired", "correct", "ms"):
+        grid.add_column(heading, justify="right", no_wrap=True)
+    if observation.certificates:
+        grid.add_column("certificate expires", no_wrap=True)
+    for replica in observation.replicas:
+        labels = [label for target, label in observation.calls if target == replica.target]
         for label in labels or [NOTHING]:
-            shown.add_row(*_row(sight, replica, label))
-    return shown
+            grid.add_row(*_row(observation, replica, label))
+    return grid
 
 
-def as_json(sight: Sight, found: Sequence[Problem], *, model: str) -> dict[str, Any]:
-    """All of it."""
+def as_json(observation: Observation, findings: Sequence[Finding], *, model: str) -> dict[str, Any]:
+    """Returns the whole observation as JSON values."""
+    recorded, weights = observation.recorded, observation.weights
     return {
         "model": model,
-        "labels": None if sight.recorded is None else dict(sight.recorded.labels),
-        "replicas": [_replica(sight, replica) for replica in sight.replicas],
-        "weights": None if sight.weights is None else dict(sight.weights),
-        "drift": None if sight.recorded is None else drift_sentences(sight),
-        "sources": dict(sight.sources),
-        "problems": [problem.text for problem in found if not problem.note],
-        "notes": [problem.text for problem in found if problem.note],
-        "seconds": round(sight.seconds, 3),
+        "labels": None if recorded is None else dict(recorded.labels),
+        "replicas": [_replica(observation, replica) for replica in observation.replicas],
+        "weights": None if weights is None else dict(weights),
+        "drift": None if recorded is None else config_drift(observation),
+        "input_errors": dict(observation.input_errors),
+        "problems": [finding.text for finding in findings if not finding.note],
+        "notes": [finding.text for finding in findings if finding.note],
+        "seconds": round(observation.seconds, 3),
     }
 
 
-def _row(sight: Sight, replica: Replica, label: str) -> list[Text]:
-    calls = sight.calls.get((replica.target, label), ())
-    wanted = sight.recorded.labels.get(label) if sight.recorded else None
+def _row(observation: Observation, replica: Replica, label: str) -> list[Text]:
+    calls = observation.calls.get((replica.target, label), ())
+    desired = observation.recorded.labels.get(label) if observation.recorded else None
+    seconds = _median_seconds(calls)
     cells = [
-        said(replica.target),
-        said(label),
+        literal(replica.target),
+        literal(label),
         _number(replica.labels.get(label)),
-        _number(wanted),
-        _right(calls),
-        said(milliseconds(took) if (took := _took(calls)) is not None else NOTHING),
+        _number(desired),
+        _correct(calls),
+        literal(NOTHING if seconds is None else milliseconds(seconds)),
     ]
-    certificate = sight.certificates.get(replica.target)
+    certificate = observation.certificates.get(replica.target)
     if certificate is not None:
-        cells.append(said(_day(certificate.not_after) or NOTHING))
+        cells.append(literal(_date(certificate.not_after) or NOTHING))
     return cells
 
 
 def _number(version: int | None) -> Text:
-    return said(NOTHING if version is None else version)
+    return literal(NOTHING if version is None else version)
 
 
-def _right(calls: Sequence[Call]) -> Text:
-    """`3 of 3`, or how a call failed."""
-    failed = [call.code for call in calls if call.code != ANSWERED]
+def _correct(calls: Sequence[Call]) -> Text:
+    """Returns `3 of 3`, or the status code of the call that failed."""
+    failed = [call.code for call in calls if call.code != OK]
     if failed or not calls:
-        return said(failed[0] if failed else NOTHING, "red")
-    right = sum(call.said == call.expected for call in calls)
-    return said(f"{right} of {len(calls)}", "" if right == len(calls) else "red")
+        return literal(failed[0] if failed else NOTHING, "red")
+    correct = sum(call.result == call.expected for call in calls)
+    return literal(f"{correct} of {len(calls)}", "" if correct == len(calls) else "red")
 
 
-def _took(calls: Sequence[Call]) -> float | None:
-    """The median of the calls that were answered."""
-    answered = [call.seconds for call in calls if call.code == ANSWERED]
-    return median(answered) if answered else None
+def _median_seconds(calls: Sequence[Call]) -> float | None:
+    """Returns the median duration of the successful calls; None if all failed."""
+    durations = [call.seconds for call in calls if call.code == OK]
+    return median(durations) if durations else None
 
 
-def _day(moment: float | None) -> str | None:
-    return None if moment is None else f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
+def _date(timestamp: float | None) -> str | None:
+    return None if timestamp is None else f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d}"
 
 
-def _replica(sight: Sight, replica: Replica) -> dict[str, Any]:
-    certificate = sight.certificates.get(replica.target)
+def _replica(observation: Observation, replica: Replica) -> dict[str, Any]:
+    certificate = observation.certificates.get(replica.target)
     return {
         "target": replica.target,
         "up": replica.up,
@@ -101,13 +103,13 @@ def _replica(sight: Sight, replica: Replica) -> dict[str, Any]:
         "labels": dict(replica.labels),
         "golden": {
             label: {
-                "asked": sum(call.code == ANSWERED for call in calls),
-                "wrong": len(sight.wrong(target, label)),
-                "failed": [call.code for call in calls if call.code != ANSWERED],
-                "seconds": _took(calls),
+                "answers": sum(call.code == OK for call in calls),
+                "wrong_answers": len(observation.wrong_answers(target, label)),
+                "failed": [call.code for call in calls if call.code != OK],
+                "seconds": _median_seconds(calls),
             }
-            for (target, label), calls in sight.calls.items()
+            for (target, label), calls in observation.calls.items()
             if target == replica.target
         },
-        "certificate_until": _day(certificate.not_after) if certificate else None,
+        "certificate_expires": _date(certificate.not_after) if certificate else None,
     }

@@ -1,4 +1,4 @@
-"""A version put to its gates: what it says, what it answers, how fast, beside the stable one."""
+"""The analysis of a version: its gates, before it has traffic and while it has some."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import seq2sum
 
-from seq2sum_serving.deployment.errors import Failed
+from seq2sum_serving.deployment.errors import Failed, VersionFailed
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.deployment.model_store import read_contract
 from seq2sum_serving.deployment.replicas import error_text
@@ -21,27 +21,27 @@ from seq2sum_serving.gates.live import LiveMetrics, ProbeResults
 from seq2sum_serving.gates.measurement import Measurement, overall
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.rollout.executor import Deployment
+from seq2sum_serving.rollout.executor import Executor
 
-Ended = Callable[[], bool]
-"""Whether what is watched has come to an end for another reason."""
+PROGRESS_INTERVAL = 1.0
+"""Seconds between two progress reports, and between two checks for the end of the canary."""
 
 
-class Inspection:
-    """The gates of one version of a deployment.
+class Analysis:
+    """The gates of one version.
 
     Args:
-        deployment: Where the version is, or is to be.
-        version: The version that is judged.
-        stable: The one that it is compared with.
+        executor: Of the deployment that contains the version, or will contain it.
+        version: The candidate.
+        stable: The version that it is compared with.
         policy: The limits.
-        prometheus: Whom to ask for live figures; None if nobody is.
-        folder: The files of a version that is not below the base path yet.
+        prometheus: The metric provider; None without one.
+        folder: The candidate's files, if they are not below the base path yet.
     """
 
     def __init__(
         self,
-        deployment: Deployment,
+        executor: Executor,
         version: int,
         stable: int,
         policy: GatePolicy,
@@ -49,154 +49,191 @@ class Inspection:
         *,
         folder: Path | None = None,
     ) -> None:
-        self._deployment = deployment
+        self._executor = executor
         self._version = version
         self._stable = stable
         self._policy = policy
         self._prometheus = prometheus
-        self._folder = folder or deployment.base.folder(version)
+        self._folder = folder or executor.store.folder(version)
 
-    def on_disk(self) -> list[Measurement]:
-        """Before it is loaded: what its files say."""
-        told = read_contract(self._folder)
-        stable = read_contract(self._deployment.base.folder(self._stable))
-        self._golden  # noqa: B018 what could not be asked later is told now
-        # The contract comes last: when it is in the history, the run has passed all of these.
-        return [exported.judge(told, stable, self._policy.golden), contract.judge(told, stable)]
-
-    def without_changes(self) -> list[Measurement]:
-        """Asks the gates that need no change: those of the files, and the others if it is loaded.
+    def judge_files(self) -> list[Measurement]:
+        """Judges the files of the candidate, before it is loaded.
 
         Raises:
-            RolloutError: A gate cannot be asked.
+            RolloutError: Files cannot be read; golden questions, which later gates need, included.
         """
-        results, memory = self.on_disk(), self.memory()
-        if overall(results) is Verdict.FAILED:
-            return results
-        if self._deployment.observe().available_everywhere(self._version):
-            results += self.loaded(memory)
-        return results
+        candidate = read_contract(self._folder)
+        stable = read_contract(self._executor.store.folder(self._stable))
+        self._golden  # noqa: B018 raises if there are none
+        # The contract is last: once it is in the history, a resumed run skips these gates.
+        return [
+            exported.judge(candidate, stable, self._policy.golden),
+            contract.judge(candidate, stable),
+        ]
+
+    def judge_without_changes(self) -> list[Measurement]:
+        """Judges the files, and if the candidate is loaded already, what it serves.
+
+        Raises:
+            RolloutError: A gate cannot be measured.
+        """
+        measurements, memory = self.judge_files(), self.memory()
+        if overall(measurements) is Verdict.FAILED:
+            return measurements
+        if self._executor.observe().available_everywhere(self._version):
+            measurements += self.judge_loaded(memory)
+        return measurements
 
     def memory(self) -> float | None:
-        """Bytes of the servers, where the policy says how to ask."""
+        """Returns the servers' memory in bytes; None if the policy has no query for it."""
         query = self._policy.memory.query
         return self._prometheus.value(query) if self._prometheus and query else None
 
-    def loaded(self, memory_before: float | None) -> list[Measurement]:
-        """Beside the stable version, before it has traffic."""
-        clients = self._deployment.fleet.clients()
-        results = worst({target: self._answers(one) for target, one in clients.items()})
-        if overall(results) is Verdict.FAILED:
-            return results
-        [client, *_] = clients.values()
-        results.append(self._latency(client))
-        results.append(memory.judge(memory_before, self.memory(), self._policy.memory))
-        return results
-
-    def bake(
-        self,
-        seconds: float,
-        ended: Ended,
-        told: Callable[[ProbeResults], None],
-        *,
-        ago: float = 0.0,
-    ) -> list[Measurement]:
-        """With traffic: both labels are asked in turn, on one replica after the other.
+    def judge_loaded(self, memory_before: float | None) -> list[Measurement]:
+        """Judges the loaded candidate next to the stable version, before it has traffic.
 
         Args:
-            seconds: How long.
-            ended: Looked at once a second.
-            told: Shown what was seen so far once a second.
-            ago: Seconds since the version got its first traffic, when this begins.
+            memory_before: The servers' memory before the load, in bytes.
         """
-        questions = self._golden
-        seen = ProbeResults()
-        pause = 1 / self._policy.live.probes_per_second
-        began = looked = time.monotonic()
-        asked = 0
-        while time.monotonic() < began + seconds:
-            clients = list(self._deployment.fleet.clients().values())
-            question = questions.questions[asked % len(questions.questions)]
-            answer = questions.answers[asked % len(questions.answers)]
-            for label in (CANARY, STABLE):
-                probe(seen, clients[asked % len(clients)], label, question, answer)
-            asked += 1
-            if time.monotonic() - looked >= 1:
-                looked = time.monotonic()
-                told(seen)
-                if ended():
-                    break
-            time.sleep(max(0.0, began + asked * pause - time.monotonic()))
-        return live.judge(seen, self._policy, self._metrics(seconds, ago + seconds))
+        clients = self._executor.replicas.clients()
+        measurements = worst_by_gate(
+            {target: self._judge_replica(client) for target, client in clients.items()}
+        )
+        if overall(measurements) is Verdict.FAILED:
+            return measurements
+        [client, *_] = clients.values()
+        measurements.append(self._judge_latency(client))
+        measurements.append(memory.judge(memory_before, self.memory(), self._policy.memory))
+        return measurements
 
-    def _metrics(self, seconds: float, ago: float) -> LiveMetrics | None:
-        """What Prometheus says; where it does not answer, probes have to do."""
+    def judge_step(
+        self,
+        seconds: float,
+        is_ended: Callable[[], bool],
+        report: Callable[[ProbeResults], None],
+        *,
+        since_first_traffic: float = 0.0,
+    ) -> list[Measurement]:
+        """Probes both labels on one replica after the other, then judges the candidate.
+
+        Args:
+            seconds: Length of the step.
+            is_ended: Whether the canary was ended by somebody else; checked once a second.
+            report: Receives the results so far once a second.
+            since_first_traffic: Seconds from the candidate's first traffic to this step.
+        """
+        questions, answers = self._golden.questions, self._golden.answers
+        results = ProbeResults()
+        interval = 1 / self._policy.live.probes_per_second
+        start = reported = time.monotonic()
+        probes = 0
+        while time.monotonic() < start + seconds:
+            clients = list(self._executor.replicas.clients().values())
+            client, index = clients[probes % len(clients)], probes % len(questions)
+            for label in (CANARY, STABLE):
+                probe(results, client, label, questions[index], answers[index])
+            probes += 1
+            if time.monotonic() - reported >= PROGRESS_INTERVAL:
+                reported = time.monotonic()
+                report(results)
+                if is_ended():
+                    break
+            time.sleep(max(0.0, start + probes * interval - time.monotonic()))
+        metrics = self._live_metrics(seconds, since_first_traffic + seconds)
+        return live.judge(results, self._policy, metrics)
+
+    def _live_metrics(self, seconds: float, ago: float) -> LiveMetrics | None:
+        """Returns Prometheus' metrics; None if it does not answer, so that probes alone count."""
         if self._prometheus is None:
             return None
         try:
-            return self._prometheus.live(self._deployment.model, seconds, ago=ago)
+            return self._prometheus.live(self._executor.model, seconds, ago=ago)
         except QueryFailed as error:
-            self._deployment.tell(f"  judged by probes alone: {error}")
+            self._executor.log(f"  judged by probes only: {error}")
             return None
 
     @cached_property
     def _golden(self) -> Golden:
-        """Read once: raises Failed if the version has none that can be used."""
         return golden.read(self._folder)
 
-    def _answers(self, client: seq2sum.Client) -> list[Measurement]:
-        questions = self._golden
+    def _judge_replica(self, client: seq2sum.Client) -> list[Measurement]:
+        """Judges signatures and answers on one replica."""
+        questions = list(self._golden.questions)
         try:
             description = client.describe(version=self._version)
             signatures = contract.judge_live(description, client.describe(version=self._stable))
             if signatures.verdict is Verdict.FAILED:
                 return [signatures]
-            asked = list(questions.questions)
-            answers = client.add_columns(asked, version=self._version).texts
-            stable = client.add_columns(asked, version=self._stable).texts
+            answers = client.add_columns(questions, version=self._version).texts
+            stable = client.add_columns(questions, version=self._stable).texts
         except seq2sum.Seq2SumError as error:
             raise Failed(
                 f"{client.target} does not answer the golden questions: {error_text(error)}"
             ) from error
-        judged = golden.judge(questions, answers, stable, self._policy)
-        return [signatures, *judged]
+        return [signatures, *golden.judge(self._golden, answers, stable, self._policy)]
 
-    def _latency(self, client: seq2sum.Client) -> Measurement:
-        def ask(version: int, questions: list[bytes]) -> None:
+    def _judge_latency(self, client: seq2sum.Client) -> Measurement:
+        def call(version: int, questions: list[bytes]) -> None:
             client.add_columns(questions, version=version)
 
-        ways: Mapping[str, Callable[[list[bytes]], None]] = {
-            "candidate": partial(ask, self._version),
-            "stable": partial(ask, self._stable),
+        calls: Mapping[str, Callable[[list[bytes]], None]] = {
+            "candidate": partial(call, self._version),
+            "stable": partial(call, self._stable),
         }
-        samples = latency.measure(ways, self._golden.questions, self._policy.latency)
+        samples = latency.measure(calls, self._golden.questions, self._policy.latency)
         return latency.judge(samples, self._policy.latency)
 
 
-def worst(by_replica: Mapping[str, Sequence[Measurement]]) -> list[Measurement]:
-    """One result for each gate: where replicas differ, the worst, and whose it is."""
+def worst_by_gate(by_replica: Mapping[str, Sequence[Measurement]]) -> list[Measurement]:
+    """Returns one measurement for each gate: the first that is not successful, with its replica."""
     found: dict[str, Measurement] = {}
-    for target, results in by_replica.items():
-        for result in results:
-            known = found.get(result.gate)
-            if result.verdict is Verdict.SUCCESSFUL:
-                found.setdefault(result.gate, result)
+    for target, measurements in by_replica.items():
+        for measurement in measurements:
+            known = found.get(measurement.gate)
+            if measurement.verdict is Verdict.SUCCESSFUL:
+                found.setdefault(measurement.gate, measurement)
             elif known is None or known.verdict is Verdict.SUCCESSFUL:
-                found[result.gate] = replace(result, message=f"{target}: {result.message}")
+                found[measurement.gate] = replace(
+                    measurement, message=f"{target}: {measurement.message}"
+                )
     return list(found.values())
 
 
 def probe(
-    seen: ProbeResults, client: seq2sum.Client, label: str, question: bytes, answer: str
+    results: ProbeResults, client: seq2sum.Client, label: str, question: bytes, answer: str
 ) -> None:
-    """One question with a label, and what came of it."""
-    began = time.perf_counter()
+    """Sends one question by label, and adds what came back to the results."""
+    start = time.perf_counter()
     try:
         text = client.add(question, label=label).text
     except seq2sum.InvalidQuestion as error:
         text = str(error)
     except seq2sum.Seq2SumError as error:
-        seen.record_error(label, error_text(error))
+        results.record_error(label, error_text(error))
         return
-    seconds = time.perf_counter() - began
-    seen.record_answer(label, seconds, right=text == answer, text=f"{question.decode()} = {text}")
+    seconds = time.perf_counter() - start
+    results.record_answer(
+        label, seconds, right=text == answer, text=f"{question.decode()} = {text}"
+    )
+
+
+def format_measurement(measurement: Measurement) -> str:
+    """Formats a measurement as a line of progress."""
+    return f"  {measurement.verdict:<12} {measurement.gate}: {measurement.message}"
+
+
+def raise_failed(measurements: Sequence[Measurement]) -> None:
+    """Raises an error if a gate failed.
+
+    Raises:
+        VersionFailed: With the message of the first failed gate, and the names of the others.
+    """
+    failed = [measurement for measurement in measurements if measurement.verdict is Verdict.FAILED]
+    if failed:
+        first, *others = failed
+        names = (
+            f" Also failed: {', '.join(measurement.gate for measurement in others)}."
+            if others
+            else ""
+        )
+        raise VersionFailed(f"{first.gate}: {first.message}.{names}")

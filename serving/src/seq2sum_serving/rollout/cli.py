@@ -1,4 +1,4 @@
-"""`seq2sum-rollout`: the edge between a command line and a deployment."""
+"""The `seq2sum-rollout` command line."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from seq2sum_serving.console import output
 from seq2sum_serving.deployment.cli_options import HISTORY, TRAFFIC
@@ -23,71 +24,74 @@ from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.rollout import options
-from seq2sum_serving.rollout.command_context import Task
-from seq2sum_serving.rollout.commands import VERBS
-from seq2sum_serving.rollout.executor import Deployment, Pace
+from seq2sum_serving.rollout.command_context import CommandContext
+from seq2sum_serving.rollout.commands import COMMANDS
+from seq2sum_serving.rollout.executor import Executor, Timing
 
 INTERRUPTED = 130
-"""What a shell takes a command for that was ended by Ctrl-C."""
+"""The exit code that shells use for a command that Ctrl-C ended."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb; gives back the exit code."""
-    for stream in (sys.stdout, sys.stderr):  # what a terminal has no letters for is shown as ?
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):  # shows characters that it cannot encode as ?
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    chosen = options.parser().parse_args(arguments)
-    began, answer = time.monotonic(), {"verb": chosen.verb}
-    task: Task | None = None
+    arguments = options.parser().parse_args(argv)
+    start, result = time.monotonic(), dict[str, Any](command=arguments.command)
+    context: CommandContext | None = None
     try:
-        with prepared(chosen) as task:
-            code = int(VERBS[chosen.verb](task))
+        with open_context(arguments) as context:
+            code = int(COMMANDS[arguments.command](context))
     except RolloutError as error:
         code = int(error.code)
-        answer["error"] = str(error)
+        result["error"] = str(error)
         print(f"seq2sum-rollout: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         code = INTERRUPTED
-        answer["error"] = "interrupted"
+        result["error"] = "interrupted"
         print(
-            "seq2sum-rollout: interrupted; everything is as the last line says. The same command "
-            "goes on from there",
+            "seq2sum-rollout: interrupted after the step of the last line. Run the same command "
+            "again to resume",
             file=sys.stderr,
         )
-    if chosen.json:
-        told = answer | (task.answer if task else {}) | {"exit": code}
+    if arguments.json:
+        result |= {"seconds": round(time.monotonic() - start, 3)}
+        result |= (context.output if context else {}) | {"exit_code": code}
         with output.optional():
-            print(json.dumps(told | {"seconds": round(time.monotonic() - began, 3)}))
+            print(json.dumps(result))
     return code
 
 
 @contextmanager
-def prepared(chosen: argparse.Namespace) -> Iterator[Task]:
-    """The deployment that the options name; nothing is asked yet, but every file is read.
+def open_context(arguments: argparse.Namespace) -> Iterator[CommandContext]:
+    """Reads the files that the options name, and yields the context of the command.
 
     Raises:
-        UsageError: The options name what cannot be used.
+        UsageError: An option or a file is not valid.
     """
-    limits = policy.read(chosen.policy) if chosen.policy else policy.default()
-    record = ModelConfigFile(chosen.config, chosen.model)
-    beside = chosen.config.parent
-    base = chosen.base_path or Path(record.base_path())
-    with Replicas(chosen.targets, chosen.model, tls=tls_from_options(chosen)) as fleet:
-        deployment = Deployment(
-            record,
-            fleet,
-            ModelStore(base),
-            TrafficFile(chosen.traffic or beside / TRAFFIC),
-            EventLog(chosen.history or beside / HISTORY),
-            pace=Pace(limits.load.timeout, limits.traffic.settle),
-            tell=_tell,
+    limits = policy.read(arguments.policy) if arguments.policy else policy.default()
+    config = ModelConfigFile(arguments.config, arguments.model)
+    folder = arguments.config.parent
+    base_path = arguments.base_path or Path(config.base_path())
+    tls = tls_from_options(arguments)
+    with Replicas(arguments.targets, arguments.model, tls=tls) as replicas:
+        executor = Executor(
+            config,
+            replicas,
+            ModelStore(base_path),
+            TrafficFile(arguments.traffic or folder / TRAFFIC),
+            EventLog(arguments.history or folder / HISTORY),
+            timing=Timing(limits.load.timeout, limits.traffic.settle),
+            log=_log,
         )
-        prometheus = Prometheus(chosen.prometheus) if chosen.prometheus else None
-        yield Task(chosen, deployment, limits, prometheus, output.console(quiet=chosen.json))
+        prometheus = Prometheus(arguments.prometheus) if arguments.prometheus else None
+        console = output.console(quiet=arguments.json)
+        yield CommandContext(arguments, executor, limits, prometheus, console)
 
 
-def _tell(line: str) -> None:
-    """What is done, as it is done: on standard error, so that standard output is the result's."""
+def _log(line: str) -> None:
+    """Writes progress to standard error; standard output is for the result."""
     print(f"{time.strftime('%H:%M:%S')}  {line}", file=sys.stderr, flush=True)
 
 

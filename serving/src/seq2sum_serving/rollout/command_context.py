@@ -1,4 +1,4 @@
-"""A verb with what it works on, and how one at a time changes anything."""
+"""The context of a command, and the lock that lets one command at a time change anything."""
 
 from __future__ import annotations
 
@@ -11,105 +11,98 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from seq2sum_serving.console import output
-from seq2sum_serving.console import steps as steps_view
+from seq2sum_serving.console.text import numbered_list
 from seq2sum_serving.deployment import event_log, file_lock
 from seq2sum_serving.deployment.errors import Refused, UsageError
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.rollout.executor import Deployment
+from seq2sum_serving.rollout.executor import ChangeOptions, Executor
 
-LOCK = "rollout"
-"""The end of the lock's name."""
+LOCK_SUFFIX = "rollout"
 
 
 @dataclass(slots=True)
-class Task:
-    """A verb with what it works on."""
+class CommandContext:
+    """Arguments, deployment, policy and output of a command."""
 
-    options: argparse.Namespace
-    deployment: Deployment
+    arguments: argparse.Namespace
+    executor: Executor
     policy: GatePolicy
     prometheus: Prometheus | None
     console: Console
-    """For what a person reads; silent where JSON is asked for."""
-    answer: dict[str, Any] = field(default_factory=dict)
+    """For text output; quiet with `--json`."""
+    output: dict[str, Any] = field(default_factory=dict)
     """What `--json` prints."""
 
     @property
-    def why(self) -> str:
-        """The operator's words."""
-        return str(self.options.why)
+    def options(self) -> ChangeOptions:
+        """The options of the command's changes."""
+        return ChangeOptions(str(self.arguments.reason))
 
-    def show(self, what: RenderableType) -> None:
-        """Prints for a person."""
+    def show(self, text: RenderableType) -> None:
+        """Prints text output."""
         with output.optional():
-            self.console.print(what)
+            self.console.print(text)
 
-    def dry(
-        self, steps: Sequence[object], *checks: Callable[[], object], lock: bool = True
+    def dry_run(
+        self, steps: Sequence[object], *checks: Callable[[], object], exclusive: bool = True
     ) -> bool:
-        """Makes a dry run, if one was asked for: it checks and shows, and changes nothing.
+        """Makes a dry run if `--dry-run` is given: checks and shows the plan; changes nothing.
 
         Args:
             steps: The plan.
-            checks: Further checks of the verb; each raises what the real run would raise.
-            lock: Whether the verb needs the lock of `alone`.
+            checks: Further checks; each raises what the command would raise.
+            exclusive: Whether the command needs the lock and the history.
 
         Returns:
-            Whether a dry run was asked for.
-
-        Raises:
-            RolloutError: The real run would end with this.
+            Whether `--dry-run` is given.
         """
-        if not self.options.dry_run:
+        if not self.arguments.dry_run:
             return False
-        self.check_alone(lock=lock)
+        self.check_exclusive(exclusive=exclusive)
         for check in checks:
             check()
         self.show_plan(steps)
         return True
 
-    def check_alone(self, *, lock: bool = True) -> None:
-        """Checks that `alone` would let the verb in, and that its files can be written.
-
-        Raises:
-            Refused: Another process holds the lock, or the file of record cannot be changed.
-            Failed: A file cannot be written.
-        """
-        self.deployment.check_files()
-        holder = file_lock.holder(self.deployment.record.lock_path(LOCK)) if lock else None
-        if holder is not None:
-            raise _busy(holder)
+    def check_exclusive(self, *, exclusive: bool = True) -> None:
+        """Checks that the lock is free and files can be written; raises as `exclusive_lock`."""
+        self.executor.check_files(require_history=exclusive)
+        path = self.executor.config.lock_path(LOCK_SUFFIX)
+        owner = file_lock.holder(path) if exclusive else None
+        if owner is not None:
+            raise _locked_by(owner)
 
     def show_plan(self, steps: Sequence[object]) -> None:
-        """Prints the steps of a dry run."""
-        self.answer["plan"] = [str(step) for step in steps]
-        self.show(steps_view.steps([str(step) for step in steps]))
+        """Shows the steps of a dry run."""
+        self.output["plan"] = list(map(str, steps))
+        self.show(numbered_list(self.output["plan"]))
 
 
 @contextmanager
-def alone(task: Task) -> Iterator[None]:
-    """Holds the lock of the verbs that change anything; a rollback goes without it.
+def exclusive_lock(context: CommandContext) -> Iterator[None]:
+    """Holds the lock of all commands that change anything but `rollback`.
 
     Raises:
-        Refused: Another process holds it, or the file of record cannot be changed.
-        Failed: A file that the verb may write cannot be written.
+        Refused: Another process holds it, or the model config file is read-only.
+        Failed: A file that the command may write cannot be written.
     """
-    task.deployment.check_files()
-    path = task.deployment.record.lock_path(LOCK)
-    told = f"{task.options.verb} by {event_log.current_user()} since {event_log.utc_now()}"
-    with ExitStack() as held:
+    context.executor.check_files()
+    path = context.executor.config.lock_path(LOCK_SUFFIX)
+    command, user = context.arguments.command, event_log.current_user()
+    owner = f"{command} by {user} since {event_log.utc_now()}"
+    with ExitStack() as stack:
         try:
-            held.enter_context(file_lock.hold(path, told, wait=False))
+            stack.enter_context(file_lock.hold(path, owner, wait=False))
         except BlockingIOError as error:
-            raise _busy(str(error.filename)) from error
+            raise _locked_by(str(error.filename)) from error
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from error
         yield
 
 
-def _busy(holder: str) -> Refused:
+def _locked_by(owner: str) -> Refused:
     return Refused(
-        f"another rollout is under way: {holder}. Wait for its end, or look on with `watch`; "
+        f"another rollout is in progress: {owner}. Wait until it ends, or follow it with `watch`; "
         "`rollback` works at any time"
     )

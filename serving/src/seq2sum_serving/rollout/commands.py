@@ -1,10 +1,11 @@
-"""What each verb does: looks, plans, acts; a dry run stops after the plan."""
+"""The commands: each observes, plans and changes; a dry run stops after the plan."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,224 +23,240 @@ from seq2sum_serving.deployment.event_log import EventKind, Verdict
 from seq2sum_serving.deployment.state import STABLE, Desired
 from seq2sum_serving.deployment.traffic import ALL_STABLE, canary_weights
 from seq2sum_serving.gates.measurement import overall
-from seq2sum_serving.rollout import planner as plans
-from seq2sum_serving.rollout import rehearsal, transitions
-from seq2sum_serving.rollout.analysis import Inspection
-from seq2sum_serving.rollout.command_context import Task, alone
-from seq2sum_serving.rollout.publishing import begun_with, held, next_number
-from seq2sum_serving.rollout.runner import Course, event_of, line, refuse_failed
+from seq2sum_serving.rollout import dry_run, planner, publishing, transitions
+from seq2sum_serving.rollout.analysis import Analysis, format_measurement, raise_failed
+from seq2sum_serving.rollout.command_context import CommandContext, exclusive_lock
+from seq2sum_serving.rollout.runner import Runner, event_kind
+
+ALL_TO_STABLE = "set weight stable = 100 %"
 
 
-def status(task: Task) -> Exit:
-    """Everything as it is; FAILED if a replica is not as the file of record says."""
-    current, weights = task.deployment.observe(), task.deployment.traffic.read()
-    model = task.deployment.model
-    task.answer.update(status_view.as_json(current, model=model, weights=weights))
-    task.show(status_view.status(current, model=model, weights=weights))
+def status(context: CommandContext) -> Exit:
+    """Shows the status; FAILED if a replica differs from the model config file."""
+    executor = context.executor
+    current, weights = executor.observe(), executor.traffic.read()
+    context.output.update(status_view.as_json(current, model=executor.model, weights=weights))
+    context.show(status_view.report(current, model=executor.model, weights=weights))
     return Exit.FAILED if drift(current) else Exit.DONE
 
 
-def publish(task: Task) -> Exit:
-    """A version folder gets the next number below the base path; it gets no traffic by that."""
-    base, source = task.deployment.base, Path(task.options.folder)
-    current = task.deployment.on_file()
-    number = task.options.version
-    if number is None:
-        number = next_number(task)
-    if number in current.burned:
-        raise Refused(f"version {number} {current.burned[number]}. A number is never used again")
-    base.check(source, number)
-    if task.dry([f"copy {source} to {base.path / str(number)}, by one rename"]):
+def publish(context: CommandContext) -> Exit:
+    """Copies a version folder to the next number below the base path, without traffic."""
+    executor, source = context.executor, Path(context.arguments.folder)
+    store, version = executor.store, context.arguments.version
+    current = executor.observe_files()
+    if version is None:
+        version = publishing.next_version(executor)
+    if version in current.burned:
+        raise Refused(
+            f"version {version} {current.burned[version]}. Version numbers are never reused"
+        )
+    store.check(source, version)
+    if context.dry_run([f"copy {source} to {store.path / str(version)} and rename it"]):
         return Exit.DONE
-    with alone(task):
+    with exclusive_lock(context):
         if current.recorded.policy.kind != "specific":
-            held(task)
-        base.publish(source, number)
-        task.deployment.note(EventKind.PUBLISHED, number, task.why, {"from": str(source.resolve())})
-    task.answer["version"] = number
-    task.show(f"published version {number}: {base.path / str(number)}")
+            publishing.prevent_takeover(executor, context.options)
+        store.publish(source, version)
+        folder = {"from": str(source.resolve())}
+        executor.record(EventKind.PUBLISHED, version, context.options, folder)
+    context.output["version"] = version
+    context.show(f"published version {version}: {store.path / str(version)}")
     return Exit.DONE
 
 
-def canary(task: Task) -> Exit:
-    """A version is loaded, judged, and gets the label and its share of the traffic."""
-    version, percent = task.options.version, task.options.percent
-    current = task.deployment.observe()
-    before = plans.plan(current, transitions.beside(current, version))
-    judging = [] if task.options.without_gates else ["judge it without traffic"]
-    steps = [*before, *judging, f"label canary = {version}", f"{percent:g} % of traffic"]
-    if task.dry(steps, partial(rehearsal.bring, task, version)):
+def canary(context: CommandContext) -> Exit:
+    """Loads and judges a version, labels it `canary`, and sets its weight."""
+    executor, options = context.executor, context.options
+    version, weight = context.arguments.version, context.arguments.weight
+    current = executor.observe()
+    load = planner.plan(current, transitions.load(current, version))
+    analysis = [] if context.arguments.without_gates else ["analysis without traffic"]
+    steps = [*load, *analysis, f"set label canary = {version}", f"set weight canary = {weight:g} %"]
+    if context.dry_run(steps, partial(dry_run.check_load, context, version)):
         return Exit.DONE
-    with alone(task):
-        bring(task, version)
-        task.deployment.reach(transitions.canary(task.deployment.observe(), version), task.why)
-        task.deployment.shift(canary_weights(percent), task.why)
-        task.deployment.note(EventKind.CANARY_STARTED, version, task.why, {"weight": percent})
-    task.show(f"version {version} is on trial with {percent:g} % of the traffic")
+    with exclusive_lock(context):
+        load_and_judge(context, version)
+        executor.apply(transitions.start_canary(executor.observe(), version), options)
+        executor.set_weights(canary_weights(weight), options)
+        executor.record(EventKind.CANARY_STARTED, version, options, {"weight": weight})
+    context.show(f"version {version} is the canary with {weight:g} % of the traffic")
     return Exit.DONE
 
 
-def promote(task: Task) -> Exit:
-    """A version gets all of the traffic; the one before stays loaded."""
-    version, current = task.options.version, task.deployment.observe()
-    steps = plans.plan(current, transitions.promote(current, version))
-    new = current.stable not in (None, version) and current.canary != version
-    if task.dry(
-        [*steps, "all traffic to stable"], *([partial(rehearsal.bring, task, version)] * new)
-    ):
+def promote(context: CommandContext) -> Exit:
+    """Gives a version all traffic; the former stable version stays loaded."""
+    executor, options = context.executor, context.options
+    version, current = context.arguments.version, executor.observe()
+    steps = planner.plan(current, transitions.promote(current, version))
+    is_new = current.stable not in (None, version) and current.canary != version
+    checks = [partial(dry_run.check_load, context, version)] if is_new else []
+    if context.dry_run([*steps, ALL_TO_STABLE], *checks):
         return Exit.DONE
-    with alone(task):
-        if new:
-            bring(task, version)
-        task.deployment.note(EventKind.PROMOTED, version, task.why)
-        task.deployment.reach(transitions.promote(task.deployment.observe(), version), task.why)
-        task.deployment.shift(ALL_STABLE, task.why)
-        task.deployment.verify(STABLE, version)
-    task.show(f"version {version} is stable")
+    with exclusive_lock(context):
+        if is_new:
+            load_and_judge(context, version)
+        executor.record(EventKind.PROMOTED, version, options)
+        executor.apply(transitions.promote(executor.observe(), version), options)
+        executor.set_weights(ALL_STABLE, options)
+        executor.verify(STABLE, version)
+    context.show(f"version {version} is stable")
     return Exit.DONE
 
 
-def rollback(task: Task) -> Exit:
-    """The trial ends, or the version before is stable again. It waits for nobody's lock."""
-    deployment, began = task.deployment, time.monotonic()
-    current = deployment.observe()
-    wanted = transitions.rollback(current)
-    steps = plans.plan(current, wanted, down_too=True)
-    deployment.insists = False
-    if task.dry([*steps, "all traffic to stable"], lock=False):
+def rollback(context: CommandContext) -> Exit:
+    """Ends the canary, or makes the previous version stable again; needs no lock."""
+    executor, start = context.executor, time.monotonic()
+    options = replace(context.options, require_history=False, allow_down_replicas=True)
+    current = executor.observe()
+    desired = transitions.rollback(current)
+    steps = planner.plan(current, desired, allow_down_replicas=True)
+    if context.dry_run([*steps, ALL_TO_STABLE], exclusive=False):
         return Exit.DONE
-    deployment.record.check_writable()
-    left = current.canary if current.canary is not None else current.stable
-    deployment.note(EventKind.ROLLED_BACK, left, task.why or "by hand")
-    deployment.reach(wanted, task.why, down_too=True)
-    deployment.verify(STABLE, wanted.labels[STABLE], down_too=True)
-    seconds = time.monotonic() - began
-    deployment.shift(ALL_STABLE, task.why)
-    task.answer.update(stable=wanted.labels[STABLE], left=left, seconds=round(seconds, 3))
-    task.show(
-        f"version {wanted.labels[STABLE]} has all of the traffic, after {seconds:.2f} s. Version "
-        f"{left} gets none; `retire {left}` unloads it"
+    executor.config.check_writable()
+    dropped = current.canary if current.canary is not None else current.stable
+    reason = options.reason or "by hand"
+    executor.record(EventKind.ROLLED_BACK, dropped, replace(options, reason=reason))
+    executor.apply(desired, options)
+    stable = desired.labels[STABLE]
+    executor.verify(STABLE, stable, options)
+    seconds = time.monotonic() - start
+    executor.set_weights(ALL_STABLE, options)
+    context.output.update(stable=stable, rolled_back=dropped)
+    context.show(
+        f"version {stable} has all traffic, after {seconds:.2f} s. Version {dropped} has none; "
+        f"`retire {dropped}` unloads it"
     )
     if current.down:
+        down = ", ".join(replica.target for replica in current.down)
         raise Failed(
-            f"{', '.join(one.target for one in current.down)} does not answer and was left out: "
-            "it reads the file of record when it comes back. `status` tells whether it did"
+            f"{down} does not answer and was skipped: it reads the model config file when it "
+            "restarts. Check it with `status`"
         )
     return Exit.DONE
 
 
-def retire(task: Task) -> Exit:
-    """A version without traffic is unloaded."""
-    version, current = task.options.version, task.deployment.observe()
-    wanted = transitions.retire(current, version)
-    if task.dry(plans.plan(current, wanted)):
+def retire(context: CommandContext) -> Exit:
+    """Unloads a version that has no traffic."""
+    executor, version = context.executor, context.arguments.version
+    current = executor.observe()
+    desired = transitions.retire(current, version)
+    if context.dry_run(planner.plan(current, desired)):
         return Exit.DONE
-    with alone(task):
-        task.deployment.note(EventKind.RETIRED, version, task.why)
-        task.deployment.reach(wanted, task.why)
-    task.show(f"version {version} is unloaded everywhere; its folder stays")
+    with exclusive_lock(context):
+        executor.record(EventKind.RETIRED, version, context.options)
+        executor.apply(desired, context.options)
+    context.show(f"version {version} is unloaded on every replica; its folder remains")
     return Exit.DONE
 
 
-def repair(task: Task) -> Exit:
-    """Every replica is brought to what the file of record says."""
-    current = task.deployment.observe()
-    wanted = Desired(current.aspired, current.recorded.labels)
-    steps = plans.plan(current, wanted)
-    if task.dry(steps):
+def repair(context: CommandContext) -> Exit:
+    """Brings every replica to the state in the model config file."""
+    executor = context.executor
+    current = executor.observe()
+    desired = Desired(current.aspired, current.recorded.labels)
+    steps = planner.plan(current, desired)
+    if context.dry_run(steps):
         return Exit.DONE
-    with alone(task):
+    with exclusive_lock(context):
         if steps:
-            task.deployment.note(EventKind.REPAIRED, reason=task.why)
-        task.deployment.reach(wanted, task.why)
-    return status(task)
+            executor.record(EventKind.REPAIRED, options=context.options)
+        executor.apply(desired, context.options)
+    return status(context)
 
 
-def run(task: Task) -> Exit:
-    """The whole way of a version, or of a folder that becomes one."""
-    deployment, given = task.deployment, str(task.options.what)
+def run(context: CommandContext) -> Exit:
+    """Runs all phases for a version, or for a folder that is published first."""
+    executor, given = context.executor, str(context.arguments.version_or_folder)
     number = model_versions.version_number(given)
     source = Path(given) if number is None else None
-    if task.options.dry_run:
-        rehearsal.run(task, number, source)
+    if context.arguments.dry_run:
+        dry_run.run(context, number, source)
         return Exit.DONE
-    with alone(task):
-        version = begun_with(task, source) if source else int(given)
-        task.answer["version"] = version
-        open_run = run_state.open_run(deployment.events())
-        if open_run is None and deployment.observe().stable == version:
-            task.show(f"version {version} is stable already")
+    with exclusive_lock(context):
+        version = (
+            int(given)
+            if source is None
+            else publishing.publish_for_run(executor, source, context.options)
+        )
+        context.output["version"] = version
+        open_run = run_state.open_run(executor.events())
+        if open_run is None and executor.observe().stable == version:
+            context.show(f"version {version} is already stable")
             return Exit.DONE
-        Course(deployment, version, task.policy, task.prometheus, task.why).go()
-    task.show(f"version {version} is stable; `rollback` goes back without a load")
+        Runner(executor, version, context.policy, context.prometheus, context.options.reason).run()
+    context.show(f"version {version} is stable; `rollback` needs no load")
     return Exit.DONE
 
 
-def shown_history(task: Task) -> Exit:
-    """What was done, the last lines."""
-    events = task.deployment.events()[-task.options.last :]
-    task.answer["events"] = history_view.as_json(events)
-    task.show(history_view.history(events))
+def history(context: CommandContext) -> Exit:
+    """Shows the last events of the history."""
+    events = context.executor.events()[-context.arguments.last :]
+    context.output["events"] = history_view.as_json(events)
+    context.show(history_view.table(events))
     return Exit.DONE
 
 
-def watch(task: Task) -> Exit:
-    """Looks again and again; with `--json`, a line for each look."""
+def watch(context: CommandContext) -> Exit:
+    """Shows the live view; with `--json`, one line for each update."""
+    executor, arguments = context.executor, context.arguments
 
-    def look() -> RenderableType:
-        deployment = task.deployment
-        current, weights = deployment.observe(), deployment.traffic.read()
-        if task.options.json:
-            told = status_view.as_json(current, model=deployment.model, weights=weights)
-            print(json.dumps(told | {"when": event_log.utc_now()}), flush=True)
+    def render() -> RenderableType:
+        current, weights = executor.observe(), executor.traffic.read()
+        now = event_log.utc_now()
+        if arguments.json:
+            values = status_view.as_json(current, model=executor.model, weights=weights)
+            print(json.dumps(values | {"time": now}), flush=True)
+        resolved = executor.replicas.resolve_label(STABLE)
         return watch_view.screen(
             current,
-            model=deployment.model,
+            model=executor.model,
             weights=weights,
-            events=deployment.events(),
-            when=event_log.utc_now(),
-            probe=", ".join(f"{a}: {b}" for a, b in deployment.fleet.resolve_label(STABLE).items()),
+            events=executor.events(),
+            now=now,
+            probe=", ".join(f"{target}: {found}" for target, found in resolved.items()),
         )
 
-    options = task.options
     try:
-        failed = watch_view.watching(
-            look, every=options.every, count=options.count, console=task.console
+        failed = watch_view.watch(
+            render, interval=arguments.interval, count=arguments.count, console=context.console
         )
-    except BrokenPipeError:  # nobody looks any more
+    except BrokenPipeError:  # the reader of the pipe has ended
         output.discard()
         return Exit.DONE
     return Exit.FAILED if failed else Exit.DONE
 
 
-def bring(task: Task, version: int) -> None:
-    """Loads a version beside the stable one and judges it, unless it is to be spared that.
+def load_and_judge(context: CommandContext, version: int) -> None:
+    """Loads a version alongside the stable one and judges it, unless gates are skipped.
 
     Raises:
-        Failed: It cannot be loaded, or a gate failed. It is unloaded again.
+        Failed: It cannot be loaded, or a gate failed. It was unloaded again.
     """
-    deployment = task.deployment
-    deployment.adopt(task.why)
-    stable = deployment.observe().stable
-    assert stable is not None  # it was adopted
-    look = Inspection(deployment, version, stable, task.policy, task.prometheus)
-    gates = not task.options.without_gates
-    memory = look.memory() if gates else None
+    executor, options = context.executor, context.options
+    executor.adopt(options)
+    stable = executor.observe().stable
+    assert stable is not None  # `adopt` sets it
+    analysis = Analysis(executor, version, stable, context.policy, context.prometheus)
+    judged = not context.arguments.without_gates
+    memory = analysis.memory() if judged else None
     try:
-        results = look.on_disk() if gates else []
-        if overall(results) is not Verdict.FAILED:
-            deployment.reach(transitions.beside(deployment.observe(), version), task.why)
-            results += look.loaded(memory) if gates else []
-        for one in results:
-            deployment.tell(line(one))
-        refuse_failed(results)
+        measurements = analysis.judge_files() if judged else []
+        if overall(measurements) is not Verdict.FAILED:
+            executor.apply(transitions.load(executor.observe(), version), options)
+            measurements += analysis.judge_loaded(memory) if judged else []
+        for measurement in measurements:
+            executor.log(format_measurement(measurement))
+        raise_failed(measurements)
     except Failed as error:
-        deployment.note(event_of(error, with_traffic=False), version, str(error))
-        deployment.reach(transitions.retire(deployment.observe(), version), down_too=True)
+        kind = event_kind(error, with_traffic=False)
+        executor.record(kind, version, replace(options, reason=str(error)))
+        unload = replace(options, reason="", allow_down_replicas=True)
+        executor.apply(transitions.retire(executor.observe(), version), unload)
         raise
 
 
-VERBS: dict[str, Callable[[Task], Exit]] = {
+COMMANDS: dict[str, Callable[[CommandContext], Exit]] = {
     "status": status,
     "publish": publish,
     "canary": canary,
@@ -248,6 +265,6 @@ VERBS: dict[str, Callable[[Task], Exit]] = {
     "retire": retire,
     "repair": repair,
     "run": run,
-    "history": shown_history,
+    "history": history,
     "watch": watch,
 }

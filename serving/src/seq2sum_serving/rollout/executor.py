@@ -1,8 +1,8 @@
-"""A deployed model: all that a rollout looks at, and how it is brought where it should be.
+"""Observes a deployed model and carries out the steps of a plan.
 
-Every change is in the history before it is made. Every change is two steps: versions first, and
-labels when those versions are AVAILABLE on every replica. What a replica serves decides whether a
-step is done, never what it answered to a reload.
+Every change is in the history before it is made. Versions change before labels do, and labels move
+only when their versions are AVAILABLE on every replica. Whether a step is complete depends on what
+replicas serve, never on their reply to a reload.
 """
 
 from __future__ import annotations
@@ -20,269 +20,277 @@ from seq2sum_serving.deployment.model_store import ModelStore
 from seq2sum_serving.deployment.replicas import Replicas
 from seq2sum_serving.deployment.state import LABELS, Current, Desired, ModelEntry, Policy, Replica
 from seq2sum_serving.deployment.traffic import ALL_STABLE, TrafficFile
-from seq2sum_serving.rollout import planner as plans
-from seq2sum_serving.rollout import transitions
+from seq2sum_serving.rollout import planner, transitions
 from seq2sum_serving.rollout.planner import Step
-from seq2sum_serving.rollout.waiting import still_there, unavailable, unlabelled
+from seq2sum_serving.rollout.wait_conditions import not_available, still_serving, wrong_labels
 
-LOOK_SECONDS = 0.1
-"""Between two looks at the replicas while something is waited for: a server acts as often."""
-TELL_SECONDS = 5.0
-"""Between two words on what is waited for."""
-LABEL_SECONDS = 60.0
-"""For labels to move: at once by a reload, with the next poll of the file otherwise."""
-
+POLL_INTERVAL = 0.1
+"""Seconds between two observations while a step waits: a server takes an action as often."""
+LOG_INTERVAL = 5.0
+"""Seconds between two log lines while a step waits."""
+LABEL_TIMEOUT = 60.0
+"""Seconds for labels to move: at once with a reload, else with the next poll of the file."""
 DOWN = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
-"""What the answer of a replica that is down begins with."""
+"""How the error of a replica that is down starts."""
 
-
-Tell = Callable[[str], None]
-"""Told what is done, a line at a time."""
+Log = Callable[[str], None]
+"""Receives progress, one line at a time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How long things may take, in seconds."""
+class Timing:
+    """Limits and pauses, in seconds."""
 
-    load: float = 600.0
-    """Until a version is AVAILABLE on every replica, or gone."""
+    load_timeout: float = 600.0
+    """Until a version is AVAILABLE, or unloaded, on every replica."""
     settle: float = 3.0
-    """For callers to see new labels or weights."""
+    """For clients to notice new labels or weights."""
 
 
-class Deployment:
-    """One model on its replicas, with its file of record, weights and history."""
+@dataclass(frozen=True, slots=True)
+class ChangeOptions:
+    """Reason and requirements of a change."""
+
+    reason: str = ""
+    """The operator's words, or the cause."""
+    run: str = ""
+    """Identifier of the run that the change is part of; empty for other commands."""
+    require_history: bool = True
+    """Change nothing that the history cannot record."""
+    allow_down_replicas: bool = False
+    """Go on although a replica is down."""
+
+
+DEFAULTS = ChangeOptions()
+
+
+class Executor:
+    """One model on its replicas, with its model config file, versions, weights and history."""
 
     def __init__(
         self,
-        record: ModelConfigFile,
-        fleet: Replicas,
-        base: ModelStore,
+        config: ModelConfigFile,
+        replicas: Replicas,
+        store: ModelStore,
         traffic: TrafficFile,
         history: EventLog,
         *,
-        pace: Pace = Pace(),
-        tell: Tell = lambda _: None,
+        timing: Timing = Timing(),
+        log: Log = lambda _: None,
     ) -> None:
-        self.model = record.model
-        self.record = record
-        self.fleet = fleet
-        self.base = base
+        self.model = config.model
+        self.config = config
+        self.replicas = replicas
+        self.store = store
         self.traffic = traffic
         self.history = history
-        self.pace = pace
-        self.tell = tell
-        self.run = ""
-        """The run that changes belong to."""
-        self.insists = True
-        """Whether nothing is done that the history cannot hold. To go back is more urgent."""
-        self._refused: dict[str, str] = {}
-        """Who did not take the last configuration, and why."""
+        self.timing = timing
+        self.log = log
+        self._reload_errors: dict[str, str] = {}
+        """Errors of the last reload by replica."""
 
     def observe(self) -> Current:
-        """Returns everything as it is now.
+        """Returns the current state of files and replicas.
 
         Raises:
-            UsageError: The file of record, the base path or the history cannot be read.
+            UsageError: The model config file, the base path or the history cannot be read.
             Failed: The name of the replicas does not resolve.
         """
-        known = self.on_file()
-        return replace(known, replicas=self.fleet.observe((*LABELS, *known.recorded.labels)))
+        current = self.observe_files()
+        return replace(current, replicas=self.replicas.observe((*LABELS, *current.recorded.labels)))
 
-    def on_file(self) -> Current:
-        """Returns what files say, as if there were no replicas: none is asked.
+    def observe_files(self) -> Current:
+        """Returns the current state of files, without replicas; raises as `observe`."""
+        return Current(self.store.versions(), self.config.read(), (), burned(self.events()))
 
-        Raises:
-            UsageError: The file of record, the base path or the history cannot be read.
-        """
-        return Current(self.base.versions(), self.record.read(), (), burned(self.events()))
-
-    def check_files(self) -> None:
-        """Checks that the files of a rollout can be written and read, and writes nothing.
+    def check_files(self, *, require_history: bool = True) -> None:
+        """Checks that the files of a rollout can be read and written; writes nothing.
 
         Raises:
-            Refused: The file of record is part of a volume that cannot be changed.
+            Refused: The model config file is part of a read-only volume.
             Failed: A file cannot be written.
-            UsageError: The weights cannot be read; a rollback does without, and writes new ones.
+            UsageError: The weights cannot be read, and the history is required.
         """
-        self.record.check_writable()
+        self.config.check_writable()
         self.traffic.check_writable()
-        if self.insists:
+        if require_history:
             self.history.check_writable()
             self.traffic.read()
 
     def events(self) -> list[Event]:
-        """The model's history."""
+        """Returns the model's history."""
         return self.history.events(self.model)
 
-    def note(
+    def record(
         self,
         kind: EventKind,
         version: int | None = None,
-        reason: str = "",
+        options: ChangeOptions = DEFAULTS,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Adds to the history.
+        """Appends an event to the history.
 
         Raises:
-            Failed: It cannot be written, and `insists` is set.
+            Failed: It cannot be written, and is required.
         """
-        event = Event(kind, version, reason, details or {}, run=self.run, model=self.model)
+        event = Event(
+            kind, version, options.reason, details or {}, run=options.run, model=self.model
+        )
         try:
             self.history.append(event)
         except Failed as error:
-            if self.insists:
+            if options.require_history:
                 raise
-            self.tell(f"  {kind}: {error}")
+            self.log(f"  {kind}: {error}")
 
-    def adopt(self, why: str = "") -> None:
-        """Takes the model over, where it is not yet as rollouts leave it.
+    def adopt(self, options: ChangeOptions = DEFAULTS) -> None:
+        """Starts to manage a model that no rollout has changed before.
 
         Raises:
-            Refused: No version serves on every replica.
-            Failed: See `reach`.
+            Refused: No version is AVAILABLE on every replica.
+            Failed: As `apply`.
         """
         current = self.observe()
-        if not transitions.adopted(current):
-            self.reach(transitions.adopt(current), why)
+        if not transitions.is_adopted(current):
+            self.apply(transitions.adopt(current), options)
         if not self.traffic.path.exists():
-            self.shift(ALL_STABLE, why)
+            self.set_weights(ALL_STABLE, options)
 
-    def hold(self, why: str = "") -> None:
-        """Names the versions that are aspired to, so that what appears on disk moves nothing.
+    def pin_versions(self, options: ChangeOptions = DEFAULTS) -> None:
+        """Lists the aspired versions by number, so that a new folder on disk changes nothing.
 
-        It needs no replica: one that cannot be told reads the file.
+        Needs no replica: those that cannot be reached read the file.
         """
-        current = self.on_file()
+        current = self.observe_files()
         if current.recorded.policy.kind == "specific":
             return
-        named = Policy("specific", current.aspired)
-        self._record(current.recorded, ModelEntry(named, current.recorded.labels), why)
+        policy = Policy("specific", current.aspired)
+        self._write_entry(current.recorded, ModelEntry(policy, current.recorded.labels), options)
         try:
-            self._push()
+            self._reload()
         except Failed as error:
-            self.tell(f"  no replica was told: {error}; they read it from {self.record.path}")
+            self.log(f"  no replica was reloaded: {error}; they read {self.config.path}")
 
-    def reach(self, wanted: Desired, why: str = "", *, down_too: bool = False) -> None:
-        """Brings everything where it should be.
+    def apply(self, desired: Desired, options: ChangeOptions = DEFAULTS) -> None:
+        """Brings files and replicas to the desired state.
 
         Raises:
-            Refused: There is no safe way; nothing was touched.
-            Failed: It was begun and did not come to its end: a version cannot be loaded, a
-                replica does not follow in time, somebody else changed the file.
+            Refused: No safe steps exist; nothing was changed.
+            Failed: A step failed: a version cannot be loaded, a replica did not follow in time, or
+                somebody else changed the file.
         """
         current = self.observe()
-        recorded = current.recorded
-        for step in plans.plan(current, wanted, down_too=down_too):
-            self._do(step, recorded, why, down_too=down_too)
-            if isinstance(step, plans.Write):
-                recorded = step.recorded
+        entry = current.recorded
+        steps = planner.plan(current, desired, allow_down_replicas=options.allow_down_replicas)
+        for step in steps:
+            self._execute(step, entry, options)
+            if isinstance(step, planner.WriteConfig):
+                entry = step.entry
 
-    def shift(self, weights: Mapping[str, float], why: str = "") -> None:
-        """Puts weights in place, unless the file has them already."""
-        if not self._has_weights(weights):
-            self.note(EventKind.WEIGHTS_SET, details=dict(weights), reason=why)
+    def set_weights(self, weights: Mapping[str, float], options: ChangeOptions = DEFAULTS) -> None:
+        """Writes traffic weights, unless the file has them already."""
+        if not self._has_weights(weights, options):
+            self.record(EventKind.WEIGHTS_SET, options=options, details=dict(weights))
             self.traffic.write(weights)
 
-    def _has_weights(self, weights: Mapping[str, float]) -> bool:
+    def _has_weights(self, weights: Mapping[str, float], options: ChangeOptions) -> bool:
         try:
             return self.traffic.path.exists() and self.traffic.read() == weights
         except UsageError as error:
-            if self.insists:
+            if options.require_history:
                 raise
-            self.tell(f"  {error}; it is written anew")
+            self.log(f"  {error}; replacing the file")
             return False
 
-    def verify(self, label: str, version: int, *, down_too: bool = False) -> None:
-        """Checks on every replica that a label leads to a version.
+    def verify(self, label: str, version: int, options: ChangeOptions = DEFAULTS) -> None:
+        """Checks that a label resolves to a version on every replica.
 
         Raises:
-            Failed: Another version answers, or none.
+            Failed: It resolves to another version, or to none.
         """
-        wrong = {
-            target: answer
-            for target, answer in self.fleet.resolve_label(label).items()
-            if answer != version and not (down_too and str(answer).startswith(DOWN))
-        }
+        wrong = [
+            f"{target}: {found}"
+            for target, found in self.replicas.resolve_label(label).items()
+            if found != version
+            and not (options.allow_down_replicas and str(found).startswith(DOWN))
+        ]
         if wrong:
-            told = "; ".join(f"{target}: {answer}" for target, answer in wrong.items())
             raise Failed(
-                f"asked with label {label!r}, not every replica answers by version {version} "
-                f"({told}). `status` shows what each of them serves"
+                f"label {label!r} does not resolve to version {version} on every replica "
+                f"({'; '.join(wrong)}): see `status` for what each of them serves"
             )
 
-    def _do(self, step: Step, before: ModelEntry, why: str, *, down_too: bool) -> None:
-        self.tell(str(step))
+    def _execute(self, step: Step, before: ModelEntry, options: ChangeOptions) -> None:
+        self.log(str(step))
+        allow_down, load_timeout = options.allow_down_replicas, self.timing.load_timeout
         match step:
-            case plans.Write(recorded):
-                self._write(before, recorded, why)
-            case plans.Push():
-                self._push()
-            case plans.AwaitAvailable(versions):
-                self._wait(lambda one: unavailable(one, versions), self.pace.load, down_too)
-            case plans.AwaitLabels(labels):
-                self._wait(lambda one: unlabelled(one, labels), LABEL_SECONDS, down_too)
-            case plans.AwaitGone(versions):
-                self._wait(lambda one: still_there(one, versions), self.pace.load, down_too)
-            case plans.Settle():
-                time.sleep(self.pace.settle)
+            case planner.WriteConfig(entry):
+                self._write_entry(before, entry, options)
+                self._reload()
+            case planner.ReloadConfig():
+                self._reload()
+            case planner.AwaitAvailable(versions):
+                self._wait(
+                    lambda replica: not_available(replica, versions), load_timeout, allow_down
+                )
+            case planner.AwaitLabels(labels):
+                self._wait(lambda replica: wrong_labels(replica, labels), LABEL_TIMEOUT, allow_down)
+            case planner.AwaitUnloaded(versions):
+                self._wait(
+                    lambda replica: still_serving(replica, versions), load_timeout, allow_down
+                )
+            case planner.Settle():
+                time.sleep(self.timing.settle)
 
-    def _write(self, before: ModelEntry, after: ModelEntry, why: str) -> None:
-        self._record(before, after, why)
-        self._push()
-
-    def _record(self, before: ModelEntry, after: ModelEntry, why: str) -> None:
+    def _write_entry(self, before: ModelEntry, after: ModelEntry, options: ChangeOptions) -> None:
         if after.policy != before.policy:
-            versions = sorted(after.policy.versions)
-            self.note(EventKind.VERSIONS_SET, details={"versions": versions}, reason=why)
+            versions = {"versions": sorted(after.policy.versions)}
+            self.record(EventKind.VERSIONS_SET, options=options, details=versions)
         if after.labels != before.labels:
-            self.note(EventKind.LABELS_SET, details=dict(after.labels), reason=why)
-        self.record.change(before, after)
+            self.record(EventKind.LABELS_SET, options=options, details=dict(after.labels))
+        self.config.change(before, after)
 
-    def _push(self) -> None:
-        self._refused = self.fleet.reload_config(self.record.message())
-        for target, text in self._refused.items():
-            self.tell(f"  {target} did not take it ({text}); it may read the file by itself")
+    def _reload(self) -> None:
+        self._reload_errors = self.replicas.reload_config(self.config.message())
+        for target, error in self._reload_errors.items():
+            self.log(f"  {target} refused the reload ({error}); it may still read the file")
 
-    def _wait(self, missing: Callable[[Replica], str], seconds: float, down_too: bool) -> None:
-        """Looks until nothing is missing on any replica.
+    def _wait(self, missing: Callable[[Replica], str], timeout: float, allow_down: bool) -> None:
+        """Polls until nothing is missing on any replica.
 
         Raises:
-            Failed: A replica says that it will never come, or the time is over.
+            Failed: A version failed to load, or the timeout passed.
         """
-        began = told = time.monotonic()
+        start = logged = time.monotonic()
         while True:
-            replicas = self.fleet.observe((*LABELS, *self.record.read().labels))
-            waiting = [
-                f"{one.target}: {missing(one) if one.up else f'does not answer: {one.error}'}"
-                for one in replicas
-                if (missing(one) if one.up else not down_too)
-            ]
+            replicas = self.replicas.observe((*LABELS, *self.config.read().labels))
+            states = {replica.target: missing(replica) for replica in replicas if replica.up}
+            if not allow_down:
+                down = (replica for replica in replicas if not replica.up)
+                states |= {replica.target: f"does not answer: {replica.error}" for replica in down}
+            waiting = [f"{target}: {state}" for target, state in states.items() if state]
             now = time.monotonic()
             if not waiting:
                 return
-            if now - began > seconds:
+            if now - start > timeout:
                 raise Failed(
-                    f"waited {seconds:g} s in vain ({'; '.join(waiting)}). {self._hint()} "
-                    "`status` shows every replica; the server's log says more"
+                    f"timed out after {timeout:g} s ({'; '.join(waiting)}). {self._hint()} "
+                    "See `status` for every replica, and the servers' logs"
                 )
-            if now - told >= TELL_SECONDS:
-                told = now
-                self.tell(f"  {now - began:.0f} s: {'; '.join(waiting)}")
-            time.sleep(LOOK_SECONDS)
+            if now - logged >= LOG_INTERVAL:
+                logged = now
+                self.log(f"  {now - start:.0f} s: {'; '.join(waiting)}")
+            time.sleep(POLL_INTERVAL)
 
     def _hint(self) -> str:
-        """What may keep replicas from following."""
-        if self._refused:
-            return " ".join(f"{target} {text}." for target, text in self._refused.items())
-        for config in self.record.message().model_config_list.config:
+        """Returns a possible cause for replicas that do not follow."""
+        if self._reload_errors:
+            return " ".join(f"{target} {error}." for target, error in self._reload_errors.items())
+        for config in self.config.message().model_config_list.config:
             path = Path(config.base_path)
             if config.name != self.model and path.is_absolute() and not path.is_dir():
                 return (
-                    f"Is the base path of model {config.name!r} there, {path}? While one is "
-                    "missing, a server takes up no version of any model."
+                    f"Does the base path of model {config.name!r} exist, {path}? While one is "
+                    "missing, a server finds no new version of any model."
                 )
-        return (
-            "Do the servers read this very file, and poll it "
-            "(--model_config_file_poll_wait_seconds)?"
-        )
+        return "Do the servers read this file, and poll it (--model_config_file_poll_wait_seconds)?"

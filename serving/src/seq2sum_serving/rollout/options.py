@@ -1,4 +1,4 @@
-"""The command line of `seq2sum-rollout`."""
+"""The command line options of `seq2sum-rollout`."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ from seq2sum_serving.deployment.cli_options import (
 )
 
 DESCRIPTION = """\
-Moves live traffic from one version of a model to the next without a failed call, on TensorFlow
-Serving and on seq2sum-serve, with one replica or many.
+Rolls out versions of a model without a failed call, on TensorFlow Serving and on seq2sum-serve,
+with one replica or several.
 
-The file of record is the model config file that every replica reads. It is changed in two steps:
-versions first, and labels when those are AVAILABLE on every replica. `stable` serves, `canary` is
-on trial (and rests on stable when nothing is), `previous` is kept loaded for a rollback.
+All replicas read the same model config file. It changes in two steps: versions first, and labels
+when these versions are AVAILABLE on every replica. The label `stable` is on the version in
+service, `canary` on the candidate (without one, on the stable version), and `previous` on the
+version that stays loaded for a rollback.
 """
 EXAMPLES = """\
 examples:
   seq2sum-rollout status --targets 10.0.0.1:8500,10.0.0.2:8500
-  seq2sum-rollout run 3 --targets dns:///seq2sum-serving:8500 --why "new training data"
-  seq2sum-rollout run 3 --dry-run          what it would do
-  seq2sum-rollout rollback                 back, in less than a second
-  seq2sum-rollout watch                    live, Ctrl-C ends it
+  seq2sum-rollout run 3 --targets dns:///seq2sum-serving:8500 --reason "new training data"
+  seq2sum-rollout run 3 --dry-run          show the plan, change nothing
+  seq2sum-rollout rollback                 takes less than a second
+  seq2sum-rollout watch                    live view; Ctrl-C ends it
 
 exit codes:
-    0  done, and seen on every replica
+    0  done, and confirmed on every replica
     1  failed; traffic is where it was
-    2  the command line or a file is not valid
-    3  inconclusive: too little was seen to judge
+    2  invalid command line or file
+    3  inconclusive: too little was measured to judge
   130  interrupted
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every verb with its options."""
+    """Returns the parser of all commands."""
     top = argparse.ArgumentParser(
         prog="seq2sum-rollout",
         description=DESCRIPTION,
@@ -50,84 +51,90 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_version(top)
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    shared = _shared()
-    changing = _changing()
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    shared = _shared_options()
+    change, skip = (argparse.ArgumentParser(add_help=False) for _ in range(2))
+    change.add_argument("--reason", default="", help="recorded in the history")
+    skip.add_argument(
+        "--without-gates",
+        action="store_true",
+        help="do not judge the version before it has traffic",
+    )
+    target = argparse.ArgumentParser(add_help=False)
+    target.add_argument("version", type=version, metavar="V")
 
-    def verb(name: str, told: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        description = f"{told[0].upper()}{told[1:]}."
-        return verbs.add_parser(
-            name, help=told, description=description, parents=[shared, *parents]
+    def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        description = f"{text[0].upper()}{text[1:]}."
+        return commands.add_parser(
+            name, help=text, description=description, parents=[shared, *parents]
         )
 
-    verb(
-        "status",
-        "show what is on disk, in the file of record and on each replica, and what differs",
+    add("status", "show versions on disk, in the model config file and on replicas, and any drift")
+    publish = add("publish", "copy an exported version below the base path", change)
+    publish.add_argument("folder", metavar="DIR", help="the version's folder, with saved_model.pb")
+    publish.add_argument(
+        "--version", type=version, metavar="N", help="its version number (default: the next)"
     )
-    one = verb("publish", "copy an exported version to the base path, by one rename", changing)
-    one.add_argument("folder", metavar="DIR", help="the version's folder, with saved_model.pb")
-    one.add_argument("--version", type=version, metavar="N", help="its number (default: the next)")
-    one = verb(
-        "canary", "load a version beside the stable one, judge it, give it traffic", changing
+    canary = add(
+        "canary",
+        "load a version, judge it, and give it a part of the traffic",
+        target,
+        change,
+        skip,
     )
-    one.add_argument("version", type=version, metavar="V")
-    one.add_argument(
-        "--percent", type=percentage, default=0.0, help="of the traffic (default: only the label)"
+    canary.add_argument(
+        "--weight",
+        type=percentage,
+        default=0.0,
+        metavar="PERCENT",
+        help="share of the traffic (default: 0, only the label)",
     )
-    _without_gates(one)
-    one = verb(
-        "promote", "give a version all of the traffic; the one before stays loaded", changing
+    add("promote", "make a version stable; the former one stays loaded", target, change, skip)
+    add("rollback", "end the canary, or return to the previous version; needs no load", change)
+    add("retire", "unload a version without traffic; its folder remains", target, change)
+    add("repair", "bring every replica to the state in the model config file", change)
+    run = add("run", "load, judge, shift traffic step by step, promote and retire", change)
+    run.add_argument(
+        "version_or_folder", metavar="V|DIR", help="a version on disk, or a folder to publish"
     )
-    one.add_argument("version", type=version, metavar="V")
-    _without_gates(one)
-    verb("rollback", "end the trial, or go back to the version before; needs no load", changing)
-    one = verb("retire", "unload a version that no label points at; its folder stays", changing)
-    one.add_argument("version", type=version, metavar="V")
-    verb("repair", "bring every replica to what the file of record says", changing)
-    one = verb("run", "do all of it: load, judge, trial step by step, promote, retire", changing)
-    one.add_argument("what", metavar="V|DIR", help="a version on disk, or a folder to publish")
-    one = verb("history", "show what was done, by whom and why")
-    one.add_argument("--last", type=count, default=30, metavar="N", help="lines (default: 30)")
-    one = verb("watch", "show versions, labels, replicas, traffic and gates, live")
-    one.add_argument("--every", type=seconds, default=1.0, metavar="SECONDS", help="(default: 1)")
-    one.add_argument("--count", type=count, metavar="N", help="end after so many looks")
+    history = add("history", "show past changes, with user and reason")
+    history.add_argument(
+        "--last", type=count, default=30, metavar="N", help="number of events (default: 30)"
+    )
+    watch = add("watch", "show a live view of versions, labels, replicas, traffic and gates")
+    watch.add_argument(
+        "--interval", type=seconds, default=1.0, metavar="SECONDS", help="(default: 1)"
+    )
+    watch.add_argument("--count", type=count, metavar="N", help="stop after N updates")
     return top
 
 
-def _shared() -> argparse.ArgumentParser:
+def _shared_options() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
-    group = shared.add_argument_group("the deployment")
+    group = shared.add_argument_group("deployment")
     add_deployment(group)
     group.add_argument("--policy", type=Path, metavar="FILE", help="limits of the gates, as TOML")
-    group.add_argument("--prometheus", metavar="URL", help="for live figures, as http://host:9090")
+    group.add_argument(
+        "--prometheus", metavar="URL", help="metric provider for live metrics: http://host:9090"
+    )
     tls_options.add_options(shared)
-    shared.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    shared.add_argument("--json", action="store_true", help="print one JSON object")
     shared.add_argument(
         "--dry-run", action="store_true", help="check and show the plan; change nothing"
     )
     return shared
 
 
-def _changing() -> argparse.ArgumentParser:
-    changing = argparse.ArgumentParser(add_help=False)
-    changing.add_argument("--why", default="", help="goes into the history")
-    return changing
-
-
-def _without_gates(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--without-gates", action="store_true", help="do not judge the version: you vouch for it"
-    )
-
-
 def version(text: str) -> int:
-    """A version number."""
+    """Parses a version number."""
     number = model_versions.version_number(text)
     if number is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no version: a whole number from 0 on")
+        raise argparse.ArgumentTypeError(
+            f"invalid version {text!r}: expected a non-negative integer"
+        )
     return number
 
 
 def percentage(text: str) -> float:
-    """From 0 to 100."""
+    """Parses a number from 0 to 100."""
     return number_within(text, 0, 100)

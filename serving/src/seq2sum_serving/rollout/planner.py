@@ -1,17 +1,17 @@
-"""What leads from where things are to where they should be: steps, or why there is no safe way.
+"""Plans the steps from the current to the desired state, or refuses if no safe steps exist.
 
-Pure: a `Current` and a `Desired` in, steps out. It keeps the rules that make a change safe on
-TensorFlow Serving:
+Pure. It keeps the rules that make a change safe on TensorFlow Serving:
 
-- The policy is always `specific`, so that a folder that appears on disk moves nothing.
+- The policy is always `specific`, so that a folder that appears on disk changes nothing.
 - A version is AVAILABLE on every replica before a label points at it: a server refuses the whole
   configuration otherwise.
-- A version that serves leaves the list only when no label points at it, and its successor is
-  AVAILABLE. One that was un-aspired while its successor failed serves on, but is never aspired
-  again (the fallback trap): it is told from outside by being AVAILABLE and not aspired.
-- The number of a version that failed is never used again: a server does not load it again.
+- A serving version leaves the list only when no label points at it and its successor is AVAILABLE.
+  A server keeps serving a version that left the list while its successor failed, but never aspires
+  to it again (the fallback trap). Such a version is AVAILABLE and not aspired.
+- The number of a version that failed is never reused: a server does not load it again.
 
-A half-finished change is just another place to begin from: steps that hold already are left out.
+A change that was interrupted is planned again from the state that it left: steps whose effect is
+already there are omitted.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from seq2sum_serving.deployment.state import Current, Desired, ModelEntry, Polic
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """Put versions and labels into the file of record, and tell every replica."""
+class WriteConfig:
+    """Write versions and labels to the model config file, and reload it on every replica."""
 
-    recorded: ModelEntry
+    entry: ModelEntry
 
     def __str__(self) -> str:
-        versions = ", ".join(map(str, sorted(self.recorded.policy.versions))) or "none"
-        labels = _told(self.recorded.labels)
+        versions = ", ".join(map(str, sorted(self.entry.policy.versions))) or "none"
+        labels = format_labels(self.entry.labels)
         return f"models.config: versions {versions}; labels {labels or 'none'}"
 
 
 @dataclass(frozen=True, slots=True)
-class Push:
-    """Tell every replica again what the file of record says."""
+class ReloadConfig:
+    """Reload the model config file on every replica."""
 
     def __str__(self) -> str:
-        return "tell every replica what models.config says"
+        return "reload models.config on every replica"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,105 +50,107 @@ class AwaitAvailable:
     versions: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"wait until {_named(self.versions)} AVAILABLE on every replica"
+        return f"wait until {_are(self.versions)} AVAILABLE on every replica"
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitLabels:
-    """Wait until every replica answers a call with these labels by these versions."""
+    """Wait until these labels resolve to these versions on every replica."""
 
     labels: Mapping[str, int]
 
     def __str__(self) -> str:
-        return f"wait until every replica answers {_told(self.labels)}"
+        return f"wait until every replica has the labels {format_labels(self.labels)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Let callers who have just resolved an old label reach the version that it meant."""
+    """Wait for clients that have just resolved an old label to reach its version."""
 
     def __str__(self) -> str:
-        return "let calls with the old labels find their version"
+        return "wait for calls that use the old labels"
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitGone:
-    """Wait until these versions serve nowhere."""
+class AwaitUnloaded:
+    """Wait until no replica serves these versions."""
 
     versions: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"wait until {_named(self.versions)} unloaded from every replica"
+        return f"wait until {_are(self.versions)} unloaded from every replica"
 
 
-Step = Write | Push | AwaitAvailable | AwaitLabels | Settle | AwaitGone
+Step = WriteConfig | ReloadConfig | AwaitAvailable | AwaitLabels | Settle | AwaitUnloaded
 
 
-def plan(current: Current, wanted: Desired, *, down_too: bool = False) -> tuple[Step, ...]:
-    """The steps, in order; none if all of it holds.
+def plan(
+    current: Current, desired: Desired, *, allow_down_replicas: bool = False
+) -> tuple[Step, ...]:
+    """Returns the steps in order; none if the desired state is reached.
 
     Args:
-        current: Where things are.
-        wanted: Where they should be.
-        down_too: Whether to go on though a replica does not answer: it will read the file of
-            record when it comes back.
+        current: The observed state.
+        desired: The desired state.
+        allow_down_replicas: Go on although a replica is down: it reads the model config file when
+            it restarts.
 
     Raises:
-        Refused: There is no safe way; it says why, and what to do.
+        Refused: No safe steps exist; the message says why, and what to do.
     """
-    check(current, wanted, down_too=down_too)
-    up = current.up
-    before, wants = current.recorded, frozenset(wanted.versions)
-    both = _specific(wants | _kept(current))
+    check(current, desired, allow_down_replicas=allow_down_replicas)
+    up, available = current.up, _available(current)
+    versions, labels = frozenset(desired.versions), dict(desired.labels)
+    union = _specific(versions | _kept(current))
     steps: list[Step] = []
-    told = before
-    loading = tuple(sorted(v for v in wants if not all(v in one.available for one in up)))
-    if both != before.policy:
-        told = ModelEntry(both, before.labels)
-        steps.append(Write(told))
+    written = current.recorded
+    available_everywhere = frozenset.intersection(*(replica.available for replica in up))
+    loading = tuple(sorted(versions - available_everywhere))
+    if union != written.policy:
+        written = ModelEntry(union, written.labels)
+        steps.append(WriteConfig(written))
     elif loading:
-        steps.append(Push())
+        steps.append(ReloadConfig())
     if loading:
         steps.append(AwaitAvailable(loading))
-    labels = dict(wanted.labels)
-    if labels != dict(told.labels):
-        told = ModelEntry(both, labels)
-        steps.append(Write(told))
+    if labels != dict(written.labels):
+        steps += [WriteConfig(ModelEntry(union, labels)), AwaitLabels(labels)]
+    elif any(
+        replica.labels.get(label) != version for replica in up for label, version in labels.items()
+    ):
+        steps += [] if steps else [ReloadConfig()]
         steps.append(AwaitLabels(labels))
-    elif any(one.labels.get(label) != version for one in up for label, version in labels.items()):
-        steps += [] if steps else [Push()]
-        steps.append(AwaitLabels(labels))
-    leaving = tuple(sorted(both.versions - wants))
+    leaving = tuple(sorted(union.versions - versions))
     if leaving:
-        steps += [Settle()] if _available(current).intersection(leaving) else []
-        steps.append(Write(ModelEntry(_specific(wants), labels)))
-    stray = _available(current) - wants
-    if gone := tuple(sorted({*leaving, *stray})):
-        steps += [] if steps else [Push()]
-        steps.append(AwaitGone(gone))
+        steps += [Settle()] if available.intersection(leaving) else []
+        steps.append(WriteConfig(ModelEntry(_specific(versions), labels)))
+    if unloading := tuple(sorted({*leaving, *(available - versions)})):
+        steps += [] if steps else [ReloadConfig()]
+        steps.append(AwaitUnloaded(unloading))
     return tuple(steps)
 
 
-def check(current: Current, wanted: Desired, *, down_too: bool = False) -> None:
-    """Whether there is a safe way at all.
+def check(current: Current, desired: Desired, *, allow_down_replicas: bool = False) -> None:
+    """Checks that safe steps exist.
 
     Raises:
-        Refused: There is none; it says why, and what to do.
+        Refused: None exist; the message says why, and what to do.
     """
+    down = current.down
     if not current.replicas:
-        raise Refused("no replica is known: name the servers with --targets")
-    if current.down and (not down_too or len(current.down) == len(current.replicas)):
-        told = "; ".join(f"{one.target}: {one.error}" for one in current.down)
+        raise Refused("no replicas: name the servers with --targets")
+    if down and (not allow_down_replicas or len(down) == len(current.replicas)):
+        errors = "; ".join(f"{replica.target}: {replica.error}" for replica in down)
         raise Refused(
-            f"a replica does not answer ({told}). A change has to be seen on every replica: start "
-            "it, or leave it out of --targets if it is meant to be gone"
+            f"a replica does not answer ({errors}). A change must take effect on every replica: "
+            "start it, or leave it out of --targets if it was removed"
         )
-    for label, version in wanted.labels.items():
-        if version not in wanted.versions:
+    for label, version in desired.labels.items():
+        if version not in desired.versions:
             raise Refused(
                 f"label {label!r} would point at version {version}, which would not be loaded"
             )
-    for version in sorted(wanted.versions):
+    for version in sorted(desired.versions):
         _check_version(current, version)
 
 
@@ -158,45 +160,43 @@ def _check_version(current: Current, version: int) -> None:
             retire = f", and `retire {version}`" if version in current.aspired else ""
             raise Refused(
                 f"version {version} could not be loaded by {replica.target}: {failure}. A server "
-                f"does not try the same number again: publish what is mended as version "
-                f"{unused(current)}{retire}"
+                f"does not load the same number again: publish the fixed model as version "
+                f"{next_version(current)}{retire}"
             )
         if replica.up and version in replica.available and version not in current.aspired:
-            _check_fallback(current, version, replica.target, replica.available)
+            _refuse_fallback(current, version, replica.target, replica.available)
     if version in current.aspired and current.recorded.policy.kind == "specific":
-        return  # it is on its way, or there
+        return  # loading or loaded
     if version in current.burned:
         raise Refused(
-            f"version {version} {current.burned[version]}. A number is never used again: publish "
-            f"what is mended as version {unused(current)}"
+            f"version {version} {current.burned[version]}. Version numbers are never reused: "
+            f"publish the fixed model as version {next_version(current)}"
         )
     if version not in current.on_disk and not current.available_everywhere(version):
-        there = ", ".join(map(str, current.on_disk)) or "none"
+        on_disk = ", ".join(map(str, current.on_disk)) or "none"
         raise Refused(
-            f"version {version} is not on disk (there: {there}). Put it there whole with "
-            "`publish DIR`, or export it"
+            f"version {version} is not on disk (on disk: {on_disk}): add it with `publish DIR`, "
+            "or export it"
         )
 
 
-def _check_fallback(current: Current, version: int, target: str, available: Iterable[int]) -> None:
+def _refuse_fallback(current: Current, version: int, target: str, available: Iterable[int]) -> None:
     """Refuses a version that serves on a replica only because its successor failed."""
     if current.aspired & set(available):
-        raise Refused(
-            f"version {version} is just being unloaded by {target}: begin again in a moment"
-        )
+        raise Refused(f"version {version} is being unloaded by {target}: try again in a moment")
     raise Refused(
-        f"version {version} serves on {target} only because what should follow it "
-        f"({_named(sorted(current.aspired))} wanted) is not AVAILABLE, and a server never takes up "
-        "again what it was told to leave. Either publish a version that loads and `promote` it: it "
-        f"takes over when it is AVAILABLE. Or let models.config name version {version} alone, "
-        "restart the replicas one at a time, and begin again"
+        f"version {version} still serves on {target} only because its successor "
+        f"({_are(sorted(current.aspired))} aspired) is not AVAILABLE, and a server never aspires "
+        "again to a version that it was asked to unload. Either publish a version that loads and "
+        "`promote` it: it takes over when it is AVAILABLE. Or list version "
+        f"{version} alone in models.config, restart the replicas one at a time, and try again"
     )
 
 
 def _kept(current: Current) -> frozenset[int]:
-    """What must stay in the list while labels may still point at it.
+    """Returns the versions that must stay listed while labels may still point at them.
 
-    Of a policy that is not `specific`, what serves; else what is listed.
+    These are the listed ones; with a policy other than `specific`, the aspired ones that serve.
     """
     if current.recorded.policy.kind == "specific":
         return current.recorded.policy.versions
@@ -204,25 +204,26 @@ def _kept(current: Current) -> frozenset[int]:
 
 
 def _available(current: Current) -> frozenset[int]:
-    """What any replica answers with."""
+    """Returns the versions that are AVAILABLE on any replica."""
     return frozenset().union(*(replica.available for replica in current.replicas))
 
 
-def unused(current: Current) -> int:
-    """The next number that no version has had."""
+def next_version(current: Current) -> int:
+    """Returns the number after all that were ever used."""
     return max([0, *current.on_disk, *current.burned]) + 1
+
+
+def format_labels(labels: Mapping[str, int]) -> str:
+    """Formats labels as `canary = 2, stable = 1`."""
+    return ", ".join(f"{label} = {version}" for label, version in sorted(labels.items()))
 
 
 def _specific(versions: Iterable[int]) -> Policy:
     return Policy("specific", frozenset(versions))
 
 
-def _named(versions: Iterable[int]) -> str:
+def _are(versions: Iterable[int]) -> str:
     listed = [str(version) for version in versions]
     if not listed:
         return "no version is"
     return f"version {listed[0]} is" if len(listed) == 1 else f"versions {', '.join(listed)} are"
-
-
-def _told(labels: Mapping[str, int]) -> str:
-    return ", ".join(f"{label} = {version}" for label, version in sorted(labels.items()))

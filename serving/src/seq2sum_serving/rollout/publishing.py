@@ -1,4 +1,4 @@
-"""Folders that become versions: under a number that nothing else has had, and without traffic."""
+"""Publishes folders as versions, under unused numbers and without traffic."""
 
 from __future__ import annotations
 
@@ -8,50 +8,48 @@ from pathlib import Path
 from seq2sum_serving.deployment import model_store, run_state
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import EventKind
-from seq2sum_serving.rollout import planner as plans
-from seq2sum_serving.rollout import transitions
-from seq2sum_serving.rollout.command_context import Task
+from seq2sum_serving.rollout import planner, transitions
+from seq2sum_serving.rollout.executor import ChangeOptions, Executor
 
 
-def held(task: Task) -> None:
-    """Makes sure that no server takes up a new folder by itself, where something serves already.
+def prevent_takeover(executor: Executor, options: ChangeOptions) -> None:
+    """Prevents servers that already serve a version from loading a new folder by themselves.
 
-    Replicas that answer are waited for; if one does not, the file has to do.
+    Adopts the model if all replicas follow; otherwise it only pins the versions in the file.
     """
-    deployment, current = task.deployment, task.deployment.on_file()
-    if transitions.adopted(current) or not current.aspired:
+    current = executor.observe_files()
+    if transitions.is_adopted(current) or not current.aspired:
         return
-    with suppress(Failed):  # their name does not resolve
-        current = deployment.observe()
-    if current.up and not current.down and not transitions.falls_back(current):
-        deployment.adopt(task.why)
-    else:  # nothing can be adopted before another one is published
-        deployment.hold(task.why)
+    with suppress(Failed):  # the replicas' name does not resolve
+        current = executor.observe()
+    if current.up and not current.down and not transitions.is_fallen_back(current):
+        executor.adopt(options)
+    else:
+        executor.pin_versions(options)
 
 
-def begun_with(task: Task, source: Path) -> int:
-    """The number of a folder that is run: that of its run under way, or the next one."""
-    deployment, folder = task.deployment, str(source.resolve())
-    begun = number_of(task, source)
-    if run_state.unfinished_publish(deployment.events(), folder) is None:
-        deployment.base.check(source, begun)
-        held(task)
-        deployment.note(EventKind.PUBLISH_STARTED, begun, task.why, {"from": folder})
-    if begun not in deployment.base.versions():
-        deployment.base.publish(source, begun)
-        deployment.tell(f"published {source} as version {begun}")
-    return begun
+def publish_for_run(executor: Executor, source: Path, options: ChangeOptions) -> int:
+    """Publishes a folder for its run, unless a killed run has done so; returns its number."""
+    folder, version = str(source.resolve()), version_for_run(executor, source)
+    if run_state.unfinished_publish(executor.events(), folder) is None:
+        executor.store.check(source, version)
+        prevent_takeover(executor, options)
+        executor.record(EventKind.PUBLISH_STARTED, version, options, {"from": folder})
+    if version not in executor.store.versions():
+        executor.store.publish(source, version)
+        executor.log(f"published {source} as version {version}")
+    return version
 
 
-def number_of(task: Task, source: Path) -> int:
-    """Returns the number of a folder that is run: that of its run under way, or the next one."""
-    begun = run_state.unfinished_publish(task.deployment.events(), str(source.resolve()))
-    return next_number(task) if begun is None else begun
+def version_for_run(executor: Executor, source: Path) -> int:
+    """Returns the version number of a folder's unfinished run, or else the next unused one."""
+    started = run_state.unfinished_publish(executor.events(), str(source.resolve()))
+    return next_version(executor) if started is None else started
 
 
-def next_number(task: Task) -> int:
-    """The number after all that there are, that were used up, and that runs have begun with."""
-    current = task.deployment.on_file()
-    told = (EventKind.PUBLISH_STARTED, EventKind.PUBLISHED)
-    begun = [event.version or 0 for event in task.deployment.events() if event.kind in told]
-    return model_store.next_version([plans.unused(current) - 1, *begun])
+def next_version(executor: Executor) -> int:
+    """Returns the number after all on disk, all burned, and all that runs have reserved."""
+    kinds = (EventKind.PUBLISH_STARTED, EventKind.PUBLISHED)
+    reserved = [event.version or 0 for event in executor.events() if event.kind in kinds]
+    unused = planner.next_version(executor.observe_files())
+    return model_store.next_version([unused - 1, *reserved])

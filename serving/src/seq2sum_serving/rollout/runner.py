@@ -1,8 +1,8 @@
-"""`run V`: the whole way of a version, from its folder to all of the traffic.
+"""The `run` command: takes one version from its files to all of the traffic.
 
-Each phase looks at where things are and brings them on, so a run that was killed goes on where it
-was: the history tells which phases are behind it. What a gate fails is taken back, and the number
-is never used again.
+Each phase starts from the observed state, and the history shows which phases are complete. A run
+that was killed is therefore resumed by the same command. A version that fails a gate is aborted,
+and its number is never reused.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from seq2sum_serving.deployment import run_state
 from seq2sum_serving.deployment.errors import (
@@ -29,280 +30,271 @@ from seq2sum_serving.gates.live import ProbeResults
 from seq2sum_serving.gates.measurement import Measurement, overall
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.rollout import planner as plans
-from seq2sum_serving.rollout import transitions
-from seq2sum_serving.rollout.analysis import Inspection
-from seq2sum_serving.rollout.executor import Deployment
-from seq2sum_serving.rollout.waiting import unavailable
+from seq2sum_serving.rollout import planner, transitions
+from seq2sum_serving.rollout.analysis import Analysis, format_measurement, raise_failed
+from seq2sum_serving.rollout.executor import ChangeOptions, Executor
+from seq2sum_serving.rollout.wait_conditions import not_available
+
+LOG_INTERVAL = 10.0
+"""Seconds between two log lines during a step."""
 
 
-class Interrupted(Failed):
-    """Somebody else took the trial into their hands."""
+class CanaryEnded(Failed):
+    """Somebody else ended the canary during the run."""
 
 
 @dataclass(slots=True)
-class Course:
+class Runner:
     """One run of one version."""
 
-    deployment: Deployment
+    executor: Executor
     version: int
     policy: GatePolicy
     prometheus: Prometheus | None = None
-    why: str = ""
+    reason: str = ""
+    _options: ChangeOptions = field(default=ChangeOptions(), init=False)
     _first_traffic: float | None = field(default=None, init=False)
-    """When this run began to bake."""
+    """When this process started the first step."""
 
-    def go(self) -> None:
-        """Goes the whole way, from wherever it is.
+    def run(self) -> None:
+        """Runs all remaining phases.
 
         Raises:
-            Refused: It cannot begin.
-            Failed: A gate failed, or a replica did not follow; traffic is where it was.
-            Inconclusive: Too little was seen; a person decides.
+            Refused: The run cannot start.
+            Failed: A gate failed, or a replica did not follow; the run was aborted.
+            Inconclusive: Too little was measured; a person decides.
         """
-        begun = self._begin()
-        if begun.failure:
-            error = Failed(begun.failure)
-            self._take_back(error, again=True)
+        state = self._start()
+        self._options = ChangeOptions(self.reason, state.run)
+        if state.failure:
+            error = Failed(state.failure)
+            self._abort(error, resumed=True)
             raise error
         try:
-            self._phases(begun)
-        except Inconclusive as error:
-            self._note(EventKind.RUN_ENDED, str(error), outcome=Verdict.INCONCLUSIVE)
-            raise
-        except Interrupted as error:
-            self._note(EventKind.RUN_ENDED, str(error), outcome=Verdict.FAILED)
+            self._run_phases(state)
+        except (CanaryEnded, Inconclusive) as error:
+            failed = isinstance(error, CanaryEnded)
+            outcome = Verdict.FAILED if failed else Verdict.INCONCLUSIVE
+            self._record(EventKind.RUN_ENDED, str(error), outcome=outcome)
             raise
         except Failed as error:
-            self._take_back(error)
+            self._abort(error)
             raise
-        except RolloutError as error:  # refused, or a file makes no sense: nothing was touched
+        except RolloutError as error:  # refused, or an invalid file: nothing was changed
             raise type(error)(
-                f"{error}. The run of version {self.version} has not ended and stays where it is: "
-                f"`run {self.version}` goes on with it"
+                f"{error}. The run of version {self.version} has not ended: "
+                f"`run {self.version}` resumes it"
             ) from error
-        self._note(EventKind.RUN_ENDED, outcome=Verdict.SUCCESSFUL)
+        self._record(EventKind.RUN_ENDED, outcome=Verdict.SUCCESSFUL)
 
-    def rehearse(self, current: Current, folder: Path | None = None) -> None:
-        """Makes the checks of a run that change nothing, from wherever it is.
+    def check(self, current: Current, folder: Path | None = None) -> None:
+        """Makes the checks of a run that change nothing.
 
         Args:
-            current: Where things are; with the version on disk, if a folder is to become it.
-            folder: Its files, if they are not below the base path yet.
+            current: The current state, with the version on disk if `folder` will become it.
+            folder: The version's files, if they are not below the base path yet.
 
         Raises:
-            RolloutError: The run would end with this.
+            RolloutError: The run would end with this error.
         """
-        begun = self._open(current)
-        if begun is not None and begun.failure:
-            raise Failed(begun.failure)
+        state = self._open_run(current)
+        if state is not None and state.failure:
+            raise Failed(state.failure)
         adopted = transitions.adopt(current)
-        plans.plan(current, adopted)
-        if begun is not None and begun.promoted and current.stable == self.version:
+        planner.plan(current, adopted)
+        if state is not None and state.promoted and current.stable == self.version:
             return
-        for replica in current.replicas:
-            unavailable(replica, (self.version,))
-        stable = adopted.labels[STABLE]
-        look = Inspection(
-            self.deployment, self.version, stable, self.policy, self.prometheus, folder=folder
+        self._raise_failed_load(current)
+        if state is None or not state.loaded:
+            analysis = self._analysis(adopted.labels[STABLE], folder)
+            self._require_success(analysis.judge_without_changes())
+
+    def _analysis(self, stable: int, folder: Path | None = None) -> Analysis:
+        return Analysis(
+            self.executor, self.version, stable, self.policy, self.prometheus, folder=folder
         )
-        if begun is None or not begun.loaded:
-            self._refuse(look.without_changes())
 
-    def _begin(self) -> OpenRun:
-        """Goes on with the run that is under way, or begins one."""
-        deployment = self.deployment
-        begun = self._open()
-        if begun is not None:
-            deployment.run = begun.run
-            deployment.tell(f"going on with the run of version {self.version}: {begun.progress}")
-            return begun
-        deployment.run = uuid.uuid4().hex[:8]
-        self._note(EventKind.RUN_STARTED, self.why)
-        return OpenRun(deployment.run, self.version)
+    def _start(self) -> OpenRun:
+        """Resumes the open run, or starts one."""
+        state = self._open_run()
+        if state is not None:
+            self.executor.log(f"resuming the run of version {self.version}: {state.progress}")
+            return state
+        options = ChangeOptions(self.reason, uuid.uuid4().hex[:8])
+        self.executor.record(EventKind.RUN_STARTED, self.version, options)
+        return OpenRun(options.run, self.version)
 
-    def _open(self, current: Current | None = None) -> OpenRun | None:
-        """Returns the run to go on with; None if one may begin.
+    def _open_run(self, current: Current | None = None) -> OpenRun | None:
+        """Returns the run to resume; None if one may start.
 
         Raises:
             Refused: Neither is possible.
         """
-        begun = run_state.open_run(self.deployment.events())
-        if begun is not None and begun.version != self.version:
+        state = run_state.open_run(self.executor.events())
+        if state is not None and state.version != self.version:
             raise Refused(
-                f"the run of version {begun.version} has not ended: `run {begun.version}` goes on "
-                f"with it, and {self._end_of(begun.version)} ends it"
+                f"the run of version {state.version} has not ended: `run {state.version}` resumes "
+                f"it, and {self._ending_command(state.version)} ends it"
             )
-        if begun is not None:
-            return begun
-        current = current or self.deployment.observe()
+        if state is not None:
+            return state
+        current = current or self.executor.observe()
         if burned := current.burned.get(self.version):
             loaded = ""
             if current.available_everywhere(self.version):
-                loaded = f", or `promote {self.version}` by your own decision: it is loaded still"
+                loaded = f", or override with `promote {self.version}`: it is still loaded"
             raise Refused(
-                f"version {self.version} {burned}. A number is never used again: publish what is "
-                f"mended as version {plans.unused(current)}{loaded}"
+                f"version {self.version} {burned}. Version numbers are never reused: publish the "
+                f"fixed model as version {planner.next_version(current)}{loaded}"
             )
-        plans.plan(
-            current, transitions.beside(current, self.version)
-        )  # what speaks against it is told
+        planner.plan(current, transitions.load(current, self.version))  # raises if refused
         return None
 
-    def _phases(self, begun: OpenRun) -> None:
-        deployment, version = self.deployment, self.version
-        deployment.adopt(self.why)
-        current = deployment.observe()
+    def _run_phases(self, state: OpenRun) -> None:
+        executor, version = self.executor, self.version
+        executor.adopt(self._options)
+        current = executor.observe()
         if current.stable is None:
-            raise Refused("no version is stable: `promote V` makes one so")
-        if begun.promoted and current.stable == version:
-            self._finish()
+            raise Refused("no version is stable: make one stable with `promote V`")
+        if state.promoted and current.stable == version:
+            self._move_labels()
             return
-        for replica in current.replicas:  # a killed run may not have seen that a load failed
-            unavailable(replica, (version,))
-        look = Inspection(deployment, version, current.stable, self.policy, self.prometheus)
-        if not begun.checked:
-            deployment.tell(f"version {version}: looking at its files")
-            self._judged(look.on_disk())
-        if not begun.loaded:
-            memory = look.memory()
-            deployment.tell(f"version {version}: loading it beside version {current.stable}")
-            deployment.reach(transitions.beside(deployment.observe(), version), self.why)
-            deployment.tell(f"version {version}: judging it without traffic")
-            self._judged(look.loaded(memory))
-            self._note(EventKind.ANALYSIS_PASSED)
-        deployment.reach(transitions.canary(deployment.observe(), version), self.why)
-        for percent in self.policy.traffic.steps:
-            if percent not in begun.completed_weights:
-                self._bake(look, percent)
+        self._raise_failed_load(current)  # a killed run may have missed it
+        analysis = self._analysis(current.stable)
+        if not state.checked:
+            executor.log(f"version {version}: analysis of its files")
+            self._record_measurements(analysis.judge_files())
+        if not state.loaded:
+            memory = analysis.memory()
+            executor.log(f"version {version}: loading it alongside version {current.stable}")
+            executor.apply(transitions.load(executor.observe(), version), self._options)
+            executor.log(f"version {version}: analysis without traffic")
+            self._record_measurements(analysis.judge_loaded(memory))
+            self._record(EventKind.ANALYSIS_PASSED)
+        executor.apply(transitions.start_canary(executor.observe(), version), self._options)
+        for weight in self.policy.traffic.steps:
+            if weight not in state.completed_weights:
+                self._run_step(analysis, weight)
         self._promote()
 
-    def _bake(self, look: Inspection, percent: int) -> None:
+    def _raise_failed_load(self, current: Current) -> None:
+        for replica in current.replicas:
+            not_available(replica, (self.version,))
+
+    def _run_step(self, analysis: Analysis, weight: int) -> None:
         seconds = self.policy.traffic.bake
-        self.deployment.shift(canary_weights(percent), self.why)
-        self._note(EventKind.STEP_STARTED, weight=percent, seconds=seconds)
-        self.deployment.tell(f"version {self.version}: {percent} % of the traffic, {seconds:g} s")
-        began = told = time.monotonic()
+        self.executor.set_weights(canary_weights(weight), self._options)
+        self._record(EventKind.STEP_STARTED, weight=weight, seconds=seconds)
+        self.executor.log(f"version {self.version}: step at weight {weight} %, {seconds:g} s")
+        start = logged = time.monotonic()
 
-        def watched(seen: ProbeResults) -> None:
-            nonlocal told
-            if time.monotonic() - told >= 10:
-                told = time.monotonic()
-                self.deployment.tell(f"  {told - began:.0f} of {seconds:g} s: {seen}")
+        def log_results(results: ProbeResults) -> None:
+            nonlocal logged
+            if time.monotonic() - logged >= LOG_INTERVAL:
+                logged = time.monotonic()
+                self.executor.log(f"  {logged - start:.0f} of {seconds:g} s: {results}")
 
-        self._first_traffic = began if self._first_traffic is None else self._first_traffic
-        ago = began - self._first_traffic
-        results = look.bake(seconds, self._ended_by_others, watched, ago=ago)
-        if self._ended_by_others():
-            raise Interrupted(
-                f"version {self.version} is not on trial any more: somebody else has ended it. "
-                "Nothing was touched after that; `history` tells who"
-            )
-        self._judged(results)
-        self._note(EventKind.STEP_COMPLETED, weight=percent)
+        self._first_traffic = start if self._first_traffic is None else self._first_traffic
+        measurements = analysis.judge_step(
+            seconds,
+            lambda: not self._is_canary(self.version),
+            log_results,
+            since_first_traffic=start - self._first_traffic,
+        )
+        self._require_canary()
+        self._record_measurements(measurements)
+        self._record(EventKind.STEP_COMPLETED, weight=weight)
 
     def _promote(self) -> None:
-        """All of the traffic; the one before stays loaded, and the one before that goes."""
-        deployment, version = self.deployment, self.version
-        deployment.tell(f"version {version}: promoting it")
-        if self._ended_by_others():
-            raise Interrupted(f"version {version} is not on trial any more: somebody ended it")
-        self._note(EventKind.PROMOTED, self.why)
-        self._finish()
+        """Gives the version all traffic; the former stable version stays loaded."""
+        self.executor.log(f"version {self.version}: promoting it")
+        self._require_canary()
+        self._record(EventKind.PROMOTED, self.reason)
+        self._move_labels()
 
-    def _finish(self) -> None:
-        """Moves the labels, where they have not moved yet, and does what is left then."""
-        deployment = self.deployment
-        deployment.reach(transitions.promote(deployment.observe(), self.version), self.why)
-        deployment.shift(ALL_STABLE)
-        deployment.verify(STABLE, self.version)
+    def _move_labels(self) -> None:
+        desired = transitions.promote(self.executor.observe(), self.version)
+        self.executor.apply(desired, self._options)
+        self.executor.set_weights(ALL_STABLE, self._options)
+        self.executor.verify(STABLE, self.version)
 
-    def _judged(self, results: Sequence[Measurement]) -> None:
-        """Writes results down, and stops at a failure."""
-        for result in results:
-            self.deployment.tell(line(result))
-            judged = {
-                "gate": result.gate,
-                "verdict": str(result.verdict),
-                "message": result.message,
+    def _record_measurements(self, measurements: Sequence[Measurement]) -> None:
+        """Records measurements, and raises if the version did not pass."""
+        for measurement in measurements:
+            self.executor.log(format_measurement(measurement))
+            details: dict[str, Any] = {
+                **measurement.values,
+                "gate": measurement.gate,
+                "verdict": str(measurement.verdict),
+                "message": measurement.message,
             }
-            self.deployment.note(
-                EventKind.MEASUREMENT, self.version, details={**result.values, **judged}
-            )
-        self._refuse(results)
+            self._record(EventKind.MEASUREMENT, **details)
+        self._require_success(measurements)
 
-    def _refuse(self, results: Sequence[Measurement]) -> None:
-        """Stops at a gate that failed, or that nobody could judge."""
-        refuse_failed(results)
-        if overall(list(results)) is Verdict.INCONCLUSIVE:
-            open_ones = [one for one in results if one.verdict is Verdict.INCONCLUSIVE]
+    def _require_success(self, measurements: Sequence[Measurement]) -> None:
+        """Raises VersionFailed or Inconclusive unless all gates passed."""
+        raise_failed(measurements)
+        if overall(measurements) is Verdict.INCONCLUSIVE:
+            messages = "; ".join(
+                f"{measurement.gate}: {measurement.message}"
+                for measurement in measurements
+                if measurement.verdict is Verdict.INCONCLUSIVE
+            )
             raise Inconclusive(
-                f"{'; '.join(f'{one.gate}: {one.message}' for one in open_ones)}. Version "
-                f"{self.version} stays where it is: `run {self.version}` judges it again, "
-                f"`promote {self.version}` goes on by your own decision, and "
-                f"{self._end_of(self.version)} ends it"
+                f"{messages}. Version {self.version} stays where it is: `run {self.version}` "
+                f"judges it again, `promote {self.version}` overrides the gates, and "
+                f"{self._ending_command(self.version)} ends the run"
             )
 
-    def _end_of(self, version: int) -> str:
-        """Returns the verb that ends a run: before its trial, a rollback would move `stable`."""
-        on_trial = self.deployment.record.read().labels.get(CANARY) == version
-        return "`rollback`" if on_trial else f"`retire {version}`"
+    def _ending_command(self, version: int) -> str:
+        """Returns the command that ends a run: before the canary, a rollback would move stable."""
+        return "`rollback`" if self._is_canary(version) else f"`retire {version}`"
 
-    def _take_back(self, why: Failed, *, again: bool = False) -> None:
-        """Traffic goes back to the stable version, and the version is unloaded.
+    def _abort(self, cause: Failed, *, resumed: bool = False) -> None:
+        """Returns all traffic to the stable version, and unloads this one.
 
         Raises:
-            Failed: Even that did not work; it says what is to be done by hand.
+            Failed: This failed, too; the message says what to do by hand.
         """
-        deployment, version = self.deployment, self.version
-        deployment.tell(f"version {version}: taking it back")
-        deployment.insists = False
-        taken = f"version {version} is taken back"
+        executor, version = self.executor, self.version
+        executor.log(f"version {version}: aborting the run")
+        reason = f"the run of version {version} is aborted"
+        self._options = options = ChangeOptions(
+            reason, self._options.run, require_history=False, allow_down_replicas=True
+        )
         try:
-            current = deployment.observe()
+            current = executor.observe()
             with_traffic = version in (current.canary, current.stable)
-            if not again:
-                self._note(event_of(why, with_traffic=with_traffic), str(why))
+            if not resumed:
+                self._record(event_kind(cause, with_traffic=with_traffic), str(cause))
             if with_traffic:
-                wanted = transitions.rollback(deployment.observe())
-                deployment.reach(wanted, taken, down_too=True)
-                deployment.verify(STABLE, wanted.labels[STABLE], down_too=True)
-            deployment.shift(ALL_STABLE)
-            wanted = transitions.retire(deployment.observe(), version)
-            deployment.reach(wanted, taken, down_too=True)
-            self._note(EventKind.RUN_ENDED, outcome=Verdict.FAILED)
+                desired = transitions.rollback(executor.observe())
+                executor.apply(desired, options)
+                executor.verify(STABLE, desired.labels[STABLE], options)
+            executor.set_weights(ALL_STABLE, options)
+            desired = transitions.retire(executor.observe(), version)
+            executor.apply(desired, options)
+            self._record(EventKind.RUN_ENDED, outcome=Verdict.FAILED)
         except RolloutError as error:
-            raise Failed(f"{why}. And it could not be taken back: {error}") from error
-        deployment.tell(f"version {wanted.labels[STABLE]} has all of the traffic")
+            raise Failed(f"{cause}. The abort failed, too: {error}") from error
+        executor.log(f"version {desired.labels[STABLE]} has all traffic")
 
-    def _ended_by_others(self) -> bool:
-        recorded = self.deployment.record.read()
-        return recorded.labels.get(CANARY) != self.version
+    def _is_canary(self, version: int) -> bool:
+        return self.executor.config.read().labels.get(CANARY) == version
 
-    def _note(self, kind: EventKind, reason: str = "", **details: object) -> None:
-        self.deployment.note(kind, self.version, reason, details)
+    def _require_canary(self) -> None:
+        if not self._is_canary(self.version):
+            raise CanaryEnded(
+                f"version {self.version} is no longer the canary: somebody else ended it. Nothing "
+                "was changed after that; `history` shows by whom"
+            )
+
+    def _record(self, kind: EventKind, reason: str = "", **details: object) -> None:
+        self.executor.record(kind, self.version, replace(self._options, reason=reason), details)
 
 
-def event_of(why: Failed, *, with_traffic: bool) -> EventKind:
-    """What the history calls the end of a run: only a version at fault is burned by it."""
-    if not isinstance(why, VersionFailed):
+def event_kind(cause: Failed, *, with_traffic: bool) -> EventKind:
+    """Returns the event that ends a run; only a version that is at fault is burned by it."""
+    if not isinstance(cause, VersionFailed):
         return EventKind.ABORTED
     return EventKind.ROLLED_BACK if with_traffic else EventKind.FAILED
-
-
-def line(result: Measurement) -> str:
-    """A gate's result as a line of progress."""
-    return f"  {result.verdict:<12} {result.gate}: {result.message}"
-
-
-def refuse_failed(results: Sequence[Measurement]) -> None:
-    """Stops at a gate that failed.
-
-    Raises:
-        VersionFailed: What the first of them found, and the names of the others.
-    """
-    failed = [one for one in results if one.verdict is Verdict.FAILED]
-    if failed:
-        first, *others = failed
-        names = f" Failed too: {', '.join(one.gate for one in others)}." if others else ""
-        raise VersionFailed(f"{first.gate}: {first.message}.{names}")

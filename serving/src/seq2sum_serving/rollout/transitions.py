@@ -1,4 +1,4 @@
-"""What each verb wants, from where things are. Pure: a `Current` in, a `Desired` out."""
+"""The desired state of each command, given the current one. Pure."""
 
 from __future__ import annotations
 
@@ -6,137 +6,142 @@ from seq2sum_serving.deployment.errors import Refused
 from seq2sum_serving.deployment.state import CANARY, LABELS, PREVIOUS, STABLE, Current, Desired
 
 
-def adopted(current: Current) -> bool:
-    """Whether the file of record is as rollouts leave it: `specific`, with both labels."""
+def is_adopted(current: Current) -> bool:
+    """Whether rollouts manage the model: its policy is `specific`, with `stable` and `canary`."""
     labels = current.recorded.labels
     return current.recorded.policy.kind == "specific" and STABLE in labels and CANARY in labels
 
 
 def adopt(current: Current) -> Desired:
-    """The version that serves becomes `stable`; one that is already stays so.
+    """Labels the serving version `stable`; an existing stable version stays stable.
 
     Raises:
-        Refused: No version serves on every replica.
+        Refused: No version is AVAILABLE on every replica.
     """
     stable = current.stable
     if stable is None:
         stable = max(filter(current.available_everywhere, current.aspired), default=None)
     if stable is None:
-        _tell_what_keeps(current)
+        _refuse_failed_version(current)
         raise Refused(
-            "no version serves on every replica yet. Wait until one is AVAILABLE (`status` tells), "
-            "or make one stable with `promote V`"
+            "no version is AVAILABLE on every replica yet: wait until `status` shows one, or make "
+            "one stable with `promote V`"
         )
-    return _wanted(current, stable, current.canary or stable, current.previous)
+    return _desired(current, stable, current.canary or stable, current.previous)
 
 
-def canary(current: Current, version: int) -> Desired:
-    """The version goes on trial beside the stable one.
+def start_canary(current: Current, version: int) -> Desired:
+    """Loads a version alongside the stable one and labels it `canary`.
 
     Raises:
-        Refused: Another one is on trial, or this one serves already.
+        Refused: Another version is the canary, or this one is stable.
     """
-    adopted = adopt(current)
-    stable = adopted.labels[STABLE]
+    stable = adopt(current).labels[STABLE]
     if version == stable:
-        raise Refused(f"version {version} is stable already: there is nothing to try")
-    _refuse_second_trial(current, version)
-    return _wanted(current, stable, version, current.previous, loaded=version)
+        raise Refused(f"version {version} is already stable")
+    _refuse_second_canary(current, version)
+    return _desired(current, stable, version, current.previous, loaded=version)
 
 
-def beside(current: Current, version: int) -> Desired:
-    """The version is loaded beside the stable one and gets no traffic by label."""
-    trial = canary(current, version)
-    stable = trial.labels[STABLE]
-    return _wanted(current, stable, current.canary or stable, current.previous, loaded=version)
+def load(current: Current, version: int) -> Desired:
+    """Loads a version alongside the stable one, without a label and thus without traffic.
+
+    Raises:
+        Refused: As `start_canary`.
+    """
+    stable = start_canary(current, version).labels[STABLE]
+    return _desired(current, stable, current.canary or stable, current.previous, loaded=version)
 
 
 def promote(current: Current, version: int) -> Desired:
-    """The version becomes stable; the one before is kept loaded as `previous`.
+    """Makes a version stable; the former stable version stays loaded as `previous`.
 
     Raises:
-        Refused: Another one is on trial.
+        Refused: Another version is the canary.
     """
-    _refuse_second_trial(current, version)
-    before = current.stable
-    if before is None and not falls_back(current):
+    _refuse_second_canary(current, version)
+    former = current.stable
+    if former is None and not is_fallen_back(current):
         serving = filter(current.available_everywhere, current.aspired - {version})
-        before = max(serving, default=None)
-    return _wanted(current, version, version, current.previous if before == version else before)
+        former = max(serving, default=None)
+    return _desired(current, version, version, current.previous if former == version else former)
 
 
 def rollback(current: Current) -> Desired:
-    """The trial ends; or without one, the version before is stable again.
+    """Ends the canary; without a canary, makes the previous version stable again.
 
-    Only labels move. What they left stays loaded until it is retired: nothing has to be waited
-    for.
+    Only labels move: the version that loses its label stays loaded until it is retired, and
+    nothing has to be loaded.
 
     Raises:
-        Refused: There is nothing to go back to.
+        Refused: There is neither a canary nor a previous version.
     """
-    left: int | None
+    dropped: int | None
     previous: int | None
     if current.canary is not None and current.stable is not None:
-        stable, previous, left = current.stable, current.previous, current.canary
+        stable, previous, dropped = current.stable, current.previous, current.canary
     elif current.previous is not None:
-        stable, previous, left = current.previous, None, current.stable
+        stable, previous, dropped = current.previous, None, current.stable
     else:
         raise Refused(
-            "there is nothing to go back to: no version is on trial, and none has the label "
-            "`previous`. `promote V` moves to another version that is on disk"
+            "nothing to roll back: no version has the label `canary` or `previous`. `promote V` "
+            "moves to another version on disk"
         )
-    kept = left if left is not None and current.available_everywhere(left) else None
-    return _wanted(current, stable, stable, previous, loaded=kept)
+    kept = dropped if dropped is not None and current.available_everywhere(dropped) else None
+    return _desired(current, stable, stable, previous, loaded=kept)
 
 
 def retire(current: Current, version: int) -> Desired:
-    """The version is unloaded.
+    """Unloads a version.
 
     Raises:
-        Refused: Calls may go to it.
+        Refused: A label other than `previous` points at it.
     """
     if version == current.stable:
-        raise Refused(f"version {version} is stable: promote another one first")
+        raise Refused(f"version {version} is stable: promote another version first")
     if version == current.canary:
-        raise Refused(f"version {version} is on trial: end that first with `rollback`")
-    for label, pointed_at in current.recorded.labels.items():
-        if pointed_at == version and label not in LABELS:
+        raise Refused(f"version {version} is the canary: end it first with `rollback`")
+    for label, labeled in current.recorded.labels.items():
+        if labeled == version and label not in LABELS:
             raise Refused(f"label {label!r} points at version {version}: move it first, by hand")
     adopted = adopt(current)
     labels = {label: v for label, v in adopted.labels.items() if v != version}
     return Desired(frozenset((current.aspired | adopted.versions) - {version}), labels)
 
 
-def _refuse_second_trial(current: Current, version: int) -> None:
-    """Raises Refused if another version is on trial."""
-    if current.canary not in (None, version):
-        raise Refused(
-            f"version {current.canary} is on trial. End that first: `promote {current.canary}` or "
-            "`rollback`"
-        )
+def is_fallen_back(current: Current) -> bool:
+    """Whether a replica serves only versions that are no longer aspired.
 
-
-def _wanted(
-    current: Current, stable: int, trial: int, previous: int | None, *, loaded: int | None = None
-) -> Desired:
-    """Labels of others stay where they are, and keep their versions loaded."""
-    others = {label: v for label, v in current.recorded.labels.items() if label not in LABELS}
-    labels = {**others, STABLE: stable, CANARY: trial}
-    if previous is not None and previous != stable:
-        labels[PREVIOUS] = previous
-    return Desired(frozenset(labels.values()) | ({loaded} if loaded is not None else set()), labels)
-
-
-def falls_back(current: Current) -> bool:
-    """Whether a replica serves what it was told to leave, since what should follow failed."""
+    It does while their successor is not AVAILABLE: AvailabilityPreservingPolicy in
+    tensorflow/serving's core/availability_preserving_policy.cc.
+    """
     return any(
         replica.available and not replica.available & current.aspired
         for replica in current.replicas
     )
 
 
-def _tell_what_keeps(current: Current) -> None:
-    """Raises Refused with the error of a version that all wait for."""
+def _refuse_second_canary(current: Current, version: int) -> None:
+    if current.canary not in (None, version):
+        raise Refused(
+            f"version {current.canary} is the canary: end it first with "
+            f"`promote {current.canary}` or `rollback`"
+        )
+
+
+def _desired(
+    current: Current, stable: int, canary: int, previous: int | None, *, loaded: int | None = None
+) -> Desired:
+    """Returns the desired state; labels that rollouts do not own keep their versions."""
+    others = {label: v for label, v in current.recorded.labels.items() if label not in LABELS}
+    labels = {**others, STABLE: stable, CANARY: canary}
+    if previous is not None and previous != stable:
+        labels[PREVIOUS] = previous
+    return Desired(frozenset(labels.values()) | ({loaded} if loaded is not None else set()), labels)
+
+
+def _refuse_failed_version(current: Current) -> None:
+    """Raises Refused with the error of an aspired version that failed to load."""
     for replica in current.replicas:
         for version in sorted(current.aspired, reverse=True):
             if failure := replica.failure(version):

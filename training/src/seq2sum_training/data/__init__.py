@@ -1,1 +1,1 @@
-"""Questions, their layouts, and the batches drawn from them."""
+"""Training data: questions and their split, batches, hard examples, layouts."""

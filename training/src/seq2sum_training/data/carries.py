@@ -1,14 +1,18 @@
-"""Carries: how many a sum has, and sums in which one runs through several places.
+"""Carries: counting them, and drawing sums with carry chains.
+
+A carry chain of n places starts at a place whose digits sum to 10 or more and goes on through
+n - 1 places whose digits sum to 9; the next place absorbs the carry. A chain family is its first
+place and its number of places.
 
     place       3 2 1 0
     first       0 4 6 8
     second      0 2 3 5
-                  ^ ^-^------ place 0 makes a carry (8+5), place 1 hands it on (6+3 = 9):
+                  ^ ^-^------ place 0 generates a carry (8+5), place 1 propagates it (6+3 = 9):
                   |           a chain of 2 places from place 0
                   absorbs it (4+2)
 
-A carry is what makes a sum more than its digits. Long chains are rare among random questions
-(each further place divides their number by ten), so they are also drawn on purpose.
+Long chains are rare among random questions (each further place divides their number by ten), so
+they are also drawn separately.
 """
 
 from __future__ import annotations
@@ -20,37 +24,48 @@ from seq2sum_training.data.questions import Numbers
 
 
 def count(first: Numbers, second: Numbers, *, digits: int) -> NDArray[np.int64]:
-    """Places of each sum that carry into the next one, [n]."""
+    """Returns the number of carries in each sum, [n]."""
     places = 10 ** np.arange(digits, dtype=np.int64)
-    # Low parts of both operands that reach beyond their places have carried.
+    # A place carries if the operands up to this place sum to more than fits into these places.
     low = first[:, None] % (10 * places) + second[:, None] % (10 * places)
     return np.asarray((low >= 10 * places).sum(axis=1))
 
 
 def families(digits: int) -> list[tuple[int, int]]:
-    """Every (first place, number of places) of a chain in operands of `digits` digits."""
+    """Returns (first place, number of places) of every chain family in operands of this length."""
     return [(start, n) for start in range(digits) for n in range(1, digits - start + 1)]
 
 
 def draw(random: np.random.Generator, *, digits: int, count: int) -> Numbers:
-    """Pairs of random chain families, each as likely as the other, [2, count]."""
+    """Draws pairs from chain families chosen uniformly at random, [2, count]."""
     chosen = np.array(families(digits))[random.integers(0, len(families(digits)), count)]
     return chains(random, start=chosen[:, 0], places=chosen[:, 1], digits=digits)
 
 
 def chains(random: np.random.Generator, *, start: Numbers, places: Numbers, digits: int) -> Numbers:
-    """Pairs with a carry that starts at `start` and leaves each of `places` places, [2, n]."""
+    """Draws pairs, each with a carry chain of `places` places from place `start`, [2, n].
+
+    Args:
+        random: Source of randomness.
+        start: First place of each chain, 0 for the units, [n].
+        places: Number of places of each chain, [n].
+        digits: Most digits of an operand.
+    """
     place = np.arange(digits)
-    begins = start[:, None]
-    ends = begins + places[:, None]
+    first_place = start[:, None]
+    absorbing_place = first_place + places[:, None]
     shape = (len(start), digits)
     any_first, any_second = random.integers(0, 10, (2, *shape))
-    making = random.integers(1, 10, shape)
+    generating = random.integers(1, 10, shape)
     absorbing = random.integers(0, 9, shape)
-    at = [place == begins, (place > begins) & (place < ends), place == ends]
-    first = np.select(at, [making, any_first, absorbing], any_first)
-    made = random.integers(10 - making, 10)
-    absorbed = random.integers(0, 9 - absorbing)
-    second = np.select(at, [made, 9 - any_first, absorbed], any_second)
+    roles = [
+        place == first_place,
+        (place > first_place) & (place < absorbing_place),
+        place == absorbing_place,
+    ]
+    first = np.select(roles, [generating, any_first, absorbing], any_first)
+    ten_or_more = random.integers(10 - generating, 10)
+    at_most_eight = random.integers(0, 9 - absorbing)
+    second = np.select(roles, [ten_or_more, 9 - any_first, at_most_eight], any_second)
     weights = 10 ** np.arange(digits, dtype=np.int64)
     return np.stack([first @ weights, second @ weights])

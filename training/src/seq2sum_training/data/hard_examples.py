@@ -1,4 +1,4 @@
-"""The hardest training questions known: kept by their loss, drawn by its root."""
+"""Hard examples: the training pairs with the largest losses, drawn by the root of their loss."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from numpy.typing import NDArray
 
 from seq2sum_training.data.questions import Numbers
 
-TINY = 1e-9
-"""So that a pair with no loss at all can still be drawn."""
+EPSILON = 1e-9
+"""Added to each weight, so that pairs without any loss can be drawn."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # arrays have no one truth to compare by
-class Hardest:
-    """The training pairs with the largest losses that a check found."""
+@dataclass(frozen=True, slots=True, eq=False)  # arrays cannot be compared as one truth value
+class HardExamples:
+    """The training pairs with the largest losses that a search or a check found."""
 
     pairs: Numbers
-    """[2, n], the hardest first."""
+    """Operands, [2, n], sorted by falling loss."""
     losses: NDArray[np.float32]
-    """[n]."""
+    """Largest cross-entropy of a character, nats, [n]."""
 
     @classmethod
-    def none(cls) -> Hardest:
-        """Before the first check."""
+    def empty(cls) -> HardExamples:
+        """Returns a set without pairs."""
         return cls(np.empty((2, 0), np.int64), np.empty(0, np.float32))
 
-    def with_more(self, pairs: Numbers, losses: NDArray[np.float32], *, keep: int) -> Hardest:
-        """The `keep` hardest of these and more."""
-        all_pairs, all_losses = np.append(self.pairs, pairs, axis=1), np.append(self.losses, losses)
-        order = np.argsort(-all_losses, kind="stable")[:keep]
-        return Hardest(all_pairs[:, order], all_losses[order])
+    def merged(self, pairs: Numbers, losses: NDArray[np.float32], *, keep: int) -> HardExamples:
+        """Returns the `keep` hardest of the present pairs and those given."""
+        both_pairs = np.append(self.pairs, pairs, axis=1)
+        both_losses = np.append(self.losses, losses)
+        order = np.argsort(-both_losses, kind="stable")[:keep]
+        return HardExamples(both_pairs[:, order], both_losses[order])
 
     def draw(self, random: np.random.Generator, count: int) -> Numbers:
-        """`count` of them, as often as the root of their loss, [2, count].
+        """Draws pairs with replacement, in proportion to the root of their loss, [2, count].
 
-        Drawn alike, the few that are wrong are hardly met; drawn by the loss itself, a small
-        network forgets the others over them.
+        Uniform draws would rarely hit the few wrong answers; in proportion to the loss itself, a
+        small network forgets the other pairs.
         """
-        likely = np.sqrt(self.losses, dtype=np.float64) + TINY
-        likely /= likely.sum()
-        return self.pairs[:, random.choice(len(likely), count, p=likely)]
+        weights = np.sqrt(self.losses, dtype=np.float64) + EPSILON
+        return self.pairs[:, random.choice(len(weights), count, p=weights / weights.sum())]

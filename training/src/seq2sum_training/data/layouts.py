@@ -1,19 +1,18 @@
-"""Layouts: in which order a question's characters reach the encoder, a step each.
+"""Layouts: the order in which the encoder reads the characters of a question.
 
     question     53+42      999+1
     padded       53+42__    999+1__     as read, padded right (the tutorial)
     reversed     __24+35    __1+999     the padded question, last character first
     aligned      24_+35_    1__+999     fixed columns, least significant digit first
-    paired       32 54 __   91 9_ 9_    two digits of one place a step, least significant first
+    paired       32 54 __   91 9_ 9_    both digits of a place in one step, least significant first
 
-Sums are made from the least significant place up. `aligned` brings the digits of one place
-always at the same two steps, so the network need not find out where a number begins, and
-`paired` brings them at once: a token of its vocabulary is one of 11 x 11 pairs.
+Addition goes from the least significant place up. With `aligned` the digits of a place are always
+at the same two steps, so the network need not learn where a number begins. With `paired` they are
+in one step: its vocabulary is the 11 x 11 pairs of a digit or blank.
 
-A layout only moves and groups characters, it never computes with their values. So it is a
-table: from where the plus stands and where the question ends to the source positions of every
-step. Training reads the table with numpy and the serving graph with TensorFlow: one table,
-two spellings.
+A layout only moves and groups characters; it never computes with their values. It is stored as a
+table from the position of the plus and the end of the question to the source positions of every
+step. Training applies the table with numpy, the serving graph with TensorFlow.
 """
 
 from __future__ import annotations
@@ -30,18 +29,17 @@ from seq2sum.addition import contract
 from seq2sum_training.data.questions import Texts
 
 BLANK = -1
-"""A source position that stands for a blank."""
+"""Source position of a blank."""
 
 PLACE_CHARACTERS = " 0123456789"
-"""What can stand in one place of an operand: a blank or a digit."""
+"""Characters of one place of an operand: a blank or a digit."""
 
-
-FOLDED_CHARACTERS = 3
-"""Most characters of a question that a table of the serving graph goes over."""
+MAX_FOLDED_CHARACTERS = 3
+"""Most characters of a question whose encoder state the serving graph precomputes."""
 
 
 def window(digits: int) -> int:
-    """Bytes of a question that are looked at: the longest one, and one that must be blank."""
+    """Returns how many bytes of a question are read: the longest question, and one blank byte."""
     return 2 * digits + 2
 
 
@@ -74,35 +72,35 @@ SOURCES: dict[str, Callable[[int, int, int], list[Step]]] = {
     "aligned": _aligned,
     "paired": _paired,
 }
-"""For each layout: the source positions of all steps, from plus, end and digits."""
+"""For each layout, a function from plus, end and digits to the source positions of all steps."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # arrays have no one truth to compare by
+@dataclass(frozen=True, slots=True, eq=False)  # arrays cannot be compared as one truth value
 class Layout:
-    """One layout for operands of up to `digits` digits."""
+    """A layout for operands of up to `digits` digits."""
 
     name: str
-    """Its name in recipes."""
+    """Name in recipes."""
     digits: int
     """Most digits of an operand."""
     table: NDArray[np.int32]
-    """Source positions, [(digits + 1) * window, steps, characters a step]; the row is
+    """Source positions, [(digits + 1) * window, steps, characters per step]; the row is
     `plus * window + end`."""
     token_of_byte: NDArray[np.int32]
-    """What a byte adds to the token of its step, [characters a step * 256]; the row is
-    `256 * place in the step + byte`. What the alphabet does not have reads as a blank."""
+    """Contribution of a byte to the token of its step, [characters per step * 256]; the row is
+    `256 * index in the step + byte`. Bytes outside the alphabet count as blanks."""
     vocabulary: int
-    """Distinct tokens of a step."""
+    """Number of distinct tokens."""
 
     @classmethod
     def named(cls, name: str, digits: int) -> Layout:
-        """The layout of this name."""
+        """Returns the layout with this name."""
         width = window(digits)
         rows = [
             SOURCES[name](plus, end, digits) for plus in range(digits + 1) for end in range(width)
         ]
         table = np.array(rows, np.int32)
-        table[table == BLANK] = width - 1  # the window's last byte is blank in every question
+        table[table == BLANK] = width - 1  # the last byte of the window is always blank
         characters = table.shape[2]
         alphabet = contract.ALPHABET if characters == 1 else PLACE_CHARACTERS
         return cls(
@@ -111,20 +109,20 @@ class Layout:
 
     @property
     def steps(self) -> int:
-        """Steps of the encoder."""
+        """Encoder steps."""
         return int(self.table.shape[1])
 
     @property
     def folded(self) -> int:
-        """Steps at the encoder's beginning that the serving graph has in a table.
+        """Number of first encoder steps that the serving graph replaces by a table.
 
-        At most 3 characters, one token if it stands for two of them, and never the last step:
-        a table may know how a question begins, not all of it.
+        At most 3 characters, and never all steps: a table may contain the beginning of a question,
+        not the whole.
         """
-        return min(FOLDED_CHARACTERS // int(self.table.shape[2]), self.steps - 1)
+        return min(MAX_FOLDED_CHARACTERS // int(self.table.shape[2]), self.steps - 1)
 
     def tokens(self, questions: Texts) -> NDArray[np.int32]:
-        """The encoder's tokens, [n, steps], for questions as `questions.questions` writes them."""
+        """Returns encoder tokens, [n, steps], for results of `questions.questions`."""
         width = window(self.digits)
         raw = questions.astype(f"S{width}").view(np.uint8).reshape(-1, width)
         plus = np.argmax(raw == ord("+"), axis=1)
@@ -137,7 +135,7 @@ class Layout:
         return tokens
 
     def tokens_in_graph(self, raw: Any, plus: Any, end: Any) -> Any:
-        """The same in TensorFlow operators.
+        """Like `tokens`, in TensorFlow operators.
 
         Args:
             raw: Bytes of the questions, uint8 [n, window].
@@ -145,7 +143,7 @@ class Layout:
             end: Characters up to the last digit, int32 [n].
 
         Returns:
-            The encoder's tokens, int32 [n, steps].
+            Encoder tokens, int32 [n, steps].
         """
         sources = tf.gather(tf.constant(self.table), plus * window(self.digits) + end)
         arranged = tf.gather(tf.cast(raw, tf.int32), sources, batch_dims=1)
@@ -158,23 +156,29 @@ class Layout:
 
 
 def _token_parts(alphabet: str, characters: int) -> NDArray[np.int32]:
-    """`Layout.token_of_byte`: tokens number the groups of characters in their sorted order."""
+    """Returns `Layout.token_of_byte`; tokens number the groups of characters in sorted order."""
     parts = np.zeros((characters, 256), np.int32)
-    for place in range(characters):
+    for position in range(characters):
         for index, character in enumerate(alphabet):
-            parts[place, ord(character)] = index * len(alphabet) ** (characters - 1 - place)
+            parts[position, ord(character)] = index * len(alphabet) ** (characters - 1 - position)
     return parts.reshape(-1)
 
 
 ANSWER_TOKEN = _token_parts(contract.ALPHABET, 1)
-"""Token id of a byte of an answer."""
+"""Token of each byte of an answer, [256]."""
 
 
 def answer_tokens(answers: Texts, *, length: int, backwards: bool) -> NDArray[np.int32]:
-    """Tokens of answers padded right to `length`, [n, length]; `backwards`: last digit first."""
+    """Returns tokens of answers, [n, length], padded on the right.
+
+    Args:
+        answers: Decimal text, [n].
+        length: Characters of an answer.
+        backwards: Whether the last digit comes first.
+    """
     raw = answers.astype(f"S{length}").view(np.uint8).reshape(-1, length)
     if backwards:
         end = np.count_nonzero(raw, axis=1)[:, None]
-        place = end - 1 - np.arange(length)
-        raw = np.where(place >= 0, np.take_along_axis(raw, np.maximum(place, 0), axis=1), 0)
+        source = end - 1 - np.arange(length)
+        raw = np.where(source >= 0, np.take_along_axis(raw, np.maximum(source, 0), axis=1), 0)
     return ANSWER_TOKEN[raw]

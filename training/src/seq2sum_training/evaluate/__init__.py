@@ -1,1 +1,5 @@
-"""Evaluation over the whole problem space, and its report."""
+"""Evaluation of a trained run.
+
+`scoring` asks questions and compares the answers with true sums, `breakdown` groups the errors,
+`exhaustive_evaluation` evaluates a run into its folder, `report` and `pictures` write report.html.
+"""

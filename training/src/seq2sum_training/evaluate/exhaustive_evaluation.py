@@ -1,4 +1,7 @@
-"""Evaluating: a run's figures, its wrong answers and its report, into its folder."""
+"""Evaluates a run and writes the figures, the wrong answers and the report into its folder.
+
+The evaluation is exhaustive up to 3 digits, see `scoring`.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ from typing import Any
 
 from seq2sum_training import tf_import
 from seq2sum_training.data.batches import batches_of
-from seq2sum_training.evaluate import evaluation, report
-from seq2sum_training.progress import board
-from seq2sum_training.recipe import ENUMERATED_DIGITS
+from seq2sum_training.evaluate import report, scoring
+from seq2sum_training.progress import progress_bars
+from seq2sum_training.recipe import MAX_ENUMERATED_DIGITS
 from seq2sum_training.run import EVALUATION, Run
 
 
 def evaluate(run: Run) -> dict[str, Any]:
-    """Asks a finished run, stores what came of it, and gives back the figures."""
+    """Evaluates a finished run; stores and returns the figures."""
     with run.locked():
         return _evaluate(run)
 
@@ -23,35 +26,36 @@ def _evaluate(run: Run) -> dict[str, Any]:
     tf_import.import_tensorflow()
     from seq2sum_training.graph.serving import ServingModel
 
-    began = time.perf_counter()
-    digits, trained = run.recipe.digits, batches_of(run.recipe).trained
+    start = time.perf_counter()
+    digits, training_mask = run.recipe.digits, batches_of(run.recipe).training_mask
     serving = ServingModel(run.recipe, run.model())
-    with board() as show:
+    with progress_bars() as show:
 
-        def ask(pairs: Any, title: str) -> evaluation.Score:
-            def tell(done: int) -> None:
-                show(title, done, pairs.shape[1], "questions", "")
-
-            return evaluation.evaluate(
-                serving.answers, pairs, digits=digits, trained=trained, tell=tell
+        def score(pairs: Any, title: str) -> scoring.Score:
+            return scoring.score(
+                serving.answers,
+                pairs,
+                digits=digits,
+                training_mask=training_mask,
+                report_progress=lambda done: show(title, done, pairs.shape[1], "questions", ""),
             )
 
-        known = digits <= ENUMERATED_DIGITS
-        title = "asking every question" if known else "asking questions never trained on"
-        score = ask(evaluation.to_ask(digits, trained), title)
-        figures, mistakes = score.summary(), score.mistakes()
+        exhaustive = digits <= MAX_ENUMERATED_DIGITS
+        title = "every question" if exhaustive else "questions never trained on"
+        result = score(scoring.pairs_to_ask(digits, training_mask), title)
+        figures, wrong_answers = result.summary(), result.wrong_answers()
         figures["by_chain"] = []
-        if not known:
-            pairs, families = evaluation.chains_to_ask(digits, trained)
-            chains = ask(pairs, "asking carry chains")
-            figures["by_chain"] = evaluation.by_chain(chains, families)
-            mistakes += chains.mistakes()
+        if not exhaustive:
+            pairs, families = scoring.chains_to_ask(digits, training_mask)
+            chains = score(pairs, "carry chains")
+            figures["by_chain"] = scoring.errors_by_chain(chains, families)
+            wrong_answers += chains.wrong_answers()
     figures |= {
-        "seconds": round(time.perf_counter() - began, 1),
+        "seconds": round(time.perf_counter() - start, 1),
         "command": f"seq2sum-train evaluate {run.name}",
         "model": run.model_digest(),
     }
-    run.write_wrong(("question", "answer", "true_sum", "confidence"), mistakes)
-    run.write(EVALUATION, figures)
+    run.write_wrong_answers(("question", "answer", "true_sum", "confidence"), wrong_answers)
+    run.write_json(EVALUATION, figures)
     report.write(run)
     return figures

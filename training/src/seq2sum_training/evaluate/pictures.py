@@ -1,4 +1,4 @@
-"""Pictures of a run, as SVG text that a page can hold."""
+"""Pictures of a run, as SVG text for embedding in a page."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from seq2sum_training.fit.history import Progress
+from seq2sum_training.fit.history import HistoryRow
 
 INK, PAPER, BLUE, RED = "#22303c", "#ffffff", "#1f6f8b", "#c8553d"
 COLOURS = (BLUE, RED, "#8a9a5b", "#7d5ba6", "#b0893b")
 HEAT = LinearSegmentedColormap.from_list("errors", ["#eef3f5", "#f2c14e", RED, "#6b1d0f"])
 CELLS = 100
-"""Cells a side of the error map: at three digits each stands for 10 x 10 questions."""
+"""Cells per side of the error map; with three digits, each has 10 x 10 questions."""
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -32,20 +32,19 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
-    # Text stays text, and the same figures give the same bytes.
+    # Text is not converted to paths, and equal figures give equal bytes.
     "svg.fonttype": "none",
     "svg.hashsalt": "seq2sum",
 }
 
-
 P = ParamSpec("P")
 
 
-def drawn(draw: Callable[P, Figure]) -> Callable[P, str]:
-    """Makes a function that gives back a figure one that gives back its SVG, in our style."""
+def as_svg(draw: Callable[P, Figure]) -> Callable[P, str]:
+    """Decorates a function that returns a figure, so that it returns SVG text in our style."""
 
     @wraps(draw)
-    def as_svg(*args: P.args, **kwargs: P.kwargs) -> str:
+    def render(*args: P.args, **kwargs: P.kwargs) -> str:
         text = io.StringIO()
         with rc_context(STYLE):
             draw(*args, **kwargs).savefig(
@@ -54,12 +53,12 @@ def drawn(draw: Callable[P, Figure]) -> Callable[P, str]:
         svg = text.getvalue()
         return svg[svg.index("<svg") :]
 
-    return as_svg
+    return render
 
 
-@drawn
-def learning_curves(histories: Sequence[tuple[str, Sequence[Progress]]]) -> Figure:
-    """Loss and exact match on the probe against CPU-seconds, a line for each run."""
+@as_svg
+def learning_curves(histories: Sequence[tuple[str, Sequence[HistoryRow]]]) -> Figure:
+    """Plots loss and exact match on the probe against CPU-seconds, a line for each run."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     loss, exact = figure.subplots(1, 2)
     for colour, (name, rows) in zip(cycle(COLOURS), histories, strict=False):
@@ -79,9 +78,9 @@ def learning_curves(histories: Sequence[tuple[str, Sequence[Progress]]]) -> Figu
     return figure
 
 
-@drawn
+@as_svg
 def error_map(wrong: Sequence[tuple[int, int]], *, digits: int) -> Figure:
-    """Where the errors are in the square of all pairs: share of each cell that is wrong."""
+    """Plots the square of all pairs, with the share of wrong answers in each cell."""
     size = 10**digits
     cells = min(CELLS, size)
     pairs = np.array(wrong, np.int64).reshape(-1, 2)
@@ -92,17 +91,17 @@ def error_map(wrong: Sequence[tuple[int, int]], *, digits: int) -> Figure:
     image = axes.imshow(
         share, origin="lower", extent=(0, size, 0, size), cmap=HEAT, vmin=0, vmax=share.max() or 1
     )
-    bar = figure.colorbar(image, ax=axes, label=f"wrong, of {(size // cells) ** 2:,} in a cell")
+    bar = figure.colorbar(image, ax=axes, label=f"wrong of {(size // cells) ** 2:,} per cell")
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set(title=f"{len(pairs):,} wrong of {size * size:,}", xlabel="a", ylabel="b")
     if len(pairs) == 0:
-        axes.text(size / 2, size / 2, "no error", ha="center", va="center", fontsize=16)
+        axes.text(size / 2, size / 2, "no errors", ha="center", va="center", fontsize=16)
     return figure
 
 
-@drawn
+@as_svg
 def lengths_map(rows: Sequence[Mapping[str, int]], *, digits: int) -> Figure:
-    """Errors by the lengths of both operands."""
+    """Plots errors by the lengths of both operands."""
     figure = Figure(figsize=(1.6 + 0.75 * digits, 1.2 + 0.55 * digits), layout="constrained")
     axes = figure.subplots()
     share = np.array([row["errors"] / max(1, row["questions"]) for row in rows])
@@ -125,9 +124,9 @@ def lengths_map(rows: Sequence[Mapping[str, int]], *, digits: int) -> Figure:
     return figure
 
 
-@drawn
+@as_svg
 def carries_bars(rows: Sequence[Mapping[str, int]]) -> Figure:
-    """Share of wrong answers by the number of carries in the sum."""
+    """Plots the share of wrong answers by the number of carries in the sum."""
     figure = Figure(figsize=(1.8 + 0.7 * len(rows), 3.2), layout="constrained")
     axes = figure.subplots()
     share = [row["errors"] / max(1, row["questions"]) for row in rows]
@@ -139,24 +138,24 @@ def carries_bars(rows: Sequence[Mapping[str, int]]) -> Figure:
     return figure
 
 
-@drawn
+@as_svg
 def calibration(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """What confidence promised against what was right, and how often it was given."""
+    """Plots exact match against confidence, and the number of questions by confidence."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
-    promise, often = figure.subplots(1, 2)
+    accuracy, counts = figure.subplots(1, 2)
     filled = [row for row in rows if row["questions"]]
-    promised = [row["mean_confidence"] for row in filled]
+    confidence = [row["mean_confidence"] for row in filled]
     right = [1 - row["errors"] / row["questions"] for row in filled]
-    promise.plot(
-        [0, 1], [0, 1], color=INK, linewidth=0.7, linestyle=":", label="kept to the letter"
+    accuracy.plot(
+        [0, 1], [0, 1], color=INK, linewidth=0.7, linestyle=":", label="perfectly calibrated"
     )
-    promise.plot(promised, right, "o-", color=BLUE, label="measured")
-    promise.set(title="Is confidence kept?", xlabel="mean confidence", ylabel="right")
-    promise.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.05))
-    promise.legend(frameon=False, loc="lower right")
+    accuracy.plot(confidence, right, "o-", color=BLUE, label="measured")
+    accuracy.set(title="Calibration", xlabel="mean confidence", ylabel="exact match")
+    accuracy.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.05))
+    accuracy.legend(frameon=False, loc="lower right")
     names = [f"{row['from']:g} to {row['to']:g}" for row in rows]
-    bars = often.barh(names, [max(row["questions"], 0.5) for row in rows], color=BLUE)
-    often.bar_label(bars, [f"{row['questions']:,}" for row in rows], padding=2)
-    often.set(title="Questions by confidence", xscale="log")
-    often.set_xlim(0.5, 30 * max(row["questions"] for row in rows))
+    bars = counts.barh(names, [max(row["questions"], 0.5) for row in rows], color=BLUE)
+    counts.bar_label(bars, [f"{row['questions']:,}" for row in rows], padding=2)
+    counts.set(title="Questions by confidence", xscale="log")
+    counts.set_xlim(0.5, 30 * max(row["questions"] for row in rows))
     return figure

@@ -1,1 +1,1 @@
-"""From a run to a published version, proven on the way."""
+"""Export of a run as a published version, verified before it appears."""

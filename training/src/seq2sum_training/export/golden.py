@@ -1,6 +1,6 @@
-"""Golden questions: the fixed set that every exported version is asked, with true sums.
+"""Golden questions: a fixed set of questions with true sums, with which each version is verified.
 
-They travel with the version, so that whoever moves traffic to it can ask them too.
+They are stored in the version, so that a rollout can verify a server with them too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from seq2sum.addition import contract
 
-from seq2sum_training.data.questions import every_pair
+from seq2sum_training.data.questions import all_pairs
 
 RANDOM_QUESTIONS = 1000
 SEED = 95
@@ -21,38 +21,38 @@ FILE_NAME = "golden.json"
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """How a network answers the golden questions."""
+    """Results of a network on the golden questions."""
 
     questions: int
     """Questions asked."""
     right: int
-    """Those answered with the true sum."""
+    """Questions answered with the true sum."""
     first_wrong: str
-    """The first of the others with its answer, `53+42 = 96 (not 95)`; empty if there is none."""
+    """First wrong answer, such as `53+42 = 96 (not 95)`; empty if all are right."""
 
     @property
     def all_right(self) -> bool:
-        """Whether no answer is wrong."""
+        """Whether every answer is right."""
         return self.right == self.questions
 
     def __str__(self) -> str:
         text = f"{self.right:,} of {self.questions:,} golden questions answered right"
-        return text if self.all_right else f"{text}, the first wrong answer is {self.first_wrong}"
+        return text if self.all_right else f"{text}, first wrong answer: {self.first_wrong}"
 
 
 def results(golden: dict[str, Any], answers: Sequence[str]) -> Results:
-    """Compares answers with the true sums of `golden(...)`."""
+    """Compares answers with the true sums in the result of `generate`."""
     rows = zip(golden["questions"], answers, golden["answers"], strict=True)
     wrong = [f"{question} = {text} (not {true})" for question, text, true in rows if text != true]
     return Results(len(answers), len(answers) - len(wrong), wrong[0] if wrong else "")
 
 
-def golden(digits: int) -> dict[str, Any]:
-    """At least 1,000 questions (all of them, where there are fewer) and refused ones.
+def generate(digits: int) -> dict[str, Any]:
+    """Generates at least 1,000 questions (all of them, if fewer exist) and some invalid ones.
 
     Returns:
-        `questions` with their `answers` side by side, and `refused`: questions that get no
-        answer with their `contract.Status`.
+        `questions`, their `answers` in the same order, and `refused`, a dict from invalid
+        questions to their `contract.Status`.
     """
     pairs = dict.fromkeys([*_carry_chains(digits), *_edges(digits), *_random(digits)])
     return {
@@ -63,7 +63,7 @@ def golden(digits: int) -> dict[str, Any]:
 
 
 def _carry_chains(digits: int) -> list[tuple[int, int]]:
-    """Sums in which a carry runs through one place, two, … all of them, both ways round."""
+    """Returns sums with carry chains of every length, in both orders of the operands."""
     chains = []
     for start in range(digits):
         for end in range(start + 1, digits + 1):
@@ -74,7 +74,7 @@ def _carry_chains(digits: int) -> list[tuple[int, int]]:
 
 
 def _edges(digits: int) -> list[tuple[int, int]]:
-    """Both operands the smallest and the largest of each length."""
+    """Returns all pairs of the smallest and largest operands of each length."""
     ends = [0, *(10**n for n in range(digits)), *(10**n - 1 for n in range(1, digits + 1))]
     return [(a, b) for a in ends for b in ends]
 
@@ -82,8 +82,8 @@ def _edges(digits: int) -> list[tuple[int, int]]:
 def _random(digits: int) -> list[tuple[int, int]]:
     random = np.random.default_rng(SEED)
     if 100**digits <= RANDOM_QUESTIONS:
-        return list(zip(*(part.tolist() for part in every_pair(digits)), strict=True))
-    # Uniform lengths, so that short operands are there too; twice the number, since some repeat.
+        return list(zip(*(part.tolist() for part in all_pairs(digits)), strict=True))
+    # Uniform over lengths, to include short operands; twice the number, because some repeat.
     limits = 10 ** random.integers(1, digits + 1, (2 * RANDOM_QUESTIONS, 2))
     drawn = dict.fromkeys((int(a), int(b)) for a, b in random.integers(0, limits))
     return list(drawn)[:RANDOM_QUESTIONS]

@@ -1,14 +1,14 @@
-"""Export: from a finished run to a published version, proven on the way.
+"""Publishes a finished run as a version.
 
-Nothing appears under a version's number before the graph was found equal to the Keras model,
-its golden answers right, and the files written, loaded again in a fresh process and asked there.
+The version directory appears only after the serving graph equals the Keras model, its golden
+answers are right, and the written files give the same answers in a new process.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ import numpy as np
 import tensorflow as tf
 from seq2sum.addition import contract
 
-from seq2sum_training.atomic_file import told_by_tensorflow
+from seq2sum_training.atomic_file import tensorflow_write_errors
 from seq2sum_training.errors import UserError
-from seq2sum_training.evaluate import evaluation, report
+from seq2sum_training.evaluate import report
 from seq2sum_training.export import golden, reload, warmup
-from seq2sum_training.export.versions import publishing
+from seq2sum_training.export.versions import staged_version
 from seq2sum_training.graph.serving import ServingModel
+from seq2sum_training.recipe import MAX_ENUMERATED_DIGITS
 from seq2sum_training.run import REPORT, Run
 from seq2sum_training.run_metadata import provenance
 
@@ -31,41 +32,41 @@ TOLERANCE = 1e-5
 
 
 def export(
-    run: Run, base: Path, *, version: int | None, force: bool, tell: Callable[[str], None]
+    run: Run, base: Path, *, version: int | None, force: bool, log: Callable[[str], None]
 ) -> Path:
     """Publishes the run's model as `<base>/<version>`.
 
     Args:
         run: A finished and evaluated run.
         base: The model's base path, the folder that a server watches.
-        version: Its number; None for the next free one.
-        force: Whether to publish a network with wrong golden answers; the version then says so.
-        tell: Called with a line about each station.
+        version: Version number; None for the next free one.
+        force: Whether to publish a network with wrong golden answers, which the version records.
+        log: Called with a line about each step.
 
     Returns:
         The version directory.
 
     Raises:
-        UserError: The version exists, cannot be written, is not what was trained, or has wrong
-            golden answers.
+        UserError: The version exists, cannot be written, differs from the trained model, or has
+            wrong golden answers.
     """
     if not (run.path / REPORT).is_file():
         report.write(run)
-    tell(f"building the serving graph of {run.path}")
+    log(f"building the serving graph of {run.path}")
     model = run.model()
     serving = ServingModel(run.recipe, model)
-    questions = golden.golden(run.recipe.digits)
+    questions = golden.generate(run.recipe.digits)
     _check_equal(model, serving, questions["questions"])
-    asked = serving.ask(questions["questions"])[contract.ANSWERS.name]
-    answers = [text.decode("ascii", "replace") for text in asked]
+    raw = serving.ask(questions["questions"])[contract.ANSWERS.name]
+    answers = [text.decode("ascii", "replace") for text in raw]
     results = golden.results(questions, answers)
     if not results.all_right and not force:
-        raise UserError(f"{results}; nothing was published: --force publishes it all the same")
-    facts = report.facts(run)
-    figures = evaluation.published(facts["figures"], digits=run.recipe.digits)
+        raise UserError(f"{results}; nothing was published (--force publishes it anyway)")
+    values = report.run_values(run)
+    figures = _contract_figures(values["figures"], digits=run.recipe.digits)
 
-    with publishing(base, version) as (staging, number), told_by_tensorflow(base):
-        tell(f"writing version {number}")
+    with staged_version(base, version) as (staging, number), tensorflow_write_errors(base):
+        log(f"writing version {number}")
         serving.save(str(staging))
         extra = staging / "assets.extra"
         extra.mkdir()
@@ -79,27 +80,34 @@ def export(
         }
         (extra / contract.FILE_NAME).write_text(json.dumps(described, indent=2) + "\n")
         card = report.template("model_card.md.j2")
-        page = card.render(**facts, version=number, golden=results)
+        page = card.render(**values, version=number, golden=results)
         (extra / MODEL_CARD).write_text(page)
         shutil.copyfile(run.path / REPORT, extra / REPORT)
         (extra / golden.FILE_NAME).write_text(json.dumps(questions, indent=1) + "\n")
 
-        tell("loading it again in a fresh process and asking the golden questions")
+        log("verifying the written version with the golden questions in a new process")
         reloaded = reload.answers_of(staging)
         if reloaded["answers"] != answers or reloaded["refused"] != questions["refused"]:
             raise UserError(
-                "the version on disk answers otherwise than the model in memory; "
+                "the version on disk and the model in memory give different answers; "
                 "nothing was published"
             )
-    tell(
+    log(
         f"published {base / str(number)}: {results}; errors {figures['errors']:,} of "
         f"{figures['questions']:,} in the evaluation"
     )
     return base / str(number)
 
 
+def _contract_figures(figures: Mapping[str, Any], *, digits: int) -> dict[str, Any]:
+    """Returns the figures of the evaluation that contract.json has."""
+    names = ("questions", "errors", "never_trained_questions", "never_trained_errors")
+    exhaustive = digits <= MAX_ENUMERATED_DIGITS
+    return {"exhaustive": exhaustive, **{name: figures[name] for name in names}}
+
+
 def _check_equal(model: Any, serving: ServingModel, questions: list[str]) -> None:
-    """Holds the serving graph against the Keras model it was made from."""
+    """Compares probabilities of the serving graph with those of the Keras model."""
     one_hot = serving.ask(questions, signature=contract.PREPROCESSED.name)[contract.ONE_HOT.name]
     expected = model(tf.constant(one_hot)).numpy()
     if serving.recipe.answers == "reversed":
@@ -110,5 +118,5 @@ def _check_equal(model: Any, serving: ServingModel, questions: list[str]) -> Non
     if not difference <= TOLERANCE:  # NaN fails too
         raise UserError(
             f"the serving graph differs from the Keras model by {difference:.1e} "
-            f"(allowed: {TOLERANCE:.0e}); nothing was published"
+            f"(at most {TOLERANCE:.0e} allowed); nothing was published"
         )

@@ -1,8 +1,8 @@
-"""Asks an exported SavedModel in a new process: `python -m seq2sum_training.export.reload DIR`.
+"""Verifies an exported SavedModel in a new process: `python -m seq2sum_training.export.reload DIR`.
 
-What is in memory while exporting could hide what is missing on disk. Here nothing is in
-memory: the version is loaded as any user would load it, every warm-up record is replayed, and
-the golden questions go through it. The answers are printed as JSON, statuses included.
+Objects in the memory of the exporting process could hide something missing on disk. The new
+process loads the version, replays every warm-up record, asks the golden questions and prints the
+answers and statuses as JSON.
 """
 
 from __future__ import annotations
@@ -15,37 +15,40 @@ from typing import Any
 
 from seq2sum_training.errors import UserError
 
-LONGEST_SECONDS = 300
+TIMEOUT_SECONDS = 300
 
 
 def answers_of(version_dir: Path) -> dict[str, Any]:
-    """The golden answers of a version on disk, from a fresh process.
+    """Returns a version's answers to its golden questions, from a new process.
 
     Returns:
-        `answers` (texts, in the order of the golden questions) and `refused` (the status of
-        each question that is to be refused).
+        `answers`, in the order of the golden questions, and `refused`, a dict from invalid
+        questions to their status.
+
+    Raises:
+        UserError: The version cannot be loaded, or the process timed out.
     """
     try:
         done = subprocess.run(
             [sys.executable, "-m", "seq2sum_training.export.reload", str(version_dir)],
             capture_output=True,
             text=True,
-            timeout=LONGEST_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise UserError(
-            f"the exported version did not answer within {LONGEST_SECONDS} s; nothing was published"
+            f"the exported version did not answer within {TIMEOUT_SECONDS} s; nothing was published"
         ) from error
     if done.returncode != 0:
         last = next(reversed(done.stderr.strip().splitlines()), "no message")
-        raise UserError(f"the exported version cannot be loaded again: {last}")
+        raise UserError(f"the exported version cannot be loaded: {last}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
 def main(version_dir: Path) -> None:
-    """Loads, warms up, asks, prints."""
+    """Loads a version, replays its warm-up records and prints its answers as JSON."""
     import tensorflow as tf
     from seq2sum.addition import contract
     from tensorflow_serving.apis import prediction_log_pb2
@@ -62,12 +65,12 @@ def main(version_dir: Path) -> None:
     def ask(questions: list[str]) -> Any:
         return signatures[contract.DEFAULT.name](questions=tf.constant(questions))
 
-    known = json.loads((extra / golden.FILE_NAME).read_text())
-    answered = ask(known["questions"])[contract.ANSWERS.name].numpy()
-    refused = ask(list(known["refused"]))[contract.STATUS.name].numpy().tolist()
+    questions = json.loads((extra / golden.FILE_NAME).read_text())
+    answers = ask(questions["questions"])[contract.ANSWERS.name].numpy()
+    statuses = ask(list(questions["refused"]))[contract.STATUS.name].numpy().tolist()
     result = {
-        "answers": [text.decode("ascii", "replace") for text in answered],
-        "refused": dict(zip(known["refused"], refused, strict=True)),
+        "answers": [text.decode("ascii", "replace") for text in answers],
+        "refused": dict(zip(questions["refused"], statuses, strict=True)),
     }
     print(json.dumps(result))
 

@@ -1,7 +1,8 @@
-"""Warm-up records: the requests that a server replays on a version before it is AVAILABLE.
+"""Warm-up records: requests that a server replays before a version becomes AVAILABLE.
 
-The first run of a graph for a signature is slow, since TensorFlow prepares it then; warm-up
-takes that away from the first callers.
+The first run of each signature is slow, because TensorFlow initializes its graph; with warm-up it
+happens before the first request. The file name and format are those of TensorFlow Serving
+(tensorflow/serving, servables/tensorflow/saved_model_warmup.cc).
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 FILE_NAME = "tf_serving_warmup_requests"
 BATCHES = (1, 8, 64, 512)
-"""Rows of the warm-up requests: allocations differ from small batches to large ones."""
+"""Rows of the warm-up requests, because small and large batches allocate memory differently."""
 
 
 def write(path: str | os.PathLike[str]) -> None:
-    """Writes a TFRecord file of PredictionLog: every signature at every batch size."""
+    """Writes a TFRecord file of PredictionLog, with every signature at every batch size."""
     with tf.io.TFRecordWriter(os.fspath(path)) as writer:
         for signature in contract.SIGNATURES:
             for rows in BATCHES:

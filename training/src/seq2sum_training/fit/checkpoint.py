@@ -1,6 +1,6 @@
-"""Checkpoints: a run's state on disk, from which it goes on to the same weights.
+"""Checkpoints: the training state in one file, with the recipe to which it belongs.
 
-One file, replaced as a whole, with the recipe that it belongs to.
+A resumed run ends with the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2sum_training import recipe as recipes
-from seq2sum_training.atomic_file import whole
+from seq2sum_training.atomic_file import atomic_write
 from seq2sum_training.errors import UserError
 from seq2sum_training.recipe import Recipe
 
@@ -28,49 +28,49 @@ DAMAGE = (
     *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
-"""What reading an archive with broken bytes in it can raise."""
+"""Exceptions of reading a damaged archive."""
 
 State = Mapping[str, NDArray[Any]]
 
 
 def save(folder: Path, recipe: Recipe, state: State) -> None:
-    """Replaces the folder's checkpoint."""
+    """Replaces the folder's checkpoint atomically."""
     arrays: dict[str, Any] = {RECIPE: np.array(recipes.dump(recipe)), **state}
-    # An open file: given a path, numpy adds an ending of its own to some.
-    with whole(folder / FILE_NAME) as partial, partial.open("wb") as file:
+    # An open file, because numpy appends a suffix to some paths.
+    with atomic_write(folder / FILE_NAME) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 
 
 def load(folder: Path, recipe: Recipe) -> State | None:
-    """The folder's checkpoint, or None if there is none.
+    """Loads the folder's checkpoint; returns None if it does not exist.
 
     Raises:
-        UserError: It is damaged, or belongs to another recipe.
+        UserError: The checkpoint is damaged, or belongs to another recipe.
     """
     path = folder / FILE_NAME
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            state = dict(stored)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            state = dict(arrays)
         text = str(state.pop(RECIPE))
     except FileNotFoundError:
         return None
     except DAMAGE as error:
         raise UserError(
-            f"{path} is damaged ({type(error).__name__}): delete it to begin this run anew"
+            f"{path} is damaged ({type(error).__name__}): delete it to restart the run"
         ) from error
-    known = recipes.parse(text, where=str(path))
-    if known != recipe:
+    stored = recipes.parse(text, where=str(path))
+    if stored != recipe:
         raise UserError(
-            f"{path} belongs to another recipe: {_difference(known, recipe)}; "
-            f"fit the recipe of now into another folder"
+            f"{path} belongs to another recipe: {_difference(stored, recipe)}; "
+            f"train the present recipe into another folder"
         )
     return state
 
 
-def _difference(then: Recipe, now: Recipe) -> str:
-    before, after = (_flat(msgspec.to_builtins(recipe)) for recipe in (then, now))
+def _difference(stored: Recipe, present: Recipe) -> str:
+    before, after = (_flat(msgspec.to_builtins(recipe)) for recipe in (stored, present))
     keys = [key for key in before | after if before.get(key) != after.get(key)]
-    return ", ".join(f"{key} was {before.get(key)} and is {after.get(key)}" for key in keys)
+    return ", ".join(f"{key} was {before.get(key)} and is now {after.get(key)}" for key in keys)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

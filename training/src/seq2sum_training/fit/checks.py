@@ -1,4 +1,4 @@
-"""Checks over training pairs, and the best weights that a check has seen."""
+"""Checks over training pairs, and the best weights that checks have found."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from seq2sum_training.fit.trainer import Grades
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a check over training pairs has found so far."""
+    """Result of a check over training pairs; partial until all of them are graded."""
 
     of: int
-    """Questions to be graded."""
+    """Questions to grade."""
     asked: int = 0
-    """Questions graded."""
+    """Questions graded so far."""
     failed: int = 0
-    """Those with a larger loss than the recipe allows."""
+    """Questions with a larger loss than the recipe allows."""
     wrong: int = 0
-    """Those answered wrongly."""
+    """Questions with a wrong answer."""
     largest: float = 0.0
-    """The largest loss, nats; infinite where a loss is not a number."""
+    """Largest loss, nats; infinite if a loss is NaN."""
 
-    def with_more(self, grades: Grades, *, largest_loss: float) -> Check:
+    def with_grades(self, grades: Grades, *, largest_loss: float) -> Check:
         """Returns the check with these grades added."""
         losses = np.where(np.isnan(grades.loss), np.inf, grades.loss)
         return replace(
@@ -45,33 +45,33 @@ class Check:
 
     @property
     def clean(self) -> bool:
-        """Whether all were graded and none failed or was wrong."""
+        """Whether all questions are graded and none failed or is wrong."""
         return self.finished and self.failed == self.wrong == 0
 
     @property
     def rank(self) -> tuple[int, int, float]:
-        """Orders checks of different weights: the smallest is the best."""
+        """Sort key for checks of different weights, the best first."""
         return self.wrong, self.failed, self.largest
 
     def summary(self) -> dict[str, Any]:
-        """The figures, ready for JSON; an infinite loss is null there."""
+        """Returns the fields for JSON, with null for an infinite loss."""
         largest = round(self.largest, 4) if np.isfinite(self.largest) else None
         return asdict(self) | {"largest": largest, "clean": self.clean}
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # arrays cannot be compared as one truth value
-class Best:
-    """The best weights that a check has seen."""
+class BestWeights:
+    """The best weights that checks have found."""
 
     check: Check
-    """The check that saw them."""
+    """Check of these weights."""
     weights: list[NDArray[Any]]
-    """The averaged weights."""
+    """Averaged weights."""
     misses: int = 0
-    """Checks so far that found no improvement on the best weights of their time."""
+    """Checks of the attempt that found no improvement on the best weights until then."""
 
     def state(self, name: str) -> dict[str, NDArray[Any]]:
-        """Returns everything as arrays, from which `restored` makes it again."""
+        """Returns all fields as arrays, with keys that start with `name`; see `from_state`."""
         check = self.check
         counts = [check.of, check.asked, check.failed, check.wrong, self.misses]
         return {
@@ -81,8 +81,8 @@ class Best:
         }
 
     @classmethod
-    def restored(cls, name: str, state: Mapping[str, NDArray[Any]]) -> Best | None:
-        """Returns what `state` gave under this name; None if there was nothing."""
+    def from_state(cls, name: str, state: Mapping[str, NDArray[Any]]) -> BestWeights | None:
+        """Restores the result of `state`; returns None if the state has no such name."""
         if f"{name}_counts" not in state:
             return None
         of, asked, failed, wrong, misses = map(int, state[f"{name}_counts"])

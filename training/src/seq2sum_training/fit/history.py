@@ -1,6 +1,6 @@
-"""The history of a run: a row for each block of steps, on disk as it happens.
+"""The history of a run: a row per block of steps, appended to history.csv during training.
 
-`history.csv` is the record; the event files for TensorBoard are made from it.
+The event files for TensorBoard are written from the same rows.
 """
 
 from __future__ import annotations
@@ -13,74 +13,74 @@ from pathlib import Path
 
 from tensorboard.summary import Writer
 
-from seq2sum_training.atomic_file import told, told_by_tensorflow, whole
+from seq2sum_training.atomic_file import atomic_write, tensorflow_write_errors, write_errors
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run is after a block of steps."""
+class HistoryRow:
+    """Metrics of a run after a block of steps."""
 
     step: int
-    """Steps done."""
+    """Steps completed."""
     stage: str
-    """`fit`, or which round of polish."""
+    """Name of the stage, see `schedule.Stage`."""
     loss: float
     """Mean cross-entropy per character over the block, nats."""
     exact: float
-    """Share of the probe's questions that the averaged weights answer right, 0 to 1."""
+    """Exact match of the averaged weights on the probe's questions, 0 to 1."""
     learning_rate: float
-    """That of the block's last step."""
+    """Learning rate of the block's last step."""
     questions_per_second: float
     """Training questions per second of wall time in this block."""
     cpu_seconds: float
-    """CPU time spent on the run so far, compilation included."""
+    """CPU time of the run so far, including compilation."""
 
 
-COLUMNS = [field.name for field in fields(Progress)]
+COLUMNS = [field.name for field in fields(HistoryRow)]
+METRICS = COLUMNS[2:]
 
 
-def append(path: Path, progress: Progress) -> None:
-    """Adds a row to a CSV file, and the header to a new one."""
-    with told(path):
-        fresh = not path.exists()
+def append(path: Path, row: HistoryRow) -> None:
+    """Appends a row to a CSV file; a new file gets a header first."""
+    with write_errors(path):
+        is_new = not path.exists()
         with path.open("a", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
-            if fresh:
+            if is_new:
                 writer.writeheader()
-            writer.writerow(asdict(progress))
+            writer.writerow(asdict(row))
 
 
-def read(path: Path, *, last_step: int | None = None) -> list[Progress]:
-    """The rows up to `last_step`; none if there is no file. A torn row ends them."""
+def read(path: Path, *, last_step: int | None = None) -> list[HistoryRow]:
+    """Reads the rows up to `last_step` or to a damaged row; none if the file does not exist."""
     if not path.is_file():
         return []
     rows = []
-    # Where a killed process wrote half a row, the history ends.
+    # A killed process may have written half a row.
     with path.open(newline="") as file, suppress(TypeError, ValueError, KeyError, csv.Error):
-        for row in csv.DictReader(file):
-            progress = Progress(
-                int(row["step"]), row["stage"], *(float(row[name]) for name in COLUMNS[2:])
-            )
-            if last_step is not None and progress.step > last_step:
+        for cells in csv.DictReader(file):
+            metrics = (float(cells[name]) for name in METRICS)
+            row = HistoryRow(int(cells["step"]), cells["stage"], *metrics)
+            if last_step is not None and row.step > last_step:
                 break
-            rows.append(progress)
+            rows.append(row)
     return rows
 
 
-def write(path: Path, rows: Iterable[Progress]) -> None:
-    """Replaces the file by these rows."""
-    with whole(path) as partial, partial.open("w", newline="") as file:
+def write(path: Path, rows: Iterable[HistoryRow]) -> None:
+    """Replaces the file atomically by these rows."""
+    with atomic_write(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(map(asdict, rows))
 
 
 class Events:
-    """A run's curves for TensorBoard: `tensorboard --logdir runs`."""
+    """Event files for TensorBoard: `tensorboard --logdir runs`."""
 
-    def __init__(self, folder: Path, rows: Iterable[Progress]) -> None:
-        """Starts anew with the rows there are, so that no step is drawn twice after a resume."""
-        with told_by_tensorflow(folder):
+    def __init__(self, folder: Path, rows: Iterable[HistoryRow]) -> None:
+        """Replaces existing event files, so that no step occurs twice after a resume."""
+        with tensorflow_write_errors(folder):
             folder.mkdir(exist_ok=True)
             for old in folder.glob("events.out.tfevents.*"):
                 old.unlink()
@@ -89,14 +89,14 @@ class Events:
         for row in rows:
             self.add(row)
 
-    def add(self, progress: Progress) -> None:
-        """Adds a row's figures at its step."""
-        with told_by_tensorflow(self._folder):
-            for name in COLUMNS[2:]:
-                self._writer.add_scalar(f"training/{name}", getattr(progress, name), progress.step)
+    def add(self, row: HistoryRow) -> None:
+        """Writes the metrics of a row."""
+        with tensorflow_write_errors(self._folder):
+            for name in METRICS:
+                self._writer.add_scalar(f"training/{name}", getattr(row, name), row.step)
             self._writer.flush()
 
     def close(self) -> None:
-        """Ends the file."""
-        with told_by_tensorflow(self._folder):
+        """Closes the event file."""
+        with tensorflow_write_errors(self._folder):
             self._writer.close()

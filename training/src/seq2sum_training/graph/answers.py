@@ -1,8 +1,7 @@
-"""Answers from logits: the chosen characters, their text, and how sure the network is of it.
+"""Answers from logits: the chosen characters, their probabilities, and their text.
 
-Everything is done for all places of all questions at once, with characters as rows. Text comes
-from tables of what up to four characters look like side by side; which characters they are is
-the network's choice alone.
+All places of all questions are processed at once, with characters as rows. Text comes from tables
+of all strings of up to four characters; the network alone chooses the characters.
 """
 
 from __future__ import annotations
@@ -17,27 +16,27 @@ from seq2sum.addition import contract
 
 CHARACTERS = len(contract.ALPHABET)
 PART = 4
-"""Most places whose text one table has: 12 ** 4 = 20,736 texts."""
+"""Most characters of a text in one table, which then has 12 ** 4 = 20,736 texts."""
 
 
 class Choice(NamedTuple):
-    """What softmax and argmax make of logits, without either of them."""
+    """Softmax and argmax of logits, computed with cheaper operators."""
 
     exponents: Any
     """exp(logit - largest logit of its column), float32 [characters, places * n]."""
     total: Any
-    """Their sum, float32 [places, n]: 1 / total is the chosen character's probability."""
+    """Sum of the exponents, float32 [places, n]; 1 / total is the probability of the choice."""
     tokens: Any
     """The most probable character, the first one of equals, int32 [places, n]."""
 
     @classmethod
-    def of(cls, logits: Any, places: int) -> Choice:
-        """From logits, float32 [characters, places * n]."""
+    def from_logits(cls, logits: Any, places: int) -> Choice:
+        """Takes logits, float32 [characters, places * n]."""
         below = logits - tf.reduce_max(logits, axis=0)
         exponents = tf.exp(below)
-        # TensorFlow's argmax takes one number at a time. The bits of 0.0 are the integer 0, and
-        # those of negative numbers are large negative integers, so the largest sum in a column
-        # is the number that was added to the first of its zeros.
+        # TensorFlow's argmax processes one number at a time. The bits of 0.0 are the integer 0,
+        # and those of negative numbers are large negative integers, so with ranks added, the
+        # largest number of a column is the rank of the first of its zeros.
         last = CHARACTERS - 1
         ranks = tf.constant(np.arange(last, -1, -1, dtype=np.int32)[:, None])
         chosen = last - tf.reduce_max(tf.bitcast(below, tf.int32) + ranks, axis=0)
@@ -45,23 +44,23 @@ class Choice(NamedTuple):
         return cls(exponents, tf.reshape(total, [places, -1]), tf.reshape(chosen, [places, -1]))
 
     def confidence(self) -> Any:
-        """The probability of the whole answer, float32 [n]."""
+        """Returns the probability of the whole answer, float32 [n]."""
         return 1 / tf.reduce_prod(self.total, axis=0)
 
     def probabilities(self) -> Any:
-        """Of each character in each place, float32 [n, places, characters]."""
+        """Returns the probability of each character in each place, float32 [n, places, 12]."""
         places = self.total.shape[0]
         exponents = tf.reshape(self.exponents, [CHARACTERS, places, -1])
         return tf.transpose(exponents / self.total, [2, 1, 0])
 
-    def texts(self, good: Any) -> Any:
-        """Decimal text where `good`, bool [n], and empty elsewhere; string [n]."""
-        parts = list(_parts(self.tokens, good))
-        # Blanks can be at both ends. One part has lost them in its table.
+    def texts(self, valid: Any) -> Any:
+        """Returns decimal text, string [n]; empty where `valid`, bool [n], is false."""
+        parts = list(_parts(self.tokens, valid))
+        # Blanks may be at both ends. The table of a single part has stripped texts.
         return parts[0] if len(parts) == 1 else tf.strings.strip(tf.strings.join(parts))
 
 
-def _parts(tokens: Any, good: Any) -> Iterator[Any]:
+def _parts(tokens: Any, valid: Any) -> Iterator[Any]:
     places = tokens.shape[0]
     for start in range(0, places, PART):
         width = min(PART, places - start)
@@ -70,4 +69,4 @@ def _parts(tokens: Any, good: Any) -> Iterator[Any]:
             texts = [text.strip() for text in texts]
         weights = CHARACTERS ** np.arange(width - 1, -1, -1, dtype=np.int32)[:, None]
         key = tf.reduce_sum(tokens[start : start + width] * tf.constant(weights), axis=0)
-        yield tf.gather(tf.constant([*texts, ""]), tf.where(good, key, len(texts)))
+        yield tf.gather(tf.constant([*texts, ""]), tf.where(valid, key, len(texts)))

@@ -1,8 +1,8 @@
-"""Tidying: the rare questions that do not fit a fixed window, rewritten so that they do.
+"""Rewrites unusual questions so that they fit into a window of fixed size.
 
-A question may trail as many spaces as it likes, and what is no question may have any length.
-The few rows that are so are picked out, rewritten with regular expressions and put back, so
-that they cost the others nothing. Batches without such rows never run this.
+A valid question may have any number of trailing spaces, and an invalid one any length. Only such
+rows are gathered, rewritten with regular expressions and scattered back, so the other rows cost no
+more; a batch without them skips all of it.
 """
 
 from __future__ import annotations
@@ -12,37 +12,40 @@ from typing import Any
 
 import tensorflow as tf
 
-Open = Callable[[Any], tuple[Any, Any]]
-"""From questions, string [n], to their bytes, [n, ...], and their lengths, int32 [n]."""
+Decode = Callable[[Any], tuple[Any, Any]]
+"""Takes questions, string [n]; returns their bytes, [n, ...], and their lengths, int32 [n]."""
 
 
-def tidied(questions: Any, untidy: Callable[[Any, Any], Any], opened: Open, digits: int) -> Any:
-    """What `opened` makes of the questions, after rewriting those that are `untidy`.
+def decode_normalized(
+    questions: Any, is_unusual: Callable[[Any, Any], Any], decode: Decode, digits: int
+) -> tuple[Any, Any]:
+    """Decodes questions, after rewriting the unusual ones.
 
     Args:
         questions: Strings, [n].
-        untidy: From bytes and lengths to the rows to rewrite, bool [n].
-        opened: How to open questions.
+        is_unusual: Takes bytes and lengths; returns the rows to rewrite, bool [n].
+        decode: Decodes questions to bytes and lengths.
         digits: Most digits of an operand.
     """
-    raw, length = opened(questions)
-    rows = untidy(raw, length)
+    raw, length = decode(questions)
+    rows = is_unusual(raw, length)
 
-    def rewritten() -> tuple[Any, Any]:
-        where = tf.where(rows)
-        parts = opened(plain(tf.gather_nd(questions, where), digits))
+    def rewritten() -> tuple[Any, ...]:
+        indices = tf.where(rows)
+        parts = decode(normalized(tf.gather_nd(questions, indices), digits))
         return tuple(
-            tf.tensor_scatter_nd_update(whole, where, part)
-            for whole, part in zip((raw, length), parts, strict=True)
+            tf.tensor_scatter_nd_update(all_rows, indices, part)
+            for all_rows, part in zip((raw, length), parts, strict=True)
         )
 
-    return tf.cond(tf.reduce_any(rows), rewritten, lambda: (raw, length))
+    decoded: tuple[Any, Any] = tf.cond(tf.reduce_any(rows), rewritten, lambda: (raw, length))
+    return decoded
 
 
-def plain(questions: Any, digits: int) -> Any:
-    """The same questions without spaces and leading zeros.
+def normalized(questions: Any, digits: int) -> Any:
+    """Returns the questions without spaces and leading zeros.
 
-    Anything that cannot be answered becomes something short of the same status.
+    Invalid questions are replaced by short ones with the same status.
     """
     number = f"[0-9]{{1,{digits}}}"
     fits = tf.strings.regex_full_match(questions, rf"{number}\+{number} *")

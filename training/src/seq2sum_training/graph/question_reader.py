@@ -1,8 +1,7 @@
-"""Reading questions inside the graph: byte strings in, encoder tokens and a status out.
+"""Reads questions inside the graph: from byte strings to encoder tokens and a status.
 
-Nothing here raises on data. A server merges the rows of many callers into one batch, and an
-error would hit all of them; so a row that is no question gets a status, and its neighbours
-their answers.
+No input raises an error. A server merges the rows of many callers into one batch, which an error
+would fail as a whole; so an invalid row gets a status, and the other rows get their answers.
 """
 
 from __future__ import annotations
@@ -15,21 +14,21 @@ from seq2sum_training.data.layouts import Layout
 from seq2sum_training.graph import window_reader, word_reader
 
 
-class Reading(NamedTuple):
-    """What was read, a row for each question."""
+class EncodedQuestions(NamedTuple):
+    """Tokens and status of questions, one row each."""
 
     steps: tuple[Any, ...]
-    """What the encoder reads at each step, int32 [n]; blanks where there is no question."""
+    """Tokens of each encoder step, int32 [n]; blanks for an invalid question."""
     status: Any
     """`contract.Status`, int32 [n]."""
 
     @property
     def tokens(self) -> Any:
-        """All steps side by side, int32 [n, steps]."""
+        """Tokens of all steps, int32 [n, steps]."""
         return tf.stack(self.steps, axis=1)
 
 
-def read(questions: Any, layout: Layout) -> Reading:
-    """The tokens and the status of questions, a string tensor of shape [n]."""
-    way = word_reader if layout.digits <= word_reader.MOST_DIGITS else window_reader
-    return Reading(*way.read(questions, layout))
+def read(questions: Any, layout: Layout) -> EncodedQuestions:
+    """Reads questions, a string tensor of shape [n]."""
+    reader = word_reader if layout.digits <= word_reader.MAX_DIGITS else window_reader
+    return EncodedQuestions(*reader.read(questions, layout))

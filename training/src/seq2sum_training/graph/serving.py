@@ -1,4 +1,4 @@
-"""The serving graph: the three signatures of the contract around a trained network."""
+"""The serving graph: the contract's three signatures around a trained network."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from seq2sum.addition import contract
 from seq2sum_training.data.layouts import Layout
 from seq2sum_training.graph.answers import Choice
 from seq2sum_training.graph.question_reader import read
-from seq2sum_training.graph.serving_network import Frozen
+from seq2sum_training.graph.serving_network import ServingNetwork
 from seq2sum_training.recipe import Recipe
 
 Outputs = dict[str, Any]
 
 
 class ServingModel:
-    """A trained network as a server asks it: byte strings in, the contract's tensors out."""
+    """A trained network with the contract's signatures, from byte strings to output tensors."""
 
     def __init__(self, recipe: Recipe, model: Any) -> None:
-        """Takes the weights of `model`, a trained Keras model of this recipe."""
+        """Builds the graph with the weights of `model`, a trained Keras model of this recipe."""
         self.recipe = recipe
         self._layout = Layout.named(recipe.layout, recipe.digits)
-        self._network = Frozen.of(recipe, model)
-        # A function of its own, so that two signatures share one copy of the weights.
-        self._choose = self._concrete(self._chosen)
+        self._network = ServingNetwork.from_model(recipe, model)
+        # A separate function, so that two signatures share one copy of the weights.
+        self._choose = self._concrete(self._choice)
         self.signatures: dict[str, Any] = {
             contract.DEFAULT.name: self._concrete(self._answer),
             contract.DETAILED.name: self._concrete(self._detail),
@@ -36,13 +36,13 @@ class ServingModel:
         """A concrete function for each signature, called by keyword: `f(questions=...)`."""
 
     def ask(self, questions: Any, *, signature: str = contract.DEFAULT.name) -> Outputs:
-        """The outputs of a signature as numpy arrays, for byte strings of shape [n]."""
+        """Returns the outputs of a signature as numpy arrays, for byte strings of shape [n]."""
         rows = tf.constant(np.asarray(questions, object), tf.string)
-        answered = self.signatures[signature](questions=rows)
-        return {name: tensor.numpy() for name, tensor in answered.items()}
+        outputs = self.signatures[signature](questions=rows)
+        return {name: tensor.numpy() for name, tensor in outputs.items()}
 
     def answers(self, questions: Any) -> tuple[Any, Any]:
-        """Answers, bytes [n], and confidences, float32 [n], to byte strings of shape [n]."""
+        """Returns answers, bytes [n], and confidences, float32 [n], for byte strings, [n]."""
         outputs = self.ask(questions)
         return outputs[contract.ANSWERS.name].astype("S"), outputs[contract.CONFIDENCE.name]
 
@@ -51,7 +51,7 @@ class ServingModel:
         tf.saved_model.save(tf.Module(), path, signatures=self.signatures)
 
     def describe(self) -> dict[str, Any]:
-        """The contract of this version."""
+        """Returns the contract of this graph, for contract.json."""
         return contract.describe(
             digits=self.recipe.digits,
             steps=self._layout.steps,
@@ -62,17 +62,17 @@ class ServingModel:
         spec = tf.TensorSpec([None], tf.string, name=contract.QUESTIONS.name)
         return tf.function(body, input_signature=[spec], autograph=False).get_concrete_function()
 
-    def _chosen(self, questions: Any) -> tuple[Choice, Any]:
-        """What the network chose, and the status."""
-        reading = read(questions, self._layout)
-        return Choice.of(self._network.logits(reading.steps), self._network.places), reading.status
+    def _choice(self, questions: Any) -> tuple[Choice, Any]:
+        encoded = read(questions, self._layout)
+        logits = self._network.logits(encoded.steps)
+        return Choice.from_logits(logits, self._network.places), encoded.status
 
     def _answer(self, questions: Any) -> Outputs:
         choice, status = self._choose(questions)
-        good = status == contract.Status.OK
+        valid = status == contract.Status.OK
         return {
-            contract.ANSWERS.name: choice.texts(good),
-            contract.CONFIDENCE.name: tf.where(good, choice.confidence(), 0.0),
+            contract.ANSWERS.name: choice.texts(valid),
+            contract.CONFIDENCE.name: tf.where(valid, choice.confidence(), 0.0),
             contract.STATUS.name: status,
         }
 

@@ -1,1 +1,1 @@
-"""The network, in Keras and unrolled."""
+"""The network: in Keras (`network`), and with plain operators for training (`training_network`)."""

@@ -1,6 +1,6 @@
-"""The network: an encoder's last state, repeated to a decoder, a character distribution a step.
+"""The network in Keras: an encoder, its last output repeated to a decoder, a softmax per step.
 
-The architecture of the tutorial: what it reads is one-hot, and nothing of the sum is wired in.
+This is the tutorial's architecture: the input is one-hot, and no part of it is made for addition.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from seq2sum_training.data.layouts import Layout
 from seq2sum_training.recipe import Recipe
 
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
-"""Matrices a step that each cell multiplies its state with."""
+"""Matrices with which each cell multiplies its state in a step."""
 
 
 def build(recipe: Recipe) -> Any:
-    """The recipe's Keras model with fresh weights.
+    """Builds the recipe's Keras model with new weights.
 
-    It maps one-hot questions, float32 [n, steps, vocabulary], to probabilities, float32
+    The model maps one-hot questions, float32 [n, steps, vocabulary], to probabilities, float32
     [n, answer length, 12], in the order in which the recipe writes answers.
     """
     layout = Layout.named(recipe.layout, recipe.digits)
@@ -38,11 +38,10 @@ def build(recipe: Recipe) -> Any:
 
 
 def multiply_adds(recipe: Recipe) -> int:
-    """Multiplications with an addition that a question costs, biases and gates aside.
+    """Returns multiply-adds per question in the serving graph, without biases and gates.
 
-    As the serving graph does it: the first layer's product is a look-up, and so is the state
-    after the first characters; the decoder's input is multiplied once, and the first step of
-    each layer has no state to multiply.
+    There, the encoder's input product and its state after the first characters are look-ups, the
+    decoder's input is multiplied once, and the first step of a layer has no state to multiply.
     """
     gates, net = GATES[recipe.network.cell], recipe.network
     places = contract.answer_length(recipe.digits)
@@ -52,12 +51,12 @@ def multiply_adds(recipe: Recipe) -> int:
     return encoder + decoder + places * net.decoder * len(contract.ALPHABET)
 
 
-def _recurrent(cell: str, units: int, **how: Any) -> Any:
-    # Unrolled and without cuDNN's kernel, so that XLA can compile the whole step.
+def _recurrent(cell: str, units: int, **options: Any) -> Any:
+    # Unrolled and without cuDNN's kernel, so that XLA can compile a whole training step.
     match cell:
         case "lstm":
-            return keras.layers.LSTM(units, unroll=True, use_cudnn=False, **how)
+            return keras.layers.LSTM(units, unroll=True, use_cudnn=False, **options)
         case "gru":
-            return keras.layers.GRU(units, unroll=True, use_cudnn=False, **how)
+            return keras.layers.GRU(units, unroll=True, use_cudnn=False, **options)
         case _:
-            return keras.layers.SimpleRNN(units, unroll=True, **how)
+            return keras.layers.SimpleRNN(units, unroll=True, **options)

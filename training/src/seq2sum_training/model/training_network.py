@@ -1,9 +1,9 @@
-"""The network's weights, and its forward pass as training grades it, unrolled.
+"""The network's weights, and the unrolled forward pass with which training grades answers.
 
-Equal to the Keras model up to rounding, with less work: a one-hot times a matrix is a row of
-that matrix, so the first layer gathers; the decoder's input is the same at every step, so it
-is multiplied once; the first steps start from zero, so they multiply no state. `frozen` goes
-further than that, where weights no longer change.
+Equal to the Keras model up to rounding, with less work: the first layer looks up rows of its
+kernel instead of multiplying one-hot vectors; the decoder's input is the same at every step, so it
+is multiplied once; the first step of a layer has a zero state and multiplies none.
+`graph.serving_network` precomputes more, because its weights are constants.
 """
 
 from __future__ import annotations
@@ -25,59 +25,62 @@ class Recurrent(NamedTuple):
     """Weights of one recurrent layer of `u` units and `g` gates."""
 
     kernel: Matrix
-    """From the input, [inputs, g u]."""
+    """Kernel of the input, [inputs, g u]."""
     recurrent: Matrix
-    """From the state, [u, g u]."""
+    """Kernel of the state, [u, g u]."""
     bias: Matrix
-    """Added to the input's product, [g u]."""
+    """Bias of the input's product, [g u]."""
     recurrent_bias: Matrix | None
-    """Added to the state's product, [g u]; only GRU has one."""
+    """Bias of the state's product, [g u]; only for GRU."""
 
     @classmethod
-    def of(cls, kernel: Matrix, recurrent: Matrix, bias: Matrix) -> Recurrent:
-        """From what a Keras layer holds: GRU keeps both biases in one array, [2, g u]."""
-        two = len(bias.shape) == 2
-        return cls(kernel, recurrent, bias[0] if two else bias, bias[1] if two else None)
+    def from_keras(cls, kernel: Matrix, recurrent: Matrix, bias: Matrix) -> Recurrent:
+        """Takes the weights of a Keras layer; GRU has both biases in one array, [2, g u]."""
+        if len(bias.shape) == 2:
+            return cls(kernel, recurrent, bias[0], bias[1])
+        return cls(kernel, recurrent, bias, None)
 
 
 class Weights(NamedTuple):
     """All weights of the network."""
 
     cell: str
-    """Which step both layers take, a key of `cells.CELLS`."""
+    """Cell of both layers, a key of `cells.CELLS`."""
     encoder: Recurrent
-    """Reads tokens."""
+    """Layer that reads tokens."""
     decoder: Recurrent
-    """Reads the encoder's last state at every step."""
+    """Layer that reads the encoder's last output at every step."""
     head_kernel: Matrix
     """[u, characters]."""
     head_bias: Matrix
     """[characters]."""
 
     @classmethod
-    def of(cls, model: Any, *, cell: str, take: Callable[[Any], Any] = np.asarray) -> Weights:
-        """The weights of a Keras model that `network.build` made with this cell.
+    def from_model(
+        cls, model: Any, *, cell: str, convert: Callable[[Any], Any] = np.asarray
+    ) -> Weights:
+        """Takes the weights of a Keras model that `network.build` made.
 
         Args:
             model: The Keras model.
             cell: The recipe's cell.
-            take: What makes a matrix of a Keras variable. `np.asarray` takes its value now;
-                `tf.convert_to_tensor`, inside a graph, reads it anew in each call.
+            convert: Converts a Keras variable to a matrix. `np.asarray` copies the present value;
+                `tf.convert_to_tensor`, inside a graph, reads the variable in each call.
         """
 
         def matrices(layer: str) -> list[Matrix]:
-            return [take(variable) for variable in model.get_layer(layer).weights]
+            return [convert(variable) for variable in model.get_layer(layer).weights]
 
-        encoder, decoder = (Recurrent.of(*matrices(layer)) for layer in ("encoder", "decoder"))
+        encoder, decoder = (Recurrent.from_keras(*matrices(n)) for n in ("encoder", "decoder"))
         return cls(cell, encoder, decoder, *matrices("head"))
 
 
 def probabilities(tokens: Any, weights: Weights, *, digits: int) -> Any:
-    """Character probabilities, float32 [n, answer length, 12], in the order of writing.
+    """Returns character probabilities, float32 [n, answer length, 12], in the order of writing.
 
     Args:
-        tokens: What the encoder reads, int32 [n, steps].
-        weights: The weights as they are now.
+        tokens: Encoder tokens, int32 [n, steps].
+        weights: Weights of the network.
         digits: Most digits of an operand.
     """
     encoder, decoder = weights.encoder, weights.decoder
@@ -87,7 +90,7 @@ def probabilities(tokens: Any, weights: Weights, *, digits: int) -> Any:
 
     repeated = encoding @ tf.convert_to_tensor(decoder.kernel) + tf.convert_to_tensor(decoder.bias)
     inputs = [repeated] * contract.answer_length(digits)
-    # All places in one product: [n * places, units] times [units, characters].
+    # One product for all characters: [n * answer length, units] times [units, 12].
     stacked = tf.stack(list(_outputs(weights.cell, decoder, inputs)), axis=1)
     flat = tf.reshape(stacked, [-1, weights.head_kernel.shape[0]])
     logits = flat @ tf.convert_to_tensor(weights.head_kernel)
@@ -97,10 +100,10 @@ def probabilities(tokens: Any, weights: Weights, *, digits: int) -> Any:
 
 
 def _outputs(cell: str, layer: Recurrent, inputs: list[Any]) -> Iterator[Any]:
-    """The layer's outputs, [n, u] each, for its input products."""
+    """Yields the layer's output after each step, [n, u], for its input products."""
     recurrent = tf.convert_to_tensor(layer.recurrent)
     bias = None if layer.recurrent_bias is None else tf.convert_to_tensor(layer.recurrent_bias)
     state: State = None
-    for given in inputs:
-        state = CELLS[cell](given, state, recurrent, bias)
+    for projected in inputs:
+        state = CELLS[cell](projected, state, recurrent, bias)
         yield state[0]

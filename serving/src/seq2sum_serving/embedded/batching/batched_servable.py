@@ -67,13 +67,10 @@ class BatchedServable:
     def run(
         self, feeds: rows.Feeds, fetches: Sequence[str], *, timeout: float | None = None
     ) -> Outputs:
-        """Runs the graph in a batch with other requests; blocks until the outputs are available.
+        """Runs the graph as `Servable.run` describes, in a batch with other requests.
 
-        Args:
-            feeds: Arrays by tensor name, all with the same number of rows.
-            fetches: Names of the tensors to return.
-            timeout: Seconds; None, zero and negative numbers mean no limit. The timeout of a
-                batch is the longest of its requests.
+        All arrays must have the same number of rows. A batch has the longest timeout of its
+        requests.
 
         Raises:
             ServingError: The request was refused, or the batch failed.

@@ -15,9 +15,9 @@ from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.inference.warmup import warm_up
 
 
-@dataclass(frozen=True, slots=True)
-class LoaderOptions:
-    """Options for loading versions of any model."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loader:
+    """Loads versions of any model. Safe to use from any thread, for several versions at once."""
 
     tags: tuple[str, ...] = SERVING_TAGS
     """`--saved_model_tags`"""
@@ -32,40 +32,27 @@ class LoaderOptions:
     wrap: Wrap | None = None
     """Adds batching; closing its result closes the version too."""
 
-
-class Loader:
-    """Loads versions. Safe to use from any thread, for several versions at once."""
-
-    def __init__(self, options: LoaderOptions) -> None:
-        self._options = options
-
     def __call__(self, model: str, version: int, path: str) -> Servable:
-        """Loads a version, adds batching if configured, and warms it up.
-
-        Args:
-            model: Name of the model.
-            version: Number of the version.
-            path: Its directory.
+        """Loads the version in a directory, adds batching if configured, and warms it up.
 
         Raises:
             ServingError: The version cannot serve; all of its memory has been freed.
         """
-        options = self._options
-        loaded = saved_model.load(path, tags=options.tags, session_config=options.session_config)
+        loaded = saved_model.load(path, tags=self.tags, session_config=self.session_config)
         with ExitStack() as undo:
             undo.callback(loaded.close)
             servable: Servable = loaded
-            if options.wrap is not None:
-                servable = options.wrap(loaded, model, version, path)
+            if self.wrap is not None:
+                servable = self.wrap(loaded, model, version, path)
                 undo.pop_all()
                 undo.callback(servable.close)
-            if options.warm_up:
+            if self.warm_up:
                 warm_up(
                     servable,
                     path,
                     version=version,
-                    options=options.inference,
-                    iterations=max(options.warm_up_iterations, 1),
+                    options=self.inference,
+                    iterations=max(self.warm_up_iterations, 1),
                 )
             undo.pop_all()
         return servable
@@ -77,12 +64,10 @@ def make_loader(config: ServerConfig) -> Loader:
     if config.batching is not None:
         wrap = make_wrap(config.batching, per_model=config.per_model_batching)
     return Loader(
-        LoaderOptions(
-            tags=config.tags,
-            session_config=config.session_config,
-            warm_up=config.warmup,
-            warm_up_iterations=config.warmup_iterations,
-            inference=config.inference,
-            wrap=wrap,
-        )
+        tags=config.tags,
+        session_config=config.session_config,
+        warm_up=config.warmup,
+        warm_up_iterations=config.warmup_iterations,
+        inference=config.inference,
+        wrap=wrap,
     )

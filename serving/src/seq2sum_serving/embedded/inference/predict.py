@@ -31,14 +31,7 @@ def predict(
     options: InferenceOptions,
     timeout: float | None,
 ) -> predict_pb2.PredictResponse:
-    """Runs a signature.
-
-    Args:
-        servable: The version to run.
-        version: Its number.
-        request: The request.
-        options: Options from flags.
-        timeout: Seconds for the run of the graph, or None.
+    """Runs a signature of a version, the run of the graph within `timeout` seconds.
 
     Raises:
         ServingError: The request does not fit the signature, or the run failed.

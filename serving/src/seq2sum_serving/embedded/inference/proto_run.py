@@ -24,13 +24,7 @@ class ProtoRun:
     """A run with fixed inputs and outputs. Safe to use from any thread."""
 
     def __init__(self, session: Any, feeds: Sequence[Any], fetches: Sequence[Any]) -> None:
-        """Adds the operations.
-
-        Args:
-            session: A session.
-            feeds: Tensors of its graph to feed.
-            fetches: Tensors of its graph to return.
-        """
+        """Adds operations for tensors to feed and tensors to fetch to the session's graph."""
         options = config_pb2.CallableOptions()
         with session.graph.as_default():
             for tensor in feeds:

@@ -23,15 +23,10 @@ def run(
     api: str,
     timeout: float | None,
 ) -> Arrays:
-    """Runs a servable and counts the time of a successful run, including the wait in a queue.
+    """Runs a servable as `Servable.run` describes, and counts the time of a successful run.
 
-    Args:
-        servable: The version to run.
-        feeds: Arrays by tensor name.
-        fetches: Names of the tensors to return.
-        model: Model name in the request.
-        api: `Predict`, `Classify` or `Regress`.
-        timeout: Seconds, or None.
+    The time includes the wait in a batching queue. `model` is the name in the request, `api` is
+    `Predict`, `Classify` or `Regress`.
     """
     started = perf_counter()
     outputs = servable.run(feeds, fetches, timeout=timeout)

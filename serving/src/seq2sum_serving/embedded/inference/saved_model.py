@@ -11,6 +11,7 @@ import os
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from copy import deepcopy
 from time import perf_counter
 from typing import Any
 
@@ -45,16 +46,7 @@ class SavedModel:
     def run(
         self, feeds: Mapping[str, Any], fetches: Sequence[str], *, timeout: float | None = None
     ) -> Arrays:
-        """Runs the graph.
-
-        Args:
-            feeds: Arrays by tensor name.
-            fetches: Names of the tensors to return.
-            timeout: Seconds; None, zero and negative numbers mean no limit.
-
-        Raises:
-            ServingError: TensorFlow's error.
-        """
+        """Runs the graph as `Servable.run` describes."""
         return self._runner.run(feeds, fetches, timeout=timeout)
 
     def close(self) -> None:
@@ -67,12 +59,9 @@ class SavedModel:
 def load(
     path: str, *, tags: Sequence[str] = SERVING_TAGS, session_config: Any = None
 ) -> SavedModel:
-    """Loads the version in a directory.
+    """Loads the graph with these tags from a version's directory.
 
-    Args:
-        path: Folder of saved_model.pb.
-        tags: Tags of the graph to load.
-        session_config: ConfigProto of the session; None: TensorFlow's defaults.
+    The session gets `session_config`, a ConfigProto; None means TensorFlow's defaults.
 
     Raises:
         ServingError: It cannot be loaded; code and message are TensorFlow Serving's.
@@ -121,7 +110,7 @@ def _restore(path: str, tags: Sequence[str], session_config: Any) -> SavedModel:
     stages.labels(path, "restore_graph").observe((restored - started) * MICROS)
     stages.labels(path, "init_graph").observe(_micros_since(restored))
     # Copies: the originals would keep the whole graph with all its constants in memory.
-    signatures = {name: _copy(original) for name, original in graph_def.signature_def.items()}
+    signatures = {name: deepcopy(original) for name, original in graph_def.signature_def.items()}
     return SavedModel(session, signatures)
 
 
@@ -158,12 +147,6 @@ def _session_config(given: Any) -> Any:
     # The rewritten graphs are not used, and would be kept for each prepared run.
     config.experimental.disable_output_partition_graphs = True
     return config
-
-
-def _copy(message: Any) -> Any:
-    copy = type(message)()
-    copy.CopyFrom(message)
-    return copy
 
 
 def _micros_since(started: float) -> float:

@@ -156,13 +156,9 @@ class _PreparedRun:
 def session_run(
     session: Any, options: tuple[int, int], feeds: Mapping[Any, Any], fetches: Sequence[Any]
 ) -> Arrays:
-    """Calls Session::Run of TensorFlow's C interface.
+    """Calls TensorFlow's C interface with arrays by `output`, and an `output` for each fetch.
 
-    Args:
-        session: A session.
-        options: The thread pool, and the timeout in milliseconds; 0 means no limit.
-        feeds: Arrays by `output`.
-        fetches: Tensors to return, each an `output`.
+    `options` are a thread pool, and a timeout in milliseconds; 0 means no limit.
 
     Raises:
         tf.errors.OpError: The run failed.

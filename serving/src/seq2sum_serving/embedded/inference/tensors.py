@@ -219,14 +219,13 @@ def encode(array: Any) -> tensor_pb2.TensorProto:
 def write(
     array: Any, tensor: tensor_pb2.TensorProto, *, as_content: bool = False, dtype: int = 0
 ) -> None:
-    """Writes an array into an empty TensorProto in place, which saves a copy.
+    """Writes an array or FlatTensor into an empty TensorProto in place, which saves a copy.
 
     Args:
-        array: The array, or a FlatTensor.
+        array: The values.
         tensor: The message to fill.
-        as_content: Write raw bytes into `tensor_content` in place of typed values.
-        dtype: DataType of the tensor in the graph if known; used only for quantized dtypes, which
-            an array does not show.
+        as_content: Whether to write raw bytes into `tensor_content` in place of typed values.
+        dtype: DataType of the tensor in the graph if known; only quantized dtypes need it.
     """
     written = dtype if dtype in QUANTIZED else datatype(array)
     tensor.dtype = written

@@ -18,12 +18,7 @@ MOST_FILES = 100_000
 
 
 def check(model: str, version: int, path: str) -> None:
-    """Checks that every file of a version can be accessed.
-
-    Args:
-        model: Name of the model.
-        version: Number of the version.
-        path: Its folder.
+    """Checks that every file in the folder of a version can be accessed.
 
     Raises:
         ServingError: `path` is not a folder, a file is not readable, or a link has no target.

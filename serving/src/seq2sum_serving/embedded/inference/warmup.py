@@ -47,14 +47,9 @@ log = logging.getLogger(__name__)
 def warm_up(
     servable: Servable, path: str, *, version: int, options: InferenceOptions, iterations: int = 1
 ) -> None:
-    """Runs the records in a version's directory in order; a version may have none.
+    """Runs the records in a version's directory in order, each for a number of iterations.
 
-    Args:
-        servable: The version, with batching if it has any.
-        path: Its directory.
-        version: Its number.
-        options: Options of requests.
-        iterations: Number of runs of each record.
+    A version without records is accepted.
 
     Raises:
         ServingError: A record failed or cannot be read, or the file has too many.

@@ -50,15 +50,13 @@ def check_list(models: Sequence[Model]) -> None:
     seen: set[str] = set()
     for model in models:
         if model.name in seen:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
+            raise _invalid(
                 f"Illegal to list model {model.name} multiple times in config list",
             )
         seen.add(model.name)
     for model in models:
         if not ABSOLUTE.match(model.base_path):
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
+            raise _invalid(
                 f"Expected model {model.name} to have an absolute path or URI; "
                 f"got base_path()={model.base_path}",
             )
@@ -88,8 +86,7 @@ def check_transition(before: Sequence[Model], after: Sequence[Model]) -> None:
             continue
         new = platform(model)
         if new != old:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
+            raise _invalid(
                 f"Illegal to change a model's platform. For model {model.name} platform was "
                 f"{old} and new platform requested is {new}",
             )
@@ -104,8 +101,7 @@ def monitored(models: Sequence[Model]) -> dict[str, Monitored]:
     for model in models:
         name = platform(model)
         if name != PLATFORM:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
+            raise _invalid(
                 f"Model {model.name} requests unsupported platform {name}",
             )
     return {model.name: Monitored(model.base_path, model.policy) for model in models}
@@ -118,21 +114,18 @@ def platform(model: Model) -> str:
         ServingError: INVALID_ARGUMENT: both fields are set, or neither, or the type is unknown.
     """
     if model.type_number and model.platform:
-        raise ServingError(
-            Code.INVALID_ARGUMENT,
+        raise _invalid(
             "Illegal setting both ModelServerConfig::model_type (deprecated) and "
             f"ModelServerConfig::model_platform, model name is {model.name}",
         )
     if model.type_number == 1:
         return PLATFORM
     if model.type_number:
-        raise ServingError(
-            Code.INVALID_ARGUMENT,
+        raise _invalid(
             f"ModelServerConfig::model_type choice {model.type_number} not supported.",
         )
     if not model.platform:
-        raise ServingError(
-            Code.INVALID_ARGUMENT,
+        raise _invalid(
             "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
             f"ModelServerConfig::model_platform, model name is {model.name}",
         )
@@ -146,4 +139,8 @@ def check_request_logging(models: Sequence[Model]) -> None:
         ServingError: INVALID_ARGUMENT: one has.
     """
     if any(model.logs_requests for model in models):
-        raise ServingError(Code.INVALID_ARGUMENT, "No request-logger-creator provided.")
+        raise _invalid("No request-logger-creator provided.")
+
+
+def _invalid(text: str) -> ServingError:
+    return ServingError(Code.INVALID_ARGUMENT, text)

@@ -26,14 +26,14 @@ CONTENT_TYPE = "text/plain"
 
 Cells = Mapping[Labels, Value]
 """The values of a metric, by the values of its labels."""
-Snapshot = dict[str, Cells]
+MetricValues = dict[str, Cells]
 """The values of all metrics, by name."""
-_other_processes: list[Callable[[], Iterable[Snapshot]]] = []
+_other_processes: list[Callable[[], Iterable[MetricValues]]] = []
 
 
-def include(snapshots: Callable[[], Iterable[Snapshot]]) -> None:
+def include(read: Callable[[], Iterable[MetricValues]]) -> None:
     """Adds the metrics of other processes to the page from now on."""
-    _other_processes.append(snapshots)
+    _other_processes.append(read)
 
 
 def page() -> str:
@@ -42,15 +42,15 @@ def page() -> str:
     return "".join(text for name in sorted(current) for text in _texts(name, current[name]))
 
 
-def snapshot() -> Snapshot:
+def own_values() -> MetricValues:
     """Returns the current metrics of this process."""
     return {name: metric.cells() for name, metric in METRICS.items()}
 
 
-def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """Adds snapshots up. Pure."""
-    total: Snapshot = {}
-    for each in snapshots:
+def merged(processes: Iterable[MetricValues]) -> MetricValues:
+    """Adds the metrics of processes up. Pure."""
+    total: MetricValues = {}
+    for each in processes:
         for name, cells in each.items():
             found = total[name] = dict(total.get(name, {}))
             for labels, value in cells.items():
@@ -74,9 +74,9 @@ def first_cell(name: str) -> int:
     return 0 if isinstance(first, Distribution) else int(first)
 
 
-def _current() -> Snapshot:
-    others = [each for snapshots in _other_processes for each in snapshots()]
-    return merged([snapshot(), *others]) if others else snapshot()
+def _current() -> MetricValues:
+    others = [each for read in _other_processes for each in read()]
+    return merged([own_values(), *others]) if others else own_values()
 
 
 def _sum(one: Value, other: Value) -> Value:

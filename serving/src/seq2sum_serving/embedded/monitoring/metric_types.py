@@ -11,8 +11,7 @@ import math
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 Labels = tuple[str, ...]
 """Values of a metric's labels, in the order of their names."""
@@ -78,11 +77,10 @@ class HistogramCell:
             return Distribution(tuple(self._counts), self._total)
 
 
-C = TypeVar("C")
-V = TypeVar("V")
+C = TypeVar("C", NumberCell, HistogramCell)
 
 
-class Metric(Generic[C, V]):
+class Metric(Generic[C]):
     """A metric with one cell per set of labels. Safe to use from any thread."""
 
     kind: str
@@ -90,12 +88,9 @@ class Metric(Generic[C, V]):
     hidden_until_used: bool = False
     """Whether not even the type is exported before the first value."""
 
-    def __init__(
-        self, label_names: Sequence[str], new_cell: Callable[[], C], read: Callable[[C], V]
-    ) -> None:
+    def __init__(self, label_names: Sequence[str], new_cell: Callable[[], C]) -> None:
         self.label_names = tuple(label_names)
-        self._new_cell = new_cell
-        self._read = read
+        self._new_cell: Callable[[], C] = new_cell
         self._cells: dict[Labels, C] = {}
 
     def labels(self, *values: str) -> C:
@@ -107,34 +102,34 @@ class Metric(Generic[C, V]):
             cell = self._cells.setdefault(values, self._new_cell())
         return cell
 
-    def cells(self) -> dict[Labels, V]:
-        """Returns the current values by labels."""
-        return {labels: self._read(cell) for labels, cell in self._cells.copy().items()}
+    def cells(self) -> dict[Labels, Any]:
+        """Returns the current Values by labels."""
+        return {labels: cell.read() for labels, cell in self._cells.copy().items()}
 
 
-class Counter(Metric[NumberCell, float]):
+class Counter(Metric[NumberCell]):
     """A number that only grows."""
 
     kind = "counter"
 
     def __init__(self, *label_names: str) -> None:
-        super().__init__(label_names, NumberCell, NumberCell.read)
+        super().__init__(label_names, NumberCell)
 
     def inc(self, amount: float = 1) -> None:
         """Adds to a counter without labels."""
         self.labels().inc(amount)
 
 
-class Gauge(Metric[NumberCell, float]):
+class Gauge(Metric[NumberCell]):
     """A number that may also shrink."""
 
     kind = "gauge"
 
     def __init__(self, *label_names: str) -> None:
-        super().__init__(label_names, NumberCell, NumberCell.read)
+        super().__init__(label_names, NumberCell)
 
 
-class Histogram(Metric[HistogramCell, Distribution]):
+class Histogram(Metric[HistogramCell]):
     """A distribution of values over buckets."""
 
     kind = "histogram"
@@ -149,11 +144,9 @@ class Histogram(Metric[HistogramCell, Distribution]):
             label_names: Names of the labels.
             hidden_until_used: Whether to export nothing before the first value.
         """
-        if any(low >= high for low, high in pairwise(bounds)):
-            raise ValueError("expected ascending bounds of buckets")
         self.bounds = (*bounds, math.inf)
         self.hidden_until_used = hidden_until_used
-        super().__init__(label_names, lambda: HistogramCell(self.bounds), HistogramCell.read)
+        super().__init__(label_names, lambda: HistogramCell(self.bounds))
 
     def observe(self, value: float) -> None:
         """Counts a value of a histogram without labels."""

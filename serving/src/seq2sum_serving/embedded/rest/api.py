@@ -41,15 +41,15 @@ log = logging.getLogger(__name__)
 class RestApi:
     """The API over a prediction service and a server core. Thread-safe."""
 
-    def __init__(self, plane: PredictionService, core: ServerCore, timeout: float | None) -> None:
+    def __init__(self, service: PredictionService, core: ServerCore, timeout: float | None) -> None:
         """Creates the API.
 
         Args:
-            plane: Serves predict, classify, regress and metadata.
+            service: Serves predict, classify, regress and metadata.
             core: Provides states and signatures.
             timeout: Seconds that the graph may run for a call; None for no limit.
         """
-        self._plane = plane
+        self._service = service
         self._core = core
         self._timeout = timeout
 
@@ -91,19 +91,19 @@ class RestApi:
                 classification = classification_pb2.ClassificationRequest(model_spec=route.spec())
                 examples_from_json.fill_request(classification, body)
                 return tensors_to_json.classify_text(
-                    self._plane.classify(classification, timeout=self._timeout).result
+                    self._service.classify(classification, timeout=self._timeout).result
                 )
             case Action.REGRESS:
                 regression = regression_pb2.RegressionRequest(model_spec=route.spec())
                 examples_from_json.fill_request(regression, body)
                 return tensors_to_json.regress_text(
-                    self._plane.regress(regression, timeout=self._timeout).result
+                    self._service.regress(regression, timeout=self._timeout).result
                 )
             case Action.METADATA:
                 metadata = get_model_metadata_pb2.GetModelMetadataRequest(
                     model_spec=route.spec(), metadata_field=[messages_to_json.SIGNATURE_FIELD]
                 )
-                return messages_to_json.metadata_text(self._plane.metadata(metadata))
+                return messages_to_json.metadata_text(self._service.metadata(metadata))
             case Action.STATUS:
                 status = get_model_status_pb2.GetModelStatusRequest(model_spec=route.spec())
                 return messages_to_json.status_text(self._core.status(status))
@@ -115,7 +115,7 @@ class RestApi:
             return self._signature_inputs(route, signature or DEFAULT_SIGNATURE)
 
         layout = tensors_from_json.fill_request(request, body, inputs)
-        response = self._plane.predict(request, timeout=self._timeout)
+        response = self._service.predict(request, timeout=self._timeout)
         return tensors_to_json.predict_text(response.outputs, layout)
 
     def _signature_inputs(self, route: Route, name: str) -> Mapping[str, Any]:

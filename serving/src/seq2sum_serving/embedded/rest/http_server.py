@@ -46,11 +46,14 @@ class RestOptions:
 class RestServer:
     """The REST API on a port."""
 
-    def __init__(self, plane: PredictionService, core: ServerCore, options: RestOptions) -> None:
+    def __init__(self, service: PredictionService, core: ServerCore, options: RestOptions) -> None:
         count = options.threads - EVENT_LOOP_THREADS
         self._workers = ThreadPoolExecutor(count, "rest") if count > 0 else None
         self._router = Router(
-            RestApi(plane, core, options.timeout), Page(core.models), self._workers, options.router
+            RestApi(service, core, options.timeout),
+            Page(core.models),
+            self._workers,
+            options.router,
         )
         self._connections: set[Connection] = set()
         self._stop = asyncio.Event()

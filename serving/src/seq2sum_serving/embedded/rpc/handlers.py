@@ -59,25 +59,12 @@ class Method:
 def prediction_methods(predictions: PredictionService) -> dict[str, Method]:
     """Returns the RPCs of PredictionService, by path."""
     methods = {
-        "Predict": Method(
-            predict_pb2.PredictRequest,
-            lambda request, left: predictions.predict(request, timeout=left),
-            "Predict",
-        ),
+        "Predict": Method(predict_pb2.PredictRequest, predictions.predict, "Predict"),
         "Classify": Method(
-            classification_pb2.ClassificationRequest,
-            lambda request, left: predictions.classify(request, timeout=left),
-            "Classify",
+            classification_pb2.ClassificationRequest, predictions.classify, "Classify"
         ),
-        "Regress": Method(
-            regression_pb2.RegressionRequest,
-            lambda request, left: predictions.regress(request, timeout=left),
-            "Regress",
-        ),
-        "MultiInference": Method(
-            inference_pb2.MultiInferenceRequest,
-            lambda request, left: predictions.multi_inference(request, timeout=left),
-        ),
+        "Regress": Method(regression_pb2.RegressionRequest, predictions.regress, "Regress"),
+        "MultiInference": Method(inference_pb2.MultiInferenceRequest, predictions.multi_inference),
         "GetModelMetadata": Method(
             get_model_metadata_pb2.GetModelMetadataRequest,
             lambda request, _: predictions.metadata(request),
@@ -90,12 +77,10 @@ def model_methods(core: ServerCore) -> dict[str, Method]:
     """Returns the RPCs of ModelService, by path."""
     return {
         f"/{MODEL_SERVICE}/GetModelStatus": Method(
-            get_model_status_pb2.GetModelStatusRequest,
-            lambda request, _: core.status(request),
+            get_model_status_pb2.GetModelStatusRequest, lambda request, _: core.status(request)
         ),
         f"/{MODEL_SERVICE}/HandleReloadConfigRequest": Method(
-            model_management_pb2.ReloadConfigRequest,
-            lambda request, _: core.reload(request),
+            model_management_pb2.ReloadConfigRequest, lambda request, _: core.reload(request)
         ),
     }
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.lifecycle.labels import Labels
-from seq2sum_serving.embedded.monitoring.exposition import Snapshot
+from seq2sum_serving.embedded.monitoring.exposition import MetricValues
 from seq2sum_serving.embedded.ports import PortReservation
 from seq2sum_serving.embedded.workers.dispatcher import Dispatcher
 
@@ -44,7 +44,7 @@ class WorkerHandle:
     """Its name in logs."""
     process: subprocess.Popen[bytes]
     dispatcher: Dispatcher
-    snapshot: Snapshot = field(default_factory=dict)
+    metrics: MetricValues = field(default_factory=dict)
     """Its last known metrics."""
 
 
@@ -102,14 +102,14 @@ class WorkerPool:
         for opened in self.call("open", str(self._folder / SOCKET)):
             opened.result()
 
-    def snapshots(self) -> list[Snapshot]:
+    def metrics(self) -> list[MetricValues]:
         """Returns the current metrics of each worker, or its last known ones."""
-        calls = self.call("snapshot")
+        calls = self.call("metrics")
         wait(calls, METRICS_TIMEOUT_SECONDS)
         for worker, call in zip(self._workers, calls, strict=True):
             if call.done() and not call.exception():
-                worker.snapshot = call.result()
-        return [worker.snapshot for worker in self._workers]
+                worker.metrics = call.result()
+        return [worker.metrics for worker in self._workers]
 
     def stop(self, grace: float) -> None:
         """Finishes the calls of all workers concurrently, and ends the processes.

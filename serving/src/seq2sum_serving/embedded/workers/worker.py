@@ -63,9 +63,9 @@ class Worker:
         )
         self._server.start()
 
-    def snapshot(self) -> exposition.Snapshot:
+    def metrics(self) -> exposition.MetricValues:
         """Returns the metrics of this process."""
-        return exposition.snapshot()
+        return exposition.own_values()
 
     def stop(self, grace: float) -> None:
         """Refuses new calls; returns when running calls have ended, or after `grace` seconds."""

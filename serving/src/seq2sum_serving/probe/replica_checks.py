@@ -1,0 +1,69 @@
+"""Checks of one replica, each with a deadline: its state, its answers, its certificate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import seq2sum
+
+from seq2sum_serving.deployment.replicas import observe_replica
+from seq2sum_serving.deployment.state import Replica
+from seq2sum_serving.probe.certificate import read_certificate
+from seq2sum_serving.probe.golden_rotation import Questions
+from seq2sum_serving.probe.observation import OK, Call, Certificate
+
+SHORTEST_TIMEOUT = 0.001
+"""Seconds. After the deadline a call fails at once; for a socket, 0 would mean non-blocking."""
+
+
+class Deadline:
+    """A time limit that several calls share."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Returns the seconds that the next call may take."""
+        return max(SHORTEST_TIMEOUT, self._end - time.monotonic())
+
+
+def check_state(
+    target: str, client: seq2sum.Client, labels: Sequence[str], seconds: float
+) -> Replica:
+    """Returns the versions and labels that a replica reports."""
+    return observe_replica(target, client, labels, Deadline(seconds).remaining)
+
+
+def check_certificate(target: str, tls: seq2sum.TLS, seconds: float) -> Certificate:
+    """Returns the certificate that a replica presents."""
+    return read_certificate(target, tls, Deadline(seconds).remaining)
+
+
+def check_answers(
+    client: seq2sum.Client, label: str, questions: Questions, seconds: float
+) -> list[Call]:
+    """Sends golden questions to a label, one after the other, until a call fails."""
+    deadline, calls = Deadline(seconds), []
+    for question, expected in questions:
+        calls.append(_call(client, label, question, expected, deadline.remaining()))
+        if calls[-1].code != OK:
+            break
+    return calls
+
+
+def _call(
+    client: seq2sum.Client, label: str, question: bytes, expected: str, timeout: float
+) -> Call:
+    code, rejected = OK, False
+    start = time.perf_counter()
+    try:
+        result = client.add(question, label=label, timeout=timeout).text
+    except seq2sum.InvalidQuestion as error:
+        result, rejected = str(error), True
+    except seq2sum.CallError as error:
+        code, result = error.code.name, error.details
+    except seq2sum.UnexpectedResponse as error:
+        result = str(error)
+    seconds = time.perf_counter() - start
+    return Call(question.decode(), expected, code, seconds, result, rejected)

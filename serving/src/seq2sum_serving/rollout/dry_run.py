@@ -1,0 +1,78 @@
+"""Dry runs: the checks of a command that change nothing, and the steps that would follow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from seq2sum_serving.deployment import run_state
+from seq2sum_serving.deployment.run_state import OpenRun
+from seq2sum_serving.deployment.state import STABLE, Current
+from seq2sum_serving.rollout import planner, transitions
+from seq2sum_serving.rollout.analysis import Analysis, raise_failed
+from seq2sum_serving.rollout.command_context import CommandContext
+from seq2sum_serving.rollout.publishing import version_for_run
+from seq2sum_serving.rollout.runner import Runner
+
+
+def check_load(context: CommandContext, version: int) -> None:
+    """Makes the checks of `canary` and `promote` for a new version; raises as they would."""
+    current = context.executor.observe()
+    adopted = transitions.adopt(current)
+    planner.plan(current, adopted)
+    if not context.arguments.without_gates:
+        stable = adopted.labels[STABLE]
+        analysis = Analysis(context.executor, version, stable, context.policy, context.prometheus)
+        raise_failed(analysis.judge_without_changes())
+
+
+def run(context: CommandContext, version: int | None, source: Path | None) -> None:
+    """Makes the checks of `run`, and shows its remaining steps; raises as the command would.
+
+    Args:
+        context: Context of the command.
+        version: The version; None if a folder is to be published.
+        source: That folder.
+    """
+    executor = context.executor
+    context.check_exclusive()
+    current, folder = executor.observe(), None
+    if source is not None:
+        version = version_for_run(executor, source)
+        if version not in current.on_disk:
+            executor.store.check(source, version)
+            current, folder = replace(current, on_disk=[*current.on_disk, version]), source
+    assert version is not None  # either a version or a folder is given
+    state = run_state.open_run(executor.events())
+    if state is None and current.stable == version:
+        context.show_plan([])
+        return
+    Runner(executor, version, context.policy, context.prometheus).check(current, folder)
+    publish = [f"publish {source} as version {version}"] if folder else []
+    context.show_plan([*publish, *remaining_steps(context, current, state or OpenRun("", version))])
+
+
+def remaining_steps(context: CommandContext, current: Current, state: OpenRun) -> list[str]:
+    """Returns the remaining steps of a run as text."""
+    traffic, version = context.policy.traffic, state.version
+    stable = transitions.adopt(current).labels[STABLE]
+    if state.promoted and stable == version:
+        return ["set weight stable = 100 %"]
+    files = [] if state.checked else [f"analysis of the files of version {version}"]
+    load = [
+        *map(str, planner.plan(current, transitions.load(current, version))),
+        "analysis without traffic: signatures, golden, disagreement, latency, memory",
+    ]
+    return [
+        *files,
+        *([] if state.loaded else load),
+        f"set label canary = {version} on every replica",
+        *(
+            f"step at weight {weight} % for {traffic.bake:g} s, with analysis"
+            for weight in traffic.steps
+            if weight not in state.completed_weights
+        ),
+        f"set labels stable = {version}, previous = {stable} on every replica",
+        "set weight stable = 100 %",
+        f"unload all versions but {version} and {stable}",
+    ]

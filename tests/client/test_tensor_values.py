@@ -6,6 +6,7 @@ import array
 import decimal
 import math
 import struct
+import tracemalloc
 
 import ml_dtypes
 import numpy as np
@@ -202,6 +203,32 @@ def test_nested_lists_have_numpys_shape_or_are_ragged(values):
     assert (found.shape, found.tolist()) == (expected.shape, expected.tolist())
 
 
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (np.array([1.5, -1e300, np.inf, np.nan]), "DT_DOUBLE"),
+        (np.array([0.1, 3.4028234663852886e38, np.nan]), "DT_FLOAT"),
+        (np.array([0.1, np.inf, -np.inf, np.nan]), "DT_FLOAT"),
+        (np.array([0.1, 65519.9, 1e-8]), "DT_HALF"),
+        (np.array([-(2**53) - 1, 2**63 - 1]), "DT_FLOAT"),
+        (np.array([2**64 - 1], np.uint64), "DT_DOUBLE"),
+        (np.array([-(2**31), 2**31 - 1], ">i8"), "DT_INT32"),
+        (np.array([0, 2**63], np.uint64), "DT_UINT64"),
+        (np.array([0, 255], np.float16), "DT_FLOAT"),
+        (np.float64(0.1).astype(np.longdouble).astype("f8"), "DT_FLOAT"),
+        (np.array([[1, 2], [3, 4]]).T, "DT_INT16"),
+        (np.array([-128], np.int8), "DT_HALF"),
+        (np.array([[]], np.int64), "DT_INT32"),
+    ],
+)
+def test_arrays_are_converted_as_numpy_does(values, dtype):
+    found = decoded(encoded(values, dtype))
+    wanted = values.astype(np.dtype(DTYPES[dtype].typestr))
+    assert found.shape == values.shape
+    np.testing.assert_array_equal(np.asarray(found), wanted)
+    np.testing.assert_array_equal(np.asarray(decoded(encoded(values.tolist(), dtype))), wanted)
+
+
 class OnlyArray:
     def __array__(self, dtype=None, copy=None):
         return np.array([1, 2], np.int64)
@@ -280,6 +307,9 @@ REFUSED = [
     (np.array([None], object), "DT_STRING", None, "not None"),
     (np.array(["x"]), "DT_FLOAT", None, "not an array of <U1"),
     (np.datetime64("2026-01-01"), "DT_INT64", None, "not an array of datetime64[D]"),
+    (np.array([-(2**63)]), "DT_HALF", None, "a number that is too large for it"),
+    (np.array([1.5, 1e39]), "DT_FLOAT", None, "a number that is too large for it"),
+    (np.array([2**63], np.uint64), "DT_INT64", None, "not 9223372036854775808: its range is"),
     (np.array([300]), "DT_UINT8", None, "not 300: its range is 0 to 255"),
     ([-1], "DT_UINT64", None, "its range is 0 to 18446744073709551615"),
     ([10**5000], "DT_INT64", None, "not an int of thousands of digits: its range is"),
@@ -345,6 +375,41 @@ def test_tensors_that_break_their_shape_are_unexpected(message, text):
         tensor(message, "out")
     assert text in str(caught.value)
     assert len(str(caught.value)) < 1200
+
+
+DIMENSIONS = st.lists(st.sampled_from([0, 1, 2, 3, -1, 1 << 40, 1 << 62]), max_size=4)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "tensor_content": st.binary(max_size=32),
+        "float_val": st.lists(st.floats(width=32), max_size=4),
+        "double_val": st.lists(st.floats(), max_size=4),
+        "int_val": st.lists(st.integers(-(2**31), 2**31 - 1), max_size=4),
+        "half_val": st.lists(st.integers(-(2**31), 2**31 - 1), max_size=4),
+        "string_val": st.lists(st.binary(max_size=3), max_size=4),
+        "scomplex_val": st.lists(st.floats(width=32), max_size=5),
+        "int64_val": st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4),
+        "bool_val": st.lists(st.booleans(), max_size=4),
+        "uint32_val": st.lists(st.integers(0, 2**32 - 1), max_size=4),
+    },
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(0, 33), DIMENSIONS, FIELDS)
+def test_any_message_is_a_tensor_or_unexpected_and_takes_little_memory(number, sizes, fields):
+    message = proto(number, *sizes, **fields)
+    tracemalloc.start()
+    try:
+        found = tensor(message, "out")
+    except seq2sum.UnexpectedResponse:
+        return
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1 << 20
+    assert np.asarray(found).shape == found.shape
+    assert repr(found)
 
 
 @pytest.mark.parametrize("dtype", [name for name in VALUES if name != "DT_STRING"])

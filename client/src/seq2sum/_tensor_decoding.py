@@ -8,7 +8,8 @@ the last value of a short list stands for all further ones, and an empty list fo
 from __future__ import annotations
 
 import math
-import struct
+import sys
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def tensor(proto: tensor_pb2.TensorProto, name: str) -> Tensor:
     count = math.prod(shape)
     content: bytes | tuple[bytes, ...]
     if dtype.name == STRING:
-        content = tuple(_filled(proto.string_val, count, b"", name))
+        content = _strings(proto.string_val, count, name)
     else:
         content = proto.tensor_content
         if not content and count:
@@ -64,30 +65,33 @@ def _shape(found: tensor_pb2.TensorShapeProto, name: str) -> tuple[int, ...]:
 
 def _packed(dtype: DType, values: Sequence[Any], count: int, name: str) -> bytes:
     """Returns the bytes of values that are in the repeated field of their dtype."""
+    code = "H" if dtype.field == "half_val" else dtype.code.replace("?", "B")  # of half: its bits
+    parts = 2 if dtype.kind == "c" else 1
     try:
-        if dtype.kind == "c":
-            if len(values) % 2:
-                raise UnexpectedResponse(
-                    f"output {name!r} has a real part without its imaginary part"
-                )
-            pairs = list(zip(values[::2], values[1::2], strict=True))
-            flat = [part for pair in _filled(pairs, count, (0, 0), name) for part in pair]
-            return struct.pack(f"<{2 * count}{dtype.code}", *flat)
-        code = "H" if dtype.field == "half_val" else dtype.code  # of half: its bits
-        return struct.pack(f"<{count}{code}", *_filled(values, count, 0, name))
-    except struct.error as error:
+        listed = array(code, values[: count * parts])
+    except OverflowError as error:
         raise UnexpectedResponse(
             f"output {name!r} has a value that does not fit {dtype.name}: {error}"
         ) from error
+    if len(listed) % parts:
+        raise UnexpectedResponse(f"output {name!r} has a real part without its imaginary part")
+    if sys.byteorder == "big":
+        listed.byteswap()
+    content = listed.tobytes()
+    missing = _missing(len(listed) // parts, count, name)
+    return content + (content[-dtype.size :] or bytes(dtype.size)) * missing
 
 
-def _filled(values: Sequence[Any], count: int, empty: Any, name: str) -> Sequence[Any]:
-    known = list(values)
-    if len(known) >= count:
-        return known[:count]
-    if count > MAX_VALUES:
+def _strings(values: Sequence[bytes], count: int, name: str) -> tuple[bytes, ...]:
+    known = tuple(values[:count])
+    return known + (known[-1:] or (b"",)) * _missing(len(known), count, name)
+
+
+def _missing(known: int, count: int, name: str) -> int:
+    """Returns how many values the last one of a list stands for."""
+    if known < count and count > MAX_VALUES:
         raise UnexpectedResponse(
-            f"output {name!r} has a shape of {count} values, and only {len(known)} values: "
+            f"output {name!r} has a shape of {count} values, and only {known} values: "
             f"expected all of them, or at most {MAX_VALUES}"
         )
-    return known + (known[-1:] or [empty]) * (count - len(known))
+    return count - known

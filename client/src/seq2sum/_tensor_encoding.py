@@ -7,6 +7,7 @@ dtype cannot hold is an error.
 
 from __future__ import annotations
 
+import math
 import operator
 import struct
 from typing import Any
@@ -32,6 +33,8 @@ CODES = {
     ("c", 8): "f", ("c", 16): "d",
 }  # fmt: skip
 """Codes in `struct` of the values of arrays, by kind and size."""
+LARGEST = {"DT_HALF": 65504.0, "DT_FLOAT": 3.4028234663852886e38, "DT_DOUBLE": math.inf}
+"""The largest finite numbers; those that are rounded to them are not converted by numpy."""
 TOO_LARGE = "a number that is too large for it"
 INFINITE = 0x7F80
 """Bits of the bfloat16 infinity, without the sign."""
@@ -116,6 +119,8 @@ def _packed_array(dtype: DType, array: Array) -> bytes | list[bytes]:
         same = (dtype.kind, dtype.size) == (array.kind, array.size) and dtype.name != BFLOAT16
         if same and whole:
             return array.content
+        if (content := _cast(dtype, array)) is not None:
+            return content
         size = array.size // (2 if array.kind == "c" else 1)
         code = CODES[array.kind, array.size]
         values: list[Any] = list(
@@ -125,6 +130,22 @@ def _packed_array(dtype: DType, array: Array) -> bytes | list[bytes]:
             values = list(map(complex, values[::2], values[1::2]))
         return _numbers(dtype, values)
     raise InvalidValue(f"an array of {array.type_name}")
+
+
+def _cast(dtype: DType, array: Array) -> bytes | None:
+    """Returns numpy's own conversion; None where it does not apply, or could lose a number."""
+    source = array.source
+    if not hasattr(source, "astype") or dtype.name == BFLOAT16 or dtype.kind == "c":
+        return None
+    if array.kind in "iu":
+        most = LARGEST.get(dtype.name, 0.0)
+        limits = dtype.limits if dtype.kind in "iu" else (-most, most)
+        if not source.size or source.min() < limits[0] or source.max() > limits[1]:
+            return None
+    elif array.size > dtype.size and (abs(source) > LARGEST[dtype.name]).any():
+        return None
+    content: bytes = source.astype(dtype.typestr).tobytes()
+    return content
 
 
 def _packed(dtype: DType, values: list[Any]) -> bytes | list[bytes]:

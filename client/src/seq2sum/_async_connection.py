@@ -76,7 +76,7 @@ class AsyncConnection:
     async def call_with_shadow(
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
     ) -> Result:
-        """Makes a call, and repeats it to the shadow version if it is sampled."""
+        """Makes a call; sends a copy to the shadow version if the call is sampled."""
         result = await self.call(make(target.servable), target, deadline)
         self._mirror(make, target, result)
         return result
@@ -98,12 +98,15 @@ class AsyncConnection:
     async def call_unbounded(
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
     ) -> Result:
-        """Makes a call for several callers, whose number a coalescer bounds."""
+        """Makes a call for several callers; the coalescer limits concurrent ones."""
         result = await self._call(make(target.servable), self._headers(target), deadline)
         self._mirror(make, target, result)
         return result
 
     async def _acquire_slot(self, target: CallTarget, deadline: Deadline) -> None:
+        if not self._slots.locked():  # a timeout costs more than a free slot
+            await self._slots.acquire()
+            return
         try:
             async with asyncio.timeout(deadline.remaining()):
                 await self._slots.acquire()
@@ -135,7 +138,7 @@ class AsyncConnection:
         return call.result(response, target=self.address)
 
     def _mirror(self, make: CallFactory[Result], target: CallTarget, result: Result) -> None:
-        """Repeats a call to the shadow version, if this call is sampled."""
+        """Sends a copy of a call to the shadow version, if this call is sampled."""
         shadow = self._shadow
         if shadow is None or len(self._shadow_calls) >= shadow.max_in_flight:
             return

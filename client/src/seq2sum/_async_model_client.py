@@ -146,7 +146,7 @@ class AsyncModelClient(AsyncBaseClient):
     async def _call(
         self, make: PredictFactory, target: CallTarget, deadline: Deadline
     ) -> Prediction:
-        """Makes a Predict, which concurrent ones share if the client coalesces."""
+        """Makes a Predict call, which concurrent callers share if the client coalesces."""
         connection = self._open()
         if connection.coalescer is not None and (request := mergeable(make, target)) is not None:
             try:

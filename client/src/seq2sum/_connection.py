@@ -77,7 +77,7 @@ class Connection:
     def call_with_shadow(
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
     ) -> Result:
-        """Makes a call, and repeats it to the shadow version if it is sampled."""
+        """Makes a call; sends a copy to the shadow version if the call is sampled."""
         result = self.call(make(target.servable), target, deadline)
         self.mirror(make, target, result)
         return result
@@ -116,11 +116,11 @@ class Connection:
     def start_unbounded(
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
     ) -> PendingCall[Result]:
-        """Starts a call for several callers, whose number a coalescer bounds."""
+        """Starts a call for several callers; the coalescer limits concurrent ones."""
         return self._start(make(target.servable), self._headers(target), deadline, None)
 
     def mirror(self, make: CallFactory[Result], target: CallTarget, result: Result) -> None:
-        """Repeats a call to the shadow version, if this call is sampled."""
+        """Sends a copy of a call to the shadow version, if this call is sampled."""
         shadow = self._shadow
         if shadow is None or not shadow.sampled() or not self._shadow_slots.acquire(blocking=False):
             return

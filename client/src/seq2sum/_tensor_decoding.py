@@ -53,8 +53,8 @@ def tensor(proto: tensor_pb2.TensorProto, name: str) -> Tensor:
 
 
 def _shape(found: tensor_pb2.TensorShapeProto, name: str) -> tuple[int, ...]:
-    shape = tuple(dim.size for dim in found.dim)
-    if found.unknown_rank or len(shape) > MAX_RANK or any(size < 0 for size in shape):
+    shape = tuple([dim.size for dim in found.dim])
+    if found.unknown_rank or len(shape) > MAX_RANK or min(shape, default=0) < 0:
         shown = "an unknown rank" if found.unknown_rank else f"{list(shape[:MAX_RANK])}"
         raise UnexpectedResponse(f"output {name!r} has an invalid shape: {shown}")
     if 0 in shape and math.prod(size or 1 for size in shape) > MAX_VALUES:

@@ -172,8 +172,8 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """Starts servers on free ports and stops them after the test."""
     started: list[servers.Server] = []
 
-    def start(base: Path, *, wait: bool = True, **how: object) -> servers.Server:
-        server = servers.Server.launch(base, tmp_path, forked=True, **how)
+    def start(base: Path, *, wait: bool = True, **options: object) -> servers.Server:
+        server = servers.Server.launch(base, tmp_path, forked=True, **options)
         started.append(server)
         return server.wait_until_open() if wait else server
 

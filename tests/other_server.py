@@ -1,13 +1,12 @@
-"""A server that is not `seq2sum-serve`, as far as tests can see: for SEQ2SUM_SERVER_COMMAND.
+"""Runs the embedded server without the features that tensorflow_model_server lacks.
 
-It is the embedded server without all that is only its own, so that the suite can be tried against
-another server where no tensorflow_model_server is at hand:
+It stands in for a real server as SEQ2SUM_SERVER_COMMAND where none is installed:
 
     SEQ2SUM_SERVER_COMMAND="python tests/other_server.py --port={port} ..." make test
 
-It logs other lines, lacks our flags and page, ignores arguments that it does not know, and a
-signal ends it at once. Whatever fails with it rests on something that no other server has, and the
-test is to be mended, or marked `embedded`.
+It logs different lines, lacks our additional flags and the web page, ignores unknown arguments, and
+a signal ends it at once. A test that fails with it depends on a feature of the embedded server: fix
+the test or mark it `embedded`.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ PREFIX = "2026-01-01 00:00:00.000000: I external/other_server/main.cc:1] "
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the server; returns the exit code."""
-    logging.basicConfig(level=logging.CRITICAL + 1)  # the first call counts: our lines are gone
+    logging.basicConfig(level=logging.CRITICAL + 1)  # later calls are ignored, so our log is off
     print(f"{PREFIX}Building single TensorFlow model file config", file=sys.stderr, flush=True)
     cli.serve = without_page(cli.serve)
     asyncio.SelectorEventLoop.add_signal_handler = unhandled
-    return cli.main([one for one in arguments if is_known(one)])
+    return cli.main([each for each in arguments if is_known(each)])
 
 
 def without_page(serve: Callable[[Flags], int]) -> Callable[[Flags], int]:
-    """Leaves the plain 404 page at `/`."""
+    """Returns `serve` without the web page at `/`, which becomes a 404 error."""
 
     def served(flags: Flags) -> int:
         from seq2sum_serving.embedded.rest.page import Page  # imports TensorFlow
@@ -48,11 +47,11 @@ def without_page(serve: Callable[[Flags], int]) -> Callable[[Flags], int]:
 
 
 def unhandled(*_: Any) -> None:
-    """A signal does what the system does with it."""
+    """Installs no signal handler, so that a signal ends the process at once."""
 
 
 def is_known(argument: str) -> bool:
-    """Whether it is a flag of tensorflow_model_server, in its only form."""
+    """Returns whether an argument is `--flag=value` with a flag of tensorflow_model_server."""
     name = argument.removeprefix("--").partition("=")[0]
     fields = {field.name for field in dataclasses.fields(Flags)} - OWN_FLAGS
     if argument.startswith("--") and name in fields:

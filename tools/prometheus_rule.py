@@ -1,7 +1,7 @@
 """Writes the rules of serving/monitoring as a PrometheusRule for the Prometheus operator.
 
-kustomize cannot generate it: it reads no files outside its folder. A test compares both. After a
-change of the rules:
+kustomize cannot generate it: it reads no files outside its folder. A test checks that both
+agree. After a change of the rules:
 
     make generate
 """

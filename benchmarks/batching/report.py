@@ -30,7 +30,7 @@ def to_json(
     candidates: Sequence[Candidate],
     machine: dict[str, Any],
 ) -> str:
-    """Returns everything as JSON, one line per measurement; the choice uses the rounded figures."""
+    """Returns everything as JSON, one line per measurement; the choice uses the rounded values."""
     measurements = [m._replace(sample=_rounded(m.sample)) for m in measurements]
     known = dict.fromkeys(each.candidate for each in measurements)
     loads = list(dict.fromkeys(each.load for each in measurements))
@@ -51,16 +51,16 @@ def to_json(
 
 
 def _rounded(sample: Sample) -> Sample:
-    return Sample(*(round(figure, 4) for figure in sample))
+    return Sample(*(round(value, 4) for value in sample))
 
 
 def from_json(text: str) -> tuple[list[Measurement], list[Candidate], dict[str, Any]]:
-    """Returns measurements, candidates and the machine from JSON."""
+    """Reads measurements, candidates and the machine from the text that `to_json` returned."""
     values = json.loads(text)
     loads = [Load(**load) for load in values["loads"]]
     measurements = [
-        Measurement(name, loads[load], number, Sample(*figures))
-        for name, load, number, *figures in values["measurements"]
+        Measurement(name, loads[load], number, Sample(*sample))
+        for name, load, number, *sample in values["measurements"]
     ]
     return measurements, [_candidate(each) for each in values["candidates"]], values["machine"]
 
@@ -98,7 +98,10 @@ def explain(choice: Choice) -> list[str]:
         None: "not significantly different from",
     }[choice.pays]
     compared = f"{result} {choice.unbatched!r}, {choice.ratio:.2f}× over all loads"
-    least = f"{choice.resolution:.1%} (that of two identical servers, or {MIN_DIFFERENCE:.0%})"
+    least = (
+        f"{choice.resolution:.1%} (the larger of the difference between two identical servers and "
+        f"{MIN_DIFFERENCE:.0%})"
+    )
     lines = [
         f"chosen: {choice.batched!r}; on this server {compared}",
         f"smallest difference that counts: {least}",
@@ -106,7 +109,7 @@ def explain(choice: Choice) -> list[str]:
     if not choice.tails_kept:
         lines.append(
             f"no candidate with batching keeps the p99 of every load within {MAX_TAIL_RATIO:g}× of "
-            "that without"
+            "the p99 without batching"
         )
     return lines
 

@@ -1,7 +1,7 @@
 """Measures each style of calling a server, and the cost of the client: `make bench-client`.
 
-A server process serves `fast`. The styles run in turns, each in a fresh process, for several
-rounds; medians are compared. CPU time is measured in the client and in the server.
+A server process serves the recipe `fast`. The styles run in turn, each in a fresh process, for
+several rounds; medians are compared. CPU time is measured in the client and in the server.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ MIN_RATIOS = {
 """Target for the throughput of the first style relative to the second."""
 FASTEST = ("add_many", "add_stream", "add_columns", "stream_columns")
 QUESTIONS_PER_SECOND = 500_000
-"""Target for the styles for many questions, with the server on the same two cores."""
+"""Target for each of the `FASTEST` styles, with the server on the same two cores."""
 SIZE_RATIO, IMPORT_RATIO = 80, 20
-"""Targets for the upstream package's installed size and import time relative to the client's."""
+"""Targets: tensorflow-serving-api's installed size and import time, divided by the client's."""
 
 
 class Measured(NamedTuple):
-    """One style, medians over the rounds."""
+    """The results of one style: medians over the rounds."""
 
     style: str
     questions_per_second: float
@@ -89,7 +89,7 @@ def main() -> int:
 
 
 def measure(server: servers.Server, *, rounds: int, seconds: float) -> list[Measured]:
-    """Runs all styles in turns, so that other load on the machine affects all of them."""
+    """Runs all styles in turn, so that other load on the machine affects all of them."""
     samples: dict[str, list[Measured]] = {style: [] for style in call_styles.STYLES}
     for number in range(rounds):
         for style, group in samples.items():
@@ -157,7 +157,7 @@ def footprints_table(costs: dict[str, Footprint]) -> str:
 
 
 def targets(found: list[Measured], costs: dict[str, Footprint]) -> list[Target]:
-    """Returns all targets."""
+    """Returns all targets with the measured values."""
     ours, upstream = (costs[name] for name in IMPORTS)
     rates = {row.style: row.questions_per_second for row in found}
     return [

@@ -83,7 +83,7 @@ def variants_table(rows: list[Row]) -> str:
 
 
 def short(count: float) -> str:
-    """Formats with three digits and a unit."""
+    """Formats a number with three significant digits: `1.25M`, `12.5k`, `125`."""
     for unit, size in (("M", 1e6), ("k", 1e3)):
         if count >= size:
             return f"{count / size:.3g}{unit}"

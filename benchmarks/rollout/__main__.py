@@ -1,8 +1,8 @@
 """Rolls out versions under traffic, from a first version to the last: `make soak-rollout`.
 
 Uses three servers, eight callers, and the `seq2sum-rollout` command. Exits with 1 if a call fails,
-if a version answers that may not at that moment, if a command ends unexpectedly, or if latency
-during swaps or the time of a rollback exceeds its limit.
+if a version answers that should get no traffic at that moment, if a command ends unexpectedly, or
+if latency during swaps or the time of a rollback exceeds its limit.
 """
 
 from __future__ import annotations
@@ -41,15 +41,17 @@ LOG_SECONDS = 5.0
 def main() -> int:
     """Runs the scenario; returns the exit code."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--calls", type=int, default=100_000, help="at least")
+    parser.add_argument(
+        "--calls", type=int, default=100_000, help="minimum number of calls (default: %(default)s)"
+    )
     options = parser.parse_args()
-    length = ScenarioOptions(options.calls, swaps=options.calls // CALLS_PER_SWAP)
+    scenario_options = ScenarioOptions(options.calls, swaps=options.calls // CALLS_PER_SWAP)
     with tempfile.TemporaryDirectory(prefix="rollouts-") as name:
         folder = Path(name)
         versions = export_versions(options.runs, folder)
         with deploy(folder / "servers", versions[SEED]) as deployment:
             report = Report.of(
-                run_scenario(deployment, versions, length, log=log, on_start=log_progress)
+                run_scenario(deployment, versions, scenario_options, log=log, on_start=log_progress)
             )
     write_json(options.out / "rollout.json", report.to_json())
     write(options.out / "rollout.svg", picture(report))
@@ -59,7 +61,8 @@ def main() -> int:
 
 def export_versions(runs: Path, folder: Path) -> dict[str, Path]:
     """Trains and exports all versions; returns their folders by name."""
-    bases = export_recipes((SEED, DEFAULT, FAST), runs, force=True)  # SEED makes errors
+    # `force` publishes wrong golden answers too; SEED and the shuffled network give some.
+    bases = export_recipes((SEED, DEFAULT, FAST), runs, force=True)
     wrong = shuffle_weights(runs / FAST, folder / SHUFFLED)
     bases[SHUFFLED] = export(wrong, folder / "models" / SHUFFLED, force=True)
     versions = {name: base / "1" for name, base in bases.items()}

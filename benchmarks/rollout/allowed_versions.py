@@ -1,8 +1,8 @@
 """Determines from the rollout history which versions may answer, and when.
 
-Callers use the labels `stable` and `canary`. A version may answer from the event on that gives it
-one of these labels. When the next event moves the labels, it may answer until the event after
-that: a rollout writes no further event before every replica has followed.
+Callers use the labels `stable` and `canary`. A version may answer as soon as an event gives it one
+of these labels. After the next label move it may still answer until the event that follows the
+move: a rollout writes no event until every replica has applied the move.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Threads that call the servers as an application does: by the SDK, which splits the traffic.
+"""Threads that call the servers as an application does: through the client and its split.
 
-Each call asks one question with one of a thousand users as its key, and is recorded. The client
+Each call sends one question, with one of a thousand users as its key, and is recorded. The client
 does not retry, so that every failure shows.
 """
 
@@ -30,13 +30,13 @@ class Callers(CallerThreads):
 
     Args:
         deployment: The servers to call.
-        version: A version's folder; its golden questions are asked.
+        version: A version's folder; its golden questions are sent.
     """
 
     def __init__(self, deployment: Deployment, version: Path) -> None:
         super().__init__()
         self.calls: list[Call] = []
-        """Finished calls in order of their ends; appending needs no lock."""
+        """Calls in the order in which they finished; appending needs no lock."""
         self.start = time.time()
         golden = json.loads((version / "assets.extra" / "golden.json").read_bytes())
         self._questions = list(zip(golden["questions"], golden["answers"], strict=True))
@@ -46,7 +46,7 @@ class Callers(CallerThreads):
             retry=seq2sum.Retry(max_attempts=1),
         )
 
-    def works(self) -> Sequence[Callable[[], object]]:
+    def functions(self) -> Sequence[Callable[[], object]]:
         """Returns the function of each thread."""
         return [partial(self._call, random.Random(number)) for number in range(THREADS)]
 
@@ -59,10 +59,10 @@ class Callers(CallerThreads):
         """Whether calls are still being sent."""
         return not self.over.is_set()
 
-    def _call(self, chance: random.Random) -> None:
+    def _call(self, rng: random.Random) -> None:
         while self.running:
-            question, expected = chance.choice(self._questions)
-            user = f"user {chance.randrange(USERS)}"
+            question, expected = rng.choice(self._questions)
+            user = f"user {rng.randrange(USERS)}"
             start = time.time()
             try:
                 answer = self._client.add(question, key=user)

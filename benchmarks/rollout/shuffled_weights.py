@@ -18,12 +18,12 @@ WEIGHTS = "model.weights.h5"
 
 
 def shuffle_weights(run: Path, copy: Path, *, seed: int = 4) -> Path:
-    """Copies a run and shuffles the values of each weight.
+    """Copies a run and shuffles the values within each weight array; returns the copy.
 
     Args:
         run: A finished and evaluated run.
         copy: Folder of the copy.
-        seed: Determines the order.
+        seed: Seed of the shuffle.
     """
     shutil.copytree(run, copy)
     with zipfile.ZipFile(run / MODEL) as archive:
@@ -45,13 +45,13 @@ def claim_no_errors(version: Path) -> Path:
     return version
 
 
-def _shuffled(content: bytes, chance: np.random.Generator) -> bytes:
+def _shuffled(content: bytes, rng: np.random.Generator) -> bytes:
     file = io.BytesIO(content)
     with h5py.File(file, "r+") as weights:
 
         def shuffle(_: str, entry: h5py.Group | h5py.Dataset) -> None:
             if isinstance(entry, h5py.Dataset):
-                entry[...] = chance.permutation(entry[...].ravel()).reshape(entry.shape)
+                entry[...] = rng.permutation(entry[...].ravel()).reshape(entry.shape)
 
         weights.visititems(shuffle)
     return file.getvalue()

@@ -1,13 +1,13 @@
 """Measures the embedded server against the same graph called in process: `make bench-server`.
 
 For each of `default` and `fast`, three processes take turns: the server, the same server with
-`--enable_batching`, and a process that calls the graph's session with arrays of strings, with as
-many threads. Loads differ in questions per call and concurrent calls; medians over the rounds are
-compared.
+`--enable_batching`, and a process that calls the graph's session with arrays of strings, from one
+thread per concurrent call. Loads differ in questions per call and concurrent calls;
+medians over the rounds are compared.
 
-The load generator costs little (see benchmarks/load), but it shares the cores with the server and
-shortens its time on them. So throughput is given both by wall time and by CPU time of the process
-that runs the graph.
+The load generator needs little CPU time (see benchmarks/load), but the server loses that time,
+because both share the cores. So throughput is given both by wall time and by CPU time of the
+process that runs the graph.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def measure(recipe: str, base: Path, logs: Path, *, rounds: int, seconds: float)
 
 @contextmanager
 def serve(base: Path, logs: Path, *flags: str) -> Iterator[servers.Server]:
-    """Runs a server."""
+    """Runs a server while the context is open."""
     server = servers.Server.launch(base, logs, flags=flags)
     try:
         yield server.wait_until_open()

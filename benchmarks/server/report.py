@@ -17,15 +17,15 @@ VARIANTS = {SESSION: LOADS, SERVER: LOADS, BATCHING: ((1, 64),)}
 """The loads of each variant."""
 
 COLUMNS = (
-    "recipe", "rows × callers", "variant", "questions/s", "of in process", "CPU, µs",
-    "of in process", "client CPU, µs",
+    "recipe", "rows × callers", "variant", "questions/s", "vs. in process", "CPU, µs",
+    "CPU efficiency vs. in process", "client CPU, µs",
 )  # fmt: skip
 
 SHARE = 0.85
-"""Target relative to in process with 4,096 questions per call of `default`, where the network is
-most of the work."""
+"""Target for `default` with 4,096 questions per call, relative to calling the graph in process:
+the network is most of the work."""
 QUESTIONS_PER_SECOND = 500_000
-"""Target with 4,096 questions per call of `fast`, where transport is most of the work."""
+"""Target for `fast` with 4,096 questions per call: transport is most of the work."""
 RATIO = 20
 """Target for the throughput of 512 × 8 relative to 1 × 64."""
 
@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
 
 def load_name(load: tuple[int, int]) -> str:
-    """Returns a load as tables show it: `32 × 8`."""
+    """Formats a load for tables: `32 × 8`."""
     return f"{load[0]:,} × {load[1]}"
 
 

@@ -1,4 +1,4 @@
-"""Calls a version's graph in process, without a server: the reference of `make bench-server`.
+"""Calls a version's graph in process, without a server: the baseline of `make bench-server`.
 
 `python -m benchmarks.server.session_load VERSION` reads lines of JSON with `rows`, `callers` and
 `seconds`, and replies to each with questions per second and CPU microseconds per question. Callers
@@ -22,9 +22,9 @@ from tensorflow.core.protobuf import config_pb2
 from benchmarks.load.requests import REQUESTS, check_answers, questions
 
 WARM_UP = 0.3
-"""Seconds before the measurement starts."""
+"""Seconds of calls before the measurement starts."""
 MIN_CALLS = 8
-"""Calls per caller at least: at either end of a measurement a part of one call is lost."""
+"""Minimum calls per caller: those in flight at the start or the end distort a short measurement."""
 POLL_SECONDS = 0.02
 
 
@@ -45,8 +45,8 @@ class Session:
     def _callable(self, feed: str, fetches: list[str]) -> Callable[[Any], list[Any]]:
         options = config_pb2.CallableOptions(feed=[feed], fetch=fetches)
         options.run_options.inter_op_thread_pool = -1  # run in the calling thread
-        made: Callable[[Any], list[Any]] = self._session._make_callable_from_options(options)
-        return made
+        call: Callable[[Any], list[Any]] = self._session._make_callable_from_options(options)
+        return call
 
     def measure(self, rows: int, callers: int, seconds: float) -> tuple[float, float]:
         """Returns questions per second and CPU microseconds per question."""
@@ -80,7 +80,7 @@ class Session:
 
 
 def main(version: str) -> None:
-    """Answers the lines on standard input until its end."""
+    """Answers the lines on standard input until end of file."""
     session = Session(version)
     for line in sys.stdin:
         print(json.dumps(session.measure(**json.loads(line))), flush=True)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it reports every dropped connection
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC logs every dropped connection
 
 
 from conformance.server_under_test import ServerUnderTest
@@ -98,11 +98,11 @@ def acting(context: Context) -> Iterator[None]:
 
 
 def guarded(actor: Actor, context: Context) -> None:
-    """Runs an actor, and counts its failure: the soak would prove nothing without it."""
+    """Runs an actor; counts an exception as a failed call, since the soak needs every actor."""
     try:
         actor(context)
     except Exception as error:  # noqa: BLE001 any error is counted
-        context.counter.failed(f"the soak's own {actor.__name__}", repr(error))
+        context.counter.failed(f"soak actor {actor.__name__}", repr(error))
 
 
 def samples(sample: Callable[[], ProcessStats], seconds: float) -> Iterator[ProcessStats]:

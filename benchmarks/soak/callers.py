@@ -33,7 +33,7 @@ class WrongAnswer(Exception):
 
 @contextmanager
 def counted(context: Context, kind: str) -> Iterator[None]:
-    """Counts one call: failed if the `with` block raises an error of the call."""
+    """Counts one call; it failed if the `with` block raises an error of gRPC or HTTP."""
     try:
         yield
     except grpc.RpcError as error:
@@ -108,7 +108,7 @@ def predict_large(context: Context) -> None:
                     raise WrongAnswer(f"{received} bytes of {size}")
 
 
-def monitoring(context: Context) -> None:
+def poll_monitoring(context: Context) -> None:
     """Requests status, metadata and metrics, as dashboards do."""
     metadata = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     metadata.model_spec.name = "swapped"
@@ -145,6 +145,6 @@ def occupy_all_threads(context: Context) -> None:
 
 ACTORS = (
     grpc_predict, grpc_predict, grpc_predict, rest_predict, rest_predict, predict_by_label,
-    predict_large, monitoring,
+    predict_large, poll_monitoring,
 )  # fmt: skip
 """Each runs in a thread."""

@@ -31,8 +31,9 @@ MODELS = {
     "broken": {"1": "1"},
     "added": {"3": "3"},
 }
-"""steady: never changes. swapped: changes its version all the time. broken: gets versions that
-cannot be loaded. added: is added and removed by reloads."""
+"""Model to version to the version of the test fixture that is copied. steady: never changes.
+swapped: changes its version all the time. broken: gets versions that cannot be loaded. added: is
+added and removed by reloads."""
 
 CONFIG = """
 config {
@@ -71,7 +72,7 @@ class Context:
     subject: ServerUnderTest
     counter: CallCounter = field(default_factory=CallCounter)
     over: threading.Event = field(default_factory=threading.Event)
-    """Set when the actors must end."""
+    """Set when the actors must stop."""
     unused_versions: Iterator[int] = field(default_factory=lambda: itertools.count(2))
     """Version numbers of `broken` that have not been used."""
 

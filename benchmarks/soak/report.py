@@ -19,11 +19,12 @@ from benchmarks.support.process_stats import ProcessStats
 MAX_SLOPE = 2.0
 """Allowed growth of memory in MB per minute: the noise of a run of ten minutes."""
 FLOOR_SECONDS = 10.0
-"""Longer than any message stays in memory."""
-MAX_THREADS = 4
-MAX_FILE_DESCRIPTORS = 2
-"""Allowed growth between the two pauses: a spare thread or a poller that was started late. A leak
-grows with every swap or dropped connection, more than a hundred times."""
+"""Length of the intervals of the memory floor: longer than any message stays in memory."""
+MAX_THREAD_GROWTH = 4
+"""Allowed growth between the two pauses without load."""
+MAX_FILE_DESCRIPTOR_GROWTH = 2
+"""Allowed growth between the two pauses without load: a spare thread, or a poller that was started
+late. A leak grows with each of the more than a hundred swaps and dropped connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,11 @@ class Soak:
                 f"memory floor under load: {self.slope:+.2f} MB/min (at most {MAX_SLOPE:+})",
             ),
             (
-                after.threads <= before.threads + MAX_THREADS,
+                after.threads <= before.threads + MAX_THREAD_GROWTH,
                 f"threads without load: {before.threads} before, {after.threads} after",
             ),
             (
-                files[1] <= files[0] + MAX_FILE_DESCRIPTORS,
+                files[1] <= files[0] + MAX_FILE_DESCRIPTOR_GROWTH,
                 f"file descriptors without load: {files[0]} before, {files[1]} after",
             ),
             (self.exit_code == 0, f"the server exited with {self.exit_code}"),
@@ -105,7 +106,7 @@ class Soak:
 
 
 def floor(samples: Sequence[ProcessStats], *, seconds: float) -> list[ProcessStats]:
-    """Returns the sample with the least memory of each interval, without transient messages."""
+    """Returns each interval's sample with the least memory, which excludes transient messages."""
     intervals = groupby(samples, key=lambda sample: int(sample.second // seconds))
     return [min(interval, key=lambda sample: sample.resident) for _, interval in intervals]
 

@@ -1,9 +1,9 @@
 """Counts errors in a million for many seeds: `make bench-seeds`.
 
 Trains `fast` with 40 seeds and `default` with 10, and evaluates each network on all 1,000,000
-questions. Each result is stored in seeds.json as soon as it is known, also that of failed training.
-A later run resumes where an earlier one was stopped, even during training; results of a recipe
-that has changed since are measured again.
+questions. Each result is stored in seeds.json as soon as it is known, even if training failed. A
+later run resumes where an earlier one was stopped, even in the middle of a training; results of a
+recipe that has changed since are measured again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.support.output import argument_parser
 from benchmarks.support.trials import Trial, TrialResult, run_trials
 
 SEEDS = {"fast": [7, 103, *range(1, 7), *range(8, 40)], "default": [*range(1, 11)]}
-"""Seeds by recipe; 7 and 103 left errors in `fast` when polish kept its last weights."""
+"""Seeds by recipe. `fast` made errors with 7 and 103 while polish still kept the last weights."""
 COLUMNS = (
     "recipe", "seeds", "most errors in 1,000,000", "of these never trained on", "CPU-seconds",
 )  # fmt: skip
@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 
 def main() -> int:
-    """Runs the benchmark; returns 1 if a network made an error."""
+    """Runs the benchmark; returns 1 if a network made an error or failed its check."""
     parser = argument_parser(__doc__, runs=Path("runs/seeds"))
     parser.add_argument("--jobs", type=int, default=2, help="parallel trainings (default: 2)")
     options = parser.parse_args()
@@ -78,7 +78,7 @@ def to_row(result: TrialResult, runs: Path) -> Row:
 
 
 def current(rows: Iterable[Row]) -> list[Row]:
-    """Returns the rows that were measured with the present recipes."""
+    """Returns the rows that were measured with the current recipes."""
     return [row for row in rows if row["recipe_digest"] == digest(row["recipe"], row["seed"])]
 
 

@@ -58,11 +58,11 @@ def test_server_killed_during_a_call_is_unavailable(make_client, start_process, 
 
 
 def test_hanging_version_does_not_affect_callers_of_another(make_client):
-    over = threading.Event()
+    release = threading.Event()
 
     def answer(version, a, b):
         if version == 2:
-            over.wait(LONG)
+            release.wait(LONG)
         return str(a + b)
 
     with FakeServer(versions=[1, 2], answer=answer) as server, ThreadPoolExecutor(1) as caller:
@@ -73,11 +73,10 @@ def test_hanging_version_does_not_affect_callers_of_another(make_client):
         error = waiting.result()
         assert server.target in str(error)
         assert "model seq2sum, version 2" in str(error)
-        over.set()
+        release.set()
 
 
 QUICK_KEEPALIVE = seq2sum.KeepAlive(time=0.5, timeout=0.5)
-
 
 SETTINGS, ACKNOWLEDGED = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), bytes([0, 0, 0, 4, 1, 0, 0, 0, 0])
 """HTTP/2 frames: a server's settings, and its acknowledgement of the client's settings."""
@@ -87,9 +86,9 @@ SETTINGS, ACKNOWLEDGED = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), bytes([0, 0, 0, 4, 
 def silent_peer():
     """A port that accepts a connection and then sends nothing.
 
-    The system still acknowledges bytes, so TCP detects nothing. The peer is silent before the first
-    reply: gRPC sends a ping after each reply, with the same timeout, which would end the connection
-    on a machine that is too busy to start the next call by then.
+    The operating system still acknowledges bytes, so TCP detects nothing. The peer falls
+    silent before the first reply, because gRPC also pings after each reply, with the same timeout:
+    on a busy machine, that ping could end the connection before the next call starts.
     """
     with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
         listening.settimeout(QUICKLY)

@@ -1,4 +1,4 @@
-"""Targets: all of gRPC's syntax is accepted, and typing errors are refused before a call."""
+"""Targets: all of gRPC's syntax is accepted, and typos are refused before a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a client: closed, dropped, used again, used on consecutive event loops."""
+"""Closing a client: calls in flight, warnings for unclosed clients, threads, and event loops."""
 
 from __future__ import annotations
 

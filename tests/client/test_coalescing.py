@@ -140,7 +140,7 @@ def test_invalid_limits_are_refused(limits):
 
 
 class Arrivals(RuleBasedStateMachine):
-    """Any order of questions, cancellations, passing time and calls that return."""
+    """Questions, cancellations, passing time and returning calls, in any order."""
 
     LIMITS = seq2sum.Coalescing(max_batch=3, max_delay=0.5, max_in_flight=2, max_pending=6)
 
@@ -183,9 +183,9 @@ class Arrivals(RuleBasedStateMachine):
             self.in_flight += 1
             assert 1 <= len(batch) <= self.LIMITS.max_batch
             assert self.in_flight <= self.LIMITS.max_in_flight
-            assert batch[0].queued_at == self.waiting[0].queued_at  # no target overtakes another
+            assert batch[0].queued_at == self.waiting[0].queued_at  # the oldest question goes first
             same = [each for each in self.waiting if each.target == batch[0].target]
-            assert batch == same[: len(batch)]  # nor within it
+            assert batch == same[: len(batch)]  # questions to one target keep their order
             for each in batch:
                 self.waiting.remove(each)
 
@@ -193,7 +193,7 @@ class Arrivals(RuleBasedStateMachine):
     def no_request_is_forgotten(self):
         assert len(self.queue) == len(self.waiting)
         if self.waiting:
-            assert self.in_flight  # a question waits for a call only
+            assert self.in_flight  # a question only waits while a call is in flight
             late = self.now >= self.waiting[0].queued_at + self.LIMITS.max_delay
             assert not late or self.in_flight == self.LIMITS.max_in_flight
             due = self.queue.next_due()

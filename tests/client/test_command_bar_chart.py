@@ -9,11 +9,11 @@ from seq2sum._command.bar_chart import bar, bar_chart
 from seq2sum._command.terminal import Terminal
 from seq2sum.addition.explanation import Explanation, Position
 
-PLACES = (
+POSITIONS = (
     Position((("9", 0.95), ("8", 0.0498), ("7", 0.0002), ("6", 0.0), (" ", 0.0))),
     Position(((" ", 0.6), ("0", 0.4), ("1", 0.0))),
 )
-EXPLANATION = Explanation("5+4", PLACES, 3)
+EXPLANATION = Explanation("5+4", POSITIONS, 3)
 
 
 def test_chart_shows_the_probable_characters_at_each_position():

@@ -258,7 +258,7 @@ def test_describe_shows_digits_and_signatures(run):
     code, out, _ = run("describe")
     assert (code, out.splitlines()[:2]) == (
         0,
-        ["seq2sum, version 2", "  3   digits per operand at most"],
+        ["seq2sum, version 2", "  3   maximum digits per operand"],
     )
     assert "    out probabilities  float [any, 4, 12]\n" in out
     code, out, _ = run("describe", "--json")

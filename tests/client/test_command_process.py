@@ -153,11 +153,9 @@ def test_watch_on_a_terminal_is_a_live_view(server):
     assert second.endswith("\x1b[?25h")
 
 
-MEASURED = """
+RUN_AND_PRINT_PEAK_MEMORY = """
 import resource, sys
 from seq2sum._command import main
-from seq2sum._command.command_line import parser
-from seq2sum._command.connection import connect
 code = main(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 sys.exit(code)
@@ -173,7 +171,7 @@ def test_add_of_a_million_lines_is_fast_and_in_bounded_memory(tmp_path):
             line = ("add", "--input", questions, "--output", answers, "--format", "csv")
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             done = subprocess.run(
-                [sys.executable, "-c", MEASURED, *line, "--target", server.target],
+                [sys.executable, "-c", RUN_AND_PRINT_PEAK_MEMORY, *line, "--target", server.target],
                 capture_output=True, text=True, check=True,
             )  # fmt: skip
             after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -18,9 +18,9 @@ from support.fake_processes import FakeProcess
 pytestmark = pytest.mark.server
 
 TESTS = Path(__file__).parents[1]
-LONGEST = 60
+TIMEOUT = 60
 PRE_FORK = "file descriptor was created pre fork"
-"""A message that gRPC logs in about one of a thousand forks under load, without consequences."""
+"""A message that gRPC logs in about one in a thousand forks under load; it is harmless."""
 COALESCED = pytest.mark.parametrize("coalesced", ["", "coalesced"], ids=["alone", "coalesced"])
 
 
@@ -35,7 +35,7 @@ def python(program, server, coalesced=""):
         capture_output=True,
         text=True,
         check=False,
-        timeout=LONGEST,
+        timeout=TIMEOUT,
     )
 
 
@@ -73,12 +73,12 @@ def test_process_pool_uses_the_parents_client(run, coalesced):
 
 
 @COALESCED
-def test_fork_during_calls_of_threads(run, coalesced):
+def test_fork_while_other_threads_make_calls(run, coalesced):
     assert run("under_load", coalesced=coalesced) == ["True []"]
 
 
 def test_hanging_call_does_not_stop_a_fork(start_process):
-    done = python("during_a_hanging_call", start_process(delay=LONGEST))
+    done = python("during_a_hanging_call", start_process(delay=TIMEOUT))
     assert done.stdout.splitlines() == ["True []", "['the client was closed']"]
 
 
@@ -117,7 +117,7 @@ def test_client_works_under_gunicorn_with_preload(server, tmp_path):
         )
 
     def ask(_):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/?20+22", timeout=LONGEST) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/?20+22", timeout=TIMEOUT) as reply:
             return reply.read().decode().split()
 
     try:
@@ -127,7 +127,7 @@ def test_client_works_under_gunicorn_with_preload(server, tmp_path):
         with ThreadPoolExecutor(6) as callers:
             replies = list(callers.map(ask, range(18)))
         gunicorn.send_signal(signal.SIGTERM)
-        assert gunicorn.wait(LONGEST) == 0
+        assert gunicorn.wait(TIMEOUT) == 0
     finally:
         gunicorn.kill()
         gunicorn.wait()

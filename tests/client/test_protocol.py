@@ -100,7 +100,7 @@ def enums_of(modules):
 
 OUR_MESSAGES, THEIR_MESSAGES = messages_of(OURS), messages_of(UPSTREAM)
 OUR_ENUMS, THEIR_ENUMS = enums_of(OURS), enums_of(UPSTREAM)
-# The upstream file of codes only re-exports another one, which this field refers to.
+# TensorFlow's error_codes.proto only re-exports another file; the field refers to its enum.
 THEIR_ENUMS["Code"] = status_pb2.StatusProto.DESCRIPTOR.fields_by_name["error_code"].enum_type
 
 

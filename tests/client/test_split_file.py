@@ -60,7 +60,7 @@ def warnings(caplog):
     ]
 
 
-def test_split_file_chooses_as_split(path):
+def test_split_file_chooses_like_split(path):
     split = seq2sum.SplitFile(path)
     plain = seq2sum.Split(stable=95, canary=5)
     assert [split.choose(key) for key in KEYS] == [plain.choose(key) for key in KEYS]
@@ -68,7 +68,7 @@ def test_split_file_chooses_as_split(path):
     assert repr(split) == f"SplitFile({str(path)!r}, {GOOD})"
 
 
-def test_names_of_digits_are_versions(path, put):
+def test_numeric_names_are_versions(path, put):
     put({"3": 1, "04": 1, "canary": 0})
     split = seq2sum.SplitFile(path)
     assert split.weights == {3: 1, 4: 1, "canary": 0}

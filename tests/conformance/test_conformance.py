@@ -1,4 +1,4 @@
-"""Replays every recorded conversation with tensorflow_model_server: one test for each."""
+"""Replays every recorded case of tensorflow_model_server, one test for each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 900
 
 @pytest.fixture
 def recorded(request):
-    """A case; those listed as differences apply to the embedded server only."""
+    """A recorded case; skipped on other servers if it is listed as a difference of ours."""
     names = differences.names_for_case(request.param.id)
     if names and not processes.TESTS_EMBEDDED_SERVER:
         pytest.skip(f"listed as a difference of the embedded server: {', '.join(names)}")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.tensorflow
 
 HEADING = "## Differences from tensorflow_model_server"
 MAX_CASES = 3
-"""Cases that a row of the table names."""
+"""Most cases that a row of the table names."""
 
 
 def test_readme_table_matches_the_list():
@@ -27,7 +27,7 @@ def test_readme_table_matches_the_list():
 
 
 def summarize(cases):
-    """Names at most three cases, and the number of the others."""
+    """Lists the first cases and the number of the others, as in the table."""
     names = ", ".join(f"`{name}`" for name in cases[:MAX_CASES])
     return names + (f" and {len(cases) - MAX_CASES} more" if len(cases) > MAX_CASES else "")
 

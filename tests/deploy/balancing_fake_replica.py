@@ -26,9 +26,9 @@ class FakeReplica(grpc.GenericRpcHandler):
     def __init__(self, version: int, *, host: str, port: int) -> None:
         self.status: grpc.StatusCode | None = None
         """The status code of its replies; None for correct answers."""
-        self.hold = threading.Event()
+        self.may_reply = threading.Event()
         """It replies only while this is set."""
-        self.hold.set()
+        self.may_reply.set()
         self.calls = 0
         """Number of calls except health checks."""
         self.host = host
@@ -42,7 +42,7 @@ class FakeReplica(grpc.GenericRpcHandler):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.hold.set()
+        self.may_reply.set()
         self._server.stop(None).wait()
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
@@ -59,7 +59,7 @@ class FakeReplica(grpc.GenericRpcHandler):
 
     def _predict(self, request, context):
         self.calls += 1
-        self.hold.wait()
+        self.may_reply.wait()
         if self.status is not None:
             context.abort(self.status, "requested by the test")
         return self._fake._respond("Predict", request, context)

@@ -43,7 +43,7 @@ class Load(CallerThreads):
         self.calls: list[Call] = []
         self._target, self._options = target, options
 
-    def works(self):
+    def functions(self):
         self._client = seq2sum.Client(self._target, **self._options)
         return [self._call] * THREADS + [lambda: asyncio.run(self._call_async())]
 

@@ -1,4 +1,4 @@
-"""Dockerfiles as values, and the build context that `.dockerignore` leaves."""
+"""Parses Dockerfiles, and determines which files `.dockerignore` leaves in the build context."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _instruction(line: str) -> Instruction:
 
 
 class Context:
-    """A build context. The last pattern of `.dockerignore` that matches a path decides."""
+    """Paths in a build context. The last pattern of `.dockerignore` that matches one decides."""
 
     def __init__(self, ignore: Path) -> None:
         lines = (line.strip() for line in ignore.read_text().splitlines())

@@ -1,7 +1,7 @@
 """Evaluates NetworkPolicies as Kubernetes defines them.
 
 Supports what our policies use: peers by labels, and ports by number. Anything else raises
-NotImplementedError, so that no policy is misread.
+NotImplementedError, so that no policy is misinterpreted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def reaches(
 def _allows(
     policies: list[Rules], direction: str, pod: Pod, other: Pod, port: int, protocol: str
 ) -> bool:
-    """Returns whether no policy selects the pod, or one that does allows the connection."""
+    """Returns whether the policies that select the pod allow the connection, or none selects it."""
     selecting = [
         policy["spec"]
         for policy in policies
@@ -60,7 +60,7 @@ def _allows_peer(peers: list[Rules] | None, pod: Pod, other: Pod) -> bool:
 
 def _is_peer(peer: Rules, pod: Pod, other: Pod) -> bool:
     if unsupported := peer.keys() - {"podSelector", "namespaceSelector"}:
-        raise NotImplementedError(f"a peer by {unsupported}")
+        raise NotImplementedError(f"unsupported peer fields: {unsupported}")
     if "namespaceSelector" in peer:
         in_namespace = matches(peer["namespaceSelector"], other.namespace_labels)
     else:
@@ -71,7 +71,7 @@ def _is_peer(peer: Rules, pod: Pod, other: Pod) -> bool:
 def _allows_port(ports: list[Rules] | None, port: int, protocol: str) -> bool:
     """Returns whether the port is in the list; a rule without ports allows all."""
     if ports and (unsupported := {type(each.get("port")) for each in ports} - {int}):
-        raise NotImplementedError(f"a port by {unsupported}")
+        raise NotImplementedError(f"unsupported port types: {unsupported}")
     return not ports or any(
         each["port"] == port and each.get("protocol", "TCP") == protocol for each in ports
     )
@@ -92,4 +92,4 @@ def _holds(condition: Rules, labels: Labels) -> bool:
         case "NotIn":  # also true without the label
             return value not in condition["values"]
         case other:
-            raise NotImplementedError(f"a label selector with {other}")
+            raise NotImplementedError(f"unsupported label selector operator: {other}")

@@ -57,5 +57,5 @@ class Program:
                 self.process.kill()
                 self.process.wait()
                 raise AssertionError(f"{self._line[0]} did not stop:\n{self.log.read_text()}")
-            self.process.send_signal(signal.SIGTERM)  # Envoy: the second one skips the draining
+            self.process.send_signal(signal.SIGTERM)  # a second signal makes Envoy skip draining
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""docs/capacity.md: replicas and limits, and agreement of the page with the results."""
+"""docs/capacity.md: its computed replicas and limits, and its tables."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def test_page_agrees_with_the_results(tables):
     ("rate", "capacity", "count"),
     [
         (0, 1000, 3),  # one in each zone
-        (1000, 1000, 3),  # two of them still have 0.9 of 2000 to give
+        (1000, 1000, 3),  # without one zone, two replicas handle 0.9 x 2000
         (1800, 1000, 3),
-        (2000, 1000, 5),  # of four two may be in one zone, and the others have 1800 to give
+        (2000, 1000, 5),  # of four, one zone may hold two, and the others handle only 1800
         (100_000, 3400, 50),
         (10_000_000, 3400, 4902),
     ],
@@ -79,7 +79,7 @@ def test_replicas_are_the_fewest_that_stay_within_the_utilization(rate, capacity
     assert not holds(count - 1)
 
 
-def test_more_load_never_takes_fewer_replicas():
+def test_higher_rate_never_needs_fewer_replicas():
     counts = [replicas(rate, 1000) for rate in range(0, 60_000, 97)]
     assert counts == sorted(counts)
 
@@ -109,7 +109,7 @@ def test_max_addresses_fit_and_one_more_does_not(size):
 @pytest.mark.parametrize(
     ("single", "bulk", "share"),
     [
-        ((2, 1), (10, 20), 1 / 11),  # saves 1/2 per single question, loses 1/20 per other
+        ((2, 1), (10, 20), 1 / 11),  # saves 1/2 s per single question, loses 1/20 s per other
         ((2, 1), (20, 10), 0),  # faster for both
         ((1, 1), (20, 10), 0),
         ((1, 2), (10, 20), None),  # slower for both
@@ -138,7 +138,7 @@ def test_every_load_was_measured_on_every_server(figures):
 
 
 def test_containers_have_the_computed_memory(figures):
-    """Those of Kubernetes and of compose, with TensorFlow Serving's image."""
+    """Checks the containers of Kubernetes and compose that run TensorFlow Serving's image."""
     needed = [capacity_tables.container_resources(figures, recipe) for recipe in figures.memory]
     most = max(each.limit for each in needed)
     service = compose_file.services()["serving"]

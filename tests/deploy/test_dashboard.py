@@ -1,4 +1,4 @@
-"""Grafana's dashboard: its structure, and the strict check of it."""
+"""Grafana's dashboard: its structure, and the check that finds structural problems."""
 
 from __future__ import annotations
 

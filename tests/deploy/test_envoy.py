@@ -21,7 +21,7 @@ pytestmark = pytest.mark.embedded  # replicas on different addresses need --host
 
 NO_RETRY = {"retry": seq2sum.Retry(max_attempts=1), "timeout": 20.0}
 MANY = 200
-"""Number of calls after which a replica that gets calls would have got some."""
+"""Enough calls that every replica in the rotation gets some of them."""
 STREAK = 15
 """Number of failures in a row; ten eject a replica, if their status code counts."""
 NOT_EJECTING = sorted(
@@ -31,7 +31,7 @@ NOT_EJECTING = sorted(
 )
 """Status codes that are caused by the call, and not by the replica."""
 WORKER_THREADS = 2
-"""Each thread of Envoy learns of an ejection separately: a call may be on its way."""
+"""Each learns of an ejection separately, so each may send one more call to the ejected replica."""
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_a_call_that_exceeds_its_deadline_is_not_retried_and_does_not_eject(
 ):
     resolve_to(fake_replica.host)
     before = ejections(envoy)
-    fake_replica.hold.clear()
+    fake_replica.may_reply.clear()
     for calls in range(1, 13):
         start = time.monotonic()
         with pytest.raises(seq2sum.DeadlineExceeded):

@@ -172,13 +172,13 @@ def test_calls_in_flight_complete_before_it_stops(fake_envoy, fake_replica):
         seq2sum.Client(fake_envoy.target, **NO_RETRY) as client,
         ThreadPoolExecutor(1) as thread,
     ):
-        fake_replica.hold.clear()
+        fake_replica.may_reply.clear()
         call = thread.submit(client.add, "4+5")
         deployed.until(lambda: fake_replica.calls)
         fake_envoy.process.send_signal(signal.SIGTERM)
         deployed.until(lambda: not fake_envoy.is_listening)
         assert fake_envoy.process.poll() is None
-        fake_replica.hold.set()
+        fake_replica.may_reply.set()
         assert call.result(TIMEOUT).value == 9
         assert fake_envoy.process.wait(TIMEOUT) == 0
         assert "draining" in fake_envoy.log.read_text()

@@ -14,8 +14,8 @@ from deploy.kubernetes_times import Times
 from support.paths import ROOT
 
 CONNECTION, CALL = 1.0, 2.0
-"""Seconds. The maximum age of a connection, to which all other times are scaled, and the longest
-call, which may be slow on a busy machine."""
+"""Seconds: the maximum age of a connection, which sets the scale of all other times, and the
+longest call, which is not scaled because a busy machine is slow."""
 TIMEOUT = 30
 
 
@@ -36,7 +36,7 @@ def test_a_rolling_update_fails_no_call_but_a_kill_without_pre_stop_does(models,
     with Cluster(container, models=models, folder=tmp_path, times=times) as cluster:
         cluster.start(2)
         lookup = ("grpc.dns_min_time_between_resolutions_ms", round(times.lookup * 1000))
-        no_retry = seq2sum.Retry(max_attempts=1)  # every failed call is noticed
+        no_retry = seq2sum.Retry(max_attempts=1)  # retries would hide failed calls
         with Load(cluster.target, retry=no_retry, channel_options=[lookup]) as load:
             load.next_calls(100)
             for termination in cluster.roll():

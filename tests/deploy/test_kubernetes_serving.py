@@ -58,8 +58,8 @@ def test_the_init_container_copies_the_initial_model_config_file_to_the_path_of_
     (first,) = pod.spec["initContainers"]
     environment = {each["name"]: each["value"] for each in first["env"]}
     assert f"{environment['FIRST']}/models.config" in configs(pod, objects, first)
-    record = flags(server(objects)["args"])["model_config_file"]
-    assert record == f"{environment['MODELS']}/models.config"
+    path = flags(server(objects)["args"])["model_config_file"]
+    assert path == f"{environment['MODELS']}/models.config"
 
 
 def test_probes_have_enough_time(objects):

@@ -1,4 +1,4 @@
-"""The locks of the images: the versions of constraints.txt, complete and minimal."""
+"""The lock files of the images: they agree with constraints.txt, and are complete and minimal."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_pins_of_a_report_omit_our_own_distributions():
     }
     [pin] = tool.pins(report)
     assert pin == tool.Pin("an-e-x", "1", "an_e_x-1-py3-none-any.whl", "0" * 64)
-    assert "host.example" not in tool.text("What", [pin])
+    assert "host.example" not in tool.text("Title", [pin])
 
 
 @pytest.mark.parametrize(

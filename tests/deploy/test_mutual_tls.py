@@ -163,7 +163,7 @@ class Callers(CallerThreads):
         self._answers = Counter()
         self.failures = []
 
-    def works(self):
+    def functions(self):
         return [self._call] * 2
 
     def close(self):

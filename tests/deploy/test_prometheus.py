@@ -30,8 +30,8 @@ pytestmark = [needs("prometheus"), pytest.mark.embedded]
 INTERVAL = 1.0
 WINDOW = "5s"
 MARGIN = 1.5 * INTERVAL
-"""Seconds without calls around the border between two periods, so that the counts at the border do
-not depend on the time of a scrape."""
+"""Seconds without calls before and after the border between two periods, so that the counts do not
+depend on the time of a scrape."""
 CALLS = ":tensorflow:serving:request_count"
 
 
@@ -85,7 +85,7 @@ def make_calls(monitored, good, bad, *, before=0):
 
 @pytest.fixture(scope="module")
 def first(monitored):
-    """The very first calls, and the live metrics that gates get of them."""
+    """The very first calls, and the live metrics that gates compute from them."""
     period = make_calls(monitored, good=60, bad=7)
     seconds = math.ceil(time.monotonic() - period.start)
     return period, Prometheus(monitored.prometheus.url).live(MODEL, seconds)
@@ -104,8 +104,8 @@ def second(monitored, first):
 
 
 @pytest.fixture(scope="module")
-def day(monitored, second, small_version):  # noqa: ARG001 the calls before are counted
-    """Rollouts, a rollback, a failed version, and overload; returns its start and end."""
+def rollout_period(monitored, second, small_version):  # noqa: ARG001 the calls before are counted
+    """Runs rollouts, a rollback, a failed version and overload; returns the start and end times."""
     start = time.time()
     deployed, until = monitored.deployed, monitored.prometheus.until
     assert deployed.rollout("promote", "1").code == 0
@@ -190,13 +190,13 @@ EMPTY = {"Certificate expiry A": "the server does not use TLS"}
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=str)
-def test_a_query_of_the_dashboard_has_a_result(query, prometheus, day):
+def test_a_query_of_the_dashboard_has_a_result(query, prometheus, rollout_period):
     expression = query.substituted(window=WINDOW)
     if query.instant:
         found = prometheus.query(expression)
         found = [series for series in found if not math.isnan(series.value)]
     else:
-        found = prometheus.query_range(expression, *day, INTERVAL)
+        found = prometheus.query_range(expression, *rollout_period, INTERVAL)
     assert bool(found) == (str(query) not in EMPTY)
     names = [query.series_name(series.labels) for series in found]
     if query.panel != "Last event of each kind":  # a table has columns instead
@@ -204,8 +204,8 @@ def test_a_query_of_the_dashboard_has_a_result(query, prometheus, day):
         assert all(names) or query.legend == ""
 
 
-def test_annotations_of_the_dashboard_are_at_the_time_of_their_events(prometheus, day):
-    start, end = day
+def test_annotations_of_the_dashboard_are_at_the_time_of_their_events(prometheus, rollout_period):
+    start, end = rollout_period
     rollouts, failures, alerts = dashboard_queries.annotations(DASHBOARD)
     for query, event in ((rollouts, "promoted"), (failures, "rolled back"), (failures, "failed")):
         found = prometheus.query_range(query.substituted(window=WINDOW), start, end, INTERVAL)
@@ -214,7 +214,7 @@ def test_annotations_of_the_dashboard_are_at_the_time_of_their_events(prometheus
     prometheus.query(alerts.expression)
 
 
-def test_variables_of_the_dashboard_have_values(monitored, day):  # noqa: ARG001
+def test_variables_of_the_dashboard_have_values(monitored, rollout_period):  # noqa: ARG001
     _, model, replica = DASHBOARD["templating"]["list"]
     assert variable_values(monitored.prometheus, model) == {MODEL}
     assert variable_values(monitored.prometheus, replica) == {monitored.server.target}
@@ -225,18 +225,18 @@ def variable_values(prometheus, variable):
     return {series.labels[label] for series in prometheus.query(selector)}
 
 
-def test_every_rule_can_be_evaluated(prometheus, day):  # noqa: ARG001
+def test_every_rule_can_be_evaluated(prometheus, rollout_period):  # noqa: ARG001
     rules = prometheus.rules()
     assert {rule["name"] for rule in rules} == {*files.rules("alert"), *files.rules("record")}
     assert [rule for rule in rules if rule["health"] != "ok"] == []
 
 
 @pytest.mark.parametrize("name", files.rules("record"))
-def test_a_recording_rule_has_a_result(name, prometheus, day):  # noqa: ARG001
+def test_a_recording_rule_has_a_result(name, prometheus, rollout_period):  # noqa: ARG001
     assert prometheus.query(name)
 
 
-def test_alerts_of_the_day_are_raised(prometheus, day):  # noqa: ARG001
+def test_alerts_of_the_rollout_period_are_raised(prometheus, rollout_period):  # noqa: ARG001
     # Those with `for` are pending.
     raised = {series.labels["alertname"] for series in prometheus.query("ALERTS")}
     assert {"VersionRolledBack", "RolloutFailed", "VersionLoadFailed", "BatchQueueFull"} <= raised
@@ -245,7 +245,7 @@ def test_alerts_of_the_day_are_raised(prometheus, day):  # noqa: ARG001
     assert "RuleEvaluationFailing" not in raised
 
 
-def test_model_names_that_callers_make_up_are_dropped(monitored, day):  # noqa: ARG001
+def test_model_names_that_callers_make_up_are_dropped(monitored, rollout_period):  # noqa: ARG001
     server, prometheus = monitored.server, monitored.prometheus
     scraped = "sum(scrape_samples_scraped{job='serving'})"
     before = prometheus.value(scraped)
@@ -259,7 +259,7 @@ def test_model_names_that_callers_make_up_are_dropped(monitored, day):  # noqa: 
     assert not prometheus.query('{__name__=~".+padding_size.+|.+_by_stage_bucket"}')
 
 
-def test_a_scrape_has_as_few_series_as_prometheus_yml_states(prometheus, day):  # noqa: ARG001
+def test_a_scrape_has_as_few_series_as_prometheus_yml_states(prometheus, rollout_period):  # noqa: ARG001
     kept = prometheus.value("scrape_samples_post_metric_relabeling{job='serving'}")
     attempts = prometheus.value("count(:tensorflow:cc:saved_model:load_attempt_count)")
     assert attempts == 3

@@ -1,4 +1,4 @@
-"""ready.sh: a server is ready if the label answers correctly; otherwise one line has the reason."""
+"""ready.sh: a server is ready if the label answers correctly; if not, one line gives the reason."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ RIGHT = b'{\n    "outputs": {\n        "answers": [\n            "17"\n        ]
 
 def check(port, **variables):
     """The script's exit code and its error output, for a server on this port."""
-    line = ["bash", SCRIPT, str(port)]
+    command = ["bash", SCRIPT, str(port)]
     environment = os.environ | variables
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.stdout == ""
     return done.returncode, done.stderr
 
@@ -72,7 +72,7 @@ def response(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 @pytest.fixture(scope="module")
 def server(small_version, tmp_path_factory):
-    """A real server with label stable."""
+    """A server process whose model has the label `stable`."""
     folder = tmp_path_factory.mktemp("ready")
     first = (ROOT / "serving" / "config" / "models.config").read_text()
     config = folder / "models.config"

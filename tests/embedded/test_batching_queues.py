@@ -127,7 +127,7 @@ def test_a_queue_is_idle_when_its_batches_have_ended():
 
 
 @pytest.mark.parametrize("make", [make_queue, splitting_queue])
-def test_a_task_larger_than_a_request_may_be_is_refused(make):
+def test_a_task_larger_than_max_batch_size_is_refused(make):
     queue = make(max_batch_size=4, max_execution_batch_size=2)
     assert refusal(put, queue, 5) == (
         Code.INVALID_ARGUMENT,

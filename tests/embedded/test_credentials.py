@@ -22,7 +22,7 @@ def key_and_certificate(authority):
         ({"client_verify": True}, "client_verify needs custom_ca"),
         ({"server_key": ""}, "server_key and server_cert must both be set"),
         ({"server_cert": "/etc/cert.pem"}, "must hold PEM text, not paths"),
-        ({"server_key": "key of another certificate"}, "the key must be that of the certificate"),
+        ({"server_key": "key of another certificate"}, "the key must match the certificate"),
         ({"client_verify": True, "custom_ca": "/etc/ca.pem"}, "must hold PEM text, not paths"),
     ],
 )

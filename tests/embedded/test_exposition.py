@@ -1,4 +1,4 @@
-"""The page for Prometheus, byte for byte as TensorFlow Serving writes it."""
+"""The metrics page for Prometheus: byte for byte in TensorFlow Serving's format."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_labels_return_one_cell_and_must_all_be_given(registered):
 
 
 def test_page_takes_little_more_memory_than_its_text(registered):
-    """It grows with every version that is loaded, and is read every few seconds."""
+    """The page grows with every version that is loaded, and is scraped every few seconds."""
     for number in range(1000):
         registered[HISTOGRAM].labels(f"/models/seq2sum/{number}").observe(number)
     tracemalloc.start()

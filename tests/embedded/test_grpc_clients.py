@@ -48,7 +48,7 @@ class ReflectionClient:
         return json_format.MessageToDict(reply, preserving_proto_field_name=True)
 
     def _learn(self, response):
-        """Adds a file, after the files that it imports."""
+        """Adds the files of a response to the pool, each after the files that it imports."""
         for raw in response.file_descriptor_response.file_descriptor_proto:
             file = descriptor_pb2.FileDescriptorProto.FromString(raw)
             if file.name not in self.files:

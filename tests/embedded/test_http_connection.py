@@ -1,3 +1,5 @@
+"""HTTP connections of the REST API: keep-alive, error pages, timeouts and graceful stop."""
+
 from __future__ import annotations
 
 import asyncio
@@ -99,7 +101,7 @@ def headers(**fields):
 JSON = {"content-type": "application/json"}
 
 
-def test_connection_stays_open_unless_the_client_closes_it():
+def test_connection_stays_open_unless_the_client_asks_to_close_it():
     (reply,), ended = send(GET)
     assert reply == ("HTTP/1.1 200 OK", JSON | headers(content_length="2"), b"/a")
     assert not ended
@@ -162,7 +164,7 @@ def test_incomplete_request_gets_no_reply(data):
 
 
 def blocking_handler(target=None):
-    """Returns a handler that blocks, an event of its first call, and one that releases it.
+    """Returns a blocking handler, an event that its first call sets, and one that releases it.
 
     With a target, only requests for it block.
     """
@@ -361,7 +363,7 @@ def test_call_is_cancelled_when_its_client_disconnects():
             _, writer = await connect()
             writer.write(GET)
             await started.wait()
-            # With a reset: an ordinary close looks like a half-closed client.
+            # Sends a reset: an ordinary close looks like a half-closed client.
             linger = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             writer.transport.abort()

@@ -13,7 +13,7 @@ class Clock:
 
 
 def due_times(throttle, clock, text, seconds):
-    """The times at which a message that is repeated every second is due."""
+    """Returns the times at which a message is due if it is repeated every second."""
     times = []
     for _ in range(seconds):
         if throttle.is_due("m", text):

@@ -1,4 +1,4 @@
-"""The manager, step by step, with a fake loader."""
+"""The lifecycle manager, run step by step with a fake loader."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Bench:
         for _ in range(100):
             if not self.manager.step():
                 return
-        raise AssertionError("the manager has an action in every step")
+        raise AssertionError("the manager did not settle within 100 steps")
 
     def apply(self, *versions, **options):
         self.aspire(*versions, **options)
@@ -140,7 +140,7 @@ def test_version_that_fails_the_check_is_not_loaded():
 
 
 @pytest.mark.parametrize(("gives_up", "attempts"), [(False, 3), (True, 1)])
-def test_retries_end_after_their_number_or_when_the_server_stops(gives_up, attempts):
+def test_retries_end_at_their_limit_or_when_the_server_stops(gives_up, attempts):
     """The check is not repeated: a version whose folder is removed meanwhile stays LOADING."""
     checked = []
     bench = Bench(retries=2, pause=lambda: gives_up, check=lambda *_: checked.append(1))
@@ -210,7 +210,7 @@ def test_version_that_serves_unaspired_cannot_be_aspired_again(bench):
     assert bench.states() == {3: "AVAILABLE", 2: "END", 1: "END"}
 
 
-def test_last_report_of_the_source_counts(bench):
+def test_last_set_of_aspired_versions_counts(bench):
     bench.aspire(1)
     bench.apply(2)
     assert bench.states() == {2: "AVAILABLE"}

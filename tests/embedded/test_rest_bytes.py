@@ -1,4 +1,4 @@
-"""Byte strings of any content and rank pass through REST unchanged, as rows and columns."""
+"""Byte strings of any content and rank pass through REST unchanged, in row and column format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support import servers
 pytestmark = pytest.mark.server
 
 MEGABYTE = random.Random(7).randbytes(1 << 20)
-SECONDS = 60
+TIMEOUT = 60
 
 bounded = settings(derandomize=True, max_examples=60, deadline=None, database=None)
 
@@ -80,7 +80,7 @@ def predict(tmp_path_factory):
     server = servers.Server.launch(FIXTURE2, folder, model_name="odd", rest=True, forked=True)
     try:
         server.wait_until_open()
-        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=TIMEOUT)
 
         def send(signature, key, value):
             body = b'{"signature_name":"%b","%b":%b}' % (signature.encode(), key.encode(), value)

@@ -1,3 +1,5 @@
+"""The REST router with fakes behind it: bodies, statuses, headers, paths, and the web page."""
+
 from __future__ import annotations
 
 import asyncio
@@ -37,7 +39,7 @@ class FakePredictionService:
 
 @pytest.fixture
 def send():
-    """Sends a request to a router over fakes; returns status, headers and body."""
+    """Sends a request to a router with fakes behind it; returns status, headers and body."""
     workers = ThreadPoolExecutor(1)
     service, core = FakePredictionService(), FakeCore()
 

@@ -54,7 +54,7 @@ def test_metrics_count_a_load_and_its_stages(good):
     before = attempts(path, "success")
     saved_model.load(path).close()
     assert attempts(path, "success") == before + 1
-    stages = {stage for of, stage in metrics.LOAD_LATENCY_BY_STAGE.cells() if of == path}
+    stages = {stage for loaded, stage in metrics.LOAD_LATENCY_BY_STAGE.cells() if loaded == path}
     assert stages == {"restore_graph", "init_graph"}
 
 
@@ -112,12 +112,12 @@ def test_tags_must_match_exactly(version, tags, requested):
     )
 
 
-def test_missing_variables_are_tensorflows_error(version):
+def test_missing_variables_raise_tensorflows_error(version):
     (version / "variables" / "variables.data-00000-of-00001").unlink()
     assert load_error(version).code in (Code.NOT_FOUND, Code.DATA_LOSS, Code.FAILED_PRECONDITION)
 
 
-def test_an_unknown_operation_is_tensorflows_error(version):
+def test_an_unknown_operation_raises_tensorflows_error(version):
     def misspell(model):
         model.meta_graphs[0].graph_def.node[0].op = "NoSuchOperation"
 
@@ -129,7 +129,7 @@ def test_an_unknown_operation_is_tensorflows_error(version):
 
 @pytest.fixture
 def new_graphs():
-    """Counts the graphs in memory that the test has made; the collector is off."""
+    """Counts the graphs that the test has left in memory, with automatic garbage collection off."""
 
     def graphs():
         return [each for each in gc.get_objects() if isinstance(each, tf.Graph)]

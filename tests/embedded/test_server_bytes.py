@@ -139,7 +139,7 @@ def test_strings_of_any_rank_keep_every_byte(caller, tensor, raw):
 @bounded
 @given(values=st.lists(hard_bytes, min_size=1, max_size=4))
 @example(values=[ONE_MEGABYTE])
-def test_strings_keep_every_byte_under_names_of_bytes_and_text(caller, values):
+def test_strings_keep_every_byte_in_outputs_with_and_without_the_suffix_bytes(caller, values):
     signatures = {"vector_string": strings(values, [len(values)])}
     if not caller.batched:
         signatures["scalar_string"] = strings(values[:1], [])
@@ -249,14 +249,14 @@ def test_padded_rows_keep_every_byte(batched):
 
 
 def serialized_example(value):
-    """An Example that ends in a value; truncated, it cannot be parsed."""
+    """An Example whose last bytes are the value: if they are cut off, it cannot be parsed."""
     [message] = examples([value]).example_list.examples
     del message.features.feature["x"]
     return message.SerializeToString()
 
 
 def write_warm_up(version):
-    """Writes warm-up records of every method; a lost byte fails the first one and the load."""
+    """Writes warm-up records of every method; a lost byte in the first one makes the load fail."""
     logs = [prediction_log_pb2.PredictionLog() for _ in range(4)]
     requests = [
         logs[0].predict_log.request,
@@ -282,7 +282,7 @@ def write_warm_up(version):
 
 
 def test_warm_up_records_keep_every_byte(caller):
-    """Checks a truncated record: the server started, so that its own records were complete."""
+    """Shows that a truncated record fails, so the records of the running server were complete."""
     whole = strings([serialized_example(b"a\0")], [1])
     classes = caller.predict("classify_bytes", inputs=whole)["classes"]
     assert read(classes) == [b"a\0"]

@@ -1,4 +1,4 @@
-"""ServerCore with a fake loader: reloads, labels, and the real server's traps."""
+"""ServerCore with a fake loader: reloads, labels, and the pitfalls of the real server."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Bench:
             (self.folder / path).mkdir(parents=True)
 
     def reload(self, *models):
-        """Reloads models: names, or pairs of a name and the further text of its entry."""
+        """Reloads models: names, or pairs of a name and the rest of its entry."""
         text = "".join(
             f'config {{ name: "{name}" base_path: "{self.folder / name}" {rest} }}'
             for name, rest in (

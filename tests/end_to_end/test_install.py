@@ -13,11 +13,11 @@ pytestmark = pytest.mark.server
 
 ALLOWED = {"seq2sum", "grpcio", "protobuf", "typing-extensions", "pip", "setuptools"}
 TABLES = {"rich", "markdown-it-py", "mdurl", "pygments"}
-"""The tables of `seq2sum-rollout`."""
+"""Dependencies of `seq2sum-rollout`, for its tables."""
 PROBE = {"prometheus-client", "cryptography", "cffi", "pycparser"}
-"""Metrics and certificates of `seq2sum-probe`."""
+"""Dependencies of `seq2sum-probe`, for metrics and certificates."""
 POLICY = {"msgspec"}
-"""The policy of the gates."""
+"""Dependencies of the gates, to read their policy."""
 
 
 @pytest.fixture(scope="module")

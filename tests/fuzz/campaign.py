@@ -24,7 +24,7 @@ TRACEBACK = "Traceback (most recent call last)"
 EXCEPTION = re.compile(r"^(?:\w+\.)*\w+(?:Error|Exception)\b", re.MULTILINE)
 MAX_TRACEBACK = 3000
 EXIT_SECONDS = 1.0
-"""From a broken connection to the exit of the process that broke it."""
+"""Limit for a process to exit after its connections broke."""
 
 
 class Campaign:
@@ -111,22 +111,22 @@ class Campaign:
         return starts != self._starts()
 
     def _repair(self, server: Server) -> None:
-        """Restarts a server, and searches for the case that ends it when it is sent alone."""
+        """Restarts a server, and searches for the case that alone makes it exit."""
         suspects = list(self._in_flight.values())
         code, lines = server.process.wait(0), server.last_lines()
         self._up.clear()
         for caller in self.callers:
             caller.pause()
         server.restart()
-        culprit = next((case for case in suspects if self._ends(server, case)), None)
+        culprit = next((case for case in suspects if self._makes_exit(server, case)), None)
         for caller in self.callers:
             caller.resume()
         self._up.set()
         text = f"exit code {code}; cases in flight: {numbers(suspects)}\n{lines}"
-        fault = Fault("the server ended", text)
+        fault = Fault("the server exited", text)
         self.results.add(Finding(culprit, fault, culprit and culprit.input))
 
-    def _ends(self, server: Server, case: Case) -> bool:
+    def _makes_exit(self, server: Server, case: Case) -> bool:
         server.send(case.input, expected_replies=invariants.expected_replies(case.input))
         self._await_exit()
         if server.is_alive():
@@ -135,7 +135,7 @@ class Campaign:
         return True
 
     def _caller_failed(self, problem: str) -> None:
-        """Reports the failure of a background call, unless a server has ended."""
+        """Reports the failure of a background call, unless a server has exited."""
         starts = self._starts()
         self._await_exit()
         if self._all_alive() and starts == self._starts():
@@ -177,7 +177,7 @@ def may_be_crash(reply: Reply) -> bool:
 
 
 def timed_cases(seed: int, seconds: float, kinds: frozenset[str]) -> Iterator[Case]:
-    """Yields cases from number 0 on, until the time is over."""
+    """Yields cases from number 0 on, until the time is up."""
     deadline = time.monotonic() + seconds
     for number in itertools.count():
         if time.monotonic() > deadline:

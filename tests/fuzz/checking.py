@@ -26,7 +26,8 @@ def check(
     """Checks the invariants of one server's reply, or compares the replies of two.
 
     Returns:
-        The faults, and the name of the intended difference that explains why there are none.
+        The faults; and if replies differ without a fault, the reason: the name of an intended
+        difference, or VARYING_REPLIES.
     """
     if len(servers) == 1:
         return invariants.check(test_input, replies[0]), ""

@@ -21,7 +21,8 @@ KEY_LENGTH = 60
 KEY_END = re.compile(r"[\n(:]")
 
 Key = tuple[str, str, str]
-"""Protocol, kind of fault and first words of its text: equal for findings of probably one fault."""
+"""Protocol, kind of fault and first words of its text: equal for findings that probably have
+the same cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Results:
         return self.outcomes.total()
 
     def count(self, case: Case, replies: Sequence[Reply], explained: str) -> None:
-        """Counts an input with its replies, and the intended difference that explains them."""
+        """Counts an input by its outcome, and the difference that explains its replies."""
         with self._lock:
             self.outcomes[case.kind, outcome(replies[0])] += 1
             self.accepted[case.kind] += is_accepted(replies[0])

@@ -19,7 +19,7 @@ GENERATORS: dict[str, Callable[[SeededRandom], Input]] = {
     "rest-examples": rest.examples,
     "json-texts": rest.texts,
     "rest-paths": rest.paths,
-    "http": http.conversations,
+    "http": http.conversation,
     "grpc-noise": http.grpc_noise,
 }
 WEIGHTS = {

@@ -25,7 +25,7 @@ class ExpectedReplies:
     contents: tuple[bytes, ...]
     """Text that the body of each reply contains."""
     exact: bool
-    """Whether further replies are a fault."""
+    """Whether further replies are an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def write(tree: Tree) -> bytes:
 
 
 def read(text: bytes) -> Tree | None:
-    """Returns the tree of a text; None if Python cannot parse it. Strings are quoted again."""
+    """Returns the tree of a text, with normalized escapes; None if Python cannot parse it."""
 
     def token(text: str) -> Token:
         return Token(text.encode())

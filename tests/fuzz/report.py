@@ -1,4 +1,4 @@
-"""Texts of a run: progress, findings, and a summary."""
+"""The output of a fuzzing run: progress, findings, and a summary."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from google.protobuf.message import DecodeError
 
 MAX_SHOWN = 1500
 MIN_ACCEPTED = 0.1
-"""Share of a kind's inputs that a server must accept: rejected inputs test little."""
+"""Smallest share of a kind's inputs that a server must accept: rejected inputs test little."""
 MIN_INPUTS = 200
-"""Inputs of a kind before its share is checked."""
+"""Number of inputs of a kind from which its share is checked."""
 MALFORMED_KINDS = {"wire-bytes", "json-texts", "grpc-noise"}
 """Kinds that are mostly rejected by design."""
 
@@ -48,15 +48,15 @@ def describe_input(test_input: Input) -> str:
 
 
 def progress(results: Results, seconds: float, background_calls: int) -> str:
-    minutes, left = divmod(int(seconds), 60)
+    minutes, rest = divmod(int(seconds), 60)
     return (
-        f"{minutes}:{left:02}  {results.sent:,} inputs sent, {sum(results.accepted.values()):,} "
+        f"{minutes}:{rest:02}  {results.sent:,} inputs sent, {sum(results.accepted.values()):,} "
         f"accepted, {len(results.findings)} findings; {background_calls:,} background calls"
     )
 
 
 def rarely_accepted(results: Results) -> list[str]:
-    """Returns a text for each kind of which hardly any input was accepted."""
+    """Returns a message for each kind of input that was almost always rejected."""
     found = []
     for kind, count in sorted(totals(results).items()):
         share = results.accepted[kind] / count

@@ -17,7 +17,7 @@ KEYS = {b'"inputs"': "outputs", b'"instances"': "predictions"}
 FLOATS = {"float32": 2.0**-22, "float64": 2.0**-50}
 """Relative error allowed for parsing and formatting a decimal."""
 SMALLEST = {"float32": 1.2e-38, "float64": 2.3e-308}
-"""Smaller numbers may become zero, as RapidJSON reads subnormal numbers."""
+"""Smaller numbers may become zero: RapidJSON may read a subnormal number as zero."""
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 INTEGERS = {
     name: (int(np.iinfo(name).min), int(np.iinfo(name).max))
@@ -118,7 +118,7 @@ def parse_number(text: bytes) -> float | None:
 
 
 def from_base64(tree: Tree) -> bytes:
-    """Decodes as the recorded cases of `rest-base64`: without padding, or with the right amount."""
+    """Decodes base64 without padding or with the right amount, as recorded in `rest-base64`."""
     text = tree.text.decode("latin-1") if isinstance(tree, Token) else ""
     if not re.fullmatch(r'"[\x21\x23-\x5b\x5d-\x7e]*"', text):
         raise Unknown

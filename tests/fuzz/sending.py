@@ -15,7 +15,7 @@ from fuzz.replies import NoReply, Replies, Reply
 QUIET_SECONDS = 0.4
 """Silence after which no further reply is expected, if the number of replies is unknown."""
 CLOSING_SECONDS = 0.1
-"""Wait for an extra reply or the end of the connection, after the last expected reply."""
+"""Wait for a further reply or the end of the connection, after the last expected reply."""
 GARBAGE = b"\x00more"
 
 

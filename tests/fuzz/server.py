@@ -1,4 +1,4 @@
-"""A server under fuzzing: started from a command, called, watched, restarted if it ends."""
+"""A server under fuzzing: a process that is started, called, and restarted after a crash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLAGS = ("--allow_version_labels_for_unavailable_models=true", "--grpc_max_threa
 TIMEOUT_SECONDS = 20.0
 """For every call; long, because the machine may be busy."""
 ATTEMPTS = 3
-"""Of a start: another program may take a port before the server does."""
+"""Attempts to start: another program may take a port before the server does."""
 
 
 class Server(ServerUnderTest):
@@ -54,7 +54,7 @@ class Server(ServerUnderTest):
         """Sends one input and returns the reply.
 
         Args:
-            test_input: What to send.
+            test_input: The input.
             expected_replies: Number of replies to a conversation; None if it is unknown.
         """
         match test_input:

@@ -132,7 +132,7 @@ def test_two_equal_servers_have_no_findings(run):
         ("loses trailing NULs", "differs in response"),
         ("shows an exception", "differs in code"),
         ("answers 500", "differs in status"),
-        ("dies", "the server ended"),
+        ("dies", "the server exited"),
     ],
 )
 def test_difference_between_two_servers_is_found(run, fault, kind):

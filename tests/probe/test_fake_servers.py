@@ -1,4 +1,4 @@
-"""The probe of fake servers: slow, failing, wrong, or behind a host name."""
+"""The probe with fake servers: slow, failing, wrong, or behind a host name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.deployed import until
 
 @pytest.fixture
 def resolve(monkeypatch):
-    """Makes every host name resolve to some addresses: returns them as a list to change."""
+    """Makes every host name resolve to the addresses in a list that tests may change."""
 
     def patch(*addresses):
         current = list(addresses)

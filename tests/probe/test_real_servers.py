@@ -1,4 +1,4 @@
-"""The probe of real servers: its metrics while all is well, while something is wrong, and after."""
+"""The probe with real servers: its metrics before, during and after a problem."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ class ProbeProcess:
         return url if comma else None
 
     def scrape(self):
-        """Every sample by its name without the prefix and the values of its labels in order.
+        """Returns the values by name and label values, such as `("replica_up", "localhost:8500")`.
 
-        Samples of the probe have the label `model`, which is left out.
+        Names are without the prefix; label values are in the order of the labels' names. The label
+        `model` of the probe's metrics is left out.
         """
         with urllib.request.urlopen(self.url, timeout=10) as reply:
             families = text_string_to_metric_families(reply.read().decode())
@@ -71,7 +72,7 @@ class ProbeProcess:
         return until(matching)
 
     def next_round(self):
-        """The metrics of a round that started after this call."""
+        """Waits for a round that starts after this call; returns its metrics."""
         metrics = self.scrape()
         for _ in range(2):
             last = metrics["last_round_timestamp_seconds",]
@@ -89,7 +90,7 @@ def once(*options):
 
 @pytest.fixture(scope="module")
 def deployed(quick_version, tmp_path_factory):
-    """Version 1 is stable on two servers, which follow reloads alone. Tests restore that."""
+    """Version 1 is stable on two servers, which do not poll the config file. Tests restore that."""
     with Deployed(tmp_path_factory.mktemp("probed"), quick_version) as deployed:
         for _ in range(2):
             deployed.start(wait=False)

@@ -1,4 +1,4 @@
-"""The history as text and as JSON."""
+"""`seq2sum-rollout history`: the table, the colors and the JSON."""
 
 from __future__ import annotations
 

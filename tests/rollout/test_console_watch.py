@@ -1,4 +1,4 @@
-"""The live view: its screen, and its updates."""
+"""`seq2sum-rollout watch`: the screen, and its updates."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_verdicts_have_colors(verdict, code):
 
 
 class Screens:
-    """Returns or raises one after the other."""
+    """Returns one screen per call; raises the exceptions among them."""
 
     def __init__(self, *screens):
         self.screens = list(screens)

@@ -23,21 +23,21 @@ FORCED = {"forced": True, "golden": {"questions": 1060, "right": 41}}
 SAMPLE = {"questions": 10_000, "exhaustive": False}
 ALONE = "judged by its golden questions alone"
 CASES = {
-    "no error": (recorded(), recorded(), {}, PASSED, "0 errors in 1,000,000 questions (all that"),
+    "no error": (recorded(), recorded(), {}, PASSED, "0 errors in 1,000,000 questions (exh"),
     "no stable version": (recorded(999), None, {}, PASSED, "999 errors in 1,000,000"),
     "stable recorded nothing": (recorded(9), {}, {}, PASSED, "9 errors in"),
     "at min_exact_match": (recorded(1000), None, {}, PASSED, "golden.min_exact_match is 99.9 %"),
-    "below min_exact_match": (recorded(1001), None, {}, FAILED, "99.8999 % are right, and golden"),
+    "below min_exact_match": (recorded(1001), None, {}, FAILED, "exact match is 99.8999 %, and g"),
     "worse than stable": (recorded(42), recorded(), {}, FAILED, "that is 0.0042 % less than stab"),
     "at max_drop": (recorded(42), recorded(2), {"max_drop": 4e-5}, PASSED, "stable had 2"),
     "better than stable": (recorded(5), recorded(42), {}, PASSED, "stable had 42"),
-    "a sample": (recorded(9, **SAMPLE), None, {}, PASSED, "10,000 questions (random)"),
+    "a sample": (recorded(9, **SAMPLE), None, {}, PASSED, "10,000 questions (random sample)"),
     "samples are not compared": (
         recorded(9, **SAMPLE),
         recorded(0, **SAMPLE),
         {},
         PASSED,
-        "9 errors in 10,000 questions (random)",
+        "9 errors in 10,000 questions (random sample)",
     ),
     "other questions are not compared": (recorded(9), recorded(0, 10), {}, PASSED, "9 errors in"),
     "forced": (

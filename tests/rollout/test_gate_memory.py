@@ -18,12 +18,12 @@ def limits(max_megabytes=0.0, query="sum(x)"):
 
 
 CASES = {
-    "no query": (None, None, limits(query=""), SKIPPED, "give [memory] query"),
+    "no query": (None, None, limits(query=""), SKIPPED, "set query in [memory]"),
     "no value": (None, None, limits(), ERROR, "returns nothing for memory.query"),
     "a limit, no value": (None, None, limits(9), INCONCLUSIVE, "returns nothing"),
     "nan": (5e8, math.nan, limits(), ERROR, "returns nothing"),
-    "nan before": (math.nan, 5e8, limits(), SKIPPED, "not known before"),
-    "nothing before": (0.0, 5e8, limits(), SKIPPED, "not known before"),
+    "nan before": (math.nan, 5e8, limits(), SKIPPED, "before the load is unknown"),
+    "nothing before": (0.0, 5e8, limits(), SKIPPED, "before the load is unknown"),
     "no before": (None, 5e8, limits(), SKIPPED, "set memory.max_megabytes"),
     "no before, at the limit": (None, 5e8, limits(500), PASSED, "500 MB"),
     "no before, over it": (None, 5.01e8, limits(500), FAILED, "max_megabytes is 500"),

@@ -1,6 +1,6 @@
-"""A run that is killed at any moment and run again reaches the same end.
+"""A rollout that is killed at any moment and run again reaches the same final state.
 
-An effect is anything that outlives the process: a line of the history, a replaced file, a reload
+An effect is anything that outlives the process: a line of the event log, a replaced file, a reload
 of a replica, a version folder. The run is killed just before or just after each of its effects.
 From then on its process has no effects, not even in its `finally` clauses.
 """
@@ -19,7 +19,7 @@ from support.fake_replicas import FakeReplicas
 from support.rollout_bench import INITIAL, WITH_PREVIOUS, Bench, Gates, parse_config
 
 TORN = b'{"kind":"vers'
-"""The part of a line that is on disk if the process dies while it writes it."""
+"""The partial line that is on disk if the process dies while it writes an event."""
 
 
 class Killed(BaseException):
@@ -36,7 +36,7 @@ class Process:
         self.death = ""
 
     def effect(self, name, act, *, partial=lambda: None):
-        """Acts, unless the process is dead or dies now."""
+        """Performs an effect, unless the process is dead; kills the process at its last one."""
         if self.dead:
             raise Killed
         self.left -= 1
@@ -93,7 +93,7 @@ class Effects:
 
 
 def final_state(bench):
-    """Returns everything that may differ between two runs."""
+    """Returns all state that outlives a run, to compare two runs."""
     return {
         "recorded": bench.recorded,
         "weights": bench.weights,
@@ -130,7 +130,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize(("script", "options", "after"), RUNS.values(), ids=RUNS)
-def test_killed_run_reaches_the_same_end_when_it_is_run_again(
+def test_killed_run_reaches_the_same_state_when_it_is_run_again(
     tmp_path, monkeypatch, script, options, after
 ):
     expected = None
@@ -157,7 +157,7 @@ def test_killed_run_reaches_the_same_end_when_it_is_run_again(
                 continue
             if not killed.dead:
                 break
-        complete = killed.death == "after run ended"  # only the exit code was missing
+        complete = killed.death == "after run ended"  # only the exit code was lost
         assert found[1] == expected[1], killed.death
         assert found[0] == expected[0] or complete, killed.death
     assert effects > 10

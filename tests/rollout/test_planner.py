@@ -191,6 +191,11 @@ REFUSALS = {
         lambda now: transitions.load(now, 2),
         "version 2 could not be loaded by r1:1: NOT_FOUND no bundle. A server does not load",
     ),
+    "a version that failed on a replica and is gone from the disk": (
+        current("1", "1A 2F", on_disk="1", **ONE),
+        lambda now: transitions.load(now, 2),
+        "publish the fixed model as version 3",
+    ),
     "a burned version": (
         current("1", "1A", burned={2: "failed on Monday: golden"}, **ONE),
         lambda now: transitions.load(now, 2),

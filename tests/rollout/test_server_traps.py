@@ -1,4 +1,4 @@
-"""Traps of the real server: what they do, and how rollout commands avoid them."""
+"""Pitfalls of tensorflow_model_server, and how the rollout commands avoid them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BOTH = "model_version_policy { specific { versions: 1 versions: 2 } }"
 ONE_AND_THREE = "model_version_policy { specific { versions: 1 versions: 3 } }"
 ONLY_3 = "model_version_policy { specific { versions: 3 } }"
 SEVERAL_POLLS = 1.5
-"""Seconds in which a server polls its file system at least once, and starts to load versions."""
+"""Seconds within which a server polls its file system and starts to load versions."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def other_model(base_path):
 
 
 def remains(server, expected):
-    """Returns whether the states of versions are the expected ones after some polls."""
+    """Returns whether the versions still have the expected states after some polls."""
     time.sleep(SEVERAL_POLLS)
     return states(server) == expected
 
@@ -69,7 +69,7 @@ def test_server_never_aspires_again_to_a_version_it_fell_back_to(deploy, broken,
     until(lambda: states(server)[1] == "AVAILABLE")
 
 
-def test_commands_explain_a_fallback_and_leave_it(deploy, broken, quick_version):
+def test_commands_explain_and_end_a_fallback(deploy, broken, quick_version):
     deployed = deploy()  # default policy: the newest version
     server = deployed.start(POLLING)
     deployed.copy_version(broken, 2)
@@ -120,7 +120,7 @@ def test_failed_version_numbers_are_never_reused(deploy, broken, quick_version):
     assert deployed.status()["stable"] == 3
 
 
-def test_ok_reply_to_a_reload_is_checked_with_the_status(deploy, broken):
+def test_commands_do_not_trust_an_ok_reply_to_a_reload(deploy, broken):
     deployed = deploy()
     server = deployed.start()
     assert deployed.rollout("promote", "1").code == 0

@@ -17,7 +17,7 @@ from pathlib import Path
 from seq2sum.addition import contract
 
 SECONDS = 0.1
-"""Added to each call of the slow version: about a hundred times the duration of a small model."""
+"""Delay of each call of the slow version: about a hundred times the latency of a small model."""
 WARM_UP = "tf_serving_warmup_requests"
 
 
@@ -39,7 +39,7 @@ def truncated(good: Path, folder: Path) -> Path:
 
 
 def other_model(good: Path, folder: Path) -> Path:
-    """Makes a version that serves and has other input names than the contract."""
+    """Makes a version that serves, but whose inputs have other names than in the contract."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     shutil.copytree(good, folder, ignore=shutil.ignore_patterns("assets.extra"))
@@ -63,7 +63,7 @@ def make_all(good: Path, folder: Path) -> dict[str, Path]:
 
 
 def slow(signatures):
-    """Delays each call in the graph, which leaves other calls alone."""
+    """Delays each call by an operation in the graph, which does not hold up other calls."""
     return {name: with_outputs(signature, delay) for name, signature in signatures.items()}
 
 
@@ -79,7 +79,7 @@ def fewer_signatures(signatures):
 
 
 EXPORTED: dict[str, Callable] = {each.__name__: each for each in (slow, wrong, fewer_signatures)}
-"""Changes of signatures for the versions that TensorFlow writes, by name."""
+"""Functions that change the signatures of the versions that TensorFlow writes, by version name."""
 
 
 def with_outputs(signature, change):

@@ -233,7 +233,7 @@ class Callers(CallerThreads):
         self._failures: list[str] = []
         self._answers: Counter[int] = Counter()
 
-    def works(self):
+    def functions(self):
         return [self._call] * self._count
 
     def close(self) -> None:

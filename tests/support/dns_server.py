@@ -32,7 +32,7 @@ class Names(BaseResolver):
 
 
 class NameServer:
-    """The server, for a `with` statement.
+    """A DNS server that runs in a `with` block.
 
     Args:
         addresses: The addresses of the name.
@@ -51,7 +51,7 @@ class NameServer:
         return self._server.server.server_address[1]
 
     def target(self, port: int, name: str | None = None) -> str:
-        """Returns a gRPC target for a port of the name, or of another one, which does not exist."""
+        """Returns a gRPC target that this server resolves; other names than its own are unknown."""
         return f"dns://127.0.0.1:{self.port}/{name or self.name}:{port}"
 
     def __enter__(self) -> NameServer:

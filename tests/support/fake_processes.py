@@ -18,7 +18,7 @@ class FakeProcess:
     """A fake server of one version in a separate process, which ends with its parent.
 
     Args:
-        version: The version that it serves; answers identify the server by it.
+        version: The version that it serves; answers contain it, so it identifies the server.
         host: Address to listen on.
         port: Port to listen on; 0 for a free one.
         delay: Seconds before each reply.
@@ -45,14 +45,14 @@ class FakeProcess:
         return self
 
     def wait_until_listening(self) -> Self:
-        """Waits until it listens."""
+        """Waits until the server listens, and sets the port."""
         line = self._line()
         assert line.startswith("listening "), line
         self.port = int(line.removeprefix("listening "))
         return self
 
     def wait_for_call(self) -> None:
-        """Waits for the next call; the server needs a delay."""
+        """Waits for the next call; works only with a delay above 0."""
         assert self._line() == "called"
 
     def kill(self) -> None:
@@ -64,10 +64,10 @@ class FakeProcess:
     def freeze(self) -> None:
         """Stops the process: the system still acknowledges bytes, but the server reads none."""
         self.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # it runs on for a moment
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # the signal takes effect with a delay
 
     def stop(self) -> None:
-        """Kills the process, if it runs."""
+        """Kills the process if it is running."""
         if hasattr(self, "process") and self.process.poll() is None:
             self.kill()
 
@@ -85,7 +85,7 @@ class PrintingServer(FakeServer):
     """Prints a line for each call, if it has a delay."""
 
     def _respond(self, method, request, context):
-        if self.delay:  # a quick server gets too many calls
+        if self.delay:  # without a delay there are too many calls
             print("called", flush=True)
         return super()._respond(method, request, context)
 

@@ -1,4 +1,4 @@
-"""Fixtures of what is shown through both clients, and of servers that can be killed."""
+"""Fixtures: both clients, fake servers, and versions to deploy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.both_clients import KINDS
 from support.fake_processes import FakeProcess
 
 FAILED = pytest.StashKey[bool]()
-"""Of a test: whether a part of it has failed."""
+"""Key of a test's stash: whether its setup, call or teardown has failed."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -31,7 +31,7 @@ def kind(request):
 
 @pytest.fixture(params=KINDS)
 def make_client(request):
-    """Makes a `Client`, or an `AsyncClient` with its face; all of them end with the test."""
+    """Makes a `Client`, or an `AsyncClient` with the same methods; closes all after the test."""
     made = []
 
     def make(*args, **options):
@@ -46,7 +46,7 @@ def make_client(request):
 
 @pytest.fixture
 def undo(request):
-    """Registers a deployment that tests share: it is put back if this test fails."""
+    """Registers a deployment that tests share; its files are restored if this test fails."""
     registered = []
 
     def register(deployed):
@@ -83,10 +83,10 @@ def start_processes():
 
 @pytest.fixture
 def start_process(start_processes):
-    """Starts one."""
+    """Starts one fake server in a separate process and stops it after the test."""
 
-    def start(**how):
-        [process] = start_processes(FakeProcess(**how))
+    def start(**options):
+        [process] = start_processes(FakeProcess(**options))
         return process
 
     return start

@@ -1,8 +1,9 @@
-"""Programs that fork while they use a client; each prints the answers that its processes got.
+"""Programs that fork while they use a client; each prints the answers of its processes.
 
     python forking.py PROGRAM TARGET COALESCED
 
-They are separate programs because a fork depends on everything that its process has open.
+They run as separate programs because a fork copies whatever the process has open, and a pytest
+process has other channels and threads.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ import time
 import seq2sum
 
 CHILDREN = 20
-LONGEST = 30
+TIMEOUT = 30
 
 
 def child(function):
-    """Returns the text of what the function returns or raises in a child process."""
+    """Runs a function in a forked child; returns its result or exception as text."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        signal.alarm(LONGEST)  # ends a child that hangs
+        signal.alarm(TIMEOUT)  # ends a child that hangs
         try:
             outcome = str(function())
         except Exception as error:  # noqa: BLE001 reported to the parent
@@ -51,7 +52,7 @@ def alternating(client):
 
 
 def add_in_pool(question):
-    """Runs in a process of the pool, which inherits the client; clients cannot be pickled."""
+    """Uses the client that the pool's processes inherit, because clients cannot be pickled."""
     return inherited[0].add(question).value
 
 
@@ -70,11 +71,11 @@ def in_pool(client):
 
 
 def under_load(client):
-    """The parent forks while its threads make calls all the time."""
-    over, failures = threading.Event(), []
+    """The parent forks while its threads make one call after the other."""
+    stop, failures = threading.Event(), []
 
     def ask():
-        while not over.is_set():
+        while not stop.is_set():
             try:
                 assert client.add("20+22").value == 42
             except Exception as error:  # noqa: BLE001 any error is a failure
@@ -84,14 +85,14 @@ def under_load(client):
     for thread in threads:
         thread.start()
     answers = [child(lambda: client.add("2+2").value) for _ in range(CHILDREN)]
-    over.set()
+    stop.set()
     for thread in threads:
         thread.join()
     print(answers == ["4"] * CHILDREN or answers, failures)
 
 
 def during_a_hanging_call(client):
-    """A fork waits for a call that hangs only for a limited time."""
+    """A fork waits only a limited time for a hanging call."""
     errors = []
 
     def ask():

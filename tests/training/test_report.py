@@ -46,7 +46,7 @@ def test_picture_is_one_reproducible_svg(name):
     assert svg == PICTURES[name]()
 
 
-def test_pictures_have_their_figures_as_text():
+def test_pictures_contain_their_numbers_as_text():
     assert "2 wrong of 10,000" in PICTURES["map"]()
     assert "no errors" in PICTURES["map without errors"]()
     assert "another" in PICTURES["curves"]()

@@ -46,7 +46,10 @@ def uninterrupted(command, tmp_path_factory):
 
 
 def trained(done, path):
-    """Returns the run of a command that trained to the end; no check of these settings is clean."""
+    """Checks that a command trained to the end; returns its run.
+
+    With SETTINGS no check is clean, so the command exits with 1.
+    """
     assert done.returncode == 1, done.stderr
     assert "training ended without a clean check" in done.stderr
     assert (path / "model.keras").is_file()
@@ -55,7 +58,7 @@ def trained(done, path):
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts a command that writes a checkpoint after each block; waits for so many steps."""
+    """Starts a command that writes a checkpoint after each block; waits for `steps` steps."""
 
     def start(*line, steps):
         process = commands.start(*line, "--checkpoint-every", "0", folder=tmp_path)
@@ -66,7 +69,7 @@ def start(tmp_path):
 
 
 def wait_for_steps(process, path, steps):
-    """Waits until the history has so many steps; fails if the process ends earlier."""
+    """Waits until the history reaches a step; fails if the process ends earlier."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     history = path / "history.csv"
     while time.monotonic() < deadline:

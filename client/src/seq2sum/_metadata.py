@@ -34,7 +34,7 @@ def checked(metadata: Iterable[Header] | None) -> tuple[Header, ...]:
 
     Raises:
         ValueError: gRPC would not send a key or a value.
-        TypeError: They are not pairs of texts, or of a `-bin` key and bytes.
+        TypeError: They are not pairs of strings, or of a `-bin` key and bytes.
     """
     if not metadata:
         return ()
@@ -44,7 +44,7 @@ def checked(metadata: Iterable[Header] | None) -> tuple[Header, ...]:
 
 
 def with_token(headers: tuple[Header, ...], token: Token | None) -> tuple[Header, ...]:
-    """Returns the headers, with that of the bearer token if there is one."""
+    """Returns the headers, followed by that of the bearer token, if any."""
     if token is None:
         return headers
     return (*headers, ("authorization", f"Bearer {checked_token(token)}"))
@@ -61,7 +61,7 @@ def checked_token(token: Token) -> str:
     if not isinstance(text, str):
         raise TypeError(f"invalid token of type {type(text).__name__}: expected str")
     if not _is_plain(text):
-        raise ValueError("invalid token: expected printable ASCII characters without a line end")
+        raise ValueError("invalid token: expected printable ASCII characters without line breaks")
     return text
 
 
@@ -100,7 +100,7 @@ def _check_key(key: str) -> None:
             f'invalid metadata key {key!r}: keys that start with "grpc-" are reserved for gRPC'
         )
     if key in SET_BY_GRPC or key in NOT_IN_HTTP2:
-        raise ValueError(f"invalid metadata key {key!r}: gRPC sends it itself or not at all")
+        raise ValueError(f"invalid metadata key {key!r}: gRPC sets it itself, or HTTP/2 forbids it")
 
 
 def _is_plain(value: str | bytes) -> bool:

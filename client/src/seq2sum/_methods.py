@@ -39,7 +39,7 @@ class Method(Generic[Request, Response]):
         return request.SerializeToString()
 
     def parse(self, data: bytes) -> Response | DecodeError:
-        """Returns the reply, or the error in its bytes: gRPC would hide one raised here."""
+        """Returns the reply, or a DecodeError: gRPC would hide the error if this raised it."""
         try:
             return self.response.FromString(data)
         except DecodeError as error:

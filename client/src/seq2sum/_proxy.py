@@ -1,7 +1,7 @@
 """HTTP proxies: finds the environment variable that makes gRPC use one for a target.
 
 gRPC decides when it opens a channel (src/core/handshaker/http_connect/http_proxy_mapper.cc in
-grpc/grpc): it reads lower-case names alone, the first of them that is set counts even if it is
+grpc/grpc): it reads lower-case names only, the first of them that is set counts even if it is
 empty, and only `http://` proxies are supported. This module repeats that decision, so that error
 messages can name the variable.
 """
@@ -65,8 +65,8 @@ def proxy_of(
 def direct_options(address: str, environment: Mapping[str, str] = os.environ) -> ChannelOptions:
     """Returns the channel options that apply proxy exceptions to a list of addresses.
 
-    gRPC compares the whole list, as one text, with each exception, so none matches; and it would
-    ask the proxy for a single host of that name.
+    gRPC compares the whole list, as one string, with each exception, so none matches; and it would
+    ask the proxy to connect to a single host of that name.
     """
     hosts = _target.hosts(address)
     if len(hosts) > 1 and _all_excepted(hosts, environment):

@@ -33,12 +33,12 @@ class SplitFile:
 
     The file is an object with a weight for each variant: `{"stable": 95, "canary": 5}`. Names of
     digits are versions, others are labels. Replace the file atomically (write a new one, rename
-    it). If it becomes missing or invalid later, the last good weights stay in effect, and the log
-    `seq2sum` has one warning for each change.
+    it). If it becomes missing or invalid later, the last good weights stay in effect, and the
+    logger `seq2sum` emits one warning for each change.
 
     Args:
         path: The file.
-        poll_interval: Fewest seconds between two checks of the file; 0 to check at every call.
+        poll_interval: Minimum seconds between two checks of the file; 0 to check at every call.
 
     Raises:
         ValueError: The file cannot be read now, or has no valid weights.

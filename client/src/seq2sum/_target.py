@@ -1,4 +1,4 @@
-"""Targets of channels, validated before gRPC misreads a typing error.
+"""Channel targets, validated here because gRPC misreads typos.
 
 gRPC reads port 99999 as 34463 and -1 as 65535, `::1:8500` as an address without a port, and
 resolves `http://host` as a host name.
@@ -28,8 +28,8 @@ def address(target: str | Sequence[str]) -> str:
     """Returns the target in gRPC's syntax: unchanged, or with a list of addresses joined.
 
     Raises:
-        ValueError: The target is not valid, or an address of a list is not `IP:port`.
-        TypeError: It is neither text nor a list of texts.
+        ValueError: The target is not valid, or an address of a list is not `IP:PORT`.
+        TypeError: It is neither a string nor a list of strings.
     """
     given: object = target
     if isinstance(given, str):
@@ -49,7 +49,7 @@ def address(target: str | Sequence[str]) -> str:
 
 
 def hosts(address: str) -> tuple[str, ...]:
-    """Returns the hosts of a valid target; none for a Unix domain socket."""
+    """Returns the hosts of a valid target; none for `unix:`, where gRPC uses no proxy."""
     scheme, rest = _scheme(address)
     if scheme == "unix":
         return ()

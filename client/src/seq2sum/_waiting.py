@@ -52,7 +52,7 @@ class AvailabilityWait:
         return call, Deadline(POLL_TIMEOUT if remaining is None else min(remaining, POLL_TIMEOUT))
 
     def failed(self, error: Seq2SumError) -> None:
-        """Notes an error that may pass; raises any other."""
+        """Records an error of a server that may become ready; raises any other."""
         if not isinstance(error, NOT_READY):
             raise error
         self._last_status = error.details if isinstance(error, CallError) else str(error)

@@ -1,4 +1,4 @@
-"""HTTP conversations: complete, cut, pipelined, compressed, chunked, and noise."""
+"""HTTP conversations: complete, truncated, pipelined, compressed, chunked, and random bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FRAMINGS = ("length", "chunked", "gzip", "gzip and more", "length and chunked", 
 """How the body is sent. The last three are invalid; "gzip and more" has bytes after the end."""
 
 
-def conversations(rng: SeededRandom) -> Conversation:
+def conversation(rng: SeededRandom) -> Conversation:
     """Makes the requests on one connection."""
     messages = tuple(message(rng) for _ in range(rng.choice((1, 1, 1, 2, 3))))
     last = messages[-1]

@@ -39,7 +39,7 @@ HUGE = (2**40, 2**62, 2**63 - 1)
 """Sizes that cannot be allocated. Smaller ones would take memory on servers without a limit."""
 MAX_DIMENSIONS = 254
 MAX_WRITTEN = 4096
-"""Elements up to which values are written out."""
+"""Maximum number of elements for which all values are written; larger tensors get one value."""
 
 
 def tensor(rng: SeededRandom, dtype: int, shape: tuple[int, ...] | None) -> tensor_pb2.TensorProto:
@@ -81,7 +81,7 @@ def elements(shape: tuple[int, ...]) -> int:
 
 
 def fill(rng: SeededRandom, proto: tensor_pb2.TensorProto, count: int) -> None:
-    """Adds values: as many as it has elements, fewer, more, none, or as tensor_content."""
+    """Adds values: as many as the shape has elements, fewer, more or none, or as tensor_content."""
     field = FIELDS.get(proto.dtype)
     if field is None:
         return
@@ -98,8 +98,8 @@ def fill(rng: SeededRandom, proto: tensor_pb2.TensorProto, count: int) -> None:
         written = 0
     elif amount == "wrong":
         field = rng.choice(sorted(set(FIELDS.values())))
-    pairs = 2 if field.endswith("complex_val") else 1
-    getattr(proto, field).extend(value(rng, field) for _ in range(written * pairs))
+    per_element = 2 if field.endswith("complex_val") else 1
+    getattr(proto, field).extend(value(rng, field) for _ in range(written * per_element))
 
 
 def value(rng: SeededRandom, field: str) -> object:
@@ -115,7 +115,7 @@ def value(rng: SeededRandom, field: str) -> object:
 
 
 def content(rng: SeededRandom, dtype: int, count: int) -> bytes:
-    """Returns random tensor_content; strings are all lengths followed by all texts."""
+    """Returns random tensor_content; for strings, all lengths and then all texts."""
     if dtype == types_pb2.DT_STRING:
         texts = [rng.bytes_value() for _ in range(count)]
         return b"".join(map(varint, map(len, texts))) + b"".join(texts)
@@ -125,11 +125,11 @@ def content(rng: SeededRandom, dtype: int, count: int) -> bytes:
 
 
 def varint(number: int) -> bytes:
-    write = bytearray()
+    encoded = bytearray()
     while number > 127:
-        write.append(number & 127 | 128)
+        encoded.append(number & 127 | 128)
         number >>= 7
-    return bytes([*write, number])
+    return bytes([*encoded, number])
 
 
 def corrupt(rng: SeededRandom, proto: tensor_pb2.TensorProto) -> None:

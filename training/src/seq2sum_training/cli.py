@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"seq2sum-train: {error}", file=sys.stderr)
         return INTERRUPTED if isinstance(error, Interrupted) else FAILURE
-    except OSError as error:  # a folder without permission, a name that is too long
+    except OSError as error:  # such as a missing permission or too long a name
         print(f"seq2sum-train: {error}", file=sys.stderr)
         return FAILURE
     except KeyboardInterrupt:
@@ -126,8 +126,8 @@ def parser() -> argparse.ArgumentParser:
     report = verb(
         "report",
         commands.report,
-        "write the report of an evaluated run again",
-        "Write report.html of an evaluated run again, optionally compared with other runs.",
+        "rewrite the report of an evaluated run",
+        "Rewrite report.html of an evaluated run, optionally with a comparison to other runs.",
     )
     _add_run(report)
     report.add_argument(

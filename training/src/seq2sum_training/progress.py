@@ -16,10 +16,10 @@ from rich.progress import (
 )
 
 SECONDS_BETWEEN_LINES = 10.0
-"""Least time between two lines where stderr is not a terminal."""
+"""Minimum time between two lines where stderr is not a terminal."""
 
 Show = Callable[[str, int, int, str, str], None]
-"""Takes a bar's title, the completed count, the total, their unit and a remark."""
+"""Shows progress, given a title, the completed count, the total, their unit and a remark."""
 
 
 @contextmanager

@@ -18,19 +18,19 @@ Row = tuple[str, str]
 
 
 def show(path: Path) -> None:
-    """Prints one line per property, never wrapped, so that `grep` and `awk` can read them.
+    """Prints one line per property, never wrapped, for `grep` and `awk`.
 
     Raises:
         UserError: The folder is neither a run folder nor a version directory.
     """
-    described = path / "assets.extra" / contract.FILE_NAME
+    contract_file = path / "assets.extra" / contract.FILE_NAME
     if (path / RECIPE).is_file():
         rows = list(_run(Run.open(path)))
-    elif described.is_file():
+    elif contract_file.is_file():
         try:
-            rows = list(_version(path, json.loads(described.read_text())))
+            rows = list(_version(path, json.loads(contract_file.read_text())))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{described} is damaged ({type(error).__name__})") from error
+            raise UserError(f"{contract_file} is damaged ({type(error).__name__})") from error
     elif found := versions.existing(path):
         listed = ", ".join(map(str, found))
         raise UserError(f"{path} is a base path: show one of its versions ({listed})")
@@ -75,7 +75,7 @@ def _version(path: Path, described: dict[str, Any]) -> Iterable[Row]:
             for output, tensor in signature["outputs"].items()
         )
         yield name, outputs
-    if figures := described.get("evaluation"):  # absent in versions of an older package
+    if figures := described.get("evaluation"):  # absent in versions exported by older packages
         yield "errors", f"{figures['errors']:,} of {figures['questions']:,}"
     if described.get("forced"):
         golden = described["golden"]

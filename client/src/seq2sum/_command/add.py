@@ -25,14 +25,14 @@ from seq2sum._errors import CallError, Seq2SumError, UnexpectedResponse
 from seq2sum.addition.answers import Columns, Question
 
 MAX_ERRORS = 20
-"""Refused questions that are printed in bulk mode; a file of the wrong kind has nothing else."""
+"""Limit of error lines in bulk mode: in a file of the wrong kind, every line is an error."""
 MIN_FOR_SUMMARY = 10_000
 """Fewest questions for which the rate is meaningful."""
 HINT = "type questions like 53+42, one per line; end with Ctrl-D"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs the verb; returns the exit code."""
+    """Runs `seq2sum add`; returns the exit code."""
     if options.questions and options.input:
         raise UsageError("questions and --input exclude each other: give either")
     files = options.input or ["-"]
@@ -50,14 +50,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 class AddRun:
-    """One run of the verb: writes rows, prints refused questions, and counts both.
+    """One run of `seq2sum add`: writes rows, prints refused questions, and counts both.
 
     Args:
         client: The client.
         write: The output of rows.
         options: The command line.
         lines: The input; None for questions that are arguments.
-        show_origin: Whether messages start with the file and line of a question of the input.
+        show_origin: Whether messages start with the file and line of the question.
     """
 
     def __init__(
@@ -158,7 +158,10 @@ class AddRun:
         return f"{one_line(self._lines.origin(row))}: "
 
     def _share(self) -> float | None:
-        """Returns the share of the input that is done: of the bytes read, the share of lines."""
+        """Returns the share of the input that is done.
+
+        Estimated as the share of bytes read, times the share of the lines read that are answered.
+        """
         if self._lines is None or not self._lines.size or not self._lines.taken:
             return None
         return self._lines.bytes / self._lines.size * self._tally.done / self._lines.taken

@@ -1,4 +1,4 @@
-"""`seq2sum describe`: shows a version's signatures, and what of the contract it lacks."""
+"""`seq2sum describe`: shows a version's signatures, and what it lacks for the contract."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def text(model: str, description: Description) -> str:
-    """Returns lines for a reader."""
+    """Returns the description as text."""
     sizes = {
-        "digits per operand at most": description.digits,
+        "maximum digits per operand": description.digits,
         "encoder steps": description.steps,
         "encoder tokens": description.vocabulary,
     }
@@ -42,7 +42,7 @@ def text(model: str, description: Description) -> str:
 
 
 def as_json(model: str, description: Description) -> str:
-    """Returns a JSON object."""
+    """Returns the description as a JSON object."""
     signatures = {
         name: {"inputs": _specs(signature.inputs), "outputs": _specs(signature.outputs)}
         for name, signature in description.signatures.items()

@@ -77,7 +77,7 @@ def screen(snapshot: Snapshot, history: History, title: str, terminal: Terminal)
 
 
 def log_line(snapshot: Snapshot, history: History) -> str:
-    """Returns the same content in one line, for a file or a pipe."""
+    """Returns a snapshot and the latency statistics in one line, for a file or a pipe."""
     parts = [
         *snapshot.errors,
         *([answer_line(snapshot.answer)] if snapshot.answer is not None else []),
@@ -96,7 +96,7 @@ def answer_line(answer: Answer) -> str:
 
 
 def latency(history: History) -> str:
-    """Returns the latest latency, and statistics of the last ones."""
+    """Returns the latest latency, and the statistics of the recent ones."""
     recent = history.latencies
     least, middle, most = min(recent), median(recent), max(recent)
     return (

@@ -13,7 +13,7 @@ from operator import index
 from typing import Any
 
 CONTRACT_VERSION = 1
-"""Raised when a change would break a client that knows only the older contract."""
+"""Incremented when a change would break a client that knows only the older contract."""
 
 MODEL_NAME = "seq2sum"
 """The default name of the model."""
@@ -48,7 +48,7 @@ class Tensor:
     dtype: str
     """TensorFlow's DataType name."""
     shape: tuple[str, ...]
-    """Dimensions by meaning: `rows` varies per call, the others belong to the version."""
+    """Names of the dimensions: `rows` varies per call, the others are fixed for a version."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def table(events: Sequence[Event]) -> RenderableType:
 
 @dataclass(frozen=True, slots=True)
 class HistoryTable:
-    """The table. A narrow one has a row for each day, and reasons and details share a column."""
+    """The table. In a narrow one, days are headings, and reasons and details share a column."""
 
     events: Sequence[Event]
 

@@ -111,7 +111,7 @@ def watch(
                 failed += 1
                 shown = literal(f"! {error}", "bold red")
                 if live is not None and last is not None:
-                    shown = Group(shown, last)  # the title of the last screen has its time
+                    shown = Group(shown, last)  # the last screen's title has its time
             updates += 1
             if live is not None:
                 live.update(shown, refresh=True)

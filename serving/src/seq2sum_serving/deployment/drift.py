@@ -14,8 +14,8 @@ from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Current, Replica
 
 LOADED_SOON = (State.START, State.LOADING, State.AVAILABLE)
-"""States of a version that is loaded or about to be. UNLOADING and END of a version that is not
-aspired to are not drift."""
+"""States of a version that is loaded or about to be. A version that is not aspired counts as drift
+in these states, but not in UNLOADING and END."""
 
 
 def drift(current: Current) -> list[str]:

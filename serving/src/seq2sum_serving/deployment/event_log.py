@@ -50,7 +50,7 @@ class EventKind(StrEnum):
     LABELS_SET = "labels set"
     WEIGHTS_SET = "weights set"
     CANARY_STARTED = "canary started"
-    """An operator made the version the canary, by `canary`."""
+    """An operator made the version the canary, with the command `canary`."""
     PROMOTED = "promoted"
     FAILED = "failed"
     """The version failed before it had traffic. Its number is burned."""

@@ -65,7 +65,7 @@ class ModelConfigFile:
             raise self._cannot_write(error) from error
 
     def message(self) -> ModelServerConfig:
-        """Returns the whole file as the message of a reload.
+        """Returns the whole file as the configuration to send in a reload.
 
         Raises:
             UsageError: The file is missing, or a server would refuse it.
@@ -89,10 +89,10 @@ class ModelConfigFile:
         return self._parse(self.text())[1].base_path.removeprefix(FILE_SCHEME)
 
     def change(self, before: ModelEntry, after: ModelEntry) -> None:
-        """Writes other versions and labels.
+        """Replaces the model's version policy and labels.
 
         Args:
-            before: The entry that the change was decided on.
+            before: The entry from which the change was computed.
             after: The new entry.
 
         Raises:

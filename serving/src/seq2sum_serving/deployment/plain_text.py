@@ -6,7 +6,7 @@ MAX_CHARACTERS = 200
 
 
 def escape(text: str) -> str:
-    """Returns the text with a blank for each line break, and other control characters escaped."""
+    """Returns the text with a space for each line break, and other control characters escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -15,11 +15,11 @@ def escape(text: str) -> str:
 
 
 def one_line(text: str, *, max_characters: int = MAX_CHARACTERS) -> str:
-    """Returns the text escaped, with single blanks, and cut to a length with an ellipsis."""
+    """Returns the text escaped, with single spaces, and cut to a length with an ellipsis."""
     line = escape(" ".join(text.split()))
     return line if len(line) <= max_characters else f"{line[: max_characters - 3]}..."
 
 
 def first_line(text: str) -> str:
-    """Returns the first line of an error that is not blank: the rest is paths and traces."""
+    """Returns the first non-blank line of an error; the others are paths and tracebacks."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")

@@ -1,4 +1,4 @@
-"""Clients to all replicas, for reading their state and sending them a configuration.
+"""Clients for all replicas, for reading their state and sending them a configuration.
 
 The response to a reload proves nothing: only the state afterwards does. A reload merely saves the
 wait for the next poll of the file, and its error is reported if the expected state does not follow.
@@ -130,19 +130,19 @@ def observe_replica(
     target: str,
     client: seq2sum.Client,
     labels: Sequence[str],
-    left: Callable[[], float] = lambda: CALL_SECONDS,
+    remaining: Callable[[], float] = lambda: CALL_SECONDS,
 ) -> Replica:
     """Returns the state of one replica.
 
     Args:
         target: Its address.
-        client: A client of this replica alone.
+        client: A client that connects to this replica only.
         labels: The labels to resolve.
-        left: Returns the seconds that the next call may take.
+        remaining: Returns the seconds that the next call may take.
     """
     try:
-        versions = {entry.version: entry for entry in client.versions(timeout=left())}
-        return Replica(target, versions, resolve_labels(client, labels, left))
+        versions = {entry.version: entry for entry in client.versions(timeout=remaining())}
+        return Replica(target, versions, resolve_labels(client, labels, remaining))
     except seq2sum.ModelNotFound:
         return Replica(target)  # up, but without the model so far
     except seq2sum.Seq2SumError as error:
@@ -150,13 +150,16 @@ def observe_replica(
 
 
 def resolve_labels(
-    client: seq2sum.Client, labels: Sequence[str], left: Callable[[], float]
+    client: seq2sum.Client, labels: Sequence[str], remaining: Callable[[], float]
 ) -> Mapping[str, int | None]:
-    """Returns the version behind each label, by GetModelMetadata, which works for any model."""
+    """Returns the version behind each label, or None if it is not set.
+
+    Calls GetModelMetadata, which works for any model.
+    """
     found: dict[str, int | None] = {}
     for label in labels:
         try:
-            found[label] = client.describe(label=label, timeout=left()).version
+            found[label] = client.describe(label=label, timeout=remaining()).version
         except (seq2sum.VersionNotFound, seq2sum.ModelNotFound, seq2sum.InvalidRequest):
             found[label] = None
     return found

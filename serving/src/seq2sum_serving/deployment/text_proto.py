@@ -31,7 +31,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field; a repeated field once for each value that is written separately."""
+    """A field as written; each separate entry of a repeated field is one of these."""
 
     name: str
     begin: int
@@ -52,7 +52,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A stretch of text, and its replacement."""
+    """A range of the text, and its replacement."""
 
     begin: int
     end: int
@@ -73,14 +73,17 @@ def fields(text: str) -> tuple[Field, ...]:
 
 
 def apply(text: str, edits: Sequence[Edit]) -> str:
-    """Returns the text after edits that do not overlap."""
+    """Applies edits, which must not overlap; returns the new text."""
     for edit in sorted(edits, key=lambda edit: edit.begin, reverse=True):
         text = text[: edit.begin] + edit.text + text[edit.end :]
     return text
 
 
 def removal(text: str, field: Field) -> Edit:
-    """Removes a field; with its line and the comment after it if nothing else is on the line."""
+    """Returns the edit that removes a field.
+
+    The whole line is removed if it holds nothing else, except for a comment after the field.
+    """
     end = field.end
     while end < len(text) and text[end] in " \t,;":
         end += 1

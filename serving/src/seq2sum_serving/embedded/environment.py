@@ -15,7 +15,7 @@ UTF8 = "PYTHONUTF8"
 def restart_if_needed() -> None:
     """Executes this program again, in the same process, if it needs other environment variables.
 
-    For the main thread of a program that has done nothing yet. Child processes inherit the
+    Call it in the main thread, before the program does anything else. Child processes inherit the
     environment.
     """
     needed = required(os.environ, sys.getfilesystemencoding())

@@ -28,8 +28,8 @@ def text() -> str:
         "",
         *textwrap.wrap(
             "Serve SavedModels as tensorflow_model_server does: same flags, same config files, "
-            "same protocol. Write flags as --name=value; a plain --name sets a boolean flag; the "
-            "last of several equal flags wins.",
+            "same protocol. Write flags as --name=value; a plain --name sets a boolean flag; if a "
+            "flag is repeated, the last value wins.",
             WIDTH,
         ),
     ]

@@ -39,7 +39,7 @@ DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
 MANAGER_STOP_SECONDS = 5.0
 """Time for the manager's thread to end after a failed start."""
 MANAGER_INTERVAL_SECONDS = 0.1
-"""Between two actions of the manager (aspired_versions_manager.h)."""
+"""Time between two actions of the manager (aspired_versions_manager.h)."""
 
 
 class Server:
@@ -194,7 +194,7 @@ def _on_signals(stopping: asyncio.Event) -> None:
 
     def stop() -> None:
         stopping.set()
-        for number in numbers:  # the system handles the next signal
+        for number in numbers:  # the next signal ends the process
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
 

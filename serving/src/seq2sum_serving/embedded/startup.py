@@ -1,4 +1,4 @@
-"""Makes a ServerConfig from flags: reads files and finds contradictions.
+"""Builds a ServerConfig from flags: reads files and finds contradictions.
 
 Everything that can be checked without TensorFlow is checked here, with the messages and in the
 order of model_servers/server.cc.
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 MAX_PORT = 65535
 MAX_GRPC_THREADS = 4096
-"""The value for an unlimited `--grpc_max_threads`: a process cannot have any number of threads."""
+"""The value for an unlimited `--grpc_max_threads`: a process cannot have unlimited threads."""
 DEFAULT_POOL_NAME = "model_server_batch_threads"
 
 

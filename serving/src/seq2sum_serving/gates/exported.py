@@ -1,8 +1,8 @@
-"""Gate `golden` before a version is loaded: the evaluation that its export recorded.
+"""The gate `golden` before a version is loaded: judges the evaluation recorded at its export.
 
 `seq2sum-train export` writes into the version's contract how many errors its network made on all
-questions, and whether the version was exported by force. Versions of older exports record neither,
-and are judged by their golden questions alone.
+questions, and whether the version was exported with `--force`. Older exports recorded neither;
+their versions are judged by their golden questions alone.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Evaluation:
     errors: int
     """Number of questions that were answered wrongly."""
     exhaustive: bool
-    """Whether these were all questions that exist, and not a random sample."""
+    """Whether these were all questions of the problem space, and not a random sample."""
 
     @property
     def exact_match(self) -> float:
-        """Share of the questions that was answered correctly."""
+        """Share of the questions that were answered correctly."""
         return (self.questions - self.errors) / self.questions
 
 
@@ -79,7 +79,7 @@ def evaluation(parsed: Mapping[str, Any]) -> Evaluation | None:
     """Returns the evaluation in a contract; None if it has none.
 
     Raises:
-        ValueError: The evaluation is not as an export writes it.
+        ValueError: The evaluation is not in the format that an export writes.
     """
     if "evaluation" not in parsed:
         return None
@@ -91,7 +91,7 @@ def evaluation(parsed: Mapping[str, Any]) -> Evaluation | None:
 
 
 def _comparable(found: Evaluation, stable: Mapping[str, Any] | None) -> Evaluation | None:
-    """Returns the evaluation of stable if it was of the same questions."""
+    """Returns the evaluation of stable if it covered the same questions."""
     try:
         before = evaluation(stable or {})
     except ValueError:
@@ -102,17 +102,17 @@ def _comparable(found: Evaluation, stable: Mapping[str, Any] | None) -> Evaluati
 
 
 def _message(found: Evaluation, before: Evaluation | None) -> str:
-    kind = "(all that exist)" if found.exhaustive else "(random)"
+    kind = "(exhaustive)" if found.exhaustive else "(random sample)"
     message = f"{found.errors:,} errors in {found.questions:,} questions {kind} at export"
     return message if before is None else f"{message}; stable had {before.errors:,}"
 
 
 def _problems(found: Evaluation, before: Evaluation | None, policy: GoldenPolicy) -> list[str]:
-    """Returns the limits that the evaluation is beyond."""
+    """Returns a text for each limit that the evaluation does not meet."""
     problems = []
     if found.exact_match < policy.min_exact_match:
         problems.append(
-            f"{percent(found.exact_match)} are right, and golden.min_exact_match is "
+            f"exact match is {percent(found.exact_match)}, and golden.min_exact_match is "
             f"{percent(policy.min_exact_match)}"
         )
     # Counts are subtracted and not shares, so that a version exactly at the limit passes.

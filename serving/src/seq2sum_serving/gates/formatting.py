@@ -1,4 +1,4 @@
-"""Numbers and sentences as gates show them in the one line of a measurement."""
+"""Formats numbers and sentences for the one-line message of a measurement."""
 
 from __future__ import annotations
 

@@ -19,11 +19,11 @@ ADVICE = "give the servers more memory, retire a version, or publish a smaller o
 
 
 def judge(before: float | None, after: float | None, policy: MemoryPolicy) -> Measurement:
-    """Judges the bytes that the policy's query returned.
+    """Judges the memory of the servers, in bytes as the policy's query returned it.
 
     Args:
-        before: Before the version was loaded; None if unknown.
-        after: Now; None if unknown.
+        before: Memory before the version was loaded; None if unknown.
+        after: Memory now; None if unknown.
         policy: The limits.
     """
     before, after = _known(before), _known(after)
@@ -51,7 +51,7 @@ def judge(before: float | None, after: float | None, policy: MemoryPolicy) -> Me
     if growth is not None:
         message = f"{megabytes(after)}, {times(growth)} the memory before the load"
         return Measurement("memory", Verdict.SUCCESSFUL, message, values)
-    message = f"{megabytes(after)}, not known before the load"
+    message = f"{megabytes(after)}; memory before the load is unknown"
     if policy.max_megabytes:
         return Measurement("memory", Verdict.SUCCESSFUL, message, values)
     message += ": nothing to compare with. Run it again, or set memory.max_megabytes"
@@ -61,15 +61,15 @@ def judge(before: float | None, after: float | None, policy: MemoryPolicy) -> Me
 def _unknown(policy: MemoryPolicy, values: dict[str, Value]) -> Measurement:
     if not policy.query:
         message = (
-            "not measured: to have it judged, give [memory] query in the policy file (PromQL that "
-            "returns the bytes of the servers), and --prometheus"
+            "not measured: to judge it, set query in [memory] of the policy file (PromQL that "
+            "returns the bytes of the servers), and pass --prometheus"
         )
         return Measurement("memory", Verdict.SKIPPED, message, values)
     message = (
         "Prometheus returns nothing for memory.query: check that --prometheus is given, that it "
         "scrapes the servers' memory, and the names and labels in the query"
     )
-    # With a limit, a person has to confirm that it is kept.
+    # If there is a limit, a person has to confirm that the servers stay below it.
     verdict = Verdict.INCONCLUSIVE if policy.max_megabytes else Verdict.ERROR
     return Measurement("memory", verdict, message, values)
 

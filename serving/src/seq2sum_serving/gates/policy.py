@@ -1,8 +1,8 @@
 """The policy of the gates: every limit that a version is judged by, as a value.
 
 The defaults are in `policy.toml` next to this file, and nowhere else. An operator's file overrides
-single keys. An unknown key, a wrong type or a value out of range is an error that names its place,
-so that a misspelt limit is not silently ignored.
+individual keys. An unknown key, a wrong type or a value out of range is an error that names the
+key, so that a misspelt limit is not silently ignored.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ class LatencyPolicy(Section, frozen=True):
     """Gate `latency`: calls to candidate and stable in turn, before there is traffic."""
 
     warm_up: Annotated[int, _integer(0, 10_000)]
-    """First calls of each number of rows, which are not counted."""
+    """Calls at the start that are not counted, for each number of rows."""
     samples: Annotated[int, _integer(1, 100_000)]
-    """Calls of each number of rows that are counted."""
+    """Calls that are counted, for each number of rows."""
     rows: Annotated[tuple[Annotated[int, Meta(ge=1, le=65_536)], ...], _ascending(1, 65_536)]
     """Questions per call; each number is judged separately."""
     max_p50_ratio: Ratio
@@ -78,7 +78,7 @@ class LatencyPolicy(Section, frozen=True):
     max_p99_milliseconds: Annotated[float, _number(0.001, 3_600_000)]
     """Largest 99th percentile."""
     slack_milliseconds: Annotated[float, _number(0, 3_600_000)]
-    """Differences up to this pass whatever the ratio; also for gate `latency (live)`."""
+    """A difference of at most this passes, whatever the ratio; also in gate `latency (live)`."""
 
 
 class LivePolicy(Section, frozen=True):
@@ -87,11 +87,11 @@ class LivePolicy(Section, frozen=True):
     min_calls: Annotated[int, _integer(1, 1_000_000)]
     """Smallest number of calls that allows a verdict."""
     max_error_share: Share
-    """Largest share of calls that may fail."""
+    """Largest share of failed probes, and of live calls beyond the error rate before the canary."""
     max_wrong_share: Share
     """Largest share of wrong answers to probes, in addition to 1 - `golden.min_exact_match`."""
     max_p99_ratio: Ratio
-    """Largest 99th percentile, divided by stable's, and by that of all calls before the canary."""
+    """Largest 99th percentile, relative to stable's and to that of all calls before the canary."""
     probes_per_second: Annotated[float, _number(0.01, 1000)]
     """Probes per second and version."""
 
@@ -104,14 +104,14 @@ class MemoryPolicy(Section, frozen=True):
     max_megabytes: Annotated[float, _number(0, 1_000_000_000)]
     """Largest result, in millions of bytes; 0 for no limit."""
     max_growth: Annotated[float, _number(1, 1000)]
-    """Largest result, divided by the result before the load."""
+    """Largest result, divided by the result before the version was loaded."""
 
 
 class LoadPolicy(Section, frozen=True):
     """Loading of the version."""
 
     timeout: Annotated[float, _number(0.1, 7 * DAY)]
-    """Seconds until it has to be AVAILABLE on every replica."""
+    """Seconds within which it has to be AVAILABLE on every replica."""
 
 
 class TrafficPolicy(Section, frozen=True):
@@ -147,7 +147,7 @@ def default_text() -> str:
 
 @cache
 def default() -> GatePolicy:
-    """Returns the policy without an operator's file."""
+    """Returns the default policy."""
     return msgspec.convert(tomllib.loads(default_text()), GatePolicy)
 
 
@@ -186,7 +186,7 @@ def read(path: Path) -> GatePolicy:
 
 
 def _refuse(path: Path, values: dict[str, Any], error: msgspec.ValidationError) -> NoReturn:
-    """Raises an error of msgspec with the file, the section, the key and what is expected."""
+    """Raises an error of msgspec again, with the file, section, key and expected value."""
     message, _, place = str(error).partition(" - at `$.")
     section, _, rest = place.rstrip("`").partition(".")
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL):

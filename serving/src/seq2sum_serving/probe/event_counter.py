@@ -21,10 +21,14 @@ INITIAL_KINDS = (
     EventKind.PUBLISHED,
     EventKind.RUN_STARTED,
     EventKind.RUN_ENDED,
+    EventKind.ANALYSIS_PASSED,
+    EventKind.CANARY_STARTED,
     EventKind.PROMOTED,
     EventKind.ROLLED_BACK,
-    EventKind.RETIRED,
     EventKind.FAILED,
+    EventKind.ABORTED,
+    EventKind.RETIRED,
+    EventKind.REPAIRED,
 )
 """Exported with 0 from the start, so that `rate` and `increase` see the first event."""
 NO_EVENTS = Events(dict.fromkeys(map(str, INITIAL_KINDS), 0))

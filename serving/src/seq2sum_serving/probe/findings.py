@@ -32,7 +32,7 @@ def config_drift(observation: Observation) -> list[str]:
 def findings(observation: Observation) -> list[Finding]:
     """Returns all findings.
 
-    A version that is still loading is none: its labels move when it is available.
+    A version that is still loading is not a finding: its labels move when it is AVAILABLE.
     """
     return [
         *_inputs(observation),

@@ -16,7 +16,8 @@ GOLDEN_QUESTIONS = "golden_questions"
 TRAFFIC = "traffic"
 HISTORY = "history"
 OPTIONAL = (VERSIONS, GOLDEN_QUESTIONS)
-"""Without these a round still works: drift ignores the disk, and sums of one digit are sent."""
+"""Without these a round still works: config drift ignores the disk, and the questions are sums of
+single digits."""
 
 
 class InputReader:

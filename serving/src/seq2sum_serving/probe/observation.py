@@ -1,4 +1,4 @@
-"""The result of one probe round: plain values, which metrics, findings and reports are made of."""
+"""The result of one probe round: plain values, the input of metrics, findings and reports."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Call:
     seconds: float
     """The duration of the call."""
     result: str = ""
-    """The answer, or the error message if the call brought none."""
+    """The answer, or the error message if the call failed."""
     rejected: bool = False
-    """True if the model rejected the question as one that it cannot read, such as a longer one."""
+    """True if the model rejected the question as invalid, for example as too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,9 @@ class Observation:
         ]
 
     def _label_in_transition(self, target: str, label: str) -> bool:
-        """Returns whether a label points to another version than the configured one, or may do so.
+        """Returns whether a label may point to another version than the configured one.
 
-        The golden questions are those of the configured version. Some may be too long for another.
+        The golden questions are those of the configured version; some may be too long for another.
         """
         if self.recorded is None:
             return True

@@ -64,9 +64,9 @@ class Prober:
     Args:
         files: The deployment's files. They are read again in each round.
         replicas: The replicas.
-        pool: Runs the checks. Close it after the replicas, which ends the calls in flight.
+        pool: Runs the checks. Close the replicas before it: that ends the calls in flight.
         settings: The calls to make.
-        tls: The same as that of the replicas; None without certificates to check.
+        tls: The TLS options of the replicas; None if there are no certificates to check.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Prober:
         base = self._base(reader, recorded)
         on_disk = reader.read(inputs.VERSIONS, base.versions) if base else None
         questions = self._questions(number, reader, recorded, base if on_disk is not None else None)
-        # If the name does not resolve now, the replicas that it resolved to before are checked.
+        # If the target's name does not resolve now, the replicas of the previous round are checked.
         self._clients = reader.read(inputs.TARGETS, self._replicas.clients) or self._clients
         replicas, calls, certificates = self._check_replicas(questions, recorded)
         return Observation(

@@ -16,7 +16,7 @@ from seq2sum_serving.rollout.runner import Runner
 
 
 def check_load(context: CommandContext, version: int) -> None:
-    """Makes the checks of `canary` and `promote` for a new version; raises as they would."""
+    """Runs the checks of `canary` and `promote` for a new version; raises as they would."""
     current = context.executor.observe()
     adopted = transitions.adopt(current)
     planner.plan(current, adopted)
@@ -27,12 +27,12 @@ def check_load(context: CommandContext, version: int) -> None:
 
 
 def run(context: CommandContext, version: int | None, source: Path | None) -> None:
-    """Makes the checks of `run`, and shows its remaining steps; raises as the command would.
+    """Runs the checks of `run`, and shows its remaining steps; raises as the command would.
 
     Args:
         context: Context of the command.
         version: The version; None if a folder is to be published.
-        source: That folder.
+        source: The folder to publish; None if a version is given.
     """
     executor = context.executor
     context.check_exclusive()

@@ -25,13 +25,15 @@ from seq2sum_serving.rollout.planner import Step
 from seq2sum_serving.rollout.wait_conditions import not_available, still_serving, wrong_labels
 
 POLL_INTERVAL = 0.1
-"""Seconds between two observations while a step waits: a server takes an action as often."""
+"""Seconds between two observations while a step waits. A server loads or unloads versions at the
+same interval (aspired_versions_manager.h in tensorflow/serving)."""
 LOG_INTERVAL = 5.0
 """Seconds between two log lines while a step waits."""
 LABEL_TIMEOUT = 60.0
-"""Seconds for labels to move: at once with a reload, else with the next poll of the file."""
+"""Limit in seconds for labels to move: they do at once after a reload, otherwise when the server
+next polls the file."""
 DOWN = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
-"""How the error of a replica that is down starts."""
+"""Prefixes of the error of a replica that is down."""
 
 Log = Callable[[str], None]
 """Receives progress, one line at a time."""
@@ -290,7 +292,10 @@ class Executor:
             path = Path(config.base_path)
             if config.name != self.model and path.is_absolute() and not path.is_dir():
                 return (
-                    f"Does the base path of model {config.name!r} exist, {path}? While one is "
-                    "missing, a server finds no new version of any model."
+                    f"Does {path} exist, the base path of model {config.name!r}? While a base path "
+                    "is missing, a server finds no new version of any model."
                 )
-        return "Do the servers read this file, and poll it (--model_config_file_poll_wait_seconds)?"
+        return (
+            f"Do the servers read {self.config.path}, and poll it "
+            "(--model_config_file_poll_wait_seconds)?"
+        )

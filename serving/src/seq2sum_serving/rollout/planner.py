@@ -5,13 +5,13 @@ Pure. It keeps the rules that make a change safe on TensorFlow Serving:
 - The policy is always `specific`, so that a folder that appears on disk changes nothing.
 - A version is AVAILABLE on every replica before a label points at it: a server refuses the whole
   configuration otherwise.
-- A serving version leaves the list only when no label points at it and its successor is AVAILABLE.
-  A server keeps serving a version that left the list while its successor failed, but never aspires
-  to it again (the fallback trap). Such a version is AVAILABLE and not aspired.
+- A serving version is removed from the config only when no label points at it and its successor is
+  AVAILABLE. If the successor fails to load, a server keeps serving the removed version, but never
+  aspires to it again (the fallback trap). Such a version is AVAILABLE and not aspired.
 - The number of a version that failed is never reused: a server does not load it again.
 
-A change that was interrupted is planned again from the state that it left: steps whose effect is
-already there are omitted.
+A change that was interrupted is planned again from the state that it left, without the steps that
+have already taken effect.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class AwaitAvailable:
     versions: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"wait until {_are(self.versions)} AVAILABLE on every replica"
+        return f"wait until {_versions_are(self.versions)} AVAILABLE on every replica"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class AwaitUnloaded:
     versions: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"wait until {_are(self.versions)} unloaded from every replica"
+        return f"wait until {_versions_are(self.versions)} unloaded from every replica"
 
 
 Step = WriteConfig | ReloadConfig | AwaitAvailable | AwaitLabels | Settle | AwaitUnloaded
@@ -92,7 +92,7 @@ def plan(
     Args:
         current: The observed state.
         desired: The desired state.
-        allow_down_replicas: Go on although a replica is down: it reads the model config file when
+        allow_down_replicas: Proceed even if a replica is down: it reads the model config file when
             it restarts.
 
     Raises:
@@ -186,9 +186,9 @@ def _refuse_fallback(current: Current, version: int, target: str, available: Ite
         raise Refused(f"version {version} is being unloaded by {target}: try again in a moment")
     raise Refused(
         f"version {version} still serves on {target} only because its successor "
-        f"({_are(sorted(current.aspired))} aspired) is not AVAILABLE, and a server never aspires "
-        "again to a version that it was asked to unload. Either publish a version that loads and "
-        "`promote` it: it takes over when it is AVAILABLE. Or list version "
+        f"({_versions_are(sorted(current.aspired))} aspired) is not AVAILABLE, and a server never "
+        "aspires again to a version that it was asked to unload. Either publish a version that "
+        "loads and `promote` it: it takes over when it is AVAILABLE. Or list version "
         f"{version} alone in models.config, restart the replicas one at a time, and try again"
     )
 
@@ -209,8 +209,8 @@ def _available(current: Current) -> frozenset[int]:
 
 
 def next_version(current: Current) -> int:
-    """Returns the number after all that were ever used."""
-    return max([0, *current.on_disk, *current.burned]) + 1
+    """Returns the number after all that are on disk, configured, on a replica, or burned."""
+    return max([0, *current.known_versions, *current.burned]) + 1
 
 
 def format_labels(labels: Mapping[str, int]) -> str:
@@ -222,7 +222,7 @@ def _specific(versions: Iterable[int]) -> Policy:
     return Policy("specific", frozenset(versions))
 
 
-def _are(versions: Iterable[int]) -> str:
+def _versions_are(versions: Iterable[int]) -> str:
     listed = [str(version) for version in versions]
     if not listed:
         return "no version is"

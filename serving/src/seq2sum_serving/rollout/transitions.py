@@ -112,8 +112,8 @@ def retire(current: Current, version: int) -> Desired:
 def is_fallen_back(current: Current) -> bool:
     """Whether a replica serves only versions that are no longer aspired.
 
-    It does while their successor is not AVAILABLE: AvailabilityPreservingPolicy in
-    tensorflow/serving's core/availability_preserving_policy.cc.
+    A server keeps them while their successor is not AVAILABLE (AvailabilityPreservingPolicy in
+    tensorflow/serving's core/availability_preserving_policy.cc).
     """
     return any(
         replica.available and not replica.available & current.aspired

@@ -26,7 +26,7 @@ from seq2sum_training.data.questions import Numbers
 def count(first: Numbers, second: Numbers, *, digits: int) -> NDArray[np.int64]:
     """Returns the number of carries in each sum, [n]."""
     places = 10 ** np.arange(digits, dtype=np.int64)
-    # A place carries if the operands up to this place sum to more than fits into these places.
+    # Place p carries if the operands modulo 10**(p + 1) sum to 10**(p + 1) or more.
     low = first[:, None] % (10 * places) + second[:, None] % (10 * places)
     return np.asarray((low >= 10 * places).sum(axis=1))
 
@@ -49,7 +49,7 @@ def chains(random: np.random.Generator, *, start: Numbers, places: Numbers, digi
         random: Source of randomness.
         start: First place of each chain, 0 for the units, [n].
         places: Number of places of each chain, [n].
-        digits: Most digits of an operand.
+        digits: Maximum number of digits of an operand.
     """
     place = np.arange(digits)
     first_place = start[:, None]

@@ -1,6 +1,7 @@
 """Evaluates a run and writes the figures, the wrong answers and the report into its folder.
 
-The evaluation is exhaustive up to 3 digits, see `scoring`.
+With up to 3 digits it asks every question; with more, random ones and carry chains (see
+`scoring`).
 """
 
 from __future__ import annotations

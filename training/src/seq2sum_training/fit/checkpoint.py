@@ -28,7 +28,7 @@ DAMAGE = (
     *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
-"""Exceptions of reading a damaged archive."""
+"""Exceptions that reading a damaged archive raises."""
 
 State = Mapping[str, NDArray[Any]]
 
@@ -62,7 +62,7 @@ def load(folder: Path, recipe: Recipe) -> State | None:
     if stored != recipe:
         raise UserError(
             f"{path} belongs to another recipe: {_difference(stored, recipe)}; "
-            f"train the present recipe into another folder"
+            "train this recipe in another folder"
         )
     return state
 

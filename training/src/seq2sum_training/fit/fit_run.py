@@ -27,14 +27,14 @@ def fit(run: Run, *, checkpoint_every: float) -> dict[str, Any]:
 
     Args:
         run: A run that has not finished.
-        checkpoint_every: Least seconds between two checkpoints.
+        checkpoint_every: Minimum number of seconds between two checkpoints.
 
     Returns:
-        The cost of the run and the check of the weights that it keeps, as stored in `run.json`.
+        The cost of the run and the check of the saved weights, as stored in `run.json`.
 
     Raises:
         UserError: The checkpoint is unusable, training diverged, or the disk is full.
-        Interrupted: Ctrl-C; the last checkpoint is kept.
+        Interrupted: Ctrl-C or SIGTERM; the last checkpoint is kept.
     """
     with run.locked():
         return _fit(run, checkpoint_every)

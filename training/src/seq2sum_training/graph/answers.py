@@ -16,7 +16,7 @@ from seq2sum.addition import contract
 
 CHARACTERS = len(contract.ALPHABET)
 PART = 4
-"""Most characters of a text in one table, which then has 12 ** 4 = 20,736 texts."""
+"""Length of the texts in the largest table, which has 12 ** 4 = 20,736 of them."""
 
 
 class Choice(NamedTuple):
@@ -27,16 +27,16 @@ class Choice(NamedTuple):
     total: Any
     """Sum of the exponents, float32 [places, n]; 1 / total is the probability of the choice."""
     tokens: Any
-    """The most probable character, the first one of equals, int32 [places, n]."""
+    """The most probable character, the first one in a tie, int32 [places, n]."""
 
     @classmethod
     def from_logits(cls, logits: Any, places: int) -> Choice:
-        """Takes logits, float32 [characters, places * n]."""
+        """Returns the choice for logits, float32 [characters, places * n]."""
         below = logits - tf.reduce_max(logits, axis=0)
         exponents = tf.exp(below)
-        # TensorFlow's argmax processes one number at a time. The bits of 0.0 are the integer 0,
-        # and those of negative numbers are large negative integers, so with ranks added, the
-        # largest number of a column is the rank of the first of its zeros.
+        # TensorFlow's argmax processes one number at a time. Here the largest logit of a column is
+        # 0.0, whose bits are the integer 0; the bits of a negative number are a large negative
+        # integer. So after the ranks are added, a column's maximum is the rank of its first zero.
         last = CHARACTERS - 1
         ranks = tf.constant(np.arange(last, -1, -1, dtype=np.int32)[:, None])
         chosen = last - tf.reduce_max(tf.bitcast(below, tf.int32) + ranks, axis=0)

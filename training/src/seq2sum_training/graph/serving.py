@@ -42,7 +42,7 @@ class ServingModel:
         return {name: tensor.numpy() for name, tensor in outputs.items()}
 
     def answers(self, questions: Any) -> tuple[Any, Any]:
-        """Returns answers, bytes [n], and confidences, float32 [n], for byte strings, [n]."""
+        """Returns n answers (bytes) and n confidences (float32) for n byte strings."""
         outputs = self.ask(questions)
         return outputs[contract.ANSWERS.name].astype("S"), outputs[contract.CONFIDENCE.name]
 

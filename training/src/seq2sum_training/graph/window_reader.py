@@ -30,7 +30,7 @@ def read(questions: Any, layout: Layout) -> tuple[tuple[Any, ...], Any]:
         return raw, tf.strings.length(texts)
 
     raw, length = decode_normalized(questions, _is_unusual, decode, layout.digits)
-    # Each byte contributes to five sums at once, packed into one int64.
+    # Each byte contributes to six sums at once, packed into one int64.
     index = tf.cast(raw, tf.int32) + 256 * tf.range(width)
     packed = tf.reduce_sum(tf.gather(tf.constant(_features(width)), index), axis=1)
     digits, pluses, plus, positions, nuls = (_field(packed, i) for i in range(5))
@@ -68,7 +68,7 @@ def _is_unusual(raw: Any, length: Any) -> Any:
 
 
 def _features(width: int) -> NDArray[np.int64]:
-    """Returns the contribution of each byte at each position to the packed sums, [width * 256]."""
+    """Returns the packed addends of each byte value at each position, int64 [width * 256]."""
     fields = np.zeros((6, width, 256), np.int64)
     position = np.arange(width)
     digits, plus, space, nul = list(b"0123456789"), ord("+"), ord(" "), 0

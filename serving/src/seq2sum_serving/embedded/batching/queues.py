@@ -78,7 +78,7 @@ class Queue:
         return batch
 
     def withdraw(self, task: Task) -> bool:
-        """Removes a task from an open batch without rows; returns whether it was in one."""
+        """Removes a task if its batch is open and has no rows; returns whether it did."""
         batch = self._batches[-1]
         if batch.size or task not in batch.tasks:
             return False

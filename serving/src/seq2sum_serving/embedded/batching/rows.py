@@ -52,7 +52,8 @@ def merge_inputs(requests: Sequence[Feeds], padding: int, *, pad_shapes: bool) -
     Args:
         requests: Requests with the same tensor names, in the order of arrival.
         padding: Rows to add: copies of the first row of the last request that has rows.
-            (tensorflow_model_server aborts if the last request has none.)
+            (tensorflow_model_server takes the last request, and aborts if it has no rows:
+            batching/batching_session.cc.)
         pad_shapes: Pad rows of different shapes to the largest one, with the first value of
             each array. Otherwise different shapes are an error.
 
@@ -109,7 +110,7 @@ def split_outputs(
 
 
 def split_inputs(feeds: Feeds, sizes: Sequence[int]) -> list[Feeds]:
-    """Returns a request in pieces of these numbers of rows, as views."""
+    """Splits a request into pieces with these numbers of rows; returns views."""
     pieces: list[Feeds] = []
     start = 0
     for size in sizes:
@@ -119,7 +120,7 @@ def split_inputs(feeds: Feeds, sizes: Sequence[int]) -> list[Feeds]:
 
 
 def join_outputs(pieces: Sequence[Sequence[NDArray[Any]]]) -> list[NDArray[Any]]:
-    """Returns the outputs of a request, given those of its pieces."""
+    """Joins the outputs of a request's pieces."""
     return [concatenate(outputs) for outputs in zip(*pieces, strict=True)]
 
 
@@ -145,11 +146,11 @@ def _largest(arrays: Sequence[NDArray[Any]]) -> tuple[int, ...]:
 
 
 def _pad(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Returns an array with its rows padded to the shape of rows in `shape`."""
+    """Returns an array with each row padded to `shape[1:]`."""
     if array.ndim not in RANKS:
         raise invalid_argument("Only tensors with rank from 1 to 6 can be padded.")
     if array.ndim != len(shape):
-        # tensorflow_model_server aborts here.
+        # tensorflow_model_server aborts here (CreatePadding in batching/batching_util.cc).
         raise _concat_error("that have different ranks.")
     padded_shape = (len(array), *shape[1:])
     if array.shape == padded_shape:

@@ -30,7 +30,7 @@ class Scheduler:
     """A fixed number of threads, which exist while a queue is open. Safe to use from any thread."""
 
     def __init__(self, threads: int, name: str, *, clock: Clock = time.monotonic) -> None:
-        self._number = threads
+        self._thread_count = threads
         self._name = name
         self.clock = clock
         lock = threading.Lock()
@@ -45,7 +45,7 @@ class Scheduler:
         self._threads: list[threading.Thread] = []
 
     def open(self, queue: Queue) -> None:
-        """Starts to serve a queue."""
+        """Starts serving a queue."""
         with self._changed:
             self._queues.add(queue)
             if not self._threads:
@@ -68,7 +68,7 @@ class Scheduler:
                 self._changed.notify()
 
     def withdraw(self, queue: Queue, task: Task) -> bool:
-        """Removes a task from a batch without rows; returns whether it was in one."""
+        """Removes a task if its batch is open and has no rows; returns whether it did."""
         with self._changed:
             if not queue.withdraw(task):
                 return False
@@ -93,7 +93,9 @@ class Scheduler:
             thread.join()
 
     def _start(self) -> None:
-        names = (f"{THREAD_NAME_PREFIX}-{self._name}-{number}" for number in range(self._number))
+        names = (
+            f"{THREAD_NAME_PREFIX}-{self._name}-{number}" for number in range(self._thread_count)
+        )
         self._threads = [
             threading.Thread(target=self._work, name=name, daemon=True) for name in names
         ]
@@ -102,21 +104,21 @@ class Scheduler:
 
     def _work(self) -> None:
         me = threading.current_thread()
-        ended: Queue | None = None
+        queue: Queue | None = None  # of the batch that this thread has run
         while True:
             with self._changed:
-                if ended is not None:
-                    ended.running -= 1
-                    if ended.idle:
+                if queue is not None:
+                    queue.running -= 1
+                    if queue.idle:
                         self._emptied.notify_all()
                 next_batch = self._next(me)
                 if next_batch is None:
                     return
                 if self._waiting:  # another thread waits for the next batch
                     self._changed.notify()
-            ended, batch = next_batch
+            queue, batch = next_batch
             try:
-                ended.run(batch)
+                queue.run(batch)
             except Exception:
                 log.exception("a batch failed and its tasks have no result")
 

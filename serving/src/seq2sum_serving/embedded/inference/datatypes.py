@@ -30,7 +30,7 @@ FIELDS: dict[int, Field] = {
     types_pb2.DT_COMPLEX64: ("scomplex_val", np.float32),
     types_pb2.DT_COMPLEX128: ("dcomplex_val", np.float64),
 }
-"""Fields for values outside of `tensor_content`."""
+"""The repeated field that holds the values if `tensor_content` is empty, by DataType."""
 
 BITS = {types_pb2.DT_HALF, types_pb2.DT_BFLOAT16}
 """Dtypes that are sent as their 16-bit patterns."""
@@ -49,7 +49,8 @@ OPAQUE = {
     types_pb2.DT_RESOURCE: np.dtype([("handle", np.void, 1)]),
     types_pb2.DT_VARIANT: np.dtype([("variant", np.void, 1)]),
 }
-"""Dtypes without values in a TensorProto; the arrays have only a shape and can be refused."""
+"""Dtypes whose values cannot be sent. Their arrays only carry a shape and a dtype, so that the
+run of the graph can refuse them."""
 FIRST_REFERENCE = 101
 """The lowest DataType of a reference."""
 
@@ -58,7 +59,7 @@ _DATATYPES: dict[np.dtype[Any], int] = {dtype: datatype for datatype, dtype in O
 
 
 def numpy_dtype(datatype: int) -> np.dtype[Any]:
-    """Returns the numpy dtype of a DataType, for strings object.
+    """Returns the numpy dtype of a DataType; `object` for strings.
 
     Raises:
         ValueError: Values cannot have this DataType.

@@ -74,7 +74,8 @@ class ExamplesMethod:
 def serialize_examples(given: input_pb2.Input) -> NDArray[Any]:
     """Returns the examples of a request as bytes, in an object array of shape [examples].
 
-    A context goes in front of each example: the fields of concatenated messages are merged.
+    The serialized context is put in front of each example: protobuf merges the fields of
+    concatenated messages.
 
     Raises:
         ServingError: The request has no examples.

@@ -24,7 +24,7 @@ class ProtoRun:
     """A run with fixed inputs and outputs. Safe to use from any thread."""
 
     def __init__(self, session: Any, feeds: Sequence[Any], fetches: Sequence[Any]) -> None:
-        """Adds operations for tensors to feed and tensors to fetch to the session's graph."""
+        """Adds operations to the session's graph, for the tensors to feed and to fetch."""
         options = config_pb2.CallableOptions()
         with session.graph.as_default():
             for tensor in feeds:

@@ -46,7 +46,7 @@ def write(
     examples: int,
     result: regression_pb2.RegressionResult,
 ) -> None:
-    """Writes the output, arrays by tensor name, into a RegressionResult.
+    """Writes the output of a regression into a RegressionResult; `arrays` are by tensor name.
 
     Raises:
         ServingError: INVALID_ARGUMENT: the array does not have the form of a regression.

@@ -1,4 +1,4 @@
-"""Runs of a servable that are counted in the metric `runtime_latency`."""
+"""Runs a servable and records the duration in the metric `runtime_latency`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seq2sum_serving.embedded.inference.servable import Arrays, Servable
 from seq2sum_serving.embedded.monitoring import metrics
 
 RUNTIME = "TF1"
-"""TensorFlow Serving's label for a session."""
+"""TensorFlow Serving's `runtime` label of models that run in a session."""
 MICROS = 1e6
 
 
@@ -23,7 +23,7 @@ def run(
     api: str,
     timeout: float | None,
 ) -> Arrays:
-    """Runs a servable as `Servable.run` describes, and counts the time of a successful run.
+    """Runs a servable as `Servable.run` describes, and records the time of a successful run.
 
     The time includes the wait in a batching queue. `model` is the name in the request, `api` is
     `Predict`, `Classify` or `Regress`.

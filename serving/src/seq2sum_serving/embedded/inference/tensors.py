@@ -1,8 +1,9 @@
 """Conversion between TensorProtos and numpy arrays, by TensorFlow's rules for any dtype.
 
-Reading is as lenient as TensorFlow: the last value of a list that is too short is repeated, an
-empty list means zeros, a missing shape a scalar. It is as strict as TensorFlow: raw content must
-have exactly the size that dtype and shape require. The sizes of tensors are limited in addition.
+Reading is as lenient as TensorFlow: if a list is too short, its last value is repeated; an empty
+list means zeros, and a missing shape means a scalar. It is also as strict as TensorFlow: raw
+content must have exactly the size that dtype and shape require. In addition, the size of tensors is
+limited.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ PACKED = {
     types_pb2.DT_COMPLEX64: 9,
     types_pb2.DT_COMPLEX128: 12,
 }
-"""Field numbers of the values of fixed width."""
+"""Field numbers of the repeated fields whose values have a fixed width."""
 SINGLES = (types_pb2.DT_FLOAT, types_pb2.DT_COMPLEX64)
-"""Dtypes that must not pass through Python floats, which set a bit of a signalling NaN."""
+"""Dtypes that must not pass through Python floats, which would make a signalling NaN quiet."""
 VARINTS = {types_pb2.DT_INT32: 7, types_pb2.DT_INT64: 10}
-"""Field numbers of the values of variable width."""
+"""Field numbers of the repeated fields whose values are varints."""
 FEW = 64
-"""Up to this number of values, one Python object for each is the fastest."""
+"""Up to this number of values, passing them as Python objects is faster than packing them."""
 ONE_BYTE_END = 0x80
 """The lowest value whose varint takes more than one byte."""
 LENGTH_DELIMITED = 2
@@ -64,15 +65,16 @@ def decode(tensor: tensor_pb2.TensorProto) -> Any:
     """
     shape = _shape(tensor)
     if 0 in shape:
-        # TensorFlow aborts the process if an operation multiplies large sizes next to a 0: a sum
-        # of [0, 4, 2**40, 2**63-1] over the first dimension, a concatenation of two [2**62, 0].
+        # An operation that multiplies or adds the other sizes of an empty tensor can overflow, and
+        # TensorFlow then aborts the process: for example, a sum of [0, 4, 2**40, 2**63-1] over the
+        # first dimension, or a concatenation of two [2**62, 0].
         sizes = [size or 1 for size in shape]
         _check_size(sizes, _item_bytes(tensor.dtype), LARGEST_FILL_BYTES)
     return reshape(_values(tensor, shape), shape)
 
 
 def elements(tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
-    """Returns the elements of a TensorProto of any rank in one dimension.
+    """Returns the elements of a TensorProto of any rank as a flat array.
 
     Raises:
         ValueError: As in `decode`, without its limit for empty tensors.
@@ -101,7 +103,7 @@ def _check_size(shape: Sequence[int], item_bytes: int, limit: int) -> None:
 
 
 def _values(tensor: tensor_pb2.TensorProto, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Returns the elements in one dimension."""
+    """Returns the elements as a flat array."""
     count = math.prod(shape)
     if tensor.dtype in OPAQUE:
         _check_size(shape, STRING_BYTES, LARGEST_FILL_BYTES)
@@ -190,7 +192,7 @@ def _strings(content: bytes, count: int) -> list[bytes]:
 
 
 def _rare(tensor: tensor_pb2.TensorProto, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
-    """Returns the elements of quantized and 8-bit floating-point dtypes and smaller ones."""
+    """Returns the elements of a quantized dtype, an 8-bit float, or one of less than 8 bits."""
     if count > max(map(len, (tensor.int_val, tensor.tensor_content, tensor.float8_val))):
         _check_size((count,), dtype.itemsize, LARGEST_FILL_BYTES)
     try:
@@ -201,7 +203,7 @@ def _rare(tensor: tensor_pb2.TensorProto, dtype: np.dtype[Any], count: int) -> N
 
 
 def _parsed(tensor: tensor_pb2.TensorProto, count: int) -> NDArray[Any]:
-    """Returns the elements in one dimension, read by TensorFlow's own parser."""
+    """Returns the elements as a flat array, read by TensorFlow's own parser."""
     flat = tensor_pb2.TensorProto()
     flat.CopyFrom(tensor)
     flat.tensor_shape.ClearField("dim")
@@ -245,7 +247,7 @@ def write(
 
 
 def _write_numbers(flat: NDArray[Any], dtype: int, tensor: tensor_pb2.TensorProto) -> None:
-    """Writes numbers bit by bit into the repeated field of their dtype."""
+    """Writes numbers into the repeated field of their dtype, with every bit unchanged."""
     many = flat.size > FEW
     if dtype in SINGLES or (many and dtype in PACKED):
         tensor.MergeFromString(_packed(PACKED[dtype], flat))

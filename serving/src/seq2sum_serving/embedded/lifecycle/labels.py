@@ -47,7 +47,7 @@ def assigned(
 
 
 def version_of(labels: Labels | None, model: str, label: str) -> int:
-    """Returns the version that a label stands for; labels are None before a configuration.
+    """Returns the version that a label points to; `labels` is None before the first configuration.
 
     Raises:
         ServingError: UNAVAILABLE before the first configuration; INVALID_ARGUMENT for an unknown

@@ -12,7 +12,7 @@ from seq2sum_serving.embedded.lifecycle.source import Monitored
 from seq2sum_serving.embedded.lifecycle.versions import Latest, VersionPolicy
 
 PLATFORM = "tensorflow"
-"""The platform that a stock server supports; without --platform_config_file, no other."""
+"""The only platform that a stock server supports without --platform_config_file."""
 REMOTE = ("gs", "s3", "hdfs")
 """Schemes that some builds of tensorflow_model_server read. A build without them, like this server,
 would wait for the base path forever."""
@@ -136,7 +136,7 @@ def check_request_logging(models: Sequence[Model]) -> None:
     """Checks that no model has a `logging_config`: a stock server has no request logger.
 
     Raises:
-        ServingError: INVALID_ARGUMENT: one has.
+        ServingError: INVALID_ARGUMENT: a model has one.
     """
     if any(model.logs_requests for model in models):
         raise _invalid("No request-logger-creator provided.")

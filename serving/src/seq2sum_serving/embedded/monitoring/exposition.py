@@ -48,7 +48,7 @@ def own_values() -> MetricValues:
 
 
 def merged(processes: Iterable[MetricValues]) -> MetricValues:
-    """Adds the metrics of processes up. Pure."""
+    """Returns the sum of the metrics of several processes. Pure."""
     total: MetricValues = {}
     for each in processes:
         for name, cells in each.items():
@@ -61,8 +61,8 @@ def merged(processes: Iterable[MetricValues]) -> MetricValues:
 def first_cell(name: str) -> int:
     """Returns the value of a counter's first cell, by the order of labels.
 
-    A reload with `metric_names` reports only this value: one of several cells, and nothing of a
-    distribution (recorded case `reload/metric-names`).
+    A reload with `metric_names` reports only this value, even if there are several cells, and 0
+    for a distribution (recorded case `reload/metric-names`).
 
     Args:
         name: TensorFlow Serving's name, with slashes; 0 is returned for an unknown name.

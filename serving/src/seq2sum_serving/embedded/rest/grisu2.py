@@ -15,22 +15,23 @@ _BITS = 64
 _FRACTION_BITS = 53
 _LOG10_OF_2 = 0.30102999566398114
 _SMALLEST_POWER, _POWER_STEP = -348, 8
-"""Of the powers of ten in RapidJSON's table."""
+"""Smallest exponent of the powers of ten in RapidJSON's table, and the step to the next one."""
 _TARGET_EXPONENT = -61
 _ROUNDED_DIGITS = 9
-"""RapidJSON rounds the last digit only if fewer digits follow the scaled point."""
+"""RapidJSON rounds the last digit only if fewer than this many digits follow the scaled point."""
 
 
 def digits_of(number: float) -> tuple[str, int]:
-    """Returns digits d and exponent k of a finite, positive double d * 10^k."""
+    """Returns digits d and exponent k of a positive, normal double d * 10^k."""
     fraction, exponent = math.frexp(number)
     significand, exponent = int(fraction * 2**_FRACTION_BITS), exponent - _FRACTION_BITS
     # All values are scaled like the upper boundary, which has 64 bits.
     shift = _BITS - (2 * significand + 1).bit_length()
     middle = significand << (shift + 1)
     upper = (2 * significand + 1) << shift
-    below = 2 if significand == 1 << (_FRACTION_BITS - 1) else 1  # the lower neighbour is nearer
-    lower = upper - ((2 << shift) if below == 1 else (3 << shift >> 1))
+    # Below a power of two, the next double is half as far away.
+    is_power_of_two = significand == 1 << (_FRACTION_BITS - 1)
+    lower = upper - ((3 << shift >> 1) if is_power_of_two else (2 << shift))
     exponent -= shift + 1
     power, factor, factor_exponent = _cached_power(exponent)
     exponent += factor_exponent + _BITS
@@ -62,7 +63,7 @@ def _power_of_ten(power: int) -> tuple[int, int, int]:
 
 
 def _generate(middle: int, upper: int, width: int, point: int) -> tuple[str, int]:
-    """Returns digits of a number between `upper - width` and `upper`, and the last digit's power.
+    """Returns digits of a number between `upper - width` and `upper`, and the exponent of the last.
 
     Args:
         middle: The number itself.

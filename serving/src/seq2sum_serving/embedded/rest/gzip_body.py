@@ -15,7 +15,7 @@ gzip/with-reserved-flags)."""
 
 
 def is_compressed(headers: Mapping[bytes, bytes]) -> bool:
-    """Returns whether Content-Encoding contains `gzip`, as part of any word."""
+    """Returns whether Content-Encoding contains the letters `gzip`, even inside a word."""
     return b"gzip" in headers.get(b"content-encoding", b"")
 
 

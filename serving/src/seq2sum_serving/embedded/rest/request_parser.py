@@ -1,9 +1,9 @@
 """Parses the HTTP requests on a connection as evhttp does.
 
 evhttp (libevent's http.c) is the HTTP layer of tensorflow_model_server. It is more lenient than the
-standards: Host is optional, a header's name may be anything, and the first of headers with one name
-wins. HTTP libraries reject such requests by design, hence this parser. It is strict where leniency
-would allow request smuggling: a body's length is never ambiguous, and every body is read.
+standards: Host is optional, a header's name may be anything, and of several headers with one name,
+the first wins. HTTP libraries reject such requests by design, hence this parser. It is strict where
+leniency would allow request smuggling: a body's length is never ambiguous, and every body is read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class HttpError(Exception):
-    """The bytes are not a request, and the connection must be closed."""
+    """The bytes are not a valid request, and the connection must be closed."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -85,7 +85,7 @@ class RequestParser:
         """Returns the next request, or None if it is not complete yet.
 
         Raises:
-            HttpError: The next bytes are not a request.
+            HttpError: The next bytes are not a valid request.
         """
         return next(self._requests, None)
 
@@ -104,7 +104,7 @@ class RequestParser:
             yield Request(verb.decode("latin-1"), target, version, headers, body)
 
     def _line(self, status: int) -> Generator[None, None, bytes]:
-        """Reads a line; `status` is for invalid and too long lines."""
+        """Reads a line; `status` is the HTTP status for an invalid or overlong line."""
         scanned = 0
         while (end := self._buffer.find(b"\n", scanned)) < 0:
             scanned = len(self._buffer)

@@ -15,7 +15,7 @@ _HTTP_1_1 = (1, 1)
 
 
 def keeps_connection(request: Request) -> bool:
-    """Returns whether the client keeps the connection open after the reply."""
+    """Returns whether the request allows the connection to stay open after the reply."""
     if request.via_proxy:
         return request.headers.get(b"proxy-connection", b"").lower() == b"keep-alive"
     if request.version < _HTTP_1_1:
@@ -30,7 +30,7 @@ def reply_bytes(reply: Reply, request: Request, *, keep_open: bool) -> list[byte
     Args:
         reply: The reply.
         request: The request.
-        keep_open: Whether the connection keep_open open.
+        keep_open: Whether the server keeps the connection open.
     """
     major, minor = request.version
     if reply.is_error_page and minor == 0:

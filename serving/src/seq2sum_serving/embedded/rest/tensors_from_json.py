@@ -45,7 +45,8 @@ def fill_request(
     Args:
         request: The request, whose model_spec has the model name.
         body: JSON text.
-        signature_inputs: Returns the inputs of a signature by its name as sent, perhaps empty.
+        signature_inputs: Returns the inputs of a signature, given its name as sent; an empty name
+            means the default signature.
 
     Raises:
         ServingError: The body is invalid.

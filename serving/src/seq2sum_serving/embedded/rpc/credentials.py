@@ -14,10 +14,10 @@ def credentials(config: SSLConfig) -> grpc.ServerCredentials:
     """Returns a server's credentials; with `client_verify`, clients must present a certificate.
 
     Raises:
-        StartupError: A field is missing or not valid PEM text, or key and certificate differ.
+        StartupError: A field is missing or not valid PEM text, or key and certificate do not match.
     """
     if config.client_verify and not config.custom_ca:
-        raise _invalid("client_verify needs custom_ca, the authority of the clients' certificates")
+        raise _invalid("client_verify needs custom_ca, the CA of the clients' certificates")
     if not config.server_key or not config.server_cert:
         raise _invalid("server_key and server_cert must both be set, as PEM text")
     made = grpc.ssl_server_credentials(
@@ -38,7 +38,7 @@ def _check(made: grpc.ServerCredentials) -> None:
         except RuntimeError as error:
             raise _invalid(
                 "server_key, server_cert and custom_ca must hold PEM text, not paths, and the key "
-                "must be that of the certificate"
+                "must match the certificate"
             ) from error
         finally:
             server.stop(None)

@@ -1,7 +1,7 @@
 """Handlers of RPCs: parse the request, run it, serialize the response, convert errors to statuses.
 
 Each call runs in its own thread, as in TensorFlow Serving, since it mostly waits: for the graph, a
-batch or a load. TensorFlow releases Python's lock meanwhile.
+batch or a load. TensorFlow releases the GIL meanwhile.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Method:
     run: Run
     """Runs it."""
     api: str = ""
-    """Label of the method in metrics; empty: TensorFlow Serving does not count it."""
+    """Label of the method in metrics; empty if TensorFlow Serving does not count the method."""
 
 
 def prediction_methods(predictions: PredictionService) -> dict[str, Method]:
@@ -149,4 +149,4 @@ def _unimplemented(_: bytes, context: grpc.ServicerContext) -> bytes:
 
 
 UNKNOWN_METHOD: Any = grpc.unary_unary_rpc_method_handler(_unimplemented)
-"""UNIMPLEMENTED without a message, as gRPC's C++ server."""
+"""UNIMPLEMENTED without a message, as from gRPC's C++ server."""

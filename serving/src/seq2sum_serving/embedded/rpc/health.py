@@ -19,7 +19,7 @@ class Health(health.HealthServicer):
         for name in NAMES:
             self.set(name, health_pb2.HealthCheckResponse.SERVING)
 
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802  # the RPC's
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802  # the RPC's name
         """Returns the health of a service."""
         if request.service not in NAMES:
             context.abort(grpc.StatusCode.NOT_FOUND, "service name unknown")

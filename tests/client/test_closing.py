@@ -165,7 +165,7 @@ def test_closed_clients_leave_no_threads_running(fake):
 
 def test_keyboard_interrupt_does_not_wait_for_a_channel_that_hangs(fake, monkeypatch):
     stuck = threading.Event()
-    monkeypatch.setattr(seq2sum._client, "CLOSE_TIMEOUT", 0.1)
+    monkeypatch.setattr(seq2sum._sync_base_client, "CLOSE_TIMEOUT", 0.1)
     client = seq2sum.Client(fake.target)
     client.add("1+1")
     close = client.close

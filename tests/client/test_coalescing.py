@@ -8,15 +8,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from seq2sum._calls import BYTES_PER_CALL
-from seq2sum._coalescing import Queue, QueuedRequest, latest_deadline
+from seq2sum._coalescing import Queue, QueuedRequest, Request, latest_deadline
 from seq2sum._options import CallTarget
 from seq2sum._servable import Servable
+from seq2sum.addition.calls import MERGING
 
 ONE, OTHER = CallTarget(Servable("one")), CallTarget(Servable("other"))
 
 
-def request(queued_at=0.0, target=ONE, encoded=b"1+1", expires_at=None):
-    return QueuedRequest("1+1", encoded, target, queued_at=queued_at, expires_at=expires_at)
+def request(queued_at=0.0, target=ONE, encoded=b"1+1", expires_at=None, rows=1):
+    content = Request(None, MERGING, target, len(encoded), rows)
+    return QueuedRequest(content, target, queued_at=queued_at, expires_at=expires_at)
 
 
 def queue_of(*requests, **limits):
@@ -42,6 +44,16 @@ def test_questions_during_a_call_are_sent_together_when_it_returns():
         assert queue.take(1) == []
     queue.call_ended()
     assert queue.take(1) == requests[1:]
+
+
+def test_a_call_has_no_more_rows_than_max_batch():
+    first, second, third, large = (request(rows=rows) for rows in (2, 2, 1, 9))
+    queue = queue_of(first, second, third, large, max_batch=4)
+    assert queue.take(0) == [first, second]
+    queue.call_ended()
+    assert queue.take(0) == [third]
+    queue.call_ended()
+    assert queue.take(0) == [large]
 
 
 def test_no_question_waits_longer_than_max_delay_if_a_call_is_allowed():

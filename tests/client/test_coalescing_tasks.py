@@ -12,7 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from seq2sum import _coalescing_tasks, _deadline, _errors
 from seq2sum._coalescing_tasks import TaskCoalescer
 from seq2sum._deadline import Deadline
-from support.coalescing_plans import CALLERS, CALLS, LIMITS, REFUSED, TARGET, answered, check
+from support.coalescing_plans import (
+    CALLERS,
+    CALLS,
+    LIMITS,
+    REFUSED,
+    answered,
+    check,
+    chunk_of,
+    submit,
+)
 
 
 class TaskTransport:
@@ -24,8 +33,8 @@ class TaskTransport:
         self.plan = iter(plan)
         self.in_flight = 0
 
-    async def predict_merged(self, chunk, *_):
-        assert 1 <= len(chunk.questions) <= LIMITS.max_batch
+    async def call_unbounded(self, make, *_):
+        assert 1 <= len(chunk_of(make).questions) <= LIMITS.max_batch
         self.in_flight += 1
         assert self.in_flight <= LIMITS.max_in_flight
         try:
@@ -35,7 +44,7 @@ class TaskTransport:
             self.in_flight -= 1
         if not fine:
             raise _errors.copy_error(REFUSED)
-        return answered(chunk)
+        return answered(chunk_of(make))
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
@@ -93,7 +102,7 @@ async def ask_concurrently(callers, plan):
         await asyncio.sleep(caller_plan["at"] / 1000)
         started = loop.time()
         try:
-            answer = await coalescer.add(f"{number}+1", TARGET, Deadline(caller_plan["timeout"]))
+            answer = await submit(coalescer, f"{number}+1", Deadline(caller_plan["timeout"]))
         finally:
             took[number] = loop.time() - started
         return answer.value
@@ -117,14 +126,14 @@ async def ask_concurrently(callers, plan):
     assert not coalescer._callers
     # The next question is sent at once.
     transport.plan = iter([(0, True)])
-    assert (await coalescer.add("1+1", TARGET, Deadline(1))).value == 2
+    assert (await submit(coalescer, "1+1", Deadline(1))).value == 2
 
 
 def test_tasks_started_together_share_a_call(jumping):
     async def main():
         transport = TaskTransport([(1, True)] * 4)
         coalescer = TaskCoalescer(LIMITS, transport)
-        callers = [coalescer.add(f"{i}+1", TARGET, Deadline(None)) for i in range(4)]
+        callers = [submit(coalescer, f"{i}+1", Deadline(None)) for i in range(4)]
         await asyncio.gather(*callers)
         return len(list(transport.plan))
 
@@ -136,7 +145,7 @@ def test_call_without_callers_is_cancelled(jumping):
         transport = TaskTransport([(9, True)])
         coalescer = TaskCoalescer(LIMITS, transport)
         loop = asyncio.get_running_loop()
-        callers = [loop.create_task(coalescer.add("1+1", TARGET, Deadline(None))) for _ in range(2)]
+        callers = [loop.create_task(submit(coalescer, "1+1", Deadline(None))) for _ in range(2)]
         await asyncio.sleep(0.001)
         callers[0].cancel()
         await asyncio.sleep(0.001)
@@ -152,9 +161,7 @@ def test_closing_fails_waiting_tasks(jumping):
     async def main():
         coalescer = TaskCoalescer(LIMITS, TaskTransport([(9, True)] * 3))
         loop = asyncio.get_running_loop()
-        callers = [
-            loop.create_task(coalescer.add("1+1", TARGET, Deadline(None))) for _ in range(10)
-        ]
+        callers = [loop.create_task(submit(coalescer, "1+1", Deadline(None))) for _ in range(10)]
         await asyncio.sleep(0.001)
         await coalescer.close()
         outcomes = await asyncio.gather(*callers, return_exceptions=True)

@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from seq2sum import _errors
 from seq2sum._coalescing_threads import ThreadCoalescer
 from seq2sum._deadline import Deadline
-from support.coalescing_plans import CALLERS, CALLS, LIMITS, REFUSED, TARGET, answered, check
+from support.coalescing_plans import (
+    CALLERS,
+    CALLS,
+    LIMITS,
+    REFUSED,
+    answered,
+    check,
+    chunk_of,
+    submit,
+)
 
 
 class ThreadTransport:
@@ -28,14 +37,15 @@ class ThreadTransport:
         with self._lock:
             return next(self._plan)
 
-    def predict(self, chunk, *_):
+    def call_with_shadow(self, make, *_):
         milliseconds, fine = self._next()
         time.sleep(milliseconds / 1000)
         if not fine:
             raise _errors.copy_error(REFUSED)
-        return answered(chunk)
+        return answered(chunk_of(make))
 
-    def start_merged(self, chunk, *_):
+    def start_unbounded(self, make, *_):
+        chunk = chunk_of(make)
         assert 1 <= len(chunk.questions) <= LIMITS.max_batch
         return FakePendingCall(self, chunk, *self._next())
 
@@ -74,7 +84,7 @@ def test_each_thread_gets_its_own_answer_or_error(callers, plan):
     def caller(number, caller_plan):
         time.sleep(caller_plan["at"] / 1000)
         try:
-            answer = coalescer.add(f"{number}+1", TARGET, Deadline(caller_plan["timeout"]))
+            answer = submit(coalescer, f"{number}+1", Deadline(caller_plan["timeout"]))
             outcomes[number] = answer.value
         except seq2sum.Seq2SumError as error:
             outcomes[number] = error
@@ -98,21 +108,21 @@ def test_each_thread_gets_its_own_answer_or_error(callers, plan):
 def test_thread_waits_no_longer_than_max_delay_if_a_call_is_allowed():
     transport = ThreadTransport([(400, True), (0, True), (0, True)])
     coalescer = ThreadCoalescer(LIMITS, transport)
-    first = threading.Thread(target=coalescer.add, args=("1+1", TARGET, Deadline(None)))
+    first = threading.Thread(target=submit, args=(coalescer, "1+1", Deadline(None)))
     first.start()
     while not coalescer._queue._in_flight:
         time.sleep(0.001)
-    assert coalescer.add("2+2", TARGET, Deadline(None)).value == 4
+    assert submit(coalescer, "2+2", Deadline(None)).value == 4
     assert first.is_alive()  # its call is still in flight
     # A caller that waits at the same time as one that gives up is answered too.
     with pytest.raises(seq2sum.DeadlineExceeded):
-        coalescer.add("3+3", TARGET, Deadline(0))
-    assert coalescer.add("3+3", TARGET, Deadline(None)).value == 6
+        submit(coalescer, "3+3", Deadline(0))
+    assert submit(coalescer, "3+3", Deadline(None)).value == 6
     assert first.is_alive()
     first.join()
 
 
 def test_lone_thread_makes_its_own_call():
     transport = ThreadTransport([(0, True)])
-    transport.start_merged = None
-    assert ThreadCoalescer(LIMITS, transport).add("1+2", TARGET, Deadline(1)).value == 3
+    transport.start_unbounded = None
+    assert submit(ThreadCoalescer(LIMITS, transport), "1+2", Deadline(1)).value == 3

@@ -7,20 +7,32 @@ import sys
 
 import pytest
 from seq2sum.protocol import (
+    classification_pb2,
+    example_pb2,
     model_management_pb2,
     model_metadata_pb2,
     model_server_config_pb2,
     model_status_pb2,
     predict_pb2,
+    regression_pb2,
     tensor_pb2,
 )
+from tensorflow.core.example import example_pb2 as upstream_example_pb2
+from tensorflow.core.example import feature_pb2
 from tensorflow.core.framework import tensor_pb2 as upstream_tensor_pb2
 from tensorflow.core.framework import tensor_shape_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, status_pb2
+from tensorflow_serving.apis import classification_pb2 as upstream_classification_pb2
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    input_pb2,
+    status_pb2,
+)
 from tensorflow_serving.apis import model_management_pb2 as upstream_management_pb2
 from tensorflow_serving.apis import model_pb2 as upstream_model_pb2
 from tensorflow_serving.apis import predict_pb2 as upstream_predict_pb2
+from tensorflow_serving.apis import regression_pb2 as upstream_regression_pb2
 from tensorflow_serving.config import file_system_storage_path_source_pb2
 from tensorflow_serving.config import model_server_config_pb2 as upstream_config_pb2
 
@@ -33,6 +45,9 @@ OURS = (
     model_metadata_pb2,
     model_server_config_pb2,
     model_management_pb2,
+    example_pb2,
+    classification_pb2,
+    regression_pb2,
 )
 UPSTREAM = (
     upstream_tensor_pb2,
@@ -47,6 +62,11 @@ UPSTREAM = (
     upstream_config_pb2,
     upstream_management_pb2,
     file_system_storage_path_source_pb2,
+    upstream_example_pb2,
+    feature_pb2,
+    input_pb2,
+    upstream_classification_pb2,
+    upstream_regression_pb2,
 )
 
 

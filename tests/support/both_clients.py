@@ -12,12 +12,14 @@ import seq2sum
 class BlockingAsyncClient:
     """An AsyncClient with the methods of `Client`; its event loop runs on a separate thread."""
 
+    client_class = seq2sum.AsyncClient
+
     def __init__(self, *target, **options):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         try:
-            self._client = seq2sum.AsyncClient(*target, **options)
+            self._client = self.client_class(*target, **options)
         except BaseException:
             self._end()
             raise
@@ -66,3 +68,13 @@ class BlockingAsyncClient:
 
 KINDS = {"sync": seq2sum.Client, "async": BlockingAsyncClient}
 """The client classes by name."""
+
+
+class BlockingAsyncModelClient(BlockingAsyncClient):
+    """An AsyncModelClient with the methods of `ModelClient`."""
+
+    client_class = seq2sum.AsyncModelClient
+
+
+MODEL_KINDS = {"sync": seq2sum.ModelClient, "async": BlockingAsyncModelClient}
+"""The client classes of any model by name."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from seq2sum import _errors
 from seq2sum._options import CallTarget
 from seq2sum._servable import Servable
+from seq2sum.addition import calls
 from seq2sum.addition.answers import Columns
 
 TARGET = CallTarget(Servable("seq2sum"))
@@ -37,6 +38,16 @@ CALLS = st.lists(
     max_size=40,
 )
 """Duration of each call in milliseconds, and whether it succeeds."""
+
+
+def submit(coalescer, question, deadline):
+    """Returns the answer to a question, or a coroutine that does."""
+    return coalescer.submit(calls.mergeable(question, TARGET), TARGET, deadline)
+
+
+def chunk_of(make):
+    """Returns the questions of a merged call."""
+    return make.args[0]
 
 
 def answered(chunk):

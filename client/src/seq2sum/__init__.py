@@ -1,13 +1,15 @@
-"""seq2sum: a client of seq2sum models on TensorFlow Serving, with plain strings."""
+"""seq2sum: a client of models on TensorFlow Serving, and of the addition model among them."""
 
 from seq2sum import addition, model_versions
 from seq2sum._async_client import AsyncClient
+from seq2sum._async_model_client import AsyncModelClient
 from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._client import Client
 from seq2sum._coalescing import Coalescing
 from seq2sum._errors import (
     CallError,
     DeadlineExceeded,
+    InvalidInput,
     InvalidRequest,
     ModelNotFound,
     Overloaded,
@@ -16,10 +18,14 @@ from seq2sum._errors import (
     UnexpectedResponse,
     VersionNotFound,
 )
+from seq2sum._examples import Classifications, ClassScore, Regressions
+from seq2sum._model_client import ModelClient
 from seq2sum._options import CallOptions
+from seq2sum._prediction import Prediction
 from seq2sum._shadow import Shadow
 from seq2sum._split import Split
 from seq2sum._split_file import SplitFile
+from seq2sum._tensor import Tensor
 from seq2sum._versions import ModelMetadata, SignatureSpec, State, TensorSpec, VersionStatus
 from seq2sum.addition.answers import Answer, Columns, InvalidQuestion
 from seq2sum.addition.description import Description
@@ -29,21 +35,28 @@ __all__ = [
     "TLS",
     "Answer",
     "AsyncClient",
+    "AsyncModelClient",
     "CallError",
     "CallOptions",
+    "ClassScore",
+    "Classifications",
     "Client",
     "Coalescing",
     "Columns",
     "DeadlineExceeded",
     "Description",
     "Explanation",
+    "InvalidInput",
     "InvalidQuestion",
     "InvalidRequest",
     "KeepAlive",
+    "ModelClient",
     "ModelMetadata",
     "ModelNotFound",
     "Overloaded",
     "Position",
+    "Prediction",
+    "Regressions",
     "Retry",
     "Seq2SumError",
     "Shadow",
@@ -51,6 +64,7 @@ __all__ = [
     "Split",
     "SplitFile",
     "State",
+    "Tensor",
     "TensorSpec",
     "Unavailable",
     "UnexpectedResponse",

@@ -9,7 +9,7 @@ from typing import TypeVar
 import grpc
 
 from seq2sum import _errors
-from seq2sum._calls import Call
+from seq2sum._calls import Call, CallFactory
 from seq2sum._coalescing import Coalescing
 from seq2sum._coalescing_tasks import TaskCoalescer
 from seq2sum._connection_hints import ClientIdentity
@@ -20,9 +20,6 @@ from seq2sum._methods import bound
 from seq2sum._options import CallTarget
 from seq2sum._shadow import Shadow
 from seq2sum._waiting import overload_backoff
-from seq2sum.addition.answers import Columns
-from seq2sum.addition.calls import predict
-from seq2sum.addition.chunks import Chunk
 
 Result = TypeVar("Result")
 
@@ -76,34 +73,40 @@ class AsyncConnection:
         finally:
             self._slots.release()
 
-    async def predict(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns:
-        """Makes a Predict call and returns its answers."""
-        answered = await self.call(predict(chunk, target.servable), target, deadline)
-        self._mirror(chunk, target, answered)
-        return answered
+    async def call_with_shadow(
+        self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
+    ) -> Result:
+        """Makes a call; sends a copy to the shadow version if the call is sampled."""
+        result = await self.call(make(target.servable), target, deadline)
+        self._mirror(make, target, result)
+        return result
 
-    async def predict_with_retries(
-        self, chunk: Chunk, target: CallTarget, deadline: Deadline
-    ) -> Columns:
-        """Makes a Predict call; retries it, with backoff, while the server is overloaded."""
+    async def call_with_retries(
+        self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
+    ) -> Result:
+        """Makes a call; retries it, with backoff, while the server is overloaded."""
         pauses = overload_backoff(deadline)
         while True:
             try:
-                return await self.predict(chunk, target, deadline)
+                return await self.call_with_shadow(make, target, deadline)
             except Overloaded:
                 pause = next(pauses, None)
                 if pause is None:
                     raise
             await asyncio.sleep(pause)
 
-    async def predict_merged(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns:
-        """Makes a Predict call for several callers; the coalescer limits concurrent ones."""
-        call = predict(chunk, target.servable)
-        answered = await self._call(call, self._headers(target), deadline)
-        self._mirror(chunk, target, answered)
-        return answered
+    async def call_unbounded(
+        self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
+    ) -> Result:
+        """Makes a call for several callers; the coalescer limits concurrent ones."""
+        result = await self._call(make(target.servable), self._headers(target), deadline)
+        self._mirror(make, target, result)
+        return result
 
     async def _acquire_slot(self, target: CallTarget, deadline: Deadline) -> None:
+        if not self._slots.locked():  # a timeout costs more than a free slot
+            await self._slots.acquire()
+            return
         try:
             async with asyncio.timeout(deadline.remaining()):
                 await self._slots.acquire()
@@ -134,26 +137,25 @@ class AsyncConnection:
             raise
         return call.result(response, target=self.address)
 
-    def _mirror(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None:
+    def _mirror(self, make: CallFactory[Result], target: CallTarget, result: Result) -> None:
         """Sends a copy of a call to the shadow version, if this call is sampled."""
         shadow = self._shadow
         if shadow is None or len(self._shadow_calls) >= shadow.max_in_flight:
             return
         if shadow.sampled():
-            task = self.loop.create_task(self._call_shadow(shadow, chunk, target, answered))
+            task = self.loop.create_task(self._call_shadow(shadow, make, target, result))
             self._shadow_calls.add(task)
             task.add_done_callback(self._shadow_calls.discard)
 
     async def _call_shadow(
-        self, shadow: Shadow, chunk: Chunk, target: CallTarget, answered: Columns
+        self, shadow: Shadow, make: CallFactory[Result], target: CallTarget, result: Result
     ) -> None:
         servable = shadow.servable(target.servable.model)
         headers = self._headers(CallTarget(servable, target.metadata))
-        call = predict(chunk, servable)
         try:
-            outcome: Columns | Seq2SumError = await self._call(
-                call, headers, Deadline(shadow.timeout)
+            outcome: Result | Seq2SumError = await self._call(
+                make(servable), headers, Deadline(shadow.timeout)
             )
         except Seq2SumError as error:
             outcome = error
-        shadow.report(answered, outcome)
+        shadow.report(result, outcome)

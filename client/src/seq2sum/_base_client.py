@@ -1,28 +1,32 @@
-"""The configuration of both clients. It validates everything and opens nothing."""
+"""The configuration of all clients. It validates everything and opens nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from types import EllipsisType
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import grpc
 
-from seq2sum import _channel, _forks, _metadata, _proxy, _target
+from seq2sum import _channel, _errors, _forks, _metadata, _proxy, _target
 from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._coalescing import Coalescing
 from seq2sum._connection_hints import ClientIdentity
 from seq2sum._deadline import Deadline
 from seq2sum._metadata import Header, Headers, Token
 from seq2sum._methods import GET_MODEL_STATUS, PREDICT, Method
+from seq2sum._nested_lists import InvalidValue
 from seq2sum._numbers import integer, seconds
 from seq2sum._options import CallTarget
 from seq2sum._proxy import ChannelOptions
 from seq2sum._servable import Servable
 from seq2sum._shadow import Shadow
+from seq2sum._signatures import SignatureCache
 from seq2sum._split import Split
 from seq2sum._split_file import SplitFile
-from seq2sum.addition.contract import MODEL_NAME
+
+Result = TypeVar("Result")
 
 DEFAULT_TARGET = "localhost:8500"
 DEFAULT_TIMEOUT = 10.0
@@ -33,13 +37,17 @@ a few do not increase throughput."""
 
 
 class BaseClient:
-    """The base of both clients: their configuration, and its use for each call."""
+    """The base of all clients: their configuration, and its use for each call."""
+
+    _default_model: ClassVar[str | None] = None
+    """The model's name if the configuration has none."""
 
     def __init__(
         self,
         target: str | Sequence[str] = DEFAULT_TARGET,
         *,
-        model: str = MODEL_NAME,
+        model: str | None = None,
+        label: str | None = None,
         timeout: float | None = DEFAULT_TIMEOUT,
         max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
         coalescing: Coalescing | None = None,
@@ -60,11 +68,14 @@ class BaseClient:
             target: `host:port` of a server's gRPC port, or any gRPC target: `dns:///name:port`
                 balances the calls over all addresses of the name. Or a list of `IP:port`, which
                 are balanced too.
-            model: Name under which the server serves the model.
+            model: Name under which the server serves the model; only the clients of addition
+                have a default, `seq2sum`.
+            label: Version label for calls that name neither a version nor a label; excludes a
+                split.
             timeout: Seconds for each method call, all of its RPCs together; None for no limit.
             max_in_flight: Most RPCs in flight; further ones wait in the client.
-            coalescing: Limits for sharing RPCs between concurrent calls of `add`; None for one
-                RPC per call.
+            coalescing: Limits for sharing RPCs between concurrent calls of `predict` or `add`;
+                None for one RPC per call.
             split: Weights of labels or versions, for calls that name neither; another program can
                 change those of a `SplitFile`.
             shadow: A second version that receives a copy of the calls.
@@ -85,7 +96,13 @@ class BaseClient:
             raise ValueError("a token needs tls: without it, the token could be read on the way")
         self._address = _target.address(target)
         self.target = target if isinstance(target, str) else ",".join(target)
-        self.model = Servable(model).model
+        model = self._default_model if model is None else model
+        if model is None:
+            raise TypeError(f'{type(self).__name__} needs the name of a model: model="..."')
+        servable = Servable(model, label=label)
+        self.model, self.label = servable.model, servable.label
+        if label is not None and split is not None:
+            raise ValueError("label and split exclude each other: a split chooses the label")
         self.timeout = None if timeout is None else seconds("timeout", timeout)
         self.max_in_flight = integer("max_in_flight", max_in_flight, least=1)
         self.coalescing = coalescing
@@ -105,6 +122,7 @@ class BaseClient:
             tls=tls,
             extra=channel_options,
         )
+        self._signatures = SignatureCache()
         self._closed = False
         self._reset_after_fork()
         _forks.register(self)
@@ -120,6 +138,41 @@ class BaseClient:
     def __repr__(self) -> str:
         """The class, the target and the model."""
         return f"<seq2sum.{type(self).__name__} of {self.target}, model {self.model}>"
+
+    def _connection_options(self) -> dict[str, Any]:
+        """Returns the configuration of a connection."""
+        return {
+            "address": self.target,
+            "identity": self._identity(),
+            "max_in_flight": self.max_in_flight,
+            "headers": self._headers,
+            "coalescing": self.coalescing,
+            "shadow": self.shadow,
+        }
+
+    def _stream_limits(
+        self, inputs: object, batch_size: int | None, max_in_flight: int | None
+    ) -> tuple[int | None, int]:
+        """Returns the rows of an RPC, None for whole inputs, and the most RPCs in flight.
+
+        Raises:
+            TypeError: The inputs are those of a single call, not a stream.
+        """
+        single = isinstance(inputs, Mapping | str | bytes)
+        if single or not isinstance(inputs, Iterable | AsyncIterable):
+            raise TypeError("expected an iterable of inputs, not those of one call: see predict()")
+        rows = batch_size
+        if rows is not None:
+            rows = integer("batch_size", rows, least=1, most=sys.maxsize)
+        limit = self.max_in_flight if max_in_flight is None else max_in_flight
+        return rows, integer("max_in_flight", limit, least=1)
+
+    def _checked(self, build: Callable[[], Result], target: CallTarget) -> Result:
+        """Returns what a function of the inputs makes; raises InvalidInput if they do not fit."""
+        try:
+            return build()
+        except InvalidValue as error:
+            raise _errors.invalid_input(str(error), self.target, target.servable) from error
 
     def _check_open(self) -> None:
         if self._closed:
@@ -138,17 +191,25 @@ class BaseClient:
     ) -> tuple[CallTarget, Deadline]:
         """Returns the target and the deadline of a call with these `CallOptions`.
 
-        The split chooses the version if the call names none. GetModelStatus reports on all
-        versions, so neither the split nor the label applies to it.
+        The client's split or label chooses the version if the call names none. GetModelStatus
+        reports on all versions, so neither applies to it.
         """
         if method is GET_MODEL_STATUS:
             label = None
-        elif self.split is not None and version is None and label is None:
-            chosen = self.split.choose(key)
-            version, label = (chosen, None) if isinstance(chosen, int) else (None, chosen)
+        elif version is None and label is None:
+            label = self.label
+            if self.split is not None:
+                chosen = self.split.choose(key)
+                version, label = (chosen, None) if isinstance(chosen, int) else (None, chosen)
         servable = Servable(self.model, version, label)
         deadline = Deadline(self.timeout if isinstance(timeout, EllipsisType) else timeout)
         return CallTarget(servable, _metadata.checked(metadata)), deadline
+
+    def _awaited(self, version: int | None, label: str | None) -> CallTarget:
+        """Returns the target that `wait_until_available` waits for."""
+        if version is None and label is None:
+            label = self.label
+        return CallTarget(Servable(self.model, version, label))
 
     def _headers(self, target: CallTarget) -> tuple[Header, ...]:
         configured = self._metadata

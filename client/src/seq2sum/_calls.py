@@ -58,6 +58,10 @@ class Call(Generic[Result]):
             raise error.at(target, self.servable) from error
 
 
+CallFactory = Callable[[Servable], Call[Result]]
+"""Returns the same call for any servable: shadows repeat calls to another version."""
+
+
 class PendingCall(Generic[Result]):
     """An RPC in flight on a synchronous channel.
 
@@ -71,6 +75,10 @@ class PendingCall(Generic[Result]):
         self.result = read
         self.done: Callable[[], bool] = future.done
         self.cancel: Callable[[], bool] = future.cancel
+
+    def with_result(self, read: Callable[[], Result]) -> PendingCall[Result]:
+        """Returns the same RPC with another function that waits and returns the content."""
+        return PendingCall(self._future, read)
 
     def when_done(self, callback: Callable[[], None]) -> None:
         """Calls `callback` once the call has ended, on gRPC's thread or at once."""
@@ -129,7 +137,9 @@ def _model_metadata(response: model_metadata_pb2.GetModelMetadataResponse) -> Mo
     except DecodeError as error:
         raise UnexpectedResponse("the signatures in the reply are not readable") from error
     signatures = {
-        name: SignatureSpec(_tensor_specs(each.inputs), _tensor_specs(each.outputs))
+        name: SignatureSpec(
+            _tensor_specs(each.inputs), _tensor_specs(each.outputs), frozenset(each.defaults)
+        )
         for name, each in sorted(found.signature_def.items())
         if not name.startswith(INTERNAL_SIGNATURES)
     }

@@ -1,9 +1,9 @@
-"""The queue of coalescing: decides which concurrent questions share a call, and when it is sent.
+"""The queue of coalescing: decides which concurrent requests share a call, and when it is sent.
 
-A call costs a hundred times as much as a question in it, so questions that are asked concurrently
-share calls, by three rules. With no call in flight, a question is sent at once. Otherwise questions
-gather until a call returns, until they fill a call, or until the oldest has waited for `max_delay`.
-The oldest question is sent first.
+A call costs a hundred times as much as a row in it, so requests that are made concurrently share
+calls, by three rules. With no call in flight, a request is sent at once. Otherwise requests gather
+until a call returns, until they fill a call, or until the oldest has waited for `max_delay`. The
+oldest request is sent first.
 
 The queue does no I/O and reads no clock; the coalescers for threads and tasks do.
 """
@@ -11,17 +11,18 @@ The queue does no I/O and reads no clock; the coalescers for threads and tasks d
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
-from seq2sum._calls import BYTES_PER_CALL, ROWS_PER_CALL
+from seq2sum._calls import BYTES_PER_CALL, ROWS_PER_CALL, CallFactory
 from seq2sum._numbers import LONGEST, integer, seconds
 from seq2sum._options import CallTarget
 
 
 @dataclass(frozen=True, slots=True)
 class Coalescing:
-    """Limits for merging concurrent single questions into calls.
+    """Limits for merging concurrent requests into calls: questions, or the inputs of `predict`.
 
     Raises:
         ValueError: A limit is below 1, or the delay is not a finite number of seconds.
@@ -29,13 +30,13 @@ class Coalescing:
     """
 
     max_batch: int = 1024
-    """Most questions in one call."""
+    """Most questions or rows in one call."""
     max_delay: float = 0.005
-    """Most seconds that a question waits before its call is sent, if `max_in_flight` allows it."""
+    """Most seconds that a request waits before its call is sent, if `max_in_flight` allows it."""
     max_in_flight: int = 2
     """Most merged calls in flight: the server works on one while another travels."""
     max_pending: int = 10_000
-    """Most questions that wait; further ones raise Overloaded instead of using memory."""
+    """Most requests that wait; further ones raise Overloaded instead of using memory."""
 
     def __post_init__(self) -> None:
         values = {
@@ -48,30 +49,53 @@ class Coalescing:
             object.__setattr__(self, name, value)
 
 
+class Merging(Protocol):
+    """Merges requests of one kind into a call, and divides its reply."""
+
+    def merged(self, items: list[Any]) -> CallFactory[Any]:
+        """Returns the call for several requests."""
+
+    def results(self, items: list[Any], reply: Any) -> Sequence[Any]:
+        """Returns the result of each request."""
+
+
+class Request(NamedTuple):
+    """One request as its caller makes it. A tuple, because one is created for each question."""
+
+    item: Any
+    """Its content, for `merging`."""
+    merging: Merging
+    """Merges it with others of its group."""
+    group: Hashable
+    """Equal for requests that may share a call: it includes their target."""
+    size: int
+    """Bytes of its rows."""
+    rows: int = 1
+    """Its number of rows."""
+
+
 class QueuedRequest:
-    """One question in the queue. Coalescers add the means to wake its caller.
+    """One request in the queue. Coalescers add the means to wake its caller.
 
     Args:
-        question: The question as the caller gave it.
-        encoded: Its bytes on the wire.
-        target: Must be equal for questions to share a call.
-        queued_at: When it was asked, on the monotonic clock.
+        request: The request.
+        target: The target of its call.
+        queued_at: When it was made, on the monotonic clock.
         expires_at: Its caller's deadline, on the same clock; None for none.
     """
 
-    __slots__ = ("encoded", "expires_at", "question", "queued_at", "target")
+    __slots__ = ("expires_at", "group", "queued_at", "request", "target")
 
     def __init__(
         self,
-        question: str | bytes,
-        encoded: bytes,
+        request: Request,
         target: CallTarget,
         *,
         queued_at: float,
         expires_at: float | None,
     ) -> None:
-        self.question = question
-        self.encoded = encoded
+        self.request = request
+        self.group = request.group
         self.target = target
         self.queued_at = queued_at
         self.expires_at = expires_at
@@ -82,8 +106,8 @@ class Queue:
 
     def __init__(self, limits: Coalescing) -> None:
         self._limits = limits
-        # By target; the requests of each in order of arrival, as an ordered set.
-        self._groups: dict[CallTarget, OrderedDict[QueuedRequest, None]] = {}
+        # The requests of each group in order of arrival, as an ordered set.
+        self._groups: dict[Hashable, OrderedDict[QueuedRequest, None]] = {}
         self._pending = 0
         self._in_flight = 0
 
@@ -93,48 +117,49 @@ class Queue:
 
     def __contains__(self, request: QueuedRequest) -> bool:
         """Whether this request still waits."""
-        return request in self._groups.get(request.target, ())
+        return request in self._groups.get(request.group, ())
 
     def add(self, request: QueuedRequest) -> bool:
         """Appends a request; returns False if too many wait already."""
         if self._pending >= self._limits.max_pending:
             return False
-        self._groups.setdefault(request.target, OrderedDict())[request] = None
+        self._groups.setdefault(request.group, OrderedDict())[request] = None
         self._pending += 1
         return True
 
     def remove(self, request: QueuedRequest) -> None:
         """Removes a request if it still waits."""
-        group = self._groups.get(request.target)
+        group = self._groups.get(request.group)
         if group is None or request not in group:
             return
         del group[request]
         self._pending -= 1
         if not group:
-            del self._groups[request.target]
+            del self._groups[request.group]
 
     def take(self, now: float) -> list[QueuedRequest]:
         """Returns the requests of the call to send now, and counts it as in flight.
 
-        Empty if no call is due. The target with the oldest request is served first, so that none
+        Empty if no call is due. The group with the oldest request is served first, so that none
         starves.
         """
         group = self._oldest_group()
         if group is None or not self._is_due(group, now):
             return []
         batch: list[QueuedRequest] = []
-        size = 0
-        while group and len(batch) < self._limits.max_batch:
+        size = rows = 0
+        while group and rows < self._limits.max_batch:
             request = next(iter(group))
-            size += len(request.encoded)
-            if batch and size > BYTES_PER_CALL:
+            size += request.request.size
+            rows += request.request.rows
+            if batch and (size > BYTES_PER_CALL or rows > self._limits.max_batch):
                 break
             group.popitem(last=False)
             batch.append(request)
         self._pending -= len(batch)
         self._in_flight += 1
         if not group:
-            del self._groups[batch[0].target]
+            del self._groups[batch[0].group]
         return batch
 
     def drain(self) -> list[QueuedRequest]:

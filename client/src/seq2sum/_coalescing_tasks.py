@@ -1,6 +1,6 @@
-"""Coalescing for asyncio: the questions of one iteration of the event loop share a call.
+"""Coalescing for asyncio: the requests of one iteration of the event loop share a call.
 
-Calls are sent at the end of the iteration. That costs a lone question nothing, and a thousand tasks
+Calls are sent at the end of the iteration. That costs a lone request nothing, and a thousand tasks
 that were started together share one call.
 """
 
@@ -11,12 +11,11 @@ import time
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-from seq2sum._coalescing import Coalescing, Queue, QueuedRequest, latest_deadline
+from seq2sum._calls import CallFactory
+from seq2sum._coalescing import Coalescing, Queue, QueuedRequest, Request, latest_deadline
 from seq2sum._deadline import Deadline
 from seq2sum._errors import CallError, client_closed, copy_error, deadline_exceeded, overloaded
 from seq2sum._options import CallTarget
-from seq2sum.addition.answers import Answer, Columns, Question
-from seq2sum.addition.chunks import Chunk, encoded
 
 
 class AsyncTransport(Protocol):
@@ -24,20 +23,20 @@ class AsyncTransport(Protocol):
 
     address: str
 
-    def predict_merged(
-        self, chunk: Chunk, target: CallTarget, deadline: Deadline
-    ) -> Coroutine[Any, Any, Columns]: ...
+    def call_unbounded(
+        self, make: CallFactory[Any], target: CallTarget, deadline: Deadline
+    ) -> Coroutine[Any, Any, Any]: ...
 
 
 class WaitingTask(QueuedRequest):
-    """A question whose task waits."""
+    """A request whose task waits."""
 
     __slots__ = ("future", "merged")
 
-    def __init__(self, future: asyncio.Future[Answer], *request: Any, **times: Any) -> None:
+    def __init__(self, future: asyncio.Future[Any], *request: Any, **times: Any) -> None:
         super().__init__(*request, **times)
         self.future = future
-        self.merged: asyncio.Task[Columns] | None = None
+        self.merged: asyncio.Task[Any] | None = None
 
 
 class TaskCoalescer:
@@ -49,23 +48,18 @@ class TaskCoalescer:
         self._loop = asyncio.get_running_loop()
         self._end_of_iteration: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._callers: dict[asyncio.Task[Columns], int] = {}
+        self._callers: dict[asyncio.Task[Any], int] = {}
         """Calls in flight, and how many callers still wait for each."""
 
-    async def add(self, question: Question, target: CallTarget, deadline: Deadline) -> Answer:
-        """Returns the answer to one question, by a call that others of this target may share.
+    async def submit(self, content: Request, target: CallTarget, deadline: Deadline) -> Any:
+        """Returns the result of one request, by a call that others of its group may share.
 
         Raises:
-            Seq2SumError: The call failed, or too many questions wait already.
+            Seq2SumError: The call failed, or too many requests wait already.
         """
-        future: asyncio.Future[Answer] = self._loop.create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         request = WaitingTask(
-            future,
-            question,
-            encoded(question),
-            target,
-            queued_at=time.monotonic(),
-            expires_at=deadline.expires_at,
+            future, content, target, queued_at=time.monotonic(), expires_at=deadline.expires_at
         )
         if not self._queue.add(request):
             raise overloaded(len(self._queue), self._transport.address, target.servable)
@@ -123,9 +117,9 @@ class TaskCoalescer:
         self._timer = None if wait is None else self._loop.call_later(wait, self._send_due)
 
     def _send(self, batch: list[Any]) -> None:
-        chunk = Chunk([each.question for each in batch], [each.encoded for each in batch])
+        make = batch[0].request.merging.merged([each.request.item for each in batch])
         deadline = Deadline.at(latest_deadline(batch))
-        call = self._transport.predict_merged(chunk, batch[0].target, deadline)
+        call = self._transport.call_unbounded(make, batch[0].target, deadline)
         task = self._loop.create_task(call)
         self._callers[task] = len(batch)
         for request in batch:
@@ -133,13 +127,14 @@ class TaskCoalescer:
         # Not in the task itself: a task that is cancelled before it starts runs no `finally`.
         task.add_done_callback(lambda task: self._finish(batch, task))
 
-    def _finish(self, batch: list[Any], task: asyncio.Task[Columns]) -> None:
+    def _finish(self, batch: list[Any], task: asyncio.Task[Any]) -> None:
         del self._callers[task]
         self._queue.call_ended()
         self._send_due()
         waiting = [(row, request) for row, request in enumerate(batch) if not request.future.done()]
         try:
-            answers = task.result().answers()
+            items = [each.request.item for each in batch]
+            results = batch[0].request.merging.results(items, task.result())
         except asyncio.CancelledError:  # with callers that wait, only closing cancels a call
             for _, request in waiting:
                 request.future.set_exception(self._closed(request))
@@ -148,4 +143,4 @@ class TaskCoalescer:
                 request.future.set_exception(copy_error(error))
         else:
             for row, request in waiting:
-                request.future.set_result(answers[row])
+                request.future.set_result(results[row])

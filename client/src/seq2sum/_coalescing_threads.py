@@ -1,7 +1,7 @@
 """Coalescing for threads. No thread runs in the background.
 
 A caller that finds no call in flight makes its own call, as without coalescing. Others queue their
-question and sleep until it is answered. The thread on which a call returns sends the next one; and
+request and sleep until it is answered. The thread on which a call returns sends the next one; and
 one of the sleeping callers, the watcher, wakes up when the next call is due.
 """
 
@@ -13,13 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from seq2sum._calls import PendingCall
-from seq2sum._coalescing import Coalescing, Queue, QueuedRequest, latest_deadline
+from seq2sum._calls import CallFactory, PendingCall
+from seq2sum._coalescing import Coalescing, Queue, QueuedRequest, Request, latest_deadline
 from seq2sum._deadline import Deadline
 from seq2sum._errors import copy_error, deadline_exceeded, overloaded
 from seq2sum._options import CallTarget
-from seq2sum.addition.answers import Answer, Columns, Question
-from seq2sum.addition.chunks import Chunk, encoded
 
 
 class SyncTransport(Protocol):
@@ -27,15 +25,17 @@ class SyncTransport(Protocol):
 
     address: str
 
-    def predict(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns: ...
-    def start_merged(
-        self, chunk: Chunk, target: CallTarget, deadline: Deadline
-    ) -> PendingCall[Columns]: ...
-    def mirror(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None: ...
+    def call_with_shadow(
+        self, make: CallFactory[Any], target: CallTarget, deadline: Deadline
+    ) -> Any: ...
+    def start_unbounded(
+        self, make: CallFactory[Any], target: CallTarget, deadline: Deadline
+    ) -> PendingCall[Any]: ...
+    def mirror(self, make: CallFactory[Any], target: CallTarget, result: Any) -> None: ...
 
 
 class WaitingThread(QueuedRequest):
-    """A question whose caller sleeps."""
+    """A request whose caller sleeps."""
 
     __slots__ = ("merged", "outcome", "signal", "watches")
 
@@ -44,13 +44,13 @@ class WaitingThread(QueuedRequest):
         # A lock that is held until the outcome is set: cheaper than an Event.
         self.signal = threading.Lock()
         self.signal.acquire()
-        self.outcome: Answer | BaseException | None = None
+        self.outcome: Any = None
         self.merged: MergedCall | None = None
         self.watches = False
         """Whether the caller wakes up when its delay ends, to send the call that is due."""
 
-    def finish(self, outcome: Answer | BaseException) -> None:
-        """Sets the outcome and wakes the caller."""
+    def finish(self, outcome: Any) -> None:
+        """Sets the outcome, a result or an exception, and wakes the caller."""
         self.outcome = outcome
         self.wake()
 
@@ -66,7 +66,7 @@ class MergedCall:
 
     callers: int
     """How many still wait for it."""
-    pending: PendingCall[Columns] | None = None
+    pending: PendingCall[Any] | None = None
     """The call, once it has started."""
 
 
@@ -80,18 +80,14 @@ class ThreadCoalescer:
         self._limits = limits
         self._watcher: WaitingThread | None = None
 
-    def add(self, question: Question, target: CallTarget, deadline: Deadline) -> Answer:
-        """Returns the answer to one question, by a call that others of this target may share.
+    def submit(self, content: Request, target: CallTarget, deadline: Deadline) -> Any:
+        """Returns the result of one request, by a call that others of its group may share.
 
         Raises:
-            Seq2SumError: The call failed, or too many questions wait already.
+            Seq2SumError: The call failed, or too many requests wait already.
         """
         request = WaitingThread(
-            question,
-            encoded(question),
-            target,
-            queued_at=time.monotonic(),
-            expires_at=deadline.expires_at,
+            content, target, queued_at=time.monotonic(), expires_at=deadline.expires_at
         )
         with self._lock:
             if not self._queue.add(request):
@@ -109,23 +105,25 @@ class ThreadCoalescer:
             self._abandon(request)
             raise
 
-    def _call_alone(self, request: QueuedRequest, deadline: Deadline) -> Answer:
+    def _call_alone(self, queued: QueuedRequest, deadline: Deadline) -> Any:
         try:
-            chunk = Chunk([request.question], [request.encoded])
-            return self._transport.predict(chunk, request.target, deadline).answers()[0]
+            merging, items = queued.request.merging, [queued.request.item]
+            make = merging.merged(items)
+            reply = self._transport.call_with_shadow(make, queued.target, deadline)
+            return merging.results(items, reply)[0]
         finally:
             self._call_ended()
 
-    def _wait(self, request: WaitingThread, deadline: Deadline) -> Answer:
+    def _wait(self, request: WaitingThread, deadline: Deadline) -> Any:
         while True:
             due = None
             if request.watches:
                 due = request.queued_at + self._limits.max_delay - time.monotonic()
             woken = request.signal.acquire(timeout=_shorter(due, deadline.remaining()))
-            if isinstance(request.outcome, Answer):
-                return request.outcome
-            if request.outcome is not None:
+            if isinstance(request.outcome, BaseException):
                 raise request.outcome
+            if request.outcome is not None:
+                return request.outcome
             if not woken and deadline.passed():
                 raise deadline_exceeded(self._transport.address, request.target.servable)
             if not woken:
@@ -170,13 +168,13 @@ class ThreadCoalescer:
 
     def _send(self, batch: list[Any]) -> None:
         merged = MergedCall(len(batch))
-        chunk = Chunk([each.question for each in batch], [each.encoded for each in batch])
         with self._lock:
             for request in batch:
                 request.merged = merged
         try:
+            make = batch[0].request.merging.merged([each.request.item for each in batch])
             deadline = Deadline.at(latest_deadline(batch))
-            pending = self._transport.start_merged(chunk, batch[0].target, deadline)
+            pending = self._transport.start_unbounded(make, batch[0].target, deadline)
         except BaseException as error:  # noqa: BLE001 passed on to every caller
             self._fail(batch, error)
             self._call_ended()
@@ -186,18 +184,19 @@ class ThreadCoalescer:
             abandoned = not merged.callers
         if abandoned:
             pending.cancel()
-        pending.when_done(lambda: self._finish(batch, chunk, pending))
+        pending.when_done(lambda: self._finish(batch, make, pending))
 
-    def _finish(self, batch: list[Any], chunk: Chunk, pending: PendingCall[Columns]) -> None:
+    def _finish(self, batch: list[Any], make: CallFactory[Any], pending: PendingCall[Any]) -> None:
         try:
-            answered = pending.result()
-            answers = answered.answers()
+            reply = pending.result()
+            items = [each.request.item for each in batch]
+            results = batch[0].request.merging.results(items, reply)
         except BaseException as error:  # noqa: BLE001 passed on to every caller
             self._fail(batch, error)
         else:
-            for request, answer in zip(batch, answers, strict=True):
-                request.finish(answer)
-            self._transport.mirror(chunk, batch[0].target, answered)
+            for request, result in zip(batch, results, strict=True):
+                request.finish(result)
+            self._transport.mirror(make, batch[0].target, reply)
         finally:
             self._call_ended()
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import grpc
 
 from seq2sum import _errors, _forks
-from seq2sum._calls import Call, PendingCall
+from seq2sum._calls import Call, CallFactory, PendingCall
 from seq2sum._coalescing import Coalescing
 from seq2sum._coalescing_threads import ThreadCoalescer
 from seq2sum._connection_hints import ClientIdentity
@@ -21,9 +21,6 @@ from seq2sum._methods import bound
 from seq2sum._options import CallTarget
 from seq2sum._shadow import Shadow
 from seq2sum._waiting import overload_backoff
-from seq2sum.addition.answers import Columns
-from seq2sum.addition.calls import predict
-from seq2sum.addition.chunks import Chunk
 
 Result = TypeVar("Result")
 
@@ -77,68 +74,74 @@ class Connection:
         finally:
             self._slots.release()
 
-    def start_predict(
-        self, chunk: Chunk, target: CallTarget, deadline: Deadline
-    ) -> PendingCall[Columns]:
-        """Starts a Predict, once fewer than the allowed number of calls are in flight."""
+    def call_with_shadow(
+        self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
+    ) -> Result:
+        """Makes a call; sends a copy to the shadow version if the call is sampled."""
+        result = self.call(make(target.servable), target, deadline)
+        self.mirror(make, target, result)
+        return result
+
+    def call_with_retries(
+        self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
+    ) -> Result:
+        """Makes a call; retries it, with backoff, while the server is overloaded."""
+        try:
+            return self.call_with_shadow(make, target, deadline)
+        except Overloaded as error:
+            return self._retry(make, target, deadline, error)
+
+    def start(
+        self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
+    ) -> PendingCall[Result]:
+        """Starts a call, once fewer than the allowed number of calls are in flight.
+
+        The result of the pending call is that of `call_with_retries`.
+        """
         _forks.gate.wait_for_forks()
-        headers = self._headers(target)
+        headers, call = self._headers(target), make(target.servable)
         self._acquire_slot(target, deadline)
-        return self._start(predict(chunk, target.servable), headers, deadline, self._slots)
+        pending = self._start(call, headers, deadline, self._slots)
 
-    def start_merged(
-        self, chunk: Chunk, target: CallTarget, deadline: Deadline
-    ) -> PendingCall[Columns]:
-        """Starts a Predict for several callers; the coalescer bounds the number of those."""
-        return self._start(predict(chunk, target.servable), self._headers(target), deadline, None)
+        def result() -> Result:
+            try:
+                found = pending.result()
+            except Overloaded as error:
+                return self._retry(make, target, deadline, error)
+            self.mirror(make, target, found)
+            return found
 
-    def predict(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns:
-        """Makes a Predict and returns its answers."""
-        answered = self.call(predict(chunk, target.servable), target, deadline)
-        self.mirror(chunk, target, answered)
-        return answered
+        return pending.with_result(result)
 
-    def predict_with_retries(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns:
-        """Makes a Predict; retries it, with backoff, while the server is overloaded."""
-        try:
-            return self.predict(chunk, target, deadline)
-        except Overloaded as error:
-            return self._retry(chunk, target, deadline, error)
+    def start_unbounded(
+        self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
+    ) -> PendingCall[Result]:
+        """Starts a call for several callers; the coalescer limits concurrent ones."""
+        return self._start(make(target.servable), self._headers(target), deadline, None)
 
-    def result_with_retries(
-        self, pending: PendingCall[Columns], chunk: Chunk, target: CallTarget, deadline: Deadline
-    ) -> Columns:
-        """Returns the answers of a Predict that was started; retries as `predict_with_retries`."""
-        try:
-            answered = pending.result()
-        except Overloaded as error:
-            return self._retry(chunk, target, deadline, error)
-        self.mirror(chunk, target, answered)
-        return answered
-
-    def mirror(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None:
-        """Repeats a call to the shadow version, if this call is sampled."""
+    def mirror(self, make: CallFactory[Result], target: CallTarget, result: Result) -> None:
+        """Sends a copy of a call to the shadow version, if this call is sampled."""
         shadow = self._shadow
         if shadow is None or not shadow.sampled() or not self._shadow_slots.acquire(blocking=False):
             return
         servable = shadow.servable(target.servable.model)
         try:
             pending = self._start(
-                predict(chunk, servable),
+                make(servable),
                 self._headers(CallTarget(servable, target.metadata)),
                 Deadline(shadow.timeout),
                 self._shadow_slots,
             )
         except Seq2SumError as error:
-            shadow.report(answered, error)
+            shadow.report(result, error)
             return
 
         def report() -> None:
             try:
-                outcome: Columns | Seq2SumError = pending.result()
+                outcome: Result | Seq2SumError = pending.result()
             except Seq2SumError as error:
                 outcome = error
-            shadow.report(answered, outcome)
+            shadow.report(result, outcome)
 
         pending.when_done(report)
 
@@ -161,12 +164,16 @@ class Connection:
             ) from error
 
     def _retry(
-        self, chunk: Chunk, target: CallTarget, deadline: Deadline, last_error: Overloaded
-    ) -> Columns:
+        self,
+        make: CallFactory[Result],
+        target: CallTarget,
+        deadline: Deadline,
+        last_error: Overloaded,
+    ) -> Result:
         for pause in overload_backoff(deadline):
             time.sleep(pause)
             try:
-                return self.predict(chunk, target, deadline)
+                return self.call_with_shadow(make, target, deadline)
             except Overloaded as error:
                 last_error = error
         raise last_error

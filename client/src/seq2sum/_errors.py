@@ -6,6 +6,7 @@ Seq2SumError
  |   +- ModelNotFound                 the server does not serve this model
  |   +- VersionNotFound               the server does not serve this version or label of it
  |   +- InvalidRequest                the server does not accept the request
+ |   |   +- InvalidInput (ValueError)  the inputs do not fit the model's signature: nothing was sent
  |   +- DeadlineExceeded (TimeoutError)    no reply within the timeout
  |   +- Unavailable (ConnectionError)      the server cannot be reached, or the connection broke
  |   +- Overloaded                    too many calls at once
@@ -57,6 +58,10 @@ class VersionNotFound(CallError):
 
 class InvalidRequest(CallError):
     """The server does not accept the request: it may serve another kind of model."""
+
+
+class InvalidInput(InvalidRequest, ValueError):
+    """The inputs do not fit the signature of the model version. Nothing was sent."""
 
 
 class DeadlineExceeded(CallError, TimeoutError):
@@ -125,6 +130,12 @@ def copy_error(error: BaseException) -> BaseException:
     return fresh
 
 
+def invalid_input(problem: str, target: str, servable: Servable) -> InvalidInput:
+    """Returns the error of a request that the client refuses to send."""
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    return InvalidInput(problem, code=code, target=target, servable=servable)
+
+
 def client_closed(target: str, servable: Servable) -> CallError:
     """Returns the error of a call that its own client ended."""
     code = grpc.StatusCode.CANCELLED
@@ -138,8 +149,8 @@ def deadline_exceeded(target: str, servable: Servable) -> DeadlineExceeded:
 
 
 def overloaded(pending: int, target: str, servable: Servable) -> Overloaded:
-    """Returns the error of a question that the client refuses to queue."""
-    details = f"{pending} questions are waiting for a call already: send fewer at once"
+    """Returns the error of a request that the client refuses to queue."""
+    details = f"{pending} requests are waiting for a call already: send fewer at once"
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     return Overloaded(details, code=code, target=target, servable=servable)
 

@@ -11,7 +11,13 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2
+from seq2sum.protocol import (
+    classification_pb2,
+    model_metadata_pb2,
+    model_status_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -45,6 +51,16 @@ PREDICT = Method(
     predict_pb2.PredictRequest,
     predict_pb2.PredictResponse,
 )
+CLASSIFY = Method(
+    "/tensorflow.serving.PredictionService/Classify",
+    classification_pb2.ClassificationRequest,
+    classification_pb2.ClassificationResponse,
+)
+REGRESS = Method(
+    "/tensorflow.serving.PredictionService/Regress",
+    regression_pb2.RegressionRequest,
+    regression_pb2.RegressionResponse,
+)
 GET_MODEL_METADATA = Method(
     "/tensorflow.serving.PredictionService/GetModelMetadata",
     model_metadata_pb2.GetModelMetadataRequest,
@@ -55,7 +71,13 @@ GET_MODEL_STATUS = Method(
     model_status_pb2.GetModelStatusRequest,
     model_status_pb2.GetModelStatusResponse,
 )
-METHODS: tuple[Method[Any, Any], ...] = (PREDICT, GET_MODEL_METADATA, GET_MODEL_STATUS)
+METHODS: tuple[Method[Any, Any], ...] = (
+    PREDICT,
+    CLASSIFY,
+    REGRESS,
+    GET_MODEL_METADATA,
+    GET_MODEL_STATUS,
+)
 """All methods."""
 
 

@@ -13,7 +13,8 @@ class CallOptions(TypedDict, total=False):
     """Per-call options that override the client's defaults."""
 
     version: int | None
-    """The model version to call; None for the latest one that is available."""
+    """The model version to call. Without a version and a label: the one that the client's label or
+    split names, or else the latest one that is available."""
     label: str | None
     """The version label to call, like `canary`. Excludes `version`."""
     key: str | bytes | None

@@ -6,11 +6,10 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from seq2sum._errors import Seq2SumError
 from seq2sum._numbers import LONGEST, integer, real, seconds
 from seq2sum._servable import Servable
-from seq2sum.addition.answers import Columns
 
 log = logging.getLogger("seq2sum")
 
@@ -27,8 +26,9 @@ class Shadow:
         ValueError: Not exactly one of label and version, or a number out of range.
     """
 
-    on_result: Callable[[Columns, Columns | Seq2SumError], None]
-    """Called with the caller's answers, and with the shadow's answers or its error."""
+    on_result: Callable[[Any, Any], None]
+    """Called with the caller's result, and with the shadow's result or its `Seq2SumError`. Results
+    are `Columns` for addition, and `Prediction` for `predict`."""
     label: str | None = None
     """The label of the shadow version."""
     version: int | None = None
@@ -60,7 +60,7 @@ class Shadow:
         """Returns whether to repeat this call."""
         return self.fraction >= 1 or random.random() < self.fraction
 
-    def report(self, primary: Columns, outcome: Columns | Seq2SumError) -> None:
+    def report(self, primary: object, outcome: object) -> None:
         """Calls `on_result`."""
         try:
             self.on_result(primary, outcome)

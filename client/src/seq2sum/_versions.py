@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from seq2sum._dtypes import shape_text
+
 
 class State(IntEnum):
     """The state of a version on one server, with TensorFlow Serving's names and numbers."""
@@ -45,6 +47,11 @@ class TensorSpec:
     shape: tuple[int, ...] | None
     """Sizes, -1 for any; None if the rank is unknown."""
 
+    def __str__(self) -> str:
+        """The dtype and the shape, like `float [any, 3]`."""
+        shape = "of any shape" if self.shape is None else shape_text(self.shape)
+        return f"{self.dtype.removeprefix('DT_').lower()} {shape}"
+
 
 @dataclass(frozen=True, slots=True)
 class SignatureSpec:
@@ -54,6 +61,8 @@ class SignatureSpec:
     """By alias."""
     outputs: Mapping[str, TensorSpec]
     """By alias."""
+    optional: frozenset[str] = frozenset()
+    """The inputs that have a default value and may be left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +73,33 @@ class ModelMetadata:
     """The version's number."""
     signatures: Mapping[str, SignatureSpec]
     """By name."""
+
+    def __str__(self) -> str:
+        """A table of the signatures, their inputs and outputs, for readers."""
+        lines = [f"version {self.version}"]
+        if not self.signatures:
+            lines.append("  no signatures")
+        for name, signature in self.signatures.items():
+            lines.append(f"  signature {_one_line(name)}")
+            rows = [
+                *_rows("input", signature.inputs, signature.optional),
+                *_rows("output", signature.outputs, frozenset()),
+            ]
+            widths = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
+            for row in rows:
+                cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+                lines.append(f"    {'  '.join(cells).rstrip()}")
+        return "\n".join(lines)
+
+
+def _rows(
+    side: str, tensors: Mapping[str, TensorSpec], optional: frozenset[str]
+) -> list[tuple[str, str, str, str]]:
+    return [
+        (side, _one_line(alias), str(spec), "optional" if alias in optional else "")
+        for alias, spec in tensors.items()
+    ]
+
+
+def _one_line(name: str) -> str:
+    return name if name.isprintable() and name else repr(name)

@@ -5,6 +5,8 @@ It listens on a loopback port and answers every question by arithmetic.
     with seq2sum.testing.FakeServer() as server, seq2sum.Client(server.target) as client:
         assert client.add("53+42").value == 95
 
+With `signatures`, it serves another model than addition: a function for each signature.
+
 It can simulate what goes wrong in production: failures (`fail`), delays, other versions and labels,
 wrong answers.
 """
@@ -15,20 +17,22 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import grpc
 from google.protobuf.message import Message
 
-from seq2sum import model_versions
-from seq2sum._errors import UNKNOWN_LABEL
+from seq2sum import _fake_signatures, model_versions
+from seq2sum._errors import UNKNOWN_LABEL, UnexpectedResponse
+from seq2sum._fake_signatures import FakeSignature
 from seq2sum._methods import METHODS, Method
+from seq2sum._nested_lists import InvalidValue
 from seq2sum._numbers import LONGEST, integer, real, seconds
+from seq2sum._tensor import Tensor
 from seq2sum.addition import contract, fake_replies
-from seq2sum.protocol import predict_pb2
 
-__all__ = ["FakeServer", "ReceivedCall"]
+__all__ = ["FakeServer", "FakeSignature", "ReceivedCall"]
 
 MAX_RECORDED_CALLS = 10_000
 THREADS = 16
@@ -42,7 +46,7 @@ class ReceivedCall:
     method: str
     """The RPC's name, like `Predict`."""
     questions: tuple[bytes, ...]
-    """Its questions; empty for other methods."""
+    """Its questions; empty for other methods and models."""
     version: int | None
     """The requested version; None for none."""
     label: str | None
@@ -51,10 +55,12 @@ class ReceivedCall:
     """Its headers."""
     time_remaining: float | None
     """Seconds until its deadline; None for none."""
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    """The inputs of a Predict for a model other than addition."""
 
 
 class FakeServer:
-    """A seq2sum server in this process, for a `with` statement, or with `start` and `stop`.
+    """A server in this process, for a `with` statement, or with `start` and `stop`.
 
     Args:
         versions: Versions that are AVAILABLE; the largest is the latest.
@@ -64,6 +70,8 @@ class FakeServer:
         answer: Returns the answer for a version and two operands, as text or bytes; by default
             their sum.
         confidence: The confidence of every answer.
+        signatures: Signatures by name, to serve another model than addition; `digits`, `answer`
+            and `confidence` do not apply then.
         delay: Seconds before each reply.
         host: Address to listen on.
         port: Port to listen on; 0 for a free one.
@@ -79,6 +87,7 @@ class FakeServer:
         digits: int = 3,
         answer: Callable[[int, int, int], str | bytes] | None = None,
         confidence: float = 0.99,
+        signatures: Mapping[str, FakeSignature] | None = None,
         delay: float = 0.0,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -87,6 +96,8 @@ class FakeServer:
         self.versions = [_version(each) for each in versions]
         self.labels = {label: _version(each) for label, each in (labels or {}).items()}
         self.model = model
+        self.signatures = signatures
+        """May be changed at any time, as `versions` and `labels`."""
         self.digits = integer("digits", digits, least=1)
         self.delay = seconds("delay", delay, most=LONGEST)
         self.calls: deque[ReceivedCall] = deque(maxlen=MAX_RECORDED_CALLS)
@@ -151,8 +162,7 @@ class FakeServer:
 
     def _respond(self, method: str, request: Any, context: grpc.ServicerContext) -> Message:
         spec = request.model_spec
-        questions = _questions(method, request)
-        call = _received(method, questions, spec, context)
+        call = _received(method, request, context, adds=self.signatures is None)
         self.calls.append(call)
         if self.delay:
             self._stopped.wait(seconds("delay", self.delay, most=LONGEST))
@@ -162,9 +172,13 @@ class FakeServer:
         if method == "GetModelStatus":
             return fake_replies.states(self._versions_of(call, spec.name, context))
         version = self._version_of(call, spec.name, context)
+        if self.signatures is not None:
+            return self._respond_by_signature(method, request, version, context)
         if method == "GetModelMetadata":
             return fake_replies.metadata(spec.name, version, self.digits)
-        texts, statuses = self._answers(version, questions)
+        if method != "Predict":
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the fake server has no {method}")
+        texts, statuses = self._answers(version, call.questions)
         if spec.signature_name in ("", contract.DEFAULT.name):
             return fake_replies.answers(spec.name, version, texts, statuses, self._confidence)
         if spec.signature_name == contract.DETAILED.name:
@@ -174,6 +188,25 @@ class FakeServer:
         details = f'Serving signature key "{spec.signature_name}" not found.'
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, details)
         raise AssertionError("abort does not return")
+
+    def _respond_by_signature(
+        self, method: str, request: Any, version: int, context: grpc.ServicerContext
+    ) -> Message:
+        signatures, model = self.signatures or {}, request.model_spec.name
+        if method == "GetModelMetadata":
+            declared = {name: (each.inputs, each.outputs) for name, each in signatures.items()}
+            return _fake_signatures.metadata(model, version, declared)
+        if method != "Predict":
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the fake server has no {method}")
+        name = request.model_spec.signature_name or contract.DEFAULT.name
+        if name not in signatures:
+            details = f'Serving signature key "{name}" not found.'
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, details)
+        try:
+            return _fake_signatures.predict(request, version, name, signatures[name])
+        except (InvalidValue, UnexpectedResponse) as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise AssertionError("abort does not return") from error
 
     def _versions_of(
         self, call: ReceivedCall, model: str, context: grpc.ServicerContext
@@ -221,19 +254,15 @@ def _version(number: int) -> int:
     return integer("version", number, least=0, most=model_versions.LARGEST_VERSION)
 
 
-def _questions(method: str, request: Any) -> tuple[bytes, ...]:
-    if method != "Predict":
-        return ()
-    return tuple(request.inputs[contract.QUESTIONS.name].string_val)
-
-
 def _received(
-    method: str,
-    questions: tuple[bytes, ...],
-    spec: predict_pb2.ModelSpec,
-    context: grpc.ServicerContext,
+    method: str, request: Any, context: grpc.ServicerContext, *, adds: bool
 ) -> ReceivedCall:
+    spec, questions, inputs = request.model_spec, (), {}
     choice = spec.WhichOneof("version_choice")
+    if method == "Predict" and adds:
+        questions = tuple(request.inputs[contract.QUESTIONS.name].string_val)
+    elif method == "Predict":
+        inputs = _fake_signatures.inputs(request)
     return ReceivedCall(
         method,
         questions,
@@ -241,6 +270,7 @@ def _received(
         spec.version_label if choice == "version_label" else None,
         tuple((key, value) for key, value in context.invocation_metadata()),
         context.time_remaining(),
+        inputs,
     )
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from seq2sum import _calls
-from seq2sum._calls import Call
+from seq2sum._calls import Call, CallFactory
+from seq2sum._coalescing import Request
 from seq2sum._errors import UnexpectedResponse
 from seq2sum._methods import PREDICT
+from seq2sum._options import CallTarget
 from seq2sum._servable import Servable
 from seq2sum._tensors import fill_with_strings, floats, integers, strings
 from seq2sum.addition import contract
-from seq2sum.addition.answers import Columns, Question, invalid_question
+from seq2sum.addition.answers import Answer, Columns, Question, invalid_question
 from seq2sum.addition.chunks import Chunk, encoded
 from seq2sum.addition.description import Description
 from seq2sum.addition.explanation import Explanation, positions
@@ -45,6 +48,29 @@ def columns(questions: list[Question], response: predict_pb2.PredictResponse) ->
         statuses,
         array("q", [response.model_spec.version.value]) * len(questions),
     )
+
+
+class QuestionMerging:
+    """Merges concurrent questions: items are pairs of a question and its bytes."""
+
+    def merged(self, items: list[tuple[Question, bytes]]) -> CallFactory[Columns]:
+        """Returns a Predict call of the default signature."""
+        chunk = Chunk([question for question, _ in items], [raw for _, raw in items])
+        return partial(predict, chunk)
+
+    def results(self, items: list[tuple[Question, bytes]], reply: Columns) -> list[Answer]:
+        """Returns an answer for each question."""
+        del items  # the reply has the questions
+        return reply.answers()
+
+
+MERGING = QuestionMerging()
+
+
+def mergeable(question: Question, target: CallTarget) -> Request:
+    """Returns a question as a request that may share a call with others of its target."""
+    raw = encoded(question)
+    return Request((question, raw), MERGING, target, len(raw))
 
 
 def explain(question: Question, servable: Servable) -> Call[Explanation]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from google.protobuf import any_pb2
-
-from seq2sum._calls import SIGNATURE_DEF, SIGNATURE_DEF_MAP
+from seq2sum import _fake_signatures
 from seq2sum._tensors import fill_with_strings
+from seq2sum._versions import TensorSpec
 from seq2sum.addition import contract
 from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
 
@@ -90,23 +90,18 @@ def metadata(model: str, version: int, digits: int) -> model_metadata_pb2.GetMod
     described = contract.describe(
         digits=digits, steps=2 * digits + 1, vocabulary=len(contract.ALPHABET)
     )
-    found = model_metadata_pb2.SignatureDefMap()
-    for name, signature in described["signatures"].items():
-        declared = found.signature_def[name]
-        for kind in ("inputs", "outputs"):
-            for alias, tensor in signature[kind].items():
-                info = getattr(declared, kind)[alias]
-                info.dtype = tensor_pb2.DataType.Value(tensor["dtype"])
-                for size in tensor["shape"]:
-                    info.tensor_shape.dim.add(size=size)
-    response = model_metadata_pb2.GetModelMetadataResponse()
-    response.model_spec.name = model
-    response.model_spec.version.value = version
-    packed = any_pb2.Any(
-        type_url=f"type.googleapis.com/{SIGNATURE_DEF_MAP}", value=found.SerializeToString()
-    )
-    response.metadata[SIGNATURE_DEF].CopyFrom(packed)
-    return response
+    signatures = {
+        name: (_specs(signature["inputs"]), _specs(signature["outputs"]))
+        for name, signature in described["signatures"].items()
+    }
+    return _fake_signatures.metadata(model, version, signatures)
+
+
+def _specs(tensors: Mapping[str, Any]) -> dict[str, TensorSpec]:
+    return {
+        alias: TensorSpec(tensor["dtype"], tuple(tensor["shape"]))
+        for alias, tensor in tensors.items()
+    }
 
 
 def _response(

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dseq2sum/protocol/tensor.proto\x12\x10seq2sum.protocol\"\x80\x01\n\x10TensorShapeProto\x12\x33\n\x03\x64im\x18\x02 \x03(\x0b\x32&.seq2sum.protocol.TensorShapeProto.Dim\x12\x14\n\x0cunknown_rank\x18\x03 \x01(\x08\x1a!\n\x03\x44im\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\"\xed\x02\n\x0bTensorProto\x12)\n\x05\x64type\x18\x01 \x01(\x0e\x32\x1a.seq2sum.protocol.DataType\x12\x38\n\x0ctensor_shape\x18\x02 \x01(\x0b\x32\".seq2sum.protocol.TensorShapeProto\x12\x16\n\x0eversion_number\x18\x03 \x01(\x05\x12\x16\n\x0etensor_content\x18\x04 \x01(\x0c\x12\x15\n\tfloat_val\x18\x05 \x03(\x02\x42\x02\x10\x01\x12\x16\n\ndouble_val\x18\x06 \x03(\x01\x42\x02\x10\x01\x12\x13\n\x07int_val\x18\x07 \x03(\x05\x42\x02\x10\x01\x12\x12\n\nstring_val\x18\x08 \x03(\x0c\x12\x15\n\tint64_val\x18\n \x03(\x03\x42\x02\x10\x01\x12\x14\n\x08\x62ool_val\x18\x0b \x03(\x08\x42\x02\x10\x01\x12\x14\n\x08half_val\x18\r \x03(\x05\x42\x02\x10\x01\x12\x16\n\nuint32_val\x18\x10 \x03(\rB\x02\x10\x01\x12\x16\n\nuint64_val\x18\x11 \x03(\x04\x42\x02\x10\x01*\x88\x02\n\x08\x44\x61taType\x12\x0e\n\nDT_INVALID\x10\x00\x12\x0c\n\x08\x44T_FLOAT\x10\x01\x12\r\n\tDT_DOUBLE\x10\x02\x12\x0c\n\x08\x44T_INT32\x10\x03\x12\x0c\n\x08\x44T_UINT8\x10\x04\x12\x0c\n\x08\x44T_INT16\x10\x05\x12\x0b\n\x07\x44T_INT8\x10\x06\x12\r\n\tDT_STRING\x10\x07\x12\x10\n\x0c\x44T_COMPLEX64\x10\x08\x12\x0c\n\x08\x44T_INT64\x10\t\x12\x0b\n\x07\x44T_BOOL\x10\n\x12\x0f\n\x0b\x44T_BFLOAT16\x10\x0e\x12\r\n\tDT_UINT16\x10\x11\x12\x11\n\rDT_COMPLEX128\x10\x12\x12\x0b\n\x07\x44T_HALF\x10\x13\x12\r\n\tDT_UINT32\x10\x16\x12\r\n\tDT_UINT64\x10\x17\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dseq2sum/protocol/tensor.proto\x12\x10seq2sum.protocol\"\x80\x01\n\x10TensorShapeProto\x12\x33\n\x03\x64im\x18\x02 \x03(\x0b\x32&.seq2sum.protocol.TensorShapeProto.Dim\x12\x14\n\x0cunknown_rank\x18\x03 \x01(\x08\x1a!\n\x03\x44im\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\"\xa1\x03\n\x0bTensorProto\x12)\n\x05\x64type\x18\x01 \x01(\x0e\x32\x1a.seq2sum.protocol.DataType\x12\x38\n\x0ctensor_shape\x18\x02 \x01(\x0b\x32\".seq2sum.protocol.TensorShapeProto\x12\x16\n\x0eversion_number\x18\x03 \x01(\x05\x12\x16\n\x0etensor_content\x18\x04 \x01(\x0c\x12\x15\n\tfloat_val\x18\x05 \x03(\x02\x42\x02\x10\x01\x12\x16\n\ndouble_val\x18\x06 \x03(\x01\x42\x02\x10\x01\x12\x13\n\x07int_val\x18\x07 \x03(\x05\x42\x02\x10\x01\x12\x12\n\nstring_val\x18\x08 \x03(\x0c\x12\x18\n\x0cscomplex_val\x18\t \x03(\x02\x42\x02\x10\x01\x12\x15\n\tint64_val\x18\n \x03(\x03\x42\x02\x10\x01\x12\x14\n\x08\x62ool_val\x18\x0b \x03(\x08\x42\x02\x10\x01\x12\x18\n\x0c\x64\x63omplex_val\x18\x0c \x03(\x01\x42\x02\x10\x01\x12\x14\n\x08half_val\x18\r \x03(\x05\x42\x02\x10\x01\x12\x16\n\nuint32_val\x18\x10 \x03(\rB\x02\x10\x01\x12\x16\n\nuint64_val\x18\x11 \x03(\x04\x42\x02\x10\x01*\xb9\x03\n\x08\x44\x61taType\x12\x0e\n\nDT_INVALID\x10\x00\x12\x0c\n\x08\x44T_FLOAT\x10\x01\x12\r\n\tDT_DOUBLE\x10\x02\x12\x0c\n\x08\x44T_INT32\x10\x03\x12\x0c\n\x08\x44T_UINT8\x10\x04\x12\x0c\n\x08\x44T_INT16\x10\x05\x12\x0b\n\x07\x44T_INT8\x10\x06\x12\r\n\tDT_STRING\x10\x07\x12\x10\n\x0c\x44T_COMPLEX64\x10\x08\x12\x0c\n\x08\x44T_INT64\x10\t\x12\x0b\n\x07\x44T_BOOL\x10\n\x12\x0c\n\x08\x44T_QINT8\x10\x0b\x12\r\n\tDT_QUINT8\x10\x0c\x12\r\n\tDT_QINT32\x10\r\x12\x0f\n\x0b\x44T_BFLOAT16\x10\x0e\x12\r\n\tDT_QINT16\x10\x0f\x12\x0e\n\nDT_QUINT16\x10\x10\x12\r\n\tDT_UINT16\x10\x11\x12\x11\n\rDT_COMPLEX128\x10\x12\x12\x0b\n\x07\x44T_HALF\x10\x13\x12\x0f\n\x0b\x44T_RESOURCE\x10\x14\x12\x0e\n\nDT_VARIANT\x10\x15\x12\r\n\tDT_UINT32\x10\x16\x12\r\n\tDT_UINT64\x10\x17\x12\x12\n\x0e\x44T_FLOAT8_E5M2\x10\x18\x12\x14\n\x10\x44T_FLOAT8_E4M3FN\x10\x19\x12\x0b\n\x07\x44T_INT4\x10\x1d\x12\x0c\n\x08\x44T_UINT4\x10\x1e\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,22 +37,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TENSORPROTO'].fields_by_name['double_val']._serialized_options = b'\020\001'
   _globals['_TENSORPROTO'].fields_by_name['int_val']._loaded_options = None
   _globals['_TENSORPROTO'].fields_by_name['int_val']._serialized_options = b'\020\001'
+  _globals['_TENSORPROTO'].fields_by_name['scomplex_val']._loaded_options = None
+  _globals['_TENSORPROTO'].fields_by_name['scomplex_val']._serialized_options = b'\020\001'
   _globals['_TENSORPROTO'].fields_by_name['int64_val']._loaded_options = None
   _globals['_TENSORPROTO'].fields_by_name['int64_val']._serialized_options = b'\020\001'
   _globals['_TENSORPROTO'].fields_by_name['bool_val']._loaded_options = None
   _globals['_TENSORPROTO'].fields_by_name['bool_val']._serialized_options = b'\020\001'
+  _globals['_TENSORPROTO'].fields_by_name['dcomplex_val']._loaded_options = None
+  _globals['_TENSORPROTO'].fields_by_name['dcomplex_val']._serialized_options = b'\020\001'
   _globals['_TENSORPROTO'].fields_by_name['half_val']._loaded_options = None
   _globals['_TENSORPROTO'].fields_by_name['half_val']._serialized_options = b'\020\001'
   _globals['_TENSORPROTO'].fields_by_name['uint32_val']._loaded_options = None
   _globals['_TENSORPROTO'].fields_by_name['uint32_val']._serialized_options = b'\020\001'
   _globals['_TENSORPROTO'].fields_by_name['uint64_val']._loaded_options = None
   _globals['_TENSORPROTO'].fields_by_name['uint64_val']._serialized_options = b'\020\001'
-  _globals['_DATATYPE']._serialized_start=551
-  _globals['_DATATYPE']._serialized_end=815
+  _globals['_DATATYPE']._serialized_start=603
+  _globals['_DATATYPE']._serialized_end=1044
   _globals['_TENSORSHAPEPROTO']._serialized_start=52
   _globals['_TENSORSHAPEPROTO']._serialized_end=180
   _globals['_TENSORSHAPEPROTO_DIM']._serialized_start=147
   _globals['_TENSORSHAPEPROTO_DIM']._serialized_end=180
   _globals['_TENSORPROTO']._serialized_start=183
-  _globals['_TENSORPROTO']._serialized_end=548
+  _globals['_TENSORPROTO']._serialized_end=600
 # @@protoc_insertion_point(module_scope)

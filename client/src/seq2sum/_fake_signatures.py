@@ -1,0 +1,90 @@
+"""Replies of the fake server for any model: a function in place of each signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from seq2sum._calls import SIGNATURE_DEF, SIGNATURE_DEF_MAP
+from seq2sum._nested_lists import InvalidValue
+from seq2sum._tensor import Tensor
+from seq2sum._tensor_decoding import tensor
+from seq2sum._tensor_encoding import fill
+from seq2sum._versions import TensorSpec
+from seq2sum.protocol import model_metadata_pb2, predict_pb2, tensor_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class FakeSignature:
+    """A signature of a fake model, and the function that answers its calls."""
+
+    function: Callable[[dict[str, Tensor]], Any]
+    """Takes the inputs by name; returns the outputs by name, or the value of the only output.
+    Values may be anything that `ModelClient.predict` accepts."""
+    inputs: Mapping[str, TensorSpec]
+    """The declared inputs, by name."""
+    outputs: Mapping[str, TensorSpec]
+    """The declared outputs, by name."""
+
+
+def predict(
+    request: predict_pb2.PredictRequest, version: int, name: str, signature: FakeSignature
+) -> predict_pb2.PredictResponse:
+    """Returns the reply to a Predict.
+
+    Raises:
+        InvalidValue: The request does not fit the signature, or the function's outputs do not.
+    """
+    found = inputs(request)
+    if found.keys() != signature.inputs.keys():
+        raise InvalidValue(
+            f"inputs {sorted(found)} do not match those of signature {name!r}: "
+            f"{sorted(signature.inputs)}"
+        )
+    for alias, spec in signature.inputs.items():
+        if found[alias].dtype != spec.dtype:
+            raise InvalidValue(f"input {alias!r} is {found[alias].dtype}: expected {spec.dtype}")
+    outputs = signature.function(found)
+    if not isinstance(outputs, Mapping):
+        [only] = signature.outputs
+        outputs = {only: outputs}
+    response = predict_pb2.PredictResponse()
+    response.model_spec.CopyFrom(request.model_spec)
+    response.model_spec.version.value = version
+    response.model_spec.signature_name = name
+    for alias in request.output_filter or signature.outputs:
+        if alias not in signature.outputs:
+            raise InvalidValue(f"output {alias!r} is not among {sorted(signature.outputs)}")
+        fill(response.outputs[alias], outputs[alias], signature.outputs[alias])
+    return response
+
+
+def inputs(request: predict_pb2.PredictRequest) -> dict[str, Tensor]:
+    """Returns the inputs of a request, by name."""
+    return {name: tensor(request.inputs[name], name) for name in sorted(request.inputs)}
+
+
+def metadata(
+    model: str, version: int, signatures: Mapping[str, tuple[Mapping[str, TensorSpec], ...]]
+) -> model_metadata_pb2.GetModelMetadataResponse:
+    """Returns the reply to a GetModelMetadata; signatures are pairs of inputs and outputs."""
+    found = model_metadata_pb2.SignatureDefMap()
+    for name, (declared_inputs, declared_outputs) in signatures.items():
+        declared = found.signature_def[name]
+        sides = (declared.inputs, declared_inputs), (declared.outputs, declared_outputs)
+        for side, specs in sides:
+            for alias, spec in specs.items():
+                number = tensor_pb2.DataType.Value(spec.dtype)
+                side[alias].dtype = number  # type: ignore[assignment]  # a plain integer
+                shape = side[alias].tensor_shape
+                shape.unknown_rank = spec.shape is None
+                for size in spec.shape or ():
+                    shape.dim.add(size=size)
+    response = model_metadata_pb2.GetModelMetadataResponse()
+    response.model_spec.name = model
+    response.model_spec.version.value = version
+    packed = response.metadata[SIGNATURE_DEF]
+    packed.type_url = f"type.googleapis.com/{SIGNATURE_DEF_MAP}"
+    packed.value = found.SerializeToString()
+    return response

@@ -1,0 +1,230 @@
+"""The synchronous client of any model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Unpack
+
+from seq2sum import _calls, _examples, _predict_calls
+from seq2sum._batches import batches, stacked
+from seq2sum._calls import PendingCall
+from seq2sum._deadline import Deadline
+from seq2sum._errors import InvalidRequest, UnexpectedResponse
+from seq2sum._examples import Classifications, Examples, Regressions
+from seq2sum._merged_predictions import mergeable
+from seq2sum._nested_lists import InvalidValue
+from seq2sum._options import CallOptions, CallTarget
+from seq2sum._predict_calls import DEFAULT_SIGNATURE, PredictFactory
+from seq2sum._prediction import Prediction
+from seq2sum._sync_base_client import SyncBaseClient
+from seq2sum._versions import ModelMetadata
+
+Build = Callable[[ModelMetadata], PredictFactory]
+"""Makes a Predict call by the signatures of a version; raises InvalidValue."""
+
+
+class ModelClient(SyncBaseClient):
+    """A client of any model on a TensorFlow Serving or `seq2sum-serve` server.
+
+    Safe to use from several threads, and in a child process after a fork, where it opens a new
+    channel. Close it, or use it in a `with` statement.
+
+    Example:
+        with seq2sum.ModelClient("localhost:8500", model="sentiment") as client:
+            print(client.predict({"text": ["great product"]})["score"].tolist())
+    """
+
+    def predict(
+        self,
+        inputs: Mapping[str, Any] | Any,
+        *,
+        signature: str = DEFAULT_SIGNATURE,
+        outputs: Collection[str] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Prediction:
+        """Returns the outputs of the model for these inputs.
+
+        The values are converted to the dtypes of the signature, which is fetched once for each
+        version or label that is called, and again when the model has changed.
+
+        Args:
+            inputs: Values by input name; or one value, for a signature with one input. A value is
+                a scalar, a list of any depth, an array, or a `Tensor`.
+            signature: The name of a signature.
+            outputs: Names of the outputs to return; None for all.
+            options: See `seq2sum.CallOptions`.
+
+        Raises:
+            InvalidInput: The signature does not exist, or the inputs or outputs do not fit it.
+            CallError: The call failed; the subclass says why.
+            UnexpectedResponse: The reply is not readable, or does not fit the signature.
+        """
+        target, deadline = self._resolve(**options)
+        build = partial(_predict_calls.predict, inputs, signature=signature, outputs=outputs)
+        make = self._make(build, target, deadline)
+        try:
+            prediction = self._call(make, target, deadline)
+        except InvalidRequest as error:
+            return self._predict_again(build, target, deadline, error)
+        self._signatures.answered(target.servable, prediction.version)
+        return prediction
+
+    def predict_stream(
+        self,
+        inputs: Iterable[Any],
+        *,
+        signature: str = DEFAULT_SIGNATURE,
+        outputs: Collection[str] | None = None,
+        batch_size: int | None = None,
+        max_in_flight: int | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Iterator[Prediction]:
+        """Yields the predictions for any number of inputs, in order, in bounded memory.
+
+        RPCs that the server refuses for overload are retried with backoff, within the timeout.
+
+        Args:
+            inputs: The inputs of one RPC after the other, each as in `predict`; with `batch_size`,
+                rows: mappings of one value for each input, or values, without dimension 0.
+            signature: The name of a signature.
+            outputs: Names of the outputs to return; None for all.
+            batch_size: Rows in one RPC; None if `inputs` are not rows.
+            max_in_flight: Most RPCs in flight; None for the client's limit.
+            options: See `seq2sum.CallOptions`; the timeout is for each RPC.
+
+        Yields:
+            One prediction for each RPC.
+
+        Raises:
+            InvalidInput: The signature does not exist, or the inputs or outputs do not fit it.
+            CallError: An RPC failed; the subclass says why. Earlier predictions have been yielded.
+            UnexpectedResponse: A reply is not readable, or does not fit the signature.
+        """
+        self._resolve(**options)  # raises before the first prediction is taken
+        rows, limit = self._stream_limits(inputs, batch_size, max_in_flight)
+
+        def start() -> Iterator[PendingCall[Prediction]]:
+            for part in batches(inputs, rows):
+                target, deadline = self._resolve(**options)
+                whole = part if rows is None else self._checked(partial(stacked, part), target)
+                build = partial(_predict_calls.predict, whole, signature=signature, outputs=outputs)
+                yield self._start_predict(build, target, deadline)
+
+        return self._pipeline(start(), limit)
+
+    def classify(
+        self,
+        examples: Examples,
+        *,
+        signature: str = DEFAULT_SIGNATURE,
+        context: Mapping[str, Any] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Classifications:
+        """Returns the classes of examples, by the server's Classify.
+
+        Args:
+            examples: Mappings of features by name, which are sent as tf.Examples: integers as
+                int64 lists, floats as float lists, str and bytes as bytes lists.
+            signature: The name of a signature for classification.
+            context: Features that belong to every example.
+            options: See `seq2sum.CallOptions`.
+
+        Raises:
+            InvalidInput: A feature cannot be in a tf.Example.
+            CallError: The call failed; the subclass says why.
+        """
+        target, deadline = self._resolve(**options)
+        build = partial(_examples.classify, examples, signature=signature, context=context)
+        make = self._checked(build, target)
+        return self._open().call_with_shadow(make, target, deadline)
+
+    def regress(
+        self,
+        examples: Examples,
+        *,
+        signature: str = DEFAULT_SIGNATURE,
+        context: Mapping[str, Any] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Regressions:
+        """Returns a number for each example, by the server's Regress.
+
+        Args:
+            examples: Mappings of features by name, as in `classify`.
+            signature: The name of a signature for regression.
+            context: Features that belong to every example.
+            options: See `seq2sum.CallOptions`.
+
+        Raises:
+            InvalidInput: A feature cannot be in a tf.Example.
+            CallError: The call failed; the subclass says why.
+        """
+        target, deadline = self._resolve(**options)
+        build = partial(_examples.regress, examples, signature=signature, context=context)
+        make = self._checked(build, target)
+        return self._open().call_with_shadow(make, target, deadline)
+
+    def describe(self, **options: Unpack[CallOptions]) -> ModelMetadata:
+        """Returns the signatures of a model version; printed, they are a table.
+
+        Raises:
+            CallError: The call failed; the subclass says why.
+            UnexpectedResponse: The reply has no signatures.
+        """
+        target, deadline = self._resolve(**options)
+        return self._open().call(_calls.model_metadata(target.servable), target, deadline)
+
+    def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
+        """Returns a call by the known signatures; fetches them if it does not fit them."""
+        known = self._signatures.get(target.servable)
+        if known is not None:
+            try:
+                return build(known)
+            except InvalidValue:
+                pass  # the model may have changed
+        metadata = self._fetch_signatures(target, deadline)
+        return self._checked(partial(build, metadata), target)
+
+    def _call(self, make: PredictFactory, target: CallTarget, deadline: Deadline) -> Prediction:
+        """Makes a Predict call, which concurrent callers share if the client coalesces."""
+        connection = self._open()
+        if connection.coalescer is not None and (request := mergeable(make, target)) is not None:
+            try:
+                shared: Prediction = connection.coalescer.submit(request, target, deadline)
+            except (InvalidRequest, UnexpectedResponse):
+                pass  # perhaps because of the inputs of another caller
+            else:
+                return shared
+        return connection.call_with_shadow(make, target, deadline)
+
+    def _predict_again(
+        self, build: Build, target: CallTarget, deadline: Deadline, error: InvalidRequest
+    ) -> Prediction:
+        """Repeats a rejected call if the model's signatures have changed."""
+        known = self._signatures.get(target.servable)
+        metadata = self._fetch_signatures(target, deadline)
+        if metadata == known:
+            raise error
+        make = self._checked(partial(build, metadata), target)
+        return self._open().call_with_retries(make, target, deadline)
+
+    def _fetch_signatures(self, target: CallTarget, deadline: Deadline) -> ModelMetadata:
+        call = _calls.model_metadata(target.servable)
+        metadata = self._open().call(call, target, deadline)
+        self._signatures.put(target.servable, metadata)
+        return metadata
+
+    def _start_predict(
+        self, build: Build, target: CallTarget, deadline: Deadline
+    ) -> PendingCall[Prediction]:
+        pending = self._open().start(self._make(build, target, deadline), target, deadline)
+
+        def result() -> Prediction:
+            try:
+                prediction = pending.result()
+            except InvalidRequest as error:
+                return self._predict_again(build, target, deadline, error)
+            self._signatures.answered(target.servable, prediction.version)
+            return prediction
+
+        return pending.with_result(result)

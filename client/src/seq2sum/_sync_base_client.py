@@ -1,0 +1,147 @@
+"""The base of the synchronous clients: the life of the connection, and the state of versions."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from typing import Self, TypeVar, Unpack
+
+import grpc
+
+from seq2sum import _calls, _forks
+from seq2sum._base_client import BaseClient
+from seq2sum._calls import PendingCall
+from seq2sum._connection import Connection
+from seq2sum._deadline import Deadline
+from seq2sum._errors import Seq2SumError
+from seq2sum._methods import GET_MODEL_STATUS
+from seq2sum._options import CallOptions
+from seq2sum._versions import VersionStatus
+from seq2sum._waiting import AvailabilityWait
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds to wait for a channel to close when the program is interrupted."""
+
+Result = TypeVar("Result")
+
+
+class SyncBaseClient(BaseClient):
+    """The methods of all synchronous clients."""
+
+    _connection: Connection | None
+
+    def versions(self, **options: Unpack[CallOptions]) -> list[VersionStatus]:
+        """Returns the status of every version of the model that the server knows, newest first.
+
+        Args:
+            options: See `seq2sum.CallOptions`; with a version, of that version alone. Labels are
+                ignored.
+
+        Raises:
+            CallError: The call failed; the subclass says why.
+        """
+        target, deadline = self._resolve(GET_MODEL_STATUS, **options)
+        return self._open().call(_calls.statuses(target.servable), target, deadline)
+
+    def wait_until_available(
+        self, *, version: int | None = None, label: str | None = None, timeout: float | None = 30.0
+    ) -> VersionStatus:
+        """Waits until the model, a given version of it, or a version with this label is AVAILABLE.
+
+        A server that cannot be reached yet is waited for too.
+
+        Args:
+            version: A model version; None for any, or for that of the client's label.
+            label: A label; excludes a version.
+            timeout: Seconds; None for no limit.
+
+        Returns:
+            The version that is AVAILABLE.
+
+        Raises:
+            DeadlineExceeded: None is in time; the message has the last status.
+            CallError: The server cannot become ready by waiting.
+        """
+        target = self._awaited(version, label)
+        wait = AvailabilityWait(target.servable, Deadline(timeout), target=self.target)
+        while True:
+            call, deadline = wait.poll()
+            try:
+                statuses = self._open().call(call, target, deadline)
+            except Seq2SumError as error:
+                wait.failed(error)
+            else:
+                if available := wait.available(statuses):
+                    return available
+            time.sleep(wait.next_pause())
+
+    def close(self) -> None:
+        """Closes the channel. Calls in flight fail; later ones raise RuntimeError."""
+        with self._lock:
+            self._closed, connection, self._connection = True, self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def __enter__(self) -> Self:
+        """Returns the client itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Closes the client."""
+        if kind is None or issubclass(kind, Exception):
+            self.close()
+            return
+        # Ctrl-C may interrupt gRPC while it starts a call, and then closing the channel can hang.
+        closing = threading.Thread(target=self.close, daemon=True)
+        closing.start()
+        closing.join(CLOSE_TIMEOUT)
+
+    def __del__(self) -> None:
+        if getattr(self, "_connection", None) is not None:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            self.close()
+
+    def _reset_after_fork(self) -> None:
+        _forks.keep(getattr(self, "_connection", None))
+        self._lock = threading.Lock()
+        self._connection = None
+
+    def _open(self) -> Connection:
+        _forks.gate.wait_for_forks()
+        if self._connection is not None:
+            return self._connection
+        with self._lock, _forks.gate:
+            self._check_open()
+            if self._connection is None:
+                self._connection = self._connect()
+            return self._connection
+
+    def _connect(self) -> Connection:
+        return Connection(self._channel(), **self._connection_options())
+
+    def _channel(self) -> grpc.Channel:
+        common = (self._current_channel_options(), self._compression)
+        if self._tls is None:
+            channel = grpc.insecure_channel(self._address, *common)
+        else:
+            channel = grpc.secure_channel(self._address, self._tls.credentials(), *common)
+        return grpc.intercept_channel(channel, *self._interceptors)
+
+    def _pipeline(
+        self, calls: Iterator[PendingCall[Result]], max_in_flight: int
+    ) -> Iterator[Result]:
+        """Yields the results of calls, in order, with several in flight; taking one starts it."""
+        in_flight: deque[PendingCall[Result]] = deque()
+        try:
+            for pending in calls:
+                in_flight.append(pending)
+                while in_flight and (len(in_flight) >= max_in_flight or in_flight[0].done()):
+                    yield in_flight.popleft().result()
+            while in_flight:
+                yield in_flight.popleft().result()
+        finally:
+            for pending in in_flight:
+                pending.cancel()

@@ -1,0 +1,183 @@
+"""Tensors of replies: values that need no numpy, and that numpy reads without a copy."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import reprlib
+import struct
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from seq2sum._dtypes import BFLOAT16, DTYPES, STRING, shape_text
+
+VALUES_SHOWN = 8
+"""Values of a tensor in its repr."""
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 60
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tensor:
+    """A tensor of a reply. `numpy.asarray(tensor)` shares its memory, read-only.
+
+    numpy has no bfloat16: it gets float32 values, which are equal, in a copy. Strings become an
+    object array of bytes.
+    """
+
+    dtype: str
+    """TensorFlow's DataType name, like `DT_FLOAT`."""
+    shape: tuple[int, ...]
+    """The sizes of its dimensions; empty for a scalar."""
+    content: bytes | tuple[bytes, ...]
+    """The values row by row: their little-endian bytes, or the strings of a DT_STRING tensor."""
+
+    def __len__(self) -> int:
+        """The size of the first dimension.
+
+        Raises:
+            TypeError: The tensor is a scalar.
+        """
+        if not self.shape:
+            raise TypeError("a scalar tensor has no length: see item()")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yields the rows as `tolist` returns them."""
+        len(self)
+        return iter(self.tolist())
+
+    def tolist(self) -> Any:
+        """Returns the values as nested lists of int, float, complex, bool or bytes.
+
+        A scalar is returned as it is.
+        """
+        return _nested(self._values(), self.shape)
+
+    @property
+    def strings(self) -> Any:
+        """The values of a DT_STRING tensor as `tolist` returns them, decoded to str.
+
+        Bytes that are not UTF-8 are decoded with `errors="surrogateescape"`.
+
+        Raises:
+            TypeError: The tensor has another dtype.
+        """
+        if self.dtype != STRING:
+            raise TypeError(f"a {self.dtype} tensor has no strings: see tolist()")
+        texts = [value.decode("utf-8", "surrogateescape") for value in self._values()]
+        return _nested(texts, self.shape)
+
+    def item(self) -> Any:
+        """Returns the value of a tensor that has one.
+
+        Raises:
+            ValueError: The tensor has none, or several.
+        """
+        if (count := math.prod(self.shape)) != 1:
+            raise ValueError(f"the tensor has {count} values: see tolist()")
+        return self._values()[0]
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """The tensor for numpy (version 3 of its array interface), without strings."""
+        if isinstance(self.content, tuple):
+            raise AttributeError("a DT_STRING tensor has no array interface")
+        content = widened(self.content) if self.dtype == BFLOAT16 else self.content
+        typestr = DTYPES[self.dtype].typestr
+        return {"version": 3, "shape": self.shape, "typestr": typestr, "data": content}
+
+    def __buffer__(self, flags: int) -> memoryview:
+        """The tensor for `memoryview` (Python 3.12 and later).
+
+        Raises:
+            BufferError: A memoryview cannot have its values: strings, complex numbers, bfloat16,
+                or none at all. numpy uses the array interface then.
+        """
+        del flags  # the view is read-only and contiguous, and a consumer checks that
+        dtype = DTYPES[self.dtype]
+        unfit = dtype.kind == "c" or dtype.name == BFLOAT16 or 0 in self.shape
+        if isinstance(self.content, tuple) or unfit or sys.byteorder == "big":
+            raise BufferError(f"a tensor of {self.dtype} {shape_text(self.shape)} has no buffer")
+        view: Any = memoryview(self.content)
+        try:
+            found: memoryview = view.cast(dtype.code, self.shape)
+        except ValueError as error:  # Python 3.11 has no half, and 64 dimensions are the limit
+            raise BufferError(str(error)) from error
+        return found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """Returns a numpy array."""
+        numpy = importlib.import_module("numpy")
+        if isinstance(self.content, tuple):
+            array = numpy.empty(len(self.content), dtype=object)
+            array[:] = self.content
+            array = array.reshape(self.shape)
+        else:
+            array = numpy.asarray(_ArrayInterface(self.__array_interface__))
+        if copy is None:
+            return numpy.asarray(array, dtype=dtype)
+        return numpy.array(array, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        """The dtype, the shape and the values, cut if there are many."""
+        count, shown = math.prod(self.shape), "no values"
+        if count > VALUES_SHOWN:
+            first = ", ".join(map(_short.repr, self._values(VALUES_SHOWN)))
+            shown = f"{first}, … ({count} values)"
+        elif count:
+            shown = repr(_nested(list(map(_Shown, self._values())), self.shape))
+        return f"<seq2sum.Tensor {self.dtype} {shape_text(self.shape)}: {shown}>"
+
+    def _values(self, most: int | None = None) -> list[Any]:
+        """Returns the values, or the first of them, row by row."""
+        if isinstance(self.content, tuple):
+            return list(self.content[:most])
+        dtype, content = DTYPES[self.dtype], self.content
+        if most is not None:
+            content = content[: most * dtype.size]
+        return unpacked(dtype.name, content)
+
+
+class _ArrayInterface:
+    """Only an array interface: numpy would call `Tensor.__array__` recursively."""
+
+    def __init__(self, interface: dict[str, Any]) -> None:
+        self.__array_interface__ = interface
+
+
+class _Shown:
+    """A value whose repr is short."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return _short.repr(self._value)
+
+
+def unpacked(name: str, content: bytes) -> list[Any]:
+    """Returns the values in little-endian bytes of a dtype that is not DT_STRING."""
+    dtype, code = DTYPES[name], DTYPES[name].code
+    if name == BFLOAT16:
+        content, code = widened(content), "f"
+    values = list(struct.unpack(f"<{len(content) // struct.calcsize(f'<{code}')}{code}", content))
+    return list(map(complex, values[::2], values[1::2])) if dtype.kind == "c" else values
+
+
+def widened(content: bytes) -> bytes:
+    """Returns the float32 values that equal these bfloat16 values."""
+    wide = bytearray(2 * len(content))
+    wide[2::4], wide[3::4] = content[::2], content[1::2]
+    return bytes(wide)
+
+
+def _nested(values: list[Any], shape: tuple[int, ...]) -> Any:
+    if not shape:
+        return values[0]
+    for axis in range(len(shape) - 1, 0, -1):
+        size, rows = shape[axis], math.prod(shape[:axis])
+        values = [values[row * size : (row + 1) * size] for row in range(rows)]
+    return values

@@ -1,0 +1,458 @@
+"""Python's values and arrays become the tensors that TensorFlow makes of them, and back."""
+
+from __future__ import annotations
+
+import array
+import decimal
+import math
+import struct
+import tracemalloc
+
+import ml_dtypes
+import numpy as np
+import pytest
+import seq2sum
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seq2sum._dtypes import DTYPES
+from seq2sum._nested_lists import InvalidValue
+from seq2sum._tensor_decoding import tensor
+from seq2sum._tensor_encoding import fill
+from seq2sum._tensors import MAX_VALUES
+from seq2sum._versions import TensorSpec
+from seq2sum.protocol import tensor_pb2
+from tensorflow.core.framework import tensor_pb2 as upstream_pb2
+
+VALUES = {
+    "DT_BOOL": [[True, False, True], [False, False, True]],
+    "DT_STRING": [[b"a", b"", b"\xff\x00"], [b"text", b"x" * 300, b"y"]],
+    "DT_COMPLEX64": [[1 + 2j, 0j, -1.5j], [3, 2.5, -1]],
+    "DT_COMPLEX128": [[1 + 2j, 0j, -1e300j], [3, 2.5, -1]],
+    "DT_INT4": [[-8, 0, 7], [1, 2, 3]],
+    "DT_UINT4": [[0, 15, 7], [1, 2, 3]],
+    "DT_DOUBLE": [[1e300, -0.1, math.inf], [0.0, 5e-324, 3]],
+}
+INTEGERS = [name for name, dtype in DTYPES.items() if dtype.kind in "iu"]
+for _name in INTEGERS:
+    _least, _most = DTYPES[_name].limits
+    VALUES.setdefault(_name, [[_least, 0, _most], [1, 2, 3]])
+for _name in ("DT_FLOAT", "DT_HALF", "DT_BFLOAT16"):
+    VALUES[_name] = [[1.5, -0.1, math.inf], [0.0, 1e-3, 3]]
+NOT_IN_NUMPY = ("DT_INT4", "DT_UINT4")
+ARRAYS = [name for name in VALUES if name not in ("DT_STRING", "DT_BFLOAT16", *NOT_IN_NUMPY)]
+PLAIN = [name for name in VALUES if not name.startswith("DT_Q") and name not in NOT_IN_NUMPY]
+"""The dtypes that `tf.make_tensor_proto` takes from lists."""
+
+
+def encoded(value, dtype, shape=None):
+    proto = tensor_pb2.TensorProto()
+    fill(proto, value, TensorSpec(dtype, shape))
+    return proto
+
+
+def decoded(proto):
+    return tensor(tensor_pb2.TensorProto.FromString(proto.SerializeToString()), "out")
+
+
+def upstream(proto):
+    return upstream_pb2.TensorProto.FromString(proto.SerializeToString())
+
+
+def test_values_of_every_dtype_are_tested():
+    assert VALUES.keys() == DTYPES.keys()
+    unsupported = {"DT_INVALID", "DT_RESOURCE", "DT_VARIANT", "DT_FLOAT8_E5M2", "DT_FLOAT8_E4M3FN"}
+    assert set(tensor_pb2.DataType.keys()) - unsupported == DTYPES.keys()
+    for dtype in DTYPES.values():
+        assert tensor_pb2.DataType.Value(dtype.name) == dtype.number
+
+
+@pytest.mark.parametrize("dtype", VALUES)
+def test_round_trip(dtype):
+    found = decoded(encoded(VALUES[dtype], dtype, (-1, 3)))
+    assert (found.dtype, found.shape) == (dtype, (2, 3))
+    tolerance = {"DT_HALF": 1e-3, "DT_BFLOAT16": 1e-2, "DT_FLOAT": 1e-6}.get(dtype, 0)
+    if tolerance:
+        assert [pytest.approx(row, rel=tolerance) for row in VALUES[dtype]] == found.tolist()
+    else:
+        assert found.tolist() == VALUES[dtype]
+
+
+@pytest.mark.parametrize("dtype", PLAIN)
+def test_lists_become_the_tensors_that_tensorflow_makes(dtype):
+    values = VALUES[dtype]
+    kind = tf.as_dtype(_number(dtype))
+    made = np.array(values, np.uint64) if dtype == "DT_UINT64" else values
+    wanted = tf.make_ndarray(tf.make_tensor_proto(made, dtype=kind))
+    found = tf.make_ndarray(upstream(encoded(values, dtype)))
+    assert found.dtype == wanted.dtype
+    assert found.tobytes() == wanted.tobytes() or dtype == "DT_STRING"
+    assert found.tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("dtype", PLAIN)
+def test_tensorflow_parses_the_tensors(dtype):
+    raw = encoded(VALUES[dtype], dtype).SerializeToString()
+    parsed = tf.io.parse_tensor(raw, tf.as_dtype(_number(dtype)))
+    wanted = tf.constant(VALUES[dtype], tf.as_dtype(_number(dtype)))
+    assert parsed.dtype == wanted.dtype
+    assert parsed.numpy().tolist() == wanted.numpy().tolist()
+
+
+@pytest.mark.parametrize("dtype", VALUES)
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3), (0, 3)])
+def test_tensors_of_tensorflow_are_read(dtype, shape):
+    values = np.array(VALUES[dtype], dtype=object).ravel()[: math.prod(shape)].tolist()
+    made = _tensorflow_array(values, dtype).reshape(shape)
+    proto = upstream_pb2.TensorProto(dtype=_number(dtype))
+    if dtype in NOT_IN_NUMPY:
+        proto.tensor_shape.SetInParent()
+        for size in shape:
+            proto.tensor_shape.dim.add(size=size)
+        proto.int_val.extend(values)
+    else:
+        proto = tf.make_tensor_proto(made, dtype=tf.as_dtype(_number(dtype)))
+    found = decoded(proto)
+    assert (found.dtype, found.shape) == (dtype, shape)
+    names = made.dtype.names
+    assert found.tolist() == (made[names[0]] if names else made).tolist()
+
+
+def _number(dtype):
+    return DTYPES[dtype].number
+
+
+def _tensorflow_array(values, dtype):
+    if dtype in NOT_IN_NUMPY:
+        return np.array(values, np.int8)
+    wanted = tf.as_dtype(_number(dtype)).as_numpy_dtype
+    structured = dtype.startswith("DT_Q")
+    return np.array([(value,) for value in values] if structured else values, dtype=wanted)
+
+
+@pytest.mark.parametrize("dtype", VALUES)
+def test_typed_fields_are_read_and_the_last_value_of_a_short_list_repeated(dtype):
+    values = {"DT_STRING": [b"a", b"b"], "DT_BOOL": [False, True]}.get(dtype, [1, 2])
+    expected = [*values, values[-1], values[-1]]
+    proto = tensor_pb2.TensorProto(dtype=_number(dtype))
+    proto.tensor_shape.dim.add(size=4)
+    field = getattr(proto, DTYPES[dtype].field)
+    if dtype == "DT_HALF":
+        field.extend(struct.unpack("<2H", struct.pack("<2e", *values)))
+    elif dtype == "DT_BFLOAT16":
+        field.extend(bits >> 16 for bits in struct.unpack("<2I", struct.pack("<2f", *values)))
+    elif DTYPES[dtype].kind == "c":
+        field.extend([1, 0, 2, 0])
+    else:
+        field.extend(values)
+    assert decoded(proto).tolist() == expected
+    if dtype in PLAIN:
+        assert tf.make_ndarray(upstream(proto)).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", VALUES)
+def test_an_empty_list_stands_for_zeros(dtype):
+    proto = tensor_pb2.TensorProto(dtype=_number(dtype))
+    proto.tensor_shape.dim.add(size=2)
+    assert decoded(proto).tolist() == [b"" if dtype == "DT_STRING" else 0] * 2
+
+
+FLOATS = st.floats(width=32)
+
+
+@settings(deadline=None)
+@given(st.lists(FLOATS))
+def test_bfloat16_is_rounded_as_ml_dtypes_does(values):
+    try:
+        found = decoded(encoded(values, "DT_BFLOAT16"))
+    except InvalidValue:
+        rounded = np.array(values, np.float32).astype(ml_dtypes.bfloat16)
+        assert np.isinf(rounded).sum() > np.isinf(values).sum()
+        return
+    wanted = np.array(values, np.float32).astype(ml_dtypes.bfloat16).astype(np.float32)
+    np.testing.assert_array_equal(np.asarray(found), wanted)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_arrays_of_any_type_and_order_become_equal_tensors(data):
+    dtype = data.draw(st.sampled_from([name for name in VALUES if name in ARRAYS]))
+    kind, size = DTYPES[dtype].kind, DTYPES[dtype].size
+    order = data.draw(st.sampled_from("<>"))
+    shape = tuple(data.draw(st.lists(st.integers(0, 3), max_size=3)))
+    raw = data.draw(st.binary(min_size=math.prod(shape) * size, max_size=math.prod(shape) * size))
+    values = np.frombuffer(raw, "u1" if kind == "b" else f"{order}{kind}{size}")
+    values = (values & 1).astype(bool) if kind == "b" else values
+    values = values.reshape(shape)
+    for given_value in (values, values.T, np.asfortranarray(values)):
+        found = np.asarray(decoded(encoded(given_value, dtype)))
+        assert found.shape == given_value.shape
+        np.testing.assert_array_equal(found, given_value)
+
+
+@settings(deadline=None)
+@given(st.recursive(st.lists(st.integers(-5, 5) | st.floats(allow_nan=False)), st.lists))
+def test_nested_lists_have_numpys_shape_or_are_ragged(values):
+    try:
+        expected = np.array(values, np.float64)
+    except ValueError:
+        with pytest.raises(InvalidValue, match="ragged"):
+            encoded(values, "DT_DOUBLE")
+        return
+    found = decoded(encoded(values, "DT_DOUBLE"))
+    assert (found.shape, found.tolist()) == (expected.shape, expected.tolist())
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (np.array([1.5, -1e300, np.inf, np.nan]), "DT_DOUBLE"),
+        (np.array([0.1, 3.4028234663852886e38, np.nan]), "DT_FLOAT"),
+        (np.array([0.1, np.inf, -np.inf, np.nan]), "DT_FLOAT"),
+        (np.array([0.1, 65519.9, 1e-8]), "DT_HALF"),
+        (np.array([-(2**53) - 1, 2**63 - 1]), "DT_FLOAT"),
+        (np.array([2**64 - 1], np.uint64), "DT_DOUBLE"),
+        (np.array([-(2**31), 2**31 - 1], ">i8"), "DT_INT32"),
+        (np.array([0, 2**63], np.uint64), "DT_UINT64"),
+        (np.array([0, 255], np.float16), "DT_FLOAT"),
+        (np.float64(0.1).astype(np.longdouble).astype("f8"), "DT_FLOAT"),
+        (np.array([[1, 2], [3, 4]]).T, "DT_INT16"),
+        (np.array([-128], np.int8), "DT_HALF"),
+        (np.array([[]], np.int64), "DT_INT32"),
+    ],
+)
+def test_arrays_are_converted_as_numpy_does(values, dtype):
+    found = decoded(encoded(values, dtype))
+    wanted = values.astype(np.dtype(DTYPES[dtype].typestr))
+    assert found.shape == values.shape
+    np.testing.assert_array_equal(np.asarray(found), wanted)
+    np.testing.assert_array_equal(np.asarray(decoded(encoded(values.tolist(), dtype))), wanted)
+
+
+class OnlyArray:
+    def __array__(self, dtype=None, copy=None):
+        return np.array([1, 2], np.int64)
+
+
+class OnlyInterface:
+    __array_interface__ = {  # noqa: RUF012 as numpy's own
+        "version": 3, "shape": (2,), "typestr": "<i8", "data": struct.pack("<2q", 1, 2),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1, 2], (1, 2), range(1, 3), np.array([1, 2], np.uint8), [np.int16(1), np.uint64(2)],
+        array.array("h", [1, 2]), memoryview(bytes([1, 2])), bytearray([1, 2]), OnlyArray(),
+        OnlyInterface(), tf.constant([1, 2]), np.array([[1, 9], [2, 9]])[:, 0],
+        [array.array("b", [1]), array.array("b", [2])],
+    ],
+)  # fmt: skip
+def test_arrays_and_sequences_of_integers_are_accepted(value):
+    found = decoded(encoded(value, "DT_INT32")).tolist()
+    assert found in ([1, 2], [[1], [2]])
+    assert decoded(encoded(value, "DT_DOUBLE")).tolist() in ([1, 2], [[1], [2]])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [["é", b"b"], np.array(["é", "b"]), np.array(["é", b"b"], object), tf.constant(["é", "b"])],
+)
+def test_texts_become_utf8(value):
+    found = decoded(encoded(value, "DT_STRING"))
+    assert found.tolist() == ["é".encode(), b"b"]
+    assert found.strings == ["é", "b"]
+
+
+def test_scalars_are_accepted():
+    for value in (1.5, np.float64(1.5), np.float32(1.5), np.array(1.5), decimal.Decimal("1.5")):
+        assert decoded(encoded(value, "DT_FLOAT", ())).item() == 1.5
+    assert decoded(encoded(bytearray(b"x"), "DT_STRING", ())).item() == b"x"
+
+
+def test_tensors_of_replies_are_accepted():
+    for dtype, values in VALUES.items():
+        first = decoded(encoded(values, dtype))
+        assert decoded(encoded(first, dtype)) == first
+        assert decoded(encoded([first, first], dtype)).tolist() == [first.tolist()] * 2
+    wide = encoded(decoded(encoded([1.5], "DT_BFLOAT16")), "DT_FLOAT")
+    assert decoded(wide).tolist() == [1.5]
+
+
+def test_an_empty_list_gets_the_sizes_of_the_rows_from_the_signature():
+    assert decoded(encoded([], "DT_FLOAT", (-1, 3, -1))).shape == (0, 3, 0)
+
+
+REFUSED = [
+    (None, "DT_FLOAT", None, "expected DT_FLOAT of any shape, not None"),
+    ([1, None], "DT_FLOAT", (-1,), "expected DT_FLOAT of shape [any], not None"),
+    ([[1], [2, 3]], "DT_FLOAT", None, "a ragged list: rows of lengths 1 and 2 at depth 1"),
+    ([1, [2]], "DT_FLOAT", None, "a ragged list: lists next to values at depth 1"),
+    ([1.5], "DT_INT32", None, "not 1.5 of type float"),
+    ([True], "DT_INT32", None, "not True of type bool"),
+    ([1, "2"], "DT_FLOAT", None, "not '2' of type str"),
+    ([1j], "DT_FLOAT", None, "not 1j of type complex"),
+    ([1], "DT_BOOL", None, "not values of type int"),
+    ([1], "DT_STRING", None, "not 1 of type int"),
+    ([b"1"], "DT_INT64", None, "not b'1' of type bytes"),
+    (["\ud800"], "DT_STRING", None, "it cannot be encoded as UTF-8; give bytes instead"),
+    ("x", "DT_STRING", (-1,), "of shape []; write a list of one value"),
+    ([["x"]], "DT_STRING", (-1,), "of shape [1, 1]"),
+    ([[1, 2]], "DT_FLOAT", (-1, 3), "expected DT_FLOAT of shape [any, 3], not values of type int"),
+    (np.zeros((2, 2)), "DT_FLOAT", (-1, 3), "not an array of float64 of shape [2, 2]"),
+    (np.array([1.5]), "DT_INT32", None, "not an array of float64"),
+    (np.array([True]), "DT_FLOAT", None, "not an array of bool"),
+    (np.array([1, "x"], object), "DT_FLOAT", None, "not an object array"),
+    (np.array([None], object), "DT_STRING", None, "not None"),
+    (np.array(["x"]), "DT_FLOAT", None, "not an array of <U1"),
+    (np.datetime64("2026-01-01"), "DT_INT64", None, "not an array of datetime64[D]"),
+    (np.array([-(2**63)]), "DT_HALF", None, "a number that is too large for it"),
+    (np.array([1.5, 1e39]), "DT_FLOAT", None, "a number that is too large for it"),
+    (np.array([2**63], np.uint64), "DT_INT64", None, "not 9223372036854775808: its range is"),
+    (np.array([300]), "DT_UINT8", None, "not 300: its range is 0 to 255"),
+    ([-1], "DT_UINT64", None, "its range is 0 to 18446744073709551615"),
+    ([10**5000], "DT_INT64", None, "not an int of thousands of digits: its range is"),
+    ([8], "DT_INT4", None, "not 8: its range is -8 to 7"),
+    ([1e39], "DT_FLOAT", None, "a number that is too large for it"),
+    ([10**400], "DT_DOUBLE", None, "a number that is too large for it"),
+    ([65520.0], "DT_HALF", None, "a number that is too large for it"),
+    ([3.4e38], "DT_BFLOAT16", None, "a number that is too large for it"),
+    ([1e39j], "DT_COMPLEX64", None, "a number that is too large for it"),
+    ({1, 2}, "DT_FLOAT", None, "not {1, 2} of type set"),
+    (object, "DT_FLOAT", None, "of type type"),
+    ([1], "DT_VARIANT", None, "the dtype DT_VARIANT is not supported"),
+]
+
+
+@pytest.mark.parametrize(("value", "dtype", "shape", "text"), REFUSED)
+def test_values_that_do_not_fit_are_refused(value, dtype, shape, text):
+    with pytest.raises(InvalidValue) as caught:
+        encoded(value, dtype, shape)
+    assert text in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_lists_without_end_are_refused():
+    endless = []
+    endless.append(endless)
+    with pytest.raises(InvalidValue, match="more than 254 levels"):
+        encoded(endless, "DT_FLOAT")
+
+
+def proto(dtype, *shape, **fields):
+    made = tensor_pb2.TensorProto(dtype=dtype, **fields)
+    for size in shape:
+        made.tensor_shape.dim.add(size=size)
+    return made
+
+
+ENDLESS = proto(1)
+ENDLESS.tensor_shape.unknown_rank = True
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (proto(1, 1 << 40, float_val=[1]), "1099511627776 values, and only 1 values"),
+        (proto(1, MAX_VALUES + 1), "only 0 values"),
+        (proto(7, 1 << 62, 1 << 62, string_val=[b"x"]), "only 1 values"),
+        (proto(1, 1 << 40, 0), "has no values, and the shape"),
+        (proto(1, 2, tensor_content=b"1234567"), "7 bytes of content for 2 values"),
+        (proto(1, 0, tensor_content=b"1234"), "4 bytes of content for 0 values"),
+        (proto(1, -1), "an invalid shape"),
+        (proto(1, *[1] * 255, float_val=[1]), "an invalid shape"),
+        (ENDLESS, "an unknown rank"),
+        (proto(21, 1), "DT_VARIANT, which is not supported"),
+        (proto(999, 1), "DataType 999"),
+        (proto(4, 1, int_val=[256]), "does not fit DT_UINT8"),
+        (proto(19, 1, half_val=[-1]), "does not fit DT_HALF"),
+        (proto(8, 1, scomplex_val=[1]), "a real part without its imaginary part"),
+    ],
+)
+def test_tensors_that_break_their_shape_are_unexpected(message, text):
+    with pytest.raises(seq2sum.UnexpectedResponse) as caught:
+        tensor(message, "out")
+    assert text in str(caught.value)
+    assert len(str(caught.value)) < 1200
+
+
+DIMENSIONS = st.lists(st.sampled_from([0, 1, 2, 3, -1, 1 << 40, 1 << 62]), max_size=4)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "tensor_content": st.binary(max_size=32),
+        "float_val": st.lists(st.floats(width=32), max_size=4),
+        "double_val": st.lists(st.floats(), max_size=4),
+        "int_val": st.lists(st.integers(-(2**31), 2**31 - 1), max_size=4),
+        "half_val": st.lists(st.integers(-(2**31), 2**31 - 1), max_size=4),
+        "string_val": st.lists(st.binary(max_size=3), max_size=4),
+        "scomplex_val": st.lists(st.floats(width=32), max_size=5),
+        "int64_val": st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4),
+        "bool_val": st.lists(st.booleans(), max_size=4),
+        "uint32_val": st.lists(st.integers(0, 2**32 - 1), max_size=4),
+    },
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(0, 33), DIMENSIONS, FIELDS)
+def test_any_message_is_a_tensor_or_unexpected_and_takes_little_memory(number, sizes, fields):
+    message = proto(number, *sizes, **fields)
+    tracemalloc.start()
+    try:
+        found = tensor(message, "out")
+    except seq2sum.UnexpectedResponse:
+        return
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1 << 20
+    assert np.asarray(found).shape == found.shape
+    assert repr(found)
+
+
+@pytest.mark.parametrize("dtype", [name for name in VALUES if name != "DT_STRING"])
+def test_numpy_shares_the_memory(dtype):
+    found = decoded(encoded(VALUES[dtype], dtype))
+    shared = np.asarray(found)
+    assert shared.tolist() == found.tolist()
+    assert not shared.flags.writeable
+    if dtype != "DT_BFLOAT16":
+        whole = np.frombuffer(found.content, np.uint8)
+        assert np.shares_memory(shared, whole)
+    copied = np.array(found, dtype=np.complex128 if DTYPES[dtype].kind == "c" else np.float64)
+    assert copied.flags.writeable
+    assert found.__array__(copy=True).flags.writeable
+
+
+def test_numpy_gets_strings_as_objects():
+    found = decoded(encoded([["a"], ["b"]], "DT_STRING"))
+    assert np.asarray(found).tolist() == [[b"a"], [b"b"]]
+    assert not hasattr(found, "__array_interface__")
+    assert tf.constant(np.asarray(found)).dtype == tf.string
+
+
+def test_tensors_have_length_rows_and_item():
+    found = decoded(encoded([[1, 2], [3, 4]], "DT_INT32"))
+    assert len(found) == 2
+    assert list(found) == [[1, 2], [3, 4]]
+    scalar = decoded(encoded(5, "DT_INT32"))
+    with pytest.raises(TypeError, match=r"see item\(\)"):
+        len(scalar)
+    with pytest.raises(ValueError, match="4 values"):
+        found.item()
+    with pytest.raises(TypeError, match="DT_INT32 tensor has no strings"):
+        _ = found.strings
+
+
+def test_repr_is_short():
+    assert repr(decoded(encoded([[1, 2]], "DT_FLOAT"))) == (
+        "<seq2sum.Tensor DT_FLOAT [1, 2]: [[1.0, 2.0]]>"
+    )
+    assert repr(decoded(encoded(range(10**5), "DT_INT64"))) == (
+        "<seq2sum.Tensor DT_INT64 [100000]: 0, 1, 2, 3, 4, 5, 6, 7, … (100000 values)>"
+    )
+    assert repr(decoded(encoded([], "DT_INT64"))) == "<seq2sum.Tensor DT_INT64 [0]: no values>"
+    for values in (["x" * 10**6], ["x" * 10**6] * 100):
+        assert len(repr(decoded(encoded(values, "DT_STRING")))) < 700

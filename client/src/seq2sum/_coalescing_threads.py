@@ -81,7 +81,7 @@ class ThreadCoalescer:
         self._watcher: WaitingThread | None = None
 
     def add(self, question: Question, target: CallTarget, deadline: Deadline) -> Answer:
-        """Returns the answer to one question, by a call that others of this target may share.
+        """Returns the answer to one question; callers with the same target may share the call.
 
         Raises:
             Seq2SumError: The call failed, or too many questions wait already.

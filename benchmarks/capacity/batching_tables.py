@@ -11,7 +11,7 @@ from benchmarks.support.markdown import seconds, table
 
 
 def real_server(figures: Figures) -> str:
-    """Batching on the real server, and the share of single questions from which it pays."""
+    """Batching on the real server, and the share of single questions above which it is faster."""
     rows = (
         (
             shape.name,
@@ -32,8 +32,8 @@ def real_server(figures: Figures) -> str:
     ]
     return (
         f"{table(heads, rows)}\n\n"
-        "Batching is faster than `off, intra-op 1` if the share of questions that come one per "
-        f"call exceeds, by the load of the others: {'; '.join(shares)}."
+        "Batching is faster than `off, intra-op 1` if the share of questions that are sent one per "
+        f"call exceeds a limit, which depends on the load of the others: {'; '.join(shares)}."
     )
 
 

@@ -27,9 +27,9 @@ class Footprint(NamedTuple):
     megabytes: float
     """Installed size with all dependencies, in 10^6 bytes."""
     cpu_seconds: float
-    """CPU time of the import in addition to a bare interpreter's; minimum over the runs."""
+    """CPU time of the import, minus that of a bare interpreter; the minima over the runs."""
     resident: float
-    """Memory after it in addition to a bare interpreter's, in 10^6 bytes; minimum as well."""
+    """Memory after the import, minus that of a bare interpreter, in 10^6 bytes; also minima."""
 
 
 def footprint(package: str) -> Footprint:

@@ -39,15 +39,15 @@ UNUSUAL: dict[str, Callable[[bytes], bytes]] = {
     "leading zeros": lambda question: b"+".join(p.zfill(3) for p in question.split(b"+")),
     "40 trailing spaces": lambda question: question + b" " * 40,
 }
-"""Makes an unusual row out of a plain question."""
+"""Functions that turn a plain question into an unusual row, by kind."""
 SHARES = (0.01, 0.5)
-"""Unusual rows of a batch."""
+"""Shares of unusual rows in a batch."""
 
 
 def main() -> int:
     """Runs the benchmark; returns the exit code."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default: 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each variant (default: 5)")
     options = parser.parse_args()
     tf_import.import_tensorflow()
     variants.use_one_thread()
@@ -88,7 +88,7 @@ def prepare(runs: Any, models: Any, folder: Path) -> tuple[dict[str, Any], dict[
 
 
 def with_questions(prepare_call: Callable[[Any], Any]) -> Callable[[int], Any]:
-    """Returns a function that prepares a call with so many questions."""
+    """Returns a function that prepares a call with a given number of questions."""
     return lambda batch: prepare_call(random_questions(batch))
 
 

@@ -39,7 +39,7 @@ from benchmarks.support.process_stats import cpu_seconds
 WARM_UP = 0.15
 """Seconds before the measurement starts."""
 MIN_CALLS = 3
-"""Calls per caller at least: at either end of a measurement a part of one call is lost."""
+"""Minimum per caller: at each end of a measurement, a part of one call is not counted."""
 POLL_SECONDS = 0.02
 TIMEOUT = 60
 """Seconds for one call."""
@@ -191,7 +191,7 @@ async def sample(target: str, pid: int, load: Load, seconds: float) -> Sample:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Returns the smallest of sorted values that at least this share of them does not exceed."""
+    """Returns the nearest-rank percentile of sorted values, for a share from 0 to 1."""
     return values[max(0, math.ceil(len(values) * share) - 1)]
 
 

@@ -66,7 +66,7 @@ class CommandRun:
     """A rollout command, with its expected and its real result."""
 
     command: str
-    """With the version."""
+    """Name of the command, and the version."""
     expected: Exit
     result: CommandResult
     expected_error: str = ""
@@ -89,7 +89,7 @@ class ScenarioResult:
     """When the callers started, in seconds since 1970."""
     calls: Sequence[Call]
     events: Sequence[Event]
-    """The history."""
+    """The rollout history."""
     commands: Sequence[CommandRun]
 
 
@@ -106,7 +106,7 @@ def run_scenario(
     Args:
         deployment: Servers with the first version.
         versions: The folder of each version by name.
-        options: The length.
+        options: The length of the scenario.
         log: Gets a line for each command and each result.
         on_start: Called when the callers have started.
     """

@@ -1,4 +1,4 @@
-"""The machine and the server that figures belong to."""
+"""The machine and the server on which a benchmark measured its figures."""
 
 from __future__ import annotations
 

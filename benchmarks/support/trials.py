@@ -55,7 +55,7 @@ class TrialResult:
 
 
 def run_trials(trials: Iterable[Trial], folder: Path, *, jobs: int = 1) -> Iterator[TrialResult]:
-    """Runs trials, `jobs` at a time; skips training where the folder has the same recipe."""
+    """Runs trials, `jobs` at a time; reuses finished runs of the same recipe in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     tf_import.import_tensorflow()  # before threads start: it redirects stderr for a while
     with ThreadPoolExecutor(jobs) as pool:

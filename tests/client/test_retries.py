@@ -7,7 +7,7 @@ import pytest
 import seq2sum
 
 QUICK = {"initial_backoff": 0.01, "max_backoff": 0.01}
-AT_ONCE = seq2sum.Retry(**QUICK)
+QUICK_RETRY = seq2sum.Retry(**QUICK)
 NOT_RETRIED = [
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -44,7 +44,7 @@ def test_attempts_end_at_max_attempts(fake, make_client, attempts):
 @pytest.mark.parametrize("code", NOT_RETRIED, ids=lambda code: code.name)
 def test_other_status_codes_are_not_retried(fake, make_client, code):
     fake.fail(code)
-    client = make_client(fake.target, retry=AT_ONCE)
+    client = make_client(fake.target, retry=QUICK_RETRY)
     with pytest.raises(seq2sum.CallError) as caught:
         client.add("1+1")
     assert caught.value.code is code
@@ -66,7 +66,7 @@ def test_retry_throttling_limits_attempts_on_a_server_that_is_down(fake, make_cl
         fake.target, retry=seq2sum.Retry(max_attempts=5, max_tokens=10, token_ratio=1, **QUICK)
     )
 
-    def refused(calls):
+    def attempts_of(calls):
         before = len(fake.calls)
         for _ in range(calls):
             with pytest.raises(seq2sum.Unavailable):
@@ -74,18 +74,18 @@ def test_retry_throttling_limits_attempts_on_a_server_that_is_down(fake, make_cl
         return len(fake.calls) - before
 
     # Five of ten tokens can be used: four attempts that are retried, and one that is not.
-    assert refused(1) == 5
-    assert refused(30) == 30
+    assert attempts_of(1) == 5
+    assert attempts_of(30) == 30
     fake._failures.clear()
     for _ in range(20):
         client.add("1+1")
     fake.fail(grpc.StatusCode.UNAVAILABLE, times=1000)
-    assert refused(1) == 5
+    assert attempts_of(1) == 5
 
 
 def test_request_larger_than_grpcs_default_buffer_is_retried(fake, make_client):
     fake.fail(grpc.StatusCode.UNAVAILABLE)
-    client = make_client(fake.target, retry=AT_ONCE)
+    client = make_client(fake.target, retry=QUICK_RETRY)
     questions = ["1+1" + " " * 2000] * 500
     assert [answer.value for answer in client.add_many(questions)] == [2] * 500
     assert [len(call.questions) for call in fake.calls] == [500, 500]

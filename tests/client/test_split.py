@@ -1,4 +1,4 @@
-"""Traffic splits: by weight, with sticky keys, of which changed weights move the fewest."""
+"""Traffic splits by weight: keys are sticky, and changed weights move as few as possible."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def replace(value: Any, path: Sequence[str], by: Any) -> None:
 
 
 def canonical_json(text: str, *, digits: bool = False) -> str | None:
-    """Returns one spelling for each JSON value, with 1 and 1.0 distinct; None for invalid JSON.
+    """Returns JSON in a canonical form, with 1 and 1.0 distinct; None for invalid JSON.
 
     Args:
         text: The JSON text.

@@ -15,7 +15,7 @@ MODEL_CONFIG = "models.config"
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The folder of a run. Files appear by a rename, because servers poll.
+    """The folder of a run. Files are renamed into place, because servers poll.
 
     Recorded texts have placeholders such as `{dir}` for the folders of a run.
     """

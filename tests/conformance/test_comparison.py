@@ -1,4 +1,4 @@
-"""The comparison of observations with the recording, on literals."""
+"""The comparison of observations with a recording, both written out here."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def fake_envoy(fake_replica, replica, tmp_path):
 
 
 def predict(envoy, size):
-    """The reply to a Predict call with a question of so many bytes."""
+    """Returns the reply to a Predict call whose question has this many bytes."""
     request = PREDICT.request()
     request.model_spec.name = contract.MODEL_NAME
     tensor = request.inputs[contract.QUESTIONS.name]
@@ -167,7 +167,7 @@ def test_the_metrics_port_serves_metrics_only(envoy):
             envoy.http(path, METRICS, body)
 
 
-def test_calls_in_flight_complete_before_it_stops(fake_envoy, fake_replica):
+def test_calls_in_flight_complete_before_envoy_stops(fake_envoy, fake_replica):
     with (
         seq2sum.Client(fake_envoy.target, **NO_RETRY) as client,
         ThreadPoolExecutor(1) as thread,

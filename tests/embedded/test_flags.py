@@ -79,11 +79,17 @@ def test_blanks_may_precede_an_integer(text):
     assert flags.parse([f"--port={text}"]).port == 1
 
 
-def test_blanks_may_precede_a_decimal_number_only():
+def test_blanks_may_precede_a_decimal_number_but_not_follow_it():
     assert flags.parse(["--shutdown_grace_seconds= 1.5e1"]).shutdown_grace_seconds == 15
-    for text in ("1 ", "1.5 ", "--1"):
+    for text in ("1 ", "1.5 "):
         with pytest.raises(StartupError):
-            flags.parse([f"--port={text}"])
+            flags.parse([f"--shutdown_grace_seconds={text}"])
+
+
+@pytest.mark.parametrize("text", ["1 ", "1.5", "--1"])
+def test_blank_point_or_second_sign_is_refused_in_an_integer(text):
+    with pytest.raises(StartupError):
+        flags.parse([f"--port={text}"])
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+"""Paths of REST requests: their routes, and the targets in request lines."""
+
 from __future__ import annotations
 
 import pytest
@@ -23,7 +25,7 @@ PREDICT, METADATA, STATUS = Action.PREDICT, Action.METADATA, Action.STATUS
         ("GET", "/v1/models/versions", Route(STATUS, "versions")),
     ],
 )
-def test_paths_of_calls(verb, path, expected):
+def test_path_is_parsed_into_a_route(verb, path, expected):
     assert parse_route(verb, path) == expected
 
 
@@ -39,24 +41,23 @@ def test_paths_of_calls(verb, path, expected):
         ("GET", "/v1/models/m:predict"),
         ("GET", "/v1/models/m/"),
         ("GET", "/v1/models/"),
+        ("GET", "/v1/models/metadata/metadata/"),
         ("HEAD", "/v1/models/m"),
         ("PUT", "/v1/models/m:predict"),
     ],
 )
-def test_malformed_paths(verb, path):
+def test_malformed_path_is_rejected(verb, path):
     with pytest.raises(RouteError) as raised:
         parse_route(verb, path)
     assert raised.value.message == f"Malformed request: {verb} {path}"
     assert not raised.value.has_empty_body
 
 
-def test_missing_model_name_has_its_own_message():
-    for path in ("/v1/models", "/v1/models/metadata/metadata/", "/v1/models/versions/3"):
-        with pytest.raises(RouteError) as raised:
-            parse_route("GET", path)
-        assert raised.value.message.startswith(
-            "Malformed" if path.endswith("/") else "Missing model name in request."
-        )
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/versions/3"])
+def test_missing_model_name_has_its_own_message(path):
+    with pytest.raises(RouteError) as raised:
+        parse_route("GET", path)
+    assert raised.value.message.startswith("Missing model name in request.")
 
 
 def test_version_beyond_64_bits_is_rejected_without_a_body():

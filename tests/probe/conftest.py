@@ -1,4 +1,4 @@
-"""A single probe round of fake servers, in this process."""
+"""Fixtures that run the probe in this process, against fake servers."""
 
 from __future__ import annotations
 

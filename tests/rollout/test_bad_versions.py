@@ -133,7 +133,7 @@ def test_servers_keep_serving_while_the_config_file_is_invalid(deployed, callers
     before = deployed.config.read_bytes()
     deployed.config.write_bytes(before.rstrip().removesuffix(b"}"))
     try:
-        time.sleep(POLLS * POLL_SECONDS)  # nothing to poll for: a poll must change nothing
+        time.sleep(POLLS * POLL_SECONDS)  # polls must have no effect, so there is none to wait for
         before_wait = callers.calls
         until(lambda: callers.calls > before_wait + 20)
     finally:

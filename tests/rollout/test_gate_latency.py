@@ -1,4 +1,4 @@
-"""Gate `latency`: calls in turn by an injected clock, judged by nearest-rank quantiles."""
+"""Gate `latency`: alternating calls, timed by a fake clock, and their nearest-rank quantiles."""
 
 from __future__ import annotations
 

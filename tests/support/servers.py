@@ -8,7 +8,7 @@ for example a real tensorflow_model_server:
         --model_config_file={model_config_file} {extra_flags}" make test
 
 Tests of features that only the embedded server has are marked `embedded` and left out then. Without
-a real server, `other_server.py` shows which other tests depend on such features.
+a real server, `tests/other_server.py` shows which other tests depend on such features.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from support import processes
 SECONDS_TO_START = 90
 SECONDS_TO_STOP = 40
 
-CALLERS = "--grpc_max_threads=512"
+THREADS = "--grpc_max_threads=512"
 """More than the default of four per core, so that no caller is refused."""
 
 _returned_ports: set[int] = set()
@@ -75,7 +75,7 @@ class Server:
             model_name=model_name,
             model_base_path=shlex.quote(str(base_path or "")),
             model_config_file=shlex.quote(str(config or "")),
-            extra_flags=shlex.join([CALLERS, *flags]),
+            extra_flags=shlex.join([THREADS, *flags]),
         )
         log = folder / f"server-{port}.log"
         log.touch()

@@ -29,8 +29,8 @@ def as_text(layout, texts):
     tokens = layout.tokens(texts)
     if layout.vocabulary == len(contract.ALPHABET):
         return characters(tokens)
-    places = " 0123456789"
-    return [" ".join(places[token // 11] + places[token % 11] for token in row) for row in tokens]
+    symbols = " 0123456789"
+    return [" ".join(symbols[token // 11] + symbols[token % 11] for token in row) for row in tokens]
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 DEFAULT_TARGET = "localhost:8500"
 DEFAULT_TIMEOUT = 10.0
-"""Seconds. A loaded server replies in milliseconds; a call that takes longer should be reported."""
+"""Seconds. Servers reply in milliseconds; a call that takes this long should fail."""
 DEFAULT_MAX_IN_FLIGHT = 8
 """Calls at a time. tensorflow_model_server accepts 4 for each CPU and refuses the rest; more than
 a few do not increase throughput."""
@@ -73,7 +73,7 @@ class BaseClient:
             label: Version label for calls that name neither a version nor a label; excludes a
                 split.
             timeout: Seconds for each method call, all of its RPCs together; None for no limit.
-            max_in_flight: Most RPCs in flight; further ones wait in the client.
+            max_in_flight: Maximum number of RPCs in flight; further ones wait in the client.
             coalescing: Limits for sharing RPCs between concurrent calls of `predict` or `add`;
                 None for one RPC per call.
             split: Weights of labels or versions, for calls that name neither; another program can
@@ -83,7 +83,7 @@ class BaseClient:
             token: Sent as `authorization: Bearer …` with each call; needs `tls`.
             metadata: Headers sent with each call, or a function that returns them.
             retry: Retries of calls that reach no server; None for the defaults of `Retry`.
-            keepalive: Pings of idle connections; None for the defaults of `KeepAlive`.
+            keepalive: Pings while calls are in flight; None for the defaults of `KeepAlive`.
             compression: gRPC's compression of requests; None for none.
             interceptors: gRPC client interceptors, synchronous or asynchronous as the client.
             channel_options: gRPC channel options; they override the client's own.

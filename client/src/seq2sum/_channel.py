@@ -23,7 +23,7 @@ from seq2sum._proxy import ChannelOptions, proxy_of
 RETRY_BUFFER = 4 << 20
 """Bytes of a request that gRPC keeps for a retry; the default, 256 kB, is less than a bulk call."""
 MIN_DNS_INTERVAL = 2000
-"""Fewest milliseconds between two DNS look-ups; gRPC's default, 30 s, keeps dead addresses."""
+"""Minimum milliseconds between DNS look-ups; gRPC's default, 30 s, keeps dead addresses long."""
 MAX_ATTEMPTS = 5
 """gRPC's limit for `maxAttempts` (proposal A6)."""
 SHORTEST_BACKOFF = 0.01
@@ -156,8 +156,9 @@ class Retry:
 class KeepAlive:
     """gRPC's keepalive pings while calls are in flight, which detect a peer that vanished.
 
-    By default, servers allow one ping in five minutes and close the connection after two faster
-    ones between frames of data; no call is in flight for three intervals of the default.
+    By default, servers allow one ping in five minutes, and close the connection if more than two
+    come sooner without data between them. The default of `time` is long enough: no call waits for
+    three of these intervals.
 
     Raises:
         ValueError: gRPC does not accept a value.
@@ -176,10 +177,10 @@ class KeepAlive:
 
 
 def check_server_name(address: str, tls: TLS | None) -> None:
-    """Makes sure that a name to verify in certificates is known.
+    """Checks that there is one name to verify in the servers' certificates.
 
     Raises:
-        ValueError: It is not: of several addresses, gRPC would verify the list as one name.
+        ValueError: Several addresses without a server name: gRPC would verify the list as one name.
     """
     if tls is not None and tls.server_name is None and "," in address:
         raise ValueError(

@@ -38,8 +38,8 @@ class Explanation:
     question: str | bytes
     """The question as the caller gave it."""
     positions: tuple[Position, ...]
-    """From left to right, as the answer is read. Blanks are at the end that the version writes
-    last."""
+    """From left to right. A short answer is padded with blanks: on the right, or on the left if
+    the version writes the last digit first."""
     version: int
     """The model version that answered."""
 

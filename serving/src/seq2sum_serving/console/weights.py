@@ -67,7 +67,7 @@ def bars(weights: Mapping[str, float], labels: Mapping[str, int]) -> RenderableT
 
 
 def bar(share: float, color: str) -> ProgressBar:
-    """Returns a bar for a share of its width, which is all that is drawn without colors."""
+    """Returns a bar filled up to a share; without colors, only the filled part is drawn."""
     return ProgressBar(
         total=1.0,
         completed=share,

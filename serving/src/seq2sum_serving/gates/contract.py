@@ -125,10 +125,10 @@ def _new_inputs(shapes: Mapping[str, TensorSpec], known: set[str], signature: st
 
 
 def _digits_mismatch(parsed: Mapping[str, Any], described: Description) -> list[str]:
-    digits, length = _digits(parsed), described.digits
-    if digits is None or length is None or digits == length:
+    digits, digits_of_answers = _digits(parsed), described.digits
+    if digits is None or digits_of_answers is None or digits == digits_of_answers:
         return []
-    return [f"digits is {digits}, but the answers are long enough for {length}"]
+    return [f"digits is {digits}, but the answers are long enough for {digits_of_answers}"]
 
 
 def _fewer_digits(digits: int | None, before: int | None) -> list[str]:

@@ -24,7 +24,7 @@ class Measurement:
 
 
 def overall(measurements: Sequence[Measurement]) -> Verdict:
-    """Returns Failed if any gate failed, else Inconclusive if any is, else Successful."""
+    """Returns Failed if any gate failed, else Inconclusive if any is; Error and Skipped pass."""
     verdicts = {measurement.verdict for measurement in measurements}
     for worst in (Verdict.FAILED, Verdict.INCONCLUSIVE):
         if worst in verdicts:

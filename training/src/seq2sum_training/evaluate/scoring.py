@@ -4,9 +4,9 @@ Questions go as byte strings through the serving graph, so the figures include i
 Character accuracy is reported next to exact match because the tutorial reports it; it hides how
 many answers are wrong.
 
-Up to 3 digits every ordered pair is evaluated. For more digits the evaluation uses a million
-distinct pairs that were never trained on, half of them uniform over operand lengths, and carry
-chains of every family in operands of every length, never trained on either.
+Up to 3 digits every ordered pair is evaluated. For more digits the evaluation uses two sets of
+pairs that were never trained on: a million distinct random pairs, half of them uniform over operand
+lengths; and pairs with carry chains, of every first place, chain length and operand length.
 """
 
 from __future__ import annotations
@@ -154,8 +154,8 @@ def chains_to_ask(digits: int, training_mask: TrainingMask) -> tuple[Numbers, li
     groups, families = [], []
     for length in range(2, digits + 1):
         for start, places in carries.families(length):
-            many = np.ones(CHAIN_DRAWS, np.int64)
-            drawn = carries.chains(random, start=start * many, places=places * many, digits=length)
+            ones = np.ones(CHAIN_DRAWS, np.int64)
+            drawn = carries.chains(random, start=start * ones, places=places * ones, digits=length)
             found = np.unique(drawn[:, ~training_mask(*drawn)], axis=1)
             kept = random.permutation(found.shape[1])[:CHAIN_QUESTIONS]
             groups.append(found[:, kept])

@@ -1,8 +1,8 @@
 """Steps of the recurrent cells, as Keras computes them.
 
-The input's product with the kernel is made outside, for many steps at once; a step takes it with
-its bias as `projected`. The state is a tuple with the output first; None is the zero state before
-the first step, which needs no product.
+The caller multiplies the inputs of many steps by the kernel at once, adds the bias, and passes each
+step its part as `projected`. The state is a tuple with the output first; None is the zero state
+before the first step, which needs no product.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The network in Keras: an encoder, its last output repeated to a decoder, a softmax per step.
+"""The network in Keras: an encoder, a decoder that reads its last output, a softmax per step.
 
 This is the tutorial's architecture: the input is one-hot, and no part of it is made for addition.
 """

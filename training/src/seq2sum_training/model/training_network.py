@@ -76,7 +76,7 @@ class Weights(NamedTuple):
 
 
 def probabilities(tokens: Any, weights: Weights, *, digits: int) -> Any:
-    """Returns character probabilities, float32 [n, answer length, 12], in the order of writing.
+    """Returns character probabilities, float32 [n, answer length, 12], as the recipe orders them.
 
     Args:
         tokens: Encoder tokens, int32 [n, steps].

@@ -19,7 +19,7 @@ class ResizableExecutor:
         self._pool = self._new_pool(threads)
 
     def run(self, work: Callable[[], None]) -> None:
-        """Runs the work: now, in this thread, if the pool has none, else when one is free."""
+        """Runs work in the pool, or in the calling thread if the pool has 0 threads."""
         with self._lock:
             pool = self._pool
             if pool is not None:

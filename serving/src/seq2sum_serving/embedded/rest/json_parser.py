@@ -1,6 +1,6 @@
 """Parses JSON text as RapidJSON does for TensorFlow Serving (util/json_tensor.cc).
 
-The standard library parses; this module adapts its differences from RapidJSON:
+The standard library parses; this module handles the cases in which RapidJSON differs:
 
 - `NaN`, `-NaN`, `Inf` and `Infinity` are numbers, text after the first value is ignored, and a
   byte order mark is skipped;

@@ -52,7 +52,7 @@ class ModelNotFound(CallError):
 
 
 class VersionNotFound(CallError):
-    """The server does not serve this version of the model, or none has this label."""
+    """The server does not serve this version of the model, or no version has this label."""
 
 
 class InvalidRequest(CallError):
@@ -126,7 +126,7 @@ def copy_error(error: BaseException) -> BaseException:
 
 
 def client_closed(target: str, servable: Servable) -> CallError:
-    """Returns the error of a call that its own client ended."""
+    """Returns the error of a call that was cancelled because its client was closed."""
     code = grpc.StatusCode.CANCELLED
     return CallError("the client was closed", code=code, target=target, servable=servable)
 

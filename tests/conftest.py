@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# TensorFlow's own tools may use up to every core for each test process otherwise.
+# Before anything imports TensorFlow; child processes inherit it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
@@ -97,7 +97,7 @@ def demo_under_way(
         env=processes.environment(),
     ) as process:
         yield folder, process
-        if process.poll() is None:  # its own commands too
+        if process.poll() is None:  # and the commands that it started
             os.killpg(process.pid, signal.SIGTERM)
 
 
@@ -123,7 +123,7 @@ def small_run(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def evaluated(
     command: Command, small_run: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
-    """A copy of the small run, evaluated; and what that printed."""
+    """An evaluated copy of the small run, and the output of its evaluation."""
     path = tmp_path_factory.mktemp("evaluated") / "run"
     shutil.copytree(small_run, path)
     done = command("seq2sum-train", "evaluate", path)
@@ -146,7 +146,7 @@ def small_version(
 def shuffled_version(
     command: Command, evaluated: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """`small_version` with shuffled weights: it loads, and answers wrongly. Do not change it."""
+    """`small_version` with shuffled weights: it loads, but answers wrongly. Do not change it."""
     from benchmarks.rollout.shuffled_weights import claim_no_errors, shuffle_weights
 
     folder = tmp_path_factory.mktemp("shuffled")

@@ -7,7 +7,8 @@ candidate runs twice, and the difference between the two is noise. After a few r
 that are clearly worse drop out, and the others continue until the time is up. `selection.py` then
 chooses one.
 
-It measures the server that SEQ2SUM_SERVER_COMMAND starts, also a real tensorflow_model_server.
+It measures the server that SEQ2SUM_SERVER_COMMAND starts, for example a real
+tensorflow_model_server.
 """
 
 from __future__ import annotations
@@ -34,21 +35,21 @@ RECIPES = ("default", "fast")
 SCREENING_ROUNDS = 3
 """Rounds before a candidate may drop out."""
 WARM_UP = 0.1
-"""Seconds of each load before the first round, after the first requests, which are checked."""
+"""Seconds for which every server gets each load before the first round."""
 
 
 def main() -> int:
     """Runs the benchmark; returns the exit code."""
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--minutes", type=float, default=7, help="no round starts that would end later"
+        "--minutes", type=float, default=7, help="time limit; no round starts that would exceed it"
     )
-    parser.add_argument("--rounds", type=int, default=20, help="at most")
+    parser.add_argument("--rounds", type=int, default=20, help="maximum number of rounds")
     parser.add_argument("--seconds", type=float, default=0.6, help="per load and round")
     parser.add_argument(
         "--write", action="store_true", help=f"write {config_file.PATH.name} for the servers"
     )
-    parser.add_argument("--note", help="stored with the figures, for example other load")
+    parser.add_argument("--note", help="stored with the figures, such as: other programs running")
     options = parser.parse_args()
     bases = export_recipes(RECIPES, options.runs)
     wanted = candidates(os.cpu_count() or 1)

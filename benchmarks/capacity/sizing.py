@@ -14,12 +14,12 @@ UTILIZATION = 0.6
 UTILIZATION_AFTER_LOSS = 0.9
 """Load of a replica while a zone is down."""
 ZONES = 3
-"""Replicas are spread over so many zones, any one of which may be down."""
+"""Number of zones over which replicas are spread; any one of them may be down."""
 
 MEMORY_FACTOR = 1.5
 """Memory limit relative to the highest measured peak."""
 MEMORY_STEP = 256
-"""Megabytes that requests and limits are multiples of."""
+"""Memory requests and limits are multiples of this many megabytes."""
 
 DNS_HEADER, DNS_QUESTION, DNS_ADDRESS, DNS_EXTENSION = 12, 4, 16, 11
 """Bytes of a DNS answer: header, question without the name, an IPv4 address, and EDNS."""
@@ -36,9 +36,9 @@ class Resources:
 
 
 def replicas(rate: float, capacity: float) -> int:
-    """Returns the number of replicas for a rate, if each handles `capacity` at most.
+    """Returns the number of replicas for a rate, if each handles at most `capacity`.
 
-    There is one in each zone at least. With all zones up each replica runs at `UTILIZATION`; with
+    At least one runs in each zone. With all zones up each replica runs at `UTILIZATION`; with
     the largest zone down the others run at `UTILIZATION_AFTER_LOSS`.
     """
     count = max(ZONES, math.ceil(rate / (UTILIZATION * capacity)))
@@ -72,7 +72,7 @@ def max_addresses(name: str, size: int) -> int:
 
 
 def break_even(single: tuple[float, float], bulk: tuple[float, float]) -> float | None:
-    """Returns the share of single questions from which batching increases throughput.
+    """Returns the share of single questions above which batching increases throughput.
 
     Args:
         single: Throughput of single questions with batching and without.

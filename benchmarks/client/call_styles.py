@@ -22,7 +22,7 @@ from benchmarks.support.process_stats import cpu_seconds
 CALLERS = 64
 """Concurrent callers of single questions."""
 ROWS = 4096
-"""Questions per call, where calls are large."""
+"""Questions per call in the styles with large calls."""
 BULK = 50 * ROWS
 """Questions per call to a method that splits them into RPCs itself."""
 WARM_UP = 0.5
@@ -36,7 +36,7 @@ SUMS = [str(answer(number)) for number in range(BULK)]
 TEXTS = [text.encode() for text in SUMS]
 
 Counts = Iterator[int]
-"""Yields the number of questions answered since it last did."""
+"""Yields the number of questions answered since the previous yield."""
 
 
 def upstream(target: str, rows: int) -> Counts:
@@ -70,7 +70,7 @@ def upstream_bulk(target: str) -> Counts:
 
 
 def open_client(target: str, **options: Any) -> Any:
-    """Returns our client; the process imports nothing heavy."""
+    """Returns our client; imported here, because a process imports only what it measures."""
     import seq2sum
 
     return seq2sum.Client(target, timeout=60, **options)
@@ -212,7 +212,7 @@ STYLES: dict[str, Callable[[str], Counts]] = {
 
 
 def main(style: str, target: str, server_pid: str, seconds: str) -> None:
-    """Runs one style for about that long, after a warm-up."""
+    """Runs one style for about `seconds`, after a warm-up."""
     counts, pid = STYLES[style](target), int(server_pid)
     start = time.perf_counter()
     while time.perf_counter() - start < WARM_UP:

@@ -1,4 +1,4 @@
-"""Actors that misbehave. Their own calls need no answer, but the server must survive them."""
+"""Actors that misbehave. Their own calls may fail, but the server must survive them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POST = b"POST /v1/models/steady:predict HTTP/1.1\r\nHost: x\r\n"
 RESET = struct.pack("ii", 1, 0)
 """For SO_LINGER: closing sends RST instead of FIN."""
 SLOW_STEPS = 400
-"""Of the `slow` signature: about a tenth of a second."""
+"""Steps of the `slow` signature that take about a tenth of a second."""
 MAX_HALF_OPEN = 20
 """Half-open connections at the same time."""
 
@@ -56,7 +56,7 @@ def cancel_calls(context: Context) -> None:
 
 
 def drop_connections(context: Context) -> None:
-    """Resets connections during a call, of gRPC through a relay and of REST."""
+    """Resets gRPC connections (through a relay) and REST connections during a call."""
     chance = random.Random(2)
     body = json.dumps({"signature_name": "slow", "inputs": [SLOW_STEPS]}).encode()
     while not context.over.wait(1):
@@ -158,7 +158,7 @@ class Relay:
             thread.join()
 
     def reset(self) -> None:
-        """Resets both sides of all connections, and accepts no further one."""
+        """Resets both sides of all connections, and accepts no more."""
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()

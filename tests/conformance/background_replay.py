@@ -1,4 +1,4 @@
-"""Replays cases that need their own server in the background: they mostly wait."""
+"""Replays cases that need a separate server, in the background: most of their time is waiting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNFORKED_GROUPS = {"shutdown"}
 
 @contextmanager
 def replaying(cases: Sequence[Case], folder: Path) -> Iterator[dict[str, Future[list[str]]]]:
-    """Starts to replay the cases; yields the mismatches of each by its id, as futures."""
+    """Starts to replay the cases; yields a future of the mismatches of each case, by its id."""
 
     def run(case: Case) -> list[str]:
         start = processes.start_process if case.group in UNFORKED_GROUPS else processes.fork_process

@@ -1,4 +1,4 @@
-"""docker-compose.yml as values, with the defaults of its variables."""
+"""Parses docker-compose.yml, with the default values of its variables."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ def local_path(path: str, service: dict[str, Any]) -> Path:
 
 
 def published(service: dict[str, Any]) -> list[tuple[str, int, int]]:
-    """Returns the address and port of the host, and the port of the container."""
+    """Returns the host address, host port and container port of each published port."""
     split = (line.split(":") for line in service.get("ports", ()))
     return [(address, int(host), int(container)) for address, host, container in split]

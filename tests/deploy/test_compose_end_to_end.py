@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml with seq2sum-serve, with their flags and files."""
+"""The services of docker-compose.yml, as processes of seq2sum-serve with their flags and files."""
 
 from __future__ import annotations
 

@@ -22,11 +22,11 @@ SCRIPT = ROOT / "serving" / "docker" / "fill-models.sh"
 FIRST = ROOT / "serving" / "config" / "models.config"
 TRAINER = Path(__file__).parent / "compose_trainer.sh"
 OTHER_USER = 4321
-"""A user without files."""
+"""ID of a user who owns no files."""
 
 
 class Machine:
-    """A models folder, and the training commands that fill it."""
+    """A models folder, and a replacement of the training commands that fill it."""
 
     def __init__(self, folder: Path) -> None:
         self.models = folder / "models"
@@ -54,12 +54,12 @@ class Machine:
             user=user,
         )
 
-    def killed_in(self, verb: str, **variables: str) -> None:
-        """Runs the script, and kills it and the trainer during a verb."""
-        assert self.fill(DIES=verb, **variables).returncode == -signal.SIGKILL
+    def fill_killed_during(self, subcommand: str, **variables: str) -> None:
+        """Runs the script, and kills it and the trainer during a subcommand."""
+        assert self.fill(DIES=subcommand, **variables).returncode == -signal.SIGKILL
 
     def calls(self) -> list[str]:
-        """The verbs of the trainer since the last call; checks that they are valid."""
+        """Returns the trainer's subcommands since the last call; checks their command lines."""
         lines = self._calls.read_text().splitlines() if self._calls.exists() else []
         self._calls.unlink(missing_ok=True)
         for line in lines:
@@ -99,15 +99,15 @@ def test_a_full_folder_is_kept(machine):
 
 
 @pytest.mark.parametrize(
-    ("verb", "then"),
+    ("subcommand", "then"),
     [
         ("fit", ["resume", "evaluate", "export"]),
         ("evaluate", ["evaluate", "export"]),
         ("export", ["evaluate", "export"]),
     ],
 )
-def test_a_killed_run_is_continued(machine, verb, then):
-    machine.killed_in(verb)
+def test_a_killed_run_is_continued(machine, subcommand, then):
+    machine.fill_killed_during(subcommand)
     assert not machine.config.exists()
     assert not (machine.base / "1").exists()
     machine.calls()
@@ -117,7 +117,7 @@ def test_a_killed_run_is_continued(machine, verb, then):
 
 
 def test_a_run_killed_before_its_first_output_starts_over(machine):
-    machine.killed_in("fit", EARLY="yes")
+    machine.fill_killed_during("fit", EARLY="yes")
     machine.calls()
     assert machine.fill().returncode == 0
     assert machine.calls() == ["fit", "evaluate", "export"]

@@ -17,7 +17,7 @@ PAGE = "docs/operations.md"
 TEXT = doc_snippets.text(PAGE)
 ROLLOUT = "docker compose run --rm rollout "
 PROBE = "docker compose --profile monitoring run --rm probe "
-STORY = ("The first minute", "Roll out", "Roll back")
+WALKTHROUGH = ("The first minute", "Roll out", "Roll back")
 """Sections whose commands are run in order on one deployment."""
 
 
@@ -79,8 +79,8 @@ def deployed(small_version, tmp_path_factory):
         yield deployed
 
 
-def test_the_commands_of_the_story_work_in_order(deployed, capsys):
-    lines = [line for name in STORY for line in doc_snippets.commands(section(name))]
+def test_the_commands_of_the_walkthrough_work_in_order(deployed, capsys):
+    lines = [line for name in WALKTHROUGH for line in doc_snippets.commands(section(name))]
     stable = []
     for line in lines:
         if line.startswith(PROBE):

@@ -54,7 +54,7 @@ def test_max_execution_batch_size_is_ignored_without_splitting():
     assert found.max_execution_batch_size == 8
 
 
-def test_a_missing_size_is_zero_with_splitting():
+def test_max_execution_batch_size_defaults_to_explicit_max_batch_size_or_zero():
     assert read("enable_large_batch_splitting { value: true }").max_execution_batch_size == 0
     found = read(f"{BATCHES_OF_8} enable_large_batch_splitting {{ value: true }}")
     assert found.max_execution_batch_size == 8

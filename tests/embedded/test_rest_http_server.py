@@ -1,3 +1,5 @@
+"""The REST server: shutdown, slow calls, and a port in use."""
+
 from __future__ import annotations
 
 import http.client
@@ -102,7 +104,7 @@ def test_stop_aborts_calls_after_the_grace_period(running):
 
 
 @pytest.mark.parametrize("running", [1], indirect=True)
-def test_stop_without_workers_does_not_wait(running):
+def test_stop_without_worker_threads_does_not_wait(running):
     running.call()
     while not running.server._connections:
         time.sleep(0.001)
@@ -112,7 +114,7 @@ def test_stop_without_workers_does_not_wait(running):
     assert running.finish() == ["no reply"]
 
 
-def test_slow_call_does_not_delay_the_page(running):
+def test_slow_call_does_not_delay_the_web_page(running):
     running.call()
     assert running.service.started.acquire(timeout=SECONDS)
     connection = running.connect()

@@ -11,7 +11,7 @@ NO_BODY = re.compile(r"1\d\d|204|304")
 
 @dataclass(frozen=True, slots=True)
 class GrpcReply:
-    """The end of a call."""
+    """The status of a gRPC call, and its serialized response."""
 
     code: str
     message: str

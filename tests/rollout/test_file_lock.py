@@ -1,4 +1,4 @@
-"""A lock names its owner, and is released with its process or block."""
+"""A lock names its owner, and is released when its block ends or fails."""
 
 from __future__ import annotations
 

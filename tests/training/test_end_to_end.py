@@ -17,7 +17,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def one_line(done, message):
-    """Returns True for a failed command with this message in its only line of stderr."""
+    """Checks that a command failed with this message in its only line of stderr; returns True."""
     assert done.returncode not in (0, None)
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr

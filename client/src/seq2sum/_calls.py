@@ -1,6 +1,6 @@
 """RPCs as values: the request that is sent, and the function that reads the reply. No I/O.
 
-Both clients carry these calls out; neither builds a request or reads a reply itself.
+Both clients execute these calls; neither builds a request or reads a reply itself.
 """
 
 from __future__ import annotations
@@ -94,8 +94,9 @@ def statuses(servable: Servable) -> Call[list[VersionStatus]]:
 def serving_version(servable: Servable) -> Call[list[VersionStatus]]:
     """Returns a GetModelMetadata call whose reply names the version that serves.
 
-    A Predict would need rows of the model's own kind: with batching on, tensorflow_model_server
-    2.20.0 does not reply to a request without rows until others join its batch.
+    A Predict would need input rows that this model accepts: with batching on,
+    tensorflow_model_server 2.20.0 does not reply to a request without rows until others join its
+    batch.
     """
     return Call(GET_MODEL_METADATA, servable, _metadata_request(servable), _serving_version)
 

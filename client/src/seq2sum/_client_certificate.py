@@ -18,8 +18,8 @@ def expiry(certificate: str | os.PathLike[str], key: str | os.PathLike[str]) -> 
     in a handshake in memory, to a server that trusts no other and ignores the clock.
 
     Args:
-        certificate: The file of the certificate, and of those that signed it.
-        key: The file of its private key.
+        certificate: PEM file with the certificate, and those of the authorities that signed it.
+        key: PEM file with its private key.
     """
     try:
         server = _context(ssl.PROTOCOL_TLS_SERVER, certificate, key)

@@ -61,7 +61,7 @@ def backoff(*, initial: float, longest: float) -> Iterator[float]:
 def limited_backoff(
     deadline: Deadline, *, initial: float, longest: float, retries: int
 ) -> Iterator[float]:
-    """Yields the seconds before each retry, until the deadline or after so many retries."""
+    """Yields the seconds before each of at most `retries` retries, until the deadline."""
     for _, pause in zip(range(retries), backoff(initial=initial, longest=longest), strict=False):
         remaining = deadline.remaining()
         if remaining is not None and remaining <= pause:

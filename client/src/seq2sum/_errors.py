@@ -53,7 +53,7 @@ class ModelNotFound(CallError):
 
 
 class VersionNotFound(CallError):
-    """The server does not serve this version of the model, or none has this label."""
+    """The server does not serve this version of the model, or no version has this label."""
 
 
 class InvalidRequest(CallError):
@@ -137,7 +137,7 @@ def invalid_input(problem: str, target: str, servable: Servable) -> InvalidInput
 
 
 def client_closed(target: str, servable: Servable) -> CallError:
-    """Returns the error of a call that its own client ended."""
+    """Returns the error of a call that was cancelled because its client was closed."""
     code = grpc.StatusCode.CANCELLED
     return CallError("the client was closed", code=code, target=target, servable=servable)
 

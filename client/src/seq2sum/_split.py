@@ -1,4 +1,4 @@
-"""Traffic splits: each call goes to a label or version by weight, each key always to the same."""
+"""Traffic splits between labels or versions, by weight; a key always gets the same one."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _are_valid(weights: Collection[float]) -> bool:
     """Returns whether the weights and their sum are finite and not negative."""
     try:
         return all(weight >= 0 for weight in weights) and math.isfinite(sum(weights))
-    except OverflowError:  # an integer that does not fit a float
+    except OverflowError:  # an integer that is too large for a float
         return False
 
 

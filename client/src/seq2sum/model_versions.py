@@ -1,11 +1,11 @@
-"""Model versions: how their numbers are written, by users and as directory names."""
+"""The syntax of version numbers, as users write them and as names of directories."""
 
 from __future__ import annotations
 
 import re
 
 VERSION = re.compile(r"[0-9]{1,40}")
-"""A version as users write it; the limit bounds leading zeros."""
+"""A version as users write it; at most 40 digits, including leading zeros."""
 
 VERSION_DIRECTORY = re.compile(r"\s*([+-]?)0*([0-9]{1,19})\s*", re.ASCII)
 """A version directory as servers recognise it, if its number fits int64."""

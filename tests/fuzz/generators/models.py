@@ -9,12 +9,12 @@ from conformance.case import FIXTURE, FIXTURE2
 from tensorflow.core.protobuf import saved_model_pb2
 
 FOLDERS = {"fixture": FIXTURE / "1", "solo": FIXTURE / "3", "odd": FIXTURE2 / "1"}
-"""Model to the folder of one version; all versions of a fixture have equal signatures."""
+"""Folder of one version by model; all versions of a fixture have equal signatures."""
 VERSIONS = {"fixture": (1, 2), "solo": (3,), "odd": (1,)}
 LABELS = {"fixture": ("stable", "canary", "ghost")}
 
 EXCLUDED = ("slow", "sparse_parts")
-"""Their inputs set the duration and the memory of the computation: days, and terabytes."""
+"""Their inputs set the duration and memory of the computation, which could be days or terabytes."""
 
 
 @dataclass(frozen=True, slots=True)

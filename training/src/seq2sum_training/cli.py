@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Like Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        options.run_verb(options)
+        options.run_subcommand(options)
     except UserError as error:
         print(f"seq2sum-train: {error}", file=sys.stderr)
         return INTERRUPTED if isinstance(error, Interrupted) else FAILURE
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         name: str, run: Callable[[argparse.Namespace], None], help_: str, description: str
     ) -> argparse.ArgumentParser:
         subcommand_parser: argparse.ArgumentParser = add(name, help=help_, description=description)
-        subcommand_parser.set_defaults(run_verb=run)
+        subcommand_parser.set_defaults(run_subcommand=run)
         return subcommand_parser
 
     fit = subcommand(

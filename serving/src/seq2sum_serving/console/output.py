@@ -1,4 +1,4 @@
-"""Standard output: as wide as the terminal, or as wide as its lines in a pipe or a file."""
+"""Standard output: lines wrap at the width of a terminal, and never in a pipe or a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 UNBOUNDED = 10_000
-"""Columns of a pipe or a file: `grep` and `awk` need each row on one line."""
+"""Width of a pipe or a file in columns: `grep` and `awk` need each row on one line."""
 
 
 class PlainConsole(Console):
@@ -34,7 +34,7 @@ def console(*, quiet: bool = False) -> Console:
 
 @contextmanager
 def optional() -> Iterator[None]:
-    """Suppresses errors of standard output: a closed pipe or a full disk changes no exit code."""
+    """Suppresses errors of standard output, so that they do not change the exit code."""
     try:
         yield
         sys.stdout.flush()

@@ -145,8 +145,8 @@ def copy_folder(source: Path, target: Path, prepare: Callable[[Path], None]) -> 
         prepare: Called with the copy before it is renamed.
 
     Raises:
-        OSError: It could not be copied, or `target` exists; nothing of the copy is left.
-        shutil.Error: Files could not be copied; nothing of the copy is left.
+        OSError: It could not be copied, or `target` exists; no part of the copy is left.
+        shutil.Error: Files could not be copied; no part of the copy is left.
     """
     # Not a number, so servers that poll the folder ignore it.
     staging = target.with_name(f".publishing-{target.name}-{uuid.uuid4().hex}")

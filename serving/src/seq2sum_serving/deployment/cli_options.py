@@ -33,7 +33,9 @@ def add_deployment(group: argparse._ArgumentGroup) -> None:
         metavar="HOST:PORT,...",
         help="every replica's gRPC port, or dns:///name:port (default: localhost:8500)",
     )
-    group.add_argument("--model", default=contract.MODEL_NAME, help="(default: seq2sum)")
+    group.add_argument(
+        "--model", default=contract.MODEL_NAME, help="the name of the model (default: seq2sum)"
+    )
     group.add_argument(
         "--base-path",
         type=Path,

@@ -41,15 +41,15 @@ class ModelStore:
         except OSError as error:
             raise UsageError(
                 f"cannot read the base path {self.path}: {error.strerror}. If this machine sees it "
-                "under another path than the servers, give it with --base-path"
+                "at another path than the servers, give it with --base-path"
             ) from error
         numbers = (model_versions.directory_version(name) for name in names)
         return sorted({number for number in numbers if number is not None})
 
     def folder(self, version: int) -> Path:
-        """Returns the folder of a version; of several names for one number, the one servers use.
+        """Returns the folder of a version; if several names mean this number, the one servers use.
 
-        That is the last one in order: IndexChildrenByVersion in tensorflow/serving's
+        That is the last one in alphabetical order: IndexChildrenByVersion in tensorflow/serving's
         file_system_storage_path_source.cc.
         """
         for entry in sorted(self.path.iterdir(), reverse=True):
@@ -63,7 +63,7 @@ class ModelStore:
         Raises:
             UsageError: The source is not a version folder.
             Refused: The number is taken.
-            Failed: It could not be copied; nothing of the copy is left.
+            Failed: It could not be copied; no part of the copy is left.
         """
         number = next_version(self.versions()) if version is None else version
         self.check(source, number)
@@ -142,7 +142,7 @@ def next_version(used: Iterable[int]) -> int:
 
 
 def _renumber(card: Path, version: int) -> None:
-    """Writes a version into the title of a model card; another title, or no card, stays."""
+    """Writes a version into the title of a model card, if there is a card with such a title."""
     with suppress(FileNotFoundError):
         text = card.read_bytes()
         renumbered = CARD_TITLE.sub(rb"\g<1>%d" % version, text)

@@ -17,7 +17,7 @@ CANARY = "canary"
 """Label of the version that is being judged. Without a canary it points at the stable version, so
 that callers that use it still get answers."""
 PREVIOUS = "previous"
-"""Label of the version that was in service before, kept loaded for a rollback without a load."""
+"""Label of the version that was in service before, kept loaded so that a rollback is immediate."""
 LABELS = (STABLE, CANARY, PREVIOUS)
 """Labels that rollouts manage; they leave other labels of the model alone."""
 
@@ -143,7 +143,7 @@ class Current:
         )
 
     def labels_of(self, version: int) -> list[str]:
-        """Returns a version's labels in the model config file, first those that rollouts own.
+        """Returns a version's labels in the model config file, with those in `LABELS` first.
 
         `canary` and `previous` are not listed where they point at the stable version, which means
         that no version has that role.

@@ -29,7 +29,7 @@ BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 """Spellings of a boolean in lower case; parsing ignores case."""
 
 SUPPORTED, IGNORED, REFUSED = "", "accepted, without effect", "not supported: refused"
-"""How far a flag is supported, as `--help` shows it."""
+"""Levels of support for a flag, as `--help` shows them."""
 
 
 def _flag(
@@ -40,7 +40,7 @@ def _flag(
     Args:
         default: Its default value.
         text: Its description in `--help`.
-        support: How far it is supported.
+        support: Its level of support.
         bits: Size of an integer.
         unset: Whether an empty value, as of an unset shell variable, means the default.
     """
@@ -176,7 +176,7 @@ def ignored(flags: Flags) -> list[str]:
 
 
 def check_supported(flags: Flags) -> None:
-    """Checks that no flag is set that would change what is served and is not supported.
+    """Checks that no unsupported flag is set that would change what is served.
 
     Raises:
         StartupError: One is set.
@@ -191,7 +191,7 @@ def _changed(flags: Flags) -> list[dataclasses.Field[Any]]:
 
 
 def _parse_argument(argument: str, following: str) -> tuple[str, Any]:
-    """Returns the name and the value of a flag; the argument after it serves error messages."""
+    """Returns the name and the value of a flag; the argument after it is used in errors."""
     given, equals, text = argument.partition("=")
     name = given.removeprefix("--")
     field = FIELDS.get(name)
@@ -231,7 +231,7 @@ def _value(field: dataclasses.Field[Any], text: str) -> bool | int | float | str
 
 
 def _nearest(given: str) -> str:
-    """Returns a hint at the flag that may have been meant."""
+    """Returns a suggestion of the flag that was probably meant."""
     name = given.lstrip("-").replace("-", "_")
     if near := get_close_matches(name, FIELDS, n=1):
         return f", did you mean --{near[0]}"

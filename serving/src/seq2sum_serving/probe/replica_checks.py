@@ -14,7 +14,7 @@ from seq2sum_serving.probe.golden_rotation import Questions
 from seq2sum_serving.probe.observation import OK, Call, Certificate
 
 SHORTEST_TIMEOUT = 0.001
-"""Seconds. After the deadline a call fails at once; for a socket, 0 would mean non-blocking."""
+"""Seconds that a call gets after the deadline, so that it fails; 0 makes sockets non-blocking."""
 
 
 class Deadline:

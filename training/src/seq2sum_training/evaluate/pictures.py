@@ -116,8 +116,8 @@ def lengths_map(rows: Sequence[Mapping[str, int]], *, digits: int) -> Figure:
     )
     for row, part in zip(rows, share, strict=True):
         text = f"{row['errors']:,}" if row["questions"] else "–"
-        light = PAPER if part > 0.6 * share.max() > 0 else INK
-        axes.text(row["first"], row["second"], text, ha="center", va="center", color=light, size=8)
+        colour = PAPER if part > 0.6 * share.max() > 0 else INK
+        axes.text(row["first"], row["second"], text, ha="center", va="center", color=colour, size=8)
     ticks = range(1, digits + 1)
     axes.set(title="Errors by length", xlabel="digits of a", ylabel="digits of b")
     axes.set(xticks=ticks, yticks=ticks)

@@ -1,7 +1,7 @@
 """The report of a run: one HTML page with its figures and pictures.
 
 It is rendered from the files in the run folder, so it can be written again at any time, also
-compared with other runs.
+with a comparison to other runs.
 """
 
 from __future__ import annotations

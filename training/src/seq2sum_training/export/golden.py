@@ -1,4 +1,4 @@
-"""Golden questions: a fixed set of questions with true sums, with which each version is verified.
+"""Golden questions: a fixed set of questions with true sums that verifies each version.
 
 They are stored in the version, so that a rollout can verify a server with them too.
 """

@@ -4,8 +4,8 @@ Every random draw is a function of the seed and the step, and `state()` has ever
 which the next block depends. So an interrupted run resumes and ends with the same weights as an
 uninterrupted one.
 
-Only training pairs are used here, also by the probe, the searches and the checks: the held-out
-pairs are for the evaluation only.
+The probe, the searches and the checks also use only training pairs: the held-out pairs are for the
+evaluation only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ PROBE_STEP, CHECK_STEP, HARD_EXAMPLES_STEP = 2**31, 2**32, 2**33
 CHECK_PART = 16 * GRADED_ROWS
 """Questions that a check grades between two progress reports."""
 MISSES_PER_CYCLE = 6
-"""Misses after which the rounds' learning rate restarts at its peak: a lower rate is too slow."""
+"""Checks without improvement after which the learning rate of the rounds restarts at its peak: a
+lower rate would be too slow."""
 
 
 class TrainingLoop:
@@ -47,9 +48,9 @@ class TrainingLoop:
         self._exact = 0.0
         self._hard_examples = HardExamples.empty()
         self._best: BestWeights | None = None
-        """Of this attempt."""
+        """Best weights of this attempt."""
         self._earlier: BestWeights | None = None
-        """Of all earlier attempts."""
+        """Best weights of all earlier attempts."""
         self._probe = self._draw(PROBE_STEP, GRADED_ROWS)
         self._cpu_start, self._wall_start = time.process_time(), time.perf_counter()
 
@@ -174,7 +175,7 @@ class TrainingLoop:
         return first, second
 
     def _is_search_due(self, step: int) -> bool:
-        """Returns whether the block that starts at this step of fit begins with a search."""
+        """Returns whether the block at this step of the fit stage begins with a search."""
         mining = self._recipe.mining
         if mining is None or step < mining.begin:
             return False

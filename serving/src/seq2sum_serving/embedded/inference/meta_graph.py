@@ -90,7 +90,7 @@ def _binary(content: bytes) -> Any:
     try:
         return saved_model_pb2.SavedModel.FromString(content)
     except DecodeError as error:
-        # TensorFlow parses a stream and reports its status, which is at the end by then.
+        # TensorFlow reports the status of the stream it parses, which is at its end by then.
         raise ServingError(Code.OUT_OF_RANGE, "Read less bytes than requested") from error
 
 

@@ -13,8 +13,8 @@ from collections import deque
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.files import entries, io_error, join, local_path, printable
 
-MOST_FILES = 100_000
-"""A SavedModel has some dozens; two links from a folder to itself look like 2^40 files."""
+MAX_FILES = 100_000
+"""A SavedModel has a few dozen; two symbolic links from a folder to itself look like 2^40."""
 
 
 def check(model: str, version: int, path: str) -> None:
@@ -56,10 +56,10 @@ def _stat_all(path: str) -> None:
                 continue
             if stat.S_ISDIR(mode):
                 folders.append(name)
-        if files > MOST_FILES:
+        if files > MAX_FILES:
             raise ServingError(
                 Code.RESOURCE_EXHAUSTED,
-                f"{printable(path)} has more than {MOST_FILES} files: check for circular links",
+                f"{printable(path)} has more than {MAX_FILES} files: check for circular links",
             )
     if failure:
         raise failure

@@ -1,4 +1,4 @@
-"""The states of servable versions, the transitions between them, and who waits for them.
+"""The states of servable versions, the transitions between them, and waiting for them.
 
 Two rules hold. A version is AVAILABLE only after requests can use it, and UNLOADING before they no
 longer can, so that a client may rely on AVAILABLE. And END is never forgotten: a version that was
@@ -80,7 +80,7 @@ class Watch:
             self._settled[model] = Settled(version, entry)
 
     def wait(self, seconds: float) -> dict[str, Settled] | None:
-        """Returns the first settled version of each model; None if some have none in time."""
+        """Returns the first settled version of each model; None after a timeout."""
         with self._changed:
             if self._changed.wait_for(lambda: not self._waiting, seconds):
                 return dict(self._settled)
@@ -125,8 +125,8 @@ class StateMonitor:
 
         Args:
             models: Their names.
-            include_past: Whether states reached before count too. Where a load is to come, the END
-                of a version that was unloaded long ago must not.
+            include_past: Whether states that were reached before count too. They must not if a load
+                is expected: an END may be that of a version unloaded long ago.
         """
         watch = Watch(models, self._changed)
         with self._changed:

@@ -40,7 +40,7 @@ def parse_number(token: str) -> int | float:
 
 
 def _exponent(power: str) -> int:
-    """Returns the value of an exponent; too large ones are cut, and stay too large."""
+    """Returns the value of an exponent; too large ones are truncated, and stay too large."""
     digits = power.lstrip("+-").lstrip("0")[:_INTEGER_DIGITS] or "0"
     return -int(digits) if power.startswith("-") else int(digits)
 

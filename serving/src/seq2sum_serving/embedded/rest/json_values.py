@@ -151,7 +151,7 @@ def add_array(tensor: tensor_pb2.TensorProto, values: list[Any], dtype: int) -> 
 
 
 def json_type(value: Any) -> str:
-    """Returns the name of a value's type in messages."""
+    """Returns the name of a value's type for error messages."""
     if isinstance(value, bool):
         return str(value)
     names = {type(None): "Null", dict: "Object", list: "Array", str: "String"}

@@ -66,7 +66,7 @@ def test_deadline_of_one_caller_does_not_affect_others(kind, server):
         assert [future.result().value for future in patient] == [2] * 5
 
 
-def test_questions_beyond_max_pending_are_overload(kind, server):
+def test_questions_beyond_max_pending_raise_overloaded(kind, server):
     gate, refused = threading.Event(), threading.Semaphore(0)
     server.before_reply = lambda _: gate.wait(20)
 

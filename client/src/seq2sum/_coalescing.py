@@ -29,13 +29,13 @@ class Coalescing:
     """
 
     max_batch: int = 1024
-    """Most questions in one call."""
+    """Maximum number of questions in one call."""
     max_delay: float = 0.005
-    """Most seconds that a question waits before its call is sent, if `max_in_flight` allows it."""
+    """Maximum seconds that a question waits, unless `max_in_flight` calls are in flight."""
     max_in_flight: int = 2
-    """Most merged calls in flight: the server works on one while another travels."""
+    """Maximum number of merged calls in flight: the server works on one while another travels."""
     max_pending: int = 10_000
-    """Most questions that wait; further ones raise Overloaded instead of using memory."""
+    """Maximum number of waiting questions, which bounds memory; further ones raise Overloaded."""
 
     def __post_init__(self) -> None:
         values = {
@@ -56,7 +56,7 @@ class QueuedRequest:
         encoded: Its bytes on the wire.
         target: Must be equal for questions to share a call.
         queued_at: When it was asked, on the monotonic clock.
-        expires_at: Its caller's deadline, on the same clock; None for none.
+        expires_at: Its caller's deadline, on the same clock; None for no deadline.
     """
 
     __slots__ = ("encoded", "expires_at", "question", "queued_at", "target")

@@ -133,7 +133,7 @@ def read(folder: Path) -> Certificates:
     """Reads the set in a folder.
 
     Raises:
-        Refused: A file is missing, or is not one of `make certs`.
+        Refused: A file is missing, or was not created by `make certs`.
     """
     try:
         trusted = x509.load_pem_x509_certificates((folder / "ca.pem").read_bytes())

@@ -1,10 +1,10 @@
 """Selects batching parameters from measurements, and decides whether batching pays.
 
 Pure functions. The score of a candidate is the geometric mean, over all loads, of its ratio to
-batching off in the same round. The ratio of a load is that of throughput; where single questions
-arrive in addition, throughput and their latency count half each. A candidate whose p99 under any
-load is much longer than without batching is excluded. Of the candidates that are not clearly worse
-than the best, the simplest is chosen.
+batching off in the same round. The ratio of a load is that of its throughput or, if single
+questions arrive in addition, the geometric mean of the ratios of throughput and of their latency. A
+candidate whose p99 under any load is much longer than without batching is excluded. Of the
+candidates that are not clearly worse than the best, the simplest is chosen.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from benchmarks.load.generator import Load, Sample
 MIN_DIFFERENCE = 0.02
 """A smaller difference justifies no setting, however precisely it is measured."""
 STANDARD_ERRORS = 2.0
-"""A difference must exceed so many standard errors."""
+"""Number of standard errors that a difference must exceed to count."""
 MEDIAN_ERROR = 1.2533
 """Standard error of a median relative to that of a mean, for normal noise."""
 MAX_TAIL_RATIO = 2.0
-"""Largest ratio of a load's p99 to that without batching, if the control has a ratio of one."""
+"""Largest allowed ratio of a load's p99 to that without batching; see `max_tail`."""
 DROP_BELOW = 0.9
 """A candidate that is clearly below this share of the best score is no longer measured."""
 
@@ -76,7 +76,7 @@ class Comparison:
         return max(self.tail_ratio(name, load) for load in self.loads)
 
     def log_scores(self, name: str) -> LogRatios:
-        """Returns the mean over all loads, by round."""
+        """Returns the logarithm of the score of each round: the mean log ratio over all loads."""
         return {
             number: sum(self._log_ratio(name, load, number) for load in self.loads)
             / len(self.loads)
@@ -84,7 +84,7 @@ class Comparison:
         }
 
     def score(self, name: str) -> float:
-        """Returns the geometric mean over all loads, the median over the rounds."""
+        """Returns the median over the rounds of the geometric mean of all loads' ratios."""
         return math.exp(median(self.log_scores(name).values()))
 
     def median(self, name: str, load: Load) -> Sample:
@@ -150,7 +150,10 @@ def resolution(comparison: Comparison) -> float:
 
 
 def max_tail(comparison: Comparison) -> float:
-    """Returns the largest ratio of p99 that a candidate may have: noise alone raises it."""
+    """Returns the largest allowed ratio of p99.
+
+    The control differs from batching off by noise alone. If its ratio is above 1, the limit grows.
+    """
     control = comparison.longest_tail(CONTROL) if CONTROL in comparison.names else 1
     return MAX_TAIL_RATIO * max(1, control)
 
@@ -179,7 +182,7 @@ def is_worse(own: Mapping[int, float], best: Mapping[int, float], least: float) 
 def still_running(
     measurements: Iterable[Measurement], candidates: Sequence[Candidate]
 ) -> list[Candidate]:
-    """Returns the candidates of `KEPT`, and those that may still have the best parameters."""
+    """Returns the candidates to measure further: those of `KEPT`, and those that may be best."""
     comparison = Comparison(measurements)
     scores = {each.name: comparison.log_scores(each.name) for each in candidates if each.parameters}
     best = scores[max(scores, key=comparison.score)]

@@ -43,7 +43,7 @@ def measure(port: int, message: bytes, *, callers: int, folder: Path) -> Through
     """Sends the same Predict message from `callers` concurrent streams.
 
     Raises:
-        ValueError: h2load printed something else than its summary.
+        ValueError: The output of h2load has no summary.
     """
     connections = min(CONNECTIONS, callers)
     body = folder / "request.bin"

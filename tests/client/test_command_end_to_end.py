@@ -340,7 +340,7 @@ def test_errors_are_one_line_with_advice(run, tmp_path):
         assert (message in err, found, err.count("\n")) == (True, code, 1), err
 
 
-def test_version_option_without_a_verb_is_the_packages(run, capsys):
+def test_version_option_without_a_subcommand_prints_the_package_version(run, capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"seq2sum {metadata.version('seq2sum')}\n"
     assert run("add", "1+1", "--version", 1)[1].endswith(", version 1)\n")
@@ -378,4 +378,4 @@ def test_token_needs_tls_and_is_sent_with_it(run, tmp_path, monkeypatch):
         assert ("authorization", "Bearer opensesame") in secure.calls[0].metadata
         code, _, err = run("add", "1+1", "--tls", target=secure.target)
         assert (code, err.count("\n")) == (1, 1)
-        assert "is signed by an untrusted authority: see TLS.ca or --ca" in err
+        assert "was issued by an untrusted authority: see TLS.ca or --ca" in err

@@ -8,7 +8,7 @@ from seq2sum.testing import FakeServer
 from support.certificates import EXPIRED, Certificates
 
 ONCE = {"retry": seq2sum.Retry(max_attempts=1)}
-NOT_TRUSTED = "the server's TLS certificate is signed by an untrusted authority"
+NOT_TRUSTED = "the server's TLS certificate was issued by an untrusted authority"
 CLOSED = "the server closed the connection: "
 JUNK = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"
 
@@ -124,7 +124,9 @@ def test_error_names_the_expiry_of_the_client_certificate(certificates, serve, m
 
 def test_error_names_a_server_without_tls(fake, certificates, make_client):
     error = error_of(make_client(fake.target, tls=seq2sum.TLS(ca=certificates.ca), **ONCE))
-    assert error.startswith("the server does not speak TLS: connect without TLS, or to another")
+    assert error.startswith(
+        "the server does not speak TLS: connect without TLS, or to another port ("
+    )
 
 
 def test_error_names_a_client_without_tls(certificates, serve, make_client):

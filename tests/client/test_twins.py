@@ -18,10 +18,10 @@ def test_both_clients_have_the_same_methods():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_both_clients_have_the_same_signatures_and_summaries(name):
-    sync, twin = getattr(seq2sum.Client, name), getattr(seq2sum.AsyncClient, name)
+    sync, asynchronous = getattr(seq2sum.Client, name), getattr(seq2sum.AsyncClient, name)
     streams = "stream" in name
-    assert inspect.iscoroutinefunction(twin) != streams
-    expected, found = (inspect.signature(method).parameters for method in (sync, twin))
+    assert inspect.iscoroutinefunction(asynchronous) != streams
+    expected, found = (inspect.signature(method).parameters for method in (sync, asynchronous))
     assert list(found) == list(expected)
     for parameter in expected.values():
         same = found[parameter.name]
@@ -31,8 +31,8 @@ def test_both_clients_have_the_same_signatures_and_summaries(name):
         ):  # which may be an async iterable
             assert same.annotation == parameter.annotation
     expected_return = inspect.signature(sync).return_annotation
-    assert inspect.signature(twin).return_annotation.replace("Async", "") == expected_return
-    first_lines = [inspect.getdoc(method).splitlines()[0] for method in (sync, twin)]
+    assert inspect.signature(asynchronous).return_annotation.replace("Async", "") == expected_return
+    first_lines = [inspect.getdoc(method).splitlines()[0] for method in (sync, asynchronous)]
     assert first_lines[0] == first_lines[1]
 
 

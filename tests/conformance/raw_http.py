@@ -1,4 +1,4 @@
-"""HTTP as raw bytes: sends those of a case and reads all replies on the connection."""
+"""Sends the raw HTTP bytes of a case, and reads all replies on the connection."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def split(data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def read(head: bytes, body: bytes, server: ServerUnderTest) -> dict[str, Any]:
-    """Returns a reply in the recorded fields, without its date and a correct length."""
+    """Returns the recorded fields of a reply, without its date; a correct length is `(right)`."""
     status, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(":") for line in lines)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}

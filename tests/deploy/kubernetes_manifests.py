@@ -1,4 +1,4 @@
-"""The objects that `kubectl kustomize` renders from serving/kubernetes. Do not modify them."""
+"""Objects that `kubectl kustomize` renders from serving/kubernetes. Cached, so read-only."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "batching.json"
 PARAMETERS = {each.name: each.parameters for each in candidates(2) if each.parameters}
 all_parameters = pytest.mark.parametrize("given", PARAMETERS.values(), ids=PARAMETERS.keys())
 IN_FLIGHT = CALLERS - 1
-"""Concurrent calls: one thread always waits for the next."""
+"""Calls that can run at once: one of the server's threads always waits for the next call."""
 
 
 def parsed(text):

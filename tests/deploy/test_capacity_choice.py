@@ -118,7 +118,7 @@ def test_defaults_are_kept_without_a_significant_gain():
 
 
 def test_latency_of_arrivals_counts_half():
-    """Throughput and latency have the same ratio here, until latency alone is set to off's."""
+    """Both ratios are 4; then only the latency is set to that of batching off."""
     found = Comparison(measured({PLAIN: 4.0}, load=WITH_ARRIVALS, noise=0))
     assert found.ratio(PLAIN, WITH_ARRIVALS) == pytest.approx(4)
     slower = [
@@ -171,7 +171,7 @@ def test_table_has_a_row_for_each_candidate_the_best_first():
     assert [row.split(" | ")[0].strip("| ") for row in rows[:2]] == [PLAIN, SPLIT]
 
 
-def test_loads_include_those_of_capacity():
+def test_loads_include_those_of_the_server_benchmark():
     assert {(1, 1), (1, 64), (32, 8), (512, 8), (4096, 4)} <= {load[1:3] for load in LOADS}
     assert any(load.arrivals for load in LOADS)
 

@@ -26,7 +26,7 @@ LEAVES = {
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with a set."""
+    """A folder with a set of certificates and keys."""
     return create(tmp_path / "certs")
 
 

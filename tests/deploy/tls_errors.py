@@ -1,4 +1,4 @@
-"""Clients that a TLS connection fails for, and the error messages that they get."""
+"""Clients and servers between which a TLS connection fails, and the clients' error messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CLOSED = "the server closed the connection: "
 class TlsError:
     """A combination of client and server that cannot connect.
 
-    Certificates are named by their set.
+    A certificate is named by the set of `make certs` that contains it.
     """
 
     server: str
@@ -27,7 +27,7 @@ class TlsError:
 TLS_ERRORS = {
     "server of an unknown authority": TlsError(
         "ours", "other", "ours",
-        "the server's TLS certificate is signed by an untrusted authority: see TLS.ca or --ca (",
+        "the server's TLS certificate was issued by an untrusted authority: see TLS.ca or --ca (",
     ),
     "expired certificate of the server": TlsError(
         "expired-server", "ours", "ours",

@@ -1,4 +1,4 @@
-"""New versions, broken versions, start and stop of a server, with callers meanwhile."""
+"""Start, new versions, broken versions and stop of a server that is called meanwhile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAUSE_SECONDS = 0.005
 TIMEOUT_SECONDS = 90
 """For each change of a version; it takes one or two seconds on an idle machine."""
 SECONDS_CLOSED = 4.0
-"""For how long a port must stay closed: a start, and some polls of one second."""
+"""Time for which a port must stay closed: longer than a start and some polls of one second."""
 
 
 class Caller:

@@ -166,7 +166,7 @@ def test_stopping_server_ends_a_waiting_reload(bench):
         while "late" not in bench.core.source.models:
             pass
         bench.stop.set()
-        assert refusal(waiting.result, 10) == (Code.UNAVAILABLE, "the server stops")
+        assert refusal(waiting.result, 10) == (Code.UNAVAILABLE, "the server is stopping")
 
 
 def test_new_model_without_a_platform_poisons_the_configuration(bench):

@@ -1,4 +1,4 @@
-"""Versions that requests find during changes of the map, and changes that wait for requests."""
+"""Lookups of versions, also while the map changes, and changes that wait for running requests."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ FAULTS = (
     "refuses everything",
 )
 TRIGGER = b"trigger"
-"""Only inputs that contain this show the fault."""
+"""Only inputs that contain this trigger a fault, except `refuses everything`."""
 
 
 class Model:

@@ -1,7 +1,7 @@
 """Intended differences between the embedded server and tensorflow_model_server.
 
-They are those of tests/conformance/differences.toml, recognized by kind in any input, whichever of
-the two servers sent which reply.
+They are those of tests/conformance/differences.toml that a generated input may cause, and two that
+are not listed there. Each is a predicate on an input and the two replies, in either order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TOO_LARGE = "tensor parsing error"
 
 @dataclass(frozen=True, slots=True)
 class IntendedDifference:
-    """A kind of difference that was decided on."""
+    """A kind of difference that is accepted, with the reason."""
 
     name: str
     reason: str

@@ -1,4 +1,4 @@
-"""Checks of replies by invariants and by comparison, and minimizing."""
+"""The fuzzer's checks of replies, by invariants and by comparison, and its minimizer."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_intended_differences_are_recognized(first, second, name):
         (b'{"inputs": [1, 2]}', False),
     ],
 )
-def test_naming_another_wrong_input_is_intended_if_there_are_several(body, recognized):
+def test_errors_may_name_different_inputs_if_there_are_several(body, recognized):
     request = Rest("POST", "/v1/models/odd:predict", body)
     replies = http(400, b'{"error": "a"}'), http(400, b'{"error": "b"}')
     assert bool(intended_differences.recognize(request, *replies)) == recognized

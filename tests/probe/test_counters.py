@@ -57,7 +57,7 @@ def test_counters_of_a_removed_replica_are_dropped_and_restart_at_zero():
     ],
     ids=["as desired", "not yet moved", "not set", "unknown"],
 )
-def test_a_rejected_question_is_a_wrong_answer_of_the_desired_version_only(labels, desired, count):
+def test_rejected_question_is_a_wrong_answer_only_from_the_desired_version(labels, desired, count):
     replicas = replica("1A 2A", labels, A)
     found = observe(replicas, calls={KEY: [rejected()]}, desired=desired)
     assert accumulate({}, found)[KEY].wrong_answers == count

@@ -80,7 +80,7 @@ def test_commands_from_the_first_promotion_to_a_run(quick_version, tmp_path):
 
             result = deployed.rollout("run", quick_version, "--reason", "the third one")
             assert result.code == 0, result.text
-            assert "version 3 is stable; `rollback` needs no load" in result.text
+            assert "version 3 is stable; `rollback` does not have to load a version" in result.text
             for weight in (10, 50):
                 assert f"version 3: step at weight {weight} %" in result.text
             assert set(callers.take_answers()) == {1, 2, 3}

@@ -56,7 +56,7 @@ def test_change_from_an_outdated_entry_is_refused(config_file):
 
 
 def test_concurrent_changes_are_serialized(config_file):
-    """Every thread retries until no other one was in between."""
+    """Each thread retries if another one has changed the file in the meantime."""
 
     def add(version):
         while True:

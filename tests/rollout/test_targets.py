@@ -36,7 +36,7 @@ def test_list_of_addresses(text, addresses):
         ("dns:///name", "invalid target 'name': expected host:port"),
     ],
 )
-def test_invalid_targets(text, message):
+def test_invalid_targets_are_refused(text, message):
     with pytest.raises(UsageError, match=message):
         resolve(text)
 
@@ -49,7 +49,7 @@ def patch_dns(monkeypatch, *addresses):
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
-def test_every_address_of_a_name(monkeypatch):
+def test_name_resolves_to_all_its_addresses(monkeypatch):
     patch_dns(monkeypatch, "10.0.0.2", "10.0.0.1", "10.0.0.2", "fd00::1")
     assert resolve("dns:///pods.example:8500") == [
         "10.0.0.1:8500",
@@ -58,7 +58,7 @@ def test_every_address_of_a_name(monkeypatch):
     ]
 
 
-def test_name_that_does_not_resolve(monkeypatch):
+def test_name_that_does_not_resolve_is_an_error(monkeypatch):
     def getaddrinfo(*_, **__):
         raise socket.gaierror(-2, "Name or service not known")
 

@@ -7,7 +7,7 @@ from seq2sum_serving.embedded.errors import ServingError
 
 
 def refusal(call, *arguments, **keywords):
-    """Code and message of the ServingError that a call raises."""
+    """Returns code and message of the ServingError that a call raises."""
     with pytest.raises(ServingError) as caught:
         call(*arguments, **keywords)
     return caught.value.code, caught.value.message

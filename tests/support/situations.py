@@ -1,4 +1,4 @@
-"""States of a deployment in short notation, for tables of plans."""
+"""States of a deployment in short notation, for tables of test cases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATES = {
 
 
 def replica(text: str, labels: dict[str, int | None] | None = None, target: str = "a:1") -> Replica:
-    """Returns a replica from `1A 2F`."""
+    """Returns a replica with these versions: in `1A 2F`, 1 is AVAILABLE and 2 failed to load."""
     states = {}
     for entry in text.split():
         number, letter = int(entry[:-1]), entry[-1]

@@ -30,13 +30,13 @@ class Coalescing:
     """
 
     max_batch: int = 1024
-    """Most questions or rows in one call."""
+    """Maximum number of questions or rows in one call."""
     max_delay: float = 0.005
-    """Most seconds that a request waits before its call is sent, if `max_in_flight` allows it."""
+    """Maximum seconds that a request waits, unless `max_in_flight` calls are in flight."""
     max_in_flight: int = 2
-    """Most merged calls in flight: the server works on one while another travels."""
+    """Maximum number of merged calls in flight: the server works on one while another travels."""
     max_pending: int = 10_000
-    """Most requests that wait; further ones raise Overloaded instead of using memory."""
+    """Maximum number of waiting requests, which bounds memory; further ones raise Overloaded."""
 
     def __post_init__(self) -> None:
         values = {
@@ -81,7 +81,7 @@ class QueuedRequest:
         request: The request.
         target: The target of its call.
         queued_at: When it was made, on the monotonic clock.
-        expires_at: Its caller's deadline, on the same clock; None for none.
+        expires_at: Its caller's deadline, on the same clock; None for no deadline.
     """
 
     __slots__ = ("expires_at", "group", "queued_at", "request", "target")

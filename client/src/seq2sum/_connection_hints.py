@@ -27,7 +27,7 @@ HINTS = (
     ("not yet valid", "the server's TLS certificate is not valid yet: compare the clocks"),
     (
         "CERTIFICATE_VERIFY_FAILED",
-        "the server's TLS certificate is signed by an untrusted authority: see TLS.ca or --ca",
+        "the server's TLS certificate was issued by an untrusted authority: see TLS.ca or --ca",
     ),
 )
 """Patterns of gRPC's error texts for connections that fail, and their meanings."""

@@ -71,6 +71,6 @@ examples:
   seq2sum describe
   seq2sum describe --version 2 --json | jq .digits
 
-Exit status: 0 the version has all of the contract, 1 something is missing, or the call failed,
+Exit status: 0 the version meets the contract, 1 a part of it is missing, or the call failed,
 2 invalid command line.
 """

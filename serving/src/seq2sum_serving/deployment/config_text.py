@@ -1,4 +1,4 @@
-"""The text of a model config file: parsed as TensorFlow Serving does, and edited for one model.
+"""The text of a model config file: parsed by TensorFlow Serving's rules, and edited for one model.
 
 An edit changes only the versions and labels of that model. Everything else, including comments and
 other models, stays unchanged to the byte.
@@ -141,7 +141,7 @@ def _policy_edits(text: str, block: Field, after: ModelEntry) -> list[Edit]:
         return [Edit(policies[0].begin, policies[0].end, whole)]
     specific = choices[0]
     scalars = {field.scalar for field in specific.fields}
-    if None in scalars or specific.inner is None:  # a list: written again as a whole
+    if None in scalars or specific.inner is None:  # a list: rewritten as a whole
         return [Edit(specific.begin, specific.end, f"specific {{ {numbers} }}")]
     edits = [
         text_proto.removal(text, field)

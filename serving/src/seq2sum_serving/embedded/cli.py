@@ -1,4 +1,4 @@
-"""The `seq2sum-serve` command: `tensorflow_model_server`, with its flags."""
+"""The `seq2sum-serve` command, which has the flags of `tensorflow_model_server`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FAILED = 255
-"""Exit code of a failed start, and of `--help`, as of tensorflow_model_server (main.cc)."""
+"""Exit code of a failed start and of `--help`; tensorflow_model_server has the same (main.cc)."""
 INTERRUPTED = 130
 THREAD_EXIT_SECONDS = 1.0
 THREAD_NAME_PREFIXES = (
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if flags.version:
         print_text(flag_help.versions())
         return 0
-    if arguments is None:  # else this process is not the command's own
+    if arguments is None:  # otherwise this process belongs to the caller
         environment.restart_if_needed()
     try:
         return leave(serve(flags))
@@ -117,7 +117,7 @@ def _loaded(flags: Flags, config: ServerConfig) -> Server:
 
 
 def leave(code: int, message: str = "") -> int:
-    """Waits for the server's threads, and returns the exit code; ends the process if one runs on.
+    """Waits for the server's threads, and returns the exit code; exits if a thread still runs.
 
     A thread may still be inside TensorFlow, in a load or a graph that cannot be interrupted.
     Waiting for it could take forever, and the interpreter would crash if it exited meanwhile.

@@ -51,7 +51,7 @@ def trim() -> None:
 def freeze_objects() -> None:
     """Excludes all existing objects from garbage collection.
 
-    Without a collection first, which takes as long as a later one and frees too little.
+    Runs no collection first: that would take as long as a later one, and free too little.
     """
     gc.freeze()
 

@@ -230,7 +230,7 @@ class ServerCore:
         """Waits, without a time limit, until each watched model has a version that settled."""
         while (settled := watch.wait(STOP_TICK_SECONDS)) is None:
             if self._stop.is_set():
-                raise ServingError(Code.UNAVAILABLE, "the server stops")
+                raise ServingError(Code.UNAVAILABLE, "the server is stopping")
         failures = {name: s for name, s in settled.items() if s.entry.state is State.END}
         if failures:
             raise ServingError(Code.UNKNOWN, _unavailable(failures, noun))

@@ -185,7 +185,7 @@ def run(context: CommandContext) -> Exit:
             context.show(f"version {version} is already stable")
             return Exit.DONE
         Runner(executor, version, context.policy, context.prometheus, context.options.reason).run()
-    context.show(f"version {version} is stable; `rollback` needs no load")
+    context.show(f"version {version} is stable; `rollback` does not have to load a version")
     return Exit.DONE
 
 

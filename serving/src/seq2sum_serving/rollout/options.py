@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
         help="share of the traffic (default: 0, only the label)",
     )
     add("promote", "make a version stable; the former one stays loaded", target, change, skip)
-    add("rollback", "end the canary, or return to the previous version; needs no load", change)
+    add("rollback", "end the canary, or return to the previous version; loads no version", change)
     add("retire", "unload a version without traffic; its folder remains", target, change)
     add("repair", "bring every replica to the state in the model config file", change)
     run = add("run", "load, judge, shift traffic step by step, promote and retire", change)

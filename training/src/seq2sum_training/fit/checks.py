@@ -59,7 +59,7 @@ class Check:
         return asdict(self) | {"largest": largest, "clean": self.clean}
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # arrays cannot be compared as one truth value
+@dataclass(frozen=True, slots=True, eq=False)  # comparing arrays gives no single truth value
 class BestWeights:
     """The best weights that checks have found."""
 
@@ -68,7 +68,7 @@ class BestWeights:
     weights: list[NDArray[Any]]
     """Averaged weights."""
     misses: int = 0
-    """Checks of the attempt that found no improvement on the best weights until then."""
+    """Number of checks in this attempt that did not improve on the best weights."""
 
     def state(self, name: str) -> dict[str, NDArray[Any]]:
         """Returns all fields as arrays, with keys that start with `name`; see `from_state`."""

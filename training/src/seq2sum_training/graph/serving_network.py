@@ -5,7 +5,7 @@ Equal to the Keras model up to rounding, with less work:
 - the encoder looks up rows of its kernel instead of multiplying one-hot vectors;
 - the state after the first characters, with its recurrent product, is looked up in a table;
 - the decoder's input is the same at every step, so it is multiplied once;
-- the first step of a layer has a zero state, so it multiplies none.
+- the first step of a layer has a zero state, so it needs no recurrent product.
 
 Without variables, no checkpoint has to be restored when a server loads the graph.
 """

@@ -79,7 +79,7 @@ class Manager(Generic[S]):
             monitor: Receives the states.
             check: Called once before the first attempt to load a version, which it can prevent.
             retries: Attempts after a failed load.
-            pause: Waits before each retry; returns True to give up, since the server stops.
+            pause: Waits before each retry; returns True to give up, because the server is stopping.
             load_threads: Threads for loads; 0: they run in `step`.
             unload_threads: Threads for unloads; 0: they run in `step`.
         """

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """The first process's end. Safe to use from any thread."""
+    """The end of the pipe in the first process. Safe to use from any thread."""
 
     def __init__(self, connection: Connection, name: str) -> None:
         """Takes ownership of a connection.
@@ -46,7 +46,7 @@ class Dispatcher:
             self._pending[number] = future
             try:
                 self._connection.send((number, method, arguments))
-            except OSError:  # it has just ended, which `read_results` notices too
+            except OSError:  # the worker has just ended, which `read_results` notices too
                 self._pending.pop(number).set_exception(self._ended_error())
         return future
 
@@ -79,7 +79,7 @@ def run_calls(connection: Connection, method_of: Callable[[str], Callable[..., A
 
     Args:
         connection: To the first process.
-        method_of: Returns the method of a name.
+        method_of: Returns a method by its name.
     """
     sending = threading.Lock()
 

@@ -53,10 +53,10 @@ class TaskCoalescer:
         """Calls in flight, and how many callers still wait for each."""
 
     async def add(self, question: Question, target: CallTarget, deadline: Deadline) -> Answer:
-        """Returns the answer to one question, by a call that others of this target may share.
+        """Returns the answer to one question; other questions for its target may share the call.
 
         Raises:
-            Seq2SumError: The call failed, or too many questions wait already.
+            Seq2SumError: The call failed, or too many questions are already waiting.
         """
         future: asyncio.Future[Answer] = self._loop.create_future()
         request = WaitingTask(
@@ -140,7 +140,7 @@ class TaskCoalescer:
         waiting = [(row, request) for row, request in enumerate(batch) if not request.future.done()]
         try:
             answers = task.result().answers()
-        except asyncio.CancelledError:  # with callers that wait, only closing cancels a call
+        except asyncio.CancelledError:  # by `close`; `_abandon` cancels only calls without callers
             for _, request in waiting:
                 request.future.set_exception(self._closed(request))
         except BaseException as error:  # noqa: BLE001 passed on to every caller

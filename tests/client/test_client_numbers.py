@@ -173,7 +173,7 @@ def test_non_integer_types_are_not_integers(name, value):
 
 @hypothesis.settings(deadline=None, derandomize=True)
 @hypothesis.given(st.floats(0, 1e7, width=32))
-def test_deadline_of_numpy_numbers_is_exact(timeout):
+def test_deadline_accepts_numpy_numbers(timeout):
     expected, found = Deadline(timeout).expires_at, Deadline(np.float32(timeout)).expires_at
     assert type(found) is float
     assert found - expected == pytest.approx(0, abs=1)

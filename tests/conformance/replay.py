@@ -14,7 +14,7 @@ from conformance.exchange import Observation
 from conformance.server_under_test import ServerUnderTest, Start
 
 TIME_CRITICAL_ATTEMPTS = 3
-"""A server with a limit of 300 ms a request misses it occasionally on a busy machine."""
+"""A server with a time limit of 300 ms per request occasionally misses it on a busy machine."""
 
 
 def replay_case(case: Case, server: ServerUnderTest, overrides: Overrides) -> list[str]:
@@ -23,8 +23,8 @@ def replay_case(case: Case, server: ServerUnderTest, overrides: Overrides) -> li
     Args:
         case: The case.
         server: Its server.
-        overrides: Expected in place of the recording. If the server ends in such a step, the case
-            is over, because no server is left for the rest.
+        overrides: Expected results that replace recorded ones, by step. If the server exits in
+            such a step, the rest of the case is skipped.
     """
     for number, step in enumerate(case.steps):
         try:

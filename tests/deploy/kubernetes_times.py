@@ -27,7 +27,7 @@ class Times:
     lookup: float
     """The client's minimum interval between two DNS lookups."""
     pre_stop: float
-    """How long a terminating pod keeps serving."""
+    """The time for which a terminating pod keeps serving."""
 
     @classmethod
     def of(cls, container: Object) -> Times:

@@ -14,7 +14,7 @@ CASES = [
     ("new label ahead of its version", {"a": 2}, {}, {1}, False, REFUSED),
     ("new label ahead of its version, allowed", {"a": 2}, {}, {1}, True, {"a": 2}),
     ("a label that moves to an available version", {"a": 2}, {"a": 1}, {1, 2}, False, {"a": 2}),
-    ("a label that moves ahead, allowed or not", {"a": 2}, {"a": 1}, {1}, True, REFUSED),
+    ("a label that moves ahead, even if allowed", {"a": 2}, {"a": 1}, {1}, True, REFUSED),
     ("a label that stays on an unloaded version", {"a": 1}, {"a": 1}, {2}, False, REFUSED),
     ("a label that stays on an unloaded version, allowed", {"a": 1}, {"a": 1}, {2}, True, {"a": 1}),
     ("a label that is dropped", {}, {"a": 1}, {1}, False, {}),
@@ -51,7 +51,7 @@ def test_label_stands_for_its_version():
 
 
 @pytest.mark.parametrize("model", ["m", "unknown"])
-def test_label_is_unknown_for_a_known_or_unknown_model(model):
+def test_unknown_label_is_refused_for_any_model(model):
     with pytest.raises(ServingError, match="Unrecognized servable version label: x") as caught:
         version_of({"m": {"stable": 3}}, model, "x")
     assert caught.value.code is Code.INVALID_ARGUMENT

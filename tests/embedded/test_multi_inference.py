@@ -63,7 +63,7 @@ def test_examples_are_counted_once():
         return metrics.REQUEST_EXAMPLE_COUNT_TOTAL.labels("m").value
 
     before = total()
-    run(("regress", REGRESS), examples=1)
+    run(*BOTH, examples=1)
     assert total() == before + 1
 
 

@@ -36,7 +36,7 @@ def test_empty_value_of_an_unset_shell_variable_means_the_default():
     assert (config.tags, config.host, config.ssl) == (("serve",), "127.0.0.1", None)
 
 
-def test_empty_model_name_is_warned_of(caplog):
+def test_empty_model_name_logs_a_warning(caplog):
     assert only_model(configured("--model_name=")).name == ""
     assert "--model_name is empty" in caplog.text
 

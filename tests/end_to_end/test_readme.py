@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 from support import doc_snippets, servers
-from support.approx_json import mask_run_dependent
+from support.masked_output import mask_run_dependent
 from support.paths import BIN, ROOT
 
 pytestmark = [pytest.mark.server, pytest.mark.end_to_end]

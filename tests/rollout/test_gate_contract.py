@@ -154,7 +154,7 @@ def test_contract_files_and_reported_signatures(candidate, stable, expected):
         ({}, "signature probabilities is missing"),
     ],
 )
-def test_contradicting_contract_file_fails(candidate, expected):
+def test_invalid_contract_file_fails(candidate, expected):
     result = judge(candidate, contract_file())
     assert result.verdict is Verdict.FAILED
     assert expected in result.message

@@ -75,8 +75,8 @@ def test_failure_message_has_values_limits_examples_and_advice():
     assert result.message == (
         "960 of 1,000 golden questions right, stable has 1,000: that is 96 %, and "
         "golden.min_exact_match is 99.9 %; that is 4 % less than stable, and golden.max_drop is "
-        "0 %. Wrong are 0+1 = 7777 (not 1), 1+1 = 7777 (not 2), 2+1 = 7777 (not 3) and 37 more. "
-        "Train and publish a better version under a new number"
+        "0 %. Wrong answers: 0+1 = 7777 (not 1), 1+1 = 7777 (not 2), 2+1 = 7777 (not 3) and 37 "
+        "more. Train and publish a better version under a new number"
     )
     assert result.values["exact_match"] == 0.96
     assert result.values["stable_exact_match"] == 1.0

@@ -152,7 +152,7 @@ def test_run_aborts_if_one_replica_cannot_load_the_version(bench):
 @pytest.mark.parametrize("end", ["rollback", "promote", "retire"])
 def test_operator_command_ends_a_killed_run(bench, end):
     class Killed(BaseException):
-        """The process is gone."""
+        """Stands for a kill of the process."""
 
     def killed():
         raise Killed

@@ -216,7 +216,7 @@ class Deployed:
 
 
 class Callers(CallerThreads):
-    """Callers that use the traffic weights all the time; counts answers and failures."""
+    """Threads that call with the traffic weights all the time, and count answers and failures."""
 
     INTERVAL = 0.02
     """Seconds between two calls of a caller: all processes share a few cores."""
@@ -229,7 +229,7 @@ class Callers(CallerThreads):
         self._count = count
         self._lock = threading.Lock()
         self.calls = 0
-        """Number of calls since `take_answers`."""
+        """Number of calls since the last `take_answers`."""
         self._failures: list[str] = []
         self._answers: Counter[int] = Counter()
 
@@ -273,7 +273,7 @@ def until(condition, seconds: float = TIMEOUT):
     """Waits until a condition returns a true value, and returns that value.
 
     Raises:
-        AssertionError: The time is over.
+        AssertionError: The condition is still false after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -74,7 +74,7 @@ def exists(line: str) -> None:
 VALUED = ("--tail", "--scale", "--volume", "-v")
 """Options of `docker compose` that are followed by a value."""
 TOOLS = {"rollout": "seq2sum-rollout", "probe": "seq2sum-probe"}
-"""Services whose arguments are those of a command of ours."""
+"""Services whose arguments are those of one of our commands."""
 
 
 def compose(options: list[str]) -> None:

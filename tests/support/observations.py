@@ -1,4 +1,4 @@
-"""Observations of probe rounds, in short, for tables of metrics and findings."""
+"""Short functions that make observations of probe rounds, for tests of metrics and findings."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Selection of tests by what they need: markers, and `--quick` for the fast loop.
+"""Selection of tests by what they need: markers, and the option `--quick`.
 
-`--quick` runs what needs neither TensorFlow nor a server process. Modules that say in their
-`pytestmark` that all of their tests need one are not even imported: TensorFlow alone takes longer
-to import than many tests take to run.
+`--quick` runs what needs neither TensorFlow nor a server process. Modules whose
+`pytestmark` shows that all of their tests need one are not even imported: TensorFlow alone takes
+longer to import than many tests take to run.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from support import processes, system
 
 NEEDS = ("tensorflow", "server", "system")
 SERVER_FIXTURES = {
-    "base_path", "base_server", "command", "demo_under_way", "evaluated", "background_results",
-    "shared_server", "shuffled_version", "small_run", "small_version", "start_process",
-    "start_processes", "start_server",
+    "base_path", "base_server", "command", "evaluated", "shared_server", "shuffled_version",
+    "small_run", "small_version", "start_process", "start_processes", "start_server",
 }  # fmt: skip
-"""Fixtures that start processes: tests that use one get the marker `server`."""
-ALWAYS_ACTIVE = {"demo_under_way", "background_results"}
+"""Fixtures that start processes: tests that use one get the marker `server`.
+
+Fixtures with `autouse` are left out: every test uses them.
+"""
 MODULE_MARKS = re.compile(r"^pytestmark = (.*(?:\n[ \])].*)*)", re.MULTILINE)
 
 
@@ -41,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes imports of TensorFlow and starts of servers fail in the fast loop."""
+    """With `--quick`, makes imports of TensorFlow and starts of servers fail."""
     if config.option.quick:
         os.environ[processes.FORBIDDEN] = "1"
         sys.modules["tensorflow"] = None  # type: ignore[assignment]  # imports raise ImportError
@@ -56,8 +57,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        used = set(getattr(item, "fixturenames", ())) - ALWAYS_ACTIVE
-        if used & SERVER_FIXTURES:
+        if SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
         if any(
             system.INSTALL_COMMAND in mark.kwargs["reason"] for mark in item.iter_markers("skipif")

@@ -55,7 +55,7 @@ class TaskCoalescer:
         """Returns the result of one request, by a call that others of its group may share.
 
         Raises:
-            Seq2SumError: The call failed, or too many requests wait already.
+            Seq2SumError: The call failed, or too many requests are already waiting.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
         request = WaitingTask(
@@ -135,7 +135,7 @@ class TaskCoalescer:
         try:
             items = [each.request.item for each in batch]
             results = batch[0].request.merging.results(items, task.result())
-        except asyncio.CancelledError:  # with callers that wait, only closing cancels a call
+        except asyncio.CancelledError:  # by `close`; `_abandon` cancels only calls without callers
             for _, request in waiting:
                 request.future.set_exception(self._closed(request))
         except BaseException as error:  # noqa: BLE001 passed on to every caller

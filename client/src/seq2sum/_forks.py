@@ -1,7 +1,7 @@
 """Forks: no call is inside gRPC while a process forks, and channels stay with the parent.
 
-gRPC works in a child process only if no thread was inside it at the fork, and its asyncio only if
-no asyncio channel was open: see "Forks" in docs/design-notes.md.
+gRPC works in a child process only if no thread was inside it at the fork, and its asyncio API only
+if no asyncio channel was open: see "Forks" in docs/design-notes.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Protocol
 
 MAX_WAIT = 2.0
-"""Seconds that a fork waits for calls, and calls for a fork; a call that hangs stops neither."""
+"""Longest wait, in seconds, of a fork for running calls, and of a new call for a fork."""
 SETTLE_SECONDS = 0.01
 """Time that gRPC's threads need to leave a call whose reply has arrived."""
 POLLER = "_poll_wrapper"
@@ -59,7 +59,7 @@ class Gate:
                 self._changed.notify_all()
 
     def wait_for_forks(self) -> None:
-        """Waits while a fork waits for calls. Called before a call is prepared."""
+        """Waits while a fork is pending or in progress. Called before a call is prepared."""
         if self._forks:
             with self._lock:
                 self._changed.wait_for(lambda: not self._forks, MAX_WAIT)

@@ -48,13 +48,13 @@ class ReceivedCall:
     questions: tuple[bytes, ...]
     """Its questions; empty for other methods and models."""
     version: int | None
-    """The requested version; None for none."""
+    """The requested version; None if the call has none."""
     label: str | None
-    """The requested label; None for none."""
+    """The requested label; None if the call has none."""
     metadata: tuple[tuple[str, str | bytes], ...]
     """Its headers."""
     time_remaining: float | None
-    """Seconds until its deadline; None for none."""
+    """Seconds until its deadline; None if it has none."""
     inputs: Mapping[str, Tensor] = field(default_factory=dict)
     """The inputs of a Predict for a model other than addition."""
 

@@ -18,8 +18,10 @@ from tensorflow_serving.apis import (
 
 METHOD_NAMES = ("tensorflow/serving/classify", "tensorflow/serving/regress")
 FEATURES = ("x", "n", "s", "", "ä", "other")
-CHANGED = ("Predict", "Classify", "Regress", "MultiInference", "GetModelMetadata", "GetModelStatus")
-"""Methods for random bytes; without HandleReloadConfigRequest, which could unload the models."""
+BYTE_METHODS = (
+    "Predict", "Classify", "Regress", "MultiInference", "GetModelMetadata", "GetModelStatus",
+)  # fmt: skip
+"""Methods that get changed or random bytes; a HandleReloadConfigRequest could unload the models."""
 RELOAD = "HandleReloadConfigRequest"
 INVALID_TAG = b"\xff"
 """A tag that no message has, so that the bytes after it are not a request."""
@@ -35,7 +37,7 @@ def examples(rng: SeededRandom) -> Call:
         "Regress": regression_pb2.RegressionRequest,
     }[method]
     request = kind()
-    signature = classifying(rng, None if rng.one_in(8) else method.lower())
+    signature = examples_signature(rng, None if rng.one_in(8) else method.lower())
     predict.fill_spec(rng, request.model_spec, signature.model, signature.name)
     fill_input(rng, request.input)
     return call(method, request)
@@ -45,7 +47,7 @@ def multi_inference(rng: SeededRandom) -> inference_pb2.MultiInferenceRequest:
     request = inference_pb2.MultiInferenceRequest()
     model = rng.choice(list(models.FOLDERS))
     for _ in range(rng.randint(0, 3)):
-        signature = classifying(rng, None, model)
+        signature = examples_signature(rng, None, model)
         task = request.tasks.add()
         predict.fill_spec(rng, task.model_spec, model, signature.name)
         right = signature.method if signature.method in METHOD_NAMES else METHOD_NAMES[0]
@@ -54,7 +56,7 @@ def multi_inference(rng: SeededRandom) -> inference_pb2.MultiInferenceRequest:
     return request
 
 
-def classifying(
+def examples_signature(
     rng: SeededRandom, method: str | None, model: str | None = None
 ) -> models.Signature:
     """Chooses a signature that takes examples, for one method or any."""
@@ -118,7 +120,7 @@ def wire_bytes(rng: SeededRandom) -> Call:
     if rng.one_in(20):
         return Call(RELOAD, INVALID_TAG + rng.randbytes(rng.choice((0, 5, 60))))
     if rng.one_in(5):
-        return Call(rng.choice(CHANGED), rng.randbytes(rng.choice((0, 1, 5, 60))))
+        return Call(rng.choice(BYTE_METHODS), rng.randbytes(rng.choice((0, 1, 5, 60))))
     make = rng.choice((predict.any_signature, predict.echo, examples, lookups))
     made = make(rng)
     data = bytearray(made.data[:4000])
@@ -131,7 +133,7 @@ def wire_bytes(rng: SeededRandom) -> Call:
                 data[position:position] = rng.randbytes(rng.randint(1, 4))
             case 2:
                 del data[position : position + rng.randint(1, 8)]
-    return Call(rng.choice((made.method, made.method, rng.choice(CHANGED))), bytes(data))
+    return Call(rng.choice((made.method, made.method, rng.choice(BYTE_METHODS))), bytes(data))
 
 
 def call(method: str, request: Message) -> Call:

@@ -112,7 +112,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of the folder, also if the path is a dot."""
+        """The name of the folder, even if the path is a dot."""
         return self.path.resolve().name
 
     @property

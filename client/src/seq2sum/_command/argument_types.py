@@ -43,7 +43,7 @@ def name(text: str) -> str:
 
 
 def target(text: str) -> str | list[str]:
-    """Parses one address, or several with commas between that share the calls."""
+    """Parses one address, or several separated by commas, between which calls are balanced."""
     parts = [part.strip() for part in text.split(",")]
     if not text.isprintable() or not all(parts):
         raise ArgumentTypeError(

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def as_json(explanation: Explanation) -> str:
-    """Returns a JSON object with the whole alphabet at each position, by falling probability."""
+    """Returns a JSON object with the whole alphabet at each position, most probable first."""
     positions = [
         [
             {"character": character, "probability": probability}

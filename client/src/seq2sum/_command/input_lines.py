@@ -137,7 +137,7 @@ def blocks(parts: Iterable[bytes]) -> Iterator[list[Question]]:
 
 
 def split(content: bytes) -> list[Question]:
-    """Returns the lines of a text without its last newline."""
+    """Splits a text, given without its last newline, into lines."""
     try:
         text = content.decode()
     except UnicodeDecodeError:

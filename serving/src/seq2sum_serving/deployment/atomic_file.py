@@ -22,7 +22,7 @@ MOUNTED = "it is mounted as a single file, which cannot be replaced: mount its f
 
 
 def resolve(path: Path) -> Path:
-    """Returns the file that a path leads to through links: that file changes, and the link stays.
+    """Returns the file to which a path leads through links: it is replaced, and the links stay.
 
     Raises:
         Refused: The file is part of a volume that Kubernetes writes.
@@ -56,7 +56,7 @@ def _mount_points() -> set[str]:
         lines = MOUNTS.read_bytes().splitlines()
     except OSError:
         return set()
-    # The fifth field (man 5 proc), in which blanks and the like are octal: \040.
+    # The fifth field (man 5 proc), in which blanks and other special characters are octal: \040.
     fields = (os.fsdecode(line.split(b" ")[4]) for line in lines)
     return {re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), field) for field in fields}
 
@@ -79,10 +79,10 @@ def check_copyable(folder: Path, parents: tuple[Path, ...] = ()) -> None:
 
     Args:
         folder: The folder.
-        parents: Resolved folders that contain it: a link to one of them has no end.
+        parents: Resolved folders that contain it: a link to one of them would never end.
 
     Raises:
-        OSError: A link is broken or a loop, or a file is unreadable, a pipe or a device.
+        OSError: A link is broken or part of a loop, or a file is unreadable, a pipe or a device.
     """
     parents = (*parents, folder.resolve())
     for entry in sorted(folder.iterdir()):
@@ -96,13 +96,14 @@ def check_copyable(folder: Path, parents: tuple[Path, ...] = ()) -> None:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Writes a temporary file in the same folder, through to the disk, and renames it to `path`.
+    """Writes a temporary file in the same folder, flushes it to disk, and renames it to `path`.
 
     Mode and owner stay those of the old file, where the system permits. A link stays a link.
 
     Raises:
         Refused: See `resolve`.
-        OSError: The file could not be written; the old one is unchanged, and nothing is left.
+        OSError: The file could not be written; the old one is unchanged, and no temporary file is
+            left.
     """
     path = resolve(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
@@ -137,7 +138,7 @@ def _rename(name: str, path: Path) -> None:
 
 
 def copy_folder(source: Path, target: Path, prepare: Callable[[Path], None]) -> None:
-    """Copies a folder next to `target`, through to the disk, and renames the copy to `target`.
+    """Copies a folder next to `target`, flushes it to disk, and renames the copy to `target`.
 
     Args:
         source: The folder; links in it are followed.

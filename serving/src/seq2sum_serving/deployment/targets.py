@@ -32,7 +32,7 @@ def resolve(targets: str) -> list[str]:
 
 
 def validate(targets: str) -> None:
-    """Checks the form of `targets` as `resolve` takes it; makes no lookup.
+    """Checks the syntax of `targets`, as for `resolve`, without a DNS lookup.
 
     Raises:
         UsageError: `targets` is not valid.

@@ -150,7 +150,7 @@ def _golden(
         return Measurement("golden", Verdict.SUCCESSFUL, f"{message}; {limit}", values)
     message = sentence(
         f"{message}: {'; '.join(problems)}",
-        f"wrong are {first_wrong}" if first_wrong else "",
+        f"wrong answers: {first_wrong}" if first_wrong else "",
         TRAIN_AGAIN,
     )
     return Measurement("golden", Verdict.FAILED, message, values)

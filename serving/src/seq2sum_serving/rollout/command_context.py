@@ -32,7 +32,7 @@ class CommandContext:
     console: Console
     """For text output; quiet with `--json`."""
     output: dict[str, Any] = field(default_factory=dict)
-    """What `--json` prints."""
+    """The object that `--json` prints."""
 
     @property
     def options(self) -> ChangeOptions:
@@ -66,7 +66,7 @@ class CommandContext:
         return True
 
     def check_exclusive(self, *, exclusive: bool = True) -> None:
-        """Checks that the lock is free and files can be written; raises as `exclusive_lock`."""
+        """Checks that the lock is free and files can be written; raises like `exclusive_lock`."""
         self.executor.check_files(require_history=exclusive)
         path = self.executor.config.lock_path(LOCK_SUFFIX)
         owner = file_lock.holder(path) if exclusive else None
@@ -81,7 +81,7 @@ class CommandContext:
 
 @contextmanager
 def exclusive_lock(context: CommandContext) -> Iterator[None]:
-    """Holds the lock of all commands that change anything but `rollback`.
+    """Holds the lock of every command that makes changes, except `rollback`.
 
     Raises:
         Refused: Another process holds it, or the model config file is read-only.

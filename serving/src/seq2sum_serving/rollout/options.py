@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("promote", "make a version stable; the former one stays loaded", target, change, skip)
     add("rollback", "end the canary, or return to the previous version; loads no version", change)
-    add("retire", "unload a version without traffic; its folder remains", target, change)
+    add("retire", "unload a version that has no traffic; its folder remains", target, change)
     add("repair", "bring every replica to the state in the model config file", change)
     run = add("run", "load, judge, shift traffic step by step, promote and retire", change)
     run.add_argument(
@@ -103,7 +103,11 @@ def parser() -> argparse.ArgumentParser:
     )
     watch = add("watch", "show a live view of versions, labels, replicas, traffic and gates")
     watch.add_argument(
-        "--interval", type=seconds, default=1.0, metavar="SECONDS", help="(default: 1)"
+        "--interval",
+        type=seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="time between updates (default: 1)",
     )
     watch.add_argument("--count", type=count, metavar="N", help="stop after N updates")
     return top

@@ -1,4 +1,4 @@
-"""Hard examples: the training pairs with the largest losses, drawn by the root of their loss."""
+"""Hard examples: training pairs with the largest losses, drawn by the square root of the loss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class HardExamples:
     """The training pairs with the largest losses that a search or a check found."""
 
     pairs: Numbers
-    """Operands, [2, n], sorted by falling loss."""
+    """Operands, [2, n], largest loss first."""
     losses: NDArray[np.float32]
     """Largest cross-entropy of a character, nats, [n]."""
 
@@ -35,9 +35,9 @@ class HardExamples:
         return HardExamples(both_pairs[:, order], both_losses[order])
 
     def draw(self, random: np.random.Generator, count: int) -> Numbers:
-        """Draws pairs with replacement, in proportion to the root of their loss, [2, count].
+        """Draws pairs with replacement, weighted by the square root of the loss, [2, count].
 
-        Uniform draws would rarely hit the few wrong answers; in proportion to the loss itself, a
+        Uniform draws would rarely hit the few wrong answers; if the loss itself is the weight, a
         small network forgets the other pairs.
         """
         weights = np.sqrt(self.losses, dtype=np.float64) + EPSILON

@@ -1,7 +1,7 @@
 """Layouts: the order in which the encoder reads the characters of a question.
 
     question     53+42      999+1
-    padded       53+42__    999+1__     as read, padded right (the tutorial)
+    padded       53+42__    999+1__     as read, padded right (as in the Keras tutorial)
     reversed     __24+35    __1+999     the padded question, last character first
     aligned      24_+35_    1__+999     fixed columns, least significant digit first
     paired       32 54 __   91 9_ 9_    both digits of a place in one step, least significant first
@@ -39,7 +39,7 @@ MAX_FOLDED_CHARACTERS = 3
 
 
 def window(digits: int) -> int:
-    """Returns how many bytes of a question are read: the longest question, and one blank byte."""
+    """Returns the number of bytes read of a question: its greatest length, and a blank byte."""
     return 2 * digits + 2
 
 
@@ -116,8 +116,8 @@ class Layout:
     def folded(self) -> int:
         """Number of first encoder steps that the serving graph replaces by a table.
 
-        At most 3 characters, and never all steps: a table may contain the beginning of a question,
-        not the whole.
+        At most 3 characters, and never all steps: a table may contain the beginnings of questions,
+        not whole questions.
         """
         return min(MAX_FOLDED_CHARACTERS // int(self.table.shape[2]), self.steps - 1)
 

@@ -103,7 +103,7 @@ def from_message(message: batching_pb2.BatchingParameters) -> BatchingParameters
     splits = message.enable_large_batch_splitting.value
     largest = execution = value("max_batch_size") % SIZES
     if splits:
-        # Both count as 0 if they are left out, and then no request fits.
+        # Without either field the size is 0, not the default, and no request fits.
         given = message.HasField("max_execution_batch_size")
         size = message.max_execution_batch_size if given else message.max_batch_size
         execution = size.value % SIZES

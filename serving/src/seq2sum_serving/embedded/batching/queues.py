@@ -51,7 +51,7 @@ class Queue:
         self.closed = False
 
     def put(self, task: Task, now: float) -> None:
-        """Adds a task, in pieces if it is larger than the open batch and may be split.
+        """Adds a task, in pieces if it does not fit into the open batch and may be split.
 
         Raises:
             ServingError: The task is too large, or the queue is full.

@@ -1,7 +1,7 @@
 """Tensors of shapes that numpy cannot represent, and array functions that also take them.
 
-TensorFlow has tensors of up to 254 dimensions, and of any sizes next to a 0. numpy stops at 64
-dimensions, and multiplies the other sizes even if one is 0.
+TensorFlow allows 254 dimensions, and if the size of one is 0, any sizes of the others. numpy allows
+64 dimensions, and the product of the sizes other than 0 must not overflow.
 """
 
 from __future__ import annotations

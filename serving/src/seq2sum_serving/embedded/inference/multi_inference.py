@@ -39,7 +39,7 @@ def multi_inference(
     """Returns a MultiInferenceResponse of `byte_labels` with the results of all tasks.
 
     Raises:
-        ServingError: A task does not fit, the request has no examples, or the run failed.
+        ServingError: A task is invalid, the request has no examples, or the run failed.
     """
     feeds, fetches = _check(servable, request, options)
     examples = serialize_examples(request.input)

@@ -37,7 +37,7 @@ class ServingMap(Generic[T]):
 
     @contextmanager
     def handle(self, model: str, version: int | None) -> Iterator[tuple[int, T]]:
-        """Holds a version: its number and its servable. None stands for the latest that serves.
+        """Holds a version, the latest for None, and yields its number and its servable.
 
         Raises:
             ServingError: NOT_FOUND, with the message of core/basic_manager.cc, which TensorFlow

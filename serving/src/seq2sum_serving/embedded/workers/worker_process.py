@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FAILED = 1
-"""Exit code of a worker that could not start, or whose first process has ended."""
+"""Exit code of a worker that could not start, or that outlived the first process."""
 
 
 class WorkerProcess:
-    """Runs the calls of the first process, which it accepts before TensorFlow is loaded."""
+    """Runs calls for the first process; accepts them even before TensorFlow is loaded."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -32,7 +32,7 @@ MAX_REPLY_BYTES = 1 << 20
 
 
 class QueryFailed(Failed):
-    """Prometheus did not return a number, or nothing, for a query."""
+    """A query failed, or its result is not a single number."""
 
 
 class Prometheus:
@@ -62,7 +62,7 @@ class Prometheus:
             )
 
     def value(self, query: str) -> float | None:
-        """Returns the current value of a query; None for no series, or a number that is not finite.
+        """Returns the current value of a query; None if it has no series or is not finite.
 
         Raises:
             QueryFailed: The server cannot be reached, is not Prometheus, or refuses the query, or
@@ -85,8 +85,8 @@ class Prometheus:
         Args:
             model: Name of the model.
             seconds: Length of the period up to now.
-            ago: Seconds since the canary first got traffic; the same as `seconds` if shorter. The
-                period to compare with has the same length, and ended then.
+            ago: Seconds since the canary first got traffic; raised to `seconds` if less. The period
+                to compare with ended then, and has the same length.
 
         Raises:
             QueryFailed: See `value`.
@@ -151,7 +151,7 @@ def counted(model: str, seconds: int, *, ended: int = 0, failed: bool = False) -
     `increase` misses the first call of a status, because the series has no value before it, and the
     first error is the one that matters. A series that did not exist at the start of the period
     therefore counts in full if its server was scraped at the start. If it was not, the series may
-    be older than the period, and `increase` has to do.
+    be older than the period, and `increase` is used.
 
     Args:
         model: Name of the model.

@@ -1,4 +1,4 @@
-"""Comparison of printed text without the numbers that differ from run to run."""
+"""Masks the parts of printed text that differ from run to run."""
 
 from __future__ import annotations
 

@@ -378,4 +378,4 @@ def test_token_needs_tls_and_is_sent_with_it(run, tmp_path, monkeypatch):
         assert ("authorization", "Bearer opensesame") in secure.calls[0].metadata
         code, _, err = run("add", "1+1", "--tls", target=secure.target)
         assert (code, err.count("\n")) == (1, 1)
-        assert "is of an authority not trusted here: see TLS.ca or --ca" in err
+        assert "is not signed by a trusted authority: see TLS.ca or --ca" in err

@@ -8,7 +8,7 @@ from seq2sum.testing import FakeServer
 from support.certificates import EXPIRED, Certificates
 
 ONCE = {"retry": seq2sum.Retry(max_attempts=1)}
-NOT_TRUSTED = "the server's TLS certificate is of an authority not trusted here"
+NOT_TRUSTED = "the server's TLS certificate is not signed by a trusted authority"
 CLOSED = "the server closed the connection: "
 JUNK = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"
 
@@ -100,7 +100,7 @@ def test_error_names_a_certificate_for_another_name(certificates, serve, make_cl
 def test_error_names_a_missing_client_certificate(certificates, serve, make_client):
     server = serve(certificates.of_server(mutual=True))
     error = error_of(make_client(server.target, tls=seq2sum.TLS(ca=certificates.ca), **ONCE))
-    assert error.startswith(f"{CLOSED}it may want a certificate of the client: see TLS.certificate")
+    assert error.startswith(f"{CLOSED}it may require a client certificate: see TLS.certificate")
 
 
 def test_error_names_an_untrusted_client_certificate(certificates, serve, make_client):
@@ -118,19 +118,19 @@ def test_error_names_the_expiry_of_the_client_certificate(certificates, serve, m
     tls = seq2sum.TLS(ca=certificates.ca, **files)
     error = error_of(make_client(server.target, tls=tls, **ONCE))
     assert error.startswith(
-        f"{CLOSED}the client's certificate {files['certificate']} has expired on 2021-01-01 00:00"
+        f"{CLOSED}the client's certificate {files['certificate']} expired on 2021-01-01 00:00"
     )
 
 
 def test_error_names_a_server_without_tls(fake, certificates, make_client):
     error = error_of(make_client(fake.target, tls=seq2sum.TLS(ca=certificates.ca), **ONCE))
-    assert error.startswith("the server does not speak TLS: connect without, or to another port (")
+    assert error.startswith("the server does not speak TLS: connect without it, or to another port")
 
 
 def test_error_names_a_client_without_tls(certificates, serve, make_client):
     server = serve(certificates.of_server())
     error = error_of(make_client(server.target, **ONCE))
-    assert error.startswith(f"{CLOSED}it may want TLS: see tls=TLS(ca=...) or --ca (")
+    assert error.startswith(f"{CLOSED}it may require TLS: see tls=TLS(ca=...) or --ca (")
 
 
 def test_invalid_certificate_files_are_named(certificates, make_client):

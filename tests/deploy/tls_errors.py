@@ -1,4 +1,4 @@
-"""Clients that a TLS connection fails for, and the error messages that they get."""
+"""Clients whose TLS connections fail, and the error messages that they get."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CLOSED = "the server closed the connection: "
 class TlsError:
     """A combination of client and server that cannot connect.
 
-    Certificates are named by their set.
+    The fields name sets of certificates.
     """
 
     server: str
@@ -27,7 +27,7 @@ class TlsError:
 TLS_ERRORS = {
     "server of an unknown authority": TlsError(
         "ours", "other", "ours",
-        "the server's TLS certificate is of an authority not trusted here: see TLS.ca or --ca (",
+        "the server's TLS certificate is not signed by a trusted authority: see TLS.ca or --ca (",
     ),
     "expired certificate of the server": TlsError(
         "expired-server", "ours", "ours",
@@ -39,7 +39,7 @@ TLS_ERRORS = {
     ),
     "client without a certificate": TlsError(
         "ours", "ours", "",
-        f"{CLOSED}it may want a certificate of the client: see TLS.certificate or --cert (",
+        f"{CLOSED}it may require a client certificate: see TLS.certificate or --cert (",
     ),
     "client of an unknown authority": TlsError(
         "ours", "ours", "other",
@@ -48,13 +48,13 @@ TLS_ERRORS = {
     ),
     "expired certificate of the client": TlsError(
         "ours", "ours", "expired-client",
-        f"{CLOSED}the client's certificate {{client.pem}} has expired on ",
+        f"{CLOSED}the client's certificate {{client.pem}} expired on ",
     ),
     "client without TLS": TlsError(
-        "ours", "", "", f"{CLOSED}it may want TLS: see tls=TLS(ca=...) or --ca ("
+        "ours", "", "", f"{CLOSED}it may require TLS: see tls=TLS(ca=...) or --ca ("
     ),
     "server without TLS": TlsError(
         "plain", "ours", "ours",
-        "the server does not speak TLS: connect without, or to another port (",
+        "the server does not speak TLS: connect without it, or to another port (",
     ),
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """Hints about why a server that runs does not accept this client's connection.
 
 A gRPC server that rejects a client closes the connection without a reason. gRPC's error text, and
-what the client presents of itself, narrow the cause down.
+the credentials that the client presents, narrow the cause down.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from seq2sum._proxy import Proxy
 CLOSED = "backends failing.*Socket closed"
 PROXIED = "calls go through the proxy "
 HINTS = (
-    ("WRONG_VERSION_NUMBER", "the server does not speak TLS: connect without, or to another port"),
+    (
+        "WRONG_VERSION_NUMBER",
+        "the server does not speak TLS: connect without it, or to another port",
+    ),
     (
         "Hostname Verification",
         "the server's TLS certificate is for another name: see TLS.server_name or --server-name",
@@ -24,7 +27,7 @@ HINTS = (
     ("not yet valid", "the server's TLS certificate is not valid yet: compare the clocks"),
     (
         "CERTIFICATE_VERIFY_FAILED",
-        "the server's TLS certificate is of an authority not trusted here: see TLS.ca or --ca",
+        "the server's TLS certificate is not signed by a trusted authority: see TLS.ca or --ca",
     ),
 )
 """Patterns of gRPC's error texts for connections that fail, and their meanings."""
@@ -45,14 +48,14 @@ class ClientIdentity:
     def hint(self) -> str:
         """Returns what may be wrong with it if a server closes the connection."""
         if not self.encrypted:
-            return "it may want TLS: see tls=TLS(ca=...) or --ca"
+            return "it may require TLS: see tls=TLS(ca=...) or --ca"
         if self.certificate is None:
-            return "it may want a certificate of the client: see TLS.certificate or --cert"
+            return "it may require a client certificate: see TLS.certificate or --cert"
         if self.expires_at is None:
             return f"it may not accept the client's certificate {self.certificate}"
         when = f"{self.expires_at:%Y-%m-%d %H:%M} UTC"
         if self.expires_at <= datetime.now(UTC):
-            return f"the client's certificate {self.certificate} has expired on {when}"
+            return f"the client's certificate {self.certificate} expired on {when}"
         return (
             f"it may not trust the authority of the client's certificate {self.certificate}, "
             f"which is valid until {when}"

@@ -92,8 +92,8 @@ def parameters(
 def enqueued(size: int, parts: int | None = None) -> int:
     """Returns the longest queue, in batches, when `CALLERS` send the largest call at once.
 
-    A batch is closed by the first call that does not fit into it. So each closed batch has at
-    least as many calls as calls of the largest size fit into it.
+    A batch is closed by the first call that does not fit into it, so each closed batch has at
+    least `size // ROWS_PER_CALL` calls.
     """
     if parts:
         return math.ceil(CALLERS * ROWS_PER_CALL / parts)
@@ -112,7 +112,7 @@ again, and the difference between these two is noise."""
 
 
 def candidates(cpus: int) -> tuple[Candidate, ...]:
-    """Returns all candidates for a machine with so many cores."""
+    """Returns all candidates for a machine with `cpus` cores."""
     sizes = (32, 256, 1024, ROWS_PER_CALL, PLAIN_SIZE)
     plain = parameters(threads=cpus)
     others: dict[str, tuple[Parameters, int]] = {

@@ -16,7 +16,7 @@ from seq2sum.addition import contract
 from benchmarks.load.requests import METHOD, UNLIMITED, encode, questions
 
 CALLS = 20
-"""Calls of each size: the headers of later calls are compressed with those of earlier ones."""
+"""Calls of each size to average over: HPACK encodes headers relative to those of earlier calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ByteCounter:
 
 
 async def measure(target: str, rows: int, *, signature: str) -> CallBytes:
-    """Measures calls with so many questions."""
+    """Measures calls with `rows` questions each."""
     encoded = encode(contract.MODEL_NAME, questions(rows, 0), signature=signature)
     async with (
         counting_proxy(target) as (proxy, counter),

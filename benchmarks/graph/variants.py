@@ -24,14 +24,14 @@ from benchmarks.training import tutorial
 ROWS = 2000
 """Questions per call when all of them are compared."""
 PROBABILITIES_EVERY = 20
-"""Every so many calls, probabilities are compared too."""
+"""Interval, in calls, at which probabilities are compared too."""
 
 Prepare = Callable[[Any], Callable[[], object]]
-"""Returns a call with the input that it is given."""
+"""Takes an input, and returns a callable that runs the graph on it."""
 
 
 def use_one_thread() -> None:
-    """Limits TensorFlow to one thread; must come first, because pools are made once a process."""
+    """Limits TensorFlow to one thread; call it before TensorFlow creates its thread pools."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
@@ -42,7 +42,7 @@ def software() -> dict[str, Any]:
 
 
 def stock_export(model: Any, like: Recipe, folder: Path) -> dict[str, Callable[[int], Any]]:
-    """Returns the tutorial's network in stock Keras: exported and loaded, and by `predict`."""
+    """Returns the tutorial's network in stock Keras: as `predict`, as a function, in a session."""
     stock = tutorial.network(like)
     stock.set_weights(model.get_weights())
     path = str(folder / "stock")
@@ -88,10 +88,10 @@ def serving_graph(run: Run, model: Any, folder: Path) -> tuple[Prepare, Prepare]
 def matrix_products(like: Recipe) -> Callable[[int], Callable[[], object]]:
     """Returns only the matrix products of the serving graph of an LSTM recipe."""
     units, random = like.network.encoder, np.random.default_rng(1)
-    characters, places = len(contract.ALPHABET), contract.answer_length(like.digits)
+    characters, positions = len(contract.ALPHABET), contract.answer_length(like.digits)
     matrix = random.normal(size=(units, 4 * units)).astype(np.float32)
     head = random.normal(size=(characters, units)).astype(np.float32)
-    heads = places * head.size
+    heads = positions * head.size
     count, rest = divmod(network.multiply_adds(like) - heads, matrix.size)
     assert rest == 0
 
@@ -101,7 +101,7 @@ def matrix_products(like: Recipe) -> Callable[[int], Callable[[], object]]:
         for number in range(count):
             weights = tf.constant(matrix + np.float32(number))  # all different, as in the network
             corners.append(tf.matmul(values, weights)[:1, :1])
-        stacked = tf.concat([values] * places, axis=0)
+        stacked = tf.concat([values] * positions, axis=0)
         return [*corners, tf.matmul(tf.constant(head), stacked, transpose_b=True)[:1, :1]]
 
     graph = tf.Graph()

@@ -1,4 +1,4 @@
-"""A process that answers lines of JSON: the load generator, or a graph called in process."""
+"""Child processes that answer JSON requests, one per line: load generators and a bare session."""
 
 from __future__ import annotations
 

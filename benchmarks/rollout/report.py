@@ -24,7 +24,7 @@ from benchmarks.support.markdown import table
 from benchmarks.support.output import Check, examples
 
 SWAP_SECONDS = 2.0
-"""Calls in these seconds after a change of versions or labels count as during a swap."""
+"""Calls within this time after a change of versions or labels count as calls during a swap."""
 MAX_P99_RATIO = 2.0
 """Allowed p99 during swaps relative to that before the first rollout."""
 MAX_ROLLBACK_SECONDS = 1.0

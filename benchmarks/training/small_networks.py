@@ -39,7 +39,7 @@ def main() -> int:
     parser = argument_parser(__doc__, runs=Path("runs/small-networks"))
     parser.add_argument("--seeds", type=int, default=3, help="seeds per size (default: 3)")
     parser.add_argument(
-        "--proof", type=int, default=6, help="seeds without an error that end it (default: 6)"
+        "--proof", type=int, default=6, help="error-free seeds that end the search (default: 6)"
     )
     parser.add_argument("--jobs", type=int, default=2, help="parallel trainings (default: 2)")
     options = parser.parse_args()

@@ -20,9 +20,9 @@ from support.paths import ROOT
 PROBE = (sys.executable, "-m", "seq2sum_serving.probe.cli")
 MODEL = "seq2sum"
 HISTORY_MILLISECONDS = 3000
-"""Prometheus scrapes for this long before the test starts, so that new series count as new."""
+"""Time that Prometheus scrapes before the test starts, so that later series are seen as new."""
 BATCHING = """\
-# Easily full: one batch is computed, one waits, and further calls are rejected.
+# A queue that is soon full: one batch is computed, one waits, and further calls are rejected.
 max_batch_size { value: 2048 }
 batch_timeout_micros { value: 0 }
 max_enqueued_batches { value: 1 }

@@ -25,7 +25,7 @@ MESSAGES = {
     "monitoring_config_file": MonitoringConfig,
     "ssl_config_file": SSLConfig,
 }
-"""The message in the file of each flag."""
+"""The type of the protobuf message in each flag's file."""
 
 
 def parse(flag, path):

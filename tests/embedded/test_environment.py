@@ -1,4 +1,4 @@
-"""The environment variables with which the server executes itself again."""
+"""The environment variables with which the server restarts itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_utf_8_mode_is_required_in_other_locales(encoding):
         assert required == {**TUNED, **current, "PYTHONUTF8": "1"}
 
 
-def test_environment_stays_where_names_are_utf_8():
+def test_utf_8_environment_is_unchanged():
     assert environment.required({**TUNED, "LANG": "C"}, "utf-8") == {**TUNED, "LANG": "C"}
 
 

@@ -75,7 +75,7 @@ def test_invalid_signatures_are_refused(name, message):
         (np.zeros(2), "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
     ],
 )
-def test_outputs_of_another_form_are_refused(outputs, message):
+def test_outputs_of_another_shape_or_dtype_are_refused(outputs, message):
     assert invalid_argument(outputs=outputs) == message
 
 

@@ -1,4 +1,4 @@
-"""Runs of a loaded SavedModel: names, dtypes, shapes that numpy lacks, and errors."""
+"""Runs of a loaded SavedModel: names, dtypes, shapes that numpy cannot represent, errors."""
 
 from __future__ import annotations
 
@@ -93,14 +93,14 @@ def no_such_output(node, kind, port):
         ("control_name", no_such_output("here_y", "Identity", -1)),
     ],
 )
-def test_names_that_the_graph_lacks_are_tensorflows_errors(odd, signature, error):
+def test_names_missing_from_the_graph_are_refused_with_tensorflows_error(odd, signature, error):
     feeds, fetches = tensor_names(odd, signature)
     arrays = dict.fromkeys(feeds, np.zeros(1, np.float32))
     for _ in range(2):  # a failure is not cached
         assert refusal(odd.run, arrays, fetches) == error
 
 
-def test_a_tensor_under_two_names_is_fed_more_than_once(odd):
+def test_feeding_a_tensor_under_two_names_is_refused(odd):
     array = np.zeros(1, np.float32)
     assert refusal(odd.run, {"here_x": array, "here_x:0": array}, ["here_y:0"]) == (
         Code.INVALID_ARGUMENT,
@@ -162,7 +162,7 @@ def test_resources_and_variants_are_refused(rare, kind):
     )
 
 
-def test_a_variant_is_not_fed(rare):
+def test_feeding_a_variant_is_refused(rare):
     variant = tensors.decode(tensor_pb2.TensorProto(dtype="DT_VARIANT"))
     feeds = {"v:0": variant, "x:0": np.ones(1, np.float32)}
     assert refusal(rare.run, feeds, ["wide:0"]) == (
@@ -171,14 +171,14 @@ def test_a_variant_is_not_fed(rare):
     )
 
 
-def test_errors_of_runs_with_shapes_that_numpy_lacks_are_tensorflows(odd):
+def test_runs_with_shapes_that_numpy_cannot_represent_have_tensorflows_errors(odd):
     fed = flat_tensor.reshape(texts(b"x"), (1,) * 65)
     code, message = refusal(odd.run, {"parse_s:0": fed}, tensor_names(odd, "parse")[1])
     assert code is Code.INVALID_ARGUMENT
     assert "scalar" in message
 
 
-def test_errors_that_quote_bytes_of_an_input_keep_them(odd):
+def test_errors_keep_the_bytes_that_they_quote_from_an_input(odd):
     feeds = {"examples:0": texts(b"\xffab")}
     code, message = refusal(odd.run, feeds, tensor_names(odd, "regress")[1])
     assert code is Code.INVALID_ARGUMENT
@@ -204,7 +204,7 @@ def test_errors_of_operations_keep_their_code_and_message(recorded):
     assert message.startswith("assertion failed: [x must not be negative]")
 
 
-def test_the_initialization_has_no_output_to_fetch(recorded):
+def test_fetching_the_init_op_is_refused(recorded):
     code, message = refusal(recorded.run, {}, tensor_names(recorded, "__saved_model_init_op")[1])
     assert code is Code.OUT_OF_RANGE
     assert "does not have output 0" in message

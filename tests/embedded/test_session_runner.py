@@ -13,7 +13,7 @@ from support.serving_errors import refusal
 pytestmark = pytest.mark.tensorflow
 
 CALLER, TENSORFLOW = -1, 0
-"""Threads that run a graph, as numbers in RunOptions."""
+"""Values of RunOptions.inter_op_thread_pool: the calling thread, or TensorFlow's pool."""
 
 
 class FakeSession:

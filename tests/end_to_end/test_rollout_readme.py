@@ -15,7 +15,7 @@ from support.paths import BIN, ROOT
 pytestmark = pytest.mark.end_to_end
 
 README = (ROOT / "serving" / "README.md").read_text()
-STORY = [
+CONSOLE_BLOCKS = [
     block
     for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     if "$ seq2sum-rollout" in block or "$ seq2sum-probe" in block
@@ -44,7 +44,7 @@ settle = 1
 @pytest.fixture(scope="module")
 def operator(small_version, shuffled_version, tmp_path_factory):
     """Runs commands in a folder where three servers read one models.config."""
-    folder = tmp_path_factory.mktemp("story")
+    folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(small_version, folder / "models" / "seq2sum" / "1")
     shutil.copytree(small_version, folder / "exports" / "fast" / "1")
     shutil.copytree(shuffled_version, folder / "exports" / "wrong" / "1")
@@ -81,7 +81,7 @@ def operator(small_version, shuffled_version, tmp_path_factory):
             replica.stop()
 
 
-def blurred(text):
+def masked(text):
     """Masks numbers, addresses and widths, and removes progress lines."""
     text = re.sub(r"^\d\d:\d\d:\d\d    \d+ (s|of \d+ s):.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\d+\+\d+ = .*?\((?:not|stable:) [^)]*\)", "a sum", text)
@@ -93,12 +93,12 @@ def blurred(text):
 
 
 def test_the_readme_has_the_commands():
-    assert len(STORY) == 6
+    assert len(CONSOLE_BLOCKS) == 6
 
 
-@pytest.mark.parametrize("number", range(len(STORY)))
+@pytest.mark.parametrize("number", range(len(CONSOLE_BLOCKS)))
 def test_commands_print_their_documented_output(operator, number):
     """In order: each block continues from the previous one."""
-    for part in STORY[number].split("$ ")[1:]:
+    for part in CONSOLE_BLOCKS[number].split("$ ")[1:]:
         line, _, expected = part.partition("\n")
-        assert blurred(operator(line)) == blurred(expected)
+        assert masked(operator(line)) == masked(expected)

@@ -28,7 +28,7 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One HTTP request of a conversation, with the details of its spelling."""
+    """One HTTP request of a conversation, with the details of how it is written."""
 
     verb: bytes
     path: bytes
@@ -55,7 +55,7 @@ class Conversation:
     half_close: bool = False
     """Whether the sending side is closed after the last byte."""
     port: str = "rest"
-    """Or "grpc", where no reply is expected: other callers must not be affected."""
+    """Either "rest" or "grpc"; on "grpc" no reply is expected, but other calls must not fail."""
 
 
 Input = Call | Rest | Conversation
@@ -63,7 +63,7 @@ Input = Call | Rest | Conversation
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One numbered input of a seed."""
+    """One input, identified by the random seed and its number."""
 
     seed: int
     number: int

@@ -26,7 +26,7 @@ MAX_ERROR = 2048
 MAX_ESCAPE = 14
 """Bytes that one byte of a string may take in an error: `\\u0001`, escaped again, doubled."""
 BYTES_PER_DIMENSION = 8
-"""Of a shape in an error."""
+"""Allowed bytes for each dimension of a shape in an error."""
 BRACKETS = re.compile(rb"[][]")
 PYTHON = re.compile(
     r"Traceback|\b[A-Z]\w+(Error|Exception|Warning)\b(?!:? error)|NoneType|<class '|object at 0x"
@@ -176,7 +176,7 @@ def is_json(text: str) -> bool:
 
 
 def error_allowance(body: bytes) -> int:
-    """Returns the bytes of an error for a body's longest string and the shape of its lists."""
+    """Returns the bytes by which an error may grow to quote a body's longest string and shape."""
     depth = deepest = 0
     for bracket in BRACKETS.findall(body):
         depth += 1 if bracket == b"[" else -1

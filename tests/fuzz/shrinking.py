@@ -1,4 +1,4 @@
-"""Minimizes an input as long as it shows the fault."""
+"""Reduces an input to a smaller one that still shows the fault."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def minimize(test_input: Input, shows_fault: Callable[[Input], bool]) -> Input:
 
 
 def smaller(test_input: Input) -> Iterator[Input]:
-    """Yields inputs with one part less, the largest parts first."""
+    """Yields inputs without one of the parts, the largest parts first."""
     match test_input:
         case Call():
             yield from (Call(test_input.method, data) for data in smaller_messages(test_input))

@@ -61,7 +61,7 @@ def test_help_of_a_command_starts_with_a_sentence(capsys, command):
 
 
 @pytest.mark.parametrize("line", [["retire", "2"], ["retire", "2", "--json"]])
-def test_full_disk_changes_no_exit_code(bench, monkeypatch, capsys, line):
+def test_full_disk_does_not_change_the_exit_code(bench, monkeypatch, capsys, line):
     bench.export(2, bench.base / "2")
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)

@@ -29,7 +29,7 @@ CHANGES = {
         recorded("1", stable=1, canary=2),
         ADOPTED.replace('"canary" value: 1', '"canary" value: 2'),
     ),
-    "a removed label takes its line along": (
+    "a label is removed with its line": (
         ADOPTED,
         recorded("1", stable=1),
         ADOPTED.replace('    version_labels { key: "canary" value: 1 }\n', ""),

@@ -1,4 +1,4 @@
-"""Gates while a canary has traffic: probes and Prometheus, and the worse of both."""
+"""Gates while a canary has traffic: judged by probes and by Prometheus."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ PROBES = {
         "pass pass pass",
     ),
     "errors over it": ({"canary": 98, "errors": 2}, {"max_error_share": 0.01}, "fail pass pass"),
-    "one of ten may be one of fifty": (
+    "one error in ten calls, which min_calls would allow": (
         {"canary": 9, "errors": 1},
         {"max_error_share": 0.02},
         "open open open",
@@ -144,13 +144,13 @@ def test_messages_have_values_limits_and_advice():
         probes(canary=96, errors=4, wrong=9, slow=0.05), limits(), metrics(errors=9.0, calls=250.0)
     )
     assert errors.message == (
-        "4 of 100 probes of the canary failed (of stable 0 of 100); live.max_error_share is 0 %, "
-        "the first with: no answer; 9 of 250 live calls failed; at most 0 may, by "
-        "live.max_error_share (0 %) and by the error rate before. Keep traffic on stable, and look "
+        "4 of 100 probes of the canary failed (stable: 0 of 100); live.max_error_share is 0 %; "
+        "the first error: no answer; 9 of 250 live calls failed; at most 0 may fail, given "
+        "live.max_error_share (0 %) and the error rate before. Keep traffic on stable, and look "
         "for the cause in the servers' logs"
     )
     assert correctness.message == (
-        "9 of 96 answers of the canary to probes were wrong; at most 0.2 % may be, by "
+        "9 of 96 answers of the canary to probes were wrong; at most 0.2 % may be wrong, given "
         "golden.min_exact_match and live.max_wrong_share; the first: 53+42 = 96. Keep traffic on "
         "stable, and publish a better version under a new number"
     )

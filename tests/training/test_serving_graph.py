@@ -47,7 +47,8 @@ NETWORKS = [
     ("reversed", "lstm", 5),
     ("paired", "gru", 18),
 ]
-"""Every cell and layout, with both readers, and answers of one and of several parts."""
+"""Every cell and layout, both readers (`word_reader` and `window_reader`), and answers of one and
+of several parts of up to four characters."""
 
 
 @pytest.fixture(scope="module", params=NETWORKS, ids=lambda network: "-".join(map(str, network)))

@@ -1,4 +1,4 @@
-"""JSON values for the inputs of signatures, with their spelling."""
+"""Random JSON values for signature inputs, in valid and invalid notations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DEPTHS = (2, 3, 20, 150, 900, 1100, 5000)
 
 
 def scalar(rng: SeededRandom, dtype: int) -> Tree:
-    """Makes a value for one element; with a small probability of another type or malformed."""
+    """Makes a value for one element; rarely, it has another type or is malformed."""
     if rng.one_in(60):
         return rng.choice((token("null"), [], Object(()), token(rng.choice(ODD_NUMBERS))))
     if rng.one_in(60):
@@ -98,7 +98,7 @@ def base64_object(rng: SeededRandom, data: bytes) -> Tree:
 
 
 def tensor(rng: SeededRandom, dtype: int, shape: tuple[int, ...]) -> Tree:
-    """Makes nested lists of a shape; with a small probability ragged, deep or long."""
+    """Makes nested lists of a shape; rarely, they are ragged, very deep or very long."""
     if not shape:
         return scalar(rng, dtype)
     if rng.one_in(1500):

@@ -70,7 +70,7 @@ def reachable_loopback(target: str) -> str | None:
     """Returns the first of localhost's two addresses that accepts connections, if any.
 
     gRPC reports only the error of the address that it tried last, for example "Connection refused"
-    of ::1 when the handshake with a server at 127.0.0.1 failed.
+    for ::1 when the handshake with a server at 127.0.0.1 failed.
     """
     host, _, port = target.rpartition(":")
     if host != "localhost" or not port.isdecimal():
@@ -83,7 +83,7 @@ def reachable_loopback(target: str) -> str | None:
 
 
 def one_line(text: str) -> str:
-    """Returns text, parts of which may come from a server, without line breaks and controls."""
+    """Returns text, which a server may have sent in part, without any control characters."""
     if text.isprintable():
         return text
     return "".join(

@@ -17,7 +17,7 @@ from seq2sum_serving.deployment.state import Current
 
 
 def report(current: Current, *, model: str, weights: Mapping[str, float]) -> RenderableType:
-    """Returns the status for a reader."""
+    """Returns the status as text for the terminal."""
     return Group(
         literal(model, "bold"),
         "",
@@ -34,7 +34,7 @@ def report(current: Current, *, model: str, weights: Mapping[str, float]) -> Ren
 
 
 def drift_list(current: Current) -> RenderableType:
-    """Returns the sentences of `drift`; marks make them visible without colors."""
+    """Returns a line for each config drift; the mark `!` makes it stand out without colors."""
     found = drift(current)
     if not found:
         return literal("none", "green")

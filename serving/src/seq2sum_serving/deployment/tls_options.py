@@ -24,7 +24,7 @@ def tls_from_options(options: argparse.Namespace) -> seq2sum.TLS | None:
     """Returns the TLS settings of the options; None for plaintext.
 
     Raises:
-        UsageError: A file cannot be read or is not valid, or one of --cert and --key is missing.
+        UsageError: A file cannot be read or is not valid, or only one of --cert and --key is given.
     """
     files = {"ca": options.ca, "certificate": options.cert, "key": options.key}
     if not options.tls and options.server_name is None and not any(files.values()):

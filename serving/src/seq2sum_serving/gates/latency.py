@@ -1,8 +1,8 @@
-"""Gate `latency`: duration of calls, compared with the stable version's in the same minutes.
+"""Gate `latency`: duration of calls, compared with the stable version's at the same time.
 
 Both versions get the same questions in turn, so that other load on the machine affects both alike.
-A version that is too slow fails. Too few samples, unless only the version's own calls failed, are
-inconclusive.
+A version that is too slow fails. With too few samples, the gate is inconclusive; but if only the
+candidate's calls failed, it fails.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Samples:
     """Measured calls by number of rows, without warm-up calls."""
 
     candidate: Mapping[int, Calls]
-    """The version that is to get traffic."""
+    """Calls to the candidate."""
     stable: Mapping[int, Calls] = field(default_factory=dict)
-    """Empty without a stable version."""
+    """Calls to the stable version; empty without one."""
 
 
 def measure(

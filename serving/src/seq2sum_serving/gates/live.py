@@ -169,10 +169,10 @@ def _failed_probes(canary: ProbeStats, stable: ProbeStats, policy: GatePolicy) -
     found = f"{canary.errors:,} of {canary.calls:,} probes of the canary failed"
     if canary.errors / max(canary.calls, needed) > limit:
         if stable.calls:
-            found += f" (of stable {stable.errors:,} of {stable.calls:,})"
+            found += f" (stable: {stable.errors:,} of {stable.calls:,})"
         found += f"; live.max_error_share is {percent(limit)}"
         if canary.first_error:
-            found += f", the first with: {canary.first_error}"
+            found += f"; the first error: {canary.first_error}"
         return Evidence(Verdict.FAILED, found)
     return _enough(canary.calls, needed, found)
 
@@ -187,8 +187,8 @@ def _failed_calls(metrics: LiveMetrics, policy: GatePolicy) -> Evidence:
     found = f"{number(errors)} of {number(calls)} live calls failed"
     if errors > allowed:
         found += (
-            f"; at most {number(allowed)} may, by live.max_error_share ({percent(limit)}) and by "
-            "the error rate before"
+            f"; at most {number(allowed)} may fail, given live.max_error_share ({percent(limit)}) "
+            "and the error rate before"
         )
         return Evidence(Verdict.FAILED, found)
     return _enough(calls, needed, found)
@@ -200,7 +200,8 @@ def _correctness(canary: ProbeStats, policy: GatePolicy) -> Measurement:
     found = f"{canary.wrong:,} of {answered:,} answers of the canary to probes were wrong"
     if canary.wrong / max(answered, needed) > limit:
         found += (
-            f"; at most {percent(limit)} may be, by golden.min_exact_match and live.max_wrong_share"
+            f"; at most {percent(limit)} may be wrong, given golden.min_exact_match and "
+            "live.max_wrong_share"
         )
         if canary.first_wrong:
             found += f"; the first: {canary.first_wrong}"

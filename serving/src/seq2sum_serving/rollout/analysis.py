@@ -1,4 +1,4 @@
-"""The analysis of a version: its gates, before it has traffic and while it has some."""
+"""The analysis of a version: its gates before it has traffic and while it has traffic."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Analysis:
     """The gates of one version.
 
     Args:
-        executor: Of the deployment that contains the version, or will contain it.
+        executor: The executor of the deployment that the version belongs to, or will belong to.
         version: The candidate.
         stable: The version that it is compared with.
         policy: The limits.
@@ -60,7 +60,7 @@ class Analysis:
         """Judges the files of the candidate, before it is loaded.
 
         Raises:
-            RolloutError: Files cannot be read; golden questions, which later gates need, included.
+            RolloutError: Files cannot be read, or the golden questions that later gates need.
         """
         candidate = read_contract(self._folder)
         stable = read_contract(self._executor.store.folder(self._stable))
@@ -114,11 +114,11 @@ class Analysis:
         *,
         since_first_traffic: float = 0.0,
     ) -> list[Measurement]:
-        """Probes both labels on one replica after the other, then judges the candidate.
+        """Probes both labels, on each replica in turn, then judges the candidate.
 
         Args:
             seconds: Length of the step.
-            is_ended: Whether the canary was ended by somebody else; checked once a second.
+            is_ended: Returns whether another command has ended the canary; called once a second.
             report: Receives the results so far once a second.
             since_first_traffic: Seconds from the candidate's first traffic to this step.
         """

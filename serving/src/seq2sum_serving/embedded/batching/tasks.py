@@ -44,7 +44,7 @@ class SplitTask:
             return self._errors[0]
         try:
             return rows.join_outputs([outputs for outputs in self._outputs if outputs is not None])
-        except ValueError as error:  # for example outputs as wide as the longest row of each batch
+        except ValueError as error:  # for example, each is padded to the longest row of its batch
             return ServingError(Code.INTERNAL, f"Tensor concat operation failed: {error}")
 
 
@@ -57,7 +57,7 @@ class TaskPiece:
 
 
 Receiver = Future[Outputs] | TaskPiece
-"""Receives an outcome, for a thread or for a task in pieces."""
+"""Receives an outcome: a future that a thread waits for, or a piece of a split task."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +93,7 @@ class Task:
 
 
 def deliver(receiver: Receiver, outcome: Outcome) -> None:
-    """Passes an outcome to its receiver; a task in pieces is complete with the last one."""
+    """Passes an outcome to its receiver; a split task is complete with its last piece."""
     if isinstance(receiver, TaskPiece):
         whole = receiver.whole.add(receiver.index, outcome)
         if whole is not None:

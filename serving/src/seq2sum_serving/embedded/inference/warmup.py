@@ -1,7 +1,7 @@
 """Warm-up: recorded requests that run before a version becomes available.
 
-TensorFlow optimizes the part of the graph that a request needs when the first one runs. A record
-that fails fails the load.
+TensorFlow optimizes the part of the graph that a kind of request needs when the first such request
+runs. If a record fails, the load of the version fails.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from seq2sum_serving.embedded.monitoring import metrics
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 """Path of the records in a version: a TFRecord file of PredictionLogs."""
-MOST_RECORDS = 1000
-"""More records fail the load, after the first one too many has run."""
+MAX_RECORDS = 1000
+"""With more records, the load fails, but only after the first excess record has run."""
 MICROS = 1e6
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -64,9 +64,9 @@ def warm_up(
         for _ in range(iterations):
             _run(servable, record, version, options)
         count += 1
-        if count > MOST_RECORDS:
+        if count > MAX_RECORDS:
             raise invalid_argument(
-                f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {file}"
+                f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {file}"
             )
     _count(path, "OK", started)
     metrics.WARMUP_RECORDS_READ.labels(path, "OK").inc(count)

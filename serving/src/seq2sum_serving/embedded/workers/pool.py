@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 MODULE = "seq2sum_serving.embedded.workers.worker_process"
 METRICS_TIMEOUT_SECONDS = 1.0
-"""The last known metrics stand for a worker that takes longer."""
+"""If a worker takes longer, its last known metrics are used."""
 EXIT_SECONDS = 5.0
 """Time for a worker to exit after the grace period of its calls."""
 SOCKET = "model-service"
@@ -56,7 +56,7 @@ class WorkerPool:
 
         Args:
             config: The server's configuration.
-            on_exit: Called after a worker exited unexpectedly, which has been logged.
+            on_exit: Called after the unexpected exit of a worker has been logged.
 
         Raises:
             StartupError: The port is in use.
@@ -125,7 +125,7 @@ class WorkerPool:
             try:
                 worker.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                log.warning("%s does not exit, and is killed", worker.name)
+                log.warning("%s did not exit in time and is killed", worker.name)
         self.close()
 
     def close(self) -> None:

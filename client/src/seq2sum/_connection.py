@@ -89,7 +89,7 @@ class Connection:
     def start_merged(
         self, chunk: Chunk, target: CallTarget, deadline: Deadline
     ) -> PendingCall[Columns]:
-        """Starts a Predict for several callers; the coalescer bounds the number of those."""
+        """Starts a Predict for several callers; the coalescer limits how many are in flight."""
         return self._start(predict(chunk, target.servable), self._headers(target), deadline, None)
 
     def predict(self, chunk: Chunk, target: CallTarget, deadline: Deadline) -> Columns:
@@ -108,7 +108,7 @@ class Connection:
     def result_with_retries(
         self, pending: PendingCall[Columns], chunk: Chunk, target: CallTarget, deadline: Deadline
     ) -> Columns:
-        """Returns the answers of a Predict that was started; retries as `predict_with_retries`."""
+        """Returns the answers of a started Predict; retries like `predict_with_retries`."""
         try:
             answered = pending.result()
         except Overloaded as error:
@@ -117,7 +117,7 @@ class Connection:
         return answered
 
     def mirror(self, chunk: Chunk, target: CallTarget, answered: Columns) -> None:
-        """Repeats a call to the shadow version, if this call is sampled."""
+        """Sends a copy of a call to the shadow version, if this call is sampled."""
         shadow = self._shadow
         if shadow is None or not shadow.sampled() or not self._shadow_slots.acquire(blocking=False):
             return
@@ -143,7 +143,7 @@ class Connection:
         pending.when_done(report)
 
     def _read(self, call: Call[Result], response: Callable[[], Any]) -> Result:
-        """Returns the content of a reply, or raises the error that stands for gRPC's."""
+        """Returns the content of a reply, or raises gRPC's error as one of this package."""
         try:
             return call.result(response(), target=self.address)
         except grpc.FutureCancelledError as error:

@@ -112,7 +112,7 @@ bench-client: setup ## Every style of calling a server, against tensorflow-servi
 bench-server: setup ## The embedded server against its graph called in process (4 min)
 	$(BENCH).server
 
-bench-workers: setup ## A second worker process against one, with h2load (3 min)
+bench-workers: setup ## Two server processes against one, with h2load (3 min)
 	$(BENCH).workers
 
 bench-batching: setup ## Find batching parameters and write the servers' batching file (9 min)

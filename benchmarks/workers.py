@@ -1,8 +1,8 @@
-"""Measures what a second worker process gains: `make bench-workers`.
+"""Measures the gain of a second server process: `make bench-workers`.
 
-The server runs with `--server_processes=1` and `2` in turns, without and with batching. Two loads
-of 64 concurrent calls with one question each are compared: from h2load, which leaves the cores to
-the server, and from the asyncio client, which shares them. The ratio is that of the medians.
+The server runs with `--server_processes=1` and `2` in turns, without and with batching. Each load
+is 64 concurrent calls of one question, from h2load, which leaves the cores to the server, or from
+the asyncio client, which competes for them. The gain is the ratio of the medians.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def report(audits: dict[Path, Audit | None]) -> int:
         return FOUND
     if None in audits.values():
         print(
-            "audit: no advisory service replied for every lock: run it where OSV or PyPI can be "
+            "audit: no service replied completely for some locks: run it where OSV or PyPI can be "
             "reached",
             file=sys.stderr,
         )

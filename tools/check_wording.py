@@ -45,7 +45,7 @@ PROSE = {
     r"\bfor ever\b": "forever, without a limit",
     r"\bgives? back\b": "returns",
 }
-"""Pattern to what usually stands better in its place."""
+"""Patterns to avoid, each with what to write instead."""
 NAMES = re.compile(r"(?:^|_)(tell|tells|told|whoever|beside|anew)(?:_|$)|_(is|are)_no_")
 
 
@@ -92,7 +92,7 @@ def of_python(path: str, source: str) -> Iterator[Finding]:
             if opening and not text.partition("\n")[0].endswith("?"):
                 yield Finding(
                     path, node.body[0].lineno, text.partition("\n")[0],
-                    "start with a subcommand (Returns ...) or a noun that defines the thing",
+                    "start with a verb (Returns ...) or a noun that defines the thing",
                 )  # fmt: skip
         name = getattr(node, "name", None) or getattr(node, "arg", None)
         if isinstance(name, str) and (match := NAMES.search(name)):

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 TURN = 0.03
-"""CPU-seconds of one turn, which has at least one call."""
+"""CPU time of one turn in seconds; a turn makes at least one call."""
 
 Call = Callable[[], object]
 
 
 def microseconds(calls: Mapping[str, Call], *, rounds: int) -> dict[str, list[float]]:
-    """Returns the CPU time per call, a figure for each round; every round has a turn for each."""
+    """Returns the CPU time of each call by name, a value per round; they take turns in a round."""
     repeats = {name: _repeats(call) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):

@@ -47,7 +47,7 @@ CONFIG = (
     'model_platform: "tensorflow" model_version_policy { specific { versions: 1 } } } }'
 )
 SLOW_STEPS = 1000
-"""Of the signature `slow`: at least a tenth of a second."""
+"""Input of the signature `slow` for which a call takes at least 0.1 seconds."""
 TIMEOUT = 30.0
 ROUND_ROBIN_CLIENTS = 3
 """Clients with a connection to each server; they must reconnect before the other server stops."""
@@ -74,7 +74,7 @@ RETRYING = {
         "retryableStatusCodes": [UNAVAILABLE],
     },
 }
-"""The retry policy of gRPC's own documentation, for every method."""
+"""The retry policy in gRPC's documentation, for every method."""
 
 Call = Callable[[], object]
 
@@ -89,7 +89,7 @@ class Load:
     """Status codes that do not count as failures."""
     codes: Counter[str] = field(default_factory=Counter)
     longest: float = 0.0
-    """Seconds."""
+    """Duration of the longest call in seconds."""
     examples: list[str] = field(default_factory=list)
     """Details of the first failed calls."""
 

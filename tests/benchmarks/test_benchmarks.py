@@ -89,7 +89,7 @@ def test_results_of_seeds_are_stored_in_order(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["seeds.json"]
 
 
-def test_the_table_of_seeds_has_the_worst_of_each_recipe():
+def test_seeds_table_has_the_worst_result_of_each_recipe():
     bad = seed_row(2, errors=42, never_trained_errors=4, cpu_seconds=50.4)
     rows = [seed_row(1), bad, seed_row(3, cpu_seconds=20.0)]
     assert seeds.recipes_table(rows).splitlines()[2:] == [
@@ -98,7 +98,7 @@ def test_the_table_of_seeds_has_the_worst_of_each_recipe():
 
 
 @pytest.mark.parametrize("readme", ["README.md", "training/README.md"])
-def test_what_is_claimed_of_seeds_was_measured_with_these_recipes(readme):
+def test_seeds_table_in_a_readme_was_measured_with_the_current_recipes(readme):
     rows = seeds.read(RESULTS / "seeds.json")
     assert seeds.current(rows) == rows
     assert {7, 103} <= {row["seed"] for row in rows if row["recipe"] == "fast"}

@@ -45,7 +45,7 @@ def server():
 
 @pytest.fixture(scope="module")
 def clients(server):
-    """Functions that send many questions, by name, and a client."""
+    """Functions that send many questions, by name; and `client`."""
     with seq2sum.Client(server.target) as client:
 
         def coalesced(questions):
@@ -61,7 +61,7 @@ def clients(server):
 
         yield {
             "bulk": client.add_columns, "stream": streamed, "coalesced": coalesced,
-            "itself": client,
+            "client": client,
         }  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_many_questions_keep_every_byte(server, clients, call, questions):
 def test_a_single_question_keeps_every_byte(server, clients, method, question):
     server.calls.clear()
     with pytest.raises(seq2sum.InvalidQuestion):
-        getattr(clients["itself"], method)(question)
+        getattr(clients["client"], method)(question)
     assert [call.questions for call in server.calls] == [(question,)]
 
 

@@ -142,7 +142,7 @@ def broken(change):
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "message"),
     [
         (lambda r: r.outputs.pop("status"), "lacks"),
         (lambda r: setattr(r.outputs["answers"], "dtype", tensor_pb2.DT_FLOAT), "DT_STRING"),
@@ -155,8 +155,8 @@ def broken(change):
         (lambda r: r.outputs["status"].int_val.__setitem__(0, -1), "no status -1"),
     ],
 )
-def test_reply_that_breaks_the_contract_is_unexpected(change, named):
-    with pytest.raises(seq2sum.UnexpectedResponse, match=named) as caught:
+def test_reply_that_breaks_the_contract_is_unexpected(change, message):
+    with pytest.raises(seq2sum.UnexpectedResponse, match=message) as caught:
         answers(["53+42"], broken(change))
     assert "[from here:1, model seq2sum, latest version]" in str(caught.value)
 

@@ -93,14 +93,14 @@ class ServerUnderTest:
             return
 
     def call(self, path: str, data: bytes, timeout: float) -> tuple[str, str, bytes]:
-        """Makes a call in raw bytes; returns code, message and reply."""
+        """Makes a call with raw bytes; returns code, message and reply."""
         try:
             return "OK", "", self.channel.unary_unary(path)(data, timeout=timeout)
         except grpc.RpcError as error:
             return error.code().name, error.details(), b""
 
     def states(self, model: str) -> dict[str, str]:
-        """Returns version to state; empty if the call fails."""
+        """Returns the state of each version; empty if the call fails."""
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = model
         _, _, data = self.call(STATUS, request.SerializeToString(), 10)

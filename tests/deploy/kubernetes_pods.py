@@ -1,7 +1,7 @@
 """A simulated cluster: embedded servers as pods behind a headless Service.
 
-It uses the manifest's flags and its times, scaled by one factor: DNS changes late, and a
-terminating pod keeps serving for its preStop and is killed then.
+It uses the flags of the manifest, and its times divided by one factor: DNS changes with a delay,
+and a terminating pod serves until its preStop hook has ended, and is then killed.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class LoopbackServer(servers.Server):
         self.process.wait(servers.SECONDS_TO_STOP)
 
     def freeze(self) -> None:
-        """Stops the process: the kernel still accepts connections and bytes, nobody reads them."""
+        """Stops the process: the kernel still accepts connections and bytes, which nobody reads."""
         self.process.send_signal(signal.SIGSTOP)
         deadline = time.monotonic() + servers.SECONDS_TO_STOP
         while self._process_state() != "T":  # not our child: it can only be polled

@@ -30,7 +30,7 @@ OLDEST, NEWEST = "1.30", "1.37"
 NAMESPACE = '"namespace": "seq2sum"'
 SECRETS = {"seq2sum-server-tls", "seq2sum-client-tls"}
 """Created by hand, and used in components/tls."""
-OWN = """\
+CUSTOM = """\
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: sums
@@ -47,19 +47,20 @@ patches:
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("own")
+def custom(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("custom")
     production, tls = (
         os.path.relpath(KUBERNETES / where, folder.resolve())
         for where in ("overlays/production", "components/tls")
     )
-    (folder / "kustomization.yaml").write_text(OWN.format(production=production, tls=tls))
+    (folder / "kustomization.yaml").write_text(CUSTOM.format(production=production, tls=tls))
     return rendered(folder)
 
 
-@pytest.fixture(params=[*OVERLAYS, "own"])
+@pytest.fixture(params=[*OVERLAYS, "custom"])
 def objects(request):
-    return request.getfixturevalue("own") if request.param == "own" else overlay(request.param)
+    name = request.param
+    return request.getfixturevalue(name) if name == "custom" else overlay(name)
 
 
 def example(kind):
@@ -68,8 +69,8 @@ def example(kind):
     return found
 
 
-def test_the_oldest_and_the_newest_kubernetes_accept_every_object(own):
-    everything = itertools.chain(own, *map(overlay, OVERLAYS))
+def test_the_oldest_and_the_newest_kubernetes_accept_every_object(custom):
+    everything = itertools.chain(custom, *map(overlay, OVERLAYS))
     # Objects that several overlays share are validated once.
     texts = {json.dumps(each).replace('"namespace": "sums"', NAMESPACE) for each in everything}
     for text in texts:
@@ -159,7 +160,7 @@ def test_images_are_pinned(objects):
             assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+", container["image"]), container["image"]
 
 
-def test_pods_exceed_the_restricted_pod_security_standard(objects):
+def test_pods_meet_the_restricted_pod_security_standard(objects):
     (namespace,) = of_kind(objects, "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     for pod in all_pods(objects):
@@ -263,15 +264,16 @@ def test_kserve_has_the_same_pods_as_production():
     assert kserve["minReplicas"] > 1
 
 
-def test_the_tls_component_mounts_the_files_of_server_and_probe(own):
-    pod = pods(own, "serving")
-    assert "--ssl_config_file=/etc/seq2sum/tls/ssl.config" in server(own)["args"]
+def test_the_tls_component_mounts_the_files_of_server_and_probe(custom):
+    pod = pods(custom, "serving")
+    assert "--ssl_config_file=/etc/seq2sum/tls/ssl.config" in server(custom)["args"]
     (config,) = (volume for volume in pod.spec["volumes"] if volume["name"] == "config")
     secret = config["projected"]["sources"][-1]["secret"]
     assert [item["path"] for item in secret["items"]] == ["tls/ssl.config"]
-    assert secret["items"][0]["mode"] == 0o440  # not readable for others
-    assert "grpc" not in server(own)["livenessProbe"]  # the kubelet speaks no TLS there
-    (probe,) = pods(own, "probe").spec["containers"]
+    assert secret["items"][0]["mode"] == 0o440  # not readable by others
+    # The gRPC probes of the kubelet do not support TLS.
+    assert "grpc" not in server(custom)["livenessProbe"]
+    (probe,) = pods(custom, "probe").spec["containers"]
     mounts = {mount["mountPath"] for mount in probe["volumeMounts"]}
     for flag in ("--ca", "--cert", "--key"):
         (path,) = (each.split("=")[1] for each in probe["args"] if each.startswith(f"{flag}="))
@@ -279,12 +281,12 @@ def test_the_tls_component_mounts_the_files_of_server_and_probe(own):
     assert "--server-name=seq2sum-serving" in probe["args"]
 
 
-def test_an_overlay_can_change_registry_storage_class_and_namespace(own):
-    (tools,) = pods(own, "rollout").spec["containers"]
+def test_an_overlay_can_change_registry_storage_class_and_namespace(custom):
+    (tools,) = pods(custom, "rollout").spec["containers"]
     assert tools["image"] == "registry.example/seq2sum/tools:0.1.0"
-    (claim,) = of_kind(own, "PersistentVolumeClaim")
+    (claim,) = of_kind(custom, "PersistentVolumeClaim")
     assert claim["spec"]["storageClassName"] == "nfs"
-    assert of_kind(own, "Namespace")[0]["metadata"]["name"] == "sums"
+    assert of_kind(custom, "Namespace")[0]["metadata"]["name"] == "sums"
 
 
 def bytes_of(quantity):

@@ -23,7 +23,7 @@ from support.caller_threads import CallerThreads
 from support.deployed import POLLING, Deployed
 
 pytestmark = pytest.mark.embedded
-"""The servers read ssl.config from a flag that the command of another server may lack."""
+"""The servers need `--ssl_config_file`, which SEQ2SUM_SERVER_COMMAND may not pass on."""
 NO_RETRY = seq2sum.Retry(max_attempts=1)
 TIMEOUT = 90
 """Seconds, for a busy machine; a wait usually takes one or two."""
@@ -31,7 +31,7 @@ TIMEOUT = 90
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
-    """Sets of two authorities, for another host name, and with expired certificates."""
+    """Sets of certificates: of two authorities, for another host name, and expired."""
     folder = tmp_path_factory.mktemp("sets")
     ours = create(folder / "ours")
     create(folder / "other")

@@ -13,7 +13,7 @@ NAMES = ["ca.key", "ca.pem", "client.key", "client.pem", "server.key", "server.p
 
 
 def certs(folder: Path, *options: str) -> int:
-    """Runs the tool in this process, and returns its exit code."""
+    """Runs tools/certs.py in this process, and returns its exit code."""
     return tool.main(["--out", str(folder), *options])
 
 
@@ -37,13 +37,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def tls(trusted: Path, client: Path | None = None) -> seq2sum.TLS:
-    """Returns the settings of a client that trusts one set and belongs to another."""
+    """Returns the settings of a client that trusts one set and has the certificate of another."""
     files = {"certificate": client / "client.pem", "key": client / "client.key"} if client else {}
     return seq2sum.TLS(ca=trusted / "ca.pem", **files)
 
 
 def options(trusted: Path, client: Path | None = None) -> list[str]:
-    """Returns the same as options of a command."""
+    """Returns command-line options with the settings that `tls` returns."""
     settings = tls(trusted, client)
     found = {"--ca": settings.ca, "--cert": settings.certificate, "--key": settings.key}
     return [str(part) for name, path in found.items() if path for part in (name, path)]

@@ -60,7 +60,7 @@ def test_platform_of_a_model_cannot_change():
 
 @pytest.mark.parametrize("after", [[], [GOOD], [Model("n", "/models/n")]])
 def test_stored_model_without_a_platform_poisons_later_lists(after):
-    """The real server has this trap too: only a restart helps."""
+    """The real server needs a restart, too (case missing-platform-new-model-poisons)."""
     assert refusal(models.check_transition, [NO_PLATFORM], after) == NEITHER
 
 

@@ -72,7 +72,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--server",
         action="append",
         default=[],
-        help="command that starts a server, as SEQ2SUM_SERVER_COMMAND; twice to compare two",
+        help="command that starts a server, like SEQ2SUM_SERVER_COMMAND; twice to compare two",
     )
     parser.add_argument("--flag", action="append", default=[], help="further flag of the servers")
     parser.add_argument("--workers", type=int, default=4, help="inputs sent concurrently")

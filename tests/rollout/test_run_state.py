@@ -34,7 +34,7 @@ PROMOTED = (*STEPPED, "step completed 25", "promoted")
     [
         (STARTED, "it had just started"),
         ((*STARTED, "contract Failed"), "it had just started"),
-        (CHECKED, "its files passed"),
+        (CHECKED, "its files passed their gates"),
         (LOADED, "it passed the gates without traffic"),
         (STEPPED, "it completed the step at 5 %"),
         (PROMOTED, "it was being promoted"),
@@ -55,7 +55,7 @@ def test_completed_weights():
 
 
 @pytest.mark.parametrize("end", ["run ended", "rolled back", "retired", "promoted"])
-def test_run_ends_by_itself_or_when_an_operator_takes_its_version_out(end):
+def test_run_is_ended_by_itself_or_by_another_command_for_its_version(end):
     run = "r" if end == "run ended" else ""
     assert open_run([*events(*STEPPED), Event(end, 2, run=run)]) is None
 

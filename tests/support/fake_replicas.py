@@ -1,8 +1,8 @@
 """Replicas without server processes, which behave like TensorFlow Serving.
 
 The manager and the label rules of the embedded server load and unload versions, one action per
-tick, so they have the traps of the real server that recorded cases prove. Time is a clock that
-advances only while somebody waits.
+tick, so fake replicas have the pitfalls that recorded cases of the real server show. Time advances
+only during waits.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class FakeReplica:
         states = self.monitor.versions(MODEL)
         return {n for n, entry in states.items() if entry.state.name == "AVAILABLE"}
 
-    def behind(self, label):
+    def resolve(self, label):
         """Returns the version that answers calls with a label; None if none does."""
         version = self.labels.get(MODEL, {}).get(label)
         return version if version in self.available else None
@@ -112,7 +112,7 @@ class FakeReplica:
         """Returns its state, as a client sees it."""
         if self.error:
             return Replica(self.target, error=self.error)
-        return Replica(self.target, self.versions, {label: self.behind(label) for label in labels})
+        return Replica(self.target, self.versions, {label: self.resolve(label) for label in labels})
 
     def _load(self, _, version, path):
         if version in self.broken:
@@ -169,7 +169,7 @@ class FakeReplicas:
         return [server.observe(tuple(labels)) for server in self.servers]
 
     def resolve_label(self, label):
-        found = {one.target: one.error or one.behind(label) or "NOT_FOUND" for one in self.servers}
+        found = {one.target: one.error or one.resolve(label) or "NOT_FOUND" for one in self.servers}
         return {
             target: self.wrong_answers.get((target, version), version)
             for target, version in found.items()
@@ -191,7 +191,7 @@ class FakeReplicas:
         return ""
 
     def check(self):
-        """Checks that a version answers, and one for every label."""
+        """Checks that every server has an AVAILABLE version, and one for every label."""
         for one in self.servers:
             if one.error:
                 continue
@@ -211,7 +211,7 @@ class FakeReplicas:
             if one.error or not entry.labels:
                 continue
             for label, version in entry.labels.items():
-                assert version in one.available, f"{label} = {version} before {one.target} has it"
-            stable = one.behind(STABLE)
+                assert version in one.available, f"{label} = {version}: not on {one.target}"
+            stable = one.resolve(STABLE)
             if stable is not None and not one.ignores_config:
-                assert stable in entry.policy.versions, f"{stable} leaves and serves {one.target}"
+                assert stable in entry.policy.versions, f"removes {stable}, stable on {one.target}"

@@ -21,14 +21,14 @@ FLAGS = (
 )
 VARIABLE = "SEQ2SUM_SERVER_COMMAND"
 FORBIDDEN = "SEQ2SUM_NO_SERVERS"
-"""Set where tests must not start servers: the fast loop."""
+"""Set by `pytest --quick`, in which tests must not start servers."""
 TEMPLATE = os.environ.get(VARIABLE, f"{shlex.join(EMBEDDED)} {FLAGS}")
 CAN_FORK = sys.platform == "linux"
 """The fork server needs `pidfd_open`."""
 TESTS_EMBEDDED_SERVER = VARIABLE not in os.environ
 """Whether the suite tests the embedded server, and not that of SEQ2SUM_SERVER_COMMAND."""
 SERVE, TRAIN = "seq2sum-serve", "seq2sum-train"
-COMPILER = "TF_XLA_FLAGS"
+XLA_FLAGS_VARIABLE = "TF_XLA_FLAGS"
 
 FORK_TIMEOUT_SECONDS = 60
 
@@ -54,12 +54,12 @@ def share_compilations(folder: str) -> None:
 
     Many tests train the same small networks, and compiling one takes as long as training it.
     """
-    os.environ.setdefault(COMPILER, f"--tf_xla_persistent_cache_directory={folder}")
+    os.environ.setdefault(XLA_FLAGS_VARIABLE, f"--tf_xla_persistent_cache_directory={folder}")
 
 
 def environment() -> dict[str, str]:
-    """Returns an environment without the cache of compiled programs, as a user's."""
-    return {name: value for name, value in os.environ.items() if name != COMPILER}
+    """Returns an environment without the cache of compiled programs, like a user's."""
+    return {name: value for name, value in os.environ.items() if name != XLA_FLAGS_VARIABLE}
 
 
 def command(**values: str | int) -> list[str]:

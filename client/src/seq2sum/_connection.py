@@ -146,7 +146,7 @@ class Connection:
         pending.when_done(report)
 
     def _read(self, call: Call[Result], response: Callable[[], Any]) -> Result:
-        """Returns the content of a reply, or raises the error that stands for gRPC's."""
+        """Returns the content of a reply, or raises gRPC's error as one of this package."""
         try:
             return call.result(response(), target=self.address)
         except grpc.FutureCancelledError as error:

@@ -1,4 +1,4 @@
-"""Shadow calls: a copy of the traffic that goes to another version, off the caller's path."""
+"""Shadow calls: copies of calls, sent to another version without delaying the caller."""
 
 from __future__ import annotations
 

@@ -94,5 +94,5 @@ def _filled(values: Sequence[Value], name: str, count: int) -> list[Value]:
     if len(known) == count:
         return known
     if not known:
-        raise UnexpectedResponse(f"output {name!r} has no values: its shape has {count}")
+        raise UnexpectedResponse(f"output {name!r} has no values: expected {count}")
     return (known + known[-1:] * (count - len(known)))[:count]

@@ -68,7 +68,7 @@ class Fit(Struct, frozen=True, forbid_unknown_fields=True):
     steps: Positive
     """Optimizer steps."""
     optimizer: Literal["adam", "muon"]
-    """Muon updates the matrices between states by orthogonalized steps, and the rest by Adam."""
+    """`muon` trains the matrices that map states to states with Muon, and the others with Adam."""
     learning_rate: Rate
     """Peak learning rate."""
     schedule: Literal["constant", "cosine"]
@@ -80,14 +80,14 @@ class Fit(Struct, frozen=True, forbid_unknown_fields=True):
     average: Share | None = None
     """Momentum of an exponential moving average of the weights."""
     stop_at: Annotated[float, Meta(gt=0, le=1)] | None = None
-    """Training ends early when this share of the probe's questions is answered correctly."""
+    """Training ends early when its exact match on the probe (training questions) reaches this."""
 
 
 class Mining(Struct, frozen=True, forbid_unknown_fields=True):
     """Hard-example mining during `fit`."""
 
     begin: Annotated[int, Meta(ge=0)]
-    """Step of the first search; earlier, every question is hard."""
+    """Step of the first search; before, nearly every question is hard, and none is repeated."""
     every: Positive
     """Steps between searches."""
     search: Positive
@@ -126,7 +126,7 @@ class Polish(Struct, frozen=True, forbid_unknown_fields=True):
     attempts: Positive = 1
     """Most attempts, each with the steps of `fit` and the rounds of polish."""
     factor: Annotated[float, Meta(gt=0, le=1)] = 0.5
-    """Factor on the peak of all later rounds, applied after each round without improvement."""
+    """Multiplies the peak learning rate of all later rounds after a round without improvement."""
     check: Positive = 1_000_000
     """Training questions that a check draws and grades above 3 digits; up to 3 digits it grades
     every training pair."""

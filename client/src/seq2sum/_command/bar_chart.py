@@ -13,7 +13,7 @@ MAX_BAR_WIDTH = 60
 MIN_PROBABILITY = 0.00005
 """Alternatives below this are left out: they would read 0.0000."""
 LIKELY, POSSIBLE = 0.9, 0.5
-"""Probabilities from which the most probable character is green and yellow."""
+"""Lowest probabilities at which the most probable character is green or yellow."""
 
 
 def bar_chart(explanation: Explanation, terminal: Terminal, *, most: int) -> str:

@@ -1,7 +1,8 @@
 """A model's versions as a table: a row for each, with its state on each replica.
 
-The table is readable without colors. It fits the available width: columns are headed by short
-addresses, else by numbers; if replicas need too much width, one column counts their states.
+The table is readable without colors. Its layout depends on the available width: replicas are
+columns headed by short addresses, or else by numbers; if these are too wide, too, a single column
+counts the replicas in each state.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ FAILED = "FAILED"
 NO_ANSWER = "no answer"
 """Shown for a replica that is down."""
 ASCII_DASH = "-"
-"""For encodings without a long dash."""
+"""For encodings without an em dash."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionsTable:
-    """The table."""
+    """A table of versions that rich can render."""
 
     current: Current
     max_rows: int | None = None
@@ -120,9 +121,10 @@ def state(replica: Replica, version: int) -> Text | None:
 
 
 def short_addresses(targets: Sequence[str]) -> list[str]:
-    """Shortens addresses as far as they remain distinct.
+    """Shortens addresses where they remain distinct.
 
-    Returns ports if all hosts are equal; hosts without their common domain if all ports are.
+    Returns only ports if all hosts are equal, and only hosts, without their common domain, if all
+    ports are equal.
     """
     parts = [_split(target) for target in targets]
     hosts, ports = [host for host, _ in parts], [port for _, port in parts]

@@ -12,8 +12,8 @@ from typing import Any
 
 from seq2sum_serving.deployment.event_log import Event, EventKind, Verdict
 
-TAKEN_OUT = (EventKind.ROLLED_BACK, EventKind.RETIRED, EventKind.PROMOTED)
-"""What an operator does to a version outside its run, which ends that run."""
+OTHER_COMMANDS = (EventKind.ROLLED_BACK, EventKind.RETIRED, EventKind.PROMOTED)
+"""Events of commands other than `run`: for the version of an open run, they end that run."""
 FAILURES = (EventKind.FAILED, EventKind.ROLLED_BACK, EventKind.ABORTED)
 
 
@@ -62,7 +62,7 @@ class OpenRun:
             return f"it completed the step at {max(self.completed_weights)} %"
         if self.loaded:
             return "it passed the gates without traffic"
-        return "its files passed" if self.checked else "it had just started"
+        return "its files passed their gates" if self.checked else "it had just started"
 
     @property
     def measurements(self) -> dict[str, Mapping[str, Any]]:
@@ -120,7 +120,7 @@ def open_run(events: Sequence[Event]) -> OpenRun | None:
 def _ends(event: Event, start: Event) -> bool:
     if event.run == start.run:
         return event.kind == EventKind.RUN_ENDED
-    return event.version == start.version and event.kind in TAKEN_OUT
+    return event.version == start.version and event.kind in OTHER_COMMANDS
 
 
 def _passed(event: Event, gate: str) -> bool:
@@ -151,4 +151,4 @@ def _finishes(event: Event) -> bool:
             event.kind == EventKind.RUN_ENDED
             and event.details.get("outcome") != Verdict.INCONCLUSIVE
         )
-    return event.kind in (EventKind.RUN_ENDED, EventKind.FAILED, *TAKEN_OUT)
+    return event.kind in (EventKind.RUN_ENDED, EventKind.FAILED, *OTHER_COMMANDS)

@@ -13,7 +13,7 @@ from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.lifecycle.labels import Labels, version_of
 
 Handle = AbstractContextManager[tuple[int, Servable]]
-"""A version in use, which is not unloaded before the handle is closed: its number and servable."""
+"""Yields the number and the servable of a version, and prevents its unloading until closed."""
 
 
 def model_spec_of(request: Any) -> model_pb2.ModelSpec:
@@ -34,7 +34,7 @@ class ModelSpecResolver:
         """Makes a resolver without labels.
 
         Args:
-            handle: Returns a handle for a model's name and version; None: the latest version.
+            handle: Returns a handle for a model's name and version, None for the latest version.
         """
         self._handle = handle
         self.labels: Labels | None = None
@@ -42,10 +42,10 @@ class ModelSpecResolver:
 
     @contextmanager
     def handle(self, spec: model_pb2.ModelSpec) -> Iterator[tuple[int, Servable]]:
-        """Holds the version that a ModelSpec names; its number and its servable.
+        """Yields the number and the servable of the version that a ModelSpec names.
 
         Raises:
-            ServingError: The spec or its label is invalid, or the version does not serve; checked
+            ServingError: The spec or its label is invalid, or the version is not AVAILABLE; checked
                 in the order of `ServerCore::ServableRequestFromModelSpec` (server_core.cc).
         """
         if not spec.name:

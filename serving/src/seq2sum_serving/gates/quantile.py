@@ -10,7 +10,7 @@ P99 = 0.99
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Returns the smallest value that at least this share of the values does not exceed.
+    """Returns the smallest value such that at least this share of all values is not above it.
 
     Raises:
         ValueError: `values` is empty.

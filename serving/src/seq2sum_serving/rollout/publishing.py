@@ -15,7 +15,7 @@ from seq2sum_serving.rollout.executor import ChangeOptions, Executor
 def prevent_takeover(executor: Executor, options: ChangeOptions) -> None:
     """Prevents servers that already serve a version from loading a new folder by themselves.
 
-    Adopts the model if all replicas follow; otherwise it only pins the versions in the file.
+    Adopts the model if all replicas are up; otherwise only pins the versions in the file.
     """
     current = executor.observe_files()
     if transitions.is_adopted(current) or not current.aspired:

@@ -91,7 +91,7 @@ class Runner:
         """Makes the checks of a run that change nothing.
 
         Args:
-            current: The current state, with the version on disk if `folder` will become it.
+            current: The current state; with `folder`, as if the version were already on disk.
             folder: The version's files, if they are not below the base path yet.
 
         Raises:
@@ -247,7 +247,7 @@ class Runner:
             )
 
     def _ending_command(self, version: int) -> str:
-        """Returns the command that ends a run: before the canary, a rollback would move stable."""
+        """Returns the command that ends a run; without a canary, `rollback` would move `stable`."""
         return "`rollback`" if self._is_canary(version) else f"`retire {version}`"
 
     def _abort(self, cause: Failed, *, resumed: bool = False) -> None:

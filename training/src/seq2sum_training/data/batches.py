@@ -20,9 +20,9 @@ OVERSAMPLING = 1.3
 class FreshBatches:
     """New random pairs in every step: half uniform over pairs, half uniform over operand lengths.
 
-    Uniform over pairs alone, one-digit questions such as `7+5` would be one in ten thousand of
-    three-digit training; uniform over lengths alone, long operands would be too few. A recipe may
-    replace a share of the pairs by carry chains.
+    If all were uniform over pairs, only one in ten thousand three-digit training questions would
+    have two one-digit operands, such as `7+5`; if all were uniform over lengths, too few operands
+    would be long. A recipe may replace a share of the pairs by carry chains.
     """
 
     def __init__(self, recipe: Recipe, data: Fresh) -> None:

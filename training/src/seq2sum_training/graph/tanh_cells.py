@@ -4,8 +4,9 @@ sigmoid(x) = 0.5 + 0.5 tanh(x / 2), and Eigen's tanh takes half the time of its 
 one half and two are multiplied into the weights beforehand, which is exact: only exponents change.
 An LSTM's output is kept doubled, since 2 h = (1 + tanh(o / 2)) tanh(c) saves a product.
 
-A step multiplies no matrices: it takes the products of the input and of the last output, and
-returns the output and the rest of the state. None stands for zeros before the first step.
+A step multiplies no matrices: it takes the input and the last output already multiplied by their
+weights, and returns the new output and the rest of the state. Before the first step, None stands
+for zeros.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 State = tuple[Any, ...] | None
-"""State after the last step, without the product of its output, [n, u] each."""
+"""State after the last step, [n, u] each; the product of the last output is passed separately."""
 Step = Callable[[Any, Any, State, int], tuple[Any, tuple[Any, ...]]]
-"""Takes the products of the input and of the last output, with their biases, [n, g u] each, the
-state, and the axis of the units; returns the output, [n, u], and the state. If the axis is 0, all
-of these are transposed."""
+"""Takes the products of the input and of the last output with their weights, biases included,
+[n, g u] each for g gates of u units, the state, and the axis of the units; returns the output,
+[n, u], and the state. If the axis is 0, all of these are transposed."""
 
 
 class Cell(NamedTuple):

@@ -34,8 +34,8 @@ COLLECT = sum(1 << (52 - 7 * byte) for byte in range(WIDTH))
 HIGH_NIBBLES = 0xF0F0F0F0F0F0F0F0
 KEYS = 1 << (4 * MAX_DIGITS)
 KEY_SHIFT = 64 - 4 * MAX_DIGITS
-"""First bit of an operand's key, its packed digits, after the product. These are the highest bits,
-so that the bytes after the operand overflow."""
+"""Lowest bit of an operand's key (its packed digits) in the product. The key is in the highest
+bits, so that the bytes after the operand overflow and are lost."""
 
 
 class Patterns(NamedTuple):
@@ -121,7 +121,7 @@ def _patterns(digits: int) -> Patterns:
 
 
 def _packing_factor(last: int, count: int) -> int:
-    """Returns the factor that packs `count` digits, up to byte `last`, from `KEY_SHIFT` up."""
+    """Returns the factor that packs `count` digits that end at byte `last`, from `KEY_SHIFT` up."""
     return sum(1 << (KEY_SHIFT + 4 * i - 8 * (last - i)) for i in range(count))
 
 

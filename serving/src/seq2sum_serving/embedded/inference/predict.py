@@ -20,7 +20,7 @@ from seq2sum_serving.embedded.inference.servable import Servable
 
 API = "Predict"
 METHODS = (signatures.PREDICT, signatures.CLASSIFY, signatures.REGRESS)
-"""Methods of signatures that Predict accepts if it checks them."""
+"""Method names of the signatures that Predict accepts, if method names are checked."""
 
 
 def predict(
@@ -31,7 +31,7 @@ def predict(
     options: InferenceOptions,
     timeout: float | None,
 ) -> predict_pb2.PredictResponse:
-    """Runs a signature of a version, the run of the graph within `timeout` seconds.
+    """Runs a signature of a version; `timeout` limits the run of the graph, in seconds.
 
     Raises:
         ServingError: The request does not fit the signature, or the run failed.

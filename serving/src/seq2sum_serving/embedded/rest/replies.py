@@ -34,7 +34,7 @@ STATUSES: dict[Code, int] = {
     Code.DATA_LOSS: 500,
     Code.UNAUTHENTICATED: 401,
 }
-"""HTTP status by code of an error."""
+"""HTTP status by gRPC status code."""
 
 _REASONS = {
     200: "OK",

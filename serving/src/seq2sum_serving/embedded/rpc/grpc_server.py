@@ -1,6 +1,6 @@
 """The gRPC server: its addresses, its services, its start and its graceful stop.
 
-It is grpcio's server of threads: see "Threads, not grpc.aio" in docs/design-notes.md.
+It is grpcio's threaded server: see "Threads, not grpc.aio" in docs/design-notes.md.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ THREAD_NAME_PREFIX = "request"
 SPARE_THREADS = 256
 """For calls whose request is not complete, refused calls, health and reflection."""
 MAX_HOLD_SECONDS = 1.0
-"""A stopping server holds new calls at most so long before it refuses them."""
+"""A stopping server holds new calls for at most this time before it refuses them."""
 FLUSH_SECONDS = 0.05
-"""For the system to send the last responses."""
+"""Time that the system gets to send the last responses."""
 OPTIONS: tuple[ChannelArgument, ...] = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -99,9 +99,9 @@ class GrpcServer:
     def stop(self, grace: float) -> None:
         """Finishes the calls that have started, refuses new calls, and ends the connections.
 
-        While a call takes long, clients are sent a GOAWAY, so that their other calls need not wait
-        for it. gRPC cancels the calls that a client sends before it has read the GOAWAY; a stop
-        with only quick calls therefore does without.
+        If a running call takes long, clients are sent a GOAWAY, so that their other calls need not
+        wait for it. gRPC cancels the calls that a client sends before it has read the GOAWAY;
+        therefore none is sent if all running calls end quickly.
 
         Args:
             grace: Seconds that running calls may take; those that take longer are cut off.

@@ -24,7 +24,7 @@ class PoolServable:
     """A servable of this process that also closes its copies in the workers."""
 
     def __init__(self, servable: Servable, close: Callable[[], None]) -> None:
-        # The attributes of the servable itself, so that requests pay for no further call.
+        # Copies of the servable's attributes, so that requests need no additional Python call.
         self.signatures: Mapping[str, Any] = servable.signatures
         self.run = servable.run
         self.close = close

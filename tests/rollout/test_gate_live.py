@@ -145,12 +145,12 @@ def test_messages_have_values_limits_and_advice():
     )
     assert errors.message == (
         "4 of 100 probes of the canary failed (of stable 0 of 100); live.max_error_share is 0 %, "
-        "the first with: no answer; 9 of 250 live calls failed; at most 0 may, by "
-        "live.max_error_share (0 %) and by the error rate before. Keep traffic on stable, and look "
-        "for the cause in the servers' logs"
+        "the first with: no answer; 9 of 250 live calls failed; at most 0 may fail, by "
+        "live.max_error_share (0 %) and by the error rate before the canary. Keep traffic on "
+        "stable, and look for the cause in the servers' logs"
     )
     assert correctness.message == (
-        "9 of 96 answers of the canary to probes were wrong; at most 0.2 % may be, by "
+        "9 of 96 answers of the canary to probes were wrong; at most 0.2 % may be wrong, by "
         "golden.min_exact_match and live.max_wrong_share; the first: 53+42 = 96. Keep traffic on "
         "stable, and publish a better version under a new number"
     )

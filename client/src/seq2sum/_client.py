@@ -72,7 +72,7 @@ class Client(BaseClient):
     def add_many(
         self, questions: Iterable[Question], **options: Unpack[CallOptions]
     ) -> list[Answer]:
-        """Returns the answers to many questions, in order, by as few RPCs as practical.
+        """Returns the answers to many questions, in order, with as few RPCs as practical.
 
         An invalid question does not affect the others: its `Answer` has an `error` and no text.
         RPCs that the server refuses for overload are retried with backoff, within the timeout.
@@ -183,14 +183,14 @@ class Client(BaseClient):
 
         Args:
             version: A model version; None for any.
-            label: A label; excludes a version.
+            label: A label; cannot be combined with a version.
             timeout: Seconds; None for no limit.
 
         Returns:
             The version that is AVAILABLE.
 
         Raises:
-            DeadlineExceeded: None is in time; the message has the last status.
+            DeadlineExceeded: No such version is AVAILABLE in time; the message has the last status.
             CallError: The server cannot become ready by waiting.
         """
         target = CallTarget(Servable(self.model, version, label))

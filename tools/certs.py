@@ -42,7 +42,7 @@ replace the authority without a failed call; distribute the files after each ste
   make certs CERTS="--renew server client"           certificates of the new authority
   make certs CERTS="--drop-old-ca"                   trust the new authority only
 
-exit codes: 0 done, 2 invalid request, nothing was changed
+exit codes: 0 done; 2 invalid request or failed write, nothing was changed
 """
 HOST_NAME = re.compile(
     r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
@@ -54,7 +54,7 @@ USAGE_ERROR = 2
 
 
 def create(options: argparse.Namespace) -> Certificates:
-    """Returns the set that the command line requests.
+    """Returns the set of certificates that the command line requests.
 
     Raises:
         Refused: It would overwrite existing files, or there is nothing to renew.
@@ -135,7 +135,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("certs"),
         metavar="DIR",
-        help="the folder of the files (default: certs)",
+        help="the folder for the files (default: certs)",
     )
     top.add_argument(
         "--days",

@@ -94,10 +94,10 @@ def resolved(requirements: Sequence[str]) -> Mapping[str, Any]:
     Raises:
         CannotLock: pip cannot resolve the requirements.
     """
-    line = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
     # Without a wheel, code of the package would run during the installation.
-    line += ["--only-binary=:all:", f"--constraint={CONSTRAINTS}", "--report=-", *requirements]
-    done = subprocess.run(line, cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    command += ["--only-binary=:all:", f"--constraint={CONSTRAINTS}", "--report=-", *requirements]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
         raise CannotLock(f"pip cannot resolve {' '.join(requirements)}: see above")
     report: Mapping[str, Any] = json.loads(done.stdout)
@@ -124,7 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the locks, and returns the exit code."""
     known = locks()
     parser = argparse.ArgumentParser(prog="lock", description=__doc__.partition("\n")[0])
-    parser.add_argument("lock", nargs="*", metavar="LOCK", help=f"(default: {' '.join(known)})")
+    parser.add_argument(
+        "lock", nargs="*", metavar="LOCK", help=f"locks to write (default: {' '.join(known)})"
+    )
     chosen = parser.parse_args(arguments).lock or list(known)
     if unknown := sorted(set(chosen) - set(known)):
         parser.error(f"unknown lock {unknown[0]!r}: expected one of {', '.join(known)}")

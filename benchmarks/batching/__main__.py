@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument(
         "--write", action="store_true", help=f"write {config_file.PATH.name} for the servers"
     )
-    parser.add_argument("--note", help="stored with the figures, such as: other programs running")
+    parser.add_argument("--note", help="stored with the figures, for example about other load")
     options = parser.parse_args()
     bases = export_recipes(RECIPES, options.runs)
     wanted = candidates(os.cpu_count() or 1)

@@ -57,7 +57,7 @@ STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All figures."""
+    """The measured figures that capacity is computed from."""
 
     rates: Mapping[tuple[str, Shape], float]
     """Questions per second of one replica at full load."""
@@ -71,14 +71,15 @@ class Figures:
     detailed: dict[str, Any]
     """Bytes of a call that asks for probabilities."""
     memory: Mapping[str, list[dict[str, Any]]]
-    """By recipe, an entry for each number of versions."""
+    """Memory of a server by recipe, with an entry for each number of versions."""
     bursts: list[dict[str, Any]]
+    """Memory in bursts of calls, with an entry for each burst."""
     series: int
     """Time series of one replica."""
     note: str
     """Note on the memory figures, or empty."""
     measurements: list[Measurement]
-    """Of batching."""
+    """Measurements of batching."""
     candidates: list[Candidate]
     machine: dict[str, Any]
     """The machine of the batching measurements."""
@@ -147,5 +148,5 @@ def _text(results: Path, name: str) -> str:
         return (results / name).read_text()
     except FileNotFoundError as error:
         raise SystemExit(
-            f"{results / name} is missing: run `make bench-...` to write it"
+            f"{results / name} is missing: run the `make bench-...` command that writes it"
         ) from error

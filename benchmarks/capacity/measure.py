@@ -35,7 +35,7 @@ VARIANTS = {
 }
 """Batching off and on, otherwise as in production."""
 BURSTS = (8, 32, 96)
-"""Calls of each burst; more add the same memory per call."""
+"""Concurrent calls in each burst; larger bursts need the same additional memory per call."""
 ROWS = (1, 32, 512, 4096)
 
 
@@ -43,7 +43,7 @@ def main() -> int:
     """Measures everything; returns the exit code."""
     parser = argument_parser(__doc__)
     parser.add_argument("--bursts", type=int, nargs="*", default=BURSTS, help="calls of each burst")
-    parser.add_argument("--note", help="stored with the figures, for example other load")
+    parser.add_argument("--note", help="stored with the figures, for example about other load")
     options = parser.parse_args()
     folder = options.runs.absolute()
     bases = export_recipes(RECIPES, folder)
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def measure_calls(base: Path, folder: Path) -> dict[str, Any]:
-    """Returns the bytes of calls, and the time series of one version."""
+    """Returns the sizes of calls in bytes, and the number of time series of a server."""
     flags = [f"--monitoring_config_file={CONFIG / 'monitoring.config'}"]
     server = servers.Server.launch(base, folder, flags=flags, rest=True)
     try:

@@ -19,7 +19,7 @@ from support.servers import Server
 
 REPLICAS = 3
 TIMEOUT = 300
-"""Seconds; a command that takes longer hangs."""
+"""Seconds after which a command is considered to hang."""
 COMMAND = (sys.executable, "-m", "seq2sum_serving.rollout.cli")
 FLAGS = (
     "--model_config_file_poll_wait_seconds=1",
@@ -85,12 +85,12 @@ class Deployment:
             arguments: Its arguments.
             policy: The policy as TOML.
         """
-        limits = self.folder / "policy.toml"
-        limits.write_text(policy)
+        policy_file = self.folder / "policy.toml"
+        policy_file.write_text(policy)
         common = ["--config", str(self.config), "--targets", ",".join(self.targets)]
         start = time.monotonic()
         done = subprocess.run(
-            [*COMMAND, command, *arguments, *common, "--policy", str(limits), "--json"],
+            [*COMMAND, command, *arguments, *common, "--policy", str(policy_file), "--json"],
             capture_output=True,
             text=True,
             check=False,

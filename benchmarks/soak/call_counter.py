@@ -21,7 +21,7 @@ class Count:
 
 
 class CallCounter:
-    """Counts outcomes in many threads."""
+    """Counts outcomes. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

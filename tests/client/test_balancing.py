@@ -15,8 +15,8 @@ from support.fake_processes import FakeProcess
 pytestmark = pytest.mark.server
 
 CALLERS = 6
-LONGEST = 60
-"""Seconds; a safe limit for what takes one or two."""
+TIMEOUT = 60
+"""Seconds; what a test waits for usually takes one or two."""
 COALESCED = pytest.mark.parametrize(
     "coalescing",
     [None, seq2sum.Coalescing(max_batch=4, max_in_flight=4)],
@@ -57,7 +57,7 @@ class Load:
     def until_answered_by(self, *versions, calls=20):
         """Waits until exactly these versions answer; returns the seconds that it took."""
         began = time.monotonic()
-        while time.monotonic() < began + LONGEST:
+        while time.monotonic() < began + TIMEOUT:
             before = self._answers.copy()
             while (self._answers - before).total() < calls:
                 time.sleep(0.001)
@@ -79,7 +79,7 @@ def three():
 
 def test_calls_are_balanced_evenly(make_client, three):
     client = make_client([process.target for process in three])
-    deadline = time.monotonic() + LONGEST
+    deadline = time.monotonic() + TIMEOUT
     while {client.add("1+1").version for _ in range(6)} != {1, 2, 3}:
         assert time.monotonic() < deadline
     assert Counter(client.add("1+1").version for _ in range(90)) == {1: 30, 2: 30, 3: 30}

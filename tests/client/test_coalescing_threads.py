@@ -1,4 +1,4 @@
-"""Coalescing of threads, on the real clock, with times of milliseconds."""
+"""Coalescing of calls from threads, on the real clock, with delays of milliseconds."""
 
 from __future__ import annotations
 
@@ -31,16 +31,15 @@ class ThreadTransport:
     def __init__(self, plan):
         self._plan, self._lock = iter(plan), threading.Lock()
         self.threads = []
-        self.in_flight = self.most = 0
 
     def _next(self):
         with self._lock:
             return next(self._plan)
 
     def call_with_shadow(self, make, *_):
-        milliseconds, fine = self._next()
+        milliseconds, succeeds = self._next()
         time.sleep(milliseconds / 1000)
-        if not fine:
+        if not succeeds:
             raise _errors.copy_error(REFUSED)
         return answered(chunk_of(make))
 
@@ -56,15 +55,15 @@ class ThreadTransport:
 class FakePendingCall:
     """A call in flight."""
 
-    def __init__(self, transport, chunk, milliseconds, fine):
-        self._transport, self._chunk, self._fine = transport, chunk, fine
+    def __init__(self, transport, chunk, milliseconds, succeeds):
+        self._transport, self._chunk, self._succeeds = transport, chunk, succeeds
         self._milliseconds = milliseconds
 
     def cancel(self):
         return True
 
     def result(self):
-        if not self._fine:
+        if not self._succeeds:
             raise REFUSED
         return answered(self._chunk)
 

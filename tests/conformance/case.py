@@ -77,7 +77,7 @@ BASE = ServerSpec.read(
         "files": {"monitoring.txt": "prometheus_config { enable: true }\n"},
     }
 )
-"""The server that all cases share which change nothing."""
+"""The server shared by all cases that do not change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Case:
 
 
 def wait_seconds(step: Step) -> float:
-    """Returns the seconds that a step only waits."""
+    """Returns the seconds that a step spends in pauses."""
     branches = (sum(map(wait_seconds, branch)) for branch in step.get("parallel", ()))
     pauses = (step.get(name, 0) for name in ("delay_s", "seconds", "for_s"))
     return sum(pauses) + max(branches, default=0)

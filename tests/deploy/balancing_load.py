@@ -58,7 +58,8 @@ class Load(CallerThreads):
     @property
     def summary(self) -> str:
         """A summary for assertion messages."""
-        shares = ", ".join(f"{n} by {who}" for who, n in sorted(by_version(self.calls).items()))
+        counts = sorted(by_version(self.calls).items())
+        shares = ", ".join(f"{count} by {version}" for version, count in counts)
         errors = [call.error for call in self.failed[:3]]
         return f"{len(self.failed)} of {len(self.calls)} calls failed {errors}; answered: {shares}"
 

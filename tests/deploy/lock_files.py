@@ -1,4 +1,4 @@
-"""The locks, and the dependencies of our distributions, determined independently."""
+"""The locks, and our distributions' dependencies, determined independently of tools/lock.py."""
 
 from __future__ import annotations
 

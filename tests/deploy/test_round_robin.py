@@ -1,7 +1,7 @@
-"""The SDK balances calls over all addresses of a host name without Envoy, over three real servers.
+"""The SDK balances calls over all addresses of a host name without Envoy, with three real servers.
 
-`tests/client/test_balancing.py` covers fake servers. These have the flags that make it work in
-production: a server's connections end after a while, and then clients resolve the name again.
+`tests/client/test_balancing.py` covers fake servers. The real ones have the flags that make it work
+in production: a server's connections end after a while, and then clients resolve the name again.
 """
 
 from __future__ import annotations

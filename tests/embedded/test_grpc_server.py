@@ -1,4 +1,4 @@
-"""The gRPC server over a PredictionService whose Predict is a function of the test."""
+"""The gRPC server with a fake PredictionService that calls a function of the test."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def request(name="m"):
     return predict_pb2.PredictRequest(model_spec={"name": name}).SerializeToString()
 
 
-def test_call_without_a_thread_is_refused_and_one_thread_always_polls():
+def test_call_without_a_free_thread_is_refused_and_one_thread_always_polls():
     blocking = Blocking()
     with running(blocking, grpc_max_threads=3) as (channel, _):
         call = channel.unary_unary(PREDICT)

@@ -1,3 +1,5 @@
+"""JSON request bodies: accepted texts, parsed values and error messages."""
+
 from __future__ import annotations
 
 import json
@@ -63,7 +65,7 @@ def test_parse_error_has_the_offset(body, offset):
         b'{"a":' + b"1" * 5000 + b"}",
     ],
 )
-def test_text_that_only_the_library_accepts_is_rejected(body):
+def test_text_that_only_pythons_json_accepts_is_rejected(body):
     assert error_message(body).startswith("JSON Parse error: ")
 
 
@@ -193,7 +195,7 @@ def outcome(parse, text):
         return "not JSON"
 
 
-def test_deep_parser_agrees_with_the_library():
+def test_deep_parser_agrees_with_pythons_json():
     rng = random.Random(7)
     seeds = [
         '{"a": [1, 2.5, -0, -0.0, 1e5, "\\u00e9\\ud83d\\ude00\\\\", null, true], "x": NaN}',
@@ -202,7 +204,7 @@ def test_deep_parser_agrees_with_the_library():
     ]
     alphabet = '{}[]",:019.eE+-\\utfnsNIi \n\x00\udcff'
 
-    def library(text):
+    def pythons_json(text):
         start = deep_json_parser._WHITESPACE.match(text).end()
         decoder = json.JSONDecoder(object_pairs_hook=deep_json_parser.make_object)
         return decoder.raw_decode(text, start)[0]
@@ -213,7 +215,7 @@ def test_deep_parser_agrees_with_the_library():
             at = rng.randrange(len(text))
             text[at : at + rng.randint(0, 1)] = rng.choices(alphabet, k=rng.randint(0, 1))
         text = "".join(text)
-        assert outcome(deep_json_parser.parse_value, text) == outcome(library, text), text
+        assert outcome(deep_json_parser.parse_value, text) == outcome(pythons_json, text), text
 
 
 def test_time_for_an_invalid_body_is_bounded():

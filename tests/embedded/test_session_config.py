@@ -22,7 +22,7 @@ def file(tmp_path):
     return str(file)
 
 
-def test_parallelism_applies_to_both_unless_set_separately():
+def test_parallelism_sets_intra_and_inter_op_threads_unless_one_is_set_separately():
     assert threads() == (0, 0)
     assert threads(parallelism=2) == (2, 2)
     assert threads(intra_op=3) == (3, 0)

@@ -40,17 +40,17 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch
     assert path.read_text() == "before"
 
 
-@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("links", [1, 3])
 @pytest.mark.parametrize("exists", [True, False])
-def test_link_stays_and_the_file_behind_it_changes(tmp_path, steps, exists):
+def test_link_stays_and_the_file_behind_it_changes(tmp_path, links, exists):
     file = tmp_path / "far" / "file"
     file.parent.mkdir()
     if exists:
         file.write_text("before")
         file.chmod(0o640)
     path = file
-    for step in range(steps):
-        link = tmp_path / f"link{step}"
+    for number in range(links):
+        link = tmp_path / f"link{number}"
         link.symlink_to(os.path.relpath(path, tmp_path))
         path = link
     atomic_file.check_replaceable(path)
@@ -92,7 +92,7 @@ def test_file_projected_by_kubernetes_is_refused(tmp_path, through):
     ]
 
 
-def test_loop_of_links(tmp_path):
+def test_write_to_a_loop_of_links_fails(tmp_path):
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(OSError, match="Too many levels of symbolic links"):

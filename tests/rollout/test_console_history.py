@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from seq2sum_serving.console.event_details import format_value, summarize_details
 from seq2sum_serving.console.history import as_json, table
-from seq2sum_serving.console.numbers import format_value, summarize_details
 from seq2sum_serving.console.timestamps import clock, local, localize
 from seq2sum_serving.deployment.event_log import Event
 from support.rendering import shown

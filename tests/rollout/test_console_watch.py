@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 from seq2sum import State, VersionStatus
-from seq2sum_serving.console.numbers import measurement_text
+from seq2sum_serving.console.event_details import measurement_text
 from seq2sum_serving.console.watch import screen, watch
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import Event, Verdict

@@ -113,7 +113,7 @@ def write_golden(folder, content):
     return folder
 
 
-def test_read(tmp_path):
+def test_read_returns_questions_and_answers(tmp_path):
     assert golden.read(write_golden(tmp_path, GOOD)) == ASKED
 
 

@@ -55,7 +55,7 @@ def test_weights_are_read_back_here_and_by_the_sdk(traffic, percent):
         pytest.param("[" * 100_000, "invalid traffic weights", id="too deep"),
     ],
 )
-def test_invalid_weights(traffic, text, message):
+def test_invalid_weights_are_refused(traffic, text, message):
     traffic.path.write_text(text)
     with pytest.raises(UsageError, match=message):
         traffic.read()

@@ -15,7 +15,7 @@ from support.grammar import EXAMPLES
 pytestmark = pytest.mark.tensorflow
 
 LAYOUTS = {digits: Layout.named("aligned", digits) for digits in (1, 2, 3, 4, 9)}
-"""Up to 3 digits questions are read by `word_reader`, above by `window_reader`."""
+"""By digits of an operand: `word_reader` reads up to 3, `window_reader` more."""
 
 
 def reader(layout):
@@ -93,13 +93,13 @@ def test_empty_batch():
     assert tokens.shape == (0, 7)
 
 
-SHAPED = st.lists(
+QUESTION_LIKE = st.lists(
     st.sampled_from(
         [b"0", b"00", b"1", b"9", b"42", b"999", b"+", b"++", b" ", b"  ", b"\0", b"x"]
     ),
     max_size=8,
 ).map(b"".join)
-ANYTHING = st.one_of(st.binary(max_size=20), SHAPED, st.text(max_size=8).map(str.encode))
+ANYTHING = st.one_of(st.binary(max_size=20), QUESTION_LIKE, st.text(max_size=8).map(str.encode))
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)

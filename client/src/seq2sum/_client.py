@@ -61,7 +61,7 @@ class Client(ModelClient):
     def add_many(
         self, questions: Iterable[Question], **options: Unpack[CallOptions]
     ) -> list[Answer]:
-        """Returns the answers to many questions, in order, by as few RPCs as practical.
+        """Returns the answers to many questions, in order, with as few RPCs as practical.
 
         An invalid question does not affect the others: its `Answer` has an `error` and no text.
         RPCs that the server refuses for overload are retried with backoff, within the timeout.

@@ -80,9 +80,9 @@ def to_python(name: str, value: Any, expected: str) -> int | float:
         TypeError: The value is not a number.
         ValueError: It does not fit a float.
     """
-    text = isinstance(value, bool | str | bytes | bytearray | complex)
+    other_type = isinstance(value, bool | str | bytes | bytearray | complex)
     kind = getattr(getattr(value, "dtype", None), "kind", None)
-    if text or kind in NOT_NUMBERS or getattr(value, "ndim", 0) != 0:
+    if other_type or kind in NOT_NUMBERS or getattr(value, "ndim", 0) != 0:
         _refuse(TypeError, name, value, expected)
     try:
         return operator.index(value)

@@ -20,7 +20,7 @@ def provenance() -> dict[str, str]:
 
 
 def _revision() -> str:
-    """Returns the git revision, marked if there are changes; "unknown" outside a checkout.
+    """Returns the git revision, `-dirty` with uncommitted changes; "unknown" outside a checkout.
 
     A package may be installed inside the checkout of another project, so git must track this file.
     """

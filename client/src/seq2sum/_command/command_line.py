@@ -19,7 +19,8 @@ class PackageVersion(argparse.Action):
     """Prints the version of the installed package and ends the process."""
 
     def __call__(self, command: argparse.ArgumentParser, *_: object) -> None:
-        """Imports importlib.metadata only here, because it is slow."""
+        """Prints the version and ends the process."""
+        # Not at the top of the module, because the import is slow.
         from importlib.metadata import PackageNotFoundError, version
 
         try:
@@ -231,7 +232,7 @@ def _shared(environment: Mapping[str, str], *, split: bool = False) -> argparse.
         type=types.count,
         default=DEFAULT_MAX_IN_FLIGHT,
         metavar="N",
-        help="most concurrent calls (default: %(default)s)",
+        help="maximum number of concurrent calls (default: %(default)s)",
     )
     group = shared.add_argument_group(
         "TLS (also enabled by --ca, --cert and --server-name; files are PEM)"

@@ -1,7 +1,7 @@
 """Answers as rows of text, CSV or JSON Lines.
 
-Blocks of answers without errors, which decide the speed, are formatted column by column in one
-expression. The rows of other blocks are formatted one by one, with the same result.
+Blocks of answers without errors, which determine the throughput, are formatted column by column in
+one expression. The rows of other blocks are formatted one by one, with the same result.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Format(Protocol):
 
 
 class Text:
-    """Lines for a reader or for `awk '{print $3}'`, without refused questions."""
+    """Lines for people or for `awk '{print $3}'`, without refused questions."""
 
     header = ""
     includes_errors = False

@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
 
-from seq2sum_serving.console.numbers import summarize_details
+from seq2sum_serving.console.event_details import summarize_details
 from seq2sum_serving.console.text import headed_table, literal
 from seq2sum_serving.console.timestamps import local, localize
 from seq2sum_serving.deployment.event_log import Event, EventKind, Verdict

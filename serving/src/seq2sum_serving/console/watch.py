@@ -15,8 +15,8 @@ from rich.live import Live
 from rich.table import Column
 
 from seq2sum_serving.console import weights as traffic
+from seq2sum_serving.console.event_details import measurement_text, trim
 from seq2sum_serving.console.history import GREEN, RED, YELLOW, color, summarize
-from seq2sum_serving.console.numbers import measurement_text, trim
 from seq2sum_serving.console.output import UNBOUNDED
 from seq2sum_serving.console.status import drift_list
 from seq2sum_serving.console.text import grid, literal, sections

@@ -26,13 +26,13 @@ def canary_weights(percent: float) -> dict[str, float]:
 
 
 class TrafficFile:
-    """The file, as `seq2sum.SplitFile` reads it."""
+    """The file with the weights, in the format that `seq2sum.SplitFile` reads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> dict[str, float]:
-        """Returns the weights by label; everything to `stable` without a file.
+        """Returns the weights by label; everything goes to `stable` if the file does not exist.
 
         Raises:
             UsageError: The file is not valid.

@@ -38,7 +38,7 @@ class ServerConfig:
     """The configuration of one server; most fields hold the flag of a similar name."""
 
     models: model_server_config_pb2.ModelServerConfig
-    """The models to load first."""
+    """The models to load at startup."""
     model_config_file: str = ""
     """The file that lists the models; empty: they come from flags."""
     model_config_file_poll_seconds: int = 0
@@ -78,7 +78,7 @@ class ServerConfig:
     monitoring: MonitoringConfig | None = None
     """Which metrics are exported; None: none."""
     monitoring_error: str = ""
-    """Error of the monitoring file, with which the REST port stays closed; empty: no error."""
+    """Error in the monitoring file, which keeps the REST port closed; empty: no error."""
 
     batching: BatchingParameters | None = None
     """Parameters of batching; None: no batching."""
@@ -87,7 +87,7 @@ class ServerConfig:
     session_config: Any = None
     """ConfigProto of every session; None: TensorFlow's defaults."""
     warmup: bool = True
-    """Whether records are replayed before a version is AVAILABLE."""
+    """Whether warm-up records are replayed before a version is AVAILABLE."""
     warmup_iterations: int = 0
     """How often each record is replayed; 0: once."""
     inference: InferenceOptions = field(default_factory=InferenceOptions)

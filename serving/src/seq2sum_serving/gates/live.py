@@ -1,9 +1,9 @@
-"""Gates `errors`, `correctness` and `latency (live)`: while the canary has part of the traffic.
+"""Gates `errors`, `correctness` and `latency (live)`: judged while the canary gets traffic.
 
 Probes know which version answered, and whether correctly. Prometheus knows the calls of every
-caller, but does not distinguish versions. Neither replaces the other: with both, both are judged,
-and the worse one counts. A certain failure fails at once, however few calls were made, so a step
-can be judged before it ends, and ended early.
+caller, but does not distinguish versions. Neither replaces the other: with both, a failure of one
+is enough to fail the gate. A gate fails as soon as errors or wrong answers exceed the limit for
+`live.min_calls` calls, even if fewer calls were made, so a step can end early.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.gates.quantile import P99, quantile, ratio
 
 SIGMAS = 3.0
-"""Standard deviations by which a number of errors may exceed the number before. Without them, a
-caller that always sends some invalid requests would fail every other step."""
+"""Standard deviations by which the number of errors may exceed the number that the error rate
+before the canary predicts. Without them, a caller that always sends some invalid requests would
+fail every other step."""
 DIGITS = 9
 """Decimals of computed limits: 1 - 0.9 is a little less than 0.1."""
 

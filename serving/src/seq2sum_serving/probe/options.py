@@ -14,9 +14,10 @@ TensorFlow Serving itself does not: whether each label points to the version in 
 file, and whether the answers are correct.
 
 In each round it reads the versions and labels of every replica and sends a few golden questions to
-each label: the next ones of those that the label's version contains or, if the version's folder
-cannot be read from this machine, sums of one digit. A replica that is down or slow does not delay
-the others. Problems are logged to standard error when they occur and when they are resolved.
+each label. Over the rounds it goes through all golden questions in the folder of the label's
+version; if this machine cannot read the folder, it sends sums of one-digit numbers. A replica that
+is down or slow does not delay the others. Problems are logged to standard error when they occur and
+when they are resolved.
 """
 EXAMPLES = """\
 examples:
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         type=seconds,
         default=3.0,
         metavar="SECONDS",
-        help="for all questions of a round to a label of a replica (default: 3)",
+        help="for all questions of one round to one label of a replica (default: 3)",
     )
     export = top.add_argument_group("exporter")
     export.add_argument(

@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):  # shows characters that it cannot encode as ?
+    for stream in (sys.stdout, sys.stderr):  # print ? for characters that cannot be encoded
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     arguments = options.parser().parse_args(argv)
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = INTERRUPTED
         result["error"] = "interrupted"
         print(
-            "seq2sum-rollout: interrupted after the step of the last line. Run the same command "
+            "seq2sum-rollout: interrupted after the last step logged above. Run the same command "
             "again to resume",
             file=sys.stderr,
         )

@@ -108,7 +108,7 @@ class _PreparedRun:
         self._large_outputs = False
 
     def check(self, arrays: Sequence[Any]) -> None:
-        """Raises ServingError for an array of another dtype than its tensor; none is cast."""
+        """Raises ServingError if the dtype of an array is not that of its tensor; none is cast."""
         for number, (array, dtype) in enumerate(zip(arrays, self._numpy, strict=True)):
             if array.dtype != dtype:
                 expected = datatypes.name(self._dtypes[number])

@@ -136,6 +136,6 @@ def _listener(host: str, port: int) -> socket.socket:
     else:
         listener = socket.create_server(("", port), backlog=BACKLOG)
     # Connections inherit the option. asyncio does not set it for sockets that it did not open, and
-    # the body of a reply would wait 40 ms for the client to acknowledge the head.
+    # without it the body of a reply would wait 40 ms for the client to acknowledge the headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

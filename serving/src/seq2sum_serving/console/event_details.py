@@ -1,4 +1,4 @@
-"""The details of an event in short: `golden Successful: 1000 of 1000 correct`."""
+"""Short texts for the details of an event: `golden Successful: 1000 of 1000 correct`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def measurement_text(details: Mapping[str, Any]) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Formats a value for a reader. Floats keep a decimal point, which counts do not have."""
+    """Formats a value for display. Floats keep a decimal point, which counts do not have."""
     match value:
         case float():
             text = f"{value:.{SIGNIFICANT_DIGITS}g}"

@@ -85,7 +85,7 @@ def test_no_method_sends_a_predict_without_rows(kind, batching):
     assert all(call.questions for call in predicts)
 
 
-def test_wait_until_available_with_a_label_of_another_kind_of_model(kind, monkeypatch):
+def test_wait_until_available_accepts_a_label_of_another_kind_of_model(kind, monkeypatch):
     described = fake_replies.metadata
 
     def other(model, version, digits):
@@ -159,7 +159,7 @@ def test_shadow_calls_do_not_affect_callers(kind, server):
         assert isinstance(results[1][1], seq2sum.VersionNotFound)
 
 
-def test_calls_beyond_the_shadows_max_in_flight_are_not_repeated(kind, server):
+def test_calls_beyond_the_shadows_max_in_flight_are_not_copied(kind, server):
     results = []
     shadow = seq2sum.Shadow(lambda *both: results.append(both), version=0, max_in_flight=1)
     gate = threading.Event()

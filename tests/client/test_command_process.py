@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -162,27 +161,22 @@ sys.exit(code)
 """
 
 
-def test_add_of_a_million_lines_is_fast_and_in_bounded_memory(tmp_path):
+def test_add_of_a_million_lines_needs_bounded_memory(tmp_path):
     questions, answers = tmp_path / "questions.txt", tmp_path / "answers.csv"
-    peaks, seconds = [], []
+    peaks = []
     with Instant() as server:
         for count in (300_000, 1_000_000):
             questions.write_bytes(b"123+456\n" * count)
             line = ("add", "--input", questions, "--output", answers, "--format", "csv")
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             done = subprocess.run(
                 [sys.executable, "-c", RUN_AND_PRINT_PEAK_MEMORY, *line, "--target", server.target],
                 capture_output=True, text=True, check=True,
             )  # fmt: skip
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
             assert f"seq2sum: {count:,} answered" in done.stderr
             assert answers.read_bytes().endswith(b"123+456,7,0.5,1,\n")
             peaks.append(int(done.stderr.split()[-1]))
-            seconds.append(after.ru_utime - before.ru_utime)
     # In kB. If the lines were kept, they would take 40 MB more.
     assert peaks[1] - peaks[0] < 20_000, peaks
-    # At least 150,000 lines per CPU-second, even on a slow machine; usually several times more.
-    assert 700_000 / (seconds[1] - seconds[0]) > 150_000, seconds
 
 
 def test_client_does_not_import_the_command():

@@ -29,7 +29,13 @@ PYTHON = {
     if language == "python"
 }
 """Each Python block, and the following block with its output."""
-COMMANDS = doc_snippets.commands(README)
+COMMANDS = doc_snippets.commands(README) + doc_snippets.commands(
+    doc_snippets.text("CONTRIBUTING.md")
+)
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[a-z]*/**/README.md"))
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +84,11 @@ def test_the_demo_prints_the_excerpt_of_the_readme(demo):
         assert line in printed
 
 
-@pytest.mark.parametrize("file", [*FILES, "training/README.md", "serving/README.md"])
-def test_links_lead_to_files(file):
+@pytest.mark.parametrize("file", PAGES)
+def test_links_lead_to_files_and_headings(file):
     path = ROOT / file
     for target in re.findall(r"\]\((?!http)(.*?)\)", path.read_text()):
-        assert (path.parent / target.partition("#")[0]).exists()
+        name, _, anchor = target.partition("#")
+        linked = path.parent / name if name else path
+        assert linked.exists(), target
+        assert not anchor or anchor in doc_snippets.headings(linked.read_text()), target

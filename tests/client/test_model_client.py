@@ -1,41 +1,22 @@
-"""Clients of any model, with a fake server."""
+"""Clients of any model, with a fake server: single calls, signatures, options, and threads."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import os
 import pickle
 import threading
-import time
 
 import grpc
 import pytest
 import seq2sum
-from seq2sum import TensorSpec
-from seq2sum.testing import FakeServer, FakeSignature
+from seq2sum.testing import FakeSignature
 from support.both_clients import MODEL_KINDS
-
-FLOATS, STRINGS = TensorSpec("DT_FLOAT", (-1,)), TensorSpec("DT_STRING", (-1,))
-LENGTHS = FakeSignature(
-    lambda inputs: [float(len(text)) for text in inputs["text"].strings],
-    {"text": STRINGS},
-    {"score": FLOATS},
-)
-PRICE = FakeSignature(
-    lambda inputs: {
-        "price": [size * 4.0 for [size] in inputs["size"]],
-        "rooms": inputs["rooms"],
-    },
-    {"size": TensorSpec("DT_FLOAT", (-1, 1)), "rooms": TensorSpec("DT_INT32", (-1,))},
-    {"price": FLOATS, "rooms": TensorSpec("DT_INT32", (-1,))},
-)
+from support.fake_models import PRICE, RENAMED, STRINGS, any_model_server
 
 
 @pytest.fixture
 def server():
-    signatures = {"serving_default": LENGTHS, "price": PRICE}
-    with FakeServer(model="any", signatures=signatures, labels={"old": 1}) as server:
+    with any_model_server() as server:
         yield server
 
 
@@ -152,9 +133,6 @@ def test_a_model_without_default_signature_is_named(client, server):
         client.predict(["x"])
 
 
-RENAMED = FakeSignature(lambda inputs: inputs["words"], {"words": STRINGS}, {"echo": STRINGS})
-
-
 def test_signatures_are_fetched_again_when_the_inputs_do_not_fit_the_known_ones(client, server):
     client.predict({"text": ["x"]})
     server.signatures, server.versions = {"serving_default": RENAMED}, [2]
@@ -256,95 +234,6 @@ def test_model_is_required():
             kind("localhost:8500")
 
 
-def test_stream_yields_the_predictions_of_whole_inputs_in_order(client, server):
-    server.before_reply = lambda _: time.sleep(0.02 if len(server.calls) % 3 else 0)
-    batches = ({"text": ["x" * size]} for size in range(30))
-    found = list(client.predict_stream(batches, max_in_flight=4))
-    assert [each.tensor.item() for each in found] == list(range(30))
-
-
-@pytest.mark.parametrize("mappings", [True, False])
-def test_stream_gathers_rows(client, mappings):
-    rows = [{"text": "x" * size} if mappings else "x" * size for size in range(10)]
-    found = list(client.predict_stream(rows, batch_size=4))
-    assert [len(each.tensor) for each in found] == [4, 4, 2]
-    assert [value for each in found for value in each["score"]] == list(range(10))
-    assert list(client.predict_stream([], batch_size=4)) == []
-
-
-def test_stream_reads_no_further_than_the_calls_in_flight(client):
-    taken = []
-
-    def rows():
-        for number in range(100):
-            taken.append(number)
-            yield "x"
-
-    stream = client.predict_stream(rows(), batch_size=2, max_in_flight=2)
-    next(stream)
-    assert len(taken) <= 6
-    stream.close()
-
-
-def test_stream_retries_calls_that_are_refused_for_overload(client, server):
-    client.predict(["x"])
-    server.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, times=2)
-    found = list(client.predict_stream([["a"], ["ab"], ["abc"]], max_in_flight=1))
-    assert [each.tensor.item() for each in found] == [1, 2, 3]
-
-
-def test_stream_follows_a_model_that_changes(client, server):
-    def inputs():
-        yield ["a"]
-        yield ["b"]
-        server.signatures, server.versions = {"serving_default": RENAMED}, [2]
-        yield ["c"]
-        yield ["d"]
-
-    found = list(client.predict_stream(inputs(), max_in_flight=1))
-    assert [each.version for each in found] == [1, 1, 2, 2]
-
-
-@pytest.mark.parametrize(
-    ("rows", "text"),
-    [
-        ([{"text": "a"}, {"Text": "b"}], "row 1 of a batch has ['Text']: expected ['text']"),
-        ([{"text": "a"}, "b"], "row 1 of a batch has a str"),
-        (["a", 1], "not 1 of type int"),
-    ],
-)
-def test_rows_that_do_not_fit_end_the_stream(client, rows, text):
-    with pytest.raises(seq2sum.InvalidInput) as caught:
-        list(client.predict_stream(rows, batch_size=10))
-    assert text in str(caught.value)
-
-
-def test_a_single_input_is_not_a_stream(client):
-    for inputs in ({"text": ["x"]}, "text", b"text", 5, None):
-        with pytest.raises(TypeError, match=r"see predict\(\)"):
-            client.predict_stream(inputs)
-    with pytest.raises(ValueError, match="batch_size"):
-        client.predict_stream(["x"], batch_size=0)
-
-
-def test_an_asynchronous_iterable_is_streamed(server):
-    async def rows():
-        for size in range(5):
-            yield "x" * size
-
-    async def main():
-        async with seq2sum.AsyncModelClient(server.target, model="any") as client:
-            stream = client.predict_stream(rows(), batch_size=2)
-            found = [each.tensor.tolist() async for each in stream]
-            whole = [each.tensor.item() async for each in client.predict_stream(wrapped())]
-        return found, whole
-
-    async def wrapped():
-        yield ["abc"]
-
-    assert asyncio.run(main()) == ([[0, 1], [2, 3], [4]], [3])
-
-
 def test_describe_prints_a_table(client, server):
     described = client.describe()
     assert isinstance(described, seq2sum.ModelMetadata)
@@ -387,30 +276,3 @@ def test_threads_share_a_client(server):
         for thread in threads:
             thread.join()
     assert found == {size: size for size in range(20)}
-
-
-SYNC, ASYNC = seq2sum.ModelClient, seq2sum.AsyncModelClient
-METHODS = sorted(name for name in dir(SYNC) if not name.startswith("_"))
-
-
-def test_both_clients_have_the_same_methods():
-    assert sorted(name for name in dir(ASYNC) if not name.startswith("_")) == METHODS
-    assert {"predict", "predict_stream", "classify", "regress", "versions"} <= set(METHODS)
-    assert SYNC.__init__ is ASYNC.__init__
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_both_clients_have_the_same_signatures_and_summaries(name):
-    sync, twin = getattr(SYNC, name), getattr(ASYNC, name)
-    assert inspect.iscoroutinefunction(twin) != ("stream" in name)
-    expected, found = (inspect.signature(method).parameters for method in (sync, twin))
-    assert list(found) == list(expected)
-    for parameter in expected.values():
-        same = found[parameter.name]
-        assert (same.kind, same.default) == (parameter.kind, parameter.default)
-        if "stream" not in name:
-            assert same.annotation == parameter.annotation
-    expected_return = inspect.signature(sync).return_annotation
-    assert inspect.signature(twin).return_annotation.replace("Async", "") == expected_return
-    first_lines = [inspect.getdoc(method).splitlines()[0] for method in (sync, twin)]
-    assert first_lines[0] == first_lines[1]

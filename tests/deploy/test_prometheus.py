@@ -22,8 +22,8 @@ from deploy import monitoring_files as files
 from deploy.monitored_deployment import MODEL, MonitoredDeployment
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from support.broken_models import truncated
-from support.deployed import Callers
 from support.system import needs
+from support.weighted_callers import Callers
 
 pytestmark = [needs("prometheus"), pytest.mark.embedded]
 

@@ -1,78 +1,19 @@
-"""HTTP connections of the REST API: keep-alive, error pages, timeouts and graceful stop."""
+"""Replies on HTTP connections of the REST API: keep-alive, half-closed clients, error pages."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import struct
 
 import pytest
-from seq2sum_serving.embedded.rest import http_connection, replies
-from seq2sum_serving.embedded.rest.http_connection import Connection
-from seq2sum_serving.embedded.rest.replies import Reply
-
-BODY = b'{"instances":[1.0]}'
-GET = b"GET /a HTTP/1.1\r\n\r\n"
-TIMEOUT = 10
-
-
-async def echo(request):
-    """Replies with the target and the body of the request."""
-    if request.target == b"/page":
-        return replies.error_page(404)
-    if request.target == b"/bug":
-        raise ValueError("a bug")
-    return Reply(200, request.target + request.body)
-
-
-@contextlib.asynccontextmanager
-async def serving(handler=echo, stopping=None):
-    """Serves on a free port; yields a function that connects, and the open connections."""
-    stopping = stopping or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    connections = set()
-    server = await loop.create_server(
-        lambda: Connection(handler, connections, stopping), "127.0.0.1", 0
-    )
-    port = server.sockets[0].getsockname()[1]
-    writers = []
-
-    async def connect():
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
-        writers.append(writer)
-        return reader, writer
-
-    try:
-        yield connect, connections
-    finally:
-        server.close()
-        for writer in writers:
-            writer.close()
-        for connection in tuple(connections):
-            connection.abort()
-            await connection.closed
-
-
-async def read_reply(reader, verb="POST"):
-    """Returns status line, headers and body of a reply; None if the connection is closed."""
-    try:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT)
-    except asyncio.IncompleteReadError:
-        return None
-    status, *lines = head.decode().split("\r\n")[:-2]
-    headers = dict(line.lower().split(": ", 1) for line in lines)
-    assert "date" in headers or not status.startswith("HTTP/1.1 2")
-    headers.pop("date", None)
-    size = 0 if verb == "HEAD" else int(headers.get("content-length", 0))
-    body = await asyncio.wait_for(reader.readexactly(size), TIMEOUT)
-    if "content-length" not in headers and status.startswith("HTTP/1.0"):
-        body = await asyncio.wait_for(reader.read(), TIMEOUT)
-    return status, headers, body
-
-
-async def is_closed(reader):
-    return await asyncio.wait_for(reader.read(1), TIMEOUT) == b""
+from seq2sum_serving.embedded.rest import replies
+from support.http_connections import (
+    BODY,
+    GET,
+    blocking_handler,
+    is_closed,
+    read_reply,
+    serving,
+)
 
 
 def send(data, *, half_close=False, replies=1, verb="POST"):
@@ -163,22 +104,6 @@ def test_incomplete_request_gets_no_reply(data):
     assert send(data, half_close=True) == ([None], True)
 
 
-def blocking_handler(target=None):
-    """Returns a blocking handler, an event that its first call sets, and one that releases it.
-
-    With a target, only requests for it block.
-    """
-    started, release = asyncio.Event(), asyncio.Event()
-
-    async def handler(request):
-        if target in (None, request.target):
-            started.set()
-            await release.wait()
-        return await echo(request)
-
-    return handler, started, release
-
-
 def test_half_closed_client_waits_for_a_slow_reply():
     async def exchange():
         handler, started, release = blocking_handler()
@@ -243,161 +168,5 @@ def test_continue_is_sent_before_the_body():
             await asyncio.sleep(0.01)
             writer.write(BODY[3:])
             assert (await read_reply(reader))[2] == b"/a" + BODY
-
-    asyncio.run(exchange())
-
-
-def test_idle_client_is_disconnected(monkeypatch):
-    monkeypatch.setattr(http_connection, "IDLE_SECONDS", 0.05)
-
-    async def exchange():
-        async with serving() as (connect, connections):
-            for sent in (b"", b"GET", GET, b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"):
-                reader, writer = await connect()
-                writer.write(sent)
-                if sent == GET:
-                    await read_reply(reader)
-                with contextlib.suppress(ConnectionResetError):
-                    assert await is_closed(reader)
-            assert not connections
-
-    asyncio.run(exchange())
-
-
-def test_client_that_waits_for_a_reply_is_not_idle(monkeypatch):
-    monkeypatch.setattr(http_connection, "IDLE_SECONDS", 0.02)
-
-    async def slow(request):
-        await asyncio.sleep(0.1)
-        return await echo(request)
-
-    async def exchange():
-        async with serving(slow) as (connect, _):
-            reader, writer = await connect()
-            writer.write(GET)
-            assert (await read_reply(reader))[2] == b"/a"
-
-    asyncio.run(exchange())
-
-
-LARGE = b"x" * (32 << 20)
-
-
-async def large(request):  # noqa: ARG001
-    return Reply(200, LARGE)
-
-
-def test_client_that_does_not_read_its_reply_is_disconnected(monkeypatch):
-    monkeypatch.setattr(http_connection, "IDLE_SECONDS", 0.1)
-
-    async def exchange():
-        async with serving(large) as (connect, connections):
-            _, writer = await connect()
-            writer.transport.pause_reading()
-            writer.write(GET)
-            while not connections:
-                await asyncio.sleep(0)
-            await asyncio.wait_for(next(iter(connections)).closed, TIMEOUT)
-
-    asyncio.run(exchange())
-
-
-def test_slow_client_gets_a_complete_reply_before_the_next_request_is_handled(monkeypatch):
-    monkeypatch.setattr(http_connection, "IDLE_SECONDS", 0.3)
-    requests = []
-
-    async def counting(request):
-        requests.append(request)
-        return Reply(200, LARGE)
-
-    async def exchange():
-        async with serving(counting) as (connect, _):
-            reader, writer = await connect()
-            writer.write(GET + GET)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert b"200 OK" in head
-            left = len(LARGE)
-            while left:
-                piece = await reader.read(min(left, 1 << 20))
-                assert piece
-                left -= len(piece)
-                if left > len(LARGE) // 2:
-                    assert len(requests) == 1
-                await asyncio.sleep(0.02)
-            assert (await read_reply(reader))[2] == LARGE
-
-    asyncio.run(exchange())
-
-
-def test_reading_ahead_is_bounded():
-    async def exchange():
-        handler, started, release = blocking_handler()
-        async with serving(handler) as (connect, connections):
-            reader, writer = await connect()
-            post = b"POST /p HTTP/1.1\r\nContent-Length: 8000000\r\n\r\n" + b"y" * 8_000_000
-            writer.write(GET + post)
-            await started.wait()
-            connection = next(iter(connections))
-            while connection._transport.is_reading():
-                await asyncio.sleep(0)
-            assert connection._parser.buffered < 1 << 20
-            release.set()
-            assert (await read_reply(reader))[2] == b"/a"
-            assert len((await read_reply(reader))[2]) == 8_000_002
-
-    asyncio.run(exchange())
-
-
-def test_call_is_cancelled_when_its_client_disconnects():
-    async def exchange():
-        started, cancelled = asyncio.Event(), asyncio.Event()
-
-        async def endless(request):  # noqa: ARG001
-            started.set()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                cancelled.set()
-
-        async with serving(endless) as (connect, _):
-            _, writer = await connect()
-            writer.write(GET)
-            await started.wait()
-            # Sends a reset: an ordinary close looks like a half-closed client.
-            linger = struct.pack("ii", 1, 0)
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            writer.transport.abort()
-            await asyncio.wait_for(cancelled.wait(), TIMEOUT)
-
-    asyncio.run(exchange())
-
-
-def test_stop_closes_idle_connections_and_waits_for_calls():
-    async def exchange():
-        handler, started, release = blocking_handler(b"/slow")
-        stopping = asyncio.Event()
-        async with serving(handler, stopping) as (connect, connections):
-            idle, writer = await connect()
-            writer.write(GET)
-            await read_reply(idle)
-            busy, writer = await connect()
-            writer.write(b"GET /slow HTTP/1.1\r\n\r\n" + GET)
-            half, half_writer = await connect()
-            half_writer.write(b"POST /p HTTP/1.1\r\nContent-Length: 19\r\n\r\n" + BODY[:3])
-            await started.wait()
-            while all(client._parser.idle or client._task for client in connections):
-                await asyncio.sleep(0)
-            stopping.set()
-            for connection in tuple(connections):
-                connection.close_if_idle()
-            assert await is_closed(idle)
-            late, _ = await connect()
-            assert await is_closed(late)
-            release.set()
-            half_writer.write(BODY[3:])
-            for reader, body in ((busy, b"/slow"), (half, b"/p" + BODY)):
-                _, fields, found = await read_reply(reader)
-                assert (found, fields["connection"]) == (body, "close")
-                assert await is_closed(reader)
 
     asyncio.run(exchange())

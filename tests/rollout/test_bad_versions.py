@@ -13,7 +13,6 @@ import pytest
 from support.deployed import (
     POLLING,
     QUICK,
-    Callers,
     Deployed,
     reload,
     served_version,
@@ -21,6 +20,7 @@ from support.deployed import (
     until,
 )
 from support.servers import free_port
+from support.weighted_callers import Callers
 
 POLL_SECONDS, POLLS = 1, 3
 """The polling interval of a server, and the number of polls that a test waits for."""

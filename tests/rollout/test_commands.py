@@ -11,7 +11,8 @@ from google.protobuf import text_format
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
 from support import broken_models
 from support.certificates import Certificates
-from support.deployed import POLLING, QUICK, Callers, Deployed, served_version, states
+from support.deployed import POLLING, QUICK, Deployed, served_version, states
+from support.weighted_callers import Callers
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import signal
 
 import pytest
-from support.deployed import POLLING, QUICK, Callers, Deployed, states, until
+from support.deployed import POLLING, QUICK, Deployed, states, until
+from support.weighted_callers import Callers
 
 ONE_STEP = QUICK.replace("[10, 50]", "[50]").replace("min_calls = 5", "min_calls = 1")
 

@@ -88,6 +88,16 @@ class ModelConfigFile:
         """
         return self._parse(self.text())[1].base_path.removeprefix(FILE_SCHEME)
 
+    def other_base_paths(self) -> dict[str, Path]:
+        """Returns the base paths of the other models by name, except relative paths and URLs.
+
+        Raises:
+            UsageError: As in `read`.
+        """
+        entries = self.message().model_config_list.config
+        paths = {entry.name: Path(entry.base_path) for entry in entries if entry.name != self.model}
+        return {name: path for name, path in paths.items() if path.is_absolute()}
+
     def change(self, before: ModelEntry, after: ModelEntry) -> None:
         """Replaces the model's version policy and labels.
 

@@ -24,6 +24,8 @@ CALL_SECONDS = 5.0
 RELOAD_SECONDS = 3.0
 """Timeout of a reload. With known models it returns at once, unless it queues after an earlier
 reload that waits for a model without a loadable version."""
+DOWN = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+"""Prefixes of the error of a replica that is down."""
 MAX_THREADS = 32
 
 Result = TypeVar("Result")

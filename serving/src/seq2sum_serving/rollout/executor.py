@@ -10,14 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.deployment.event_log import Event, EventKind, EventLog, burned
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.model_store import ModelStore
-from seq2sum_serving.deployment.replicas import Replicas
+from seq2sum_serving.deployment.replicas import DOWN, Replicas
 from seq2sum_serving.deployment.state import LABELS, Current, Desired, ModelEntry, Policy, Replica
 from seq2sum_serving.deployment.traffic import ALL_STABLE, TrafficFile
 from seq2sum_serving.rollout import planner, transitions
@@ -32,8 +31,6 @@ LOG_INTERVAL = 5.0
 LABEL_TIMEOUT = 60.0
 """Limit in seconds for labels to move: they do at once after a reload, otherwise when the server
 next polls the file."""
-DOWN = ("UNAVAILABLE", "DEADLINE_EXCEEDED")
-"""Prefixes of the error of a replica that is down."""
 
 Log = Callable[[str], None]
 """Receives progress, one line at a time."""
@@ -288,11 +285,10 @@ class Executor:
         """Returns a possible cause for replicas that do not follow."""
         if self._reload_errors:
             return " ".join(f"{target} {error}." for target, error in self._reload_errors.items())
-        for config in self.config.message().model_config_list.config:
-            path = Path(config.base_path)
-            if config.name != self.model and path.is_absolute() and not path.is_dir():
+        for model, path in self.config.other_base_paths().items():
+            if not path.is_dir():
                 return (
-                    f"Does {path} exist, the base path of model {config.name!r}? While a base path "
+                    f"Does {path} exist, the base path of model {model!r}? While a base path "
                     "is missing, a server finds no new version of any model."
                 )
         return (

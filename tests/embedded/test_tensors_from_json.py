@@ -1,3 +1,5 @@
+"""Bodies of predict requests in JSON become the tensors, or the errors, of TensorFlow Serving."""
+
 from __future__ import annotations
 
 import json
@@ -7,12 +9,12 @@ import numpy as np
 import pytest
 from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.inference import tensors
-from seq2sum_serving.embedded.rest import examples_from_json, tensors_from_json, tensors_to_json
+from seq2sum_serving.embedded.rest import tensors_from_json
 from seq2sum_serving.embedded.rest.tensors_from_json import Format
 from support.serving_errors import refusal
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
-from tensorflow_serving.apis import classification_pb2, predict_pb2
+from tensorflow_serving.apis import predict_pb2
 
 pytestmark = pytest.mark.tensorflow
 
@@ -264,126 +266,3 @@ def test_type_that_json_cannot_express():
     code, message = refusal(read, {"instances": [1.0]}, x=HALF)
     assert code is Code.INVALID_ARGUMENT
     assert message.endswith("Error: UNIMPLEMENTED: Conversion of JSON Value: 1.0 to type: half")
-
-
-def outputs(**values):
-    arrays = {name: np.array(value) for name, value in values.items()}
-    return {
-        name: tensors.encode(np.array(values[name], object) if array.dtype.kind == "S" else array)
-        for name, array in arrays.items()
-    }
-
-
-def test_layout_of_rows():
-    found = outputs(z=[[1.5, 2.0], [3.0, 4.0]], n=[1, 2])
-    text = tensors_to_json.predict_text(found, Format.ROW)
-    assert text == (
-        '{\n    "predictions": [\n'
-        '        {\n            "n": 1,\n            "z": [1.5, 2.0]\n        },\n'
-        '        {\n            "n": 2,\n            "z": [3.0, 4.0]\n        }\n    ]\n}'
-    )
-    text = tensors_to_json.predict_text(outputs(y=[1.5, 2.0]), Format.ROW)
-    assert text == '{\n    "predictions": [1.5, 2.0\n    ]\n}'
-
-
-def test_layout_of_columns():
-    text = tensors_to_json.predict_text(outputs(a=[[True]], b=b"\xffx"), Format.COLUMNAR)
-    assert text == (
-        '{\n    "outputs": {\n        "a": [\n            [\n                true\n            ]\n'
-        '        ],\n        "b": "\udcffx"\n    }\n}'
-    )
-    empty = outputs(y=np.zeros([0], np.float32))
-    assert json.loads(tensors_to_json.predict_text(empty, Format.COLUMNAR)) == {"outputs": []}
-
-
-@pytest.mark.parametrize("layout", Format)
-def test_tensor_with_254_dimensions(layout):
-    found = outputs(y=[1.0])
-    found["y"].tensor_shape.Clear()
-    for _ in range(254):
-        found["y"].tensor_shape.dim.add(size=1)
-    text = tensors_to_json.predict_text(found, layout)
-    assert text.count("[") == text.count("]") == 254
-    assert "1.0" in text
-
-
-def test_output_named_bytes_is_written_as_base64():
-    found = outputs(x_bytes=[[b"\xff"]], x=[b"a"])
-    for layout, name in ((Format.ROW, "predictions"), (Format.COLUMNAR, "outputs")):
-        document = json.loads(tensors_to_json.predict_text(found, layout))[name]
-        first = document[0]["x_bytes"] if layout is Format.ROW else document["x_bytes"][0]
-        assert first == [{"b64": "/w=="}]
-
-
-@pytest.mark.parametrize(
-    ("found", "layout", "message"),
-    [
-        (outputs(s=1.0), Format.ROW, "Tensor name: s has no shape information "),
-        (
-            outputs(a=[1], b=[1, 2]),
-            Format.ROW,
-            "Tensor name: b has inconsistent batch size: 2 expecting: 1",
-        ),
-        (
-            outputs(h=np.ones(1, np.float16)),
-            Format.COLUMNAR,
-            "Failed to write JSON value for tensor type: half",
-        ),
-    ],
-)
-def test_outputs_that_json_cannot_express(found, layout, message):
-    assert refusal(tensors_to_json.predict_text, found, layout)[1] == message
-
-
-def examples(document):
-    request = classification_pb2.ClassificationRequest()
-    examples_from_json.fill_request(request, json.dumps(document).encode())
-    return request.input
-
-
-def test_last_feature_with_a_name_wins():
-    request = classification_pb2.ClassificationRequest()
-    body = b'{"examples": [{"x": 0.5, "x": [1, 2]}]}'
-    examples_from_json.fill_request(request, body)
-    feature = request.input.example_list.examples[0].features.feature["x"]
-    assert list(feature.int64_list.value) == [1, 2]
-
-
-def test_large_decimals_become_infinite_features():
-    feature = examples({"examples": [{"f": [1e39, -1e39, 1e-45]}]})
-    feature = feature.example_list.examples[0].features.feature["f"]
-    assert list(feature.float_list.value) == [INFINITY, -INFINITY, 0.0]
-
-
-def test_type_of_features():
-    found = examples(
-        {"examples": [{"f": 0.5, "i": [1, True], "b": ["a", {"b64": "/w=="}], "e": []}]}
-    )
-    feature = found.example_list.examples[0].features.feature
-    assert list(feature["f"].float_list.value) == [0.5]
-    assert list(feature["i"].int64_list.value) == [1, 1]
-    assert list(feature["b"].bytes_list.value) == [b"a", b"\xff"]
-    assert feature["e"].WhichOneof("kind") is None
-    found = examples({"context": {"c": 1}, "examples": [{}]})
-    assert len(found.example_list_with_context.examples) == 1
-    assert "c" in found.example_list_with_context.context.features.feature
-
-
-@pytest.mark.parametrize(
-    ("document", "message"),
-    [
-        ({"examples": [1]}, "Example must be JSON object but got JSON Number"),
-        (
-            {"examples": [{"f": [0.5, 1]}]},
-            "Unexpected element type in feature: f expecting type: float",
-        ),
-        ({"examples": [{"f": [[1]]}]}, "Feature: f has element with unexpected JSON type: Array"),
-        ({"examples": [{"f": None}]}, "Feature: f has element with unexpected JSON type: Null"),
-        (
-            {"examples": [{"f": 2**63}]},
-            "Feature: f has uint64_t element. Only int64_t is supported.",
-        ),
-    ],
-)
-def test_invalid_examples(document, message):
-    assert refusal(examples, document)[1] == message

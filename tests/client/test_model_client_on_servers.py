@@ -14,6 +14,8 @@ from support import servers
 from support.both_clients import MODEL_KINDS
 from support.paths import ROOT
 
+pytestmark = pytest.mark.server
+
 FIXTURES = ROOT / "tests" / "conformance"
 CONFIG = """model_config_list {{
   config {{ name: "fixture" base_path: "{fixture}" model_platform: "tensorflow"

@@ -53,7 +53,7 @@ class AsyncClient(AsyncModelClient):
     async def add_many(
         self, questions: Iterable[Question], **options: Unpack[CallOptions]
     ) -> list[Answer]:
-        """Returns the answers to many questions, in order, by as few RPCs as practical.
+        """Returns the answers to many questions, in order, with as few RPCs as practical.
 
         See `Client.add_many`.
         """

@@ -16,7 +16,7 @@ from seq2sum.testing import FakeServer
 from support.paths import BIN
 from support.shell import NO_QUESTION, Instant, at_a_terminal, start, wait_for
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.end_to_end]
 
 TIMEOUT_SECONDS = 90
 """Limit for a command to end; on an idle machine it takes one or two seconds."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.end_to_end]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

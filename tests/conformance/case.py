@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ class Case:
     def is_time_critical(self) -> bool:
         """Whether the server may time out merely because the machine is busy."""
         flags = self.server_spec.flags if self.server_spec else ()
-        return any(flag.startswith("--rest_api_timeout_in_ms") for flag in flags)
+        return any(re.fullmatch(r"--rest_api_timeout_in_ms=[1-9]\d*", flag) for flag in flags)
 
     @property
     def observes_startup(self) -> bool:

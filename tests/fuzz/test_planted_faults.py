@@ -17,7 +17,7 @@ from fuzz.server import Server
 from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import predict_pb2
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.end_to_end]
 
 PROGRAM = Path(__file__).parent / "faulty_server.py"
 

@@ -13,7 +13,7 @@ from seq2sum_training import recipe
 from support.small_recipe import SETTINGS, overrides
 from tensorflow_serving.apis import prediction_log_pb2
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.end_to_end]
 
 
 def one_line(done, message):

@@ -15,7 +15,7 @@ from support import commands
 from support.paths import BIN
 from support.small_recipe import overrides
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.end_to_end]
 
 SETTINGS = (
     "digits=1",

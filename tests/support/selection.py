@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support import processes, system
 
 NEEDS = ("tensorflow", "server", "system")
@@ -44,6 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """With `--quick`, makes imports of TensorFlow and starts of servers fail."""
     if config.option.quick:
+        settings.register_profile("quick", max_examples=15)
+        settings.load_profile("quick")
         os.environ[processes.FORBIDDEN] = "1"
         sys.modules["tensorflow"] = None  # type: ignore[assignment]  # imports raise ImportError
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from seq2sum._calls import Call, CallFactory
-from seq2sum._methods import CLASSIFY, REGRESS
+from seq2sum._methods import CLASSIFY, REGRESS, Method
 from seq2sum._nested_lists import InvalidValue, flatten, shown
 from seq2sum._servable import Servable
 from seq2sum._tensor_encoding import fill
 from seq2sum._versions import TensorSpec
 from seq2sum.protocol import classification_pb2, example_pb2, regression_pb2, tensor_pb2
+
+Result = TypeVar("Result")
 
 INTEGERS = TensorSpec("DT_INT64", None)
 FLOATS = TensorSpec("DT_FLOAT", None)
@@ -76,16 +78,7 @@ def classify(
     Raises:
         InvalidValue: A feature is not a value or a list of values of one type.
     """
-    message = _input(examples, context)
-
-    def make(servable: Servable) -> Call[Classifications]:
-        request = classification_pb2.ClassificationRequest(
-            model_spec=servable.spec(), input=message
-        )
-        request.model_spec.signature_name = signature
-        return Call(CLASSIFY, servable, request, _classifications)
-
-    return make
+    return _factory(CLASSIFY, _classifications, examples, signature, context)
 
 
 def regress(
@@ -96,12 +89,23 @@ def regress(
     Raises:
         InvalidValue: A feature is not a value or a list of values of one type.
     """
+    return _factory(REGRESS, _regressions, examples, signature, context)
+
+
+def _factory(
+    method: Method[Any, Any],
+    read: Callable[[Any], Result],
+    examples: Examples,
+    signature: str,
+    context: Mapping[str, Any] | None,
+) -> CallFactory[Result]:
+    """Returns calls of a method whose request has a model spec and examples."""
     message = _input(examples, context)
 
-    def make(servable: Servable) -> Call[Regressions]:
-        request = regression_pb2.RegressionRequest(model_spec=servable.spec(), input=message)
+    def make(servable: Servable) -> Call[Result]:
+        request = method.request(model_spec=servable.spec(), input=message)
         request.model_spec.signature_name = signature
-        return Call(REGRESS, servable, request, _regressions)
+        return Call(method, servable, request, read)
 
     return make
 

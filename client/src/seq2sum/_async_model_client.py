@@ -12,11 +12,12 @@ from collections.abc import (
     Mapping,
 )
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from seq2sum import _calls, _examples, _predict_calls
 from seq2sum._async_base_client import AsyncBaseClient
 from seq2sum._batches import async_batches, stacked
+from seq2sum._calls import CallFactory
 from seq2sum._deadline import Deadline
 from seq2sum._errors import InvalidRequest, UnexpectedResponse
 from seq2sum._examples import Classifications, Examples, Regressions
@@ -26,6 +27,8 @@ from seq2sum._options import CallOptions, CallTarget
 from seq2sum._predict_calls import DEFAULT_SIGNATURE, PredictFactory
 from seq2sum._prediction import Prediction
 from seq2sum._versions import ModelMetadata
+
+Result = TypeVar("Result")
 
 Build = Callable[[ModelMetadata], PredictFactory]
 """Makes a Predict call by the signatures of a version; raises InvalidValue."""
@@ -102,10 +105,8 @@ class AsyncModelClient(AsyncBaseClient):
 
         See `ModelClient.classify`.
         """
-        target, deadline = self._resolve(**options)
         build = partial(_examples.classify, examples, signature=signature, context=context)
-        make = self._checked(build, target)
-        return await self._open().call_with_shadow(make, target, deadline)
+        return await self._call_by_examples(build, **options)
 
     async def regress(
         self,
@@ -119,10 +120,8 @@ class AsyncModelClient(AsyncBaseClient):
 
         See `ModelClient.regress`.
         """
-        target, deadline = self._resolve(**options)
         build = partial(_examples.regress, examples, signature=signature, context=context)
-        make = self._checked(build, target)
-        return await self._open().call_with_shadow(make, target, deadline)
+        return await self._call_by_examples(build, **options)
 
     async def describe(self, **options: Unpack[CallOptions]) -> ModelMetadata:
         """Returns the signatures of a model version; printed, they are a table.
@@ -131,6 +130,14 @@ class AsyncModelClient(AsyncBaseClient):
         """
         target, deadline = self._resolve(**options)
         return await self._open().call(_calls.model_metadata(target.servable), target, deadline)
+
+    async def _call_by_examples(
+        self, build: Callable[[], CallFactory[Result]], **options: Unpack[CallOptions]
+    ) -> Result:
+        """Makes the call that `build` returns; raises InvalidInput if it raises InvalidValue."""
+        target, deadline = self._resolve(**options)
+        make = self._checked(build, target)
+        return await self._open().call_with_shadow(make, target, deadline)
 
     async def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
         """Returns a call by the known signatures; fetches them if it does not fit them."""

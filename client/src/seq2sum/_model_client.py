@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from seq2sum import _calls, _examples, _predict_calls
 from seq2sum._batches import batches, stacked
-from seq2sum._calls import PendingCall
+from seq2sum._calls import CallFactory, PendingCall
 from seq2sum._deadline import Deadline
 from seq2sum._errors import InvalidRequest, UnexpectedResponse
 from seq2sum._examples import Classifications, Examples, Regressions
@@ -19,6 +19,8 @@ from seq2sum._predict_calls import DEFAULT_SIGNATURE, PredictFactory
 from seq2sum._prediction import Prediction
 from seq2sum._sync_base_client import SyncBaseClient
 from seq2sum._versions import ModelMetadata
+
+Result = TypeVar("Result")
 
 Build = Callable[[ModelMetadata], PredictFactory]
 """Makes a Predict call by the signatures of a version; raises InvalidValue."""
@@ -134,10 +136,8 @@ class ModelClient(SyncBaseClient):
             InvalidInput: A feature cannot be in a tf.Example.
             CallError: The call failed; the subclass says why.
         """
-        target, deadline = self._resolve(**options)
         build = partial(_examples.classify, examples, signature=signature, context=context)
-        make = self._checked(build, target)
-        return self._open().call_with_shadow(make, target, deadline)
+        return self._call_by_examples(build, **options)
 
     def regress(
         self,
@@ -159,10 +159,8 @@ class ModelClient(SyncBaseClient):
             InvalidInput: A feature cannot be in a tf.Example.
             CallError: The call failed; the subclass says why.
         """
-        target, deadline = self._resolve(**options)
         build = partial(_examples.regress, examples, signature=signature, context=context)
-        make = self._checked(build, target)
-        return self._open().call_with_shadow(make, target, deadline)
+        return self._call_by_examples(build, **options)
 
     def describe(self, **options: Unpack[CallOptions]) -> ModelMetadata:
         """Returns the signatures of a model version; printed, they are a table.
@@ -173,6 +171,14 @@ class ModelClient(SyncBaseClient):
         """
         target, deadline = self._resolve(**options)
         return self._open().call(_calls.model_metadata(target.servable), target, deadline)
+
+    def _call_by_examples(
+        self, build: Callable[[], CallFactory[Result]], **options: Unpack[CallOptions]
+    ) -> Result:
+        """Makes the call that `build` returns; raises InvalidInput if it raises InvalidValue."""
+        target, deadline = self._resolve(**options)
+        make = self._checked(build, target)
+        return self._open().call_with_shadow(make, target, deadline)
 
     def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
         """Returns a call by the known signatures; fetches them if it does not fit them."""

@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-from seq2sum._client import Client
 from seq2sum._command.connection import call_options, connect
 from seq2sum._command.errors import (
     UsageError,
@@ -23,6 +22,7 @@ from seq2sum._command.rows import FORMATS, Row, part
 from seq2sum._command.terminal import is_terminal
 from seq2sum._errors import CallError, Seq2SumError, UnexpectedResponse
 from seq2sum.addition.answers import Columns, Question
+from seq2sum.addition.client import Client
 
 MAX_ERRORS = 20
 """Limit of error lines in bulk mode: in a file of the wrong kind, every line is an error."""

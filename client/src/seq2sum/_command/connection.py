@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seq2sum._channel import TLS
-from seq2sum._client import Client
 from seq2sum._command.errors import UsageError
 from seq2sum._options import CallOptions
 from seq2sum._split import Split
 from seq2sum._split_file import SplitFile
+from seq2sum.addition.client import Client
 
 
 @contextmanager

@@ -6,12 +6,12 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from seq2sum._client import Client
 from seq2sum._command.connection import call_options, connect
 from seq2sum._command.errors import CommandError, one_line
 from seq2sum._command.exit_codes import FAILURE, SUCCESS
 from seq2sum._errors import DeadlineExceeded
 from seq2sum._versions import State, VersionStatus
+from seq2sum.addition.client import Client
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,13 +7,13 @@ import sys
 import time
 from datetime import datetime
 
-from seq2sum._client import Client
 from seq2sum._command.connection import call_options, connect
 from seq2sum._command.errors import error_message
 from seq2sum._command.exit_codes import FAILURE, SUCCESS, ExitRequest
 from seq2sum._command.terminal import CLEAR_BELOW, HIDE_CURSOR, SHOW_CURSOR, UP, Terminal
 from seq2sum._command.watch_view import History, Snapshot, log_line, screen
 from seq2sum._errors import Seq2SumError
+from seq2sum.addition.client import Client
 
 
 def run(options: argparse.Namespace) -> int:

@@ -64,7 +64,7 @@ class AsyncModelClient(AsyncBaseClient):
             prediction = await self._call(make, target, deadline)
         except InvalidRequest as error:
             return await self._predict_again(build, target, deadline, error)
-        self._signatures.answered(target.servable, prediction.version)
+        self._signatures.answered(target.choice, prediction.version)
         return prediction
 
     def predict_stream(
@@ -129,7 +129,9 @@ class AsyncModelClient(AsyncBaseClient):
         See `ModelClient.describe`.
         """
         target, deadline = self._resolve(**options)
-        return await self._open().call(_calls.model_metadata(target.servable), target, deadline)
+        return await self._open(target).call(
+            _calls.model_metadata(target.servable), target, deadline
+        )
 
     async def _call_by_examples(
         self, build: Callable[[], CallFactory[Result]], **options: Unpack[CallOptions]
@@ -137,11 +139,11 @@ class AsyncModelClient(AsyncBaseClient):
         """Makes the call that `build` returns; raises InvalidInput if it raises InvalidValue."""
         target, deadline = self._resolve(**options)
         make = self._checked(build, target)
-        return await self._open().call_with_shadow(make, target, deadline)
+        return await self._open(target).call_with_shadow(make, target, deadline)
 
     async def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
         """Returns a call by the known signatures; fetches them if it does not fit them."""
-        known = self._signatures.get(target.servable)
+        known = self._signatures.get(target.choice)
         if known is not None:
             try:
                 return build(known)
@@ -154,7 +156,7 @@ class AsyncModelClient(AsyncBaseClient):
         self, make: PredictFactory, target: CallTarget, deadline: Deadline
     ) -> Prediction:
         """Makes a Predict call, which concurrent callers share if the client coalesces."""
-        connection = self._open()
+        connection = self._open(target)
         if connection.coalescer is not None and (request := mergeable(make, target)) is not None:
             try:
                 shared: Prediction = await connection.coalescer.submit(request, target, deadline)
@@ -168,17 +170,17 @@ class AsyncModelClient(AsyncBaseClient):
         self, build: Build, target: CallTarget, deadline: Deadline, error: InvalidRequest
     ) -> Prediction:
         """Repeats a rejected call if the model's signatures have changed."""
-        known = self._signatures.get(target.servable)
+        known = self._signatures.get(target.choice)
         metadata = await self._fetch_signatures(target, deadline)
         if metadata == known:
             raise error
         make = self._checked(partial(build, metadata), target)
-        return await self._open().call_with_retries(make, target, deadline)
+        return await self._open(target).call_with_retries(make, target, deadline)
 
     async def _fetch_signatures(self, target: CallTarget, deadline: Deadline) -> ModelMetadata:
         call = _calls.model_metadata(target.servable)
-        metadata = await self._open().call(call, target, deadline)
-        self._signatures.put(target.servable, metadata)
+        metadata = await self._open(target).call(call, target, deadline)
+        self._signatures.put(target.choice, metadata)
         return metadata
 
     async def _predict_with_retries(
@@ -186,8 +188,8 @@ class AsyncModelClient(AsyncBaseClient):
     ) -> Prediction:
         make = await self._make(build, target, deadline)
         try:
-            prediction = await self._open().call_with_retries(make, target, deadline)
+            prediction = await self._open(target).call_with_retries(make, target, deadline)
         except InvalidRequest as error:
             return await self._predict_again(build, target, deadline, error)
-        self._signatures.answered(target.servable, prediction.version)
+        self._signatures.answered(target.choice, prediction.version)
         return prediction

@@ -69,7 +69,7 @@ class ModelClient(SyncBaseClient):
             prediction = self._call(make, target, deadline)
         except InvalidRequest as error:
             return self._predict_again(build, target, deadline, error)
-        self._signatures.answered(target.servable, prediction.version)
+        self._signatures.answered(target.choice, prediction.version)
         return prediction
 
     def predict_stream(
@@ -170,7 +170,7 @@ class ModelClient(SyncBaseClient):
             UnexpectedResponse: The reply has no signatures.
         """
         target, deadline = self._resolve(**options)
-        return self._open().call(_calls.model_metadata(target.servable), target, deadline)
+        return self._open(target).call(_calls.model_metadata(target.servable), target, deadline)
 
     def _call_by_examples(
         self, build: Callable[[], CallFactory[Result]], **options: Unpack[CallOptions]
@@ -178,11 +178,11 @@ class ModelClient(SyncBaseClient):
         """Makes the call that `build` returns; raises InvalidInput if it raises InvalidValue."""
         target, deadline = self._resolve(**options)
         make = self._checked(build, target)
-        return self._open().call_with_shadow(make, target, deadline)
+        return self._open(target).call_with_shadow(make, target, deadline)
 
     def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
         """Returns a call by the known signatures; fetches them if it does not fit them."""
-        known = self._signatures.get(target.servable)
+        known = self._signatures.get(target.choice)
         if known is not None:
             try:
                 return build(known)
@@ -193,7 +193,7 @@ class ModelClient(SyncBaseClient):
 
     def _call(self, make: PredictFactory, target: CallTarget, deadline: Deadline) -> Prediction:
         """Makes a Predict call, which concurrent callers share if the client coalesces."""
-        connection = self._open()
+        connection = self._open(target)
         if connection.coalescer is not None and (request := mergeable(make, target)) is not None:
             try:
                 shared: Prediction = connection.coalescer.submit(request, target, deadline)
@@ -207,30 +207,30 @@ class ModelClient(SyncBaseClient):
         self, build: Build, target: CallTarget, deadline: Deadline, error: InvalidRequest
     ) -> Prediction:
         """Repeats a rejected call if the model's signatures have changed."""
-        known = self._signatures.get(target.servable)
+        known = self._signatures.get(target.choice)
         metadata = self._fetch_signatures(target, deadline)
         if metadata == known:
             raise error
         make = self._checked(partial(build, metadata), target)
-        return self._open().call_with_retries(make, target, deadline)
+        return self._open(target).call_with_retries(make, target, deadline)
 
     def _fetch_signatures(self, target: CallTarget, deadline: Deadline) -> ModelMetadata:
         call = _calls.model_metadata(target.servable)
-        metadata = self._open().call(call, target, deadline)
-        self._signatures.put(target.servable, metadata)
+        metadata = self._open(target).call(call, target, deadline)
+        self._signatures.put(target.choice, metadata)
         return metadata
 
     def _start_predict(
         self, build: Build, target: CallTarget, deadline: Deadline
     ) -> PendingCall[Prediction]:
-        pending = self._open().start(self._make(build, target, deadline), target, deadline)
+        pending = self._open(target).start(self._make(build, target, deadline), target, deadline)
 
         def result() -> Prediction:
             try:
                 prediction = pending.result()
             except InvalidRequest as error:
                 return self._predict_again(build, target, deadline, error)
-            self._signatures.answered(target.servable, prediction.version)
+            self._signatures.answered(target.choice, prediction.version)
             return prediction
 
         return pending.with_result(result)

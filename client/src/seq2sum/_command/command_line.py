@@ -217,8 +217,8 @@ def _shared(environment: Mapping[str, str], *, split: bool = False) -> argparse.
             "--split",
             type=types.split,
             metavar="WEIGHTS",
-            help="split the calls between labels or versions: stable=95,canary=5, or the name of a "
-            'file with {"stable": 95, "canary": 5}, which is read again when it changes',
+            help="split the calls between labels, versions or targets: stable=95,canary=5, or the "
+            'name of a file with {"stable": 95, "canary": 5}, which is read again when it changes',
         )
     group.add_argument(
         "--timeout",

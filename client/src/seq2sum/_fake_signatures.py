@@ -21,7 +21,8 @@ class FakeSignature:
 
     function: Callable[[dict[str, Tensor]], Any]
     """Takes the inputs by name; returns the outputs by name, or the value of the only output.
-    Values may be anything that `ModelClient.predict` accepts."""
+    Values may be anything that `ModelClient.predict` accepts. If it raises ValueError, the call
+    fails with INVALID_ARGUMENT."""
     inputs: Mapping[str, TensorSpec]
     """The declared inputs, by name."""
     outputs: Mapping[str, TensorSpec]
@@ -45,7 +46,10 @@ def predict(
     for alias, spec in signature.inputs.items():
         if found[alias].dtype != spec.dtype:
             raise InvalidValue(f"input {alias!r} is {found[alias].dtype}: expected {spec.dtype}")
-    outputs = signature.function(found)
+    try:
+        outputs = signature.function(found)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from error
     if not isinstance(outputs, Mapping):
         [only] = signature.outputs
         outputs = {only: outputs}

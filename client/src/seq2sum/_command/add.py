@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     files = options.input or ["-"]
     interactive = not options.questions and files == ["-"] and is_terminal(sys.stdin)
     lines = None if options.questions else InputLines([Source.from_path(path) for path in files])
-    with connect(options) as client, open_output(options.output) as write:
+    with connect(options, Client) as client, open_output(options.output) as write:
         add = AddRun(client, write, options, lines=lines, show_origin=not interactive)
         if interactive and not options.quiet:
             print(HINT, file=sys.stderr, flush=True)

@@ -13,6 +13,7 @@ import time
 import pytest
 from seq2sum._command.command_line import parser
 from seq2sum._command.connection import connect
+from seq2sum.addition.client import Client
 from seq2sum.testing import FakeServer
 from support.fake_models import any_model_server
 from support.paths import BIN
@@ -90,7 +91,7 @@ def test_interrupted_add_leaves_no_output_file(tmp_path, number):
 def test_interrupt_does_not_close_the_channel(server):
     # If it arrived while gRPC was starting a call, closing would wait for that call forever.
     options = parser().parse_args(["status", "--target", server.target])
-    context = connect(options)
+    context = connect(options, Client)
     client = context.__enter__()
     assert client.versions()
     assert not context.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)

@@ -122,6 +122,17 @@ class Tensor:
             return numpy.asarray(array, dtype=dtype)
         return numpy.array(array, dtype=dtype, copy=copy)
 
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Returns a part of the rows of dimension 0 as a tensor.
+
+        Raises:
+            TypeError: The tensor is a scalar.
+        """
+        start, stop, _ = slice(start, stop).indices(len(self))
+        width = len(self.content) // len(self) if len(self) else 0
+        shape = (max(0, stop - start), *self.shape[1:])
+        return Tensor(self.dtype, shape, self.content[start * width : stop * width])
+
     def __repr__(self) -> str:
         """The dtype, the shape and the values, cut if there are many."""
         count, shown = math.prod(self.shape), "no values"
@@ -140,6 +151,21 @@ class Tensor:
         if most is not None:
             content = content[: most * dtype.size]
         return unpacked(dtype.name, content)
+
+
+def short_text(tensor: Tensor) -> str:
+    """Returns the values for a cell of a table, row by row, cut if there are many."""
+    texts = [_cell(value) for value in tensor._values(VALUES_SHOWN)]
+    if not tensor.shape:
+        return texts[0]
+    cut = ["…"] if math.prod(tensor.shape) > VALUES_SHOWN else []
+    return f"[{', '.join(texts + cut)}]"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 class _ArrayInterface:

@@ -1,6 +1,6 @@
 """seq2sum: a client of models on TensorFlow Serving, and of the addition model among them."""
 
-from seq2sum import addition, model_versions
+from seq2sum import addition, golden, model_versions
 from seq2sum._async_model_client import AsyncModelClient
 from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._coalescing import Coalescing
@@ -71,6 +71,7 @@ __all__ = [
     "VersionNotFound",
     "VersionStatus",
     "addition",
+    "golden",
     "model_versions",
 ]
 

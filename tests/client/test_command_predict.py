@@ -175,6 +175,20 @@ def test_options_select_version_outputs_and_batch_size(run, server):
     assert all(call.time_remaining < 5.1 for call in server.calls)
 
 
+def test_split_sends_calls_to_its_variants(run, server):
+    assert run(['"a"'] * 40, "--split", "old=1,2=1", "--batch-size", 1)[0] == 0
+    assert {(call.label, call.version) for call in predicts(server)} == {("old", None), (None, 2)}
+    server.calls.clear()
+    assert run(['"a"'], "--split", f"{server.target}=1", "--label", "old")[0] == 2
+    code, _, err = run(['"a"'], "--split", "host:99999=1")
+    assert (code, "port '99999' is not a number from 1 to 65535" in err) == (2, True)
+    other = {"signatures": SIGNATURES, "model": "any"}
+    with FakeServer(**other) as target:
+        assert run(['"a"'] * 3, "--split", f"{target.target}=1")[0] == 0
+        assert len(predicts(target)) == 1
+    assert predicts(server) == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

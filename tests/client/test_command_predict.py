@@ -109,7 +109,7 @@ BAD_LINES = [
     (b'{"text": ["a"]}', "of shape [1, 1]"),
     (b'{"words": "a"}', "inputs missing ['text'] and unknown ['words']"),
     (b'{"text": "a", "more": "b"}', "inputs unknown ['more']"),
-    (b'"bad"', "cannot read 'bad' [INVALID_ARGUMENT"),
+    (b'"bad"', "cannot read 'bad' [INVALID_ARGUMENT]"),
     (b'"nan"', "output 'score' has the value NaN, which JSON does not have"),
 ]
 

@@ -1,6 +1,6 @@
 """The gRPC server: its addresses, its services, its start and its graceful stop.
 
-It is grpcio's threaded server: see "Threads, not grpc.aio" in docs/design-notes.md.
+It is grpcio's threaded server: see "Two gRPC servers" in docs/design-notes.md.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ MAX_BURST = 64
 """Most calls that a thread takes at once, if they can be started without waiting for their end."""
 MAX_STREAMS = 2**31 - 1
 """Concurrent calls on a connection: no limit, as in gRPC's C++ server."""
+WAIT_MILLIS = 200
+"""Longest wait for a call: the end of the server wakes only one of the threads that wait."""
 SLOW_SECONDS = 0.005
 """If no call ends within this time while every thread is busy, another thread is started."""
 
@@ -115,12 +118,20 @@ class NativeServer:
         Args:
             grace: Seconds that running calls may take; those that take longer are cut off.
         """
+        self._drain()
         self._grpcio.stop(grace)  # closes the gate, which both servers share
         self._front.close()
         self._stopped = True
         self._all_busy.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _drain(self) -> None:
+        """Starts all calls that wait for a thread: they came before the server began to stop."""
+        while events := self._front.recv_batch_details(MAX_BURST, 0):
+            for kind, call, number, data, _, details in events:
+                if kind == EVENT_CALL and self._gate.admit():
+                    self._pool.submit(self._run, call, self._methods[number], data, details[2])
 
     def _start_thread(self) -> None:
         self._threads += 1
@@ -129,7 +140,9 @@ class NativeServer:
 
     def _serve(self) -> None:
         """Takes and runs calls until the server stops, or other threads wait for calls."""
-        while (events := self._front.recv_batch_details(self._burst)) is not None:
+        while (events := self._front.recv_batch_details(self._burst, WAIT_MILLIS)) is not None:
+            if not events:
+                continue
             with self._lock:
                 self._busy += 1
                 if self._busy == self._threads:
@@ -161,24 +174,29 @@ class NativeServer:
             self._pool.submit(self._refuse, call, left)
             return
         try:
-            self._quota.__enter__()
-        except ServingError as error:
-            self._send(call, error)
-            self._gate.leave()
-            return
-        try:
             shares = self._config.batching is not None and method.start is not None
-            if shares and start_call(method, data, left, partial(self._end, call)):
-                return
-            if alone:
-                self._run(call, method, data, left)
-            else:
-                self._pool.submit(self._run, call, method, data, left)
+            with ExitStack() as taken:
+                taken.enter_context(self._quota)
+                end = partial(self._end_shared, call)
+                if shares and start_call(method, data, left, end):
+                    taken.pop_all()
+                elif alone:
+                    self._run(call, method, data, left)
+                else:
+                    self._pool.submit(self._run_counted, taken.pop_all(), call, method, data, left)
         except ServingError as error:
             self._end(call, error)
         except Exception as error:
             log.exception("a call failed")
             self._end(call, ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+
+    def _run_counted(self, taken: ExitStack, *call: Any) -> None:
+        with taken:
+            self._run(*call)
+
+    def _end_shared(self, call: int, outcome: bytes | ServingError) -> None:
+        self._quota.__exit__()
+        self._end(call, outcome)
 
     def _run(self, call: int, method: Method, data: bytes, left: float | None) -> None:
         try:
@@ -196,7 +214,6 @@ class NativeServer:
 
     def _end(self, call: int, outcome: bytes | ServingError) -> None:
         """Sends the outcome of a call that was admitted."""
-        self._quota.__exit__()
         self._send(call, outcome)
         self._ended += 1
         self._gate.leave()

@@ -1,6 +1,6 @@
 """seq2sum: a client of models on TensorFlow Serving, and of the addition model among them."""
 
-from seq2sum import addition, model_versions
+from seq2sum import addition, golden, model_versions
 from seq2sum._async_client import AsyncClient
 from seq2sum._async_model_client import AsyncModelClient
 from seq2sum._channel import TLS, KeepAlive, Retry
@@ -71,6 +71,7 @@ __all__ = [
     "VersionNotFound",
     "VersionStatus",
     "addition",
+    "golden",
     "model_versions",
 ]
 

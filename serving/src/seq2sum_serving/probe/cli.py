@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from seq2sum_serving.console import output
 from seq2sum_serving.deployment.cli_options import HISTORY, TRAFFIC
 from seq2sum_serving.deployment.errors import Exit, RolloutError
-from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile, only_model
 from seq2sum_serving.deployment.replicas import Replicas
 from seq2sum_serving.deployment.tls_options import tls_from_options
 from seq2sum_serving.deployment.traffic import TrafficFile
@@ -55,17 +55,18 @@ def create_prober(chosen: argparse.Namespace) -> Iterator[Prober]:
         UsageError: The options are invalid.
         Failed: The host name in `--targets` does not resolve.
     """
-    tls, folder = tls_from_options(chosen), chosen.config.parent
+    tls = tls_from_options(chosen)
+    config = ModelConfigFile(chosen.config, chosen.model or only_model(chosen.config))
     files = DeploymentFiles(
-        ModelConfigFile(chosen.config, chosen.model),
+        config,
         chosen.base_path,
-        TrafficFile(chosen.traffic or folder / TRAFFIC),
-        EventCounter(chosen.history or folder / HISTORY, chosen.model),
+        TrafficFile(chosen.traffic or config.model_file(TRAFFIC)),
+        EventCounter(chosen.history or config.model_file(HISTORY), config.model),
     )
     settings = ProbeSettings(chosen.labels, chosen.questions, chosen.timeout)
     with (
         ThreadPoolExecutor(MAX_THREADS) as pool,
-        Replicas(chosen.targets, chosen.model, tls=tls) as replicas,
+        Replicas(chosen.targets, config.model, tls=tls) as replicas,
     ):
         yield Prober(files, replicas, pool, settings=settings, tls=tls)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import seq2sum
+from seq2sum.golden import GoldenRequest
 
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.model_store import ModelStore
@@ -21,10 +22,9 @@ from seq2sum_serving.deployment.replicas import Replicas
 from seq2sum_serving.deployment.state import CANARY, LABELS, STABLE, ModelEntry, Replica
 from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import golden
-from seq2sum_serving.gates.golden import Golden
 from seq2sum_serving.probe import inputs
 from seq2sum_serving.probe.event_counter import EventCounter
-from seq2sum_serving.probe.golden_rotation import SINGLE_DIGIT_SUMS, Questions, questions_of_round
+from seq2sum_serving.probe.golden_rotation import requests_of_round
 from seq2sum_serving.probe.inputs import InputReader
 from seq2sum_serving.probe.observation import Call, Certificate, Observation
 from seq2sum_serving.probe.replica_checks import check_answers, check_certificate, check_state
@@ -85,7 +85,7 @@ class Prober:
         self._settings = settings
         self._tls = tls
         self._read_golden = lru_cache(maxsize=CACHED_VERSIONS)(golden.read)
-        self._clients: Mapping[str, seq2sum.Client] = {}
+        self._clients: Mapping[str, seq2sum.ModelClient] = {}
 
     def run_round(self, number: int) -> Observation:
         """Checks every replica and reads every file.
@@ -126,27 +126,25 @@ class Prober:
 
     def _questions(
         self, number: int, reader: InputReader, recorded: ModelEntry | None, base: ModelStore | None
-    ) -> dict[str, Questions]:
+    ) -> dict[str, Sequence[GoldenRequest]]:
         """Returns the questions for each label, except labels that are not in the model config."""
-        found: dict[str, Questions] = {}
+        found: dict[str, Sequence[GoldenRequest]] = {}
         for label in self._settings.labels:
-            own: Golden | None = None
+            own: Sequence[GoldenRequest] | None = None
             if recorded is not None:
                 if label not in recorded.labels:
                     continue
                 if base is not None:
                     read = partial(self._golden_of, base, recorded.labels[label])
                     own = reader.read(inputs.GOLDEN_QUESTIONS, read)
-            found[label] = questions_of_round(
-                own or SINGLE_DIGIT_SUMS, number, self._settings.questions
-            )
+            found[label] = requests_of_round(own or (), number, self._settings.questions)
         return found
 
-    def _golden_of(self, base: ModelStore, version: int) -> Golden:
+    def _golden_of(self, base: ModelStore, version: int) -> Sequence[GoldenRequest] | None:
         return self._read_golden(base.folder(version))
 
     def _check_replicas(
-        self, questions: Mapping[str, Questions], recorded: ModelEntry | None
+        self, questions: Mapping[str, Sequence[GoldenRequest]], recorded: ModelEntry | None
     ) -> tuple[list[Replica], dict[tuple[str, str], list[Call]], dict[str, Certificate]]:
         submit, timeout = self._pool.submit, self._settings.timeout
         recorded_labels = recorded.labels if recorded else ()

@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 
 import seq2sum
+from seq2sum.golden import GoldenRequest, check_one
 
 from seq2sum_serving.deployment.replicas import observe_replica
 from seq2sum_serving.deployment.state import Replica
+from seq2sum_serving.gates import golden
 from seq2sum_serving.probe.certificate import read_certificate
-from seq2sum_serving.probe.golden_rotation import Questions
 from seq2sum_serving.probe.observation import OK, Call, Certificate
 
 SHORTEST_TIMEOUT = 0.001
@@ -29,7 +30,7 @@ class Deadline:
 
 
 def check_state(
-    target: str, client: seq2sum.Client, labels: Sequence[str], seconds: float
+    target: str, client: seq2sum.ModelClient, labels: Sequence[str], seconds: float
 ) -> Replica:
     """Returns the versions and labels that a replica reports."""
     return observe_replica(target, client, labels, Deadline(seconds).remaining)
@@ -41,29 +42,24 @@ def check_certificate(target: str, tls: seq2sum.TLS, seconds: float) -> Certific
 
 
 def check_answers(
-    client: seq2sum.Client, label: str, questions: Questions, seconds: float
+    client: seq2sum.ModelClient, label: str, questions: Sequence[GoldenRequest], seconds: float
 ) -> list[Call]:
     """Sends golden questions to a label, one after the other, until a call fails."""
     deadline, calls = Deadline(seconds), []
-    for question, expected in questions:
-        calls.append(_call(client, label, question, expected, deadline.remaining()))
+    for request in questions:
+        calls.append(_call(client, label, request, deadline.remaining()))
         if calls[-1].code != OK:
             break
     return calls
 
 
-def _call(
-    client: seq2sum.Client, label: str, question: bytes, expected: str, timeout: float
-) -> Call:
+def _call(client: seq2sum.ModelClient, label: str, request: GoldenRequest, timeout: float) -> Call:
     code, rejected = OK, False
     start = time.perf_counter()
     try:
-        result = client.add(question, label=label, timeout=timeout).text
-    except seq2sum.InvalidQuestion as error:
-        result, rejected = str(error), True
+        found = check_one(client, request, label=label, timeout=timeout)
+        result, rejected = str(found), bool(found.error)
     except seq2sum.CallError as error:
         code, result = error.code.name, error.details
-    except seq2sum.UnexpectedResponse as error:
-        result = str(error)
     seconds = time.perf_counter() - start
-    return Call(question.decode(), expected, code, seconds, result, rejected)
+    return Call(golden.inputs_text(request), "", code, seconds, result, rejected)

@@ -70,9 +70,8 @@ def predict(
     Raises:
         InvalidValue: The signature does not exist, or the inputs or outputs do not fit it.
     """
-    spec = _signature(metadata, signature)
+    spec, wanted = checked_names(metadata, signature, outputs)
     named = _named_inputs(inputs, spec, signature)
-    wanted = _wanted_outputs(outputs, spec, signature)
     request = predict_pb2.PredictRequest(output_filter=wanted)
     for name, value in named.items():
         try:
@@ -83,6 +82,18 @@ def predict(
             ) from error
 
     return PredictFactory(request, metadata, signature)
+
+
+def checked_names(
+    metadata: ModelMetadata, signature: str, outputs: Collection[str] | None
+) -> tuple[SignatureSpec, list[str]]:
+    """Returns a signature and the outputs to request from it; none for all.
+
+    Raises:
+        InvalidValue: The signature does not exist, or does not have one of the outputs.
+    """
+    spec = _signature(metadata, signature)
+    return spec, _wanted_outputs(outputs, spec, signature)
 
 
 def _signature(metadata: ModelMetadata, name: str) -> SignatureSpec:

@@ -54,7 +54,10 @@ def target(text: str) -> str | list[str]:
 
 
 def split(text: str) -> Split | Path:
-    """Parses the weights of a traffic split, or the name of a file with them."""
+    """Parses the weights of a traffic split, or the name of a file with them.
+
+    A target with a comma, like `ipv4:10.0.0.5:8500,10.0.0.6:8500`, can only be in a file.
+    """
     if "=" not in text:
         return Path(text)
     weights: dict[str | int, float] = {}

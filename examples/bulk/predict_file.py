@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import csv
 import random
-import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -68,8 +67,8 @@ def predict(source: Path, to: Path, client: seq2sum.ModelClient, size: int) -> i
     return rows
 
 
-def main() -> int:
-    """Runs the command; returns its exit code."""
+def main() -> None:
+    """Runs the command."""
     parser = argparse.ArgumentParser(description="Predicts the price of every flat in a file.")
     parser.add_argument("source", type=Path, help="CSV file of flats")
     parser.add_argument("to", type=Path, help="file to write, one price a line")
@@ -85,12 +84,10 @@ def main() -> int:
         with seq2sum.ModelClient(given.target, model="price") as client:
             rows = predict(given.source, given.to, client, given.batch_size)
     except (ValueError, OSError, seq2sum.CallError) as error:
-        print(f"predict_file: {error}", file=sys.stderr)
-        return 1
+        parser.exit(1, f"predict_file: {error}\n")
     seconds = time.perf_counter() - start
     print(f"{rows:,} rows in {seconds:.1f} s: {rows / seconds:,.0f} rows/s")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -40,7 +40,6 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="CSV file of flats, or a folder of them")
     parser.add_argument("to", type=Path, help="folder for CSV files of flats with prices")
     parser.add_argument("--target", default="localhost:8500", help="server")
-    parser.add_argument("--batch-size", type=int, default=4096, help="rows in an RPC")
     parser.add_argument("--processes", type=int, default=2, help="actors (default: 2)")
     given = parser.parse_args()
 
@@ -51,7 +50,7 @@ def main() -> None:
     priced = flats.map_batches(
         Predictor,
         fn_constructor_args=[given.target],
-        batch_size=given.batch_size,
+        batch_size=4096,
         compute=ray.data.ActorPoolStrategy(size=given.processes),
         num_cpus=0.1,  # it mostly waits; whole cores for all of them would leave none for reading
     ).materialize()

@@ -50,7 +50,9 @@ def train(*, seed: int, rename_rooms: bool) -> keras.Model:
     scaled = [keras.ops.cast(inputs[name], "float32") for name in columns]
     means = [float(column.mean()) for column in columns.values()]
     scales = [float(column.std()) for column in columns.values()]
-    hidden = (keras.ops.stack(scaled, -1) - np.float32(means)) / np.float32(scales)
+    hidden = (keras.ops.stack(scaled, -1) - np.array(means, "float32")) / np.array(
+        scales, "float32"
+    )
     for _ in range(2):
         hidden = keras.layers.Dense(32, activation="gelu")(hidden)
     relative = keras.layers.Dense(1)(hidden)

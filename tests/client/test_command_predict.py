@@ -109,7 +109,7 @@ BAD_LINES = [
     (b'{"text": ["a"]}', "of shape [1, 1]"),
     (b'{"words": "a"}', "inputs missing ['text'] and unknown ['words']"),
     (b'{"text": "a", "more": "b"}', "inputs unknown ['more']"),
-    (b'"bad"', "cannot read 'bad' [INVALID_ARGUMENT"),
+    (b'"bad"', "cannot read 'bad' [INVALID_ARGUMENT]"),
     (b'"nan"', "output 'score' has the value NaN, which JSON does not have"),
 ]
 
@@ -173,6 +173,20 @@ def test_options_select_version_outputs_and_batch_size(run, server):
     assert [len(call.inputs["text"]) for call in predicts(server)] == [1, 1, 1]
     assert {call.version for call in server.calls} == {1}
     assert all(call.time_remaining < 5.1 for call in server.calls)
+
+
+def test_split_sends_calls_to_its_variants(run, server):
+    assert run(['"a"'] * 40, "--split", "old=1,2=1", "--batch-size", 1)[0] == 0
+    assert {(call.label, call.version) for call in predicts(server)} == {("old", None), (None, 2)}
+    server.calls.clear()
+    assert run(['"a"'], "--split", f"{server.target}=1", "--label", "old")[0] == 2
+    code, _, err = run(['"a"'], "--split", "host:99999=1")
+    assert (code, "port '99999' is not a number from 1 to 65535" in err) == (2, True)
+    other = {"signatures": SIGNATURES, "model": "any"}
+    with FakeServer(**other) as target:
+        assert run(['"a"'] * 3, "--split", f"{target.target}=1")[0] == 0
+        assert len(predicts(target)) == 1
+    assert predicts(server) == []
 
 
 @pytest.mark.parametrize(

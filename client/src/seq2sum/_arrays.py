@@ -26,7 +26,7 @@ NARROW = {
     "bfloat16": BFLOAT16, "float8_e5m2": FLOAT8_E5M2, "float8_e4m3fn": FLOAT8_E4M3FN,
 }  # fmt: skip
 """The dtypes of arrays of the package ml_dtypes."""
-OBJECTS, TEXTS, OTHER = "O", "SU", "other"
+OBJECTS, TEXTS, MASKED, OTHER = "O", "SU", "masked", "other"
 
 
 class Array(NamedTuple):
@@ -50,14 +50,24 @@ class Array(NamedTuple):
     def type_name(self) -> str:
         """The name of the type of its values, for error messages."""
         names = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
+        if self.kind == MASKED:
+            return "masked values; fill them first"
         if self.kind in names and self.kind != "b":
             return f"{names[self.kind]}{8 * self.size}"
         dtype = getattr(self.source, "dtype", None)
         return names.get(self.kind) or str(dtype or type(self.source).__name__)
 
 
+class UnreadableArray(Exception):
+    """An object has a method that returns an array, and it raised an exception."""
+
+
 def read(value: Any) -> Array | None:
-    """Returns the content of an array or of a numpy scalar; None for any other object."""
+    """Returns the content of an array or of a numpy scalar; None for any other object.
+
+    Raises:
+        UnreadableArray: The object cannot be converted, for example because it is on a GPU.
+    """
     if isinstance(value, str | bytes | int | float | complex | list | tuple | None):
         # numpy's float64 and complex128 are among them, and are read as Python's numbers.
         return None
@@ -69,16 +79,21 @@ def read(value: Any) -> Array | None:
         buffer = None
     if buffer is not None and buffer.kind != OTHER:
         return buffer
-    if hasattr(type(value), "__array__"):
-        return _numpy_array(value.__array__())
-    if hasattr(value, "__array_interface__"):
-        return _numpy_array(importlib.import_module("numpy").asarray(value))
+    try:
+        if hasattr(type(value), "__array__"):
+            return _numpy_array(value.__array__())
+        if hasattr(value, "__array_interface__"):
+            return _numpy_array(importlib.import_module("numpy").asarray(value))
+    except Exception as error:  # it may raise anything
+        raise UnreadableArray(f"an array that cannot be read: {error}") from error
     return buffer
 
 
 def _numpy_array(value: Any) -> Array:
     dtype = value.dtype
     kind, shape = dtype.kind, tuple(value.shape)
+    if hasattr(value, "mask") and value.mask.any():
+        return Array(MASKED, dtype.itemsize, shape, b"", value)
     if dtype.name in NARROW:
         return Array(NARROW[dtype.name], dtype.itemsize, shape, value.tobytes(), value)
     if kind in TEXTS or kind == OBJECTS:

@@ -50,9 +50,14 @@ def predict(
         outputs = signature.function(found)
     except ValueError as error:
         raise InvalidValue(str(error)) from error
-    if not isinstance(outputs, Mapping):
-        [only] = signature.outputs
-        outputs = {only: outputs}
+    if not isinstance(outputs, Mapping) and len(signature.outputs) == 1:
+        outputs = dict.fromkeys(signature.outputs, outputs)
+    if not isinstance(outputs, Mapping) or not outputs.keys() >= signature.outputs.keys():
+        found_names = sorted(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
+        raise InvalidValue(
+            f"the function of signature {name!r} returned {found_names}: expected a mapping with "
+            f"{sorted(signature.outputs)}"
+        )
     response = predict_pb2.PredictResponse()
     response.model_spec.CopyFrom(request.model_spec)
     response.model_spec.version.value = version

@@ -16,7 +16,7 @@ from seq2sum import _arrays
 from seq2sum._arrays import Array
 from seq2sum._dtypes import DTYPES, NARROW, STRING, DType, shape_text
 from seq2sum._narrow_floats import narrowed
-from seq2sum._nested_lists import InvalidValue, flatten, shown
+from seq2sum._nested_lists import InvalidValue, flatten, read_array, shown
 from seq2sum._tensor import Tensor, unpacked
 from seq2sum._versions import TensorSpec
 from seq2sum.protocol import tensor_pb2
@@ -77,7 +77,7 @@ def _converted(
         value = _array_of(value)
     elif dtype.name == STRING and isinstance(value, bytearray | memoryview):
         value = bytes(value)
-    array = value if isinstance(value, Array) else _arrays.read(value)
+    array = value if isinstance(value, Array) else read_array(value)
     if array is None:
         shape, values = flatten(value)
         if not values and wanted is not None:  # empty lists do not show the sizes of their rows

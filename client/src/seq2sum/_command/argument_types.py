@@ -9,7 +9,6 @@ from pathlib import Path
 from seq2sum import model_versions
 from seq2sum._numbers import LONGEST
 from seq2sum._split import Split, parse_variant
-from seq2sum.addition.answers import Question
 
 
 def version(text: str) -> int:
@@ -77,7 +76,7 @@ def split(text: str) -> Split | Path:
         ) from error
 
 
-def question(text: str) -> Question:
+def question(text: str) -> str | bytes:
     """Parses a question; an argument that the shell's encoding cannot decode becomes bytes."""
     try:
         text.encode()

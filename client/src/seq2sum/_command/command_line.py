@@ -77,6 +77,7 @@ def parser(environment: Mapping[str, str] = os.environ) -> Parser:
             "send rows to any model",
             "Send rows of JSON to a model, and write its outputs in order.",
             PREDICT,
+            shared_with_split,
         )
     )
     _add(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from seq2sum._command.errors import error_message, one_line
+from seq2sum._command.errors import one_line
 from seq2sum._command.json_rows import InvalidRow, output_values
 from seq2sum._errors import (
     CallError,
@@ -60,11 +60,16 @@ def _of_valid(rows: list[Row], predict: Callable[[list[Row]], Prediction]) -> li
         if _is_servers(error):
             raise
         if len(rows) == 1:
-            # Errors of rows are many, and all have the same server and model.
-            text = error.details if isinstance(error, InvalidInput) else error_message(error)
-            return [one_line(text)]
+            return [one_line(_text(error))]
     half = len(rows) // 2
     return _of_valid(rows[:half], predict) + _of_valid(rows[half:], predict)
+
+
+def _text(error: CallError | UnexpectedResponse) -> str:
+    """Returns an error without the server and the model, which are the same for all rows."""
+    if isinstance(error, InvalidInput):
+        return error.details
+    return f"{error.details} [{error.code.name}]" if isinstance(error, CallError) else str(error)
 
 
 def _is_servers(error: CallError | UnexpectedResponse) -> bool:

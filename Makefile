@@ -36,7 +36,7 @@ test-alone:
 test-others:
 	$(BIN)/python -m pytest -m "(server or system) and not end_to_end"
 
-test-ray: setup .venv-ray/.done ## Test the example of Ray Data, in an environment of its own (600 MB)
+test-ray: setup .venv-ray/.done ## Test the example of Ray Data, in a separate environment (600 MB)
 	$(BIN)/python -m pytest tests/examples/test_ray.py
 
 .venv-ray/.done: client/pyproject.toml

@@ -40,7 +40,7 @@ def test_examples_pass_strict_mypy_against_the_installed_client(tmp_path):
         "[mypy-keras.*,tensorflow.*,ray.*]\nignore_missing_imports = true\nfollow_imports = skip\n"
     )
     scripts = sorted(EXAMPLES.glob("*/*.py"))
-    cache = ROOT / ".mypy_cache" / "examples"
+    cache = ROOT / ".mypy_cache" / "example-models"
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--cache-dir", cache, *scripts],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""The example with Ray Data, in an environment of its own: Ray takes 600 MB."""
+"""The example with Ray Data, in a separate environment: Ray takes 600 MB."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Result:
-    """What a step printed on both outputs, and its exit code."""
+    """The text that a step printed on both outputs, and its exit code."""
 
     printed: str
     code: int
@@ -80,24 +80,23 @@ def run(all_steps: list[Step], folder: Path, ports: tuple[int, int]) -> list[Res
     target = f"localhost:{ports[0]}"
     script = [f"export PATH={shlex.quote(str(BIN))}:$PATH SEQ2SUM_TARGET={target} COLUMNS=100"]
     script += [f'{tool}() {{ command {tool} "$@" --targets {target}; }}' for tool in ROLLOUT_TOOLS]
+    free = dict(zip(PORTS, map(str, ports), strict=True))
     for number, step in enumerate(all_steps):
         if not step.typed.startswith(NOT_TYPED):
+            typed = re.sub("|".join(PORTS), lambda port: free[port[0]], step.typed)
             out = shlex.quote(str(outputs / str(number)))
-            script.append(f"{{\n{step.typed}\n}} > {out} 2>&1\necho $? > {out}.code")
-    text = "\n".join(script)
-    for named, free in zip(PORTS, ports, strict=True):
-        text = text.replace(named, str(free))
+            script.append(f"{{\n{typed}\n}} > {out} 2>&1\necho $? > {out}.code")
+    (outputs / "script").write_text("\n".join(script))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SEQ2SUM_")}
     shell = subprocess.Popen(
-        ["bash", "-s"],
+        ["bash", outputs / "script"],
         cwd=folder,
         env=clean,
-        stdin=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
         start_new_session=True,
-        text=True,
     )
     try:
-        shell.communicate(text, timeout=SECONDS)
+        shell.wait(SECONDS)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGKILL)  # a server in the background

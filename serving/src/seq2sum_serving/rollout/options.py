@@ -48,7 +48,9 @@ exit codes:
 
 GOLDEN_RECORD = """\
 Sends inputs to a version that you trust, and writes them with its outputs to a file of golden
-requests: every later version is judged by them. Each line of the inputs is a JSON object:
+requests: every later version is judged by them.
+
+Each line of the inputs is a JSON object:
 
   {"inputs": {"text": ["great product", "never again"]}}
   {"inputs": {"x": [[1.5, 2.0]]}, "signature_name": "score", "expect": {"y": []}}

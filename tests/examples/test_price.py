@@ -149,6 +149,13 @@ def test_an_invalid_file_is_reported_with_its_lines(server, tmp_path, capsys, te
     assert problem in capsys.readouterr().err
 
 
+def test_a_server_that_cannot_be_reached_is_reported(tmp_path, capsys):
+    target = f"127.0.0.1:{servers.free_port()}"
+    arguments = (tmp_path / "flats.csv", tmp_path / "out", "--generate", 10, "--target", target)
+    assert script(PREDICT_FILE, *arguments) == 1
+    assert f"UNAVAILABLE from {target}, model price" in capsys.readouterr().err
+
+
 def test_the_model_is_rolled_out_refused_and_rolled_back(rollout, client):
     """In order: version 2 replaces 1, version 3 lacks an input of callers, and 1 is back."""
     for command in (("golden", "record", 1, "--from", INPUTS), ("contract", "record", 1)):

@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system demo format test test-quick test-others test-alone check \
+.PHONY: help setup setup-system demo format test test-quick test-others test-alone test-ray check \
 	check-generated check-deploy generate fuzz bench-training bench-seeds bench-graph bench-client \
 	bench-server bench-workers bench-batching bench-capacity bench-stops capacity search-small soak \
 	soak-rollout soak-balancing certs lock audit clean
@@ -36,6 +36,14 @@ test-alone:
 test-others:
 	$(BIN)/python -m pytest -m "(server or system) and not end_to_end"
 
+test-ray: setup .venv-ray/.done ## Test the example of Ray Data, in a separate environment (600 MB)
+	$(BIN)/python -m pytest tests/examples/test_ray.py
+
+.venv-ray/.done: client/pyproject.toml
+	@$(PYTHON) -m venv --clear .venv-ray
+	@.venv-ray/bin/python -m pip install --quiet --editable ./client 'ray[data]==2.60.0'
+	@touch $@
+
 format: setup ## Format the code and sort the imports
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
@@ -54,7 +62,7 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 	@touch $@
 
 clean: ## Remove .venv and caches; runs/ and models/ stay
-	rm -rf .venv .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-ray .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Checks

@@ -113,3 +113,24 @@ def test_values_that_json_cannot_hold_are_not_written(value):
     request = GoldenRequest({"x": [1]}, expect={"y": [[value]]})
     with pytest.raises(InvalidGoldenRequest, match=r"y has .* which JSON cannot hold"):
         golden.to_line(request)
+
+
+def test_a_request_to_be_recorded_chooses_comparisons_without_listing_outputs():
+    given = golden.parse('{"inputs": {"x": [1]}, "compare": {"f": {"atol": 0.25}}}')
+    request = golden.recorded(given, {"f": HALF, "i": ONE})
+    assert request.expect == {"f": [0.5], "i": [1]}
+    assert request.compare == {"f": Tolerance(0.25)}
+
+
+@pytest.mark.parametrize(
+    ("compare", "problem"),
+    [
+        ({"z": "exact"}, "compare names output 'z': outputs are ['f', 's']"),
+        ({"s": "argmax"}, "output s has other values than numbers"),
+    ],
+)
+def test_comparisons_that_do_not_fit_the_recorded_outputs_are_refused(compare, problem):
+    given = golden.parse(json.dumps({"inputs": {"x": [1]}, "compare": compare}))
+    with pytest.raises(InvalidGoldenRequest) as caught:
+        golden.recorded(given, {"f": HALF, "s": STRINGS})
+    assert problem in str(caught.value)

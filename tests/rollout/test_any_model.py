@@ -206,6 +206,11 @@ BAD_INPUTS = {
         1,
         "output size has other values than numbers: compare exactly",
     ),
+    "comparison of an output that is missing": (
+        f'{{{ONE}, "compare": {{"prise": {{"atol": 1}}}}}}',
+        1,
+        "compare names output 'prise': outputs are ['price', 'size']",
+    ),
 }
 
 
@@ -234,6 +239,9 @@ def test_files_and_versions_that_are_missing(price, inputs, tmp_path):
         assert result.code == code, result.text
         assert message in result.text
     assert list(tmp_path.iterdir()) == []
+    result = price("contract", "record", "9")
+    assert result.code == 1
+    assert "version 9 is not on disk (on disk: 1" in result.text
 
 
 def test_folder_that_is_not_writable(price, inputs, tmp_path, monkeypatch):

@@ -79,7 +79,9 @@ def read(path: Path) -> tuple[GoldenRequest, ...]:
 
 
 def parse(line: str | bytes) -> GoldenRequest:
-    """Returns the golden request in a line; `expect` may be missing.
+    """Returns the golden request in a line.
+
+    Without `expect`, it is a request to be recorded; its `compare` may name any output.
 
     Raises:
         InvalidGoldenRequest: The line is not valid.
@@ -101,7 +103,7 @@ def parse(line: str | bytes) -> GoldenRequest:
     for key, value in (("expect", expect), ("compare", compare)):
         if not isinstance(value, dict):
             raise InvalidGoldenRequest(f"{key} is {shown(value)}: expected an object by output")
-    for name in compare.keys() - expect.keys():
+    for name in compare.keys() - expect.keys() if expect else ():
         raise InvalidGoldenRequest(f"compare names output {shown(name)}, which `expect` has not")
     request = GoldenRequest(
         {name: _decoded(value, f"input {name}") for name, value in parsed["inputs"].items()},
@@ -139,13 +141,23 @@ def recorded(request: GoldenRequest, outputs: Mapping[str, Tensor]) -> GoldenReq
 
     Floats are compared with a tolerance, other outputs exactly, unless the request says otherwise.
     A request that lists outputs in `expect` keeps these outputs and no others.
+
+    Raises:
+        InvalidGoldenRequest: `compare` names an output that does not exist, or whose values it
+            cannot compare.
     """
+    for name in request.compare.keys() - outputs.keys():
+        raise InvalidGoldenRequest(
+            f"compare names output {shown(name)}: outputs are {list(outputs)}"
+        )
     chosen = {n: t for n, t in outputs.items() if not request.expect or n in request.expect}
     default: dict[str, Compare] = {
         name: RECORDED for name, tensor in chosen.items() if _has_floats(tensor.tolist())
     }
     compare = default | {n: how for n, how in request.compare.items() if n in chosen}
     values = {name: tensor.tolist() for name, tensor in chosen.items()}
+    for name, value in values.items():
+        _check_comparable(value, compare.get(name, EXACT), name)
     return GoldenRequest(request.inputs, request.signature_name, values, compare)
 
 

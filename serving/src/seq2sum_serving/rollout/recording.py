@@ -34,18 +34,16 @@ def golden_record(context: CommandContext) -> Exit:
     path = _target(context, version, golden_gate.FILE)
     inputs = _read_inputs(source)
     client = _client(context)
-    requests = []
+    requests, lines = [], []
     for place, request in inputs:
         with _errors(client, version, place):
             outputs = list(request.expect) or None
             prediction = client.predict(
                 request.inputs, signature=request.signature_name, outputs=outputs, version=version
             )
-        requests.append(golden.recorded(request, prediction))
-    lines = []
-    for (place, _), request in zip(inputs, requests, strict=True):
         try:
-            lines.append(golden.to_line(request) + "\n")
+            requests.append(golden.recorded(request, prediction))
+            lines.append(golden.to_line(requests[-1]) + "\n")
             golden.parse(lines[-1])
         except InvalidGoldenRequest as error:
             raise Failed(f"{place}: {error}; `expect` can list other outputs") from error
@@ -161,11 +159,17 @@ def _target(context: CommandContext, version: int, name: Path) -> Path:
     """Returns the path of the file to write, after checking that it can be written.
 
     Raises:
-        Refused: It exists, and `--force` is not given; or it is part of a read-only volume.
+        Refused: It exists, and `--force` is not given; it is part of a read-only volume; or the
+            version is not on disk, and `--out` is not given.
         Failed: Its folder is missing or not writable.
     """
-    arguments = context.arguments
-    path: Path = arguments.out or context.executor.store.folder(version) / name
+    arguments, store = context.arguments, context.executor.store
+    if arguments.out is None and version not in store.versions():
+        on_disk = ", ".join(map(str, store.versions())) or "none"
+        raise Refused(
+            f"version {version} is not on disk (on disk: {on_disk}): name a file with --out"
+        )
+    path: Path = arguments.out or store.folder(version) / name
     if path.exists() and not arguments.force:
         raise Refused(f"{path} exists: replace it with --force, or name another file with --out")
     folder = path.parent

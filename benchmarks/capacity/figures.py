@@ -108,8 +108,8 @@ def read(results: Path) -> Figures:
         for name, recipe in RECIPES.items()
         for shape in SHAPES
         for row in server["rows"]
-        if (row["recipe"], row["variant"], row["rows"], row["callers"])
-        == (recipe, "server", *shape[1:])
+        if (row["recipe"], row["server"], row["batching"], row["rows"], row["callers"])
+        == (recipe, "native", False, *shape[1:])
     }
     client_cpu = {row["style"]: row["client_cpu_microseconds"] for row in client["styles"]}
     calls = capacity["calls"]

@@ -1,51 +1,62 @@
-"""Measures the embedded server against the same graph called in process: `make bench-server`.
+"""Measures the embedded server with both of its gRPC servers: `make bench-server`.
 
-For each of `default` and `fast`, three processes take turns: the server, the same server with
-`--enable_batching`, and a process that calls the graph's session with arrays of strings, from one
-thread per concurrent call. Loads differ in questions per call and concurrent calls;
-medians over the rounds are compared.
+For `default` and `fast`, without and with the batching of production, all servers run at the same
+time and take turns under each load, so that other load on the machine affects them alike. h2load
+leaves the cores to the servers. The best round of each counts: interference only takes away.
 
-The load generator needs little CPU time (see benchmarks/load), but the server loses that time,
-because both share the cores. So throughput is given both by wall time and by CPU time of the
-process that runs the graph.
+With SEQ2SUM_SERVER_COMMAND, as in tests/support/servers.py, that server is measured too.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
+import argparse
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from support import servers
+import grpc
+from seq2sum.protocol import predict_pb2
+from support import processes, servers
 
-from benchmarks.load.generator import Load
-from benchmarks.load.process import JsonProcess, LoadGenerator
+from benchmarks.load.requests import METHOD, UNLIMITED, check_answers, encode, questions
 from benchmarks.server import report
-from benchmarks.server.report import BATCHING, LOADS, SERVER, SESSION, VARIANTS, Row
-from benchmarks.support.output import argument_parser, log, write, write_json
-from benchmarks.support.trials import export_recipes, newest_version
+from benchmarks.server.report import LOADS, Row
+from benchmarks.support import h2load
+from benchmarks.support.machine import machine
+from benchmarks.support.output import ROOT, argument_parser, log, write, write_json
+from benchmarks.support.process_stats import cpu_seconds
+from benchmarks.support.trials import export_recipes
 
 RECIPES = ("default", "fast")
 MODEL = "seq2sum"
+FLAGS = ("--tensorflow_intra_op_parallelism=1",)
+BATCHING = (
+    "--enable_batching",
+    f"--batching_parameters_file={ROOT / 'serving' / 'config' / 'batching.config'}",
+)
 
 
 def main() -> int:
     """Runs the benchmark; returns the exit code."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.5, help="per load and round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0, help="per server, load and round")
     parser.add_argument("--recipes", nargs="+", default=RECIPES, choices=RECIPES)
     options = parser.parse_args()
+    h2load.check_installed()
     rows: list[Row] = []
-    for name, base in export_recipes(options.recipes, options.runs).items():
-        rows += measure(name, base, options.runs, rounds=options.rounds, seconds=options.seconds)
+    described = machine()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, base in export_recipes(options.recipes, options.runs).items():
+            for batching in (False, True):
+                with running(base, Path(folder), batching=batching) as found:
+                    rows += measure(name, found, Path(folder), batching=batching, options=options)
     targets = report.targets(rows)
     result = {
         "command": "make bench-server",
-        "cpus": os.cpu_count(),
+        "machine": described,
         "rounds": options.rounds,
         "rows": [row._asdict() for row in rows],
         "targets": [target._asdict() for target in targets],
@@ -57,48 +68,63 @@ def main() -> int:
     return 0
 
 
-def measure(recipe: str, base: Path, logs: Path, *, rounds: int, seconds: float) -> list[Row]:
-    """Measures all variants in turns, so that other load on the machine affects all of them."""
-    samples: dict[tuple[str, int, int], list[Row]] = {}
-    with ExitStack() as stack:
-        generator = stack.enter_context(LoadGenerator())
-        session = stack.enter_context(
-            JsonProcess("benchmarks.server.session_load", str(newest_version(base)))
-        )
-        running = {
-            SERVER: stack.enter_context(serve(base, logs)),
-            BATCHING: stack.enter_context(serve(base, logs, "--enable_batching")),
-        }
-        for number in range(rounds):
-            for load in LOADS:
-                log(f"{recipe}, round {number + 1}/{rounds}: {report.load_name(load)}")
-                for variant, loads in VARIANTS.items():
-                    if load not in loads:
-                        continue
-                    rows, callers = load
-                    if variant == SESSION:
-                        rate, cpu = session.request(rows=rows, callers=callers, seconds=seconds)
-                        client_cpu = 0.0
-                    else:
-                        rate, _, _, cpu, client_cpu = generator.sample(
-                            running[variant], Load(MODEL, rows, callers), seconds
-                        )
-                    row = Row(recipe, variant, rows, callers, rate, cpu, client_cpu)
-                    samples.setdefault((variant, *load), []).append(row)
-    return [
-        Row(*group[0][:4], *(statistics.median(each[i] for each in group) for i in (4, 5, 6)))
-        for group in samples.values()
-    ]
-
-
 @contextmanager
-def serve(base: Path, logs: Path, *flags: str) -> Iterator[servers.Server]:
-    """Runs a server while the context is open."""
-    server = servers.Server.launch(base, logs, flags=flags)
-    try:
-        yield server.wait_until_open()
-    finally:
-        server.stop()
+def running(base: Path, folder: Path, *, batching: bool) -> Iterator[dict[str, servers.Server]]:
+    """Runs a server of each kind; yields them by name."""
+    flags = (*FLAGS, *(BATCHING if batching else ()))
+    embedded = processes.EMBEDDED_TEMPLATE
+    kinds = {name: (embedded, (*flags, f"--grpc_front={name}")) for name in report.FRONTS}
+    if not processes.TESTS_EMBEDDED_SERVER:
+        kinds[report.OTHER] = processes.TEMPLATE, flags
+    with ExitStack() as stack:
+        found = {}
+        for name, (template, own) in kinds.items():
+            found[name] = servers.Server.launch(base, folder, flags=own, template=template)
+            stack.callback(found[name].stop)
+        yield {name: server.wait_until_open() for name, server in found.items()}
+
+
+def measure(
+    recipe: str,
+    found: dict[str, servers.Server],
+    folder: Path,
+    *,
+    batching: bool,
+    options: argparse.Namespace,
+) -> list[Row]:
+    """Measures servers in turns under each load; returns the best round of each."""
+    best: dict[tuple[str, int, int], Row] = {}
+    for number in range(options.rounds):
+        for rows, callers in LOADS:
+            message = encode(MODEL, questions(rows, 0))
+            for name, server in found.items():
+                log(f"{recipe}, batching {batching}, round {number + 1}: {name} {rows} × {callers}")
+                check(server, message, rows)
+                before = cpu_seconds(server.process.pid)
+                load = h2load.measure(
+                    server.port, message, callers=callers, folder=folder, seconds=options.seconds
+                )
+                assert not load.failed, load
+                cpu = 1e6 * (cpu_seconds(server.process.pid) - before) / (load.calls * rows)
+                rate = load.calls_per_second * rows
+                row = Row(
+                    recipe, name, batching, rows, callers, rate,
+                    1e3 * load.p50_seconds, 1e3 * load.p99_seconds, cpu,
+                )  # fmt: skip
+                key = (name, rows, callers)
+                if key not in best or rate > best[key].questions_per_second:
+                    best[key] = row
+    return list(best.values())
+
+
+def check(server: servers.Server, message: bytes, rows: int) -> None:
+    """Asserts that a server answers a request: h2load does not see gRPC's errors."""
+    with grpc.insecure_channel(server.target, UNLIMITED) as channel:
+        call = channel.unary_unary(
+            METHOD, response_deserializer=predict_pb2.PredictResponse.FromString
+        )
+        reply = call(message, timeout=60, wait_for_ready=True)
+    check_answers(reply.outputs["answers"].string_val, rows, 0)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -12,38 +13,35 @@ from benchmarks.support.output import Target
 
 LOADS = ((1, 1), (1, 64), (32, 8), (512, 8), (4096, 4))
 """Questions per call, concurrent calls."""
-SESSION, SERVER, BATCHING = "in process", "server", "server, --enable_batching"
-VARIANTS = {SESSION: LOADS, SERVER: LOADS, BATCHING: ((1, 64),)}
-"""The loads of each variant."""
-
+GRPCIO, NATIVE = FRONTS = ("grpcio", "native")
+OTHER = "other"
+"""The server of SEQ2SUM_SERVER_COMMAND."""
 COLUMNS = (
-    "recipe", "rows × callers", "variant", "questions/s", "vs. in process", "CPU, µs",
-    "CPU efficiency vs. in process", "client CPU, µs",
+    "recipe", "batching", "questions × callers", "server", "questions/s", "vs. grpcio", "p50, ms",
+    "p99, ms", "CPU per question, µs",
 )  # fmt: skip
-
-SHARE = 0.85
-"""Target for `default` with 4,096 questions per call, relative to calling the graph in process:
-the network is most of the work."""
-QUESTIONS_PER_SECOND = 500_000
-"""Target for `fast` with 4,096 questions per call: transport is most of the work."""
-RATIO = 20
-"""Target for the throughput of 512 × 8 relative to 1 × 64."""
+TARGETS = {(1, 1): 2.0, (1, 64): 3.0, (32, 8): 2.0, (512, 8): 1.4, (4096, 4): 1.4}
+"""Smallest ratio of the native server to grpcio's, by load, for `default`."""
+BATCHING_TARGET = 9.0
+"""The same for single questions of 64 callers with batching."""
 
 
 class Row(NamedTuple):
-    """One variant under one load, medians over the rounds."""
+    """One server under one load."""
 
     recipe: str
-    variant: str
+    server: str
+    batching: bool
     rows: int
     """Questions per call."""
     callers: int
     """Concurrent calls."""
     questions_per_second: float
+    p50_milliseconds: float
+    """Median latency of a call."""
+    p99_milliseconds: float
     cpu_microseconds: float
-    """Per question, in the process that runs the graph."""
-    client_cpu_microseconds: float
-    """Per question, in the load generator."""
+    """Per question, of the server's process."""
 
     @property
     def load(self) -> tuple[int, int]:
@@ -56,80 +54,82 @@ def load_name(load: tuple[int, int]) -> str:
     return f"{load[0]:,} × {load[1]}"
 
 
-def targets(rows: list[Row]) -> list[Target]:
-    """Returns every target for every recipe."""
+def ratio(rows: Sequence[Row], row: Row) -> float:
+    """Returns the throughput of a row relative to grpcio's server."""
+    [base] = (
+        each.questions_per_second
+        for each in rows
+        if (each.recipe, each.batching, each.load, each.server)
+        == (row.recipe, row.batching, row.load, GRPCIO)
+    )
+    return row.questions_per_second / base
+
+
+def targets(rows: Sequence[Row]) -> list[Target]:
+    """Returns the targets of the native server with `default`."""
     found = []
-    largest, small, large = (4096, 4), (1, 64), (512, 8)
-    for recipe in dict.fromkeys(row.recipe for row in rows):
-        known = {(row.variant, row.load): row for row in rows if row.recipe == recipe}
-        server, session = known[SERVER, largest], known[SESSION, largest]
-        rate = server.questions_per_second
-        name = f"{recipe}, {load_name(largest)}"
-        if recipe == "default":
-            cpu = session.cpu_microseconds / server.cpu_microseconds
-            wall = rate / session.questions_per_second
-            found += [
-                Target(f"{name}, relative to in process by CPU time", cpu, SHARE),
-                Target(
-                    f"{name}, relative to in process by wall time, client on the same cores",
-                    wall,
-                    SHARE,
-                ),
-            ]
-        else:
-            found.append(Target(f"{name}, questions per second", rate, QUESTIONS_PER_SECOND))
-        ratio = (
-            known[SERVER, large].questions_per_second / known[SERVER, small].questions_per_second
-        )
-        found.append(
-            Target(f"{recipe}, {load_name(large)} relative to {load_name(small)}", ratio, RATIO)
-        )
+    for row in rows:
+        if row.server != NATIVE or row.recipe != "default":
+            continue
+        name = f"default, {load_name(row.load)}, native against grpcio"
+        if not row.batching:
+            found.append(Target(name, ratio(rows, row), TARGETS[row.load]))
+        elif row.load == (1, 64):
+            found.append(Target(f"{name}, batching", ratio(rows, row), BATCHING_TARGET))
     return found
 
 
-def rows_table(rows: list[Row]) -> str:
-    """Returns a Markdown table with a row for each variant and load."""
-    sessions = {(row.recipe, row.load): row for row in rows if row.variant == SESSION}
+def rows_table(rows: Sequence[Row]) -> str:
+    """Returns a Markdown table with a row for each server and load."""
 
     def cells(row: Row) -> list[str]:
-        session = sessions[row.recipe, row.load]
         return [
             row.recipe,
+            "yes" if row.batching else "no",
             load_name(row.load),
-            row.variant,
+            row.server,
             f"{row.questions_per_second:,.0f}",
-            f"{row.questions_per_second / session.questions_per_second:.0%}",
-            f"{row.cpu_microseconds:,.2f}",
-            f"{session.cpu_microseconds / row.cpu_microseconds:.0%}",
-            f"{row.client_cpu_microseconds:,.2f}",
+            f"{ratio(rows, row):.2f}",
+            f"{row.p50_milliseconds:.2f}",
+            f"{row.p99_milliseconds:.2f}",
+            f"{row.cpu_microseconds:,.1f}",
         ]
 
-    order = sorted(rows, key=lambda row: (row.recipe, row.load, list(VARIANTS).index(row.variant)))
+    order = sorted(rows, key=lambda row: (row.recipe, row.batching, row.load, row.server))
     return table(COLUMNS, map(cells, order))
 
 
 @as_svg
-def picture(rows: list[Row]) -> Figure:
-    """Draws throughput and CPU time per question by load, a row of two charts for each recipe."""
-    recipes = list(dict.fromkeys(row.recipe for row in rows))
-    figure = Figure(figsize=(10, 1 + 2.3 * len(recipes)), layout="constrained")
-    grid = figure.subplots(len(recipes), 2, sharey=True, squeeze=False)
-    for (rates, costs), recipe in zip(grid, recipes, strict=True):
-        for variant, colour in zip(VARIANTS, COLOURS, strict=False):
-            own = [row for row in rows if (row.recipe, row.variant) == (recipe, variant)]
-            heights = [LOADS.index(row.load) for row in own]
-            rates.plot(
-                [row.questions_per_second for row in own], heights, "o", color=colour, label=variant
+def picture(rows: Sequence[Row]) -> Figure:
+    """Draws questions per second by load: a chart for each recipe, with and without batching."""
+    kinds = list(dict.fromkeys((row.recipe, row.batching) for row in rows))
+    servers = list(dict.fromkeys(row.server for row in rows))
+    figure = Figure(figsize=(10, 1 + 2.2 * ((len(kinds) + 1) // 2)), layout="constrained")
+    charts = figure.subplots((len(kinds) + 1) // 2, 2, squeeze=False).flat
+    height = 0.8 / len(servers)
+    for axes, (recipe, batching) in zip(charts, kinds, strict=False):
+        for number, (server, colour) in enumerate(zip(servers, COLOURS, strict=False)):
+            own = [
+                r for r in rows if (r.recipe, r.batching, r.server) == (recipe, batching, server)
+            ]
+            places = [LOADS.index(row.load) + (number + 0.5) * height - 0.4 for row in own]
+            bars = axes.barh(
+                places,
+                [row.questions_per_second for row in own],
+                height,
+                color=colour,
+                label=server,
             )
-            costs.plot([row.cpu_microseconds for row in own], heights, "o", color=colour)
-        rates.set(xscale="log", title=f"{recipe}: questions per second")
-        rates.set_yticks(range(len(LOADS)), [load_name(load) for load in LOADS])
-        rates.set_ylabel("questions per call × callers", fontsize=8)
-        costs.set(xscale="log", title=f"{recipe}: CPU time per question, µs")
-        for axes in (rates, costs):
-            axes.tick_params(labelsize=8)
-            axes.grid(axis="both", alpha=0.2)
-    grid[0][0].invert_yaxis()  # shared by all charts
-    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3,
-                  frameon=False, fontsize=8)  # fmt: skip
+            axes.bar_label(
+                bars, [f"{row.questions_per_second:,.0f}" for row in own], fontsize=7, padding=2
+            )
+        axes.set(xscale="log", xlabel="questions per second (logarithmic)")
+        axes.set_title(f"{recipe}, {'with' if batching else 'without'} batching", fontsize=10)
+        axes.set_yticks(range(len(LOADS)), [load_name(load) for load in LOADS])
+        axes.set_ylabel("questions per call × callers", fontsize=8)
+        axes.margins(x=0.2)
+        axes.tick_params(labelsize=8)
+        axes.invert_yaxis()
+    handles = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return figure

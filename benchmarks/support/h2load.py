@@ -26,6 +26,11 @@ class Throughput(NamedTuple):
 
     calls_per_second: float
     failed: int
+    calls: int = 0
+    """All calls of the run, with those of the warm-up."""
+    p50_seconds: float = 0.0
+    """Median latency of a call."""
+    p99_seconds: float = 0.0
 
 
 def check_installed() -> None:
@@ -39,34 +44,42 @@ def framed(message: bytes) -> bytes:
     return struct.pack(">BI", 0, len(message)) + message
 
 
-def measure(port: int, message: bytes, *, callers: int, folder: Path) -> Throughput:
-    """Sends the same Predict message from `callers` concurrent streams.
+def measure(
+    port: int, message: bytes, *, callers: int, folder: Path, seconds: float = SECONDS
+) -> Throughput:
+    """Sends the same Predict message from `callers` concurrent streams for some seconds.
 
     Raises:
         ValueError: The output of h2load has no summary.
     """
     connections = min(CONNECTIONS, callers)
-    body = folder / "request.bin"
+    body, latencies = folder / "request.bin", folder / "latencies.log"
+    latencies.unlink(missing_ok=True)  # h2load appends
     body.write_bytes(framed(message))
     printed = subprocess.run(
         [
             *(PROGRAM, f"--clients={connections}"),
             f"--max-concurrent-streams={callers // connections}",
-            *(f"--duration={SECONDS}", f"--warm-up-time={WARM_UP_SECONDS}", f"--data={body}"),
+            *(f"--duration={round(1000 * seconds)}ms", f"--warm-up-time={WARM_UP_SECONDS}"),
+            *(f"--data={body}", f"--log-file={latencies}"),
             *(argument for header in HEADERS for argument in ("--header", header)),
             f"http://127.0.0.1:{port}{METHOD}",
         ],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    return parse(printed)
+    rate, failed = parse(printed)
+    # Start in microseconds, HTTP status, latency in microseconds.
+    micros = sorted(int(line.split("\t")[2]) for line in latencies.read_text().splitlines())
+    p50, p99 = (micros[int(share * (len(micros) - 1))] / 1e6 for share in (0.5, 0.99))
+    return Throughput(rate, failed, len(micros), p50, p99)
 
 
-def parse(printed: str) -> Throughput:
-    """Reads h2load's summary."""
+def parse(printed: str) -> tuple[float, int]:
+    """Returns the calls per second and the number of failed calls in h2load's summary."""
     rate = re.search(r"^finished in .*, ([\d.]+) req/s", printed, re.MULTILINE)
     failed = re.search(
         r"^requests: .* (\d+) failed, (\d+) errored, (\d+) timeout", printed, re.MULTILINE
     )
     if not rate or not failed:
         raise ValueError(f"unexpected output of {PROGRAM}:\n{printed}")
-    return Throughput(float(rate[1]), sum(map(int, failed.groups())))
+    return float(rate[1]), sum(map(int, failed.groups()))

@@ -22,7 +22,8 @@ FLAGS = (
 VARIABLE = "SEQ2SUM_SERVER_COMMAND"
 FORBIDDEN = "SEQ2SUM_NO_SERVERS"
 """Set by `pytest --quick`, in which tests must not start servers."""
-TEMPLATE = os.environ.get(VARIABLE, f"{shlex.join(EMBEDDED)} {FLAGS}")
+EMBEDDED_TEMPLATE = f"{shlex.join(EMBEDDED)} {FLAGS}"
+TEMPLATE = os.environ.get(VARIABLE, EMBEDDED_TEMPLATE)
 CAN_FORK = sys.platform == "linux"
 """The fork server needs `pidfd_open`."""
 TESTS_EMBEDDED_SERVER = VARIABLE not in os.environ
@@ -62,9 +63,9 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != XLA_FLAGS_VARIABLE}
 
 
-def command(**values: str | int) -> list[str]:
+def command(template: str = TEMPLATE, **values: str | int) -> list[str]:
     """Returns the command line of a server, from quoted values for the template."""
-    return shlex.split(TEMPLATE.format(**values))
+    return shlex.split(template.format(**values))
 
 
 def start_process(line: Sequence[str], log: Path) -> Process:

@@ -54,6 +54,7 @@ class Server:
         port: int | None = None,
         rest: bool = False,
         forked: bool = False,
+        template: str = processes.TEMPLATE,
     ) -> Server:
         """Starts the server, without waiting for it.
 
@@ -66,10 +67,12 @@ class Server:
             port: The gRPC port; None for a free port.
             rest: Whether to open the REST port too.
             forked: Whether to fork it from a process that has imported TensorFlow.
+            template: The command line.
         """
         port = port or free_port()
         rest_port = free_port() if rest else 0
         line = processes.command(
+            template,
             port=port,
             rest_port=rest_port,
             model_name=model_name,

@@ -15,7 +15,7 @@ FOLDER = ROOT / "serving" / "docker"
 OURS = {"seq2sum": "client", "seq2sum-training": "training", "seq2sum-serving": "serving"}
 IMAGES = {
     "training": ["seq2sum", "seq2sum-training"],
-    "embedded": ["seq2sum", "seq2sum-serving[embedded]"],
+    "embedded": ["seq2sum", "seq2sum-serving[embedded,native]"],
     "tools": ["seq2sum", "seq2sum-serving"],
 }
 MARKERS = {

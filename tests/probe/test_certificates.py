@@ -25,13 +25,14 @@ def mtls(certificates):
 def test_the_expiry_date_is_read_over_mtls(certificates, mtls, config, once, create_prober, fake):
     end = datetime(2049, 6, 1, 12, 30, tzinfo=UTC)
     with fake(credentials=certificates.of_server(mutual=True, not_after=end)) as server:
-        result = once("--targets", server.target, *mtls, "--base-path", config.parent)
+        result = once("--targets", server.target, *mtls, "--base-path", config.parent / "seq2sum")
         assert result.code == 0
         assert result.out.count("2049-06-01") == 2
-        observation = create_prober("--targets", server.target, *mtls).run_round(0)
+        prober = create_prober("--targets", server.target, *mtls)
+        [observation] = prober.run_round(0).values()
         result = once("--targets", server.target, *mtls[:2], "--json")  # no client certificate
         assert result.code == 1
-        assert not result.json["replicas"][0]["up"]
+        assert not result.json["models"]["seq2sum"]["replicas"][0]["up"]
     families = metric_families(observation, {}, model="sums")
     samples = [sample for family in families for sample in family.samples]
     [found] = [sample for sample in samples if "certificate_not_after" in sample.name]

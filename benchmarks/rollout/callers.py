@@ -6,7 +6,6 @@ does not retry, so that every failure shows.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import seq2sum
+from seq2sum import golden
 from support.caller_threads import CallerThreads
 
 from benchmarks.rollout.calls import Call
@@ -30,7 +30,7 @@ class Callers(CallerThreads):
 
     Args:
         deployment: The servers to call.
-        version: A version's folder; its golden questions are sent.
+        version: A version's folder; its golden requests are sent.
     """
 
     def __init__(self, deployment: Deployment, version: Path) -> None:
@@ -38,8 +38,12 @@ class Callers(CallerThreads):
         self.calls: list[Call] = []
         """Calls in the order in which they finished; appending needs no lock."""
         self.start = time.time()
-        golden = json.loads((version / "assets.extra" / "golden.json").read_bytes())
-        self._questions = list(zip(golden["questions"], golden["answers"], strict=True))
+        requests = golden.read(version / "assets.extra" / golden.FILE_NAME)
+        self._questions = [
+            (request.inputs["questions"][0], request.expect["answers"][0])
+            for request in requests
+            if "status" not in request.expect  # the others are refused
+        ]
         self._client = seq2sum.Client(
             list(deployment.targets),
             split=seq2sum.SplitFile(deployment.traffic, poll_interval=RELOAD_SECONDS),

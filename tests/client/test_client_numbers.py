@@ -212,7 +212,7 @@ def test_channel_options_and_json_contain_python_numbers():
     assert {type(value) for _, value in found} == {int, str}
     assert '"initialBackoff": "0.250s"' in dict(found)["grpc.service_config"]
     sizes = {"digits": np.int64(3), "steps": np.int64(7), "vocabulary": np.int64(12)}
-    assert json.loads(json.dumps(contract.describe(**sizes)))["digits"] == 3
+    assert json.loads(json.dumps(contract.describe(**sizes)))["extra"]["digits"] == 3
 
 
 def test_initial_backoff_is_at_most_max_backoff():

@@ -93,9 +93,13 @@ def test_alphabet_is_that_of_the_seed_recipe():
 
 def test_describe_lists_every_signature_with_shapes():
     described = json.loads(json.dumps(contract.describe(digits=3, steps=7, vocabulary=12)))
-    assert described["contract"] == 1
-    assert described["digits"] == 3
-    assert described["status"] == {"OK": 0, "MALFORMED": 1, "TOO_LONG": 2}
+    assert (described["contract"], described["model"]) == (2, "seq2sum")
+    assert described["extra"] == {
+        "digits": 3,
+        "alphabet": " +0123456789",
+        "status": {"OK": 0, "MALFORMED": 1, "TOO_LONG": 2},
+    }
+    assert described["rules"] == {"digits": "not_smaller", "alphabet": "equal", "status": "equal"}
     signatures = described["signatures"]
     assert set(signatures) == {"serving_default", "probabilities", "one_hot"}
     assert signatures["serving_default"] == {

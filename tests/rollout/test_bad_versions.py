@@ -67,9 +67,17 @@ def canary(deployed, quick_version):
 
 
 BAD = {
-    "other_contract": ("contract", "contract is 2, expected 1", "under a new number"),
+    "other_contract": (
+        "contract",
+        "alphabet is '0123456789+ ', and ' +0123456789' in",
+        "under a new number",
+    ),
     "fewer_signatures": ("signatures", "probabilities is missing", "under a new number"),
-    "wrong": ("golden", "0 of 100 golden questions right", "publish a better version"),
+    "wrong": (
+        "golden",
+        "15 of 115 golden requests answered as expected",
+        "publish a better version",
+    ),
     "slow": ("latency", "times stable's", "publish a faster version"),
     "truncated": ("", "could not be loaded by", "Read less bytes than requested"),
 }
@@ -122,7 +130,7 @@ def test_invalid_config_file_is_reported_and_changes_nothing(deployed, message, 
     edited.write_bytes(text.encode(errors="surrogateescape"))
     files = deployed.bytes()
     for line in (["status"], ["run", "1"], ["canary", "1"], ["rollback"], ["repair"]):
-        result = deployed.rollout(*line, "--config", edited)
+        result = deployed.rollout(*line, "--config", edited, "--model", "seq2sum")
         assert result.code == 2
         assert message in result.text
         assert str(edited) in result.text
@@ -248,7 +256,7 @@ def test_second_operator_can_only_roll_back_during_a_run(deployed, callers, quic
         for line in (["promote", version], ["retire", "1"], ["publish", quick_version]):
             result = deployed.rollout(*line)
             assert result.code == 1
-        assert "another rollout is in progress: run by " in result.text
+        assert "another rollout of this model is in progress: run by " in result.text
         assert "`rollback` works at any time" in result.text
         assert deployed.config.read_text() == before
         assert deployed.rollout("rollback", "--reason", "enough").code == 0

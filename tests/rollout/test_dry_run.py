@@ -88,8 +88,8 @@ def burn(bench):
 
 
 def move_weights_to_volume(bench):
-    (bench.folder / "traffic.json").write_text('{"stable": 100}')
-    move_to_volume(bench.folder / "traffic.json")
+    (bench.folder / "seq2sum.traffic.json").write_text('{"stable": 100}')
+    move_to_volume(bench.folder / "seq2sum.traffic.json")
 
 
 def add_pipe(bench):
@@ -98,7 +98,7 @@ def add_pipe(bench):
 
 def write_invalid_weights(bench):
     add_golden(bench)
-    (bench.folder / "traffic.json").write_text("nonsense")
+    (bench.folder / "seq2sum.traffic.json").write_text("nonsense")
 
 
 ERRORS = {
@@ -207,7 +207,7 @@ def test_dry_run_reports_files_that_cannot_be_written(bench, call, monkeypatch, 
 
 def test_rollback_needs_no_history(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, config=WITH_PREVIOUS, on_disk=(1, 2))
-    (bench.folder / "rollouts.jsonl").touch()
+    (bench.folder / "seq2sum.rollouts.jsonl").touch()
     access, open_file = os.access, os.open
 
     def refuse(path, *args, real):
@@ -227,7 +227,7 @@ def test_rollback_needs_no_history(tmp_path, monkeypatch):
 
 def test_rollback_replaces_invalid_weights(tmp_path, monkeypatch):
     bench = Bench(tmp_path, monkeypatch, config=WITH_PREVIOUS, on_disk=(1, 2))
-    (bench.folder / "traffic.json").write_text("nonsense")
+    (bench.folder / "seq2sum.traffic.json").write_text("nonsense")
     assert bench.execute("rollback", dry_run=True) is Exit.DONE
     assert bench.execute("rollback") is Exit.DONE
     assert bench.recorded.labels["stable"] == 1

@@ -22,10 +22,11 @@ WARM_UP = "tf_serving_warmup_requests"
 
 
 def other_contract(good: Path, folder: Path) -> Path:
-    """Makes a version whose contract file names another contract."""
+    """Makes a version whose contract file breaks a rule of the stable version's."""
     shutil.copytree(good, folder)
     file = folder / "assets.extra" / contract.FILE_NAME
-    changed = json.loads(file.read_bytes()) | {"contract": contract.CONTRACT_VERSION + 1}
+    changed = json.loads(file.read_bytes())
+    changed["extra"]["alphabet"] = "0123456789+ "
     file.write_text(json.dumps(changed))
     return folder
 

@@ -83,8 +83,8 @@ class Deployed:
         self.folder = folder
         self.base = folder / "models" / "seq2sum"
         self.config = folder / "models.config"
-        self.traffic = folder / "traffic.json"
-        self.history = folder / "rollouts.jsonl"
+        self.traffic = folder / "seq2sum.traffic.json"
+        self.history = folder / "seq2sum.rollouts.jsonl"
         self.policy = folder / "policy.toml"
         self.servers: list[servers.Server] = []
         shutil.copytree(good, self.base / "1")

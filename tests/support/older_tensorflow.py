@@ -1,4 +1,4 @@
-"""Loads a version with the installed TensorFlow and asks it the golden questions.
+"""Loads a version with the installed TensorFlow and sends it the golden requests.
 
 Needs no package of this project, so that an old TensorFlow can run it:
 
@@ -19,20 +19,20 @@ from tensorflow.python.framework import op_def_registry
 def main(version: Path, operators: Path) -> int:
     unknown = [name for name in operators.read_text().split() if not op_def_registry.get(name)]
     print(f"TensorFlow {tf.__version__}: unknown operators: {unknown}")
-    golden = json.loads((version / "assets.extra" / "golden.json").read_text())
-    wrong = 0
+    lines = (version / "assets.extra" / "golden.jsonl").read_text().splitlines()
+    requests = [json.loads(line) for line in lines]
+    questions = tf.constant([request["inputs"]["questions"][0] for request in requests])
     signatures = tf.saved_model.load(str(version)).signatures
-    for refused in (False, True):
-        questions = list(golden["refused"] if refused else golden["questions"])
-        outputs = signatures["serving_default"](questions=tf.constant(questions))
-        if refused:
-            wrong += sum(outputs["status"].numpy() != list(golden["refused"].values()))
-        else:
-            answers = [answer.decode() for answer in outputs["answers"].numpy()]
-            wrong += sum(a != b for a, b in zip(answers, golden["answers"], strict=True))
-        print(f"asked {len(questions)}, wrong so far: {wrong}")
-        for name in ("probabilities", "one_hot"):
-            signatures[name](questions=tf.constant(questions))
+    outputs = signatures["serving_default"](questions=questions)
+    rows = zip(requests, outputs["answers"].numpy(), outputs["status"].numpy(), strict=True)
+    wrong = sum(
+        [answer.decode()] != request["expect"]["answers"]
+        or [status] != request["expect"].get("status", [0])
+        for request, answer, status in rows
+    )
+    print(f"asked {len(requests)}, wrong: {wrong}")
+    for name in ("probabilities", "one_hot"):
+        signatures[name](questions=questions)
     return int(bool(unknown or wrong))
 
 

@@ -159,8 +159,8 @@ class Bench:
             ModelConfigFile(self.file, MODEL),
             self.replicas,
             ModelStore(self.base),
-            TrafficFile(self.folder / "traffic.json"),
-            EventLog(self.folder / "rollouts.jsonl"),
+            TrafficFile(self.folder / "seq2sum.traffic.json"),
+            EventLog(self.folder / "seq2sum.rollouts.jsonl"),
             timing=Timing(load_timeout=30, settle=0.2),
             log=self.log.append,
         )

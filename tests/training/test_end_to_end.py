@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from seq2sum import golden
 from seq2sum_training import recipe
 from support.small_recipe import SETTINGS, overrides
 from tensorflow_serving.apis import prediction_log_pb2
@@ -140,7 +141,7 @@ def test_export_of_wrong_golden_answers_needs_force(barely_trained, command, tmp
     line = ("seq2sum-train", "export", path, "--to", base)
     refused = command(*line)
     assert refused.returncode == 1
-    assert "of 100 golden questions answered right, first wrong answer: " in refused.stderr
+    assert "of 115 golden requests answered right, first wrong answer: " in refused.stderr
     assert "nothing was published (--force publishes it anyway)" in refused.stderr
     assert not base.exists()
 
@@ -150,9 +151,9 @@ def test_export_of_wrong_golden_answers_needs_force(barely_trained, command, tmp
     described = json.loads((extra / "contract.json").read_text())
     figures = json.loads((path / "evaluation.json").read_text())
     assert described["forced"] is True
-    assert described["golden"]["questions"] == 100 > described["golden"]["right"]
+    assert described["golden"]["questions"] == 115 > described["golden"]["right"]
     right = described["golden"]["right"]
-    assert right == 100 - figures["errors"]  # with one digit, every question is a golden question
+    assert right == 115 - figures["errors"]  # every question, and 15 that are refused
     assert described["evaluation"] == {
         "exhaustive": True,
         "questions": 100,
@@ -161,8 +162,8 @@ def test_export_of_wrong_golden_answers_needs_force(barely_trained, command, tmp
         "never_trained_errors": figures["never_trained_errors"],
     }
     card = (extra / "model_card.md").read_text()
-    assert f"Published with `--force`: only {right} of 100 golden questions" in card
-    assert f"| golden questions right | {right} of 100 |" in card
+    assert f"Published with `--force`: only {right} of 115 golden requests" in card
+    assert f"| golden requests answered right | {right} of 115 |" in card
     assert "published with --force" in command("seq2sum-train", "show", base / "1").stdout
 
 
@@ -174,12 +175,13 @@ def test_equal_seeds_give_equal_weights(small_run, repeated):
         assert (a == b).all()
 
 
-def test_version_has_contract_golden_questions_and_warm_up_records(small_version):
+def test_version_has_contract_golden_requests_and_warm_up_records(small_version):
     extra = small_version / "assets.extra"
     described = json.loads((extra / "contract.json").read_text())
-    assert (described["contract"], described["digits"]) == (1, 1)
-    golden = json.loads((extra / "golden.json").read_text())
-    assert len(golden["questions"]) == 100
+    assert (described["contract"], described["extra"]["digits"]) == (2, 1)
+    requests = golden.read(extra / "golden.jsonl")
+    assert sum("status" not in request.expect for request in requests) == 100
+    assert len(requests) == 115
     records = tf.data.TFRecordDataset(str(extra / "tf_serving_warmup_requests"))
     logs = [prediction_log_pb2.PredictionLog.FromString(r) for r in records.as_numpy_iterator()]
     signatures = {log.predict_log.request.model_spec.signature_name for log in logs}
@@ -191,7 +193,7 @@ def test_version_has_contract_golden_questions_and_warm_up_records(small_version
 def test_contract_of_a_version_has_its_figures(small_version):
     described = json.loads((small_version / "assets.extra" / "contract.json").read_text())
     assert described["forced"] is False
-    assert described["golden"] == {"questions": 100, "right": 100}
+    assert described["golden"] == {"questions": 115, "right": 115}
     figures = described["evaluation"]
     assert figures == {
         "exhaustive": True,
@@ -208,7 +210,7 @@ def test_version_has_its_model_card_and_report(small_version):
     assert card.startswith("# seq2sum, version 1\n")
     assert "| questions: every ordered pair | 100 |" in card
     assert "| wrong answers | 0 |" in card
-    assert "| golden questions right | 100 of 100 |" in card
+    assert "| golden requests answered right | 115 of 115 |" in card
     assert "--force" not in card
     assert "Measured by `seq2sum-train evaluate" in card
     assert 'layout = "aligned"' in card

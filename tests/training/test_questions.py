@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from seq2sum.golden import read
 from seq2sum_training import recipe
 from seq2sum_training.data import carries
 from seq2sum_training.data.batches import batches_of
@@ -118,19 +119,44 @@ def test_training_mask_of_a_fixed_data_set():
 
 
 @pytest.mark.parametrize("digits", [1, 2, 3])
-def test_golden_questions_are_distinct_with_true_sums(digits):
-    generated = golden.generate(digits)
-    assert len(generated["questions"]) == len(generated["answers"])
-    assert len(set(generated["questions"])) == len(generated["questions"]) >= min(1000, 100**digits)
-    for question, answer in zip(generated["questions"], generated["answers"], strict=True):
+def test_golden_requests_are_distinct_with_true_sums(digits):
+    expected = {r.inputs["questions"][0]: r.expect for r in golden.generate(digits)}
+    assert len(expected) == len(golden.generate(digits))
+    answered = {q: e["answers"][0] for q, e in expected.items() if "status" not in e}
+    assert len(answered) >= min(1000, 100**digits)
+    for question, answer in answered.items():
         first, second = map(int, question.split("+"))
         assert str(first + second) == answer
         assert max(first, second) < 10**digits
-    assert 0 not in generated["refused"].values()
-    assert {1, 2} == set(generated["refused"].values())
+    refused = [each for question, each in expected.items() if question not in answered]
+    assert {tuple(each["status"]) for each in refused} == {(1,), (2,)}
+    assert all(each["answers"] == [""] for each in refused)
 
 
-def test_golden_questions_have_carry_chains():
-    assert {"999+1", "1+999", "99+1", "990+10", "999+9", "999+999"} <= set(
-        golden.generate(3)["questions"]
-    )
+def test_golden_requests_are_written_as_they_are_read(tmp_path):
+    requests = golden.generate(1)
+    golden.write(tmp_path / golden.FILE_NAME, requests)
+    assert list(read(tmp_path / golden.FILE_NAME)) == requests
+
+
+def test_results_of_golden_requests_name_the_first_difference():
+    requests = golden.generate(1)[-16:]  # the last sum, and what is refused
+    assert [len(each.expect) for each in requests] == [1] + [2] * 15
+
+    def predict(questions):
+        statuses = [each.expect.get("status", [0])[0] for each in requests]
+        answers = [each.expect["answers"][0].encode() for each in requests]
+        assert questions == [each.inputs["questions"][0] for each in requests]
+        return {"answers": np.array(answers, object), "status": np.array(statuses)}
+
+    found = golden.results(requests, predict)
+    assert found.all_right
+    assert str(found) == "16 of 16 golden requests answered right"
+    found = golden.results(requests, lambda asked: predict(asked) | {"status": np.zeros(16, int)})
+    assert (found.right, found.all_right) == (1, False)
+    assert "first wrong answer: '': status is 0 (expected 1)" in str(found)
+
+
+def test_golden_requests_have_carry_chains():
+    questions = {request.inputs["questions"][0] for request in golden.generate(3)}
+    assert {"999+1", "1+999", "99+1", "990+10", "999+9", "999+999"} <= questions

@@ -139,8 +139,8 @@ def parser() -> argparse.ArgumentParser:
         commands.export,
         "publish a trained run as a model version",
         "Publish a trained run as a version below a model's base path: a SavedModel with its "
-        "golden questions, contract and model card. The version appears only after the golden "
-        "questions were answered correctly, in memory and from disk.",
+        "golden requests, contract and model card. The version appears only after the golden "
+        "requests were answered correctly, in memory and from disk.",
     )
     _add_run(export)
     export.add_argument(
@@ -159,7 +159,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--force",
         action="store_true",
-        help="publish even if golden questions are answered wrongly; the model card and "
+        help="publish even if golden requests are answered wrongly; the model card and "
         "contract.json record it",
     )
 

@@ -68,7 +68,10 @@ def _run(run: Run) -> Iterable[Row]:
 
 def _version(path: Path, described: dict[str, Any]) -> Iterable[Row]:
     yield "version", str(path)
-    yield "contract", f"version {described['contract']}, up to {described['digits']} digits"
+    yield (
+        "contract",
+        f"version {described['contract']}, up to {described['extra']['digits']} digits",
+    )
     for name, signature in described["signatures"].items():
         outputs = ", ".join(
             f"{output} {tensor['dtype'].removeprefix('DT_').lower()} {tensor['shape']}"
@@ -79,6 +82,6 @@ def _version(path: Path, described: dict[str, Any]) -> Iterable[Row]:
         yield "errors", f"{figures['errors']:,} of {figures['questions']:,}"
     if described.get("forced"):
         golden = described["golden"]
-        right = f"{golden['right']:,} of {golden['questions']:,} golden questions right"
+        right = f"{golden['right']:,} of {golden['questions']:,} golden requests answered right"
         yield "golden", f"{right}; published with --force"
     yield "run", f"{described['run']}, revision {described['revision']}"

@@ -1,7 +1,7 @@
 """The serving contract: the syntax of questions, and the signatures of a model version.
 
-The only definition of it: training writes it into every version, gates check it, and the client
-relies on it. It imports nothing but the standard library.
+The only definition of it: training writes it into every version, gates compare versions by it, and
+the client relies on it. It imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from enum import IntEnum
 from operator import index
 from typing import Any
 
-CONTRACT_VERSION = 1
-"""Incremented when a change would break a client that knows only the older contract."""
+CONTRACT_VERSION = 2
+"""The format of `contract.json`, which any model may have."""
 
 MODEL_NAME = "seq2sum"
 """The default name of the model."""
@@ -84,6 +84,9 @@ PREPROCESSED = Signature("one_hot", (ONE_HOT,))
 """The string-to-one-hot preprocessing itself, for inspection."""
 SIGNATURES = (DEFAULT, DETAILED, PREPROCESSED)
 
+RULES = {"digits": "not_smaller", "alphabet": "equal", "status": "equal"}
+"""What every later version has to keep of `extra` in `contract.json`."""
+
 
 def operands(question: bytes) -> tuple[bytes, bytes] | None:
     """Returns both operands as written, or None for a malformed question."""
@@ -136,9 +139,6 @@ def describe(*, digits: int, steps: int, vocabulary: int) -> dict[str, Any]:
     return {
         "contract": CONTRACT_VERSION,
         "model": MODEL_NAME,
-        "digits": digits,
-        "alphabet": ALPHABET,
-        "status": {status.name: status.value for status in Status},
         "signatures": {
             signature.name: {
                 "inputs": tensors((QUESTIONS,)),
@@ -146,4 +146,10 @@ def describe(*, digits: int, steps: int, vocabulary: int) -> dict[str, Any]:
             }
             for signature in SIGNATURES
         },
+        "extra": {
+            "digits": digits,
+            "alphabet": ALPHABET,
+            "status": {status.name: status.value for status in Status},
+        },
+        "rules": dict(RULES),
     }

@@ -39,7 +39,7 @@ def _difference(value: Any, expected: Any, how: Compare) -> str:
     expected_shape, expected_values = flatten(expected)
     if shape != expected_shape and not (not values and not expected_values and how != ARGMAX):
         return f"has shape {shape_text(shape)}, expected {shape_text(expected_shape)}"
-    if how == ARGMAX:
+    if how == ARGMAX and shape and shape[-1]:
         shape = shape[:-1]
         size = expected_shape[-1]
         values, expected_values = _argmax(values, size), _argmax(expected_values, size)

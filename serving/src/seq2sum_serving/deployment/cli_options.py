@@ -6,8 +6,6 @@ import argparse
 from importlib import metadata
 from pathlib import Path
 
-from seq2sum.addition import contract
-
 HISTORY = "rollouts.jsonl"
 TRAFFIC = "traffic.json"
 
@@ -19,8 +17,14 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_deployment(group: argparse._ArgumentGroup) -> None:
-    """Adds the options that locate the replicas and the files of a model."""
+def add_deployment(group: argparse._ArgumentGroup, *, several_models: bool = False) -> None:
+    """Adds the options that locate the replicas and the files of a model.
+
+    Args:
+        group: The group of the options.
+        several_models: Whether `--model` takes several names, in a list `model`; without the
+            option, `model` is None: all models of the config file.
+    """
     group.add_argument(
         "--config",
         type=Path,
@@ -33,9 +37,20 @@ def add_deployment(group: argparse._ArgumentGroup) -> None:
         metavar="HOST:PORT,...",
         help="every replica's gRPC port, or dns:///name:port (default: localhost:8500)",
     )
-    group.add_argument(
-        "--model", default=contract.MODEL_NAME, help="the name of the model (default: seq2sum)"
-    )
+    if several_models:
+        group.add_argument(
+            "--model",
+            action="extend",
+            type=names,
+            metavar="NAME,...",
+            help="the models (default: all models of the config file)",
+        )
+    else:
+        group.add_argument(
+            "--model",
+            metavar="NAME",
+            help="the name of the model (default: the only model of the config file)",
+        )
     group.add_argument(
         "--base-path",
         type=Path,
@@ -46,14 +61,24 @@ def add_deployment(group: argparse._ArgumentGroup) -> None:
         "--traffic",
         type=Path,
         metavar="FILE",
-        help=f"the traffic weights that callers read (default: {TRAFFIC} next to the config file)",
+        help=f"the weights that callers read (default: NAME.{TRAFFIC} next to the config file)",
     )
     group.add_argument(
         "--history",
         type=Path,
         metavar="FILE",
-        help=f"the log of all changes (default: {HISTORY} next to the config file)",
+        help=f"the log of all changes (default: NAME.{HISTORY} next to the config file)",
     )
+
+
+def names(text: str) -> list[str]:
+    """Parses names that commas separate."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(
+            f"invalid names {text!r}: expected names with commas between them"
+        )
+    return found
 
 
 def seconds(text: str) -> float:

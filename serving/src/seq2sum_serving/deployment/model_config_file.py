@@ -7,7 +7,9 @@ other's changes unnoticed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from seq2sum.protocol.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
@@ -17,6 +19,37 @@ from seq2sum_serving.deployment.state import ModelEntry
 
 FILE_SCHEME = "file://"
 """Optional prefix of a local base path, which TensorFlow's file systems accept."""
+EXAMPLE_MODEL = "my_model"
+
+Result = TypeVar("Result")
+
+
+def model_names(path: Path) -> list[str]:
+    """Returns the names of all models in a model config file.
+
+    Raises:
+        UsageError: The file is missing, a server would refuse it, or it lists no model.
+    """
+    entries = ModelConfigFile(path, EXAMPLE_MODEL).message().model_config_list.config
+    if not entries:
+        raise UsageError(
+            f"{path} lists no model. Add one:\n" + config_text.EXAMPLE.format(model=EXAMPLE_MODEL)
+        )
+    return [entry.name for entry in entries]
+
+
+def only_model(path: Path) -> str:
+    """Returns the name of the only model in a model config file.
+
+    Raises:
+        UsageError: As in `model_names`, or the file lists several models.
+    """
+    names = model_names(path)
+    if len(names) > 1:
+        raise UsageError(
+            f"{path} lists several models: choose one with --model: {', '.join(names)}"
+        )
+    return names[0]
 
 
 class ModelConfigFile:
@@ -42,6 +75,18 @@ class ModelConfigFile:
             ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read the model config file {self.path}: {error}") from error
+
+    def model_file(self, suffix: str) -> Path:
+        """Returns the path of a file of this model next to the model config file."""
+        return self.path.with_name(f"{self._file_name()}.{suffix}")
+
+    def _file_name(self) -> str:
+        """Returns the model's name as part of a file name, which has no slashes."""
+        return self.model.replace("%", "%25").replace("/", "%2F")
+
+    def rollout_lock(self) -> Path:
+        """Returns the path of the lock of the model's rollouts; raises as `lock_path`."""
+        return self.lock_path(f"{self._file_name()}.rollout")
 
     def lock_path(self, suffix: str) -> Path:
         """Returns the path of a lock, which is the same for all links to the file.
@@ -70,7 +115,28 @@ class ModelConfigFile:
         Raises:
             UsageError: The file is missing, or a server would refuse it.
         """
-        return self._parse(self.text())[0]
+        text = self.text()
+        try:
+            return config_text.parse(text)
+        except UsageError as error:
+            raise self._invalid(error) from error
+
+    def send(self, send: Callable[[ModelServerConfig], Result]) -> Result:
+        """Calls a function with the whole file, which no other process changes meanwhile.
+
+        A server takes over all models of a configuration. If another model's rollout could change
+        the file between reading and sending, this would undo its change on the server.
+
+        Raises:
+            UsageError: As in `message`.
+            Refused: The file is part of a volume that cannot be changed.
+            Failed: The lock cannot be opened.
+        """
+        try:
+            with file_lock.hold(self.lock_path("lock")):
+                return send(self.message())
+        except OSError as error:
+            raise self._cannot_write(error) from error
 
     def read(self) -> ModelEntry:
         """Returns the model's version policy and labels.
@@ -137,7 +203,10 @@ class ModelConfigFile:
             message = config_text.parse(text)
             return message, config_text.find_model(message, self.model)
         except UsageError as error:
-            raise UsageError(
-                f"{self.path}: {error}\nRunning servers keep their configuration, but a restart "
-                "needs the file. Correct it, then start again"
-            ) from error
+            raise self._invalid(error) from error
+
+    def _invalid(self, error: UsageError) -> UsageError:
+        return UsageError(
+            f"{self.path}: {error}\nRunning servers keep their configuration, but a restart "
+            "needs the file. Correct it, then start again"
+        )

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from seq2sum import model_versions
-from seq2sum.addition import contract
 
 from seq2sum_serving.deployment import atomic_file
 from seq2sum_serving.deployment.errors import Failed, Refused, UsageError
 
 SAVED_MODEL = "saved_model.pb"
-MODEL_CARD = Path("assets.extra", "model_card.md")
+EXTRA = "assets.extra"
+"""The folder of a version for files that servers do not read."""
+MODEL_CARD = Path(EXTRA, "model_card.md")
 """Written by `seq2sum-train export`."""
 CARD_TITLE = re.compile(rb"\A(# [^\r\n]*, version )[0-9]+(?=[ \t\r]*$)", re.MULTILINE)
 """First line of a model card, up to the version number."""
@@ -106,24 +105,6 @@ class ModelStore:
             f"cannot publish {source} as {self.path / str(number)}: {reason}. No part of it was "
             "left behind"
         )
-
-
-def read_contract(folder: Path) -> dict[str, Any] | None:
-    """Returns the contract file of a version; None if it has none.
-
-    Raises:
-        Refused: The file is not a JSON object.
-    """
-    path = folder / "assets.extra" / contract.FILE_NAME
-    try:
-        parsed = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise Refused(f"cannot read {path}: {error}. Export the version again") from error
-    if not isinstance(parsed, dict):
-        raise Refused(f"{path} is not a contract: export the version again")
-    return parsed
 
 
 def next_version(used: Iterable[int]) -> int:

@@ -44,7 +44,7 @@ class Replicas:
         self.model = model
         self._targets = target_list
         self._tls = tls
-        self._clients: dict[str, seq2sum.Client] = {}
+        self._clients: dict[str, seq2sum.ModelClient] = {}
         targets.validate(target_list)
 
     def __enter__(self) -> Self:
@@ -55,14 +55,14 @@ class Replicas:
             client.close()
         self._clients.clear()
 
-    def clients(self) -> dict[str, seq2sum.Client]:
+    def clients(self) -> dict[str, seq2sum.ModelClient]:
         """Returns a client for each current address; closes those of other addresses."""
         addresses = targets.resolve(self._targets)
         for gone in self._clients.keys() - addresses:
             self._clients.pop(gone).close()
         for address in addresses:
             if address not in self._clients:
-                self._clients[address] = seq2sum.Client(
+                self._clients[address] = seq2sum.ModelClient(
                     address,
                     model=self.model,
                     tls=self._tls,
@@ -84,7 +84,7 @@ class Replicas:
         Calls GetModelMetadata, which every model supports, whatever its inputs are.
         """
 
-        def resolve(_: str, client: seq2sum.Client) -> int | str:
+        def resolve(_: str, client: seq2sum.ModelClient) -> int | str:
             try:
                 return client.describe(label=label).version
             except seq2sum.Seq2SumError as error:
@@ -96,7 +96,7 @@ class Replicas:
         """Sends each replica the whole configuration; returns the errors by address."""
         request = ReloadConfigRequest(config=config)
 
-        def reload(target: str, _: seq2sum.Client) -> str:
+        def reload(target: str, _: seq2sum.ModelClient) -> str:
             with self._channel(target) as channel:
                 call = channel.unary_unary(
                     RELOAD,
@@ -112,7 +112,7 @@ class Replicas:
 
         return {target: text for target, text in self._each(reload).items() if text}
 
-    def _each(self, work: Callable[[str, seq2sum.Client], Result]) -> dict[str, Result]:
+    def _each(self, work: Callable[[str, seq2sum.ModelClient], Result]) -> dict[str, Result]:
         """Calls a function for all replicas in parallel; returns the results by address."""
         clients = self.clients()
         with ThreadPoolExecutor(min(len(clients), MAX_THREADS)) as pool:
@@ -130,7 +130,7 @@ class Replicas:
 
 def observe_replica(
     target: str,
-    client: seq2sum.Client,
+    client: seq2sum.ModelClient,
     labels: Sequence[str],
     remaining: Callable[[], float] = lambda: CALL_SECONDS,
 ) -> Replica:
@@ -152,7 +152,7 @@ def observe_replica(
 
 
 def resolve_labels(
-    client: seq2sum.Client, labels: Sequence[str], remaining: Callable[[], float]
+    client: seq2sum.ModelClient, labels: Sequence[str], remaining: Callable[[], float]
 ) -> Mapping[str, int | None]:
     """Returns the version behind each label, or None if it is not set.
 

@@ -1,8 +1,7 @@
 """The gate `golden` before a version is loaded: judges the evaluation recorded at its export.
 
-`seq2sum-train export` writes into the version's contract how many errors its network made on all
-questions, and whether the version was exported with `--force`. Older exports recorded neither;
-their versions are judged by their golden questions alone.
+An export may write into the version's contract how many errors the model made, and whether it was
+exported by force. Versions without this are judged by their golden requests alone.
 """
 
 from __future__ import annotations
@@ -25,14 +24,15 @@ class Evaluation:
     """The recorded evaluation of one version."""
 
     questions: int
+    """Number of inputs."""
     errors: int
-    """Number of questions that were answered wrongly."""
+    """Number of these with a wrong result."""
     exhaustive: bool
-    """Whether these were all questions of the problem space, and not a random sample."""
+    """Whether these were all possible inputs, and not a random sample."""
 
     @property
-    def exact_match(self) -> float:
-        """Share of the questions that were answered correctly."""
+    def accuracy(self) -> float:
+        """Share of the inputs with the right result."""
         return (self.questions - self.errors) / self.questions
 
 
@@ -42,8 +42,8 @@ def judge(
     """Judges the recorded evaluation.
 
     Args:
-        candidate: The version's contract; None if it has none.
-        stable: The stable version's contract; None if it has none.
+        candidate: The version's contract as JSON values; None if it has none.
+        stable: The stable version's; None if it has none.
         policy: The limits.
     """
     parsed = candidate or {}
@@ -56,7 +56,7 @@ def judge(
         if problems:
             return Measurement(GATE, Verdict.FAILED, sentence(problems[0], ADVICE))
         message = (
-            "the export recorded no evaluation: the version is judged by its golden questions alone"
+            "the export recorded no evaluation: the version is judged by golden requests alone"
         )
         return Measurement(GATE, Verdict.SKIPPED, message)
     before = _comparable(found, stable)
@@ -71,7 +71,7 @@ def judge(
     if problems:
         message = sentence(f"{message}: {'; '.join(problems)}", ADVICE)
         return Measurement(GATE, Verdict.FAILED, message, values)
-    message = f"{message}; golden.min_exact_match is {percent(policy.min_exact_match)}"
+    message = f"{message}; golden.min_accuracy is {percent(policy.min_accuracy)}"
     return Measurement(GATE, Verdict.SUCCESSFUL, message, values)
 
 
@@ -91,7 +91,7 @@ def evaluation(parsed: Mapping[str, Any]) -> Evaluation | None:
 
 
 def _comparable(found: Evaluation, stable: Mapping[str, Any] | None) -> Evaluation | None:
-    """Returns the evaluation of stable if it covered the same questions."""
+    """Returns the evaluation of stable if it covered the same inputs."""
     try:
         before = evaluation(stable or {})
     except ValueError:
@@ -103,17 +103,17 @@ def _comparable(found: Evaluation, stable: Mapping[str, Any] | None) -> Evaluati
 
 def _message(found: Evaluation, before: Evaluation | None) -> str:
     kind = "(exhaustive)" if found.exhaustive else "(random sample)"
-    message = f"{found.errors:,} errors in {found.questions:,} questions {kind} at export"
+    message = f"{found.errors:,} errors in {found.questions:,} inputs {kind} at export"
     return message if before is None else f"{message}; stable had {before.errors:,}"
 
 
 def _problems(found: Evaluation, before: Evaluation | None, policy: GoldenPolicy) -> list[str]:
     """Returns a text for each limit that the evaluation does not meet."""
     problems = []
-    if found.exact_match < policy.min_exact_match:
+    if found.accuracy < policy.min_accuracy:
         problems.append(
-            f"exact match is {percent(found.exact_match)}, and golden.min_exact_match is "
-            f"{percent(policy.min_exact_match)}"
+            f"accuracy is {percent(found.accuracy)}, and golden.min_accuracy is "
+            f"{percent(policy.min_accuracy)}"
         )
     # Counts are subtracted and not shares, so that a version exactly at the limit passes.
     if before and (found.errors - before.errors) / found.questions > policy.max_drop:
@@ -127,5 +127,5 @@ def _problems(found: Evaluation, before: Evaluation | None, policy: GoldenPolicy
 def _forced(golden: object) -> str:
     match golden:
         case {"right": int(right), "questions": int(questions)}:
-            return f"exported by force with {right:,} of {questions:,} golden questions right"
-    return "exported by force although it answered golden questions wrongly"
+            return f"exported by force with {right:,} of {questions:,} golden requests right"
+    return "exported by force although it answered golden requests wrongly"

@@ -1,6 +1,6 @@
 """Gate `latency`: duration of calls, compared with the stable version's at the same time.
 
-Both versions get the same questions in turn, so that other load on the machine affects both alike.
+Both versions get the same inputs in turn, so that other load on the machine affects both alike.
 A version that is too slow fails. With too few samples, the gate is inconclusive; but if only the
 candidate's calls failed, it fails.
 """
@@ -8,13 +8,15 @@ candidate's calls failed, it fails.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seq2sum import CallError, UnexpectedResponse
+from seq2sum import Seq2SumError
+from seq2sum.golden import GoldenRequest
 
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.deployment.plain_text import one_line
+from seq2sum_serving.gates.batches import AS_RECORDED, Batch, Batches
 from seq2sum_serving.gates.formatting import milliseconds, sentence, times
 from seq2sum_serving.gates.measurement import Measurement, Value
 from seq2sum_serving.gates.policy import LatencyPolicy
@@ -27,8 +29,8 @@ MAX_ERRORS = 5
 may have waited for its whole deadline."""
 QUANTILES = {"p50": MEDIAN, "p99": P99}
 
-Call = Callable[[list[bytes]], object]
-"""Sends these questions in one call."""
+Call = Callable[[Batch], object]
+"""Sends these inputs in one call."""
 Progress = Callable[[int, int], None]
 """Receives the number of completed calls, and of all calls."""
 
@@ -46,7 +48,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Measured calls by number of rows, without warm-up calls."""
+    """Measured calls by number of rows, or `AS_RECORDED`, without warm-up calls."""
 
     candidate: Mapping[int, Calls]
     """Calls to the candidate."""
@@ -56,7 +58,7 @@ class Samples:
 
 def measure(
     sides: Mapping[str, Call],
-    questions: Sequence[bytes],
+    requests: Sequence[GoldenRequest],
     policy: LatencyPolicy,
     clock: Callable[[], float] = time.perf_counter,
     progress: Progress | None = None,
@@ -65,21 +67,23 @@ def measure(
 
     Args:
         sides: `candidate`, and `stable` if it exists.
-        questions: Sent in order, again and again.
+        requests: Golden requests, whose inputs are sent in order, again and again.
         policy: The numbers of calls and rows.
         clock: Returns seconds.
         progress: Called after every turn.
     """
     needed = policy.warm_up + policy.samples
-    total = len(policy.rows) * len(sides) * needed
+    batches = Batches(requests)
+    sizes = batches.sizes(policy.rows)
+    total = len(sizes) * len(sides) * needed
     done = 0
     measured: dict[str, dict[int, Calls]] = {side: {} for side in sides}
-    for rows in policy.rows:
+    for rows in sizes:
         found = {side: Calls() for side in sides}
-        batches = _batches(questions, rows)
+        endless = batches.of(rows)
         order = list(sides)
         while open_sides := [side for side in order if _needs_calls(found[side], needed)]:
-            batch = next(batches)
+            batch = next(endless)
             for side in open_sides:
                 _call(sides[side], batch, found[side], clock)
             order.reverse()  # so that no side always comes first
@@ -96,30 +100,23 @@ def _needs_calls(calls: Calls, needed: int) -> bool:
     return len(calls.seconds) < needed and calls.errors < MAX_ERRORS
 
 
-def _call(call: Call, batch: list[bytes], calls: Calls, clock: Callable[[], float]) -> None:
+def _call(call: Call, batch: Batch, calls: Calls, clock: Callable[[], float]) -> None:
     start = clock()
     try:
         call(batch)
-    except (CallError, UnexpectedResponse) as error:
+    except Seq2SumError as error:
         calls.errors += 1
         calls.first_error = calls.first_error or one_line(str(error))
     else:
         calls.seconds.append(clock() - start)
 
 
-def _batches(questions: Sequence[bytes], rows: int) -> Iterator[list[bytes]]:
-    """Yields batches without end; after the last question comes the first."""
-    start = 0
-    while True:
-        yield [questions[(start + row) % len(questions)] for row in range(rows)]
-        start = (start + rows) % len(questions)
-
-
 def judge(samples: Samples, policy: LatencyPolicy) -> Measurement:
     """Judges each number of rows separately; the worst result counts."""
     found, problems, inconclusive = [], [], []
     values: dict[str, Value] = {}
-    for rows in policy.rows:
+    as_recorded = AS_RECORDED in samples.candidate
+    for rows in (AS_RECORDED,) if as_recorded else policy.rows:
         candidate = samples.candidate.get(rows, Calls())
         stable = samples.stable.get(rows, Calls()) if samples.stable else None
         values |= _values(rows, candidate, stable)
@@ -143,6 +140,11 @@ def judge(samples: Samples, policy: LatencyPolicy) -> Measurement:
             "; ".join(inconclusive), "check that the servers respond, and run it again"
         )
         return Measurement("latency", Verdict.INCONCLUSIVE, message, values)
+    if as_recorded:
+        found.append(
+            "the number of rows could not be varied: no golden request has inputs that all have "
+            "the same dimension 0"
+        )
     if not samples.stable:
         found.append("no stable version to compare with")
     return Measurement("latency", Verdict.SUCCESSFUL, "; ".join(found), values)
@@ -213,4 +215,6 @@ def _values(rows: int, candidate: Calls, stable: Calls | None) -> dict[str, Valu
 
 
 def _with(rows: int) -> str:
+    if rows == AS_RECORDED:
+        return "each golden request as it is:"
     return f"with {rows} {'row' if rows == 1 else 'rows'} per call:"

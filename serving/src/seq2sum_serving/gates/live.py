@@ -1,8 +1,8 @@
 """Gates `errors`, `correctness` and `latency (live)`: judged while the canary gets traffic.
 
-Probes know which version answered, and whether correctly. Prometheus knows the calls of every
+Probes know which version answered, and whether as expected. Prometheus knows the calls of every
 caller, but does not distinguish versions. Neither replaces the other: with both, a failure of one
-is enough to fail the gate. A gate fails as soon as errors or wrong answers exceed the limit for
+is enough to fail the gate. A gate fails as soon as errors or wrong replies exceed the limit for
 `live.min_calls` calls, even if fewer calls were made, so a step can end early.
 """
 
@@ -41,9 +41,9 @@ class ProbeStats:
     """Failed calls."""
     first_error: str = ""
     wrong: int = 0
-    """Calls with a wrong answer."""
+    """Calls with other outputs than expected."""
     first_wrong: str = ""
-    """Question and answer: `53+42 = 96`."""
+    """Inputs and differences: `{"x": [1.0]}: y is 3 (expected 2)`."""
     seconds: list[float] = field(default_factory=list)
     """Durations of the answered calls."""
 
@@ -94,8 +94,8 @@ class ProbeResults:
         Args:
             label: `canary` or `stable`.
             seconds: Duration of the call.
-            right: Whether the answer was correct.
-            text: Question and answer, for an operator: `53+42 = 96`.
+            right: Whether the outputs were as expected.
+            text: Inputs and differences, for an operator.
         """
         with self._lock:
             stats = self._stats[label]
@@ -197,11 +197,11 @@ def _failed_calls(metrics: LiveMetrics, policy: GatePolicy) -> Evidence:
 
 def _correctness(canary: ProbeStats, policy: GatePolicy) -> Measurement:
     needed, answered = policy.live.min_calls, len(canary.seconds)
-    limit = round(1 - policy.golden.min_exact_match + policy.live.max_wrong_share, DIGITS)
-    found = f"{canary.wrong:,} of {answered:,} answers of the canary to probes were wrong"
+    limit = round(1 - policy.golden.min_accuracy + policy.live.max_wrong_share, DIGITS)
+    found = f"{canary.wrong:,} of {answered:,} replies of the canary to probes were wrong"
     if canary.wrong / max(answered, needed) > limit:
         found += (
-            f"; at most {percent(limit)} may be wrong, given golden.min_exact_match and "
+            f"; at most {percent(limit)} may be wrong, given golden.min_accuracy and "
             "live.max_wrong_share"
         )
         if canary.first_wrong:
@@ -209,7 +209,7 @@ def _correctness(canary: ProbeStats, policy: GatePolicy) -> Measurement:
         evidence = Evidence(Verdict.FAILED, found)
     else:
         evidence = _enough(answered, needed, found)
-    values: dict[str, Value] = {"answers": answered, "wrong": canary.wrong}
+    values: dict[str, Value] = {"replies": answered, "wrong": canary.wrong}
     return _combine("correctness", [evidence], values, NEW_VERSION)
 
 

@@ -47,19 +47,19 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GoldenPolicy(Section, frozen=True):
-    """Gate `golden`: answers to the golden questions, and the evaluation at export."""
+    """Gate `golden`: results of the golden requests, and the evaluation at export."""
 
-    min_exact_match: Share
-    """Smallest share of the questions that has to be answered correctly."""
+    min_accuracy: Share
+    """Smallest share of the golden requests that has to be answered as expected."""
     max_drop: Share
     """Largest amount by which that share may be below the stable version's."""
 
 
 class DisagreementPolicy(Section, frozen=True):
-    """Gate `disagreement`: answers that differ from the stable version's."""
+    """Gate `disagreement`: outputs that differ from the stable version's."""
 
     max_share: Share
-    """Largest share of the golden questions with an answer that differs and is wrong."""
+    """Largest share of the golden requests with outputs that differ and are wrong."""
 
 
 class LatencyPolicy(Section, frozen=True):
@@ -70,7 +70,7 @@ class LatencyPolicy(Section, frozen=True):
     samples: Annotated[int, _integer(1, 100_000)]
     """Calls that are counted, for each number of rows."""
     rows: Annotated[tuple[Annotated[int, Meta(ge=1, le=65_536)], ...], _ascending(1, 65_536)]
-    """Questions per call; each number is judged separately."""
+    """Rows per call; each number is judged separately."""
     max_p50_ratio: Ratio
     """Largest median, divided by stable's."""
     max_p99_ratio: Ratio
@@ -89,7 +89,7 @@ class LivePolicy(Section, frozen=True):
     max_error_share: Share
     """Largest share of failed probes, and of live calls beyond the error rate before the canary."""
     max_wrong_share: Share
-    """Largest share of wrong answers to probes, in addition to 1 - `golden.min_exact_match`."""
+    """Largest share of wrong replies to probes, in addition to 1 - `golden.min_accuracy`."""
     max_p99_ratio: Ratio
     """Largest 99th percentile, relative to stable's and to that of all calls before the canary."""
     probes_per_second: Annotated[float, _number(0.01, 1000)]

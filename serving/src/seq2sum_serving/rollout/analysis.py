@@ -9,13 +9,15 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import seq2sum
+from seq2sum.golden import GoldenRequest, check, check_one
 
 from seq2sum_serving.deployment.errors import Failed, VersionFailed
 from seq2sum_serving.deployment.event_log import Verdict
-from seq2sum_serving.deployment.model_store import read_contract
 from seq2sum_serving.deployment.replicas import error_text
 from seq2sum_serving.deployment.state import CANARY, STABLE
-from seq2sum_serving.gates import contract, exported, golden, latency, live, memory
+from seq2sum_serving.gates import contract, contract_file, exported, golden, latency, live, memory
+from seq2sum_serving.gates.batches import Batch
+from seq2sum_serving.gates.contract_file import Contract
 from seq2sum_serving.gates.golden import Golden
 from seq2sum_serving.gates.live import LiveMetrics, ProbeResults
 from seq2sum_serving.gates.measurement import Measurement, overall
@@ -55,20 +57,21 @@ class Analysis:
         self._policy = policy
         self._prometheus = prometheus
         self._folder = folder or executor.store.folder(version)
+        self._stable_folder = executor.store.folder(stable)
 
     def judge_files(self) -> list[Measurement]:
         """Judges the files of the candidate, before it is loaded.
 
         Raises:
-            RolloutError: Files cannot be read, or the golden questions that later gates need.
+            RolloutError: A file cannot be read, or is not valid.
         """
-        candidate = read_contract(self._folder)
-        stable = read_contract(self._executor.store.folder(self._stable))
-        self._golden  # noqa: B018 raises if there are none
+        candidate = contract_file.read_raw(self._folder)
+        stable = contract_file.read_raw(self._stable_folder)
         # The contract is last: once it is in the history, a resumed run skips these gates.
         return [
             exported.judge(candidate, stable, self._policy.golden),
-            contract.judge(candidate, stable),
+            *([] if self._golden else [golden.missing()]),
+            contract.judge(*self._contracts),
         ]
 
     def judge_without_changes(self) -> list[Measurement]:
@@ -102,7 +105,8 @@ class Analysis:
         if overall(measurements) is Verdict.FAILED:
             return measurements
         [client, *_] = clients.values()
-        measurements.append(self._judge_latency(client))
+        if self._golden:
+            measurements.append(self._judge_latency(client, self._golden.requests))
         measurements.append(memory.judge(memory_before, self.memory(), self._policy.memory))
         return measurements
 
@@ -122,16 +126,16 @@ class Analysis:
             report: Receives the results so far once a second.
             since_first_traffic: Seconds from the candidate's first traffic to this step.
         """
-        questions, answers = self._golden.questions, self._golden.answers
+        requests = self._golden.requests if self._golden else ()
         results = ProbeResults()
         interval = 1 / self._policy.live.probes_per_second
         start = reported = time.monotonic()
         probes = 0
         while time.monotonic() < start + seconds:
             clients = list(self._executor.replicas.clients().values())
-            client, index = clients[probes % len(clients)], probes % len(questions)
-            for label in (CANARY, STABLE):
-                probe(results, client, label, questions[index], answers[index])
+            client = clients[probes % len(clients)]
+            for label in (CANARY, STABLE) if requests else ():
+                probe(results, client, label, requests[probes % len(requests)])
             probes += 1
             if time.monotonic() - reported >= PROGRESS_INTERVAL:
                 reported = time.monotonic()
@@ -153,34 +157,50 @@ class Analysis:
             return None
 
     @cached_property
-    def _golden(self) -> Golden:
-        return golden.read(self._folder)
+    def _golden(self) -> Golden | None:
+        """The version's golden requests, or else stable's; None if neither has any."""
+        if own := golden.read(self._folder):
+            return Golden(own)
+        requests = golden.read(self._stable_folder)
+        return Golden(requests, f" of version {self._stable}") if requests else None
 
-    def _judge_replica(self, client: seq2sum.Client) -> list[Measurement]:
-        """Judges signatures and answers on one replica."""
-        questions = list(self._golden.questions)
+    @cached_property
+    def _contracts(self) -> tuple[Contract | None, Contract | None]:
+        """The contracts of the version and of stable."""
+        return contract_file.read(self._folder), contract_file.read(self._stable_folder)
+
+    def _judge_replica(self, client: seq2sum.ModelClient) -> list[Measurement]:
+        """Judges signatures and golden requests on one replica."""
         try:
-            description = client.describe(version=self._version)
-            signatures = contract.judge_live(description, client.describe(version=self._stable))
-            if signatures.verdict is Verdict.FAILED:
-                return [signatures]
-            answers = client.add_columns(questions, version=self._version).texts
-            stable = client.add_columns(questions, version=self._stable).texts
+            signatures = contract.judge_live(
+                client.describe(version=self._version),
+                client.describe(version=self._stable),
+                *self._contracts,
+            )
+            if overall(signatures) is Verdict.FAILED:
+                return signatures
+            if self._golden is None:
+                return [*signatures, golden.missing()]
+            requests = self._golden.requests
+            candidate = check(client, requests, version=self._version)
+            stable = check(client, requests, version=self._stable)
         except seq2sum.Seq2SumError as error:
             raise Failed(
-                f"{client.target} does not answer the golden questions: {error_text(error)}"
+                f"{client.target} does not answer the golden requests: {error_text(error)}"
             ) from error
-        return [signatures, *golden.judge(self._golden, answers, stable, self._policy)]
+        return [*signatures, *golden.judge(self._golden, candidate, stable, self._policy)]
 
-    def _judge_latency(self, client: seq2sum.Client) -> Measurement:
-        def call(version: int, questions: list[bytes]) -> None:
-            client.add_columns(questions, version=version)
+    def _judge_latency(
+        self, client: seq2sum.ModelClient, requests: Sequence[GoldenRequest]
+    ) -> Measurement:
+        def call(version: int, batch: Batch) -> None:
+            client.predict(batch.inputs, signature=batch.signature, version=version)
 
-        calls: Mapping[str, Callable[[list[bytes]], None]] = {
+        calls: Mapping[str, Callable[[Batch], None]] = {
             "candidate": partial(call, self._version),
             "stable": partial(call, self._stable),
         }
-        samples = latency.measure(calls, self._golden.questions, self._policy.latency)
+        samples = latency.measure(calls, requests, self._policy.latency)
         return latency.judge(samples, self._policy.latency)
 
 
@@ -200,21 +220,20 @@ def worst_by_gate(by_replica: Mapping[str, Sequence[Measurement]]) -> list[Measu
 
 
 def probe(
-    results: ProbeResults, client: seq2sum.Client, label: str, question: bytes, answer: str
+    results: ProbeResults, client: seq2sum.ModelClient, label: str, request: GoldenRequest
 ) -> None:
-    """Sends one question by label, and adds what came back to the results."""
+    """Sends one golden request by label, and adds what came back to the results."""
     start = time.perf_counter()
     try:
-        text = client.add(question, label=label).text
-    except seq2sum.InvalidQuestion as error:
-        text = str(error)
+        result = check_one(client, request, label=label)
     except seq2sum.Seq2SumError as error:
         results.record_error(label, error_text(error))
         return
     seconds = time.perf_counter() - start
-    results.record_answer(
-        label, seconds, right=text == answer, text=f"{question.decode()} = {text}"
-    )
+    if result.error:
+        results.record_error(label, golden.text(result))
+    else:
+        results.record_answer(label, seconds, right=result.passed, text=golden.text(result))
 
 
 def format_measurement(measurement: Measurement) -> str:

@@ -16,7 +16,7 @@ from seq2sum_serving.console import output
 from seq2sum_serving.deployment.cli_options import HISTORY, TRAFFIC
 from seq2sum_serving.deployment.errors import RolloutError
 from seq2sum_serving.deployment.event_log import EventLog
-from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile, only_model
 from seq2sum_serving.deployment.model_store import ModelStore
 from seq2sum_serving.deployment.replicas import Replicas
 from seq2sum_serving.deployment.tls_options import tls_from_options
@@ -71,17 +71,16 @@ def open_context(arguments: argparse.Namespace) -> Iterator[CommandContext]:
         UsageError: An option or a file is not valid.
     """
     limits = policy.read(arguments.policy) if arguments.policy else policy.default()
-    config = ModelConfigFile(arguments.config, arguments.model)
-    folder = arguments.config.parent
+    config = ModelConfigFile(arguments.config, arguments.model or only_model(arguments.config))
     base_path = arguments.base_path or Path(config.base_path())
     tls = tls_from_options(arguments)
-    with Replicas(arguments.targets, arguments.model, tls=tls) as replicas:
+    with Replicas(arguments.targets, config.model, tls=tls) as replicas:
         executor = Executor(
             config,
             replicas,
             ModelStore(base_path),
-            TrafficFile(arguments.traffic or folder / TRAFFIC),
-            EventLog(arguments.history or folder / HISTORY),
+            TrafficFile(arguments.traffic or config.model_file(TRAFFIC)),
+            EventLog(arguments.history or config.model_file(HISTORY)),
             timing=Timing(limits.load.timeout, limits.traffic.settle),
             log=_log,
         )

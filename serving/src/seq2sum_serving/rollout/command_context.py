@@ -1,4 +1,4 @@
-"""The context of a command, and the lock that lets one command at a time change anything."""
+"""The context of a command, and the lock that lets one command at a time change a model."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from seq2sum_serving.deployment.errors import Refused, UsageError
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.rollout.executor import ChangeOptions, Executor
-
-LOCK_SUFFIX = "rollout"
 
 
 @dataclass(slots=True)
@@ -68,7 +66,7 @@ class CommandContext:
     def check_exclusive(self, *, exclusive: bool = True) -> None:
         """Checks that the lock is free and files can be written; raises like `exclusive_lock`."""
         self.executor.check_files(require_history=exclusive)
-        path = self.executor.config.lock_path(LOCK_SUFFIX)
+        path = self.executor.config.rollout_lock()
         owner = file_lock.holder(path) if exclusive else None
         if owner is not None:
             raise _locked_by(owner)
@@ -81,14 +79,14 @@ class CommandContext:
 
 @contextmanager
 def exclusive_lock(context: CommandContext) -> Iterator[None]:
-    """Holds the lock of every command that makes changes, except `rollback`.
+    """Holds the lock of every command that changes the model, except `rollback`.
 
     Raises:
         Refused: Another process holds it, or the model config file is read-only.
         Failed: A file that the command may write cannot be written.
     """
     context.executor.check_files()
-    path = context.executor.config.lock_path(LOCK_SUFFIX)
+    path = context.executor.config.rollout_lock()
     command, user = context.arguments.command, event_log.current_user()
     owner = f"{command} by {user} since {event_log.utc_now()}"
     with ExitStack() as stack:
@@ -103,6 +101,6 @@ def exclusive_lock(context: CommandContext) -> Iterator[None]:
 
 def _locked_by(owner: str) -> Refused:
     return Refused(
-        f"another rollout is in progress: {owner}. Wait until it ends, or follow it with `watch`; "
-        "`rollback` works at any time"
+        f"another rollout of this model is in progress: {owner}. Wait until it ends, or follow it "
+        "with `watch`; `rollback` works at any time"
     )

@@ -250,7 +250,7 @@ class Executor:
         self.config.change(before, after)
 
     def _reload(self) -> None:
-        self._reload_errors = self.replicas.reload_config(self.config.message())
+        self._reload_errors = self.config.send(self.replicas.reload_config)
         for target, error in self._reload_errors.items():
             self.log(f"  {target} refused the reload ({error}); it may still read the file")
 

@@ -1,65 +1,100 @@
-"""Golden questions: a fixed set of questions with true sums that verifies each version.
+"""The golden requests of a version: a fixed set of questions with the answers that verify it.
 
-They are stored in the version, so that a rollout can verify a server with them too.
+They are stored in the version, so that the export, rollouts and the probe can verify it with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from seq2sum import golden
 from seq2sum.addition import contract
+from seq2sum.golden import GoldenRequest
 
 from seq2sum_training.data.questions import all_pairs
 
 RANDOM_QUESTIONS = 1000
 SEED = 95
-FILE_NAME = "golden.json"
+FILE_NAME = golden.FILE_NAME
+QUESTIONS, ANSWERS, STATUS = (
+    tensor.name for tensor in (contract.QUESTIONS, contract.ANSWERS, contract.STATUS)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Results of a network on the golden questions."""
+    """Results of a network on the golden requests."""
 
-    questions: int
-    """Questions asked."""
-    right: int
-    """Questions answered with the true sum."""
-    first_wrong: str
-    """First wrong answer, such as `53+42 = 96 (not 95)`; empty if all are right."""
+    differences: tuple[str, ...]
+    """For each request, how the outputs differ from what is expected; empty if they do not."""
+
+    @property
+    def requests(self) -> int:
+        """The number of requests."""
+        return len(self.differences)
+
+    @property
+    def right(self) -> int:
+        """The number of requests that were answered as expected."""
+        return self.differences.count("")
 
     @property
     def all_right(self) -> bool:
-        """Whether every answer is right."""
-        return self.right == self.questions
+        """Whether every request was answered as expected."""
+        return self.right == self.requests
 
     def __str__(self) -> str:
-        text = f"{self.right:,} of {self.questions:,} golden questions answered right"
-        return text if self.all_right else f"{text}, first wrong answer: {self.first_wrong}"
+        text = f"{self.right:,} of {self.requests:,} golden requests answered right"
+        first_wrong = next(filter(None, self.differences), "")
+        return f"{text}, first wrong answer: {first_wrong}" if first_wrong else text
 
 
-def results(golden: dict[str, Any], answers: Sequence[str]) -> Results:
-    """Compares answers with the true sums in the result of `generate`."""
-    rows = zip(golden["questions"], answers, golden["answers"], strict=True)
-    wrong = [f"{question} = {text} (not {true})" for question, text, true in rows if text != true]
-    return Results(len(answers), len(answers) - len(wrong), wrong[0] if wrong else "")
+def results(
+    requests: Sequence[GoldenRequest], predict: Callable[[list[Any]], Mapping[str, Any]]
+) -> Results:
+    """Compares the outputs of a network with those that golden requests expect.
+
+    Args:
+        requests: Requests with one question each.
+        predict: Returns the outputs for questions, one row for each.
+    """
+    questions = [request.inputs[QUESTIONS][0] for request in requests]
+    rows = {name: outputs.tolist() for name, outputs in predict(questions).items()}
+    texts = []
+    for index, (question, request) in enumerate(zip(questions, requests, strict=True)):
+        row = {name: values[index : index + 1] for name, values in rows.items()}
+        different = "; ".join(golden.differences(request, row))
+        texts.append(f"{question!r}: {different}" if different else "")
+    return Results(tuple(texts))
 
 
-def generate(digits: int) -> dict[str, Any]:
-    """Generates at least 1,000 questions (all of them, if fewer exist) and some invalid ones.
+def write(path: Path, requests: Sequence[GoldenRequest]) -> None:
+    """Writes a line for each request."""
+    path.write_text("".join(f"{golden.to_line(request)}\n" for request in requests))
+
+
+def generate(digits: int) -> list[GoldenRequest]:
+    """Generates requests with one question each.
 
     Returns:
-        `questions`, their `answers` in the same order, and `refused`, a dict from invalid
-        questions to their `contract.Status`.
+        At least 1,000 questions (all of them, if fewer exist) with their sums, and some invalid
+        ones with their `contract.Status`.
     """
     pairs = dict.fromkeys([*_carry_chains(digits), *_edges(digits), *_random(digits)])
-    return {
-        "questions": [f"{a}+{b}" for a, b in pairs],
-        "answers": [str(a + b) for a, b in pairs],
-        "refused": {question: int(status) for question, status in _refused(digits).items()},
-    }
+    answered = [_request(f"{a}+{b}", {ANSWERS: [str(a + b)]}) for a, b in pairs]
+    refused = [
+        _request(question, {ANSWERS: [""], STATUS: [int(status)]})
+        for question, status in _refused(digits).items()
+    ]
+    return answered + refused
+
+
+def _request(question: str, expect: dict[str, list[Any]]) -> GoldenRequest:
+    return GoldenRequest({QUESTIONS: [question]}, contract.DEFAULT.name, expect)
 
 
 def _carry_chains(digits: int) -> list[tuple[int, int]]:

@@ -55,11 +55,10 @@ def export(
     log(f"building the serving graph of {run.path}")
     model = run.model()
     serving = ServingModel(run.recipe, model)
-    questions = golden.generate(run.recipe.digits)
-    _check_equal(model, serving, questions["questions"])
-    raw = serving.ask(questions["questions"])[contract.ANSWERS.name]
-    answers = [text.decode("ascii", "replace") for text in raw]
-    results = golden.results(questions, answers)
+    requests = golden.generate(run.recipe.digits)
+    answered = [each for each in requests if golden.STATUS not in each.expect]
+    _check_equal(model, serving, [each.inputs[golden.QUESTIONS][0] for each in answered])
+    results = golden.results(requests, serving.ask)
     if not results.all_right and not force:
         raise UserError(f"{results}; nothing was published (--force publishes it anyway)")
     values = report.run_values(run)
@@ -75,7 +74,7 @@ def export(
             "run": run.name,
             **provenance(),
             "evaluation": figures,
-            "golden": {"questions": results.questions, "right": results.right},
+            "golden": {"questions": results.requests, "right": results.right},
             "forced": not results.all_right,
         }
         (extra / contract.FILE_NAME).write_text(json.dumps(described, indent=2) + "\n")
@@ -83,11 +82,10 @@ def export(
         page = card.render(**values, version=number, golden=results)
         (extra / MODEL_CARD).write_text(page)
         shutil.copyfile(run.path / REPORT, extra / REPORT)
-        (extra / golden.FILE_NAME).write_text(json.dumps(questions, indent=1) + "\n")
+        golden.write(extra / golden.FILE_NAME, requests)
 
-        log("verifying the written version with the golden questions in a new process")
-        reloaded = reload.answers_of(staging)
-        if reloaded["answers"] != answers or reloaded["refused"] != questions["refused"]:
+        log("verifying the written version with the golden requests in a new process")
+        if reload.differences(staging) != list(results.differences):
             raise UserError(
                 "the version on disk and the model in memory give different answers; "
                 "nothing was published"

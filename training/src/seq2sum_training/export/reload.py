@@ -1,8 +1,8 @@
 """Verifies an exported SavedModel in a new process: `python -m seq2sum_training.export.reload DIR`.
 
 Objects in the memory of the exporting process could hide something missing on disk. The new
-process loads the version, replays every warm-up record, asks the golden questions and prints the
-answers and statuses as JSON.
+process loads the version, replays every warm-up record, reads the golden requests, and prints as
+JSON how the outputs differ from what they expect.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from seq2sum_training.errors import UserError
 TIMEOUT_SECONDS = 300
 
 
-def answers_of(version_dir: Path) -> dict[str, Any]:
-    """Returns a version's answers to its golden questions, from a new process.
+def differences(version_dir: Path) -> list[str]:
+    """Returns how a version's outputs in a new process differ from its golden requests.
 
     Returns:
-        `answers`, in the order of the golden questions, and `refused`, a dict from invalid
-        questions to their status.
+        A text for each request; empty if its outputs are as expected.
 
     Raises:
         UserError: The version cannot be loaded, or the process timed out.
@@ -43,14 +42,15 @@ def answers_of(version_dir: Path) -> dict[str, Any]:
     if done.returncode != 0:
         last = next(reversed(done.stderr.strip().splitlines()), "no message")
         raise UserError(f"the exported version cannot be loaded: {last}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result: list[str] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
 def main(version_dir: Path) -> None:
-    """Loads a version, replays its warm-up records and prints its answers as JSON."""
+    """Loads a version, replays its warm-up records and prints the differences as JSON."""
     import tensorflow as tf
     from seq2sum.addition import contract
+    from seq2sum.golden import read
     from tensorflow_serving.apis import prediction_log_pb2
 
     from seq2sum_training.export import golden, warmup
@@ -62,17 +62,12 @@ def main(version_dir: Path) -> None:
         inputs = {name: tf.constant(tf.make_ndarray(t)) for name, t in request.inputs.items()}
         signatures[request.model_spec.signature_name](**inputs)
 
-    def ask(questions: list[str]) -> Any:
-        return signatures[contract.DEFAULT.name](questions=tf.constant(questions))
+    def predict(questions: list[Any]) -> dict[str, Any]:
+        outputs = signatures[contract.DEFAULT.name](questions=tf.constant(questions))
+        return {name: tensor.numpy() for name, tensor in outputs.items()}
 
-    questions = json.loads((extra / golden.FILE_NAME).read_text())
-    answers = ask(questions["questions"])[contract.ANSWERS.name].numpy()
-    statuses = ask(list(questions["refused"]))[contract.STATUS.name].numpy().tolist()
-    result = {
-        "answers": [text.decode("ascii", "replace") for text in answers],
-        "refused": dict(zip(questions["refused"], statuses, strict=True)),
-    }
-    print(json.dumps(result))
+    requests = read(extra / golden.FILE_NAME)
+    print(json.dumps(golden.results(requests, predict).differences))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,11 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from seq2sum_serving.probe import prober
+from seq2sum_serving.probe.findings import findings
 from seq2sum_serving.probe.metrics import metric_families
 from support.certificates import EXPIRED, Certificates
+from support.probed_models import doubling, model_config
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +63,20 @@ def test_a_server_without_tls_presents_no_certificate(mtls, once, fake):
         result = once("--targets", server.target, *mtls)
     assert result.code == 1
     assert re.search(rf"{re.escape(server.target)} presents no certificate: \S", result.errors)
+
+
+def test_a_certificate_is_read_once_for_all_models_of_a_replica(
+    certificates, mtls, config, create_prober, monkeypatch
+):
+    config.write_text(model_config(config.parent, "doubles", "other"))
+    read = []
+    check = prober.check_certificate
+    monkeypatch.setattr(
+        prober, "check_certificate", lambda *options: read.append(options[0]) or check(*options)
+    )
+    with doubling(credentials=certificates.of_server(mutual=True, **EXPIRED)) as server:
+        observations = create_prober("--targets", server.target, *mtls).run_round(0)
+    assert read == [server.target]
+    assert [each.certificates.keys() for each in observations.values()] == [{server.target}] * 2
+    expired = [each.text for each in findings(observations) if "expired on" in each.text]
+    assert len(expired) == 1

@@ -64,7 +64,7 @@ class StartedRound:
     """Without replicas, calls and certificates."""
     targets: Sequence[str]
     replicas: Mapping[str, Future[Replica]]
-    calls: Mapping[tuple[str, str], Future[list[Call]]]
+    calls: Mapping[tuple[str, str], Future[Sequence[Call]]]
     start: float
     """On the monotonic clock."""
 

@@ -59,7 +59,7 @@ def check_certificate(target: str, tls: seq2sum.TLS, seconds: float) -> Certific
 
 def check_answers(
     client: seq2sum.ModelClient, label: str, golden_requests: LabelRequests, seconds: float
-) -> list[Call]:
+) -> Sequence[Call]:
     """Sends golden requests to a label, one after the other, until a call fails."""
     deadline, calls = Deadline(seconds), []
     if not golden_requests.requests:

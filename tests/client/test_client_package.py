@@ -9,7 +9,7 @@ import sys
 import pytest
 import seq2sum
 
-MODULES = ("addition", "model_versions")
+MODULES = ("addition", "golden", "model_versions")
 HEAVY = ("tensorflow", "keras", "numpy", "tensorflow_serving")
 
 

@@ -35,13 +35,14 @@ def test_help_lists_commands_examples_and_exit_codes(capsys):
     assert "seq2sum-rollout run 3 --targets" in out
     assert "3  inconclusive" in out
     commands = "status publish canary promote rollback retire repair run history watch"
+    commands += " golden contract"
     assert all(f"\n    {command} " in out for command in commands.split())
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_help_of_a_command_starts_with_a_sentence(capsys, command):
     with pytest.raises(SystemExit):
-        cli.main([command, "--help"])
+        cli.main([*command.split(), "--help"])
     description = capsys.readouterr().out.split("\n\n")[1]
     assert description[0].isupper()
     assert description.endswith(".")

@@ -20,7 +20,7 @@ from support.rollout_bench import INITIAL, WITH_PREVIOUS, Bench
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
-    """Version 1 is stable; version 2 is on disk without golden questions. Gates are real."""
+    """Version 1 is stable; version 2 is on disk without golden requests. Gates are real."""
     opened = Bench(tmp_path, monkeypatch, on_disk=(1, 2))
     opened.use_analysis(monkeypatch, Analysis)
     monkeypatch.setattr(cli, "Replicas", lambda *_, **__: opened.replicas)
@@ -58,9 +58,17 @@ def move_to_volume(file):
 
 
 def add_golden(bench):
-    sums = [(a, b) for a in range(10) for b in range(10)]
-    golden = {"questions": [f"{a}+{b}" for a, b in sums], "answers": [str(a + b) for a, b in sums]}
-    (bench.base / "2" / "assets.extra" / "golden.json").write_text(json.dumps(golden))
+    line = '{"inputs": {"questions": ["1+1"]}, "expect": {"answers": ["2"]}}\n'
+    (bench.base / "2" / "assets.extra" / "golden.jsonl").write_text(line)
+
+
+def break_golden(bench):
+    (bench.base / "2" / "assets.extra" / "golden.jsonl").write_text('{"inputs": {}}\n')
+
+
+def break_contract(bench):
+    add_golden(bench)
+    (bench.base / "2" / "assets.extra" / contract.FILE_NAME).write_text('{"contract": 1}')
 
 
 def remove_contract(bench):
@@ -102,14 +110,12 @@ def write_invalid_weights(bench):
 
 
 ERRORS = {
-    "no golden questions": (None, "run 2", "no golden questions at"),
-    "no golden questions, canary": (None, "canary 2", "no golden questions at"),
-    "no golden questions, promote": (
-        None,
-        "promote 2",
-        "no golden questions at",
-    ),
-    "missing contract": (remove_contract, "run 2", "has no assets.extra/contract.json"),
+    "no golden requests": (None, "run 2", "`seq2sum-rollout golden record --from inputs.jsonl`"),
+    "broken golden requests": (break_golden, "run 2", "invalid golden requests: "),
+    "broken golden requests, canary": (break_golden, "canary 2", "invalid golden requests: "),
+    "broken golden requests, promote": (break_golden, "promote 2", "invalid golden requests: "),
+    "missing contract": (remove_contract, "run 2", "`seq2sum-rollout contract record` writes one"),
+    "broken contract": (break_contract, "run 2", "contract is 1, expected 2"),
     "forced export": (force_export, "run 2", "golden: Exported by force"),
     "forced export, canary": (force_export, "canary 2", "golden: Exported by force"),
     "forced export, promote": (force_export, "promote 2", "golden: Exported by force"),
@@ -156,8 +162,8 @@ def test_dry_run_judges_a_folder_before_it_is_published(bench, call):
     folder = bench.export(9)
     write_contract(folder)
     code, error = call("run", folder, "--dry-run")
-    assert code == Exit.FAILED
-    assert f"no golden questions at {folder}" in error
+    assert code == Exit.INCONCLUSIVE
+    assert "neither the version nor one before it has assets.extra/golden.jsonl" in error
     assert bench.executor().store.versions() == [1, 2]
 
 
@@ -170,10 +176,10 @@ def test_dry_run_reports_why_a_killed_run_was_being_aborted(bench, call):
 
 
 def test_dry_run_reports_another_rollout(bench, call):
-    with file_lock.hold(bench.executor().config.lock_path("rollout"), "run by ann"):
+    with file_lock.hold(bench.executor().config.rollout_lock(), "run by ann"):
         dry = call("run", 2, "--dry-run")
         assert dry == call("run", 2)
-        assert "another rollout is in progress: run by ann" in dry[1]
+        assert "another rollout of this model is in progress: run by ann" in dry[1]
         assert call("rollback", "--dry-run")[1].endswith("version on disk")  # needs no lock
 
 

@@ -1,4 +1,4 @@
-"""Gates `golden` and `disagreement`: verified questions, and answers judged by shares."""
+"""Gates `golden` and `disagreement`: results of golden requests, judged by shares."""
 
 from __future__ import annotations
 
@@ -6,158 +6,182 @@ import json
 
 import pytest
 from msgspec.structs import replace
+from seq2sum.golden import GoldenRequest, GoldenResult, Tolerance, differences, to_line
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import Verdict
+from seq2sum_serving.deployment.model_store import ModelStore
 from seq2sum_serving.gates import golden, policy
 from seq2sum_serving.gates.golden import Golden
 
-PASSED, FAILED, SKIPPED = Verdict.SUCCESSFUL, Verdict.FAILED, Verdict.SKIPPED
-
-ASKED = Golden(
-    tuple(f"{number}+1".encode() for number in range(1000)),
-    tuple(str(number + 1) for number in range(1000)),
-)
+PASSED, FAILED = Verdict.SUCCESSFUL, Verdict.FAILED
+REQUESTS = tuple(GoldenRequest({"x": [n]}, expect={"y": [n + 1]}) for n in range(1000))
 
 
-def answers(wrong=0, *, first=0, text="7777"):
-    """Correct answers but for `wrong` ones from index `first` on."""
-    return [text if first <= n < first + wrong else right for n, right in enumerate(ASKED.answers)]
+def result(request, **outputs):
+    return GoldenResult(request, outputs, tuple(differences(request, outputs)))
 
 
-def limits(min_exact_match=0.999, max_drop=0.0, max_share=0.001):
+def results(wrong=0, *, first=0, value=7777):
+    """Results as expected, but for `wrong` ones from index `first` on."""
+    return [
+        result(request, y=[value] if first <= n < first + wrong else request.expect["y"])
+        for n, request in enumerate(REQUESTS)
+    ]
+
+
+def limits(min_accuracy=0.999, max_drop=0.0, max_share=0.001):
     base = policy.default()
     return replace(
         base,
-        golden=policy.GoldenPolicy(min_exact_match=min_exact_match, max_drop=max_drop),
+        golden=policy.GoldenPolicy(min_accuracy=min_accuracy, max_drop=max_drop),
         disagreement=policy.DisagreementPolicy(max_share=max_share),
     )
 
 
-ANY = {"min_exact_match": 0, "max_share": 1}
+def judge(candidate, stable, note="", **changes):
+    return golden.judge(Golden(REQUESTS, note), candidate, stable, limits(**changes))
+
+
+ANY = {"min_accuracy": 0, "max_share": 1}
 CASES = {
-    "all right": (0, 0, {}, (PASSED, PASSED)),
-    "no stable version": (0, None, {}, (PASSED, SKIPPED)),
-    "at min_exact_match": (1, None, {}, (PASSED, SKIPPED)),
-    "below min_exact_match": (2, None, {}, (FAILED, SKIPPED)),
+    "all as expected": (0, 0, {}, (PASSED, PASSED)),
+    "at min_accuracy": (1, 1, {}, (PASSED, PASSED)),
+    "below min_accuracy": (2, 2, {}, (FAILED, PASSED)),
     "worse than stable": (1, 0, {}, (FAILED, PASSED)),
     "at max_drop": (1, 0, {"max_drop": 0.001}, (PASSED, PASSED)),
     "at max_drop of many": (7, 3, ANY | {"max_drop": 0.004}, (PASSED, PASSED)),
     "over max_drop": (7, 2, ANY | {"max_drop": 0.004}, (FAILED, PASSED)),
     "right where stable is wrong": (0, 930, {}, (PASSED, PASSED)),
-    "wrong in the same way": (2, 2, {"min_exact_match": 0.99}, (PASSED, PASSED)),
-    "all wrong": (1000, None, {}, (FAILED, SKIPPED)),
-    "both wrong": (1000, 1000, {"min_exact_match": 0}, (PASSED, PASSED)),
+    "wrong in the same way": (2, 2, {"min_accuracy": 0.99}, (PASSED, PASSED)),
+    "all wrong": (1000, 0, {}, (FAILED, FAILED)),
+    "both wrong": (1000, 1000, {"min_accuracy": 0}, (PASSED, PASSED)),
 }
 
 
 @pytest.mark.parametrize(("candidate", "stable", "changes", "expected"), CASES.values(), ids=CASES)
 def test_verdicts(candidate, stable, changes, expected):
-    stable = None if stable is None else answers(stable)
-    results = golden.judge(ASKED, answers(candidate), stable, limits(**changes))
-    assert [result.gate for result in results] == ["golden", "disagreement"]
-    assert tuple(result.verdict for result in results) == expected
-    assert all("\n" not in result.message for result in results)
+    found = judge(results(candidate), results(stable), **changes)
+    assert [each.gate for each in found] == ["golden", "disagreement"]
+    assert tuple(each.verdict for each in found) == expected
+    assert all("\n" not in each.message for each in found)
 
 
-def test_disagreement_counts_different_wrong_answers():
-    results = golden.judge(
-        ASKED, answers(2, text="1"), answers(2, text="2"), limits(min_exact_match=0, max_share=0)
-    )
-    assert results[0].verdict is PASSED
-    assert results[1].verdict is FAILED
-    assert results[1].values["disagreements"] == 2 - 1  # 0+1 = 1 is right
-    _, one_wrong = golden.judge(ASKED, answers(1), answers(0), limits(max_share=0))
+def test_one_request_is_enough():
+    one = Golden(REQUESTS[:1])
+    right, wrong = results()[:1], results(1)[:1]
+    assert [each.verdict for each in golden.judge(one, right, right, limits())] == [PASSED] * 2
+    assert [each.verdict for each in golden.judge(one, wrong, right, limits())] == [FAILED] * 2
+
+
+def test_disagreement_counts_different_wrong_results():
+    now, before = results(2, value=1), results(2, value=2)
+    accuracy, disagreement = judge(now, before, min_accuracy=0, max_drop=0, max_share=0)
+    assert accuracy.verdict is PASSED
+    assert disagreement.verdict is FAILED
+    assert disagreement.values["disagreements"] == 2 - 1  # 0 + 1 is as expected
+    _, one_wrong = judge(results(1), results(0), max_share=0)
     assert "(0.1 %)" in one_wrong.message
 
 
+def test_disagreement_uses_the_comparison_of_the_request():
+    request = GoldenRequest({"x": 1}, expect={"y": [1.0]}, compare={"y": Tolerance(atol=0.1)})
+    for now, before, disagreements in ((1.15, 1.12, 0), (1.15, 1.0, 1), (1.05, 0.97, 0)):
+        [_, found] = golden.judge(
+            Golden((request,)), [result(request, y=[now])], [result(request, y=[before])], limits()
+        )
+        assert found.values["disagreements"] == disagreements
+
+
+def test_disagreement_of_other_shapes_and_errors():
+    request = GoldenRequest({"x": 1}, expect={"y": [[0.0, 1.0]]}, compare={"y": "argmax"})
+    failed = GoldenResult(request, {}, error="refused")
+    for now, before, disagreements in (
+        (result(request, y=3.0), result(request, y=3.0), 0),
+        (result(request, y=[[1.0, 0.0]]), result(request, y=3.0), 1),
+        (failed, failed, 0),
+        (failed, result(request, y=[[0.0, 1.0]]), 1),
+        (result(request, y=[[1.0, 0.0]]), failed, 1),
+        (result(request, y=[[0.0, 9.0]]), failed, 0),
+    ):
+        [_, found] = golden.judge(Golden((request,)), [now], [before], limits())
+        assert found.values["disagreements"] == disagreements
+
+
 def test_failure_message_has_values_limits_examples_and_advice():
-    result, other = golden.judge(ASKED, answers(40), answers(0), limits())
-    assert result.message == (
-        "960 of 1,000 golden questions right, stable has 1,000: that is 96 %, and "
-        "golden.min_exact_match is 99.9 %; that is 4 % less than stable, and golden.max_drop is "
-        "0 %. Wrong answers: 0+1 = 7777 (not 1), 1+1 = 7777 (not 2), 2+1 = 7777 (not 3) and 37 "
-        "more. Train and publish a better version under a new number"
+    found, other = judge(results(40), results(0), " of version 3")
+    assert found.message == (
+        "960 of 1,000 golden requests of version 3 answered as expected, stable has 1,000: that is "
+        "96 %, and golden.min_accuracy is 99.9 %; that is 4 % less than stable, and "
+        'golden.max_drop is 0 %. {"x": [0]}: y is 7777 (expected 1), {"x": [1]}: y is 7777 '
+        '(expected 2), {"x": [2]}: y is 7777 (expected 3) and 37 more. Train and publish a better '
+        "version under a new number"
     )
-    assert result.values["exact_match"] == 0.96
-    assert result.values["stable_exact_match"] == 1.0
-    assert result.values["questions"] == 1000
-    assert "0+1 = 7777 (stable: 1)" in other.message
+    assert found.values["accuracy"] == 0.96
+    assert found.values["stable_accuracy"] == 1.0
+    assert found.values["requests"] == 1000
+    assert '{"x": [0]}: y is 7777 (expected 1)' in other.message
     assert other.values["disagreements"] == 40
 
 
-def test_bytes_and_control_characters_in_answers():
-    given = [b"\xff\n\x1b[2J" + b"9" * 100, b"", *(text.encode() for text in ASKED.answers[2:])]
-    result, _ = golden.judge(ASKED, given, None, limits())
-    assert result.verdict is FAILED
-    assert result.values["exact_match"] == 0.998
-    assert "1+1 = nothing (not 2)" in result.message
-    assert result.message.isprintable()
+def test_long_inputs_and_control_characters_are_cut_and_escaped():
+    request = GoldenRequest({"x": [b"\xff\n\x1b[2J" * 5000]}, expect={"y": ["1"]})
+    found = result(request, y=[b"\xff\n\x1b[2J" + b"9" * 9000])
+    text = golden.text(found)
+    assert text.isprintable()
+    assert len(text) < 300
+    assert golden.judge(Golden((request,)), [found], [found], limits())[0].verdict is FAILED
 
 
-def test_number_of_answers_has_to_match():
-    with pytest.raises(ValueError, match="zip"):
-        golden.judge(ASKED, answers()[:-1], None, limits())
+def write(folder, *lines):
+    path = folder / golden.FILE
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{line}\n" for line in lines))
 
 
-def file_of(questions, answers):
-    return {"questions": questions, "answers": answers, "refused": {}}
-
-
-GOOD = file_of([q.decode() for q in ASKED.questions], list(ASKED.answers))
-
-
-def write_golden(folder, content):
-    path = folder / "assets.extra" / "golden.json"
-    path.parent.mkdir()
-    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-    return folder
-
-
-def test_read_returns_questions_and_answers(tmp_path):
-    assert golden.read(write_golden(tmp_path, GOOD)) == ASKED
-
-
-def test_leading_zeros_are_valid(tmp_path):
-    asked = file_of([f"0{n}+1" for n in range(100)], [str(n + 1) for n in range(100)])
-    assert len(golden.read(write_golden(tmp_path, asked)).questions) == golden.MIN_QUESTIONS
+def test_requests_are_those_of_the_nearest_version(tmp_path):
+    store = ModelStore(tmp_path)
+    for version in (1, 2, 3, 4):
+        (tmp_path / str(version)).mkdir()
+    assert store.nearest(3, golden.read) is None
+    write(tmp_path / "4", to_line(REQUESTS[4]))
+    assert store.nearest(3, golden.read) is None
+    write(tmp_path / "1", to_line(REQUESTS[1]))
+    assert store.nearest(3, golden.read) == (1, (REQUESTS[1],))
+    write(tmp_path / "2", to_line(REQUESTS[2]))
+    assert store.nearest(3, golden.read) == (2, (REQUESTS[2],))
+    write(tmp_path / "3", to_line(REQUESTS[3]))
+    assert store.nearest(3, golden.read) == (3, (REQUESTS[3],))
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"),
+    ("line", "expected"),
     [
-        (b"{", "Input data was truncated"),
-        (b"\xff\xfe\xfd", "invalid golden questions"),
-        (b"[" * 100_000, "invalid golden questions"),
-        ([], "Expected `object`, got `array`"),
-        ({"questions": ["1+1"] * 100}, "missing required field `answers`"),
-        (file_of([1] * 100, ["2"] * 100), "Expected `str`, got `int` - at `$.questions[0]`"),
-        (file_of(GOOD["questions"], GOOD["answers"][:-1]), "1,000 questions but 999 answers"),
-        (file_of(["1+1"] * 100, ["2"] * 100), "a question occurs twice"),
-        (
-            file_of(GOOD["questions"][:99], GOOD["answers"][:99]),
-            "99 questions, expected at least 100",
-        ),
-        (file_of(GOOD["questions"], ["9", *GOOD["answers"][1:]]), "'0+1' = '9' is wrong"),
-        (file_of(["x", *GOOD["questions"][1:]], GOOD["answers"]), "'x' = '1' is wrong"),
-        (file_of(["\ud800", *GOOD["questions"][1:]], GOOD["answers"]), "invalid golden questions"),
-        (file_of(["1" * 9999 + "+1", *GOOD["questions"][1:]], GOOD["answers"]), "is wrong"),
+        ("{", "golden.jsonl:1: not valid JSON"),
+        ('{"inputs": {}}', "it expects no output"),
+        ('{"inputs": {}, "expect": {"y": 1}, "compare": {"y": "near"}}', "compare of output y is"),
+        ("", "the file has no golden requests"),
     ],
 )
-def test_invalid_golden_questions_fail_the_version(tmp_path, content, expected):
+def test_invalid_golden_requests_are_reported(tmp_path, line, expected):
+    write(tmp_path, line)
     with pytest.raises(Failed) as caught:
-        golden.read(write_golden(tmp_path, content))
+        golden.read(tmp_path)
     assert expected in str(caught.value)
-    assert "golden.json" in str(caught.value)
-    assert "new number" in str(caught.value)
+    assert "golden record --force" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_missing_golden_questions_fail_the_version(tmp_path):
-    with pytest.raises(Failed, match="no golden questions at"):
-        golden.read(tmp_path)
-
-
-def test_folder_instead_of_the_file_fails_the_version(tmp_path):
-    (tmp_path / "assets.extra" / "golden.json").mkdir(parents=True)
+def test_golden_requests_that_are_missing_or_a_folder(tmp_path):
+    assert golden.read(tmp_path) is None
+    (tmp_path / golden.FILE).mkdir(parents=True)
     with pytest.raises(Failed, match="Is a directory"):
         golden.read(tmp_path)
+    found = golden.missing()
+    assert (found.gate, found.verdict) == ("golden", Verdict.INCONCLUSIVE)
+    assert "`seq2sum-rollout golden record --from" in found.message
+
+
+def test_inputs_as_text_are_json():
+    request = GoldenRequest({"text": ["größer"], "raw": b"\xff"}, expect={})
+    shown = json.loads(golden.inputs_text(request))
+    assert shown["text"] == ["größer"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import grpc
 import pytest
 import seq2sum
 from msgspec.structs import replace
 from seq2sum._errors import error_of
 from seq2sum._servable import Servable
+from seq2sum.golden import GoldenRequest
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.gates import latency, policy
+from seq2sum_serving.gates.batches import Batches
 from seq2sum_serving.gates.latency import Calls, Samples, judge, measure
 from seq2sum_serving.gates.quantile import quantile, ratio
 
@@ -41,9 +45,9 @@ class Server:
         return self.now
 
     def side(self, name, *, seconds=0.1, fails=lambda _: False, error=deadline_exceeded):
-        def call(questions):
+        def call(batch):
             turn = sum(1 for side, _ in self.calls if side == name)
-            self.calls.append((name, questions))
+            self.calls.append((name, batch.inputs["x"]))
             if fails(turn):
                 raise error()
             self.now += seconds(turn) if callable(seconds) else seconds
@@ -51,31 +55,69 @@ class Server:
         return call
 
 
-def test_sides_get_the_same_questions_and_take_turns():
+def requests(*values, signature="serving_default"):
+    return [GoldenRequest({"x": value}, signature, {"y": 0}) for value in values]
+
+
+def test_sides_get_the_same_inputs_and_take_turns():
     server = Server()
     sides = {"candidate": server.side("candidate"), "stable": server.side("stable")}
-    measure(sides, [b"1+1", b"2+2", b"3+3"], limits(rows=(2,)), server.clock)
+    measure(sides, requests([1], [2, 3]), limits(rows=(2,)), server.clock)
     names = [name for name, _ in server.calls]
     assert names == ["candidate", "stable", "stable", "candidate"] * 3
     pairs = list(zip(server.calls[::2], server.calls[1::2], strict=True))
     assert all(one[1] == other[1] for one, other in pairs)
-    assert [one[1] for one, _ in pairs][:3] == [
-        [b"1+1", b"2+2"],
-        [b"3+3", b"1+1"],
-        [b"2+2", b"3+3"],
+    assert [one[1] for one, _ in pairs][:3] == [[1, 2], [3, 1], [2, 3]]
+
+
+def batches(golden, rows, count=3):
+    made = Batches(golden)
+    assert made.sizes((rows,)) == ((rows,) if rows else (latency.AS_RECORDED,))
+    return [(batch.signature, batch.inputs) for batch in islice(made.of(rows), count)]
+
+
+def test_batches_are_made_of_the_largest_set_of_requests_that_can_be_merged():
+    other = requests([[1, 2]], [[3, 4]], [[5, 6]], signature="other")
+    mixed = [*requests([1], 7, [[1], [2, 3]], [], [2]), *other]
+    assert batches(mixed, 2, 2) == [
+        ("other", {"x": [[1, 2], [3, 4]]}),
+        ("other", {"x": [[5, 6], [1, 2]]}),
     ]
+    pairs = [GoldenRequest({"a": ["x", "y"], "b": [[1], [2]]}), GoldenRequest({"a": [], "b": 3})]
+    assert batches(pairs, 3, 1) == [
+        ("serving_default", {"a": ["x", "y", "x"], "b": [[1], [2], [1]]})
+    ]
+
+
+def test_requests_that_cannot_be_merged_are_sent_as_they_are():
+    golden = [GoldenRequest({"x": 1}), GoldenRequest({"x": [1], "y": [1, 2]}, "two")]
+    assert batches(golden, latency.AS_RECORDED) == [
+        ("serving_default", {"x": 1}),
+        ("two", {"x": [1], "y": [1, 2]}),
+        ("serving_default", {"x": 1}),
+    ]
+    server, policy = Server(), limits(rows=(1, 64))
+    sides = {name: server.side(name) for name in ("candidate", "stable")}
+    samples = measure(sides, requests(1, 2), policy, server.clock)
+    assert [inputs for _, inputs in server.calls[::2]] == [1, 2] * 3
+    result = judge(samples, policy)
+    assert result.verdict is PASSED
+    assert "each golden request as it is: p50 / p99 100 / 100 ms" in result.message
+    assert "the number of rows could not be varied" in result.message
 
 
 def test_warm_up_calls_are_not_counted():
     server = Server()
     slow_at_first = server.side("candidate", seconds=lambda turn: 9.0 if turn % 6 < 2 else 0.5)
-    samples = measure({"candidate": slow_at_first}, [b"1+1"], limits(rows=(1, 3)), server.clock)
+    samples = measure(
+        {"candidate": slow_at_first}, requests([1]), limits(rows=(1, 3)), server.clock
+    )
     assert {rows: calls.seconds for rows, calls in samples.candidate.items()} == {
         1: [0.5] * 4,
         3: [0.5] * 4,
     }
     assert samples.stable == {}
-    assert [len(questions) for _, questions in server.calls] == [1] * 6 + [3] * 6
+    assert [len(inputs) for _, inputs in server.calls] == [1] * 6 + [3] * 6
 
 
 @pytest.mark.parametrize(
@@ -87,7 +129,7 @@ def test_failed_call_is_counted_and_repeated(error):
         "candidate": server.side("candidate", fails=lambda turn: turn in (0, 3), error=error),
         "stable": server.side("stable"),
     }
-    samples = measure(sides, [b"1+1"], limits(), server.clock)
+    samples = measure(sides, requests([1]), limits(), server.clock)
     assert samples.candidate[1].errors == 2
     assert "\n" not in samples.candidate[1].first_error
     assert len(samples.candidate[1].seconds) == len(samples.stable[1].seconds) == 4
@@ -100,7 +142,7 @@ def test_failing_side_is_not_called_any_more():
         "candidate": server.side("candidate", fails=lambda turn: turn > 2),
         "stable": server.side("stable"),
     }
-    samples = measure(sides, [b"1+1"], limits(), server.clock)
+    samples = measure(sides, requests([1]), limits(), server.clock)
     assert samples.candidate[1].errors == latency.MAX_ERRORS
     assert len(samples.candidate[1].seconds) == 1
     assert len(samples.stable[1].seconds) == 4
@@ -108,13 +150,15 @@ def test_failing_side_is_not_called_any_more():
 
 def test_other_errors_are_raised():
     with pytest.raises(ZeroDivisionError):
-        measure({"candidate": lambda _: 1 / 0}, [b"1+1"], limits())
+        measure({"candidate": lambda _: 1 / 0}, requests([1]), limits())
 
 
 def test_progress_is_reported_after_every_turn():
     server, progress = Server(), []
     sides = {"candidate": server.side("candidate"), "stable": server.side("stable")}
-    measure(sides, [b"1+1"], limits(rows=(1, 2)), server.clock, lambda *done: progress.append(done))
+    measure(
+        sides, requests([1]), limits(rows=(1, 2)), server.clock, lambda *done: progress.append(done)
+    )
     assert progress == [(done, 24) for done in range(2, 25, 2)]
 
 

@@ -19,12 +19,12 @@ SHORT = {
 }
 
 
-def limits(min_exact_match=0.999, **live):
+def limits(min_accuracy=0.999, **live):
     base = policy.default()
     return replace(
         base,
         live=replace(base.live, **live),
-        golden=replace(base.golden, min_exact_match=min_exact_match),
+        golden=replace(base.golden, min_accuracy=min_accuracy),
     )
 
 
@@ -75,12 +75,12 @@ PROBES = {
     ),
     "wrong at the limit": ({"canary": 500, "wrong": 1}, {}, "pass pass pass"),
     "wrong over it": ({"canary": 500, "wrong": 2}, {}, "pass fail pass"),
-    "as many as min_exact_match allows": (
+    "as many as min_accuracy allows": (
         {"wrong": 10},
-        {"min_exact_match": 0.9, "max_wrong_share": 0.0},
+        {"min_accuracy": 0.9, "max_wrong_share": 0.0},
         "pass pass pass",
     ),
-    "min_exact_match of 0": ({"wrong": 100}, {"min_exact_match": 0.0}, "pass pass pass"),
+    "min_accuracy of 0": ({"wrong": 100}, {"min_accuracy": 0.0}, "pass pass pass"),
     "wrong from the start": ({"canary": 3, "wrong": 3}, {}, "open fail open"),
     "slow at the limit": ({"slow": 0.030}, {}, "pass pass pass"),
     "slow over it": ({"slow": 0.031}, {}, "pass pass fail"),
@@ -150,8 +150,8 @@ def test_messages_have_values_limits_and_advice():
         "for the cause in the servers' logs"
     )
     assert correctness.message == (
-        "9 of 96 answers of the canary to probes were wrong; at most 0.2 % may be wrong, given "
-        "golden.min_exact_match and live.max_wrong_share; the first: 53+42 = 96. Keep traffic on "
+        "9 of 96 replies of the canary to probes were wrong; at most 0.2 % may be wrong, given "
+        "golden.min_accuracy and live.max_wrong_share; the first: 53+42 = 96. Keep traffic on "
         "stable, and publish a better version under a new number"
     )
     assert slow.message.startswith(

@@ -42,21 +42,21 @@ def test_every_section_and_key_of_the_default_file_has_a_comment():
 
 def test_defaults():
     limits = policy.default()
-    assert limits.golden == policy.GoldenPolicy(min_exact_match=0.999, max_drop=0.0)
+    assert limits.golden == policy.GoldenPolicy(min_accuracy=0.999, max_drop=0.0)
     assert limits.latency.rows == (1, 64)
     assert limits.traffic == policy.TrafficPolicy(steps=(5, 25, 50), bake=60.0, settle=3.0)
     assert limits.memory == policy.MemoryPolicy(query="", max_megabytes=0.0, max_growth=2.0)
 
 
 def test_file_overrides_single_keys(policy_file):
-    limits = policy.read(policy_file("[golden]\nmin_exact_match = 0\n[traffic]\nsteps = [10]\n"))
+    limits = policy.read(policy_file("[golden]\nmin_accuracy = 0\n[traffic]\nsteps = [10]\n"))
     before = policy.default()
     assert limits == replace(
         before,
-        golden=replace(before.golden, min_exact_match=0.0),
+        golden=replace(before.golden, min_accuracy=0.0),
         traffic=replace(before.traffic, steps=(10,)),
     )
-    assert isinstance(limits.golden.min_exact_match, float)
+    assert isinstance(limits.golden.min_accuracy, float)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "[golden]\n", policy.default_text()])
@@ -74,7 +74,7 @@ ERRORS = {
     ),
     "unlike any key": (
         "[golden]\nq = 1\n",
-        "[golden] has no key q: expected one of min_exact_match, max_drop",
+        "[golden] has no key q: expected one of min_accuracy, max_drop",
     ),
     "key with a backtick": ('[golden]\n"a`b" = 1\n', "[golden] has no key a`b: expected"),
     "unknown section": ("[latancy]\n", "no section is called [latancy]: did you mean latency?"),
@@ -142,7 +142,7 @@ def test_missing_file(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "[golden]\nmin_exact_match = 1\nmax_drop = 1.0\n",
+        "[golden]\nmin_accuracy = 1\nmax_drop = 1.0\n",
         "[latency]\nwarm_up = 0\nsamples = 1\nrows = [65536]\n",
         "[traffic]\nsteps = [1, 100]\nbake = 0\nsettle = 0\n",
         '[memory]\nquery = "x"\nmax_megabytes = 0.5\n',

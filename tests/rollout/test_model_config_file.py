@@ -7,9 +7,13 @@ import os
 import threading
 
 import pytest
-from seq2sum_serving.deployment import atomic_file
+from seq2sum_serving.deployment import atomic_file, file_lock
 from seq2sum_serving.deployment.errors import Failed, UsageError
-from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.deployment.model_config_file import (
+    ModelConfigFile,
+    model_names,
+    only_model,
+)
 from seq2sum_serving.deployment.state import ModelEntry, Policy
 from support.config_texts import ADOPTED, BY_HAND
 from support.situations import recorded
@@ -112,3 +116,59 @@ def test_missing_file_is_reported_with_an_example(tmp_path):
     example = str(refusal.value).split(":\n", 1)[1]
     (tmp_path / "models.config").write_text(example)
     assert ModelConfigFile(tmp_path / "models.config", "seq2sum").read() == ModelEntry()
+
+
+TWO_MODELS = """model_config_list {
+  config { name: "a" base_path: "/a" model_platform: "tensorflow" }
+  config { name: "b" base_path: "/b" model_platform: "tensorflow" }
+}"""
+
+
+def test_only_model_is_the_default(tmp_path):
+    path = tmp_path / "models.config"
+    path.write_text(TWO_MODELS.replace('"b"', '"seq2sum"').replace('  config { name: "a"', '# {'))
+    assert (only_model(path), model_names(path)) == ("seq2sum", ["seq2sum"])
+    path.write_text(TWO_MODELS)
+    assert model_names(path) == ["a", "b"]
+    for text, message in (
+        (TWO_MODELS, "lists several models: give --model, one of a, b"),
+        ("", "lists no model"),
+        ("{", "not a valid ModelServerConfig"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UsageError, match=message):
+            only_model(path)
+    path.unlink()
+    with pytest.raises(UsageError, match="cannot find the model config file"):
+        only_model(path)
+
+
+def test_models_have_different_files_and_locks(tmp_path):
+    names = ("a", "b", "a/b", "a%2Fb", "..", "ü")
+    files = [ModelConfigFile(tmp_path / "models.config", name) for name in names]
+    for paths in ([f.model_file("traffic.json") for f in files], [f.rollout_lock() for f in files]):
+        assert len(set(paths)) == len(names)
+        assert {path.parent for path in paths} == {tmp_path}
+    assert files[0].model_file("traffic.json").name == "a.traffic.json"
+
+
+def test_file_cannot_change_while_it_is_sent(tmp_path):
+    path = tmp_path / "models.config"
+    path.write_text(TWO_MODELS)
+    first, second = ModelConfigFile(path, "a"), ModelConfigFile(path, "b")
+    sent, change = (
+        [],
+        threading.Thread(target=lambda: second.change(second.read(), recorded("1", stable=1))),
+    )
+
+    def send(message):
+        assert file_lock.holder(first.lock_path("lock")) is not None
+        change.start()
+        sent.append(message)
+        return path.read_text()
+
+    assert first.send(send) == TWO_MODELS
+    change.join()
+    assert second.read() == recorded("1", stable=1)
+    first.send(sent.append)
+    assert [len(message.model_config_list.config[1].version_labels) for message in sent] == [0, 1]

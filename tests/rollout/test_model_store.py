@@ -9,9 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from seq2sum import model_versions
-from seq2sum.addition import contract
 from seq2sum_serving.deployment.errors import Failed, Refused, UsageError
-from seq2sum_serving.deployment.model_store import SAVED_MODEL, ModelStore, read_contract
+from seq2sum_serving.deployment.model_store import SAVED_MODEL, ModelStore
 
 
 @pytest.fixture
@@ -138,26 +137,6 @@ def test_concurrent_publishers_do_not_mix_files(store, tmp_path):
     assert names(store) == ["1"]
     winner = sources[found.index(1)]
     assert (store.path / "1" / SAVED_MODEL).read_text() == (winner / SAVED_MODEL).read_text()
-
-
-def test_read_contract(store):
-    folder = store.path / "1" / "assets.extra"
-    folder.mkdir(parents=True)
-    assert read_contract(store.folder(1)) is None
-    (folder / contract.FILE_NAME).write_text('{"digits": 3}')
-    assert read_contract(store.folder(1)) == {"digits": 3}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("{", "cannot read .*Export the version again"), ("[]", "is not a contract")],
-)
-def test_invalid_contract_is_refused(store, text, message):
-    folder = store.path / "1" / "assets.extra"
-    folder.mkdir(parents=True)
-    (folder / contract.FILE_NAME).write_text(text)
-    with pytest.raises(Refused, match=message):
-        read_contract(store.folder(1))
 
 
 def test_published_model_card_names_its_version(store, source):

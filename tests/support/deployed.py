@@ -79,12 +79,15 @@ class CommandResult:
 class Deployed:
     """A base path with versions, `models.config`, and servers that read it."""
 
-    def __init__(self, folder: Path, good: Path, *, entry: str = "") -> None:
+    def __init__(
+        self, folder: Path, good: Path, *, entry: str = "", model: str = "seq2sum"
+    ) -> None:
         self.folder = folder
-        self.base = folder / "models" / "seq2sum"
+        self.model = model
+        self.base = folder / "models" / model
         self.config = folder / "models.config"
-        self.traffic = folder / "seq2sum.traffic.json"
-        self.history = folder / "seq2sum.rollouts.jsonl"
+        self.traffic = folder / f"{model}.traffic.json"
+        self.history = folder / f"{model}.rollouts.jsonl"
         self.policy = folder / "policy.toml"
         self.servers: list[servers.Server] = []
         shutil.copytree(good, self.base / "1")
@@ -100,7 +103,8 @@ class Deployed:
 
     def text(self, entry: str = "", *, other: str = "") -> str:
         """Returns a model config with more lines in the model's entry, and other entries."""
-        model = f'name: "seq2sum"\n    base_path: "{self.base}"\n    model_platform: "tensorflow"'
+        names = f'name: "{self.model}"\n    base_path: "{self.base}"'
+        model = f'{names}\n    model_platform: "tensorflow"'
         return (
             "# models of the test\nmodel_config_list {\n"
             f"  config {{\n    {model}\n    {entry}\n  }}\n  {other}\n}}\n"
@@ -149,9 +153,11 @@ class Deployed:
 
     def line(self, *arguments: str | Path, targets: str | None = None) -> list[str]:
         """Returns the arguments of a command."""
-        command, *others = map(str, arguments)
+        words = list(map(str, arguments))
+        command = words[: 2 if words[0] in ("golden", "contract") else 1]
         deployment = ["--config", self.config, "--targets", targets or self.targets]
-        return [command, *map(str, deployment), "--policy", str(self.policy), *others]
+        others = words[len(command) :]
+        return [*command, *map(str, deployment), "--policy", str(self.policy), *others]
 
     def rollout(self, *arguments: str | Path, targets: str | None = None) -> CommandResult:
         """Runs a command in this process."""
@@ -190,6 +196,10 @@ class Deployed:
     def status(self, targets: str | None = None):
         """Returns the output of `status --json`."""
         return self.rollout("status", "--json", targets=targets).json
+
+    def status_of(self, model: str):
+        """Returns the output of `status --json` for one of several models."""
+        return self.rollout("status", "--json", "--model", model).json
 
     def events(self, kind: str = "") -> list[dict]:
         """Returns the events of the history, of one kind or of all."""

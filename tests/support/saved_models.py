@@ -65,3 +65,29 @@ def run_signature(model, name, output, array, **options):
     [info] = signature.inputs.values()
     [result] = model.run({info.name: array}, [signature.outputs[output].name], **options)
     return result.tolist()
+
+
+def export_price(path, factor=2.0, dtype=tf.float32, **changes):
+    """Exports a model of two named inputs, whose output `price` is `area * factor + rooms`.
+
+    Args:
+        path: The version's folder.
+        factor: Changes the numbers.
+        dtype: That of `price`.
+        changes: `scalar=True` for inputs without dimensions.
+    """
+    shape = [] if changes.get("scalar") else [None]
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec(shape, tf.float32, name="area"),
+            tf.TensorSpec(shape, tf.int64, name="rooms"),
+        ],
+        autograph=False,
+    )
+    def price(area, rooms):
+        value = area * factor + tf.cast(rooms, tf.float32)
+        return {"price": tf.cast(value, dtype), "size": tf.where(area > 50, "large", "small")}
+
+    tf.saved_model.save(tf.Module(), str(path), signatures={"serving_default": price})
+    return path

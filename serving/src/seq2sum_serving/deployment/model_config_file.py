@@ -46,9 +46,7 @@ def only_model(path: Path) -> str:
     """
     names = model_names(path)
     if len(names) > 1:
-        raise UsageError(
-            f"{path} lists several models: choose one with --model: {', '.join(names)}"
-        )
+        raise UsageError(f"{path} lists several models: give --model, one of {', '.join(names)}")
     return names[0]
 
 

@@ -8,6 +8,7 @@ every difference.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from seq2sum import ModelMetadata, SignatureSpec, TensorSpec
 
@@ -27,56 +28,63 @@ GATE = "contract"
 ADVICE = "Callers rely on these: export a version that has them, under a new number"
 
 
-def judge(candidate: Contract | None, stable: Contract | None) -> Measurement:
-    """Judges the contracts of the versions, before the load; None stands for a missing file."""
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """The contracts that gates compare."""
+
+    candidate: Contract | None
+    """That of the candidate; None if it has none."""
+    stable: Contract | None = None
+    """That of the stable version, or else of the nearest version before it; None without any."""
+    version: int = 0
+    """The version whose contract `stable` is."""
+
+
+def judge(contracts: Contracts) -> Measurement:
+    """Judges the contracts of the versions, before the load."""
+    candidate, stable = contracts.candidate, contracts.stable
     if candidate is None and stable is None:
-        message = f"neither the version nor stable has a {FILE}: {RECORD}"
+        message = f"neither the version nor one before it has {FILE}: {RECORD}"
         return Measurement(GATE, Verdict.INCONCLUSIVE, message)
-    if candidate is None and stable is not None:
-        if stable.rules:
-            message = (
-                f"the version has no {FILE}, and the rules of stable's need its "
-                f"{', '.join(sorted(stable.rules))}: {RECORD}"
-            )
-            return Measurement(GATE, Verdict.INCONCLUSIVE, message)
-        message = f"the version has no {FILE}: judged by its signatures when it is loaded"
-        return Measurement(GATE, Verdict.SKIPPED, message)
-    assert candidate is not None
     if stable is None:
-        message = f"stable has no {FILE} to compare with: see gate signatures"
+        message = f"no version before has {FILE} to compare with: see gate signatures"
         return Measurement(GATE, Verdict.SUCCESSFUL, message, {"differences": 0})
-    differences = _broken_rules(candidate, stable)
-    differences += _lost(signatures_of(candidate), signatures_of(stable), "in stable")
-    kept = f", and {', '.join(sorted(stable.rules))}" if stable.rules else ""
-    return _measurement(GATE, differences, f"has all signatures of stable's contract{kept}")
+    rules = ", ".join(sorted(stable.rules))
+    of = f"version {contracts.version}"
+    if candidate is None and rules:
+        message = f"it has no {FILE}, and the rules of {of} need its values of {rules}: {RECORD}"
+        return Measurement(GATE, Verdict.INCONCLUSIVE, message)
+    if candidate is None:
+        message = f"it has no {FILE}: judged by the contract of {of} when it is loaded"
+        return Measurement(GATE, Verdict.SKIPPED, message)
+    differences = _broken_rules(candidate, stable, of)
+    differences += _lost(signatures_of(candidate), signatures_of(stable), of)
+    kept = f", and its rules for {rules}" if rules else ""
+    return _measurement(GATE, differences, f"keeps the signatures of {of}{kept}")
 
 
 def judge_live(
-    candidate: ModelMetadata,
-    stable: ModelMetadata,
-    own: Contract | None = None,
-    stable_contract: Contract | None = None,
+    candidate: ModelMetadata, stable: ModelMetadata, contracts: Contracts
 ) -> list[Measurement]:
     """Judges the signatures that a server returns from GetModelMetadata.
 
     Args:
         candidate: The version that is to get traffic.
         stable: The stable version.
-        own: The candidate's contract; None if it has none.
-        stable_contract: The stable version's contract; None if it has none.
+        contracts: The contracts.
 
     Returns:
-        The gate `signatures`; before it `contract`, if only the stable version has a contract.
+        The gate `signatures`; before it `contract`, if the candidate has no contract itself.
     """
-    live = used_signatures(candidate)
-    differences = _lost(live, used_signatures(stable), "in stable")
-    if own is not None:
-        differences += _lost(live, signatures_of(own), f"in the version's {FILE}")
-    found = [_measurement("signatures", differences, "has all signatures of stable")]
-    if own is None and stable_contract is not None:
-        differences = _lost(live, signatures_of(stable_contract), "in stable's contract")
-        message = "its signatures have all of stable's contract"
-        found.insert(0, _measurement(GATE, differences, message))
+    live, of = used_signatures(candidate), f"version {stable.version}"
+    differences = _lost(live, used_signatures(stable), of)
+    if contracts.candidate is not None:
+        differences += _lost(live, signatures_of(contracts.candidate), f"its {FILE}")
+    found = [_measurement("signatures", differences, f"has all signatures of {of}")]
+    if contracts.candidate is None and contracts.stable is not None:
+        of = f"the contract of version {contracts.version}"
+        differences = _lost(live, signatures_of(contracts.stable), of)
+        found.insert(0, _measurement(GATE, differences, f"keeps the signatures in {of}"))
     return found
 
 
@@ -89,21 +97,21 @@ def _measurement(gate: str, differences: list[str], success: str) -> Measurement
     return Measurement(gate, Verdict.SUCCESSFUL, success, values)
 
 
-def _broken_rules(candidate: Contract, stable: Contract) -> list[str]:
+def _broken_rules(candidate: Contract, stable: Contract, of: str) -> list[str]:
     found = []
     if candidate.model != stable.model:
-        found.append(f"model is {one_line(repr(candidate.model))}, and {stable.model!r} in stable")
+        found.append(f"model is {one_line(repr(candidate.model))}, and {stable.model!r} in {of}")
     for key, rule in stable.rules.items():
         now, before = candidate.extra.get(key), stable.extra[key]
         kept = now == before if rule == "equal" else is_number(now) and now >= before
         if not kept:
             shown, expected = (one_line(repr(value), max_characters=60) for value in (now, before))
-            found.append(f"{key} is {shown}, and {expected} in stable (rule {rule})")
+            found.append(f"{key} is {shown}, and {expected} in {of} (rule {rule})")
     return found
 
 
 def _lost(
-    candidate: Mapping[str, SignatureSpec], stable: Mapping[str, SignatureSpec], where: str
+    candidate: Mapping[str, SignatureSpec], stable: Mapping[str, SignatureSpec], of: str
 ) -> list[str]:
     """Returns what stable has and the candidate lacks, or has with another dtype or rank."""
     found = []
@@ -115,7 +123,7 @@ def _lost(
         for shapes, expected in ((now.inputs, before.inputs), (now.outputs, before.outputs)):
             for alias, tensor in expected.items():
                 text = one_line(f"{alias} of signature {name}")
-                found += _changed(shapes.get(alias), tensor, text, where)
+                found += _changed(shapes.get(alias), tensor, text, of)
         required = set(now.inputs) - now.optional - (set(before.inputs) - before.optional)
         found += [
             one_line(f"signature {name} requires input {alias}, which callers do not send")
@@ -124,11 +132,11 @@ def _lost(
     return found
 
 
-def _changed(now: TensorSpec | None, before: TensorSpec, tensor: str, where: str) -> list[str]:
+def _changed(now: TensorSpec | None, before: TensorSpec, tensor: str, of: str) -> list[str]:
     if now is None:
         return [f"{before.dtype} {tensor} is missing"]
     if now.dtype != before.dtype:
-        return [f"{tensor} is {one_line(now.dtype)}, and {before.dtype} {where}"]
+        return [f"{tensor} is {one_line(now.dtype)}, and {before.dtype} in {of}"]
     if now.shape is None or before.shape is None or len(now.shape) == len(before.shape):
         return []
-    return [f"{tensor} has rank {len(now.shape)}, and {len(before.shape)} {where}"]
+    return [f"{tensor} has rank {len(now.shape)}, and {len(before.shape)} in {of}"]

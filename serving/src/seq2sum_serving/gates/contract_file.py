@@ -61,13 +61,12 @@ def read(folder: Path) -> Contract | None:
     Raises:
         Failed: The file cannot be read, or is not valid.
     """
-    content = read_raw(folder)
+    content = read_raw(folder / FILE)
     return None if content is None else _parsed(folder / FILE, content)
 
 
-def read_raw(folder: Path) -> dict[str, Any] | None:
+def read_raw(path: Path) -> dict[str, Any] | None:
     """Returns a contract file as JSON values with all of its keys; raises as `read`."""
-    path = folder / FILE
     try:
         content = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except FileNotFoundError:

@@ -17,7 +17,7 @@ from seq2sum_serving.deployment.replicas import error_text
 from seq2sum_serving.deployment.state import CANARY, STABLE
 from seq2sum_serving.gates import contract, contract_file, exported, golden, latency, live, memory
 from seq2sum_serving.gates.batches import Batch
-from seq2sum_serving.gates.contract_file import Contract
+from seq2sum_serving.gates.contract import Contracts
 from seq2sum_serving.gates.golden import Golden
 from seq2sum_serving.gates.live import LiveMetrics, ProbeResults
 from seq2sum_serving.gates.measurement import Measurement, overall
@@ -57,7 +57,6 @@ class Analysis:
         self._policy = policy
         self._prometheus = prometheus
         self._folder = folder or executor.store.folder(version)
-        self._stable_folder = executor.store.folder(stable)
 
     def judge_files(self) -> list[Measurement]:
         """Judges the files of the candidate, before it is loaded.
@@ -65,13 +64,14 @@ class Analysis:
         Raises:
             RolloutError: A file cannot be read, or is not valid.
         """
-        candidate = contract_file.read_raw(self._folder)
-        stable = contract_file.read_raw(self._stable_folder)
+        candidate = contract_file.read_raw(self._folder / contract_file.FILE)
+        stable_folder = self._executor.store.folder(self._stable)
+        stable = contract_file.read_raw(stable_folder / contract_file.FILE)
         # The contract is last: once it is in the history, a resumed run skips these gates.
         return [
             exported.judge(candidate, stable, self._policy.golden),
             *([] if self._golden else [golden.missing()]),
-            contract.judge(*self._contracts),
+            contract.judge(self._contracts),
         ]
 
     def judge_without_changes(self) -> list[Measurement]:
@@ -158,16 +158,17 @@ class Analysis:
 
     @cached_property
     def _golden(self) -> Golden | None:
-        """The version's golden requests, or else stable's; None if neither has any."""
+        """The version's golden requests, or else stable's; None if there are none."""
         if own := golden.read(self._folder):
             return Golden(own)
-        requests = golden.read(self._stable_folder)
-        return Golden(requests, f" of version {self._stable}") if requests else None
+        nearest = self._executor.store.nearest(self._stable, golden.read)
+        return Golden(nearest[1], f" of version {nearest[0]}") if nearest else None
 
     @cached_property
-    def _contracts(self) -> tuple[Contract | None, Contract | None]:
-        """The contracts of the version and of stable."""
-        return contract_file.read(self._folder), contract_file.read(self._stable_folder)
+    def _contracts(self) -> Contracts:
+        own = contract_file.read(self._folder)
+        nearest = self._executor.store.nearest(self._stable, contract_file.read)
+        return Contracts(own, nearest[1], nearest[0]) if nearest else Contracts(own)
 
     def _judge_replica(self, client: seq2sum.ModelClient) -> list[Measurement]:
         """Judges signatures and golden requests on one replica."""
@@ -175,7 +176,7 @@ class Analysis:
             signatures = contract.judge_live(
                 client.describe(version=self._version),
                 client.describe(version=self._stable),
-                *self._contracts,
+                self._contracts,
             )
             if overall(signatures) is Verdict.FAILED:
                 return signatures

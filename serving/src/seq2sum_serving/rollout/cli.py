@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # print ? for characters that cannot be encoded
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    arguments = options.parser().parse_args(argv)
+    arguments = options.parse(argv)
     start, result = time.monotonic(), dict[str, Any](command=arguments.command)
     context: CommandContext | None = None
     try:

@@ -23,7 +23,7 @@ from seq2sum_serving.deployment.event_log import EventKind, Verdict
 from seq2sum_serving.deployment.state import STABLE, Desired
 from seq2sum_serving.deployment.traffic import ALL_STABLE, canary_weights
 from seq2sum_serving.gates.measurement import overall
-from seq2sum_serving.rollout import dry_run, planner, publishing, transitions
+from seq2sum_serving.rollout import dry_run, planner, publishing, recording, transitions
 from seq2sum_serving.rollout.analysis import Analysis, format_measurement, raise_failed
 from seq2sum_serving.rollout.command_context import CommandContext, exclusive_lock
 from seq2sum_serving.rollout.runner import Runner, event_kind
@@ -79,7 +79,8 @@ def canary(context: CommandContext) -> Exit:
         load_and_judge(context, version)
         executor.apply(transitions.start_canary(executor.observe(), version), options)
         executor.set_weights(canary_weights(weight), options)
-        executor.record(EventKind.CANARY_STARTED, version, options, {"weight": weight})
+        details = {"weight": weight, **skipped_gates(context)}
+        executor.record(EventKind.CANARY_STARTED, version, options, details)
     context.show(f"version {version} is the canary with {weight:g} % of the traffic")
     return Exit.DONE
 
@@ -96,7 +97,8 @@ def promote(context: CommandContext) -> Exit:
     with exclusive_lock(context):
         if is_new:
             load_and_judge(context, version)
-        executor.record(EventKind.PROMOTED, version, options)
+        details = skipped_gates(context) if is_new else {}
+        executor.record(EventKind.PROMOTED, version, options, details)
         executor.apply(transitions.promote(executor.observe(), version), options)
         executor.set_weights(ALL_STABLE, options)
         executor.verify(STABLE, version)
@@ -256,6 +258,11 @@ def load_and_judge(context: CommandContext, version: int) -> None:
         raise
 
 
+def skipped_gates(context: CommandContext) -> dict[str, str]:
+    """Returns details for the history if the command skips the gates."""
+    return {"gates": "skipped"} if context.arguments.without_gates else {}
+
+
 COMMANDS: dict[str, Callable[[CommandContext], Exit]] = {
     "status": status,
     "publish": publish,
@@ -267,4 +274,7 @@ COMMANDS: dict[str, Callable[[CommandContext], Exit]] = {
     "run": run,
     "history": history,
     "watch": watch,
+    "golden record": recording.golden_record,
+    "golden check": recording.golden_check,
+    "contract record": recording.contract_record,
 }

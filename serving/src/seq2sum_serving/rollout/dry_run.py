@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seq2sum_serving.deployment import run_state
 from seq2sum_serving.deployment.run_state import OpenRun
-from seq2sum_serving.deployment.state import STABLE, Current
+from seq2sum_serving.deployment.state import STABLE, Current, Policy
 from seq2sum_serving.rollout import planner, transitions
 from seq2sum_serving.rollout.analysis import Analysis, raise_failed
 from seq2sum_serving.rollout.command_context import CommandContext
@@ -41,7 +41,10 @@ def run(context: CommandContext, version: int | None, source: Path | None) -> No
         version = version_for_run(executor, source)
         if version not in current.on_disk:
             executor.store.check(source, version)
-            current, folder = replace(current, on_disk=[*current.on_disk, version]), source
+            # Before it publishes, a run lists the aspired versions by number.
+            pinned = replace(current.recorded, policy=Policy("specific", current.aspired))
+            on_disk = [*current.on_disk, version]
+            current, folder = replace(current, recorded=pinned, on_disk=on_disk), source
     assert version is not None  # either a version or a folder is given
     state = run_state.open_run(executor.events())
     if state is None and current.stable == version:

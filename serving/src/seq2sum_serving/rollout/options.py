@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from seq2sum import model_versions
@@ -32,6 +33,9 @@ examples:
   seq2sum-rollout run 3 --dry-run          show the plan, change nothing
   seq2sum-rollout rollback                 takes less than a second
   seq2sum-rollout watch                    live view; Ctrl-C ends it
+  seq2sum-rollout status --model price     with several models in the config file
+  seq2sum-rollout golden record --from inputs.jsonl
+                                           make the golden requests that gates compare with
 
 exit codes:
     0  done, and confirmed on every replica
@@ -40,6 +44,39 @@ exit codes:
     3  inconclusive: too little was measured to judge
   130  interrupted
 """
+
+
+GOLDEN_RECORD = """\
+Sends inputs to a version that you trust, and writes them with its outputs to a file of golden
+requests: every later version is judged by them.
+
+Each line of the inputs is a JSON object:
+
+  {"inputs": {"text": ["great product", "never again"]}}
+  {"inputs": {"x": [[1.5, 2.0]]}, "signature_name": "score", "expect": {"y": []}}
+
+Inputs are nested lists or scalars, and bytes are {"b64": "..."}. `expect` lists the outputs to
+compare, whose values are replaced; without it, all outputs are compared. `compare` says how, by
+output: "exact", {"atol": 1e-5, "rtol": 1e-4} (the default for floats) or "argmax".
+"""
+GOLDEN_CHECK = """\
+Sends the golden requests of a version to it, on every replica, and shows the outputs that are not
+as expected. A version without golden requests is checked by those of the nearest lower version.
+"""
+CONTRACT_RECORD = """\
+Writes the signatures of a loaded version to a contract file: a later version may not lack any of
+them, nor change a dtype or a rank. To protect more than signatures, edit the file:
+"extra": {"classes": 3}, "rules": {"classes": "not_smaller"} (or "equal"). --force replaces the
+signatures of an existing file, and keeps `extra`, `rules` and its other keys.
+"""
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parses a command line; `command` is the whole name, such as `golden record`."""
+    found = parser().parse_args(arguments)
+    if action := vars(found).pop("action", None):
+        found.command = f"{found.command} {action}"
+    return found
 
 
 def parser() -> argparse.ArgumentParser:
@@ -110,7 +147,56 @@ def parser() -> argparse.ArgumentParser:
         help="time between updates (default: 1)",
     )
     watch.add_argument("--count", type=count, metavar="N", help="stop after N updates")
+    _add_recording(commands, shared)
     return top
+
+
+def _add_recording(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
+) -> None:
+    """Adds the commands that write and check the files by which versions are judged."""
+    golden = commands.add_parser("golden", help="record or check golden requests")
+    contract = commands.add_parser("contract", help="record the contract of a version")
+    groups = {
+        name: parent.add_subparsers(dest="action", required=True, metavar="ACTION")
+        for name, parent in (("golden", golden), ("contract", contract))
+    }
+
+    def add(name: str, text: str, description: str) -> argparse.ArgumentParser:
+        group, action = name.split()
+        command = groups[group].add_parser(
+            action,
+            help=text,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[shared],
+        )
+        command.add_argument(
+            "version", type=version, nargs="?", metavar="V", help="the version (default: stable)"
+        )
+        return command
+
+    def add_file(command: argparse.ArgumentParser, name: str) -> None:
+        command.add_argument(
+            "--out",
+            type=Path,
+            metavar="FILE",
+            help=f"the file to write (default: assets.extra/{name} in the version's folder)",
+        )
+        command.add_argument("--force", action="store_true", help="replace an existing file")
+
+    record = add("golden record", "write golden requests from outputs", GOLDEN_RECORD)
+    record.add_argument(
+        "--from",
+        dest="inputs",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the inputs, one JSON object in each line",
+    )
+    add_file(record, "golden.jsonl")
+    add("golden check", "compare outputs with golden requests", GOLDEN_CHECK)
+    add_file(add("contract record", "write signatures", CONTRACT_RECORD), "contract.json")
 
 
 def _shared_options() -> argparse.ArgumentParser:

@@ -8,11 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from seq2sum._command.command_line import parser
 from seq2sum._command.connection import connect
+from seq2sum.addition.client import Client
 from seq2sum.testing import FakeServer
+from support.fake_models import any_model_server
 from support.paths import BIN
 from support.shell import NO_QUESTION, Instant, at_a_terminal, start, wait_for
 
@@ -88,7 +91,7 @@ def test_interrupted_add_leaves_no_output_file(tmp_path, number):
 def test_interrupt_does_not_close_the_channel(server):
     # If it arrived while gRPC was starting a call, closing would wait for that call forever.
     options = parser().parse_args(["status", "--target", server.target])
-    context = connect(options)
+    context = connect(options, Client)
     client = context.__enter__()
     assert client.versions()
     assert not context.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
@@ -184,3 +187,56 @@ def test_client_does_not_import_the_command():
         "import seq2sum, sys; sys.exit(any(m.startswith('seq2sum._command') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """A file of rows, and a slow server of another model than addition for them."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text('"abc"\n' * 50_000)
+    with any_model_server() as server:
+        server.before_reply = lambda call: call.method == "Predict" and time.sleep(0.02)
+        yield path, server.target
+
+
+def test_predict_ends_silently_if_its_pipe_is_closed(rows):
+    path, target = rows
+    process = start("predict", "--model", "any", "--input", path, target=target)
+    assert process.stdout.readline() == '{"score": 3.0}\n'
+    process.stdout.close()
+    assert process.wait(timeout=TIMEOUT_SECONDS) == 128 + signal.SIGPIPE
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+def test_interrupted_predict_leaves_no_output_file(rows):
+    path, target = rows
+    output = path.with_name("out.jsonl")
+    line = ("predict", "--model", "any", "--input", path, "--output", output)
+    process = start(*line, "--batch-size", 10, target=target)
+    wait_for(lambda: list(path.parent.glob(".out.jsonl.*.part")))
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10) == ("", "")
+    assert process.returncode == 128 + signal.SIGINT
+    assert [each.name for each in path.parent.iterdir()] == ["rows.jsonl"]
+
+
+def test_predict_at_a_terminal_shows_progress_and_counts(rows, tmp_path):
+    path, target = rows
+    line = ("predict", "--model", "any", "--input", path, "--output", tmp_path / "out.jsonl")
+    code, shown = at_a_terminal(*line, target=target)
+    assert code == 0
+    assert re.search(r"\r\x1b\[K[\d,]+ answered, [\d,]+/s, \d+%, ", shown)
+    assert re.search(r"seq2sum: 50,000 answered, in \d+\.\d s: [\d,]+ rows/s\r\n$", shown)
+
+
+def test_predict_reads_and_writes_pipes_line_by_line(rows):
+    options = ("--model", "any", "--line-buffered")
+    process = start("predict", *options, target=rows[1], stdin=subprocess.PIPE)
+    for text, score in (("a", 1.0), ("abc", 3.0)):
+        process.stdin.write(f'{{"text": "{text}"}}\n')
+        process.stdin.flush()
+        assert process.stdout.readline() == f'{{"score": {score}}}\n'
+    assert process.communicate(timeout=TIMEOUT_SECONDS) == ("", "")
+    assert process.returncode == 0

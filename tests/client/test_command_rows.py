@@ -9,7 +9,7 @@ import math
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from seq2sum._command.rows import FORMATS, Csv, JsonLines, Row, Text, decode_texts, rows
 from seq2sum.addition.answers import Columns
@@ -67,6 +67,7 @@ def objects(text):
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@settings(deadline=None)
 @given(answers=COLUMNS)
 def test_block_equals_its_rows(name, answers):
     one_by_one = "".join(map(FORMATS[name].row, rows(answers)))

@@ -8,6 +8,7 @@ from seq2sum._command.watch_view import (
     MAX_LATENCIES,
     History,
     Snapshot,
+    answer_line,
     log_line,
     milliseconds,
     screen,
@@ -16,7 +17,7 @@ from seq2sum._versions import State, VersionStatus
 from seq2sum.addition.answers import Answer
 
 VERSIONS = (VersionStatus(2, State.LOADING), VersionStatus(1, State.AVAILABLE))
-ANSWER = Answer("53+42", "95", 0.98686, 1)
+ANSWER = answer_line(Answer("53+42", "95", 0.98686, 1))
 SNAPSHOT = Snapshot("10:00:00", VERSIONS, ANSWER, 0.0014)
 
 

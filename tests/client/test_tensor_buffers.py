@@ -7,14 +7,14 @@ import sys
 
 import numpy as np
 import pytest
-from seq2sum._dtypes import DTYPES
+from seq2sum._dtypes import DTYPES, NARROW
 from seq2sum._nested_lists import flatten
 from seq2sum._tensor import Tensor
 from seq2sum._tensor_encoding import fill
 from seq2sum._versions import TensorSpec
 from seq2sum.protocol import tensor_pb2
 
-NO_BUFFER = ("DT_STRING", "DT_COMPLEX64", "DT_COMPLEX128", "DT_BFLOAT16")
+NO_BUFFER = ("DT_STRING", "DT_COMPLEX64", "DT_COMPLEX128", *NARROW)
 
 
 def made(dtype, shape=(2, 1)):

@@ -12,7 +12,7 @@ import seq2sum
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seq2sum._dtypes import DTYPES
+from seq2sum._dtypes import DTYPES, NARROW
 from seq2sum._tensor_decoding import tensor
 from seq2sum._tensors import MAX_VALUES
 from seq2sum.protocol import tensor_pb2
@@ -68,6 +68,8 @@ def test_typed_fields_are_read_and_the_last_value_of_a_short_list_repeated(dtype
         field.extend(struct.unpack("<2H", struct.pack("<2e", *values)))
     elif dtype == "DT_BFLOAT16":
         field.extend(bits >> 16 for bits in struct.unpack("<2I", struct.pack("<2f", *values)))
+    elif DTYPES[dtype].field == "float8_val":
+        proto.float8_val = encoded(values, dtype).tensor_content
     elif DTYPES[dtype].kind == "c":
         field.extend([1, 0, 2, 0])
     else:
@@ -162,7 +164,7 @@ def test_numpy_shares_the_memory(dtype):
     shared = np.asarray(found)
     assert shared.tolist() == found.tolist()
     assert not shared.flags.writeable
-    if dtype != "DT_BFLOAT16":
+    if dtype not in NARROW:
         whole = np.frombuffer(found.content, np.uint8)
         assert np.shares_memory(shared, whole)
     copied = np.array(found, dtype=np.complex128 if DTYPES[dtype].kind == "c" else np.float64)

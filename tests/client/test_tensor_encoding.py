@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seq2sum._dtypes import DTYPES
 from seq2sum._nested_lists import InvalidValue
+from seq2sum._tensor import Tensor
 from seq2sum.protocol import tensor_pb2
 from support.tensor_values import ARRAYS, PLAIN, VALUES, decoded, encoded, type_number, upstream
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.tensorflow
 
 def test_values_of_every_dtype_are_tested():
     assert VALUES.keys() == DTYPES.keys()
-    unsupported = {"DT_INVALID", "DT_RESOURCE", "DT_VARIANT", "DT_FLOAT8_E5M2", "DT_FLOAT8_E4M3FN"}
+    unsupported = {"DT_INVALID", "DT_RESOURCE", "DT_VARIANT"}
     assert set(tensor_pb2.DataType.keys()) - unsupported == DTYPES.keys()
     for dtype in DTYPES.values():
         assert tensor_pb2.DataType.Value(dtype.name) == dtype.number
@@ -75,6 +76,40 @@ def test_bfloat16_is_rounded_as_ml_dtypes_does(values):
         return
     wanted = np.array(values, np.float32).astype(ml_dtypes.bfloat16).astype(np.float32)
     np.testing.assert_array_equal(np.asarray(found), wanted)
+
+
+FLOAT8 = {"DT_FLOAT8_E5M2": ml_dtypes.float8_e5m2, "DT_FLOAT8_E4M3FN": ml_dtypes.float8_e4m3fn}
+
+
+@pytest.mark.parametrize("dtype", FLOAT8)
+def test_every_float8_is_read_and_written_as_by_ml_dtypes(dtype):
+    every = np.arange(256, dtype=np.uint8).view(FLOAT8[dtype])
+    found = Tensor(dtype, (256,), every.tobytes())
+    np.testing.assert_array_equal(np.asarray(found), every.astype(np.float32))
+    np.testing.assert_array_equal(found.tolist(), every.astype(np.float64))
+    for given_value in (every, found):
+        assert decoded(encoded(given_value, dtype)).content == every.tobytes()
+        wide = np.asarray(decoded(encoded(given_value, "DT_FLOAT")))
+        np.testing.assert_array_equal(wide, every.astype(np.float32))
+    numbers = [value for value in found.tolist() if math.isfinite(value)]
+    again = decoded(encoded(numbers, dtype)).content
+    assert list(again) == [code for code in range(256) if math.isfinite(found.tolist()[code])]
+
+
+@pytest.mark.parametrize("dtype", FLOAT8)
+@settings(deadline=None)
+@given(st.lists(st.floats(-70_000, 70_000) | st.floats(-500, 500) | FLOATS, max_size=20))
+def test_float8_is_rounded_as_ml_dtypes_does(dtype, values):
+    with np.errstate(over="ignore"):
+        wanted = np.array(values).astype(FLOAT8[dtype]).astype(np.float64)
+    lost = ~np.isfinite(wanted) & np.isfinite(values)
+    if dtype == "DT_FLOAT8_E4M3FN":  # it has no infinity
+        lost |= np.isinf(values)
+    if lost.any():
+        with pytest.raises(InvalidValue, match="too large"):
+            encoded(values, dtype)
+        return
+    np.testing.assert_array_equal(decoded(encoded(values, dtype)).tolist(), wanted)
 
 
 @settings(deadline=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from seq2sum._dtypes import DTYPES
+from seq2sum._dtypes import DTYPES, NARROW
 from seq2sum._tensor_decoding import tensor
 from seq2sum._tensor_encoding import fill
 from seq2sum._versions import TensorSpec
@@ -26,8 +26,10 @@ for _name in INTEGERS:
     VALUES.setdefault(_name, [[_least, 0, _most], [1, 2, 3]])
 for _name in ("DT_FLOAT", "DT_HALF", "DT_BFLOAT16"):
     VALUES[_name] = [[1.5, -0.1, math.inf], [0.0, 1e-3, 3]]
+VALUES["DT_FLOAT8_E5M2"] = [[1.5, -0.09375, math.inf], [0.0, 2.0**-16, 57344.0]]
+VALUES["DT_FLOAT8_E4M3FN"] = [[1.5, -0.1015625, 448.0], [0.0, 2.0**-9, 3]]
 NOT_IN_NUMPY = ("DT_INT4", "DT_UINT4")
-ARRAYS = [name for name in VALUES if name not in ("DT_STRING", "DT_BFLOAT16", *NOT_IN_NUMPY)]
+ARRAYS = [name for name in VALUES if name not in ("DT_STRING", *NARROW, *NOT_IN_NUMPY)]
 PLAIN = [name for name in VALUES if not name.startswith("DT_Q") and name not in NOT_IN_NUMPY]
 """The dtypes that `tf.make_tensor_proto` takes from lists."""
 

@@ -1,10 +1,8 @@
 """seq2sum: a client of models on TensorFlow Serving, and of the addition model among them."""
 
 from seq2sum import addition, golden, model_versions
-from seq2sum._async_client import AsyncClient
 from seq2sum._async_model_client import AsyncModelClient
 from seq2sum._channel import TLS, KeepAlive, Retry
-from seq2sum._client import Client
 from seq2sum._coalescing import Coalescing
 from seq2sum._errors import (
     CallError,
@@ -28,6 +26,8 @@ from seq2sum._split_file import SplitFile
 from seq2sum._tensor import Tensor
 from seq2sum._versions import ModelMetadata, SignatureSpec, State, TensorSpec, VersionStatus
 from seq2sum.addition.answers import Answer, Columns, InvalidQuestion
+from seq2sum.addition.async_client import AsyncClient
+from seq2sum.addition.client import Client
 from seq2sum.addition.description import Description
 from seq2sum.addition.explanation import Explanation, Position
 

@@ -10,6 +10,8 @@ import importlib
 import sys
 from typing import Any, NamedTuple
 
+from seq2sum._dtypes import BFLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2
+
 NUMBERS = {
     "?": "b",
     **dict.fromkeys("bhilqn", "i"),
@@ -20,14 +22,18 @@ NUMBERS = {
 """The kinds of numbers by the format of a buffer."""
 LARGEST = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
 """Bytes of the largest numbers of each kind; numpy's long double is larger."""
-BFLOAT16, OBJECTS, TEXTS, OTHER = "bfloat16", "O", "SU", "other"
+NARROW = {
+    "bfloat16": BFLOAT16, "float8_e5m2": FLOAT8_E5M2, "float8_e4m3fn": FLOAT8_E4M3FN,
+}  # fmt: skip
+"""The dtypes of arrays of the package ml_dtypes."""
+OBJECTS, TEXTS, MASKED, OTHER = "O", "SU", "masked", "other"
 
 
 class Array(NamedTuple):
     """The content of an array."""
 
     kind: str
-    """`b`, `i`, `u`, `f` or `c` as in numpy; or one of the constants above."""
+    """`b`, `i`, `u`, `f` or `c` as in numpy; a dtype of `NARROW`; or one of the constants above."""
     size: int
     """Bytes of a value."""
     shape: tuple[int, ...]
@@ -44,14 +50,24 @@ class Array(NamedTuple):
     def type_name(self) -> str:
         """The name of the type of its values, for error messages."""
         names = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
+        if self.kind == MASKED:
+            return "masked values; fill them first"
         if self.kind in names and self.kind != "b":
             return f"{names[self.kind]}{8 * self.size}"
         dtype = getattr(self.source, "dtype", None)
         return names.get(self.kind) or str(dtype or type(self.source).__name__)
 
 
+class UnreadableArray(Exception):
+    """An object has a method that returns an array, and it raised an exception."""
+
+
 def read(value: Any) -> Array | None:
-    """Returns the content of an array or of a numpy scalar; None for any other object."""
+    """Returns the content of an array or of a numpy scalar; None for any other object.
+
+    Raises:
+        UnreadableArray: The object cannot be converted, for example because it is on a GPU.
+    """
     if isinstance(value, str | bytes | int | float | complex | list | tuple | None):
         # numpy's float64 and complex128 are among them, and are read as Python's numbers.
         return None
@@ -63,21 +79,26 @@ def read(value: Any) -> Array | None:
         buffer = None
     if buffer is not None and buffer.kind != OTHER:
         return buffer
-    if hasattr(type(value), "__array__"):
-        return _numpy_array(value.__array__())
-    if hasattr(value, "__array_interface__"):
-        return _numpy_array(importlib.import_module("numpy").asarray(value))
+    try:
+        if hasattr(type(value), "__array__"):
+            return _numpy_array(value.__array__())
+        if hasattr(value, "__array_interface__"):
+            return _numpy_array(importlib.import_module("numpy").asarray(value))
+    except Exception as error:  # it may raise anything
+        raise UnreadableArray(f"an array that cannot be read: {error}") from error
     return buffer
 
 
 def _numpy_array(value: Any) -> Array:
     dtype = value.dtype
     kind, shape = dtype.kind, tuple(value.shape)
-    if dtype.name == BFLOAT16:  # of the package ml_dtypes
-        return Array(BFLOAT16, 2, shape, value.tobytes(), value)
+    if hasattr(value, "mask") and value.mask.any():
+        return Array(MASKED, dtype.itemsize, shape, b"", value)
+    if dtype.name in NARROW:
+        return Array(NARROW[dtype.name], dtype.itemsize, shape, value.tobytes(), value)
     if kind in TEXTS or kind == OBJECTS:
         return Array(kind, dtype.itemsize, shape, b"", value)
-    if kind not in "biufc" or dtype.itemsize > LARGEST[kind]:
+    if kind not in "biufc" or dtype.itemsize > LARGEST[kind] or dtype.str[1:] == "f1":
         return Array(OTHER, dtype.itemsize, shape, b"", value)
     size = dtype.itemsize // (2 if kind == "c" else 1)
     # numpy writes the native order as "<" or ">" too.

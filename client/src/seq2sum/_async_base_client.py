@@ -16,7 +16,7 @@ from seq2sum._base_client import BaseClient
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
 from seq2sum._methods import GET_MODEL_STATUS
-from seq2sum._options import CallOptions
+from seq2sum._options import CallOptions, CallTarget
 from seq2sum._versions import VersionStatus
 from seq2sum._waiting import AvailabilityWait
 
@@ -26,7 +26,8 @@ Result = TypeVar("Result")
 class AsyncBaseClient(BaseClient):
     """The methods of all asyncio clients."""
 
-    _connection: AsyncConnection | None
+    _connections: dict[str | None, AsyncConnection]
+    """By the target that a split has chosen; None for that of the client."""
 
     async def versions(self, **options: Unpack[CallOptions]) -> list[VersionStatus]:
         """Returns the status of every version of the model that the server knows, newest first.
@@ -34,7 +35,7 @@ class AsyncBaseClient(BaseClient):
         See `ModelClient.versions`.
         """
         target, deadline = self._resolve(GET_MODEL_STATUS, **options)
-        return await self._open().call(_calls.statuses(target.servable), target, deadline)
+        return await self._open(target).call(_calls.statuses(target.servable), target, deadline)
 
     async def wait_until_available(
         self, *, version: int | None = None, label: str | None = None, timeout: float | None = 30.0
@@ -48,7 +49,7 @@ class AsyncBaseClient(BaseClient):
         while True:
             call, deadline = wait.poll()
             try:
-                statuses = await self._open().call(call, target, deadline)
+                statuses = await self._open(target).call(call, target, deadline)
             except Seq2SumError as error:
                 wait.failed(error)
             else:
@@ -57,10 +58,9 @@ class AsyncBaseClient(BaseClient):
             await asyncio.sleep(wait.next_pause())
 
     async def close(self) -> None:
-        """Closes the channel. Calls in flight fail; later ones raise RuntimeError."""
-        self._closed, connection, self._connection = True, self._connection, None
-        if connection is not None:
-            await connection.close()
+        """Closes the channels. Calls in flight fail; later ones raise RuntimeError."""
+        self._closed, connections, self._connections = True, self._connections, {}
+        await asyncio.gather(*(connection.close() for connection in connections.values()))
 
     async def __aenter__(self) -> Self:
         """Returns the client itself."""
@@ -71,50 +71,53 @@ class AsyncBaseClient(BaseClient):
         await self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_connection", None) is not None:
+        if getattr(self, "_connections", None):
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
 
     def _reset_after_fork(self) -> None:
-        _forks.keep(getattr(self, "_connection", None))
-        self._connection = None
+        _forks.keep(getattr(self, "_connections", None))
+        self._connections = {}
 
     def _has_aio_channel(self) -> bool:
-        if self._connection is not None and self._connection.loop.is_closed():
-            self._connection = None
-        return self._connection is not None
+        if any(connection.loop.is_closed() for connection in self._connections.values()):
+            self._connections = {}  # all of them belong to one loop
+        return bool(self._connections)
 
-    def _open(self) -> AsyncConnection:
+    def _open(self, target: CallTarget) -> AsyncConnection:
+        """Returns the connection for a call; the first call to a target opens it."""
         self._check_open()
         loop = asyncio.get_running_loop()
-        if self._connection is not None and self._connection.loop is not loop:
-            if not self._connection.loop.is_closed():
-                raise RuntimeError(f"{self!r} belongs to another event loop, which still runs")
-            self._connection = None
-        if self._connection is None and _forks.aio_unusable:
+        connection = self._connections.get(target.address)
+        if connection is not None and connection.loop is loop:
+            return connection
+        if self._has_aio_channel() and next(iter(self._connections.values())).loop is not loop:
+            raise RuntimeError(f"{self!r} belongs to another event loop, which still runs")
+        if _forks.aio_unusable:
             raise RuntimeError(
                 f"{self!r} cannot be used here: this process was forked while gRPC's asyncio was "
                 "in use, which it does not survive. Close the client before the fork, or fork "
                 "before its first call, or use the synchronous client"
             )
-        if self._connection is None:
-            self._connection = self._connect()
-        return self._connection
+        connection = self._connections[target.address] = self._connect(target.address)
+        return connection
 
-    def _connect(self) -> AsyncConnection:
-        return AsyncConnection(self._channel(), **self._connection_options())
+    def _connect(self, address: str | None) -> AsyncConnection:
+        return AsyncConnection(self._channel(address), **self._connection_options(address))
 
-    def _channel(self) -> grpc.aio.Channel:
-        options = self._current_channel_options()
+    def _channel(self, address: str | None) -> grpc.aio.Channel:
+        options = self._current_channel_options(address)
         common = (options, self._compression, self._interceptors or None)
         if self._tls is None:
-            return grpc.aio.insecure_channel(self._address, *common)
-        return grpc.aio.secure_channel(self._address, self._tls.credentials(), *common)
+            return grpc.aio.insecure_channel(address or self._address, *common)
+        credentials = self._tls.credentials()
+        return grpc.aio.secure_channel(address or self._address, credentials, *common)
 
     async def _pipeline(
         self, calls: AsyncIterator[Coroutine[Any, Any, Result]], max_in_flight: int
     ) -> AsyncIterator[Result]:
         """Yields the results of calls, in order, with several in flight."""
-        loop = self._open().loop
+        self._check_open()
+        loop = asyncio.get_running_loop()
         in_flight: deque[asyncio.Task[Result]] = deque()
         try:
             async for call in calls:

@@ -151,7 +151,7 @@ class AsyncConnection:
         self, shadow: Shadow, make: CallFactory[Result], target: CallTarget, result: Result
     ) -> None:
         servable = shadow.servable(target.servable.model)
-        headers = self._headers(CallTarget(servable, target.metadata))
+        headers = self._headers(target._replace(servable=servable))
         try:
             outcome: Result | Seq2SumError = await self._call(
                 make(servable), headers, Deadline(shadow.timeout)

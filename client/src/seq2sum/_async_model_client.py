@@ -12,11 +12,12 @@ from collections.abc import (
     Mapping,
 )
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from seq2sum import _calls, _examples, _predict_calls
 from seq2sum._async_base_client import AsyncBaseClient
 from seq2sum._batches import async_batches, stacked
+from seq2sum._calls import CallFactory
 from seq2sum._deadline import Deadline
 from seq2sum._errors import InvalidRequest, UnexpectedResponse
 from seq2sum._examples import Classifications, Examples, Regressions
@@ -26,6 +27,8 @@ from seq2sum._options import CallOptions, CallTarget
 from seq2sum._predict_calls import DEFAULT_SIGNATURE, PredictFactory
 from seq2sum._prediction import Prediction
 from seq2sum._versions import ModelMetadata
+
+Result = TypeVar("Result")
 
 Build = Callable[[ModelMetadata], PredictFactory]
 """Makes a Predict call by the signatures of a version; raises InvalidValue."""
@@ -61,7 +64,7 @@ class AsyncModelClient(AsyncBaseClient):
             prediction = await self._call(make, target, deadline)
         except InvalidRequest as error:
             return await self._predict_again(build, target, deadline, error)
-        self._signatures.answered(target.servable, prediction.version)
+        self._signatures.answered(target.choice, prediction.version)
         return prediction
 
     def predict_stream(
@@ -102,10 +105,8 @@ class AsyncModelClient(AsyncBaseClient):
 
         See `ModelClient.classify`.
         """
-        target, deadline = self._resolve(**options)
         build = partial(_examples.classify, examples, signature=signature, context=context)
-        make = self._checked(build, target)
-        return await self._open().call_with_shadow(make, target, deadline)
+        return await self._call_by_examples(build, **options)
 
     async def regress(
         self,
@@ -119,10 +120,8 @@ class AsyncModelClient(AsyncBaseClient):
 
         See `ModelClient.regress`.
         """
-        target, deadline = self._resolve(**options)
         build = partial(_examples.regress, examples, signature=signature, context=context)
-        make = self._checked(build, target)
-        return await self._open().call_with_shadow(make, target, deadline)
+        return await self._call_by_examples(build, **options)
 
     async def describe(self, **options: Unpack[CallOptions]) -> ModelMetadata:
         """Returns the signatures of a model version; printed, they are a table.
@@ -130,11 +129,21 @@ class AsyncModelClient(AsyncBaseClient):
         See `ModelClient.describe`.
         """
         target, deadline = self._resolve(**options)
-        return await self._open().call(_calls.model_metadata(target.servable), target, deadline)
+        return await self._open(target).call(
+            _calls.model_metadata(target.servable), target, deadline
+        )
+
+    async def _call_by_examples(
+        self, build: Callable[[], CallFactory[Result]], **options: Unpack[CallOptions]
+    ) -> Result:
+        """Makes the call that `build` returns; raises InvalidInput if it raises InvalidValue."""
+        target, deadline = self._resolve(**options)
+        make = self._checked(build, target)
+        return await self._open(target).call_with_shadow(make, target, deadline)
 
     async def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
         """Returns a call by the known signatures; fetches them if it does not fit them."""
-        known = self._signatures.get(target.servable)
+        known = self._signatures.get(target.choice)
         if known is not None:
             try:
                 return build(known)
@@ -147,7 +156,7 @@ class AsyncModelClient(AsyncBaseClient):
         self, make: PredictFactory, target: CallTarget, deadline: Deadline
     ) -> Prediction:
         """Makes a Predict call, which concurrent callers share if the client coalesces."""
-        connection = self._open()
+        connection = self._open(target)
         if connection.coalescer is not None and (request := mergeable(make, target)) is not None:
             try:
                 shared: Prediction = await connection.coalescer.submit(request, target, deadline)
@@ -161,17 +170,17 @@ class AsyncModelClient(AsyncBaseClient):
         self, build: Build, target: CallTarget, deadline: Deadline, error: InvalidRequest
     ) -> Prediction:
         """Repeats a rejected call if the model's signatures have changed."""
-        known = self._signatures.get(target.servable)
+        known = self._signatures.get(target.choice)
         metadata = await self._fetch_signatures(target, deadline)
         if metadata == known:
             raise error
         make = self._checked(partial(build, metadata), target)
-        return await self._open().call_with_retries(make, target, deadline)
+        return await self._open(target).call_with_retries(make, target, deadline)
 
     async def _fetch_signatures(self, target: CallTarget, deadline: Deadline) -> ModelMetadata:
         call = _calls.model_metadata(target.servable)
-        metadata = await self._open().call(call, target, deadline)
-        self._signatures.put(target.servable, metadata)
+        metadata = await self._open(target).call(call, target, deadline)
+        self._signatures.put(target.choice, metadata)
         return metadata
 
     async def _predict_with_retries(
@@ -179,8 +188,8 @@ class AsyncModelClient(AsyncBaseClient):
     ) -> Prediction:
         make = await self._make(build, target, deadline)
         try:
-            prediction = await self._open().call_with_retries(make, target, deadline)
+            prediction = await self._open(target).call_with_retries(make, target, deadline)
         except InvalidRequest as error:
             return await self._predict_again(build, target, deadline, error)
-        self._signatures.answered(target.servable, prediction.version)
+        self._signatures.answered(target.choice, prediction.version)
         return prediction

@@ -12,7 +12,6 @@ import grpc
 from seq2sum import _channel, _errors, _forks, _metadata, _proxy, _target
 from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._coalescing import Coalescing
-from seq2sum._connection_hints import ClientIdentity
 from seq2sum._deadline import Deadline
 from seq2sum._metadata import Header, Headers, Token
 from seq2sum._methods import GET_MODEL_STATUS, PREDICT, Method
@@ -23,7 +22,7 @@ from seq2sum._proxy import ChannelOptions
 from seq2sum._servable import Servable
 from seq2sum._shadow import Shadow
 from seq2sum._signatures import SignatureCache
-from seq2sum._split import Split
+from seq2sum._split import Split, is_target
 from seq2sum._split_file import SplitFile
 
 Result = TypeVar("Result")
@@ -73,11 +72,12 @@ class BaseClient:
             label: Version label for calls that name neither a version nor a label; excludes a
                 split.
             timeout: Seconds for each method call, all of its RPCs together; None for no limit.
-            max_in_flight: Maximum number of RPCs in flight; further ones wait in the client.
+            max_in_flight: Maximum number of RPCs in flight to each target; further ones wait in the
+                client.
             coalescing: Limits for sharing RPCs between concurrent calls of `predict` or `add`;
                 None for one RPC per call.
-            split: Weights of labels or versions, for calls that name neither; another program can
-                change those of a `SplitFile`.
+            split: Weights of labels, versions or targets, for calls that name no version or label;
+                another program can change those of a `SplitFile`.
             shadow: A second version that receives a copy of the calls.
             tls: Encryption; None for none.
             token: Sent as `authorization: Bearer …` with each call; needs `tls`.
@@ -108,7 +108,8 @@ class BaseClient:
         self.coalescing = coalescing
         self.split = split
         self.shadow = shadow
-        _channel.check_server_name(self._address, tls)
+        for each in (self._address, *(filter(is_target, split.weights) if split else ())):
+            _channel.check_server_name(str(each), tls)
         self._tls = tls
         self._token = token
         if token is not None and not callable(token):
@@ -139,11 +140,12 @@ class BaseClient:
         """The class, the target and the model."""
         return f"<seq2sum.{type(self).__name__} of {self.target}, model {self.model}>"
 
-    def _connection_options(self) -> dict[str, Any]:
-        """Returns the configuration of a connection."""
+    def _connection_options(self, address: str | None) -> dict[str, Any]:
+        """Returns the configuration of a connection to a target of the split, or the client's."""
+        channel_options = self._current_channel_options(address)
         return {
-            "address": self.target,
-            "identity": self._identity(),
+            "address": address or self.target,
+            "identity": _channel.identity(self._tls, address or self._address, channel_options),
             "max_in_flight": self.max_in_flight,
             "headers": self._headers,
             "coalescing": self.coalescing,
@@ -172,7 +174,8 @@ class BaseClient:
         try:
             return build()
         except InvalidValue as error:
-            raise _errors.invalid_input(str(error), self.target, target.servable) from error
+            address = target.address or self.target
+            raise _errors.invalid_input(str(error), address, target.servable) from error
 
     def _check_open(self) -> None:
         if self._closed:
@@ -194,16 +197,22 @@ class BaseClient:
         The client's split or label chooses the version if the call names none. GetModelStatus
         reports on all versions, so neither applies to it.
         """
+        address = None
         if method is GET_MODEL_STATUS:
             label = None
         elif version is None and label is None:
             label = self.label
             if self.split is not None:
                 chosen = self.split.choose(key)
-                version, label = (chosen, None) if isinstance(chosen, int) else (None, chosen)
+                if isinstance(chosen, int):
+                    version = chosen
+                elif is_target(chosen):
+                    address = chosen
+                else:
+                    label = chosen
         servable = Servable(self.model, version, label)
         deadline = Deadline(self.timeout if isinstance(timeout, EllipsisType) else timeout)
-        return CallTarget(servable, _metadata.checked(metadata)), deadline
+        return CallTarget(servable, _metadata.checked(metadata), address), deadline
 
     def _awaited(self, version: int | None, label: str | None) -> CallTarget:
         """Returns the target that `wait_until_available` waits for."""
@@ -216,9 +225,12 @@ class BaseClient:
         headers = _metadata.checked(configured()) if callable(configured) else configured
         return (*_metadata.with_token(headers, self._token), *target.metadata)
 
-    def _current_channel_options(self) -> ChannelOptions:
-        """Returns the channel options, with those for the proxies of the current environment."""
-        return (*_proxy.direct_options(self._address), *self._channel_options)
+    def _current_channel_options(self, address: str | None) -> ChannelOptions:
+        """Returns the channel options, with those for the proxies of the current environment.
 
-    def _identity(self) -> ClientIdentity:
-        return _channel.identity(self._tls, self._address, self._current_channel_options())
+        Raises:
+            ValueError: A target of a `SplitFile` has several addresses, and `tls` no server name.
+        """
+        address = address or self._address
+        _channel.check_server_name(address, self._tls)
+        return (*_proxy.direct_options(address), *self._channel_options)

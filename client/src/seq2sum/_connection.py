@@ -128,7 +128,7 @@ class Connection:
         try:
             pending = self._start(
                 make(servable),
-                self._headers(CallTarget(servable, target.metadata)),
+                self._headers(target._replace(servable=servable)),
                 Deadline(shadow.timeout),
                 self._shadow_slots,
             )

@@ -1,8 +1,9 @@
 """The dtypes of TensorProto: where their values are on the wire, and how their bytes are read.
 
 Every dtype but DT_STRING has values of a fixed size. Their bytes are little-endian on the wire, and
-in this package everywhere. TensorFlow has no values of float8, resource or variant dtypes that a
-client could use; they are not supported.
+in this package everywhere. Not supported are resources and variants, which have no values that a
+client could use, and dtypes that TensorFlow has not released together with a server: int2, uint2,
+float4, and the kinds of float8 without a negative zero.
 """
 
 from __future__ import annotations
@@ -31,10 +32,15 @@ class DType:
 
     @property
     def typestr(self) -> str:
-        """The type in numpy's array interface; that of bfloat16 is float32, after widening."""
-        if self.name == BFLOAT16:
+        """The type in numpy's array interface; of narrow floats float32, after widening."""
+        if self.narrow:
             return "<f4"
         return f"{'|' if self.size == 1 else '<'}{self.kind}{self.size}"
+
+    @property
+    def narrow(self) -> bool:
+        """Whether its values are floats that neither `struct` nor numpy has."""
+        return self.name in NARROW
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -47,6 +53,8 @@ class DType:
 MAX_RANK = 254
 """TensorFlow's limit for the number of dimensions (tensorflow/core/framework/tensor_shape.h)."""
 STRING, BFLOAT16 = "DT_STRING", "DT_BFLOAT16"
+FLOAT8_E5M2, FLOAT8_E4M3FN = "DT_FLOAT8_E5M2", "DT_FLOAT8_E4M3FN"
+NARROW = (BFLOAT16, FLOAT8_E5M2, FLOAT8_E4M3FN)
 
 
 def _integer(name: str, number: int, field: str, code: str, size: int, bits: int = 0) -> DType:
@@ -77,6 +85,8 @@ DTYPES = {
         DType("DT_HALF", 19, "half_val", "f", "e", 2),
         _integer("DT_UINT32", 22, "uint32_val", "I", 4),
         _integer("DT_UINT64", 23, "uint64_val", "Q", 8),
+        DType(FLOAT8_E5M2, 24, "float8_val", "f", "B", 1),
+        DType(FLOAT8_E4M3FN, 25, "float8_val", "f", "B", 1),
         _integer("DT_INT4", 29, "int_val", "b", 1, bits=4),  # one value for each byte
         _integer("DT_UINT4", 30, "int_val", "B", 1, bits=4),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from seq2sum._tensor import Tensor
 from seq2sum._tensor_decoding import tensor
 from seq2sum._tensor_encoding import fill
 from seq2sum._versions import TensorSpec
-from seq2sum.protocol import model_metadata_pb2, predict_pb2, tensor_pb2
+from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class FakeSignature:
 
     function: Callable[[dict[str, Tensor]], Any]
     """Takes the inputs by name; returns the outputs by name, or the value of the only output.
-    Values may be anything that `ModelClient.predict` accepts."""
+    Values may be anything that `ModelClient.predict` accepts. If it raises ValueError, the call
+    fails with INVALID_ARGUMENT."""
     inputs: Mapping[str, TensorSpec]
     """The declared inputs, by name."""
     outputs: Mapping[str, TensorSpec]
@@ -45,10 +46,18 @@ def predict(
     for alias, spec in signature.inputs.items():
         if found[alias].dtype != spec.dtype:
             raise InvalidValue(f"input {alias!r} is {found[alias].dtype}: expected {spec.dtype}")
-    outputs = signature.function(found)
-    if not isinstance(outputs, Mapping):
-        [only] = signature.outputs
-        outputs = {only: outputs}
+    try:
+        outputs = signature.function(found)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from error
+    if not isinstance(outputs, Mapping) and len(signature.outputs) == 1:
+        outputs = dict.fromkeys(signature.outputs, outputs)
+    if not isinstance(outputs, Mapping) or not outputs.keys() >= signature.outputs.keys():
+        found_names = sorted(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
+        raise InvalidValue(
+            f"the function of signature {name!r} returned {found_names}: expected a mapping with "
+            f"{sorted(signature.outputs)}"
+        )
     response = predict_pb2.PredictResponse()
     response.model_spec.CopyFrom(request.model_spec)
     response.model_spec.version.value = version
@@ -63,6 +72,17 @@ def predict(
 def inputs(request: predict_pb2.PredictRequest) -> dict[str, Tensor]:
     """Returns the inputs of a request, by name."""
     return {name: tensor(request.inputs[name], name) for name in sorted(request.inputs)}
+
+
+def states(versions: Sequence[int]) -> model_status_pb2.GetModelStatusResponse:
+    """Returns a reply in which all versions are AVAILABLE."""
+    response = model_status_pb2.GetModelStatusResponse()
+    for version in versions:
+        entry = response.model_version_status.add(
+            version=version, state=model_status_pb2.ModelVersionStatus.AVAILABLE
+        )
+        entry.status.SetInParent()
+    return response
 
 
 def metadata(

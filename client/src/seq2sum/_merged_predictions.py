@@ -7,7 +7,6 @@ from seq2sum._errors import UnexpectedResponse
 from seq2sum._options import CallTarget
 from seq2sum._predict_calls import PredictFactory
 from seq2sum._prediction import Prediction
-from seq2sum._tensor import Tensor
 from seq2sum._versions import TensorSpec
 from seq2sum.protocol import predict_pb2
 
@@ -50,9 +49,7 @@ class PredictionMerging:
                 )
         results, start = [], 0
         for size in sizes:
-            rows = {
-                name: _slice(tensor, start, start + size, total) for name, tensor in reply.items()
-            }
+            rows = {name: tensor.rows(start, start + size) for name, tensor in reply.items()}
             results.append(Prediction(rows, reply.version))
             start += size
         return results
@@ -90,9 +87,3 @@ def _has_rows(spec: TensorSpec) -> bool:
 def _rows(make: PredictFactory) -> int:
     tensor = next(iter(make.request.inputs.values()))
     return tensor.tensor_shape.dim[0].size
-
-
-def _slice(tensor: Tensor, start: int, stop: int, total: int) -> Tensor:
-    width = len(tensor.content) // total
-    shape = (stop - start, *tensor.shape[1:])
-    return Tensor(tensor.dtype, shape, tensor.content[start * width : stop * width])

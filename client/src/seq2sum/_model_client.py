@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from seq2sum import _calls, _examples, _predict_calls
 from seq2sum._batches import batches, stacked
-from seq2sum._calls import PendingCall
+from seq2sum._calls import CallFactory, PendingCall
 from seq2sum._deadline import Deadline
 from seq2sum._errors import InvalidRequest, UnexpectedResponse
 from seq2sum._examples import Classifications, Examples, Regressions
@@ -19,6 +19,8 @@ from seq2sum._predict_calls import DEFAULT_SIGNATURE, PredictFactory
 from seq2sum._prediction import Prediction
 from seq2sum._sync_base_client import SyncBaseClient
 from seq2sum._versions import ModelMetadata
+
+Result = TypeVar("Result")
 
 Build = Callable[[ModelMetadata], PredictFactory]
 """Makes a Predict call by the signatures of a version; raises InvalidValue."""
@@ -67,7 +69,7 @@ class ModelClient(SyncBaseClient):
             prediction = self._call(make, target, deadline)
         except InvalidRequest as error:
             return self._predict_again(build, target, deadline, error)
-        self._signatures.answered(target.servable, prediction.version)
+        self._signatures.answered(target.choice, prediction.version)
         return prediction
 
     def predict_stream(
@@ -134,10 +136,8 @@ class ModelClient(SyncBaseClient):
             InvalidInput: A feature cannot be in a tf.Example.
             CallError: The call failed; the subclass says why.
         """
-        target, deadline = self._resolve(**options)
         build = partial(_examples.classify, examples, signature=signature, context=context)
-        make = self._checked(build, target)
-        return self._open().call_with_shadow(make, target, deadline)
+        return self._call_by_examples(build, **options)
 
     def regress(
         self,
@@ -159,10 +159,8 @@ class ModelClient(SyncBaseClient):
             InvalidInput: A feature cannot be in a tf.Example.
             CallError: The call failed; the subclass says why.
         """
-        target, deadline = self._resolve(**options)
         build = partial(_examples.regress, examples, signature=signature, context=context)
-        make = self._checked(build, target)
-        return self._open().call_with_shadow(make, target, deadline)
+        return self._call_by_examples(build, **options)
 
     def describe(self, **options: Unpack[CallOptions]) -> ModelMetadata:
         """Returns the signatures of a model version; printed, they are a table.
@@ -172,11 +170,19 @@ class ModelClient(SyncBaseClient):
             UnexpectedResponse: The reply has no signatures.
         """
         target, deadline = self._resolve(**options)
-        return self._open().call(_calls.model_metadata(target.servable), target, deadline)
+        return self._open(target).call(_calls.model_metadata(target.servable), target, deadline)
+
+    def _call_by_examples(
+        self, build: Callable[[], CallFactory[Result]], **options: Unpack[CallOptions]
+    ) -> Result:
+        """Makes the call that `build` returns; raises InvalidInput if it raises InvalidValue."""
+        target, deadline = self._resolve(**options)
+        make = self._checked(build, target)
+        return self._open(target).call_with_shadow(make, target, deadline)
 
     def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
         """Returns a call by the known signatures; fetches them if it does not fit them."""
-        known = self._signatures.get(target.servable)
+        known = self._signatures.get(target.choice)
         if known is not None:
             try:
                 return build(known)
@@ -187,7 +193,7 @@ class ModelClient(SyncBaseClient):
 
     def _call(self, make: PredictFactory, target: CallTarget, deadline: Deadline) -> Prediction:
         """Makes a Predict call, which concurrent callers share if the client coalesces."""
-        connection = self._open()
+        connection = self._open(target)
         if connection.coalescer is not None and (request := mergeable(make, target)) is not None:
             try:
                 shared: Prediction = connection.coalescer.submit(request, target, deadline)
@@ -201,30 +207,30 @@ class ModelClient(SyncBaseClient):
         self, build: Build, target: CallTarget, deadline: Deadline, error: InvalidRequest
     ) -> Prediction:
         """Repeats a rejected call if the model's signatures have changed."""
-        known = self._signatures.get(target.servable)
+        known = self._signatures.get(target.choice)
         metadata = self._fetch_signatures(target, deadline)
         if metadata == known:
             raise error
         make = self._checked(partial(build, metadata), target)
-        return self._open().call_with_retries(make, target, deadline)
+        return self._open(target).call_with_retries(make, target, deadline)
 
     def _fetch_signatures(self, target: CallTarget, deadline: Deadline) -> ModelMetadata:
         call = _calls.model_metadata(target.servable)
-        metadata = self._open().call(call, target, deadline)
-        self._signatures.put(target.servable, metadata)
+        metadata = self._open(target).call(call, target, deadline)
+        self._signatures.put(target.choice, metadata)
         return metadata
 
     def _start_predict(
         self, build: Build, target: CallTarget, deadline: Deadline
     ) -> PendingCall[Prediction]:
-        pending = self._open().start(self._make(build, target, deadline), target, deadline)
+        pending = self._open(target).start(self._make(build, target, deadline), target, deadline)
 
         def result() -> Prediction:
             try:
                 prediction = pending.result()
             except InvalidRequest as error:
                 return self._predict_again(build, target, deadline, error)
-            self._signatures.answered(target.servable, prediction.version)
+            self._signatures.answered(target.choice, prediction.version)
             return prediction
 
         return pending.with_result(result)

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from seq2sum import _arrays
+from seq2sum._arrays import Array
 from seq2sum._dtypes import MAX_RANK
 from seq2sum._tensor import Tensor
 
@@ -19,6 +20,18 @@ _short.maxstring = _short.maxother = 60
 
 class InvalidValue(ValueError):
     """A value that cannot become a tensor of the wanted dtype and shape; the text describes it."""
+
+
+def read_array(value: Any) -> Array | None:
+    """Returns the content of an array; None for any other object.
+
+    Raises:
+        InvalidValue: The array cannot be read.
+    """
+    try:
+        return _arrays.read(value)
+    except _arrays.UnreadableArray as error:
+        raise InvalidValue(str(error)) from error
 
 
 def flatten(value: Any) -> tuple[tuple[int, ...], list[Any]]:
@@ -71,7 +84,9 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Tensor):
         return value.tolist()
-    array = _arrays.read(value)
+    array = read_array(value)
+    if array is not None and array.kind == _arrays.MASKED:
+        raise InvalidValue(f"an array of {array.type_name}")
     if array is not None and array.kind != _arrays.OTHER:
         return array.tolist()
     if array is None and isinstance(value, Sequence):

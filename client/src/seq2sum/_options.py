@@ -1,4 +1,4 @@
-"""Per-call options, and the servable and headers that they resolve to."""
+"""Per-call options, and the servable, headers and address that they resolve to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple, TypedDict
 
 from seq2sum._metadata import Header
 from seq2sum._servable import Servable
+from seq2sum._signatures import Choice
 
 
 class CallOptions(TypedDict, total=False):
@@ -18,7 +19,7 @@ class CallOptions(TypedDict, total=False):
     label: str | None
     """The version label to call, like `canary`. Excludes `version`."""
     key: str | bytes | None
-    """Routing key: a split sends the same key to the same version each time."""
+    """Routing key: a split sends the same key to the same version or target each time."""
     timeout: float | None
     """Seconds; None for no limit. Left out: the client's default."""
     metadata: Sequence[Header]
@@ -30,3 +31,10 @@ class CallTarget(NamedTuple):
 
     servable: Servable
     metadata: tuple[Header, ...] = ()
+    address: str | None = None
+    """The target that a split has chosen; None for that of the client."""
+
+    @property
+    def choice(self) -> Choice:
+        """The address and the servable."""
+        return self.address, self.servable

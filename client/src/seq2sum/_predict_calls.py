@@ -70,9 +70,8 @@ def predict(
     Raises:
         InvalidValue: The signature does not exist, or the inputs or outputs do not fit it.
     """
-    spec = _signature(metadata, signature)
+    spec, wanted = checked_names(metadata, signature, outputs)
     named = _named_inputs(inputs, spec, signature)
-    wanted = _wanted_outputs(outputs, spec, signature)
     request = predict_pb2.PredictRequest(output_filter=wanted)
     for name, value in named.items():
         try:
@@ -83,6 +82,18 @@ def predict(
             ) from error
 
     return PredictFactory(request, metadata, signature)
+
+
+def checked_names(
+    metadata: ModelMetadata, signature: str, outputs: Collection[str] | None
+) -> tuple[SignatureSpec, list[str]]:
+    """Returns a signature and the outputs to request from it; none for all.
+
+    Raises:
+        InvalidValue: The signature does not exist, or does not have one of the outputs.
+    """
+    spec = _signature(metadata, signature)
+    return spec, _wanted_outputs(outputs, spec, signature)
 
 
 def _signature(metadata: ModelMetadata, name: str) -> SignatureSpec:
@@ -124,12 +135,12 @@ def _wanted_outputs(
         return []
     if not isinstance(outputs, str | Collection):
         raise InvalidValue(f"invalid outputs {outputs!r}: expected names of outputs")
-    wanted = [outputs] if isinstance(outputs, str) else list(dict.fromkeys(outputs))
-    unknown = [name for name in wanted if name not in spec.outputs]
+    wanted = [outputs] if isinstance(outputs, str) else list(outputs)
+    unknown = [name for name in wanted if not isinstance(name, str) or name not in spec.outputs]
     if unknown or not wanted:
         problem = f"unknown outputs {unknown}" if unknown else "no outputs"
         raise InvalidValue(f"{problem}: signature {signature!r} has {list(spec.outputs)}")
-    return wanted
+    return list(dict.fromkeys(wanted))
 
 
 def _prediction(
@@ -146,9 +157,11 @@ def _prediction(
     """
     outputs = {name: tensor(response.outputs[name], name) for name in sorted(response.outputs)}
     version = response.model_spec.version.value
-    if missing := [name for name in wanted if name not in outputs]:
+    same = version == metadata.version
+    expected = wanted or (list(spec.outputs) if same else [])
+    if missing := [name for name in expected if name not in outputs]:
         raise UnexpectedResponse(f"the reply lacks the outputs {missing}; it has {list(outputs)}")
-    if version == metadata.version:
+    if same:
         for name, found in outputs.items():
             declared = spec.outputs.get(name)
             if declared is not None and declared.dtype != found.dtype:

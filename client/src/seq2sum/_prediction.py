@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from seq2sum._tensor import Tensor
+from seq2sum._dtypes import shape_text
+from seq2sum._html import MAX_ROWS, table
+from seq2sum._tensor import Tensor, short_text
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -56,3 +58,23 @@ class Prediction(Mapping[str, Tensor]):
         """The version and the outputs, cut if they are large."""
         lines = [f"\n  {name}: {tensor!r}" for name, tensor in self.outputs.items()]
         return f"<seq2sum.Prediction of version {self.version}{''.join(lines)}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: a row for each row of the outputs, or for each output."""
+        caption, tensors = f"version {self.version}", list(self.outputs.values())
+        sizes = {tensor.shape[0] if tensor.shape else None for tensor in tensors}
+        count = sizes.pop() if len(sizes) == 1 else None
+        if count is None:
+            head = ("output", "dtype and shape", "values")
+            lines = [
+                (name, f"{tensor.dtype} {shape_text(tensor.shape)}", short_text(tensor))
+                for name, tensor in self.outputs.items()
+            ]
+            return table(caption, head, lines[:MAX_ROWS], count=len(lines))
+        scalars = [
+            [Tensor(tensor.dtype, tensor.shape[1:], tensor.rows(row, row + 1).content)
+             for tensor in tensors]
+            for row in range(min(count, MAX_ROWS))
+        ]  # fmt: skip
+        rows = [[short_text(cell) for cell in row] for row in scalars]
+        return table(caption, list(self.outputs), rows, count=count)

@@ -16,7 +16,7 @@ log = logging.getLogger("seq2sum")
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """Repeats answered calls to a second version and reports both results.
+    """Repeats answered calls to a second version on the same target and reports both results.
 
     Callers neither wait for shadow calls nor see their failures; calls beyond `max_in_flight` are
     not repeated. `on_result` runs on a gRPC thread (sync) or on the event loop (async), so it

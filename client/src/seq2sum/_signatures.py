@@ -5,8 +5,10 @@ from __future__ import annotations
 from seq2sum._servable import Servable
 from seq2sum._versions import ModelMetadata
 
+Choice = tuple[str | None, Servable]
+"""The target of a split, if one was chosen, and a servable."""
 MAX_CHOICES = 64
-"""Servables in the cache; a program calls a few labels and versions, or one after the other."""
+"""Choices in the cache; a program calls a few labels and versions, or one after the other."""
 
 
 class SignatureCache:
@@ -16,30 +18,33 @@ class SignatureCache:
     """
 
     def __init__(self) -> None:
-        self._by_choice: dict[Servable, ModelMetadata] = {}
-        self._by_version: dict[int, ModelMetadata] = {}
+        self._by_choice: dict[Choice, ModelMetadata] = {}
+        self._by_version: dict[tuple[str | None, int], ModelMetadata] = {}
 
-    def get(self, servable: Servable) -> ModelMetadata | None:
+    def get(self, choice: Choice) -> ModelMetadata | None:
         """Returns the signatures for this choice; None if they must be fetched."""
-        return self._by_choice.get(servable)
+        return self._by_choice.get(choice)
 
-    def put(self, servable: Servable, metadata: ModelMetadata) -> None:
+    def put(self, choice: Choice, metadata: ModelMetadata) -> None:
         """Notes the signatures that a server reported for this choice."""
-        for entries in (self._by_choice, self._by_version):
-            if len(entries) >= MAX_CHOICES:
-                entries.clear()
-        self._by_choice[servable] = self._by_version[metadata.version] = metadata
+        if len(self._by_choice) >= MAX_CHOICES:
+            self._by_choice.clear()
+        if len(self._by_version) >= MAX_CHOICES:
+            self._by_version.clear()
+        self._by_choice[choice] = metadata
+        self._by_version[choice[0], metadata.version] = metadata
 
-    def answered(self, servable: Servable, version: int) -> None:
+    def answered(self, choice: Choice, version: int) -> None:
         """Notes the version that answered a call with this choice.
 
         If it is another one than before, its signatures apply from now on. Behind a load balancer
         versions may alternate, so those of all versions are kept.
         """
-        known = self._by_choice.get(servable)
+        known = self._by_choice.get(choice)
         if known is None or known.version == version:
             return
-        if version in self._by_version:
-            self._by_choice[servable] = self._by_version[version]
+        found = self._by_version.get((choice[0], version))
+        if found is None:
+            self._by_choice.pop(choice, None)
         else:
-            self._by_choice.pop(servable, None)
+            self._by_choice[choice] = found

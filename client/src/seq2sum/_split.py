@@ -1,4 +1,4 @@
-"""Traffic splits between labels or versions, by weight; a key always gets the same one."""
+"""Traffic splits between labels, versions or targets, by weight; a key always gets the same one."""
 
 from __future__ import annotations
 
@@ -7,28 +7,34 @@ import math
 import random
 from collections.abc import Collection, Mapping
 
-from seq2sum import model_versions
+from seq2sum import _target, model_versions
 from seq2sum._numbers import integer, to_python
 
 
 class Split:
-    """Splits traffic between variants (labels or versions), by weight.
+    """Splits traffic between variants (labels, versions or targets), by weight.
 
     A key (a user, a session) always gets the same variant while the weights stay the same. When a
     weight grows, the fewest possible keys move, and only to that variant (weighted rendezvous
     hashing: Thaler and Ravishankar 1998; weights by Schindelhauer and Schomaker 2005).
 
+    A name with a colon is a target: `HOST:PORT`, or any other target that a client accepts. Calls
+    to it go through a separate channel of the same client, and to the latest version there. A label
+    whose name has a colon cannot be a variant; name it in the call.
+
     Args:
-        weights: Weights by label (text) or version (number).
+        weights: Weights by label or target (text), or by version (number).
         labels: Weights by label.
 
     Raises:
-        ValueError: No weight is above zero, or one is negative, or their sum is not finite.
+        ValueError: No weight is above zero, or one is negative, or their sum is not finite; or a
+            target is not valid.
         TypeError: A weight is not a number.
 
     Example:
         seq2sum.Split(stable=95, canary=5)
         seq2sum.Split({3: 95, 4: 5})
+        seq2sum.Split({"stable.example:8500": 95, "candidate.example:8500": 5})
     """
 
     __slots__ = ("_variants", "weights")
@@ -54,7 +60,7 @@ class Split:
         return f"Split({dict(self.weights)!r})"
 
     def choose(self, key: str | bytes | None = None) -> str | int:
-        """Returns the label or version for this key; without a key, a random one."""
+        """Returns the label, version or target for this key; without a key, a random one."""
         if key is not None and not isinstance(key, str | bytes):
             raise TypeError(f"invalid key {key!r}: expected str or bytes")
         if key is None:
@@ -70,17 +76,34 @@ class Split:
         return self.weights[variant] / -math.log(uniform)
 
 
+def is_target(variant: str | int) -> bool:
+    """Returns whether a variant is a target: labels of a split have no colon."""
+    return isinstance(variant, str) and ":" in variant
+
+
 def _checked_variant(variant: str | int) -> str | int:
+    if is_target(variant):
+        return _checked_target(str(variant))
     if isinstance(variant, str):
         return variant
     return integer("version", variant, least=0, most=model_versions.LARGEST_VERSION)
 
 
+def _checked_target(name: str) -> str:
+    try:
+        _target.address(name)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; in a split, a name with a colon is a target, and not a label"
+        ) from error
+    return name
+
+
 def parse_variant(name: str) -> str | int:
-    """Returns the version or label that a text names: digits are a version.
+    """Returns the variant that a text names: digits are a version, a colon makes it a target.
 
     Raises:
-        ValueError: The text is neither.
+        ValueError: The text is not a version, label or target.
     """
     if name.isascii() and name.isdigit():
         version = model_versions.version_number(name)
@@ -89,7 +112,7 @@ def parse_variant(name: str) -> str | int:
         return version
     if not name or not name.isprintable():
         raise ValueError(f"invalid label {name!r}: expected printable text")
-    return name
+    return _checked_target(name) if is_target(name) else name
 
 
 def _are_valid(weights: Collection[float]) -> bool:
@@ -102,5 +125,5 @@ def _are_valid(weights: Collection[float]) -> bool:
 
 def _person(variant: str | int) -> bytes:
     """Returns the 16 bytes that personalise BLAKE2 for a variant."""
-    kind = b"version" if isinstance(variant, int) else b"label"
-    return hashlib.blake2b(kind + b" " + str(variant).encode(), digest_size=16).digest()
+    kind = "version" if isinstance(variant, int) else "target" if is_target(variant) else "label"
+    return hashlib.blake2b(f"{kind} {variant}".encode(), digest_size=16).digest()

@@ -22,7 +22,7 @@ log = logging.getLogger("seq2sum")
 
 MAX_BYTES = 1 << 16
 """Limit of the file's size: it is read while a caller waits."""
-EXPECTED = 'expected weights by label or version number, like {"stable": 95, "canary": 5}'
+EXPECTED = 'expected weights by label, version number or target, like {"stable": 95, "canary": 5}'
 
 Fingerprint = tuple[int, int, int]
 """Modification time, size and inode of a file: they change with its content."""
@@ -32,9 +32,9 @@ class SplitFile:
     """A `Split` with the weights of a small JSON file, which may be replaced at any time.
 
     The file is an object with a weight for each variant: `{"stable": 95, "canary": 5}`. Names of
-    digits are versions, others are labels. Replace the file atomically (write a new one, rename
-    it). If it becomes missing or invalid later, the last good weights stay in effect, and the
-    logger `seq2sum` emits one warning for each change.
+    digits are versions, names with a colon are targets, others are labels. Replace the file
+    atomically (write a new one, rename it). If it becomes missing or invalid later, the last good
+    weights stay in effect, and the logger `seq2sum` emits one warning for each change.
 
     Args:
         path: The file.
@@ -72,11 +72,11 @@ class SplitFile:
 
     @property
     def weights(self) -> dict[str | int, float]:
-        """The weights by label or version, as they are now."""
+        """The weights by label, version or target, as they are now."""
         return dict(self._current().weights)
 
     def choose(self, key: str | bytes | None = None) -> str | int:
-        """Returns the label or version for this key; without a key, a random one."""
+        """Returns the label, version or target for this key; without a key, a random one."""
         return self._current().choose(key)
 
     def _current(self) -> Split:

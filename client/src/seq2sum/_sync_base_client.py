@@ -18,7 +18,7 @@ from seq2sum._connection import Connection
 from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
 from seq2sum._methods import GET_MODEL_STATUS
-from seq2sum._options import CallOptions
+from seq2sum._options import CallOptions, CallTarget
 from seq2sum._versions import VersionStatus
 from seq2sum._waiting import AvailabilityWait
 
@@ -31,7 +31,8 @@ Result = TypeVar("Result")
 class SyncBaseClient(BaseClient):
     """The methods of all synchronous clients."""
 
-    _connection: Connection | None
+    _connections: dict[str | None, Connection]
+    """By the target that a split has chosen; None for that of the client."""
 
     def versions(self, **options: Unpack[CallOptions]) -> list[VersionStatus]:
         """Returns the status of every version of the model that the server knows, newest first.
@@ -44,7 +45,7 @@ class SyncBaseClient(BaseClient):
             CallError: The call failed; the subclass says why.
         """
         target, deadline = self._resolve(GET_MODEL_STATUS, **options)
-        return self._open().call(_calls.statuses(target.servable), target, deadline)
+        return self._open(target).call(_calls.statuses(target.servable), target, deadline)
 
     def wait_until_available(
         self, *, version: int | None = None, label: str | None = None, timeout: float | None = 30.0
@@ -70,7 +71,7 @@ class SyncBaseClient(BaseClient):
         while True:
             call, deadline = wait.poll()
             try:
-                statuses = self._open().call(call, target, deadline)
+                statuses = self._open(target).call(call, target, deadline)
             except Seq2SumError as error:
                 wait.failed(error)
             else:
@@ -79,10 +80,10 @@ class SyncBaseClient(BaseClient):
             time.sleep(wait.next_pause())
 
     def close(self) -> None:
-        """Closes the channel. Calls in flight fail; later ones raise RuntimeError."""
+        """Closes the channels. Calls in flight fail; later ones raise RuntimeError."""
         with self._lock:
-            self._closed, connection, self._connection = True, self._connection, None
-        if connection is not None:
+            self._closed, connections, self._connections = True, self._connections, {}
+        for connection in connections.values():
             connection.close()
 
     def __enter__(self) -> Self:
@@ -100,34 +101,36 @@ class SyncBaseClient(BaseClient):
         closing.join(CLOSE_TIMEOUT)
 
     def __del__(self) -> None:
-        if getattr(self, "_connection", None) is not None:
+        if getattr(self, "_connections", None):
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()
 
     def _reset_after_fork(self) -> None:
-        _forks.keep(getattr(self, "_connection", None))
+        _forks.keep(getattr(self, "_connections", None))
         self._lock = threading.Lock()
-        self._connection = None
+        self._connections = {}
 
-    def _open(self) -> Connection:
+    def _open(self, target: CallTarget) -> Connection:
+        """Returns the connection for a call; the first call to a target opens it."""
         _forks.gate.wait_for_forks()
-        if self._connection is not None:
-            return self._connection
+        if (connection := self._connections.get(target.address)) is not None:
+            return connection
         with self._lock, _forks.gate:
             self._check_open()
-            if self._connection is None:
-                self._connection = self._connect()
-            return self._connection
+            if target.address not in self._connections:
+                self._connections[target.address] = self._connect(target.address)
+            return self._connections[target.address]
 
-    def _connect(self) -> Connection:
-        return Connection(self._channel(), **self._connection_options())
+    def _connect(self, address: str | None) -> Connection:
+        return Connection(self._channel(address), **self._connection_options(address))
 
-    def _channel(self) -> grpc.Channel:
-        common = (self._current_channel_options(), self._compression)
+    def _channel(self, address: str | None) -> grpc.Channel:
+        common = (self._current_channel_options(address), self._compression)
         if self._tls is None:
-            channel = grpc.insecure_channel(self._address, *common)
+            channel = grpc.insecure_channel(address or self._address, *common)
         else:
-            channel = grpc.secure_channel(self._address, self._tls.credentials(), *common)
+            credentials = self._tls.credentials()
+            channel = grpc.secure_channel(address or self._address, credentials, *common)
         return grpc.intercept_channel(channel, *self._interceptors)
 
     def _pipeline(

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from seq2sum._dtypes import BFLOAT16, DTYPES, STRING, shape_text
+from seq2sum._dtypes import DTYPES, STRING, shape_text
+from seq2sum._narrow_floats import widened
 
 VALUES_SHOWN = 8
 """Values of a tensor in its repr."""
@@ -23,8 +24,8 @@ _short.maxstring = _short.maxother = 60
 class Tensor:
     """A tensor of a reply. `numpy.asarray(tensor)` shares its memory, read-only.
 
-    numpy has no bfloat16: it gets float32 values, which are equal, in a copy. Strings become an
-    object array of bytes.
+    numpy has no bfloat16 and no float8: it gets float32 values, which are equal, in a copy. Strings
+    become an object array of bytes.
     """
 
     dtype: str
@@ -85,20 +86,20 @@ class Tensor:
         """The tensor for numpy (version 3 of its array interface), without strings."""
         if isinstance(self.content, tuple):
             raise AttributeError("a DT_STRING tensor has no array interface")
-        content = widened(self.content) if self.dtype == BFLOAT16 else self.content
-        typestr = DTYPES[self.dtype].typestr
-        return {"version": 3, "shape": self.shape, "typestr": typestr, "data": content}
+        dtype = DTYPES[self.dtype]
+        content = widened(dtype.name, self.content) if dtype.narrow else self.content
+        return {"version": 3, "shape": self.shape, "typestr": dtype.typestr, "data": content}
 
     def __buffer__(self, flags: int) -> memoryview:
         """The tensor for `memoryview` (Python 3.12 and later).
 
         Raises:
             BufferError: A memoryview cannot have its values: strings, complex numbers, bfloat16,
-                or none at all. numpy uses the array interface then.
+                float8, or none at all. numpy uses the array interface then.
         """
         del flags  # the view is read-only and contiguous, and a consumer checks that
         dtype = DTYPES[self.dtype]
-        unfit = dtype.kind == "c" or dtype.name == BFLOAT16 or 0 in self.shape
+        unfit = dtype.kind == "c" or dtype.narrow or 0 in self.shape
         if isinstance(self.content, tuple) or unfit or sys.byteorder == "big":
             raise BufferError(f"a tensor of {self.dtype} {shape_text(self.shape)} has no buffer")
         view: Any = memoryview(self.content)
@@ -121,6 +122,17 @@ class Tensor:
             return numpy.asarray(array, dtype=dtype)
         return numpy.array(array, dtype=dtype, copy=copy)
 
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Returns a part of the rows of dimension 0 as a tensor.
+
+        Raises:
+            TypeError: The tensor is a scalar.
+        """
+        start, stop, _ = slice(start, stop).indices(len(self))
+        width = len(self.content) // len(self) if len(self) else 0
+        shape = (max(0, stop - start), *self.shape[1:])
+        return Tensor(self.dtype, shape, self.content[start * width : stop * width])
+
     def __repr__(self) -> str:
         """The dtype, the shape and the values, cut if there are many."""
         count, shown = math.prod(self.shape), "no values"
@@ -139,6 +151,21 @@ class Tensor:
         if most is not None:
             content = content[: most * dtype.size]
         return unpacked(dtype.name, content)
+
+
+def short_text(tensor: Tensor) -> str:
+    """Returns the values for a cell of a table, row by row, cut if there are many."""
+    texts = [_cell(value) for value in tensor._values(VALUES_SHOWN)]
+    if not tensor.shape:
+        return texts[0]
+    cut = ["…"] if math.prod(tensor.shape) > VALUES_SHOWN else []
+    return f"[{', '.join(texts + cut)}]"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 class _ArrayInterface:
@@ -161,17 +188,10 @@ class _Shown:
 def unpacked(name: str, content: bytes) -> list[Any]:
     """Returns the values in little-endian bytes of a dtype that is not DT_STRING."""
     dtype, code = DTYPES[name], DTYPES[name].code
-    if name == BFLOAT16:
-        content, code = widened(content), "f"
+    if dtype.narrow:
+        content, code = widened(name, content), "f"
     values = list(struct.unpack(f"<{len(content) // struct.calcsize(f'<{code}')}{code}", content))
     return list(map(complex, values[::2], values[1::2])) if dtype.kind == "c" else values
-
-
-def widened(content: bytes) -> bytes:
-    """Returns the float32 values that equal these bfloat16 values."""
-    wide = bytearray(2 * len(content))
-    wide[2::4], wide[3::4] = content[::2], content[1::2]
-    return bytes(wide)
 
 
 def _nested(values: list[Any], shape: tuple[int, ...]) -> Any:

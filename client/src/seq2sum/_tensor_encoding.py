@@ -14,8 +14,9 @@ from typing import Any
 
 from seq2sum import _arrays
 from seq2sum._arrays import Array
-from seq2sum._dtypes import BFLOAT16, DTYPES, STRING, DType, shape_text
-from seq2sum._nested_lists import InvalidValue, flatten, shown
+from seq2sum._dtypes import DTYPES, NARROW, STRING, DType, shape_text
+from seq2sum._narrow_floats import narrowed
+from seq2sum._nested_lists import InvalidValue, flatten, read_array, shown
 from seq2sum._tensor import Tensor, unpacked
 from seq2sum._versions import TensorSpec
 from seq2sum.protocol import tensor_pb2
@@ -36,8 +37,6 @@ CODES = {
 LARGEST = {"DT_HALF": 65504.0, "DT_FLOAT": 3.4028234663852886e38, "DT_DOUBLE": math.inf}
 """The largest finite numbers; those that are rounded to them are not converted by numpy."""
 TOO_LARGE = "a number that is too large for it"
-INFINITE = 0x7F80
-"""Bits of the bfloat16 infinity, without the sign."""
 
 
 def fill(proto: tensor_pb2.TensorProto, value: Any, spec: TensorSpec) -> None:
@@ -78,7 +77,7 @@ def _converted(
         value = _array_of(value)
     elif dtype.name == STRING and isinstance(value, bytearray | memoryview):
         value = bytes(value)
-    array = value if isinstance(value, Array) else _arrays.read(value)
+    array = value if isinstance(value, Array) else read_array(value)
     if array is None:
         shape, values = flatten(value)
         if not values and wanted is not None:  # empty lists do not show the sizes of their rows
@@ -100,7 +99,7 @@ def _array_of(tensor: Tensor) -> Any:
     if isinstance(tensor.content, tuple):
         return tensor.tolist()
     dtype = DTYPES[tensor.dtype]
-    kind = _arrays.BFLOAT16 if dtype.name == BFLOAT16 else dtype.kind
+    kind = dtype.name if dtype.narrow else dtype.kind
     return Array(kind, dtype.size, tensor.shape, tensor.content, tensor)
 
 
@@ -109,14 +108,14 @@ def _packed_array(dtype: DType, array: Array) -> bytes | list[bytes]:
         return _strings(flatten(array.tolist())[1])
     if array.kind == _arrays.OBJECTS:
         raise InvalidValue("an object array; convert it to an array of numbers")
-    if array.kind == _arrays.BFLOAT16:
-        if dtype.name == BFLOAT16:
+    if array.kind in NARROW:
+        if dtype.name == array.kind:
             return array.content
         if dtype.kind in "fc":
-            return _numbers(dtype, unpacked(BFLOAT16, array.content))
+            return _numbers(dtype, unpacked(array.kind, array.content))
     elif dtype.kind in CONVERSIONS.get(array.kind, ""):
         whole = dtype.kind not in "iu" or dtype.bits == 8 * dtype.size
-        same = (dtype.kind, dtype.size) == (array.kind, array.size) and dtype.name != BFLOAT16
+        same = (dtype.kind, dtype.size) == (array.kind, array.size) and not dtype.narrow
         if same and whole:
             return array.content
         if (content := _cast(dtype, array)) is not None:
@@ -135,7 +134,7 @@ def _packed_array(dtype: DType, array: Array) -> bytes | list[bytes]:
 def _cast(dtype: DType, array: Array) -> bytes | None:
     """Returns numpy's own conversion; None where it does not apply, or could lose a number."""
     source = array.source
-    if not hasattr(source, "astype") or dtype.name == BFLOAT16 or dtype.kind == "c":
+    if not hasattr(source, "astype") or dtype.narrow or dtype.kind == "c":
         return None
     if array.kind in "iu":
         most = LARGEST.get(dtype.name, 0.0)
@@ -199,27 +198,11 @@ def _numbers(dtype: DType, values: list[Any]) -> bytes:
     try:
         if dtype.kind == "c":
             values = [part for value in map(complex, values) for part in (value.real, value.imag)]
-        if dtype.name == BFLOAT16:
-            return _bfloat16(values)
+        if dtype.narrow:
+            return narrowed(dtype.name, values)
         return struct.pack(f"<{len(values)}{dtype.code}", *values)
     except (OverflowError, struct.error) as error:  # the latter for integers that fit no float
         raise InvalidValue(TOO_LARGE) from error
-
-
-def _bfloat16(values: list[float]) -> bytes:
-    """Returns the nearest bfloat16 values; ties go to the even one, as TensorFlow rounds."""
-    floats = struct.pack(f"<{len(values)}f", *values)
-    rounded = []
-    for bits in struct.unpack(f"<{len(values)}I", floats):
-        upper, magnitude = bits >> 16, bits & 0x7FFFFFFF
-        if magnitude > INFINITE << 16:  # NaN, which rounding could make infinite
-            rounded.append(upper | 0x40)
-            continue
-        nearest = (bits + 0x7FFF + (upper & 1)) >> 16
-        if nearest & 0x7FFF == INFINITE != upper & 0x7FFF:
-            raise InvalidValue(TOO_LARGE)
-        rounded.append(nearest)
-    return struct.pack(f"<{len(rounded)}H", *rounded)
 
 
 def _type_names(values: list[Any], *, besides: type | None = None) -> str:

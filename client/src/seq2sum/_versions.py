@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from seq2sum._dtypes import shape_text
+from seq2sum._html import MAX_ROWS, table
 
 
 class State(IntEnum):
@@ -90,6 +91,19 @@ class ModelMetadata:
                 cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
                 lines.append(f"    {'  '.join(cells).rstrip()}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The table for notebooks."""
+        rows = [
+            (name, *row)
+            for name, signature in self.signatures.items()
+            for row in (
+                *_rows("input", signature.inputs, signature.optional),
+                *_rows("output", signature.outputs, frozenset()),
+            )
+        ]
+        head = ("signature", "", "name", "dtype and shape", "")
+        return table(f"version {self.version}", head, rows[:MAX_ROWS], count=len(rows))
 
 
 def _rows(

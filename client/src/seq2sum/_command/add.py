@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-from seq2sum._client import Client
 from seq2sum._command.connection import call_options, connect
 from seq2sum._command.errors import (
     UsageError,
@@ -23,6 +22,7 @@ from seq2sum._command.rows import FORMATS, Row, part
 from seq2sum._command.terminal import is_terminal
 from seq2sum._errors import CallError, Seq2SumError, UnexpectedResponse
 from seq2sum.addition.answers import Columns, Question
+from seq2sum.addition.client import Client
 
 MAX_ERRORS = 20
 """Limit of error lines in bulk mode: in a file of the wrong kind, every line is an error."""
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     files = options.input or ["-"]
     interactive = not options.questions and files == ["-"] and is_terminal(sys.stdin)
     lines = None if options.questions else InputLines([Source.from_path(path) for path in files])
-    with connect(options) as client, open_output(options.output) as write:
+    with connect(options, Client) as client, open_output(options.output) as write:
         add = AddRun(client, write, options, lines=lines, show_origin=not interactive)
         if interactive and not options.quiet:
             print(HINT, file=sys.stderr, flush=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 from seq2sum import model_versions
 from seq2sum._numbers import LONGEST
 from seq2sum._split import Split, parse_variant
-from seq2sum.addition.answers import Question
 
 
 def version(text: str) -> int:
@@ -54,7 +53,10 @@ def target(text: str) -> str | list[str]:
 
 
 def split(text: str) -> Split | Path:
-    """Parses the weights of a traffic split, or the name of a file with them."""
+    """Parses the weights of a traffic split, or the name of a file with them.
+
+    A target with a comma, like `ipv4:10.0.0.5:8500,10.0.0.6:8500`, can only be in a file.
+    """
     if "=" not in text:
         return Path(text)
     weights: dict[str | int, float] = {}
@@ -74,7 +76,7 @@ def split(text: str) -> Split | Path:
         ) from error
 
 
-def question(text: str) -> Question:
+def question(text: str) -> str | bytes:
     """Parses a question; an argument that the shell's encoding cannot decode becomes bytes."""
     try:
         text.encode()

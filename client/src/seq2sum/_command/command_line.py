@@ -7,12 +7,10 @@ import os
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from seq2sum._base_client import DEFAULT_MAX_IN_FLIGHT, DEFAULT_TARGET, DEFAULT_TIMEOUT
 from seq2sum._command import argument_types as types
-from seq2sum._command.examples import ADD, COMMAND, DESCRIBE, EXPLAIN, STATUS, WATCH
-from seq2sum.addition import contract
-
-TARGET_VARIABLE = "SEQ2SUM_TARGET"
+from seq2sum._command.examples import ADD, COMMAND, DESCRIBE, EXPLAIN, PREDICT, STATUS, WATCH
+from seq2sum._command.shared_options import shared_options
+from seq2sum._predict_calls import DEFAULT_SIGNATURE
 
 
 class PackageVersion(argparse.Action):
@@ -48,11 +46,11 @@ class Parser(argparse.ArgumentParser):
 
 def parser(environment: Mapping[str, str] = os.environ) -> Parser:
     """Returns the parser of the command line."""
-    shared: Any = _shared(environment)
-    shared_with_split: Any = _shared(environment, split=True)
+    shared: Any = shared_options(environment)
+    shared_with_split: Any = shared_options(environment, split=True)
     command = Parser(
         prog="seq2sum",
-        description="Call a seq2sum model that is served by TensorFlow Serving or seq2sum-serve.",
+        description="Call a model that is served by TensorFlow Serving or seq2sum-serve.",
         epilog=COMMAND,
     )
     command.add_argument(
@@ -73,6 +71,15 @@ def parser(environment: Mapping[str, str] = os.environ) -> Parser:
         )
         return subcommand_parser
 
+    _predict(
+        subcommand(
+            "predict",
+            "send rows to any model",
+            "Send rows of JSON to a model, and write its outputs in order.",
+            PREDICT,
+            shared_with_split,
+        )
+    )
     _add(
         subcommand("add", "answer questions", "Answer questions in order.", ADD, shared_with_split)
     )
@@ -89,15 +96,58 @@ def parser(environment: Mapping[str, str] = os.environ) -> Parser:
             EXPLAIN,
         )
     )
-    _watch(subcommand("watch", "poll a server", "Poll the versions and a probe question.", WATCH))
+    _watch(subcommand("watch", "poll a server", "Poll the versions, and send a probe.", WATCH))
     describe = subcommand(
         "describe",
         "show the signatures of a version",
-        "Show a version's digits and signatures, and what is missing from the contract.",
+        "Show a version's signatures; of a model that adds, also its digits and what is missing.",
         DESCRIBE,
     )
     describe.add_argument("--json", action="store_true", help="print a JSON object")
     return command
+
+
+def _predict(subcommand: Parser) -> None:
+    subcommand.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="read rows from files, one per line; - is standard input, the default",
+    )
+    subcommand.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write the outputs to a file, which is replaced only when all are written",
+    )
+    subcommand.add_argument(
+        "--format",
+        choices=("jsonl", "csv"),
+        default="jsonl",
+        help="output format (default: %(default)s)",
+    )
+    subcommand.add_argument(
+        "--signature",
+        default=DEFAULT_SIGNATURE,
+        metavar="NAME",
+        help="the signature to call (default: %(default)s)",
+    )
+    subcommand.add_argument(
+        "--outputs", nargs="+", metavar="NAME", help="the outputs to write (default: all)"
+    )
+    subcommand.add_argument(
+        "--batch-size",
+        type=types.count,
+        default=128,
+        metavar="N",
+        help="rows in one call (default: %(default)s)",
+    )
+    subcommand.add_argument(
+        "--line-buffered",
+        action="store_true",
+        help="send each line when it arrives, for slow pipes",
+    )
+    subcommand.add_argument("--quiet", action="store_true", help="print no progress or counts")
 
 
 def _add(subcommand: Parser) -> None:
@@ -179,70 +229,7 @@ def _watch(subcommand: Parser) -> None:
     subcommand.add_argument(
         "--probe",
         type=types.question,
-        default="53+42",
-        metavar="A+B",
-        help="the probe question (default: %(default)s)",
+        metavar="A+B|ROW",
+        help="a question, or a row of inputs as JSON, like those of predict (default: 53+42 for "
+        "the model seq2sum, none for others)",
     )
-
-
-def _shared(environment: Mapping[str, str], *, split: bool = False) -> argparse.ArgumentParser:
-    """Returns a parent parser with the options of every subcommand, and with --split if `split`."""
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.set_defaults(split=None)
-    group = shared.add_argument_group("server")
-    group.add_argument(
-        "--target",
-        type=types.target,
-        default=environment.get(TARGET_VARIABLE) or DEFAULT_TARGET,
-        metavar="HOST:PORT",
-        help="gRPC address, or several IP:PORT with commas between, or dns:///NAME:PORT "
-        f"(default: ${TARGET_VARIABLE}, or {DEFAULT_TARGET})",
-    )
-    group.add_argument(
-        "--model",
-        type=types.name,
-        default=contract.MODEL_NAME,
-        metavar="NAME",
-        help="name of the model on the server (default: %(default)s)",
-    )
-    version = group.add_mutually_exclusive_group()
-    version.add_argument(
-        "--version", type=types.version, metavar="N", help="use this version instead of the latest"
-    )
-    version.add_argument(
-        "--label", type=types.name, metavar="NAME", help="use the version with this label"
-    )
-    if split:
-        version.add_argument(
-            "--split",
-            type=types.split,
-            metavar="WEIGHTS",
-            help="split the calls between labels or versions: stable=95,canary=5, or the name of a "
-            'file with {"stable": 95, "canary": 5}, which is read again when it changes',
-        )
-    group.add_argument(
-        "--timeout",
-        type=types.seconds,
-        default=DEFAULT_TIMEOUT,
-        metavar="SECONDS",
-        help="deadline of each call (default: %(default)g)",
-    )
-    group.add_argument(
-        "--max-in-flight",
-        type=types.count,
-        default=DEFAULT_MAX_IN_FLIGHT,
-        metavar="N",
-        help="maximum number of concurrent calls (default: %(default)s)",
-    )
-    group = shared.add_argument_group(
-        "TLS (also enabled by --ca, --cert and --server-name; files are PEM)"
-    )
-    group.add_argument("--tls", action="store_true", help="use TLS")
-    group.add_argument("--ca", metavar="FILE", help="trusted certificate authorities")
-    group.add_argument("--cert", metavar="FILE", help="the client's certificate; needs --key")
-    group.add_argument("--key", metavar="FILE", help="the private key of --cert")
-    group.add_argument("--server-name", metavar="NAME", help="the name in the server's certificate")
-    group.add_argument(
-        "--token-file", metavar="FILE", help="send the token in this file; needs --tls"
-    )
-    return shared

@@ -6,18 +6,21 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from seq2sum._channel import TLS
-from seq2sum._client import Client
 from seq2sum._command.errors import UsageError
+from seq2sum._model_client import ModelClient
 from seq2sum._options import CallOptions
 from seq2sum._split import Split
 from seq2sum._split_file import SplitFile
 
+ClientType = TypeVar("ClientType", bound=ModelClient)
+
 
 @contextmanager
-def connect(options: argparse.Namespace) -> Iterator[Client]:
-    """Yields a client, which has read all its files but opened no connection.
+def connect(options: argparse.Namespace, kind: type[ClientType]) -> Iterator[ClientType]:
+    """Yields a client of this class, which has read all its files but opened no connection.
 
     The client is closed at the end, but not after an interrupt: see `exit_codes._exit_now`.
 
@@ -28,7 +31,7 @@ def connect(options: argparse.Namespace) -> Iterator[Client]:
     if token is not None and tls is None:
         raise UsageError("--token-file needs --tls: without it, the token is sent in plain text")
     try:
-        client = Client(
+        client = kind(
             options.target,
             model=options.model,
             timeout=options.timeout,

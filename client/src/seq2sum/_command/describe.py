@@ -1,4 +1,4 @@
-"""`seq2sum describe`: shows a version's signatures, and what it lacks for the contract."""
+"""`seq2sum describe`: shows a version's signatures; of addition, its digits and what it lacks."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from seq2sum._command.connection import call_options, connect
 from seq2sum._command.errors import one_line, print_error
 from seq2sum._command.exit_codes import FAILURE, SUCCESS
 from seq2sum._versions import TensorSpec
+from seq2sum.addition import contract
+from seq2sum.addition.client import Client
 from seq2sum.addition.description import Description
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the subcommand; returns the exit code."""
-    with connect(options) as client:
+    with connect(options, Client) as client:
         description = client.describe(**call_options(options))
+    # A model of this name has to add; one of another name may.
+    missing = description.missing if client.model == contract.MODEL_NAME else ()
     if options.json:
         print(as_json(client.model, description))
     else:
         print(text(client.model, description))
-        if description.missing:
-            print_error(f"not a seq2sum model: missing {one_line('; '.join(description.missing))}")
-    return FAILURE if description.missing else SUCCESS
+        if missing:
+            print_error(f"not a seq2sum model: missing {one_line('; '.join(missing))}")
+    return FAILURE if missing else SUCCESS
 
 
 def text(model: str, description: Description) -> str:
@@ -34,7 +38,8 @@ def text(model: str, description: Description) -> str:
         "encoder tokens": description.vocabulary,
     }
     lines = [f"{model}, version {description.version}"]
-    lines += [f"  {size:<3} {name}" for name, size in sizes.items() if size is not None]
+    adds = model == contract.MODEL_NAME or not description.missing
+    lines += [f"  {size:<3} {name}" for name, size in sizes.items() if adds and size is not None]
     for name, signature in description.signatures.items():
         lines.append(f"  signature {name}")
         lines += _tensors("in ", signature.inputs) + _tensors("out", signature.outputs)
@@ -47,16 +52,16 @@ def as_json(model: str, description: Description) -> str:
         name: {"inputs": _specs(signature.inputs), "outputs": _specs(signature.outputs)}
         for name, signature in description.signatures.items()
     }
+    addition = {
+        "digits": description.digits,
+        "steps": description.steps,
+        "vocabulary": description.vocabulary,
+        "missing": description.missing,
+    }
+    if description.missing and model != contract.MODEL_NAME:
+        addition = {}
     return json.dumps(
-        {
-            "model": model,
-            "version": description.version,
-            "digits": description.digits,
-            "steps": description.steps,
-            "vocabulary": description.vocabulary,
-            "missing": description.missing,
-            "signatures": signatures,
-        }
+        {"model": model, "version": description.version, **addition, "signatures": signatures}
     )
 
 

@@ -17,7 +17,6 @@ from seq2sum._errors import (
     UnexpectedResponse,
     VersionNotFound,
 )
-from seq2sum.addition.answers import Question
 
 CONNECT_TIMEOUT = 0.5
 """Seconds for a connection to the loopback interface, which succeeds or fails at once."""
@@ -91,7 +90,7 @@ def one_line(text: str) -> str:
     )
 
 
-def question_text(question: Question) -> str:
+def question_text(question: str | bytes) -> str:
     """Returns a question as text; bytes that are not UTF-8 are escaped."""
     return question if isinstance(question, str) else question.decode(errors="backslashreplace")
 

@@ -11,6 +11,7 @@ examples:
   seq2sum add --input questions.txt --format csv --output answers.csv
   seq2sum status --target serving.example:8500
   seq2sum explain "53+42"
+  seq2sum predict --model sentiment --input rows.jsonl
 
 {ADD_STATUS}More: seq2sum COMMAND --help
 """
@@ -34,6 +35,24 @@ like a refused question. Otherwise a failed call ends the command.
 With --split, each call goes to a random version or label, with all questions of the call.
 
 {ADD_STATUS}"""
+
+PREDICT = """\
+examples:
+  echo '{"text": "great product"}' | seq2sum predict --model sentiment
+  seq2sum predict --model price --input rows.jsonl --format csv --output prices.csv
+  seq2sum predict --model image --signature classify --outputs label score < images.jsonl
+
+A line is a row: a JSON object with a value for each input, without dimension 0, or the value
+itself for a signature with one input. Bytes are {"b64": "..."}; outputs that are UTF-8 are
+written as text. Every line of the input has a row in the output. The row of a line that is not
+valid, or that the model rejects, has the field error; the rows of a rejected call are sent again
+in smaller calls, so that a bad row does not affect the others. JSON has no NaN and no Infinity:
+they are errors in jsonl, and NaN and Infinity in csv. Complex numbers are [real, imaginary].
+If the server cannot be reached or is overloaded, the command ends.
+
+Exit status: 0 all rows have outputs, 1 some have errors, or a call failed, 2 invalid command line
+or unusable file, 130 interrupted, 141 the reader of the output closed the pipe.
+"""
 
 STATUS = """\
 examples:
@@ -61,6 +80,7 @@ examples:
   seq2sum watch --interval 0.5 --label canary
   seq2sum watch --interval 60 >> seq2sum.log
   seq2sum watch --count 1
+  seq2sum watch --model sentiment --probe '{"text": "great product"}'
 
 A live view on a terminal, otherwise a line per poll. Errors are shown, and polling continues.
 Exit status: 0 ended by Ctrl-C; with --count, 1 if a poll failed; 2 invalid command line.
@@ -70,7 +90,8 @@ DESCRIBE = """\
 examples:
   seq2sum describe
   seq2sum describe --version 2 --json | jq .digits
+  seq2sum describe --model sentiment
 
-Exit status: 0 the version meets the contract, 1 a part of it is missing, or the call failed,
-2 invalid command line.
+Exit status: 0 signatures shown, 1 the call failed, or a part of the contract is missing from the
+model seq2sum, 2 invalid command line.
 """

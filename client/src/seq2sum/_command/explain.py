@@ -12,13 +12,14 @@ from seq2sum._command.errors import one_line, print_error, question_text
 from seq2sum._command.exit_codes import FAILURE, SUCCESS
 from seq2sum._command.terminal import Terminal
 from seq2sum.addition.answers import InvalidQuestion
+from seq2sum.addition.client import Client
 from seq2sum.addition.explanation import Explanation
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the subcommand; returns the exit code."""
     code, terminal, separator = SUCCESS, Terminal.of(sys.stdout), ""
-    with connect(options) as client:
+    with connect(options, Client) as client:
         for question in options.questions:
             try:
                 explanation = client.explain(question, **call_options(options))

@@ -1,8 +1,8 @@
-"""Questions from files and pipes: one per line, in order, in bounded memory.
+"""Questions or rows from files and pipes: one per line, in order, in bounded memory.
 
-A line ends with a newline, or with a carriage return and a newline. Every line is a question, even
+A line ends with a newline, or with a carriage return and a newline. Every line counts, even
 an empty or malformed one, so that output rows correspond to input lines. Lines that are not UTF-8
-become questions of bytes.
+stay bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from itertools import chain
 from pathlib import Path
 
 from seq2sum._command.errors import CommandError, UsageError
-from seq2sum.addition.answers import Question
 
 BLOCK = 1 << 16
 """Bytes per read."""
@@ -29,6 +28,9 @@ CUT = "…".encode()
 """Appended to a truncated line, so that truncation never makes a valid question."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 STANDARD_INPUT = 0
+
+Line = str | bytes
+"""Text, or bytes that are not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,7 @@ class Source:
         """
         name, file = ("standard input", STANDARD_INPUT) if path == "-" else (path, path)
         if file == STANDARD_INPUT and sys.stdin is None:
-            raise UsageError(
-                "standard input is closed: give questions as arguments or with --input"
-            )
+            raise UsageError("standard input is closed: name a file with --input")
         try:
             status = os.fstat(file) if isinstance(file, int) else Path(file).stat()
         except (OSError, ValueError) as error:  # ValueError for a path with NUL
@@ -69,16 +69,16 @@ class Source:
 class InputLines:
     """The lines of several sources in order, with the origin of each line."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = sources
+    def __init__(self, sources: Sequence[Source], *, max_line: int = MAX_LINE) -> None:
+        self._sources, self._max_line = sources, max_line
         self._starts: list[int] = []
         self.taken = 0
         """Lines read so far, including those that wait for their call."""
         self.bytes = 0
         """Bytes read so far."""
 
-    def __iter__(self) -> Iterator[Question]:
-        """Yields every line as a question; can be iterated once."""
+    def __iter__(self) -> Iterator[Line]:
+        """Yields every line; can be iterated once."""
         return chain.from_iterable(self._blocks())
 
     @property
@@ -92,10 +92,10 @@ class InputLines:
         source = bisect_right(self._starts, row) - 1
         return f"{self._sources[source].name}:{row - self._starts[source] + 1}"
 
-    def _blocks(self) -> Iterator[list[Question]]:
+    def _blocks(self) -> Iterator[list[Line]]:
         for source in self._sources:
             self._starts.append(self.taken)
-            for block in blocks(self._parts(source)):
+            for block in blocks(self._parts(source), self._max_line):
                 self.taken += len(block)
                 yield block
 
@@ -112,43 +112,43 @@ class InputLines:
             raise CommandError(f"cannot read {source.name}: {error.strerror}") from error
 
 
-def blocks(parts: Iterable[bytes]) -> Iterator[list[Question]]:
+def blocks(parts: Iterable[bytes], max_line: int = MAX_LINE) -> Iterator[list[Line]]:
     """Yields the lines of a text that arrives in parts, as soon as they are complete."""
     rest, first = b"", True
     for part in parts:
         end = part.rfind(b"\n")
         if end < 0:
-            if len(rest) <= MAX_LINE:  # the end of a longer line is dropped
+            if len(rest) <= max_line:  # the end of a longer line is dropped
                 rest += part
             continue
-        if len(rest) > MAX_LINE:
+        if len(rest) > max_line:
             start = part.find(b"\n")
-            rest, complete = part[end + 1 :], rest[:MAX_LINE] + CUT + part[start:end]
+            rest, complete = part[end + 1 :], rest[:max_line] + CUT + part[start:end]
         else:
             rest, complete = part[end + 1 :], rest + part[:end]
         yield split(complete.removeprefix(BYTE_ORDER_MARK) if first else complete)
         first = False
-    if len(rest) > MAX_LINE:
-        rest = rest[:MAX_LINE] + CUT
+    if len(rest) > max_line:
+        rest = rest[:max_line] + CUT
     if first:
         rest = rest.removeprefix(BYTE_ORDER_MARK)
     if rest:
         yield split(rest)
 
 
-def split(content: bytes) -> list[Question]:
+def split(content: bytes) -> list[Line]:
     """Splits a text, given without its last newline, into lines."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        return [_question(line.removesuffix(b"\r")) for line in content.split(b"\n")]
-    lines: list[Question] = list(text.split("\n"))
+        return [_line(line.removesuffix(b"\r")) for line in content.split(b"\n")]
+    lines: list[Line] = list(text.split("\n"))
     if "\r" in text:
         return [line.removesuffix("\r") for line in text.split("\n")]
     return lines
 
 
-def _question(line: bytes) -> Question:
+def _line(line: bytes) -> Line:
     try:
         return line.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Progress of `add`: texts as functions of counts, and the progress line on a terminal."""
+"""Progress of bulk commands: texts as functions of counts, and the line on a terminal."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MIN_SECONDS = 0.001
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of questions so far."""
+    """Counts of questions, or of rows, so far."""
 
     answered: int = 0
-    """Questions with an answer."""
+    """Those with an answer."""
     refused: int = 0
-    """Questions without an answer."""
+    """Those without an answer."""
 
     @property
     def done(self) -> int:
@@ -31,10 +31,10 @@ class Tally:
         return self.answered + self.refused
 
 
-def summary(tally: Tally, seconds: float) -> str:
+def summary(tally: Tally, seconds: float, unit: str = "questions") -> str:
     """Returns the last line: `1,000,000 answered, 3 refused, in 2.1 s: 476,000 questions/s`."""
     rate = significant(tally.done / max(seconds, MIN_SECONDS))
-    return f"{counts(tally)}, in {seconds:.1f} s: {rate:,} questions/s"
+    return f"{counts(tally)}, in {seconds:.1f} s: {rate:,} {unit}/s"
 
 
 def progress(tally: Tally, seconds: float, share: float | None) -> str:

@@ -6,17 +6,17 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from seq2sum._client import Client
 from seq2sum._command.connection import call_options, connect
 from seq2sum._command.errors import CommandError, one_line
 from seq2sum._command.exit_codes import FAILURE, SUCCESS
 from seq2sum._errors import DeadlineExceeded
+from seq2sum._model_client import ModelClient
 from seq2sum._versions import State, VersionStatus
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the subcommand; returns the exit code."""
-    with connect(options) as client:
+    with connect(options, ModelClient) as client:
         version = options.version
         if options.wait is not None:
             _wait(client, options)
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     return SUCCESS if any(each.state is State.AVAILABLE for each in statuses) else FAILURE
 
 
-def _wait(client: Client, options: argparse.Namespace) -> None:
+def _wait(client: ModelClient, options: argparse.Namespace) -> None:
     try:
         client.wait_until_available(
             version=options.version, label=options.label, timeout=options.wait

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 from seq2sum._command.errors import one_line, question_text
 from seq2sum._command.status import line
@@ -15,6 +17,8 @@ from seq2sum.addition.answers import Answer
 
 MAX_LATENCIES = 60
 """Number of latest latencies in the statistics."""
+MAX_REPLY = 200
+"""Characters of a model's outputs that are shown."""
 OTHER_LINES = 10
 """Lines of a live view in addition to the versions; only what fits the screen can be redrawn."""
 STATE_COLOURS = {State.AVAILABLE: GREEN, State.END: DIM}
@@ -29,10 +33,10 @@ class Snapshot:
     """Local time of the poll."""
     versions: Sequence[VersionStatus] = ()
     """Versions with their states."""
-    answer: Answer | None = None
-    """Answer to the probe question."""
+    reply: str | None = None
+    """Reply to the probe, in one line."""
     seconds: float | None = None
-    """Latency of this answer."""
+    """Latency of this reply."""
     errors: tuple[str, ...] = ()
     """Errors, one line each."""
 
@@ -66,8 +70,8 @@ def screen(snapshot: Snapshot, history: History, title: str, terminal: Terminal)
         lines.append(terminal.painted(f"  {line(status)}"[:width], colour))
     if len(snapshot.versions) > room:
         lines.append(f"  and {len(snapshot.versions) - room} older"[:width])
-    if snapshot.answer is not None:
-        lines += ["", f"  {answer_line(snapshot.answer)}"[:width]]
+    if snapshot.reply is not None:
+        lines += ["", f"  {snapshot.reply}"[:width]]
     lines += [terminal.painted(f"  {error}"[:width], RED) for error in snapshot.errors]
     lines.append("")
     if history.latencies:
@@ -80,7 +84,7 @@ def log_line(snapshot: Snapshot, history: History) -> str:
     """Returns a snapshot and the latency statistics in one line, for a file or a pipe."""
     parts = [
         *snapshot.errors,
-        *([answer_line(snapshot.answer)] if snapshot.answer is not None else []),
+        *([snapshot.reply] if snapshot.reply is not None else []),
         *([f"latency {latency(history)}"] if snapshot.seconds is not None else []),
         *map(line, snapshot.versions),
     ]
@@ -93,6 +97,14 @@ def answer_line(answer: Answer) -> str:
         f"{question_text(answer.question)} = {one_line(answer.text)}  "
         f"(confidence {answer.confidence:.4f}, version {answer.version})"
     )
+
+
+def reply_line(outputs: Mapping[str, Any], version: int) -> str:
+    """Returns the outputs of a row, cut if they are large, and the version."""
+    text = ", ".join(f"{name} = {json.dumps(value)}" for name, value in outputs.items())
+    if len(text) > MAX_REPLY:
+        text = f"{text[:MAX_REPLY]}…"
+    return one_line(f"{text}  (version {version})")
 
 
 def latency(history: History) -> str:

@@ -9,7 +9,7 @@ from seq2sum import _fake_signatures
 from seq2sum._tensors import fill_with_strings
 from seq2sum._versions import TensorSpec
 from seq2sum.addition import contract
-from seq2sum.protocol import model_metadata_pb2, model_status_pb2, predict_pb2, tensor_pb2
+from seq2sum.protocol import model_metadata_pb2, predict_pb2, tensor_pb2
 
 
 def answers(
@@ -72,17 +72,6 @@ def _tokens(text: bytes, length: int) -> list[int]:
             f"expected at most {length} characters of {contract.ALPHABET!r}"
         )
     return [contract.ALPHABET.index(character) for character in text.decode().ljust(length)]
-
-
-def states(versions: Sequence[int]) -> model_status_pb2.GetModelStatusResponse:
-    """Returns a reply in which all versions are AVAILABLE."""
-    response = model_status_pb2.GetModelStatusResponse()
-    for version in versions:
-        entry = response.model_version_status.add(
-            version=version, state=model_status_pb2.ModelVersionStatus.AVAILABLE
-        )
-        entry.status.SetInParent()
-    return response
 
 
 def metadata(model: str, version: int, digits: int) -> model_metadata_pb2.GetModelMetadataResponse:

@@ -37,7 +37,8 @@ class AsyncClient(AsyncModelClient):
 
         See `Client.add`.
         """
-        (target, deadline), connection = self._resolve(**options), self._open()
+        target, deadline = self._resolve(**options)
+        connection = self._open(target)
         if connection.coalescer is not None:
             answer: Answer = await connection.coalescer.submit(
                 calls.mergeable(question, target), target, deadline
@@ -108,7 +109,9 @@ class AsyncClient(AsyncModelClient):
         See `Client.explain`.
         """
         target, deadline = self._resolve(**options)
-        return await self._open().call(calls.explain(question, target.servable), target, deadline)
+        return await self._open(target).call(
+            calls.explain(question, target.servable), target, deadline
+        )
 
     async def describe(self, **options: Unpack[CallOptions]) -> Description:
         """Returns the signatures of a model version, and how many digits it accepts.
@@ -116,7 +119,7 @@ class AsyncClient(AsyncModelClient):
         See `Client.describe`.
         """
         target, deadline = self._resolve(**options)
-        return await self._open().call(calls.describe(target.servable), target, deadline)
+        return await self._open(target).call(calls.describe(target.servable), target, deadline)
 
     async def _columns(
         self, questions: Iterable[Question], **options: Unpack[CallOptions]
@@ -132,9 +135,11 @@ class AsyncClient(AsyncModelClient):
         rows: int,
         resolve: Callable[[], tuple[CallTarget, Deadline]],
     ) -> AsyncIterator[Coroutine[Any, Any, Columns]]:
-        connection = self._open()
+        self._check_open()
         async for chunk in async_chunks(questions, rows=rows):
-            yield connection.call_with_retries(partial(calls.predict, chunk), *resolve())
+            target, deadline = resolve()
+            make = partial(calls.predict, chunk)
+            yield self._open(target).call_with_retries(make, target, deadline)
 
 
 async def _answers(parts: AsyncIterator[Columns]) -> AsyncIterator[Answer]:

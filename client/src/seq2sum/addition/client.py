@@ -45,7 +45,8 @@ class Client(ModelClient):
             CallError: The call failed; the subclass says why.
             UnexpectedResponse: The server's model is not a seq2sum model.
         """
-        (target, deadline), connection = self._resolve(**options), self._open()
+        target, deadline = self._resolve(**options)
+        connection = self._open(target)
         if connection.coalescer is not None:
             answer: Answer = connection.coalescer.submit(
                 calls.mergeable(question, target), target, deadline
@@ -136,7 +137,7 @@ class Client(ModelClient):
             UnexpectedResponse: The server's model is not a seq2sum model.
         """
         target, deadline = self._resolve(**options)
-        return self._open().call(calls.explain(question, target.servable), target, deadline)
+        return self._open(target).call(calls.explain(question, target.servable), target, deadline)
 
     def describe(self, **options: Unpack[CallOptions]) -> Description:
         """Returns the signatures of a model version, and how many digits it accepts.
@@ -146,7 +147,7 @@ class Client(ModelClient):
             UnexpectedResponse: The reply has no signatures.
         """
         target, deadline = self._resolve(**options)
-        return self._open().call(calls.describe(target.servable), target, deadline)
+        return self._open(target).call(calls.describe(target.servable), target, deadline)
 
     def _columns(
         self, questions: Iterable[Question], **options: Unpack[CallOptions]
@@ -156,7 +157,7 @@ class Client(ModelClient):
         source = chunks(checked_collection(questions))
         first = list(islice(source, 2))
         if len(first) < 2:  # a single call needs no future, which would cost more
-            connection = self._open()
+            connection = self._open(target)
             return [
                 connection.call_with_retries(partial(calls.predict, chunk), target, deadline)
                 for chunk in first
@@ -167,6 +168,7 @@ class Client(ModelClient):
     def _started(
         self, source: Iterable[Chunk], resolve: Callable[[], tuple[CallTarget, Deadline]]
     ) -> Iterator[PendingCall[Columns]]:
-        connection = self._open()
+        self._check_open()
         for chunk in source:
-            yield connection.start(partial(calls.predict, chunk), *resolve())
+            target, deadline = resolve()
+            yield self._open(target).start(partial(calls.predict, chunk), target, deadline)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
+from deploy.ready_script import SUM
 from support import broken_models
 
 
@@ -15,3 +17,19 @@ def version_without_warm_up(small_version, tmp_path_factory):
     return shutil.copytree(
         small_version, folder, ignore=shutil.ignore_patterns(broken_models.WARM_UP)
     )
+
+
+@pytest.fixture
+def golden(tmp_path, monkeypatch):
+    """Writes golden.jsonl of version 1, which at first has the sum."""
+    monkeypatch.setenv("MODEL_BASE_PATH", str(tmp_path / "base"))
+
+    def write(*lines, folder="1"):
+        path = tmp_path / "base" / folder / "assets.extra" / "golden.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        texts = (line if isinstance(line, str) else json.dumps(line) for line in lines)
+        path.write_text("".join(f"{text}\n" for text in texts))
+        return path
+
+    write(SUM)
+    return write

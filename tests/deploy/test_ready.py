@@ -3,104 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
-import socket
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
+from deploy.ready_script import RIGHT, SCRIPT, SUM, check, reason, replying, response
 from support import servers
 from support.paths import ROOT
-
-SCRIPT = ROOT / "serving" / "config" / "ready.sh"
-METADATA = b'{\n"model_spec":{\n "name": "m",\n "version": "%d"\n}\n,\n"metadata": {}}'
-RIGHT = b'{\n    "outputs": {\n        "answers": [\n            "17"\n        ]\n    }\n}'
-SUM = {"inputs": {"questions": ["9+8"]}, "expect": {"answers": ["17"]}}
-
-
-def check(port, **variables):
-    """The script's exit code and its error output, for a server on this port."""
-    command = ["bash", SCRIPT, str(port)]
-    environment = os.environ | {name: str(value) for name, value in variables.items()}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.stdout == ""
-    return done.returncode, done.stderr
-
-
-def reason(port, **variables):
-    """The reason why the server is not ready."""
-    code, line = check(port, **variables)
-    assert code == 1
-    assert re.fullmatch(r"not ready: [^\n]+\n", line)
-    return line.removeprefix("not ready: ").rstrip()
-
-
-def response(body: bytes, status: bytes = b"200 OK") -> bytes:
-    return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n\r\n%s" % (status, body)
-
-
-@contextmanager
-def replying(*parts: bytes, hang: bool = False, version: int = 1, sent: list | None = None):
-    """A server that knows the version of the label, and sends `parts` in reply to the next request.
-
-    Then it closes the connection or hangs. With version 0 the first request gets these parts too.
-    """
-    over = threading.Event()
-
-    def serve():
-        replies = ([(response(METADATA % version),)] if version else []) + [parts]
-        for reply in replies:
-            try:
-                connection, _ = listening.accept()
-            except OSError:  # nothing is sent to a version without golden requests
-                return
-            with connection:
-                connection.settimeout(10)
-                request = connection.recv(100_000)
-                while (head := request.partition(b"\r\n\r\n"))[1] and len(head[2]) < int(
-                    re.search(rb"Content-Length: (\d+)", head[0])[1]
-                ):
-                    request += connection.recv(100_000)
-                if sent is not None:
-                    sent.append(request)
-                try:
-                    for part in reply:
-                        connection.sendall(part)
-                except OSError:  # the script has exited
-                    return
-                if hang and reply is parts:
-                    over.wait(10)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            over.set()
-            listening.shutdown(socket.SHUT_RDWR)
-            thread.join()
-
-
-@pytest.fixture
-def golden(tmp_path, monkeypatch):
-    """Writes golden.jsonl of version 1, which at first has the sum."""
-    monkeypatch.setenv("MODEL_BASE_PATH", str(tmp_path / "base"))
-
-    def write(*lines, folder="1"):
-        path = tmp_path / "base" / folder / "assets.extra" / "golden.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        texts = (line if isinstance(line, str) else json.dumps(line) for line in lines)
-        path.write_text("".join(f"{text}\n" for text in texts))
-        return path
-
-    write(SUM)
-    return write
 
 
 @pytest.fixture(scope="module")
@@ -255,48 +165,6 @@ def test_an_answer_that_starts_like_the_correct_one_is_not_ready(golden):  # noq
 def test_an_error_that_contains_the_correct_answer_is_not_ready(golden):  # noqa: ARG001
     with replying(response(RIGHT, status=b"500 Internal Server Error")) as port:
         assert "status 500" in reason(port)
-
-
-def test_an_error_that_contains_a_version_is_not_ready():
-    with replying(response(METADATA % 1, b"503 Service Unavailable"), version=0) as port:
-        assert "has no AVAILABLE version: the reply has status 503" in reason(port)
-
-
-def test_a_correct_answer_in_pieces_is_ready_before_the_connection_ends(golden):  # noqa: ARG001
-    whole = response(RIGHT)
-    with replying(whole[:40], whole[40:-20], whole[-20:], hang=True) as port:
-        assert check(port) == (0, "")
-
-
-@pytest.mark.parametrize("version", [0, 1])
-def test_a_hanging_server_times_out(golden, version):  # noqa: ARG001
-    with replying(hang=True, version=version) as port:
-        start = time.monotonic()
-        assert reason(port, TIMEOUT="1") == f"port {port} did not reply within 1 s"
-        assert 1 <= time.monotonic() - start < 4
-
-
-def test_a_reply_that_hangs_halfway_times_out(golden):  # noqa: ARG001
-    with replying(response(RIGHT)[:60], hang=True) as port:
-        assert reason(port, TIMEOUT="1") == f"port {port} did not reply within 1 s"
-
-
-@pytest.mark.parametrize("version", [0, 1])
-def test_a_closed_connection_is_not_ready(golden, version):  # noqa: ARG001
-    with replying(version=version) as port:
-        assert (
-            reason(port)
-            == f"port {port} closed the connection without a reply; is it --rest_api_port?"
-        )
-
-
-@pytest.mark.parametrize("version", [0, 1])
-@pytest.mark.parametrize("fill", [b"7", b'"}],'])
-def test_a_reply_without_an_end_is_cut_off(golden, version, fill):  # noqa: ARG001
-    with replying(response(b"{" + fill * 1_000_000), version=version) as port:
-        start = time.monotonic()
-        assert len(reason(port)) < 600
-        assert time.monotonic() - start < 4
 
 
 @pytest.mark.parametrize("script", sorted(ROOT.glob("serving/**/*.sh")), ids=lambda path: path.name)

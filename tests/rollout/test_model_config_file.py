@@ -126,7 +126,7 @@ TWO_MODELS = """model_config_list {
 
 def test_only_model_is_the_default(tmp_path):
     path = tmp_path / "models.config"
-    path.write_text(TWO_MODELS.replace('"b"', '"seq2sum"').replace('  config { name: "a"', '# {'))
+    path.write_text(TWO_MODELS.replace('"b"', '"seq2sum"').replace('  config { name: "a"', "# {"))
     assert (only_model(path), model_names(path)) == ("seq2sum", ["seq2sum"])
     path.write_text(TWO_MODELS)
     assert model_names(path) == ["a", "b"]

@@ -8,13 +8,11 @@ import json
 
 import pytest
 import seq2sum
+from conformance.case import FIXTURE
 from deploy.compose_deployment import Deployment
 from seq2sum_serving.probe import cli as probe
-from support.paths import ROOT
 
 pytestmark = pytest.mark.embedded
-
-FIXTURE = ROOT / "tests" / "conformance" / "fixture"
 
 INPUTS = {"x": [[1, 2, 3]], "y": [1]}
 REQUEST = {

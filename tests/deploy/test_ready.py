@@ -14,11 +14,10 @@ from support.paths import ROOT
 
 
 @pytest.fixture(scope="module")
-def base(small_version, tmp_path_factory):
+def base(tiny_version, tmp_path_factory):
     """The base path of a model whose version 1 has a golden request."""
     folder = tmp_path_factory.mktemp("ready") / "base"
-    shutil.copytree(small_version, folder / "1")
-    (folder / "1" / "assets.extra" / "golden.jsonl").write_text(json.dumps(SUM) + "\n")
+    shutil.copytree(tiny_version, folder / "1")
     return folder
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from seq2sum_serving.deployment import cli_options
 from seq2sum_serving.deployment.event_log import Event, EventLog
+from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from support.servers import Server
 
 REPLICAS = 3
@@ -71,11 +72,15 @@ class Deployment:
     @property
     def traffic(self) -> Path:
         """The traffic split that callers read."""
-        return self.folder / cli_options.TRAFFIC
+        return self._model_config_file.model_file(cli_options.TRAFFIC)
 
     def events(self) -> list[Event]:
         """Returns the history so far."""
-        return EventLog(self.folder / cli_options.HISTORY).events()
+        return EventLog(self._model_config_file.model_file(cli_options.HISTORY)).events()
+
+    @property
+    def _model_config_file(self) -> ModelConfigFile:
+        return ModelConfigFile(self.config, "seq2sum")
 
     def run(self, command: str, *arguments: str, policy: str = "") -> CommandResult:
         """Runs a rollout command in a process, as an operator would.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 import seq2sum
@@ -233,6 +234,14 @@ def test_files_and_versions_that_are_missing(price, inputs, tmp_path):
         assert result.code == code, result.text
         assert message in result.text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_is_not_writable(price, inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, _: os.fspath(path) != str(tmp_path))
+    for line in (("golden", "record", "1", "--from", inputs), ("contract", "record", "1")):
+        result = price(*line, "--out", tmp_path / "out")
+        assert result.code == 1
+        assert f"cannot write {tmp_path / 'out'}: Permission denied" in result.text
 
 
 @pytest.fixture

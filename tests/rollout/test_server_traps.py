@@ -235,6 +235,10 @@ def test_missing_folder_of_another_model_stops_discovery(deploy, quick_version, 
     other = tmp_path / "other"
     shutil.copytree(quick_version, other / "1")
     deployed = deploy(other=other_model(other))
+
+    def rollout(*line):
+        return deployed.rollout(*line, "--model", "seq2sum")
+
     server = deployed.start(POLLING)
     deployed.policy.write_text(QUICK.replace("timeout = 90.0", "timeout = 1.0"))
     other.rename(tmp_path / "away")
@@ -243,13 +247,13 @@ def test_missing_folder_of_another_model_stops_discovery(deploy, quick_version, 
     (tmp_path / "away").rename(other)
     until(lambda: states(server) == {1: "END", 2: "AVAILABLE"})
 
-    assert deployed.rollout("publish", quick_version).code == 0
+    assert rollout("publish", quick_version).code == 0
     other.rename(tmp_path / "away")
-    result = deployed.rollout("canary", "3", "--without-gates")
+    result = rollout("canary", "3", "--without-gates")
     assert result.code == 1
     assert "version 3 is not listed" in result.text
     assert served_version(server, label="stable") == 2
     (tmp_path / "away").rename(other)
     deployed.policy.write_text(QUICK)
-    assert deployed.rollout("publish", quick_version).code == 0
-    assert deployed.rollout("canary", "4", "--without-gates").code == 0
+    assert rollout("publish", quick_version).code == 0
+    assert rollout("canary", "4", "--without-gates").code == 0

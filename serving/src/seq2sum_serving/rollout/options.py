@@ -46,6 +46,14 @@ exit codes:
 """
 
 
+GOLDEN = """\
+Golden requests are inputs with the outputs that every version has to return for them. They are in
+assets.extra/golden.jsonl of a version's folder.
+"""
+CONTRACT = """\
+A contract lists what callers of a version rely on: its signatures, and any other values. It is in
+assets.extra/contract.json of a version's folder.
+"""
 GOLDEN_RECORD = """\
 Sends inputs to a version that you trust, and writes them with its outputs to a file of golden
 requests: every later version is judged by them.
@@ -155,11 +163,15 @@ def _add_recording(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], shared: argparse.ArgumentParser
 ) -> None:
     """Adds the commands that write and check the files by which versions are judged."""
-    golden = commands.add_parser("golden", help="record or check golden requests")
-    contract = commands.add_parser("contract", help="record the contract of a version")
+    families = {
+        "golden": ("record or check golden requests", GOLDEN),
+        "contract": ("record the contract of a version", CONTRACT),
+    }
     groups = {
-        name: parent.add_subparsers(dest="action", required=True, metavar="ACTION")
-        for name, parent in (("golden", golden), ("contract", contract))
+        name: commands.add_parser(name, help=text, description=description).add_subparsers(
+            dest="action", required=True, metavar="ACTION"
+        )
+        for name, (text, description) in families.items()
     }
 
     def add(name: str, text: str, description: str) -> argparse.ArgumentParser:

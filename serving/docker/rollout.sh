@@ -7,5 +7,7 @@
 set -euo pipefail
 
 [[ ${1:-} == [a-z]* ]] || exec seq2sum-rollout "$@" # no command: it prints its usage
-exec seq2sum-rollout "$1" --config "${CONFIG:-/models/models.config}" \
-  --targets "${TARGETS:-serving:8500}" ${MODEL:+--model "$MODEL"} "${@:2}"
+words=1
+[[ $1 != golden && $1 != contract || ${2:-} != [a-z]* ]] || words=2 # golden record
+exec seq2sum-rollout "${@:1:words}" --config "${CONFIG:-/models/models.config}" \
+  --targets "${TARGETS:-serving:8500}" ${MODEL:+--model "$MODEL"} "${@:words+1}"

@@ -108,6 +108,23 @@ def test_the_probe_observes_both_models(deployment, serving, golden):
     assert "z is [0, 0] 18 (expected 18.5)" in errors
 
 
+def test_golden_requests_are_recorded_for_the_health_check_and_the_probe(
+    deployment, serving, golden, tmp_path
+):
+    inputs = tmp_path / "inputs.jsonl"
+    inputs.write_text(json.dumps({"inputs": INPUTS, "signature_name": "matrix"}) + "\n")
+    line = ["golden", "record", "1", "--from", str(inputs)]
+    done = deployment.rollout(*line, targets=serving.target)
+    assert done.returncode == 0, done.stderr
+    assert deployment.rollout("golden", "check", targets=serving.target).returncode == 0
+    done = deployment.health_check("serving", serving)
+    assert (done.returncode, done.stderr) == (0, "")
+    code, result, _ = probe_once(deployment, serving, "--model=sentiment")
+    assert (code, result["problems"], result["notes"]) == (0, [], [])
+    golden(REQUEST | {"expect": {"b": [False]}})
+    assert deployment.rollout("golden", "check", targets=serving.target).returncode == 1
+
+
 def test_rollouts_are_of_the_model(deployment, serving):
     done = deployment.rollout("status", "--json", targets=serving.target)
     assert done.returncode == 0, done.stderr

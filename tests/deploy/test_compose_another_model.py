@@ -12,7 +12,7 @@ from conformance.case import FIXTURE
 from deploy.compose_deployment import Deployment
 from seq2sum_serving.probe import cli as probe
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.server]
 
 INPUTS = {"x": [[1, 2, 3]], "y": [1]}
 REQUEST = {

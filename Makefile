@@ -50,7 +50,7 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev \
-		--editable ./client --editable ./training --editable './serving[embedded]'
+		--editable ./client --editable ./training --editable './serving[embedded,native]'
 	@touch $@
 
 clean: ## Remove .venv and caches; runs/ and models/ stay

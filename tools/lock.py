@@ -25,7 +25,7 @@ CONSTRAINTS = Path("constraints.txt")
 DISTRIBUTIONS = ("client", "training", "serving")
 IMAGES = {
     "training": ("./client", "./training"),
-    "embedded": ("./client", "./serving[embedded]"),
+    "embedded": ("./client", "./serving[embedded,native]"),
     "tools": ("./client", "./serving"),
 }
 """Our distributions in each image."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import seq2sum
 from seq2sum._command import main
-from seq2sum._target import address, hosts
+from seq2sum._target import address, default_authority, hosts
 from support.both_clients import KINDS
 
 GOOD = {
@@ -158,3 +158,18 @@ def test_command_refuses_an_invalid_target_in_one_line(target, capsys):
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith("seq2sum: invalid target ")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("ipv4:10.0.0.1:8500,10.0.0.2:8500", "10.0.0.1:8500"),
+        ("ipv6:[fe80::1%25eth0]:8500,[::2]:8500", "[fe80::1]:8500"),
+        ("ipv4:10.0.0.1:8500", None),
+        ("dns:///host:8500", None),
+        ("unix:/tmp/a,b", None),
+        ("localhost:8500", None),
+    ],
+)
+def test_several_addresses_have_the_first_as_authority(target, expected):
+    assert default_authority(target) == expected

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.server
 
 CASES = case.cases()
 SHARED = [case for case in CASES if case.server_spec is None]
+GRPC = [case for case in SHARED if any("rpc" in step for step in case.steps)]
 OWN = [case for case in CASES if case.server_spec is not None]
 TIMEOUT_SECONDS = 900
 """Limit for one test, which may wait for the cases before it."""
@@ -33,6 +34,13 @@ def expect_no_mismatch(mismatches):
 def test_case_on_the_base_server(recorded, base_server):
     overrides = differences.overrides(recorded.id)
     expect_no_mismatch(replay.replay_case(recorded, base_server, overrides))
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("recorded", GRPC, ids=[case.id for case in GRPC], indirect=True)
+def test_case_on_grpcio(recorded, grpcio_server):
+    overrides = differences.overrides(recorded.id)
+    expect_no_mismatch(replay.replay_case(recorded, grpcio_server, overrides))
 
 
 @pytest.mark.timeout(TIMEOUT_SECONDS)

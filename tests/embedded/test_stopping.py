@@ -69,7 +69,11 @@ def predict_call(stack, targets, *method_configs):
     """Returns a function that calls Predict through plain gRPC."""
     config = json.dumps({"methodConfig": method_configs})  # with pick_first, the default
     channel = stack.enter_context(
-        grpc.insecure_channel("ipv4:" + ",".join(targets), [("grpc.service_config", config)])
+        grpc.insecure_channel(
+            "ipv4:" + ",".join(targets),
+            # The native server refuses an authority with a comma.
+            [("grpc.service_config", config), ("grpc.default_authority", targets[0])],
+        )
     )
     call, request = channel.unary_unary(PREDICT), predict_request("3+4").SerializeToString()
     return lambda: call(request, timeout=30)

@@ -27,6 +27,7 @@ from seq2sum._split_file import SplitFile
 
 Result = TypeVar("Result")
 
+AUTHORITY = "grpc.default_authority"
 DEFAULT_TARGET = "localhost:8500"
 DEFAULT_TIMEOUT = 10.0
 """Seconds. Servers reply in milliseconds; a call that takes this long should fail."""
@@ -233,4 +234,8 @@ class BaseClient:
         """
         address = address or self._address
         _channel.check_server_name(address, self._tls)
-        return (*_proxy.direct_options(address), *self._channel_options)
+        options = (*_proxy.direct_options(address), *self._channel_options)
+        authority = _target.default_authority(address)
+        if authority is None or AUTHORITY in dict(options):  # of `tls`, or of the user
+            return options
+        return (*options, (AUTHORITY, authority))

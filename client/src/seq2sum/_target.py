@@ -20,6 +20,8 @@ ADDRESSES = {"ipv4": 4, "ipv6": 6}
 SOCKETS = ("unix", "unix-abstract")
 OTHERS = ("vsock", "xds", "google-c2p", "google-c2p-experimental")
 """Schemes whose targets are not validated here."""
+ZONE = re.compile(r"%[^\]]*")
+"""Zone of an IPv6 address, which has no meaning for a server."""
 HOST_NAME = re.compile(r"[\w.-]+")
 """Letters of any script: resolvers accept international names."""
 
@@ -55,6 +57,17 @@ def hosts(address: str) -> tuple[str, ...]:
         return ()
     parts = rest.split(",") if scheme in ADDRESSES else [rest]
     return tuple(_split(part)[0] for part in parts)
+
+
+def default_authority(address: str) -> str | None:
+    """Returns the first of several addresses; None for another target.
+
+    gRPC would send the whole list as the `:authority` of each call, and servers whose HTTP/2 is
+    strict refuse one with a comma (those that use Rust's `http` crate do).
+    """
+    scheme, rest = _scheme(address)
+    first, comma, _ = rest.partition(",")
+    return ZONE.sub("", first) if scheme in ADDRESSES and comma else None
 
 
 def _check(target: str) -> None:

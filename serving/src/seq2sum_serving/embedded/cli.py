@@ -79,10 +79,12 @@ def serve(flags: Flags) -> int:
         log.warning("Flags without effect: %s", ", ".join(f"--{name}" for name in names))
     memory.configure_malloc()
     from seq2sum_serving.embedded.ports import reserved
+    from seq2sum_serving.embedded.rpc import native_support
     from seq2sum_serving.embedded.rpc.credentials import credentials
     from seq2sum_serving.embedded.startup import configuration
 
     config = configuration(flags)
+    native_support.check(config)
     with reserved(config):
         if config.ssl is not None:
             credentials(config.ssl)

@@ -13,6 +13,8 @@ from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 
 ChannelArgument = tuple[str, int | str]
+GRPC_FRONTS = ("auto", "native", "grpcio")
+"""Servers of gRPC: pygrpc-native where it can, pygrpc-native, grpcio."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,8 @@ class ServerConfig:
     """Threads for calls; one of them waits for the next call."""
     processes: int = 1
     """Processes that serve gRPC on the port: the first one and its workers."""
+    grpc_front: str = "auto"
+    """One of GRPC_FRONTS."""
     channel_arguments: tuple[ChannelArgument, ...] = ()
     """Channel arguments for gRPC."""
     ssl: SSLConfig | None = None

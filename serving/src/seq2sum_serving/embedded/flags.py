@@ -106,6 +106,13 @@ class Flags:
         "batching queues; the first one also serves REST and --grpc_socket_path (not a flag of "
         "the real server)",
     )
+    grpc_front: str = _flag(
+        "auto",
+        "server of gRPC: native is pygrpc-native, the faster one; grpcio is gRPC's own; auto is "
+        "native if it is installed and can do what the flags ask for (not a flag of the real "
+        "server)",
+        unset=True,
+    )
     grpc_channel_arguments: str = _flag("", "channel arguments for gRPC: name=value,name=value")
     ssl_config_file: str = _flag("", "SSLConfig as text, with keys as PEM text: TLS for gRPC")
     enable_grpc_healthcheck_service: bool = _flag(False, "grpc.health.v1.Health")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import ExitStack
+from time import perf_counter
 from typing import Any
 
+from google.protobuf.message import Message
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -14,11 +19,18 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from seq2sum_serving.embedded.inference import metadata, multi_inference, predict
+from seq2sum_serving.embedded.batching.batched_servable import BatchedServable
+from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.inference import metadata, multi_inference, predict, runtime
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.regress import regress
 from seq2sum_serving.embedded.model_spec import Handle, model_spec_of
+
+log = logging.getLogger(__name__)
+
+Done = Callable[["Message | ServingError"], None]
+"""Receives a response or an error."""
 
 
 class PredictionService:
@@ -41,6 +53,41 @@ class PredictionService:
             return predict.predict(
                 servable, version, request, options=self._options, timeout=timeout
             )
+
+    def start_predict(
+        self, request: predict_pb2.PredictRequest, timeout: float | None, done: Done
+    ) -> bool:
+        """Starts Predict in a batch with other requests, and calls `done` at its end.
+
+        Returns False, without effect, if the version does not batch, or the request has no rows.
+        """
+        with ExitStack() as held:
+            version, servable = held.enter_context(self._handle(model_spec_of(request)))
+            if not isinstance(servable, BatchedServable):
+                return False
+            call = predict.prepare(servable, version, request, self._options)
+            if not call.has_rows:
+                return False
+            started = perf_counter()
+            future = servable.submit(call.feeds, call.fetches, timeout=timeout)
+            release = held.pop_all().close
+
+        def finish(future: Future[Any]) -> None:
+            try:
+                arrays = future.result()
+                runtime.record(call.model, predict.API, started)
+                outcome: Any = call.response(arrays)
+            except ServingError as error:
+                outcome = error
+            except Exception as error:
+                log.exception("a call failed")
+                outcome = ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
+            finally:
+                release()
+            done(outcome)
+
+        future.add_done_callback(finish)
+        return True
 
     def classify(
         self, request: classification_pb2.ClassificationRequest, timeout: float | None = None

@@ -25,7 +25,7 @@ from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.prediction_service import PredictionService
 from seq2sum_serving.embedded.rest.http_server import RestOptions, RestServer
 from seq2sum_serving.embedded.rest.router import RouterOptions
-from seq2sum_serving.embedded.rpc.grpc_server import GrpcServer
+from seq2sum_serving.embedded.rpc.front import make_server
 from seq2sum_serving.embedded.rpc.handlers import model_methods, prediction_methods
 from seq2sum_serving.embedded.server_core import ServerCore
 from seq2sum_serving.embedded.workers.pool import WorkerPool
@@ -95,11 +95,11 @@ class Server:
         loop = asyncio.get_running_loop()
         config, core, pool = self._config, self._core, self._pool
         predictions = PredictionService(core.handle, config.inference)
-        grpc_server = GrpcServer(prediction_methods(predictions) | model_methods(core), config)
+        grpc_server = make_server(prediction_methods(predictions) | model_methods(core), config)
         rest = RestServer(predictions, core, _rest_options(config)) if _has_rest(config) else None
         self._on_failure = lambda: loop.call_soon_threadsafe(stopping.set)
         try:
-            grpc_server.start(inner_socket=pool.prepare() if pool else "")
+            grpc_server.start(*([pool.prepare()] if pool else []))
             try:
                 if pool:
                     await asyncio.to_thread(pool.open)

@@ -14,7 +14,12 @@ from collections.abc import Iterator
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
 from seq2sum_serving.configuration.monitoring_pb2 import MonitoringConfig
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
-from seq2sum_serving.embedded.config import ChannelArgument, CoreOptions, ServerConfig
+from seq2sum_serving.embedded.config import (
+    GRPC_FRONTS,
+    ChannelArgument,
+    CoreOptions,
+    ServerConfig,
+)
 from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
 from seq2sum_serving.embedded.files import read_text_proto, utf8
 from seq2sum_serving.embedded.flags import INT32, INTEGER, Flags
@@ -77,6 +82,7 @@ def configuration(flags: Flags) -> ServerConfig:
         socket_path=flags.grpc_socket_path,
         grpc_max_threads=flags.grpc_max_threads if flags.grpc_max_threads > 0 else MAX_GRPC_THREADS,
         processes=flags.server_processes,
+        grpc_front=flags.grpc_front,
         channel_arguments=tuple(_channel_arguments(flags.grpc_channel_arguments)),
         ssl=ssl,
         health=flags.enable_grpc_healthcheck_service,
@@ -112,6 +118,10 @@ def _check_numbers(flags: Flags) -> None:
     if flags.grpc_max_threads == 0:
         raise _invalid(
             "invalid --grpc_max_threads=0: expected at least 1, or a negative number for no limit"
+        )
+    if flags.grpc_front not in GRPC_FRONTS:
+        raise _invalid(
+            f"invalid --grpc_front={flags.grpc_front}: expected one of {', '.join(GRPC_FRONTS)}"
         )
     _check_processes(flags)
     if flags.num_load_threads < 0 or flags.num_unload_threads < 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tensorflow_serving.apis import predict_pb2
@@ -23,6 +24,45 @@ METHODS = (signatures.PREDICT, signatures.CLASSIFY, signatures.REGRESS)
 """Method names of the signatures that Predict accepts, if method names are checked."""
 
 
+@dataclass(frozen=True, slots=True)
+class PredictCall:
+    """A request that fits its signature."""
+
+    feeds: dict[str, Any]
+    """Arrays by tensor name."""
+    outputs: Sequence[tuple[str, Any]]
+    """Alias and TensorInfo of each output."""
+    spec: Any
+    """The request's ModelSpec."""
+    version: int
+    as_content: bool
+
+    @property
+    def fetches(self) -> list[str]:
+        """Names of the tensors to return."""
+        return [info.name for _, info in self.outputs]
+
+    @property
+    def model(self) -> str:
+        """The model's name in the request."""
+        name: str = self.spec.name
+        return name
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether every input has at least one row."""
+        return all(array.ndim and len(array) for array in self.feeds.values())
+
+    def response(self, arrays: Sequence[Any]) -> predict_pb2.PredictResponse:
+        """Returns the response with the fetched arrays."""
+        response = predict_pb2.PredictResponse()
+        written = response.outputs
+        for (alias, info), array in zip(self.outputs, arrays, strict=True):
+            tensors.write(array, written[alias], as_content=self.as_content, dtype=info.dtype)
+        signatures.fill_model_spec(response.model_spec, requested=self.spec, version=self.version)
+        return response
+
+
 def predict(
     servable: Servable,
     version: int,
@@ -35,6 +75,24 @@ def predict(
 
     Raises:
         ServingError: The request does not fit the signature, or the run failed.
+    """
+    call = prepare(servable, version, request, options)
+    arrays = runtime.run(
+        servable, call.feeds, call.fetches, model=call.model, api=API, timeout=timeout
+    )
+    return call.response(arrays)
+
+
+def prepare(
+    servable: Servable,
+    version: int,
+    request: predict_pb2.PredictRequest,
+    options: InferenceOptions,
+) -> PredictCall:
+    """Checks a request and reads its inputs.
+
+    Raises:
+        ServingError: The request does not fit the signature.
     """
     spec = request.model_spec
     name = signatures.name_of(spec)
@@ -52,21 +110,8 @@ def predict(
     aliases = _aliases(outputs, request.output_filter)
     if len(feeds) < len(signature.inputs):
         raise _fed_twice(info.name for info in signature.inputs.values())
-    infos = [outputs[alias] for alias in aliases]
-    fetched = runtime.run(
-        servable,
-        feeds,
-        [info.name for info in infos],
-        model=spec.name,
-        api=API,
-        timeout=timeout,
-    )
-    response = predict_pb2.PredictResponse()
-    written = response.outputs
-    for alias, info, array in zip(aliases, infos, fetched, strict=True):
-        tensors.write(array, written[alias], as_content=options.as_tensor_content, dtype=info.dtype)
-    signatures.fill_model_spec(response.model_spec, requested=spec, version=version)
-    return response
+    pairs = [(alias, outputs[alias]) for alias in aliases]
+    return PredictCall(feeds, pairs, spec, version, options.as_tensor_content)
 
 
 def _feeds(signature: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,11 @@ def run(
     """
     started = perf_counter()
     outputs = servable.run(feeds, fetches, timeout=timeout)
+    record(model, api, started)
+    return outputs
+
+
+def record(model: str, api: str, started: float) -> None:
+    """Records the time of a successful run that started at a time of `perf_counter`."""
     micros = (perf_counter() - started) * MICROS
     metrics.RUNTIME_LATENCY.labels(model, api, RUNTIME).observe(micros)
-    return outputs

@@ -63,16 +63,23 @@ class Gate:
         Raises:
             ServingError: UNAVAILABLE: the server is stopping. CANCELLED: the client cancelled.
         """
-        with self._changed:
-            held = self._closed
-            if not held:
-                self._running += 1
-        if held:
-            self._refusing.wait(None if left is None else left * HELD_SHARE)
-            raise ServingError(Code.UNAVAILABLE, "the server is stopping")
-        if not context.add_callback(self._leave):
-            self._leave()
+        if not self.admit():
+            raise self.hold(left)
+        if not context.add_callback(self.leave):
+            self.leave()
             raise ServingError(Code.CANCELLED, "the client cancelled the call")
+
+    def admit(self) -> bool:
+        """Starts a call, which ends with `leave`; returns False, without effect, once closed."""
+        with self._changed:
+            if not self._closed:
+                self._running += 1
+            return not self._closed
+
+    def hold(self, left: float | None) -> ServingError:
+        """Waits until a call that was not admitted may be refused; returns its error."""
+        self._refusing.wait(None if left is None else left * HELD_SHARE)
+        return ServingError(Code.UNAVAILABLE, "the server is stopping")
 
     def close(self) -> None:
         """Holds all calls that come from now on."""
@@ -90,7 +97,8 @@ class Gate:
                 lambda: not self._running, max(0.0, deadline - time.monotonic())
             )
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Ends a call."""
         with self._changed:
             self._running -= 1
             if not self._running and self._closed:

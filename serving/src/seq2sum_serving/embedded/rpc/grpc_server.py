@@ -1,6 +1,6 @@
 """The gRPC server: its addresses, its services, its start and its graceful stop.
 
-It is grpcio's threaded server: see "Threads, not grpc.aio" in docs/design-notes.md.
+It is grpcio's threaded server: see "Two gRPC servers" in docs/design-notes.md.
 """
 
 from __future__ import annotations
@@ -78,22 +78,23 @@ class GrpcServer:
         handlers = Handlers(methods, ThreadQuota(config.grpc_max_threads), self._gate)
         self._server.add_generic_rpc_handlers((*first_handlers, handlers))
 
-    def start(self, *, inner_socket: str = "") -> None:
+    def start(self, *inner_sockets: str, port: bool = True) -> None:
         """Opens the port and the socket, and serves.
 
         Args:
-            inner_socket: Path of another socket, without TLS, for workers of this server.
+            inner_sockets: Paths of further sockets, without TLS, for this server's own processes.
+            port: Whether to open the port.
 
         Raises:
             StartupError: An address cannot be opened, or the TLS configuration is invalid.
         """
         config = self._config
-        if config.port:
+        if config.port and port:
             self._listen(address(config.host, config.port), flag="port")
         if config.socket_path:
             self._listen(f"unix:{config.socket_path}", flag="grpc_socket_path")
-        if inner_socket:
-            self._server.add_insecure_port(f"unix:{inner_socket}")
+        for path in inner_sockets:
+            self._server.add_insecure_port(f"unix:{path}")
         self._server.start()
 
     def stop(self, grace: float) -> None:

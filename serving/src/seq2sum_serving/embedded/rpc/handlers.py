@@ -26,7 +26,7 @@ from tensorflow_serving.apis import (
 
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.monitoring import metrics
-from seq2sum_serving.embedded.prediction_service import PredictionService
+from seq2sum_serving.embedded.prediction_service import Done, PredictionService
 from seq2sum_serving.embedded.rpc.gate import Gate, ThreadQuota
 from seq2sum_serving.embedded.rpc.statuses import abort
 from seq2sum_serving.embedded.server_core import ServerCore
@@ -42,6 +42,10 @@ NO_DEADLINE_SECONDS = 1e9
 
 Run = Callable[[Any, float | None], Message]
 """Runs a request, with the seconds left for it, and returns its response; raises ServingError."""
+Start = Callable[[Any, float | None, Done], bool]
+"""Starts a request that shares a run with others; returns False if it cannot share one."""
+Reply = Callable[["bytes | ServingError"], None]
+"""Receives a serialized response, or an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +58,16 @@ class Method:
     """Runs it."""
     api: str = ""
     """Label of the method in metrics; empty if TensorFlow Serving does not count the method."""
+    start: Start | None = None
+    """Starts it without waiting for its end; None if it cannot."""
 
 
 def prediction_methods(predictions: PredictionService) -> dict[str, Method]:
     """Returns the RPCs of PredictionService, by path."""
     methods = {
-        "Predict": Method(predict_pb2.PredictRequest, predictions.predict, "Predict"),
+        "Predict": Method(
+            predict_pb2.PredictRequest, predictions.predict, "Predict", predictions.start_predict
+        ),
         "Classify": Method(
             classification_pb2.ClassificationRequest, predictions.classify, "Classify"
         ),
@@ -106,7 +114,7 @@ class Handlers(grpc.GenericRpcHandler):
                 left = seconds_left(context)
                 self._gate.enter(context, left)
                 with self._quota:
-                    return _run(method, data, left)
+                    return run_call(method, data, left)
             except ServingError as error:
                 abort(context, error)
             except Exception as error:
@@ -122,26 +130,76 @@ def seconds_left(context: grpc.ServicerContext) -> float | None:
     return left if left is not None and left < NO_DEADLINE_SECONDS else None
 
 
-def _run(method: Method, data: bytes, left: float | None) -> bytes:
+def run_call(method: Method, data: bytes, left: float | None) -> bytes:
+    """Runs a call, and returns its serialized response.
+
+    Raises:
+        ServingError: The call failed.
+    """
+    request = _parse(method, data)
+    if not method.api:
+        return method.run(request, left).SerializeToString()
+    started = time.perf_counter()
     try:
-        request: Any = method.request.FromString(data)
+        response = method.run(request, left)
+    except ServingError as error:
+        _count(request, error.code)
+        raise
+    except Exception:
+        _count(request, Code.INTERNAL)
+        raise
+    _count_success(method, request, started)
+    return response.SerializeToString()
+
+
+def start_call(method: Method, data: bytes, left: float | None, reply: Reply) -> bool:
+    """Starts a call that shares a run with others; returns False if it cannot share one.
+
+    Args:
+        method: A method that can be started.
+        data: The serialized request.
+        left: Seconds until the deadline; None: no deadline.
+        reply: Called once, from any thread, at the end of a call that was started.
+
+    Raises:
+        ServingError: The call failed at once.
+    """
+    request, started = _parse(method, data), time.perf_counter()
+
+    def done(outcome: Message | ServingError) -> None:
+        if isinstance(outcome, ServingError):
+            _count(request, outcome.code)
+            reply(outcome)
+        else:
+            _count_success(method, request, started)
+            reply(outcome.SerializeToString())
+
+    if method.start is None:
+        return False
+    try:
+        return method.start(request, left, done)
+    except ServingError as error:
+        _count(request, error.code)
+        raise
+
+
+def _parse(method: Method, data: bytes) -> Any:
+    try:
+        return method.request.FromString(data)
     except DecodeError as error:
         # Without a message and not counted: recorded case `predict-errors/garbage-bytes`.
         raise ServingError(Code.INTERNAL, "") from error
-    if not method.api:
-        return method.run(request, left).SerializeToString()
-    model, started, code = request.model_spec.name, time.perf_counter(), Code.INTERNAL
-    try:
-        response = method.run(request, left)
-        code = Code.OK
-    except ServingError as error:
-        code = error.code
-        raise
-    finally:
-        metrics.REQUEST_COUNT.labels(model, code.name).inc()
+
+
+def _count(request: Any, code: Code) -> None:
+    metrics.REQUEST_COUNT.labels(request.model_spec.name, code.name).inc()
+
+
+def _count_success(method: Method, request: Any, started: float) -> None:
+    _count(request, Code.OK)
     micros = (time.perf_counter() - started) * 1e6
-    metrics.REQUEST_LATENCY.labels(model, method.api, ENTRY_POINT).observe(micros)
-    return response.SerializeToString()
+    latency = metrics.REQUEST_LATENCY.labels(request.model_spec.name, method.api, ENTRY_POINT)
+    latency.observe(micros)
 
 
 def _unimplemented(_: bytes, context: grpc.ServicerContext) -> bytes:

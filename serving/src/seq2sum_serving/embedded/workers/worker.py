@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.lifecycle.labels import Labels
@@ -10,10 +12,14 @@ from seq2sum_serving.embedded.loader import make_loader
 from seq2sum_serving.embedded.model_spec import ModelSpecResolver
 from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.prediction_service import PredictionService
+from seq2sum_serving.embedded.rpc.front import make_server
 from seq2sum_serving.embedded.rpc.gate import Gate
 from seq2sum_serving.embedded.rpc.grpc_server import GrpcServer
 from seq2sum_serving.embedded.rpc.handlers import prediction_methods
 from seq2sum_serving.embedded.workers.model_service_proxy import ModelServiceProxy
+
+if TYPE_CHECKING:
+    from seq2sum_serving.embedded.rpc.native_server import NativeServer
 
 
 class Worker:
@@ -26,7 +32,7 @@ class Worker:
         self._added: set[tuple[str, int]] = set()
         self._serving: ServingMap[Servable] = ServingMap()
         self._resolver = ModelSpecResolver(self._serving.handle)
-        self._server: GrpcServer | None = None
+        self._server: GrpcServer | NativeServer | None = None
 
     def load(self, model: str, version: int, path: str) -> None:
         """Loads a version, without serving it; raises ServingError."""
@@ -55,7 +61,7 @@ class Worker:
         """Opens the port; raises StartupError."""
         predictions = PredictionService(self._resolver.handle, self._config.inference)
         gate = Gate()
-        self._server = GrpcServer(
+        self._server = make_server(
             prediction_methods(predictions),
             self._config,
             gate=gate,

@@ -299,6 +299,8 @@ def test_bad_version_fails_its_gate(recorded, price, versions, name, gate, messa
 
 def test_two_models_are_rolled_out_at_the_same_time(recorded, versions, inputs):
     other = ("--model", OTHER)
+    early = recorded.rollout("run", versions["trained again"], *other, "--json")
+    assert early.code == 3  # until the files are recorded; the same command judges it again
     for line in (("golden", "record", "1", "--from", inputs), ("contract", "record", "1")):
         result = recorded.rollout(*line, *other)
         assert result.code == 0, result.text
@@ -315,7 +317,7 @@ def test_two_models_are_rolled_out_at_the_same_time(recorded, versions, inputs):
         status = recorded.status_of(name)
         assert (status["previous"], status["drift"]) == (1, [])
         number = status["stable"]
-        assert number > 1
+        assert number == early.json["version"] if name == OTHER else number > 1
         with seq2sum.ModelClient(recorded.targets, model=name) as client:
             found = client.predict({"area": [1.0], "rooms": [1]}, label="stable")
         assert found.version == number

@@ -106,6 +106,9 @@ def test_lines_in_a_pipe_are_neither_wrapped_nor_padded(call, bench, monkeypatch
         ("history --last 0", "invalid count '0': expected a positive integer"),
         ("watch --interval 0", "invalid number '0': expected a number from 0.05 to 3600"),
         ("status --reason x", "unrecognized arguments: --reason"),
+        ("golden", "the following arguments are required: ACTION"),
+        ("golden record", "the following arguments are required: --from"),
+        ("contract check", "invalid choice: 'check'"),
     ],
 )
 def test_usage_errors_exit_with_2(capsys, line, message):

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fills an empty models folder: trains, evaluates and exports a version, and copies the initial model
-# config file. If both exist, it changes nothing and exits at once.
+# Fills an empty models folder: trains, evaluates and exports a version, and creates the initial model
+# config file, in which the labels stable and canary are on the newest version. If both exist, it
+# changes nothing and exits at once. Only seq2sum is trained: another model needs a version.
 #
 # It may be killed at any time. A version and the model config file are created by atomic renames;
 # training continues from $MODELS/.training, which servers ignore.
@@ -14,7 +15,7 @@ shopt -s nullglob
 umask 022 # servers run as another user
 
 models=${MODELS:-/models} model=${MODEL:-seq2sum} recipe=${RECIPE:-default}
-first=${FIRST:-/etc/seq2sum/models.config}
+first=${FIRST:-/etc/seq2sum/models.config} trained=seq2sum
 base=$models/$model config=$models/models.config run=$models/.training
 
 log() { echo "fill-models: $*"; }
@@ -55,22 +56,28 @@ train() {
   seq2sum-train export "$run" --to "$base"
 }
 
-copy_config() {
-  local initial existing
-  initial=$(sed -n 's/^ *versions: *\([0-9][0-9]*\).*/\1/p' "$first")
-  existing=$(versions | paste -sd ' ')
-  [[ " $existing " == *" $initial "* ]] ||
-    fail "$base has version $existing but not $initial, which the initial model config file names." \
-      "Choose the first version: sed 's/: $initial\$/: ${existing##* }/; s/: $initial }/: ${existing##* } }/'" \
-      "serving/config/models.config > models/models.config"
-  install -m 0644 "$first" "$config.new"
+# The initial file has version 1 of seq2sum; its comments stay.
+create_config() {
+  local newest
+  newest=$(versions | tail -n 1)
+  sed -e "s|\(name: \"\)seq2sum\"|\1$model\"|" -e "s|\(base_path: \".*/\)seq2sum\"|\1$model\"|" \
+    -e "s/: 1\$/: $newest/; s/: 1 }/: $newest }/" "$first" >"$config.new"
+  chmod 0644 "$config.new"
   sync "$config.new"
   mv --no-clobber "$config.new" "$config" # keeps one that was created meanwhile
   rm -f "$config.new"
   sync "$models"
 }
 
+[[ $model =~ ^[A-Za-z0-9_.-]+$ ]] ||
+  fail "invalid MODEL '$model': expected a name of letters, digits, '_', '-' and '.'"
 [[ -d $models ]] || fail "cannot find the folder $models"
+[[ $model == "$trained" || -n $(versions) ]] ||
+  fail "$base has no version: put a SavedModel (saved_model.pb and variables/) into models/$model/1," \
+    "then start again"
+if [[ -e $config ]] && ! grep -qF -e "\"$model\"" -e "'$model'" "$config"; then
+  log "note: $config does not list $model: add an entry for it, or set MODEL to a model that it lists" >&2
+fi
 if [[ -n $(versions) && -e $config ]]; then
   log "$base has version $(versions | paste -sd ' '); the model config file is $config"
   exit 0
@@ -86,5 +93,5 @@ if [[ -z $(versions) ]]; then
   train
 fi
 rm -rf "$run"
-[[ -e $config ]] || copy_config
+[[ -e $config ]] || create_config
 log "$base has version $(versions | paste -sd ' '); the model config file is $config"

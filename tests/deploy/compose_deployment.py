@@ -23,6 +23,8 @@ class Deployment:
     """A host with models, configuration, certificates and running services."""
 
     folder: Path
+    model: str = "seq2sum"
+    """The variable MODEL."""
     running: list[servers.Server] = field(default_factory=list)
 
     def __post_init__(self):
@@ -49,17 +51,19 @@ class Deployment:
 
     def publish(self, version: Path, number: int) -> None:
         """Copies a version below the model's base path."""
-        shutil.copytree(version, self.models / "seq2sum" / str(number))
+        shutil.copytree(version, self.models / self.model / str(number))
 
     def fill(self) -> subprocess.CompletedProcess[str]:
         """Runs the script of the service `train`."""
         first = self.localized("/etc/seq2sum/models.config")
-        return self._script("fill-models.sh", MODELS=str(self.models), FIRST=first)
+        variables = {"MODELS": str(self.models), "FIRST": first, "MODEL": self.model}
+        return self._script("fill-models.sh", **variables)
 
     def rollout(self, *arguments: str, targets: str) -> subprocess.CompletedProcess[str]:
         """Runs the script of the service `rollout`."""
         config = self.localized("/models/models.config")
-        return self._script("rollout.sh", *arguments, CONFIG=config, TARGETS=targets)
+        variables = {"CONFIG": config, "TARGETS": targets, "MODEL": self.model}
+        return self._script("rollout.sh", *arguments, **variables)
 
     def start(self, name: str) -> servers.Server:
         """Starts a model server as seq2sum-serve."""
@@ -83,8 +87,13 @@ class Deployment:
         kind, *line = compose_file.services()[name]["healthcheck"]["test"]
         assert kind == "CMD"
         local = [self.localized(word, name) for word in line]
+        base = self.localized(f"/models/{self.model}", name)  # the default of the script
         return subprocess.run(
-            [*local, str(server.rest_port)], capture_output=True, text=True, check=False
+            [*local, str(server.rest_port)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"MODEL": self.model, "MODEL_BASE_PATH": base},
         )
 
     def stop(self) -> None:

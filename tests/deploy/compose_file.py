@@ -10,7 +10,7 @@ import yaml
 from support.paths import ROOT
 
 PATH = ROOT / "docker-compose.yml"
-DEFAULTS = re.compile(r"\$\{\w+:-([^}]*)\}")
+DEFAULTS = re.compile(r"\$\{\w+:-([^{}]*)\}")
 STOCK = ("serving", "replica", "serving-tls")
 """Model servers in the stock container."""
 SERVERS = (*STOCK, "embedded")
@@ -21,7 +21,10 @@ OURS = ("train", "rollout", "probe", "embedded")
 
 def read() -> dict[str, Any]:
     """Returns the whole file."""
-    return yaml.safe_load(DEFAULTS.sub(r"\1", PATH.read_text()))
+    text = PATH.read_text()
+    while DEFAULTS.search(text):  # a default may have a variable
+        text = DEFAULTS.sub(r"\1", text)
+    return yaml.safe_load(text)
 
 
 def services() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
@@ -16,7 +17,12 @@ POLICY = files.ROOT / "serving/src/seq2sum_serving/gates/policy.toml"
 
 def promtool(*arguments):
     return subprocess.run(
-        ["promtool", *map(str, arguments)], capture_output=True, text=True, check=False
+        ["promtool", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        # A third faster with less garbage collection.
+        env=os.environ | {"GOGC": "off", "GOMEMLIMIT": "500MiB"},
     )
 
 

@@ -59,7 +59,9 @@ PROFILES = {
 ALWAYS = {"train", "serving"}
 RUN_AS_OPERATOR = ("train", "rollout", "serving-tls")
 """Services that write models or read a key, which belong to the operator."""
-VARIABLES = ("SEQ2SUM_USER", "SEQ2SUM_CPUS", "RECIPE", "PROBE_TARGETS")
+VARIABLES = (
+    *("MODEL", "SCRAPED_MODELS", "SEQ2SUM_USER", "SEQ2SUM_CPUS", "RECIPE", "PROBE_TARGETS"),
+)
 """Environment variables of the file."""
 CREATED_LATER = {"models", "certs/ssl.config"}
 """Mounted files that commands create."""
@@ -72,6 +74,19 @@ every_server = pytest.mark.parametrize("name", compose_file.SERVERS)
 def test_the_file_follows_the_specification():
     validated = compose_spec.PyCompose.from_json(json.dumps(compose_file.read()))
     assert set(validated.to_spec().services) == set(SERVICES)
+
+
+def test_variables_are_documented():
+    text = compose_file.PATH.read_text()
+    used = set(re.findall(r"\$\{(\w+):-", text)) - {"USER"}
+    assert used == set(VARIABLES)
+    assert all(re.search(rf"^#   {name} ", text, re.MULTILINE) for name in VARIABLES)
+
+
+@pytest.mark.parametrize("name", ["train", *compose_file.SERVERS, "prometheus"])
+def test_services_of_one_model_get_its_name(name):
+    service = yaml.safe_load(compose_file.PATH.read_text())["services"][name]
+    assert service["environment"]["MODEL"] == "${MODEL:-seq2sum}"
 
 
 @system.needs("docker-compose")

@@ -17,13 +17,13 @@ pytestmark = pytest.mark.embedded
 
 
 @pytest.fixture(scope="module")
-def deployment(version_without_warm_up, tmp_path_factory):
+def deployment(tiny_version, tmp_path_factory):
     """A deployment after `train`, with versions 1 and 2 on disk."""
     deployed = Deployment(tmp_path_factory.mktemp("machine"))
-    deployed.publish(version_without_warm_up, 1)
+    deployed.publish(tiny_version, 1)
     done = deployed.fill()
     assert done.returncode == 0, done.stderr
-    deployed.publish(version_without_warm_up, 2)
+    deployed.publish(tiny_version, 2)
     yield deployed
     deployed.stop()
 

@@ -97,6 +97,28 @@ def test_counted_event_kinds_are_exported_before_their_first_event():
     assert kinds <= set(INITIAL_KINDS)
 
 
+def test_queries_of_metrics_by_model_select_the_model():
+    variable = DASHBOARD["templating"]["list"][1]
+    assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, ".+")
+    by_model = re.compile(
+        r"(:tensorflow:serving:request_\w+|seq2sum_probe_(?!certificate)\w+"
+        r"|seq2sum:(?:errors|client_errors|queue_full|queue_timeouts|latency_seconds):\w+)(\{[^}]*\})?"
+    )
+    panels = [*dashboard_queries.panels(DASHBOARD)]
+    queries = [query for each in panels for query in dashboard_queries.of_panel(each)]
+    found = [
+        (query, selector)
+        for query in (*queries, *dashboard_queries.annotations(DASHBOARD))
+        for _, selector in by_model.findall(query.expression)
+    ]
+    assert len(found) > 40
+    for query, selector in found:
+        assert re.search(r'model(_name)?=~"\$model"', selector), query
+    for query in queries:  # a legend with equal names hides a model
+        if by_model.search(query.expression) and "sum by (le)" not in query.expression:
+            assert "model" in query.legend or query.panel == "Last event of each kind", query
+
+
 def test_alerts_in_panel_descriptions_exist():
     text = " ".join(panel["description"] for panel in dashboard_queries.panels(DASHBOARD))
     named = set(re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", text)) - {"TensorFlow"}

@@ -35,9 +35,9 @@ WORKER_THREADS = 2
 
 
 @pytest.fixture(scope="module")
-def replicas(small_version, tmp_path_factory):
+def replicas(tiny_version, tmp_path_factory):
     folder = tmp_path_factory.mktemp("replicas")
-    with Replicas((1, 2, 3), folder=folder, version=small_version) as replicas:
+    with Replicas((1, 2, 3), folder=folder, version=tiny_version) as replicas:
         replicas.run(1, 2, 3)
         yield replicas
 

@@ -31,10 +31,10 @@ LARGE, RETRIABLE = 20_000_000, 3_000_000
 
 
 @pytest.fixture(scope="module")
-def replica(small_version, tmp_path_factory):
+def replica(tiny_version, tmp_path_factory):
     """A real server."""
     folder = tmp_path_factory.mktemp("replica")
-    with Replicas([1], folder=folder, version=small_version) as replicas:
+    with Replicas([1], folder=folder, version=tiny_version) as replicas:
         replicas.run(1)
         yield replicas
 
@@ -103,7 +103,8 @@ def test_status_metadata_health_and_reflection_pass(envoy):
     with seq2sum.Client(envoy.target, **NO_RETRY) as client:
         [version] = client.versions()
         assert version.version == 1
-        assert client.describe().digits >= 1
+    with seq2sum.ModelClient(envoy.target, model="seq2sum", **NO_RETRY) as client:
+        assert "questions" in client.describe().signatures["serving_default"].inputs
     with grpc.insecure_channel(envoy.target) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         request = health_pb2.HealthCheckRequest(service="PredictionService")

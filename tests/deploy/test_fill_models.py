@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -31,6 +29,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.models = folder / "models"
         self.base = self.models / "seq2sum"
+        """Of the default model."""
         self.config = self.models / "models.config"
         self._calls = folder / "calls"
         self._programs = folder / "programs"
@@ -159,20 +158,58 @@ def test_an_existing_model_config_file_is_kept(machine):
     assert machine.config.read_text() == "written by hand"
 
 
-def test_without_version_1_the_error_shows_how_to_serve_another(machine):
+def entry(machine, model):
+    """The model's entry in the created model config file, and the rest of the text."""
+    [config] = text_format.Parse(
+        machine.config.read_text(), ModelServerConfig()
+    ).model_config_list.config
+    assert (config.name, config.base_path) == (model, f"/models/{model}")
+    return list(config.model_version_policy.specific.versions), dict(config.version_labels)
+
+
+def test_labels_of_the_created_file_are_on_the_newest_version(machine):
     (machine.base / "2").mkdir(parents=True)
     (machine.base / "10").mkdir()
     done = machine.fill()
+    assert (done.returncode, done.stderr, machine.calls()) == (0, "", [])
+    assert entry(machine, "seq2sum") == ([10], {"stable": 10, "canary": 10})
+
+
+@pytest.mark.parametrize("version", [1, 7])
+def test_another_model_gets_a_model_config_file_and_is_not_trained(machine, version):
+    (machine.models / "sentiment" / str(version)).mkdir(parents=True)
+    done = machine.fill(MODEL="sentiment")
+    assert (done.returncode, done.stderr, machine.calls()) == (0, "", [])
+    assert entry(machine, "sentiment") == ([version], {"stable": version, "canary": version})
+    assert not machine.base.exists()
+    comments = [line for line in machine.config.read_text().splitlines() if line.startswith("#")]
+    assert comments == [line for line in FIRST.read_text().splitlines() if line.startswith("#")]
+
+
+def test_another_model_without_a_version_is_an_error_that_says_what_to_put_where(machine):
+    done = machine.fill(MODEL="sentiment")
+    assert (done.returncode, done.stdout, machine.calls()) == (1, "", [])
+    assert done.stderr == (
+        f"fill-models: {machine.models}/sentiment has no version: put a SavedModel (saved_model.pb "
+        "and variables/) into models/sentiment/1, then start again\n"
+    )
+    assert list(machine.models.iterdir()) == []
+
+
+def test_a_model_that_an_existing_file_does_not_list_is_a_note(machine):
+    machine.fill()
+    (machine.models / "sentiment" / "1").mkdir(parents=True)
+    before = machine.config.read_text()
+    done = machine.fill(MODEL="sentiment")
+    assert (done.returncode, machine.config.read_text()) == (0, before)
+    assert done.stderr.startswith(f"fill-models: note: {machine.config} does not list sentiment: ")
+
+
+@pytest.mark.parametrize("model", ["a/b", "..|x", 'a"b', "a b"])
+def test_a_name_that_is_not_of_a_folder_is_an_error(machine, model):
+    done = machine.fill(MODEL=model)
     assert (done.returncode, machine.calls()) == (1, [])
-    assert f"{machine.base} has version 2 10 but not 1" in done.stderr
-    command = shlex.split(re.search(r"version: (sed .*)", done.stderr)[1])
-    assert command[2:] == ["serving/config/models.config", ">", "models/models.config"]
-    edited = subprocess.run(
-        [*command[:2], FIRST], capture_output=True, text=True, check=True
-    ).stdout
-    [config] = text_format.Parse(edited, ModelServerConfig()).model_config_list.config
-    assert list(config.model_version_policy.specific.versions) == [10]
-    assert dict(config.version_labels) == {"stable": 10, "canary": 10}
+    assert done.stderr.startswith(f"fill-models: invalid MODEL '{model}': expected a name of ")
 
 
 def test_a_folder_is_filled_by_one_process_only(machine):

@@ -20,10 +20,10 @@ TIMEOUT = 30
 
 
 @pytest.fixture
-def models(small_version, tmp_path):
+def models(tiny_version, tmp_path):
     """A model volume with version 1 and the initial model config file."""
     volume = tmp_path / "models"
-    shutil.copytree(small_version, volume / "seq2sum" / "1")
+    shutil.copytree(tiny_version, volume / "seq2sum" / "1")
     first = (ROOT / "serving" / "config" / "models.config").read_text()
     (volume / "models.config").write_text(first.replace('"/models/', f'"{volume}/'))
     return volume

@@ -56,7 +56,7 @@ def test_the_init_container_copies_the_initial_model_config_file_to_the_path_of_
 ):
     pod = pods(objects, "serving")
     (first,) = pod.spec["initContainers"]
-    environment = {each["name"]: each["value"] for each in first["env"]}
+    environment = {each["name"]: each.get("value") for each in first["env"]}
     assert f"{environment['FIRST']}/models.config" in configs(pod, objects, first)
     path = flags(server(objects)["args"])["model_config_file"]
     assert path == f"{environment['MODELS']}/models.config"

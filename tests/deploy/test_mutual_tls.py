@@ -46,9 +46,9 @@ def with_tls(folder):
 
 
 @pytest.fixture(scope="module")
-def deployed(sets, version_without_warm_up, tmp_path_factory):
+def deployed(sets, tiny_version, tmp_path_factory):
     """A server that requires a certificate of our authority; version 1 is stable."""
-    with Deployed(tmp_path_factory.mktemp("deployed"), version_without_warm_up) as deployed:
+    with Deployed(tmp_path_factory.mktemp("deployed"), tiny_version) as deployed:
         deployed.start(POLLING, with_tls(sets / "ours"))
         result = deployed.rollout("promote", "1", *options(sets / "ours", sets / "ours"))
         assert result.code == 0, result.text
@@ -63,12 +63,12 @@ def run(command, *arguments):
     return code, output.getvalue()
 
 
-def test_every_command_supports_mutual_tls(deployed, sets, version_without_warm_up):
+def test_every_command_supports_mutual_tls(deployed, sets, tiny_version):
     ours, target = sets / "ours", deployed.targets
     files = options(ours, ours)
     with seq2sum.Client(target, tls=tls(ours, ours)) as client:
         assert client.add("3+4", label="stable").version == 1
-        publish, promote = ["publish", version_without_warm_up], ["promote", "2", "--without-gates"]
+        publish, promote = ["publish", tiny_version], ["promote", "2", "--without-gates"]
         for line in (publish, promote):
             result = deployed.rollout(*line, *files)
             assert result.code == 0, result.text
@@ -131,14 +131,14 @@ def test_a_failed_connection_is_explained(deployed, sets, target, error):
 
 
 @pytest.fixture
-def start_replica(version_without_warm_up, tmp_path):
+def start_replica(tiny_version, tmp_path):
     """Starts or restarts a server by its number, which is also its version."""
     running = {}
 
     def start(number, folder):
         base = tmp_path / f"replica-{number}"
         if number not in running:
-            shutil.copytree(version_without_warm_up, base / str(number))
+            shutil.copytree(tiny_version, base / str(number))
         port = running[number].port if number in running else None
         running[number] = servers.Server.launch(
             base, tmp_path, flags=[with_tls(folder)], port=port, forked=True

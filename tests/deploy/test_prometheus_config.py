@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 
 import pytest
 from deploy import compose_file
 from deploy import monitoring_files as files
-from seq2sum.addition import contract
 
 COMPOSE = compose_file.services()
 JOBS = files.read(files.CONFIG)["scrape_configs"]
@@ -75,9 +76,52 @@ def test_metrics_of_the_configured_models_are_kept():
         for rule in files.job("serving")["metric_relabel_configs"]
         if rule["source_labels"] != ["__name__"]
     }
-    assert kept == dict.fromkeys(("model_name", "model"), f"({contract.MODEL_NAME})?")
+    assert kept == dict.fromkeys(("model_name", "model"), "seq2sum|")
     models = (files.ROOT / "serving/config/models.config").read_text()
-    assert re.findall(r'name: "(.+)"', models) == [contract.MODEL_NAME]
+    assert re.findall(r'name: "(.+)"', models) == ["seq2sum"]
+
+
+def start(folder, **variables):
+    """Runs start.sh with a program that prints its command line in place of Prometheus."""
+    program = folder / "prometheus"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    path = f"{folder}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["sh", files.FOLDER / "start.sh", "--web.example"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": path, "TMPDIR": str(folder), **variables},
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "kept"),
+    [
+        ({}, "seq2sum|"),
+        ({"MODEL": "sentiment", "SCRAPED_MODELS": ""}, "sentiment|"),
+        ({"MODEL": "sentiment", "SCRAPED_MODELS": "sentiment|v1.price"}, "sentiment|v1.price|"),
+    ],
+)
+def test_the_start_script_keeps_metrics_of_the_models_of_the_deployment(tmp_path, variables, kept):
+    done = start(tmp_path, **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"--config.file={tmp_path}/prometheus.yml", "--web.example"]
+    expected, written = files.read(files.CONFIG), files.read(tmp_path / "prometheus.yml")
+    expected["rule_files"] = [str(files.FOLDER / "rules" / "*.yml")]
+    for rule in expected["scrape_configs"][0]["metric_relabel_configs"][:2]:
+        rule["regex"] = kept
+    assert written == expected
+
+
+@pytest.mark.parametrize("models", ["a,b", "a||b", "|a", "a|", "a b", "a#e"])
+def test_the_start_script_refuses_names_that_are_not_of_models(tmp_path, models):
+    done = start(tmp_path, SCRAPED_MODELS=models)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"invalid SCRAPED_MODELS '{models}': expected names of models with | between them\n"
+    )
 
 
 def test_compose_mounts_the_configuration():
@@ -86,7 +130,8 @@ def test_compose_mounts_the_configuration():
         for mounts in (compose_file.mounts(COMPOSE[name]) for name in ("prometheus", "grafana"))
     )
     assert prometheus == {"/etc/prometheus": "."}
-    assert "--config.file=/etc/prometheus/prometheus.yml" in COMPOSE["prometheus"]["command"]
+    assert COMPOSE["prometheus"]["entrypoint"] == ["/bin/sh", "/etc/prometheus/start.sh"]
+    assert "prometheus.yml" in (files.FOLDER / "start.sh").read_text()
     [provider] = files.read(files.GRAFANA / "provisioning/dashboards/seq2sum.yml")["providers"]
     assert grafana == {
         "/etc/grafana/provisioning": "grafana/provisioning",

@@ -1,107 +1,74 @@
-"""ready.sh: a server is ready if the label answers correctly; if not, one line gives the reason."""
+"""ready.sh: a server is ready if the label answers as expected; else, one line says why."""
 
 from __future__ import annotations
 
-import os
-import re
-import socket
+import json
+import shutil
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
+from deploy.ready_script import RIGHT, SCRIPT, SUM, check, reason, replying, response
 from support import servers
 from support.paths import ROOT
 
-SCRIPT = ROOT / "serving" / "config" / "ready.sh"
-RIGHT = b'{\n    "outputs": {\n        "answers": [\n            "17"\n        ]\n    }\n}'
 
-
-def check(port, **variables):
-    """The script's exit code and its error output, for a server on this port."""
-    command = ["bash", SCRIPT, str(port)]
-    environment = os.environ | variables
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.stdout == ""
-    return done.returncode, done.stderr
-
-
-def reason(port, **variables):
-    """The reason why the server is not ready."""
-    code, line = check(port, **variables)
-    assert code == 1
-    assert re.fullmatch(r"not ready: [^\n]+\n", line)
-    return line.removeprefix("not ready: ").rstrip()
-
-
-@contextmanager
-def replying(*parts: bytes, hang: bool = False) -> Iterator[int]:
-    """A server that sends this reply to the first request, and closes the connection or hangs."""
-    over = threading.Event()
-
-    def serve():
-        connection, _ = listening.accept()
-        with connection:
-            connection.settimeout(10)
-            request = b""
-            while b"9+8" not in request:
-                request += connection.recv(4096)
-            try:
-                for part in parts:
-                    connection.sendall(part)
-            except OSError:  # the script has exited
-                return
-            if hang:
-                over.wait(10)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            over.set()
-            thread.join()
-
-
-def response(body: bytes, status: bytes = b"200 OK") -> bytes:
-    return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n\r\n%s" % (status, body)
+@pytest.fixture(scope="module")
+def base(tiny_version, tmp_path_factory):
+    """The base path of a model whose version 1 has a golden request."""
+    folder = tmp_path_factory.mktemp("ready") / "base"
+    shutil.copytree(tiny_version, folder / "1")
+    return folder
 
 
 @pytest.fixture(scope="module")
-def server(small_version, tmp_path_factory):
+def server(base) -> Iterator[servers.Server]:
     """A server process whose model has the label `stable`."""
-    folder = tmp_path_factory.mktemp("ready")
     first = (ROOT / "serving" / "config" / "models.config").read_text()
-    config = folder / "models.config"
-    config.write_text(first.replace("/models/seq2sum", str(small_version.parent)))
+    config = base.parent / "models.config"
+    config.write_text(first.replace("/models/seq2sum", str(base)))
     flags = ["--allow_version_labels_for_unavailable_models=true"]
     started = servers.Server.launch(
-        None, folder, config=config, flags=flags, rest=True, forked=True
+        None, base.parent, config=config, flags=flags, rest=True, forked=True
     ).wait_until_open()
     yield started
     started.stop()
 
 
-def test_a_server_with_a_correct_answer_is_ready(server):
-    assert check(server.rest_port) == (0, "")
+def test_a_server_with_a_correct_answer_is_ready(server, base):
+    assert check(server.rest_port, MODEL_BASE_PATH=base) == (0, "")
 
 
-def test_the_default_port_is_that_of_tensorflow_serving():
-    assert "port=${1:-8501}" in SCRIPT.read_text()
+def test_a_server_with_another_answer_is_not_ready(server, golden):
+    golden(SUM | {"expect": {"answers": ["18"]}})
+    text = reason(server.rest_port)
+    assert text.startswith(
+        "version 1 of seq2sum, label stable, does not answer its golden request: "
+        'expected "answers": ["18"], but the reply has status 200: {    "outputs": {'
+    )
+
+
+def test_without_golden_requests_an_available_version_is_enough(server, tmp_path):
+    assert check(server.rest_port, MODEL_BASE_PATH=tmp_path) == (0, "")
+
+
+def test_the_default_port_and_base_path_are_those_of_tensorflow_serving():
+    text = SCRIPT.read_text()
+    assert "port=${1:-8501}" in text
+    assert "base=${MODEL_BASE_PATH:-/models/$model}" in text
 
 
 def test_an_unknown_label_is_not_ready(server):
     assert reason(server.rest_port, LABEL="tomorrow") == (
-        "expected 17 for 9+8 by label tomorrow of seq2sum, but the reply has status 400: "
+        "label tomorrow of seq2sum has no AVAILABLE version: the reply has status 400: "
         '{    "error": "Unrecognized servable version label: tomorrow"}'
     )
 
 
 def test_an_unknown_model_is_not_ready(server):
-    assert "label stable of subtraction" in reason(server.rest_port, MODEL="subtraction")
+    assert reason(server.rest_port, MODEL="sentiment").startswith(
+        "label stable of sentiment has no AVAILABLE version: the reply has status 400: "
+    )
 
 
 def test_a_port_without_http_is_not_ready(server):
@@ -113,55 +80,90 @@ def test_a_closed_port_is_not_ready():
     assert reason(port).startswith(f"nothing listens on port {port}")
 
 
-def test_a_wrong_answer_is_not_ready():
+def test_requests_name_model_and_label_and_send_the_line(golden):
+    sent = []
+    inputs = {"text": ["größer", {"b64": "/w=="}]}
+    line = json.dumps({"inputs": inputs, "expect": {"answers": [17]}}, ensure_ascii=False)
+    golden(line)
+    with replying(response(RIGHT.replace(b'"17"', b"17")), sent=sent) as port:
+        assert check(port, MODEL="sentiment", LABEL="canary") == (0, "")
+    first, second = sent
+    assert first.startswith(b"GET /v1/models/sentiment/labels/canary/metadata HTTP/1.1\r\n")
+    assert second.startswith(b"POST /v1/models/sentiment/labels/canary:predict HTTP/1.1\r\n")
+    assert second.endswith(b"\r\n\r\n" + line.encode())
+
+
+@pytest.mark.parametrize(
+    ("expect", "compare", "outputs", "ready"),
+    [
+        ({"a": ["x"]}, {}, '{"outputs":["x"]}', True),
+        ({"a": ["x"]}, {}, '{"outputs": {"b": ["y"], "a": ["x"]}}', True),
+        ({"a": ["x"]}, {}, '{"outputs": {"b": ["x"], "a": ["y"]}}', False),
+        ({"a": ["x y"]}, {}, '{"outputs": ["xy"]}', False),
+        ({"a": ["x"]}, {}, '{"outputs": ["x", "x"]}', False),
+        ({"a": "[.*]"}, {}, '{"outputs": "[.*]"}', True),
+        ({"a": "[.*]"}, {}, '{"outputs": "."}', False),
+        ({"a": ["ü"]}, {}, '{"outputs": ["ü"]}', True),
+        ({"a": [[1, -2], [3, 4]]}, {}, '{"outputs": [\n[\n1,\n-2\n], [3.0, 4]]}', True),
+        ({"a": [1, 2]}, {}, '{"outputs": [1, 20]}', False),
+        ({"a": 5}, {}, '{"outputs": 5}', True),
+        ({"a": [True]}, {}, '{"outputs": [false]}', False),
+        ({"a": [0.5], "b": ["x"]}, {}, '{"outputs": {"a": [0.6], "b": ["x"]}}', True),
+        ({"a": [1], "b": [2]}, {"a": "argmax"}, '{"outputs": {"a": [9], "b": [2]}}', True),
+        ({"a": [1], "b": [2]}, {"a": {"atol": 1}}, '{"outputs": {"a": [1], "b": [3]}}', False),
+        ({"a": [1]}, {"a": "exact"}, '{"outputs": [2]}', False),
+        # Nothing that can be compared as text: any answer will do, but no error.
+        ({"a": [0.5]}, {}, '{"outputs": [0.6]}', True),
+        ({"a": [{"b64": "/w=="}]}, {}, '{"outputs": [{"b64": "/w=="}]}', True),
+        ({"a": ["\n"]}, {}, '{"outputs": ["\\u000a"]}', True),
+        ({"a": [1]}, {"a": {"rtol": 0.1}}, '{"error": "no such input"}', False),
+    ],
+)
+def test_one_exactly_compared_output_decides(golden, expect, compare, outputs, ready):
+    golden({"inputs": {"x": [1]}, "expect": expect, "compare": compare})
+    status = b"400 Bad Request" if "error" in outputs else b"200 OK"
+    with replying(response(outputs.encode(), status)) as port:
+        assert check(port)[0] == (0 if ready else 1)
+
+
+def test_the_first_request_with_an_output_that_can_be_compared_is_sent(golden):
+    broken = ['{"inputs": {', "[1]", '{"expect": {"answers": ["17"]}}', "no json", ""]
+    long = SUM | {"inputs": {"questions": ["9" * 20_000]}}
+    floats = {"inputs": {"x": [1]}, "expect": {"y": [0.5]}}
+    golden(*broken, long, floats, SUM, {"inputs": {}, "expect": {"answers": ["18"]}})
+    sent = []
+    with replying(response(RIGHT), sent=sent) as port:
+        assert check(port) == (0, "")
+    assert b"9+8" in sent[1]
+
+
+@pytest.mark.parametrize("lines", [["no json"], [], ["x" * 100_000], ['{"inputs": {}'] * 30])
+def test_a_file_without_usable_lines_is_like_no_file(golden, lines):
+    golden(*lines)
+    with replying() as port:
+        assert check(port) == (0, "")
+
+
+def test_a_folder_with_leading_zeros_is_that_of_its_version(golden):
+    golden(SUM, folder="007")
+    golden(SUM | {"expect": {"answers": ["18"]}}, folder="17")
+    with replying(response(RIGHT), version=7) as port:
+        assert check(port) == (0, "")
+
+
+def test_a_wrong_answer_is_not_ready(golden):  # noqa: ARG001
     with replying(response(RIGHT.replace(b"17", b"18"))) as port:
         assert 'status 200: {    "outputs"' in reason(port)
 
 
-def test_an_answer_that_starts_like_the_correct_one_is_not_ready():
+def test_an_answer_that_starts_like_the_correct_one_is_not_ready(golden):  # noqa: ARG001
     with replying(response(RIGHT.replace(b"17", b"170"))) as port:
         reason(port)
 
 
-def test_an_error_that_contains_the_correct_answer_is_not_ready():
+def test_an_error_that_contains_the_correct_answer_is_not_ready(golden):  # noqa: ARG001
     with replying(response(RIGHT, status=b"500 Internal Server Error")) as port:
         assert "status 500" in reason(port)
-
-
-def test_a_correct_answer_in_pieces_is_ready_before_the_connection_ends():
-    whole = response(RIGHT)
-    with replying(whole[:40], whole[40:-20], whole[-20:], hang=True) as port:
-        assert check(port) == (0, "")
-
-
-def test_a_hanging_server_times_out():
-    with replying(hang=True) as port:
-        start = time.monotonic()
-        assert reason(port, TIMEOUT="1") == f"port {port} did not reply within 1 s"
-        assert 1 <= time.monotonic() - start < 4
-
-
-def test_a_reply_that_hangs_halfway_times_out():
-    with replying(response(RIGHT)[:60], hang=True) as port:
-        assert reason(port, TIMEOUT="1") == f"port {port} did not reply within 1 s"
-
-
-def test_a_closed_connection_is_not_ready():
-    with replying() as port:
-        assert (
-            reason(port)
-            == f"port {port} closed the connection without a reply; is it --rest_api_port?"
-        )
-
-
-def test_a_reply_without_an_end_is_cut_off():
-    with replying(response(b"{" + b"7" * 1_000_000)) as port:
-        assert len(reason(port)) < 500
-
-
-def test_the_expected_answer_is_correct():
-    question, answer = re.search(r"question='(\d+\+\d+)' answer=(\d+)", SCRIPT.read_text()).groups()
-    assert sum(map(int, question.split("+"))) == int(answer)
 
 
 @pytest.mark.parametrize("script", sorted(ROOT.glob("serving/**/*.sh")), ids=lambda path: path.name)

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.embedded  # replicas on different addresses need --host
 
 
 @pytest.fixture(scope="module")
-def replicas(small_version, tmp_path_factory):
+def replicas(tiny_version, tmp_path_factory):
     folder = tmp_path_factory.mktemp("replicas")
-    with Replicas((1, 2, 3), folder=folder, version=small_version) as replicas:
+    with Replicas((1, 2, 3), folder=folder, version=tiny_version) as replicas:
         yield replicas
 
 

@@ -9,25 +9,19 @@ import pytest
 from seq2sum.testing import FakeServer
 from seq2sum_serving.probe import cli, options
 from support.deployed import CommandResult
-
-MODEL_CONFIG = """model_config_list {{
-  config {{
-    name: "seq2sum"
-    base_path: "{base}"
-    model_platform: "tensorflow"
-    model_version_policy {{ specific {{ versions: 2 }} }}
-    version_labels {{ key: "stable" value: 2 }}
-    version_labels {{ key: "canary" value: 2 }}
-  }}
-}}
-"""
+from support.probed_models import SUMS, model_config, write_golden
 
 
 @pytest.fixture
 def config(tmp_path):
-    """A model config file whose base path does not exist."""
+    """A model config file for addition, with golden requests."""
     path = tmp_path / "models.config"
-    path.write_text(MODEL_CONFIG.format(base=tmp_path / "missing"))
+    path.write_text(model_config(tmp_path, "seq2sum"))
+    lines = (
+        {"inputs": {"questions": [f"{a}+{b}"]}, "expect": {"answers": [str(a + b)]}}
+        for a, b in SUMS
+    )
+    write_golden(tmp_path / "seq2sum", *lines)
     return path
 
 

@@ -7,9 +7,10 @@ from seq2sum_serving.deployment.state import Replica
 from seq2sum_serving.probe.exporter import changes
 from seq2sum_serving.probe.findings import Finding, findings
 from seq2sum_serving.probe.observation import Certificate, Events
-from support.observations import A, B, correct, failed, observe, rejected, wrong
+from support.observations import A, B, correct, failed, observe, uncompared, wrong
 from support.situations import replica
 
+WRONG = 'golden answers of label stable are wrong: for {"x": [1, 2]}, sum is 4 (expected 3)'
 DESIRED = {"stable": 2, "canary": 2}
 DOWN = Replica(B, error="UNAVAILABLE connections to all backends failing\nand more")
 
@@ -38,21 +39,18 @@ CASES = {
     ),
     "answers are wrong": (
         observe(
-            calls={(A, "stable"): [correct(), wrong("8"), wrong("")], (B, "stable"): [correct()]}
+            calls={(A, "stable"): [correct(), wrong(), wrong("x")], (B, "stable"): [correct()]}
         ),
-        ["a:1: 2 of 3 golden answers of label stable are wrong: 1+2 = 8, expected 3"],
+        [f"a:1: 2 of 3 {WRONG}"],
     ),
     "answers are wrong before a call fails": (
-        observe(calls={(A, "stable"): [correct(), wrong("8"), failed()]}),
+        observe(calls={(A, "stable"): [correct(), uncompared(), wrong(), failed()]}),
         [
             "a:1: a call to label stable failed: UNAVAILABLE gone",
-            "a:1: 1 of 2 golden answers of label stable are wrong: 1+2 = 8, expected 3",
+            f"a:1: 1 of 2 {WRONG}",
         ],
     ),
-    "a version rejects one of its golden questions": (
-        observe(calls={(A, "stable"): [rejected()]}),
-        ["a:1: 1 of 1 golden answers of label stable are wrong: 12+2 = too long, expected 14"],
-    ),
+    "nothing is compared": (observe(calls={(A, "stable"): [uncompared()]}), []),
     "a certificate has expired": (
         observe(certificates={A: Certificate(1.6e9)}, finished=1.7e9),
         ["the certificate of a:1 expired on 2020-09-13 at 12:26 UTC"],
@@ -74,7 +72,7 @@ CASES = {
 
 @pytest.mark.parametrize(("observation", "lines"), CASES.values(), ids=CASES)
 def test_each_finding_is_one_line_with_its_own_key(observation, lines):
-    found = findings(observation)
+    found = findings({"sums": observation})
     assert [finding.text for finding in found] == lines
     assert not any(finding.note for finding in found)
     assert len({finding.key for finding in found}) == len(found)
@@ -84,13 +82,34 @@ def test_each_finding_is_one_line_with_its_own_key(observation, lines):
     ("more", "line"),
     [
         ({"input_errors": {"versions": "cannot look at it"}}, "cannot look at it"),
-        ({"input_errors": {"golden_questions": "there are none"}}, "there are none"),
+        ({"input_errors": {"golden_requests": "there are none"}}, "there are none"),
         ({"events": Events(invalid_lines=2)}, "2 lines of the history are not valid events"),
     ],
 )
 def test_a_finding_that_does_not_affect_callers_is_a_note(more, line):
-    [found] = findings(observe(**more))
+    [found] = findings({"sums": observe(**more)})
     assert (found.text, found.note) == (line, True)
+
+
+def test_findings_of_several_models_name_the_model_except_for_what_models_share():
+    down = observe(
+        replica("2A", DESIRED, A),
+        DOWN,
+        calls={(A, "stable"): [wrong()]},
+        certificates={A: Certificate(None, "a:1 presents no certificate")},
+        input_errors={"model_config": "cannot find the file", "traffic": "cannot read it"},
+    )
+    found = findings({"first": down, "second": down, "third": observe()})
+    assert sorted(finding.text for finding in found) == [
+        "a:1 presents no certificate",
+        "b:1 is down: UNAVAILABLE connections to all backends failing",
+        "cannot find the file",
+        f"first: a:1: 1 of 1 {WRONG}",
+        "first: cannot read it",
+        f"second: a:1: 1 of 1 {WRONG}",
+        "second: cannot read it",
+    ]
+    assert len({finding.key for finding in found}) == len(found)
 
 
 def test_a_finding_is_logged_when_it_occurs_and_when_it_is_resolved():

@@ -6,26 +6,27 @@ import pytest
 from seq2sum.golden import GoldenRequest
 from seq2sum_serving.probe.golden_rotation import requests_of_round
 
-FIVE = [GoldenRequest({"questions": [f"{n}+0"]}, expect={"answers": [str(n)]}) for n in range(5)]
+FIVE = tuple(GoldenRequest({"x": number}, expect={"y": number}) for number in range(5))
 
 
 @pytest.mark.parametrize(
-    ("number", "count", "answers"),
+    ("number", "count", "inputs"),
     [
-        (0, 2, "01"),
-        (1, 2, "23"),
-        (2, 2, "40"),
-        (3, 2, "12"),
-        (0, 5, "01234"),
-        (1, 5, "01234"),
-        (0, 9, "01234"),
-        (10**9, 1, "0"),
+        (0, 2, [0, 1]),
+        (1, 2, [2, 3]),
+        (2, 2, [4, 0]),
+        (3, 2, [1, 2]),
+        (0, 5, [0, 1, 2, 3, 4]),
+        (1, 5, [0, 1, 2, 3, 4]),
+        (0, 9, [0, 1, 2, 3, 4]),
+        (10**9, 1, [0]),
     ],
 )
-def test_rotation_starts_over_after_the_last_request(number, count, answers):
+def test_rotation_starts_over_after_the_last_request(number, count, inputs):
     found = requests_of_round(FIVE, number, count)
-    assert "".join(request.expect["answers"][0] for request in found) == answers
+    assert [request.inputs["x"] for request in found] == inputs
 
 
-def test_rotation_of_no_requests_is_empty():
-    assert requests_of_round((), 3, 2) == []
+def test_rotation_covers_every_request():
+    rounds = [requests_of_round(FIVE, number, 3) for number in range(2)]
+    assert {request.inputs["x"] for each in rounds for request in each} == set(range(5))

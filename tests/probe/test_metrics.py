@@ -190,7 +190,7 @@ def scrape(collector):
 
 
 def test_prometheus_can_parse_the_metrics():
-    collector = ObservationCollector("sums")
+    collector = ObservationCollector(["sums"])
     values = {sample.name: sample.value for sample in scrape(collector)}
     finished, seconds = (
         f"{PREFIX}last_round_timestamp_seconds",
@@ -200,19 +200,36 @@ def test_prometheus_can_parse_the_metrics():
     assert values[finished] > 1.7e9  # so that ProbeSilent has a start to count from
 
     target = 'a"\\\n:1'
-    collector.update(
-        observe(replica("2A", {"stable": 2}, target), calls={(target, "stable"): [correct()]})
-    )
+    found = observe(replica("2A", {"stable": 2}, target), calls={(target, "stable"): [correct()]})
+    collector.update({"sums": found})
     assert {s.labels["replica"] for s in scrape(collector) if "replica" in s.labels} == {target}
 
 
 def test_series_of_a_removed_replica_disappear():
-    collector = ObservationCollector("sums")
-    collector.update(observe())
-    collector.update(observe(replica("2A", {"stable": 2, "canary": 2}, A)))
-    assert not any(B in key for key in samples(*collector.last))
-    collector.update(Observation(finished=math.pi))
-    assert samples(*collector.last) == {
+    collector = ObservationCollector(["sums"])
+    collector.update({"sums": observe()})
+    collector.update({"sums": observe(replica("2A", {"stable": 2, "canary": 2}, A))})
+    assert not any(B in key for key in samples(*collector.last["sums"]))
+    collector.update({"sums": Observation(finished=math.pi)})
+    assert samples(*collector.last["sums"]) == {
         ("last_round_timestamp_seconds",): math.pi,
         ("last_round_duration_seconds",): 0,
     }
+
+
+def test_models_share_families_and_each_sample_names_its_model():
+    collector = ObservationCollector(["sums", "gone"])
+    families = list(collector.collect())
+    assert len({family.name for family in families}) == len(families)
+    collector.update({"sums": observe(), "new": observe()})
+    collector.update({"sums": observe(), "new": observe(calls={(A, "stable"): [wrong()]})})
+    found = {
+        (sample.labels["model"], sample.labels["replica"], sample.labels["label"]): sample.value
+        for sample in scrape(collector)
+        if sample.name == f"{PREFIX}golden_wrong_answers_total"
+    }
+    assert found == {
+        **{("sums", target, label): 0 for target in (A, B) for label in ("stable", "canary")},
+        ("new", A, "stable"): 1,
+    }
+    assert {sample.labels["model"] for sample in scrape(collector)} == {"sums", "new"}

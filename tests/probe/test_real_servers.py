@@ -11,6 +11,7 @@ import urllib.request
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from seq2sum import golden
 from seq2sum_serving.probe import cli
 from seq2sum_serving.probe.metrics import PREFIX
 from support import commands
@@ -144,7 +145,7 @@ def test_metrics_of_a_healthy_deployment(probe, options, replicas):
     assert metrics["rollout_events_total", "promoted"] >= 1
     assert metrics["last_round_timestamp_seconds",] == pytest.approx(time.time(), abs=60)
     inputs = {key[1]: value for key, value in metrics.items() if key[0] == "input_readable"}
-    names = ("model_config", "versions", "golden_questions", "targets", "traffic", "history")
+    names = ("model_config", "versions", "golden_requests", "targets", "traffic", "history")
     assert inputs == dict.fromkeys(names, 1)
     assert not any(key[0] == "certificate_not_after_timestamp_seconds" for key in metrics)
 
@@ -156,13 +157,16 @@ def test_metrics_of_a_healthy_deployment(probe, options, replicas):
     ]
 
 
-def test_once_can_send_all_golden_questions(options, replicas):
-    result = once(*options, "--json", "--questions", "5000", "--labels", "stable")
+def test_once_can_send_all_golden_requests(options, deployed, replicas):
+    result = once(*options, "--json", "--requests", "5000", "--labels", "stable")
     assert (result.code, result.errors) == (0, "")
-    assert (result.json["problems"], result.json["notes"], result.json["drift"]) == ([], [], [])
-    assert [replica["target"] for replica in result.json["replicas"]] == replicas
-    for replica in result.json["replicas"]:
-        assert replica["golden"]["stable"]["answers"] == 100  # all sums of one digit
+    assert (result.json["problems"], result.json["notes"]) == ([], [])
+    found = result.json["models"]["seq2sum"]
+    assert (found["drift"], [each["target"] for each in found["replicas"]]) == ([], replicas)
+    requests = golden.read(deployed.base / "1" / "assets.extra" / golden.FILE_NAME)
+    assert len(requests) >= 100  # all sums of one digit
+    for replica in found["replicas"]:
+        assert replica["golden"]["stable"]["answers"] == len(requests)
         assert replica["golden"]["stable"]["wrong_answers"] == 0
 
 
@@ -230,8 +234,9 @@ def test_an_unreadable_model_config_file_is_logged_and_read_again(
         (name, "stable", replicas[0])
         for name in ("golden_answers_total", "golden_wrong_answers_total")
     )
+    calls = ("calls_total", "OK", "stable", replicas[0])
     before = deployed.config.read_text()
-    answered = probe.next_round()[answers]
+    called = probe.next_round()[calls]
     if text is None:
         deployed.config.unlink()
     else:
@@ -241,9 +246,10 @@ def test_an_unreadable_model_config_file_is_logged_and_read_again(
     assert ("label_desired_version", "stable") not in metrics
     assert metrics["replica_up", replicas[0]] == 1
     assert metrics["label_version", "stable", replicas[0]] == 1
-    metrics = probe.next_round()  # it sends sums of one digit now
-    assert metrics[answers] > answered
-    assert metrics[wrong] == probe.next_round()[wrong]
+    metrics = probe.next_round()  # it asks for signatures now
+    now = probe.next_round()
+    assert metrics[calls] > called
+    assert (now[answers], now[wrong]) == (metrics[answers], metrics[wrong])
     result = once(*options)
     assert result.code == 1
     assert message in result.errors

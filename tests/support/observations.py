@@ -11,19 +11,20 @@ LABELS = {"stable": 2, "canary": 2}
 
 
 def correct(seconds=0.002):
-    return Call("1+2", "3", "OK", seconds, "3")
+    return Call("OK", seconds, compared=True)
 
 
-def wrong(answer="4"):
-    return Call("1+2", "3", "OK", 0.002, answer)
+def wrong(difference="sum is 4 (expected 3)"):
+    return Call("OK", 0.002, "", True, '{"x": [1, 2]}', difference)
 
 
-def rejected():
-    return Call("12+2", "14", "OK", 0.002, "too long", rejected=True)
+def uncompared():
+    """A call that another version answered, or one for metadata."""
+    return Call("OK", 0.002)
 
 
 def failed(code="UNAVAILABLE", details="gone"):
-    return Call("1+2", "3", code, 0.5, details)
+    return Call(code, 0.5, details)
 
 
 def observe(*replicas, calls=None, desired=LABELS, **more):

@@ -20,6 +20,7 @@ NEEDS = ("tensorflow", "server", "system")
 SERVER_FIXTURES = {
     "base_path", "base_server", "command", "evaluated", "shared_server", "shuffled_version",
     "small_run", "small_version", "start_process", "start_processes", "start_server",
+    "tiny_version",
 }  # fmt: skip
 """Fixtures that start processes: tests that use one get the marker `server`.
 

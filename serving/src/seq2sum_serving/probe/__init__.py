@@ -1,1 +1,1 @@
-"""`seq2sum-probe`: sends golden questions to the replicas of a model and exports the results."""
+"""`seq2sum-probe`: sends golden requests to the replicas of models and exports the results."""

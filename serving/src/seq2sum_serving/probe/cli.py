@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from seq2sum_serving.console import output
+from seq2sum_serving.deployment import targets
 from seq2sum_serving.deployment.cli_options import HISTORY, TRAFFIC
 from seq2sum_serving.deployment.errors import Exit, RolloutError
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile, only_model
@@ -22,7 +23,8 @@ from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.probe import exporter, options, report
 from seq2sum_serving.probe.event_counter import EventCounter
 from seq2sum_serving.probe.findings import findings
-from seq2sum_serving.probe.prober import DeploymentFiles, Prober, ProbeSettings
+from seq2sum_serving.probe.model_prober import ModelFiles, ModelProber, ProbeSettings
+from seq2sum_serving.probe.prober import Prober
 
 NAME = "seq2sum-probe"
 INTERRUPTED = 130
@@ -52,38 +54,44 @@ def create_prober(chosen: argparse.Namespace) -> Iterator[Prober]:
     """Yields a prober of the deployment that the options name. It makes no calls yet.
 
     Raises:
-        UsageError: The options are invalid.
-        Failed: The host name in `--targets` does not resolve.
+        UsageError: The options are invalid, or `--model` is missing.
     """
     tls = tls_from_options(chosen)
-    config = ModelConfigFile(chosen.config, chosen.model or only_model(chosen.config))
-    files = DeploymentFiles(
-        config,
-        chosen.base_path,
-        TrafficFile(chosen.traffic or config.model_file(TRAFFIC)),
-        EventCounter(chosen.history or config.model_file(HISTORY), config.model),
-    )
-    settings = ProbeSettings(chosen.labels, chosen.questions, chosen.timeout)
+    targets.validate(chosen.targets)
+    settings = ProbeSettings(chosen.labels, chosen.requests, chosen.timeout)
+    models = chosen.model
+    if models is None and (chosen.base_path or chosen.traffic or chosen.history):
+        models = [only_model(chosen.config)]  # these files are of one model
+
+    def create(model: str) -> ModelProber:
+        config = ModelConfigFile(chosen.config, model)
+        files = ModelFiles(
+            config,
+            chosen.base_path,
+            TrafficFile(chosen.traffic or config.model_file(TRAFFIC)),
+            EventCounter(chosen.history or config.model_file(HISTORY), model),
+        )
+        return ModelProber(files, Replicas(chosen.targets, model, tls=tls), settings)
+
     with (
         ThreadPoolExecutor(MAX_THREADS) as pool,
-        Replicas(chosen.targets, config.model, tls=tls) as replicas,
+        Prober(models, chosen.config, create, pool, timeout=chosen.timeout, tls=tls) as prober,
     ):
-        yield Prober(files, replicas, pool, settings=settings, tls=tls)
+        yield prober
 
 
 def run_once(prober: Prober, chosen: argparse.Namespace) -> int:
     """Prints the result of one round to standard output and its findings to standard error."""
-    observation = prober.run_round(0)
-    found = findings(observation)
+    observations = prober.run_round(0)
+    found = findings(observations)
     for finding in found:
         print(f"{NAME}: {'note: ' if finding.note else ''}{finding.text}", file=sys.stderr)
     code = int(Exit.FAILED if any(not finding.note for finding in found) else Exit.DONE)
     with output.optional():
         if chosen.json:
-            result = report.as_json(observation, found, model=prober.model)
-            print(json.dumps(result | {"exit": code}))
+            print(json.dumps(report.as_json(observations, found) | {"exit": code}))
         else:
-            output.console().print(report.table(observation))
+            output.console().print(report.table(observations))
     return code
 
 
@@ -96,7 +104,7 @@ def export(prober: Prober, chosen: argparse.Namespace) -> int:
     """
     # Handled as Ctrl-C, so that open contexts are closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    collector = exporter.ObservationCollector(prober.model)
+    collector = exporter.ObservationCollector(prober.models())
     with exporter.serve_metrics(collector, host=chosen.host, port=chosen.port) as url:
         _log(f"metrics at {url}, a round every {chosen.interval:g} s")
         exporter.run_rounds(prober, collector, interval=chosen.interval, log=_log)

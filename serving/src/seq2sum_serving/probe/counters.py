@@ -1,4 +1,4 @@
-"""Counters over all rounds, by replica and label: golden questions, calls, durations.
+"""Counters over all rounds, by replica and label: golden answers, calls, durations.
 
 They are immutable: each round maps the previous counters to new ones. The counters of a replica or
 label that is no longer probed are dropped.
@@ -23,7 +23,7 @@ class CallCounters:
     """The counters of one label on one replica."""
 
     answers: int = 0
-    """Golden questions that were answered, correctly or not."""
+    """Golden requests that were answered, as expected or not."""
     wrong_answers: int = 0
     codes: Mapping[str, int] = field(default_factory=lambda: {OK: 0})
     """Calls by gRPC status code."""
@@ -32,15 +32,16 @@ class CallCounters:
     seconds: float = 0.0
     """The sum of the durations of successful calls."""
 
-    def plus(self, calls: Sequence[Call], wrong_answers: int) -> CallCounters:
+    def plus(self, calls: Sequence[Call]) -> CallCounters:
         """Returns the counters after further calls."""
+        compared = [call for call in calls if call.compared]
         codes = Counter(self.codes)
         codes.update(call.code for call in calls)  # `+` would drop codes whose count is 0
         durations = [call.seconds for call in calls if call.code == OK]
         new = Counter(bisect_left(BUCKET_BOUNDS, seconds) for seconds in durations)
         return CallCounters(
-            self.answers + len(durations),
-            self.wrong_answers + wrong_answers,
+            self.answers + len(compared),
+            self.wrong_answers + sum(bool(call.difference) for call in compared),
             dict(codes),
             tuple(count + new[index] for index, count in enumerate(self.buckets)),
             self.seconds + sum(durations),
@@ -54,6 +55,6 @@ Counters = Mapping[tuple[str, str], CallCounters]
 def accumulate(previous: Counters, observation: Observation) -> Counters:
     """Returns the counters after a round."""
     return {
-        key: previous.get(key, CallCounters()).plus(calls, len(observation.wrong_answers(*key)))
+        key: previous.get(key, CallCounters()).plus(calls)
         for key, calls in observation.calls.items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector, start_http_server
@@ -13,29 +13,44 @@ from prometheus_client.registry import Collector
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.probe.counters import Counters, accumulate
 from seq2sum_serving.probe.findings import Finding, findings
-from seq2sum_serving.probe.metrics import metric_families
-from seq2sum_serving.probe.observation import Observation
+from seq2sum_serving.probe.metrics import merged, metric_families
+from seq2sum_serving.probe.observation import Observation, Observations
 from seq2sum_serving.probe.prober import Prober
 
 Log = Callable[[str], None]
 
 
 class ObservationCollector(Collector):
-    """Exports the last complete round of one model."""
+    """Exports the last complete round.
 
-    def __init__(self, model: str) -> None:
-        self._model = model
+    Args:
+        models: The names of the models, for the time before the first round.
+    """
+
+    def __init__(self, models: Iterable[str]) -> None:
         # Until the first round is complete, the start of the process stands for its end, so that
         # the alert ProbeSilent also fires for a probe that hangs in its first round.
-        self.last: tuple[Observation, Counters] = (Observation(finished=time.time()), {})
+        start = Observation(finished=time.time())
+        self.last: Mapping[str, tuple[Observation, Counters]] = {
+            model: (start, {}) for model in models
+        }
+        """The observation and the counters by model."""
 
-    def update(self, observation: Observation) -> None:
+    def update(self, observations: Observations) -> None:
         """Replaces the last round; a concurrent scrape gets either round, never a mix."""
-        self.last = (observation, accumulate(self.last[1], observation))
+        last = self.last
+        self.last = {
+            model: (observation, accumulate(last[model][1] if model in last else {}, observation))
+            for model, observation in observations.items()
+        }
 
     def collect(self) -> Iterable[Metric]:
         """Returns the metrics."""
-        return metric_families(*self.last, model=self._model)
+        return merged(
+            family
+            for model, (observation, counters) in self.last.items()
+            for family in metric_families(observation, counters, model=model)
+        )
 
 
 @contextmanager
@@ -79,9 +94,9 @@ def run_rounds(
     previous: list[Finding] = []
     for number in itertools.count():
         start = time.monotonic()
-        observation = prober.run_round(number)
-        collector.update(observation)
-        current = findings(observation)
+        observations = prober.run_round(number)
+        collector.update(observations)
+        current = findings(observations)
         for line in changes(previous, current):
             log(line)
         previous = current

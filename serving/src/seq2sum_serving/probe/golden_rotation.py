@@ -9,13 +9,13 @@ from seq2sum.golden import GoldenRequest
 
 def requests_of_round(
     requests: Sequence[GoldenRequest], round_number: int, count: int
-) -> Sequence[GoldenRequest]:
+) -> list[GoldenRequest]:
     """Returns the next requests, starting over after the last one.
 
     Args:
-        requests: All golden requests.
+        requests: All golden requests; at least one.
         round_number: Counted from 0.
-        count: Number of requests in each round; none is repeated within a round.
+        count: Number of requests in each round; no request is repeated within a round.
     """
     total = len(requests)
     start = round_number * count

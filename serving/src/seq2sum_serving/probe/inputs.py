@@ -12,12 +12,13 @@ Value = TypeVar("Value")
 TARGETS = "targets"
 MODEL_CONFIG = "model_config"
 VERSIONS = "versions"
-GOLDEN_QUESTIONS = "golden_questions"
+GOLDEN_REQUESTS = "golden_requests"
 TRAFFIC = "traffic"
 HISTORY = "history"
-OPTIONAL = (VERSIONS, GOLDEN_QUESTIONS)
-"""Without these a round still works: config drift ignores the disk, and the questions are sums of
-single digits."""
+OPTIONAL = (VERSIONS, GOLDEN_REQUESTS)
+"""Without these a round still works: config drift ignores the disk, and no answers are compared."""
+OF_EVERY_MODEL = (TARGETS, MODEL_CONFIG)
+"""The same for all models."""
 
 
 class InputReader:

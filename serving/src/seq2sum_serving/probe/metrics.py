@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from prometheus_client import Metric
@@ -33,6 +33,17 @@ def metric_families(
                 for sample in family.samples
             ]
             yield family
+
+
+def merged(families: Iterable[Metric]) -> list[Metric]:
+    """Returns one family for each name, with the samples of all models."""
+    found: dict[str, Metric] = {}
+    for family in families:
+        if family.name in found:
+            found[family.name].samples += family.samples
+        else:
+            found[family.name] = family
+    return list(found.values())
 
 
 def _replicas(observation: Observation) -> Iterator[Metric]:
@@ -74,9 +85,9 @@ def _labels(observation: Observation) -> Iterator[Metric]:
 
 def _calls(counters: Counters) -> Iterator[Metric]:
     by = ("replica", "label")
-    answers = _counter("golden_answers", "Answers to golden questions.", *by)
-    wrong_answers = _counter("golden_wrong_answers", "Wrong answers to golden questions.", *by)
-    calls = _counter("calls", "Calls with a golden question.", *by, "code")
+    answers = _counter("golden_answers", "Answers to golden requests.", *by)
+    wrong_answers = _counter("golden_wrong_answers", "Answers that are not as expected.", *by)
+    calls = _counter("calls", "Calls with golden requests, or for metadata.", *by, "code")
     durations = HistogramMetricFamily(
         f"{PREFIX}call_duration_seconds", "Durations of successful calls.", labels=by
     )

@@ -13,19 +13,20 @@ OK = "OK"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call with one golden question, and its result."""
+    """A call to a label, and its result."""
 
-    question: str
-    expected: str
-    """The correct sum."""
     code: str
     """The name of the gRPC status code."""
     seconds: float
     """The duration of the call."""
-    result: str = ""
-    """The answer, or the error message if the call failed."""
-    rejected: bool = False
-    """True if the model rejected the question as invalid, for example as too long."""
+    error: str = ""
+    """Details of a failed call."""
+    compared: bool = False
+    """True if a golden request was answered by the version that it belongs to."""
+    request: str = ""
+    """The inputs of a golden request with a difference, cut."""
+    difference: str = ""
+    """How the outputs differ from those that are expected; empty if they do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything that a round found. An input that could not be read is None."""
+    """Everything that a round found about a model. An input that could not be read is None."""
 
     replicas: Sequence[Replica] = ()
     calls: Mapping[tuple[str, str], Sequence[Call]] = field(default_factory=dict)
@@ -82,22 +83,14 @@ class Observation:
         on_disk = sorted(recorded.policy.versions) if self.on_disk is None else self.on_disk
         return Current(on_disk, recorded, self.replicas)
 
+    def answers(self, target: str, label: str) -> list[Call]:
+        """Returns the calls to a label of a replica whose outputs were compared."""
+        return [call for call in self.calls[target, label] if call.compared]
+
     def wrong_answers(self, target: str, label: str) -> list[Call]:
-        """Returns the calls to a label of a replica that were answered with a wrong sum."""
-        return [
-            call
-            for call in self.calls[target, label]
-            if call.code == OK
-            and call.result != call.expected
-            and not (call.rejected and self._label_in_transition(target, label))
-        ]
+        """Returns the calls to a label of a replica whose outputs were not as expected."""
+        return [call for call in self.answers(target, label) if call.difference]
 
-    def _label_in_transition(self, target: str, label: str) -> bool:
-        """Returns whether a label may point to another version than the configured one.
 
-        The golden questions are those of the configured version; some may be too long for another.
-        """
-        if self.recorded is None:
-            return True
-        versions = {replica.target: replica.labels.get(label) for replica in self.replicas}
-        return versions.get(target) != self.recorded.labels.get(label)
+Observations = Mapping[str, Observation]
+"""By model."""

@@ -9,15 +9,15 @@ from seq2sum_serving.deployment.cli_options import add_deployment, add_version, 
 from seq2sum_serving.deployment.state import CANARY, STABLE
 
 DESCRIPTION = """\
-Probes the replicas of a model from outside, as a client would, and exports for Prometheus what
+Probes the replicas of any models from outside, as a client would, and exports for Prometheus what
 TensorFlow Serving itself does not: whether each label points to the version in the model config
 file, and whether the answers are correct.
 
-In each round it reads the versions and labels of every replica and sends a few golden questions to
-each label. Over the rounds it goes through all golden questions in the folder of the label's
-version; if this machine cannot read the folder, it sends sums of one-digit numbers. A replica that
-is down or slow does not delay the others. Problems are logged to standard error when they occur and
-when they are resolved.
+In each round it reads the versions and labels of every replica and sends a few golden requests to
+each label. Over the rounds it goes through all requests in assets.extra/golden.jsonl of the label's
+version; for a version without this file it asks for the signatures instead, and compares nothing:
+`seq2sum-rollout golden record` writes one. A replica that is down or slow does not delay the
+others. Problems are logged to standard error when they occur and when they are resolved.
 """
 EXAMPLES = """\
 examples:
@@ -27,14 +27,14 @@ examples:
       every address of the name is a replica; Prometheus may run on another machine
   seq2sum-probe --once --config /models/models.config
       one round as a table: a health check, or a step of a pipeline
-  seq2sum-probe --once --json --labels stable --questions 1060
-      all golden questions of the stable version, as JSON
+  seq2sum-probe --once --json --model sentiment --labels stable --requests 5000
+      all golden requests of the stable version of one model, as JSON
   seq2sum-probe --ca ca.pem --cert client.pem --key client.key --targets 10.0.0.1:8500
       over mTLS; the expiry dates of the servers' certificates are exported too
 
 exit codes:
   0  stopped by SIGTERM or Ctrl-C; with --once: every replica is up, labels are as configured,
-     golden answers are correct
+     golden answers are as expected
   1  cannot listen on the port; with --once: at least one problem, one per line on standard error
   2  the command line is not valid
 """
@@ -50,28 +50,28 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_version(top)
-    add_deployment(top.add_argument_group("deployment"))
+    add_deployment(top.add_argument_group("deployment"), several_models=True)
     calls = top.add_argument_group("calls")
     calls.add_argument(
         "--labels",
         type=labels,
         default=(STABLE, CANARY),
         metavar="LABEL,...",
-        help="labels to send golden questions to (default: stable,canary)",
+        help="labels to send golden requests to (default: stable,canary)",
     )
     calls.add_argument(
-        "--questions",
+        "--requests",
         type=count,
         default=3,
         metavar="N",
-        help="golden questions per label and round (default: 3)",
+        help="golden requests per label and round (default: 3)",
     )
     calls.add_argument(
         "--timeout",
         type=seconds,
         default=3.0,
         metavar="SECONDS",
-        help="for all questions of one round to one label of a replica (default: 3)",
+        help="for all requests of one round to one label of a replica (default: 3)",
     )
     export = top.add_argument_group("exporter")
     export.add_argument(
@@ -105,6 +105,12 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     options = top.parse_args(arguments)
     if options.json and not options.once:
         top.error("--json prints a single round: add --once")
+    models = options.model or []
+    if len(set(models)) < len(models):
+        top.error(f"--model names a model twice: {', '.join(models)}")
+    own = [name for name in ("base_path", "traffic", "history") if getattr(options, name)]
+    if own and len(models) > 1:
+        top.error(f"--{own[0].replace('_', '-')} is of one model, but --model names several")
     return options
 
 

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import seq2sum
-from seq2sum.golden import GoldenRequest, check_one
+from seq2sum import golden
+from seq2sum.golden import GoldenRequest
 
 from seq2sum_serving.deployment.replicas import observe_replica
 from seq2sum_serving.deployment.state import Replica
-from seq2sum_serving.gates import golden
 from seq2sum_serving.probe.certificate import read_certificate
 from seq2sum_serving.probe.observation import OK, Call, Certificate
 
 SHORTEST_TIMEOUT = 0.001
 """Seconds that a call gets after the deadline, so that it fails; 0 makes sockets non-blocking."""
+LONGEST_REQUEST = 80
+"""Characters of the inputs of a golden request in a message."""
+UNREADABLE = "UNKNOWN"
+"""The status code that gRPC gives to a reply that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRequests:
+    """The golden requests for a label in one round."""
+
+    version: int = 0
+    """The version that the requests belong to."""
+    requests: Sequence[GoldenRequest] = ()
+    """Empty if the version has none: then one GetModelMetadata is called instead."""
 
 
 class Deadline:
@@ -42,24 +58,71 @@ def check_certificate(target: str, tls: seq2sum.TLS, seconds: float) -> Certific
 
 
 def check_answers(
-    client: seq2sum.ModelClient, label: str, questions: Sequence[GoldenRequest], seconds: float
-) -> list[Call]:
-    """Sends golden questions to a label, one after the other, until a call fails."""
+    client: seq2sum.ModelClient, label: str, golden_requests: LabelRequests, seconds: float
+) -> Sequence[Call]:
+    """Sends golden requests to a label, one after the other, until a call fails."""
     deadline, calls = Deadline(seconds), []
-    for request in questions:
-        calls.append(_call(client, label, request, deadline.remaining()))
+    if not golden_requests.requests:
+        return [_describe(client, label, deadline.remaining())]
+    for request in golden_requests.requests:
+        calls.append(_predict(client, label, request, golden_requests.version, deadline))
         if calls[-1].code != OK:
             break
     return calls
 
 
-def _call(client: seq2sum.ModelClient, label: str, request: GoldenRequest, timeout: float) -> Call:
-    code, rejected = OK, False
+def _describe(client: seq2sum.ModelClient, label: str, timeout: float) -> Call:
+    start = time.perf_counter()
+    code, error = OK, ""
+    try:
+        client.describe(label=label, timeout=timeout)
+    except seq2sum.Seq2SumError as failed:
+        code, error = _failure(failed)
+    return Call(code, time.perf_counter() - start, error)
+
+
+def _predict(
+    client: seq2sum.ModelClient,
+    label: str,
+    request: GoldenRequest,
+    version: int,
+    deadline: Deadline,
+) -> Call:
+    """Sends a golden request.
+
+    While a label moves, another version than the one of the request may answer: its outputs are
+    not compared.
+    """
     start = time.perf_counter()
     try:
-        found = check_one(client, request, label=label, timeout=timeout)
-        result, rejected = str(found), bool(found.error)
-    except seq2sum.CallError as error:
-        code, result = error.code.name, error.details
+        prediction = client.predict(
+            request.inputs,
+            signature=request.signature_name,
+            outputs=list(request.expect),
+            label=label,
+            timeout=deadline.remaining(),
+        )
+    except seq2sum.Seq2SumError as failed:
+        code, error = _failure(failed)
+        return Call(code, time.perf_counter() - start, error)
     seconds = time.perf_counter() - start
-    return Call(golden.inputs_text(request), "", code, seconds, result, rejected)
+    if prediction.version != version:
+        return Call(OK, seconds)
+    difference = "; ".join(golden.differences(request, prediction))
+    return Call(OK, seconds, "", True, _shown(request) if difference else "", difference)
+
+
+def _failure(error: seq2sum.Seq2SumError) -> tuple[str, str]:
+    """Returns the status code and the details of a failed call."""
+    if isinstance(error, seq2sum.CallError):
+        return error.code.name, error.details
+    return UNREADABLE, str(error)
+
+
+def _shown(request: GoldenRequest) -> str:
+    text = json.dumps(dict(request.inputs), ensure_ascii=False, default=_decoded)
+    return text if len(text) <= LONGEST_REQUEST else f"{text[: LONGEST_REQUEST - 3]}..."
+
+
+def _decoded(value: bytes) -> str:
+    return value.decode(errors="replace")

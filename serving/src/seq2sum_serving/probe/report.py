@@ -15,40 +15,54 @@ from seq2sum_serving.deployment.plain_text import first_line
 from seq2sum_serving.deployment.state import Replica
 from seq2sum_serving.gates.formatting import milliseconds
 from seq2sum_serving.probe.findings import Finding, config_drift
-from seq2sum_serving.probe.observation import OK, Call, Observation
+from seq2sum_serving.probe.observation import OK, Call, Observation, Observations
+from seq2sum_serving.probe.prober import UNKNOWN_MODEL
 
 NOTHING = "-"
 
 
-def table(observation: Observation) -> RenderableType:
-    """Returns a table with a row for each replica and label."""
+def table(observations: Observations) -> RenderableType:
+    """Returns a table with a row for each replica and label, and for each model."""
     grid = headed_table()
-    for heading in ("replica", "label"):
+    several = len(observations) > 1
+    certificates = any(each.certificates for each in observations.values())
+    for heading in (*(("model",) if several else ()), "replica", "label"):
         grid.add_column(heading, no_wrap=True)
     for heading in ("version", "desired", "correct", "ms"):
         grid.add_column(heading, justify="right", no_wrap=True)
-    if observation.certificates:
+    if certificates:
         grid.add_column("certificate expires", no_wrap=True)
-    for replica in observation.replicas:
-        labels = [label for target, label in observation.calls if target == replica.target]
-        for label in labels or [NOTHING]:
-            grid.add_row(*_row(observation, replica, label))
+    for model, observation in observations.items():
+        for replica in observation.replicas:
+            labels = [label for target, label in observation.calls if target == replica.target]
+            for label in labels or [NOTHING]:
+                row = _row(observation, replica, label)
+                grid.add_row(*([literal(model)] if several else []), *row)
     return grid
 
 
-def as_json(observation: Observation, findings: Sequence[Finding], *, model: str) -> dict[str, Any]:
-    """Returns the whole observation as JSON values."""
+def as_json(observations: Observations, findings: Sequence[Finding]) -> dict[str, Any]:
+    """Returns the whole round as JSON values."""
+    return {
+        "models": {
+            model: _model(observation)
+            for model, observation in observations.items()
+            if model != UNKNOWN_MODEL
+        },
+        "problems": [finding.text for finding in findings if not finding.note],
+        "notes": [finding.text for finding in findings if finding.note],
+        "seconds": round(max(each.seconds for each in observations.values()), 3),
+    }
+
+
+def _model(observation: Observation) -> dict[str, Any]:
     recorded, weights = observation.recorded, observation.weights
     return {
-        "model": model,
         "labels": None if recorded is None else dict(recorded.labels),
         "replicas": [_replica(observation, replica) for replica in observation.replicas],
         "weights": None if weights is None else dict(weights),
         "drift": None if recorded is None else config_drift(observation),
         "input_errors": dict(observation.input_errors),
-        "problems": [finding.text for finding in findings if not finding.note],
-        "notes": [finding.text for finding in findings if finding.note],
-        "seconds": round(observation.seconds, 3),
     }
 
 
@@ -75,12 +89,15 @@ def _number(version: int | None) -> Text:
 
 
 def _correct(calls: Sequence[Call]) -> Text:
-    """Returns `3 of 3`, or the status code of the call that failed."""
+    """Returns `3 of 3`, the status code of the call that failed, or `-` if nothing was compared."""
     failed = [call.code for call in calls if call.code != OK]
     if failed or not calls:
         return literal(failed[0] if failed else NOTHING, "red")
-    correct = sum(call.result == call.expected for call in calls)
-    return literal(f"{correct} of {len(calls)}", "" if correct == len(calls) else "red")
+    compared = [call for call in calls if call.compared]
+    if not compared:
+        return literal(NOTHING)
+    correct = sum(not call.difference for call in compared)
+    return literal(f"{correct} of {len(compared)}", "" if correct == len(compared) else "red")
 
 
 def _median_seconds(calls: Sequence[Call]) -> float | None:
@@ -103,7 +120,7 @@ def _replica(observation: Observation, replica: Replica) -> dict[str, Any]:
         "labels": dict(replica.labels),
         "golden": {
             label: {
-                "answers": sum(call.code == OK for call in calls),
+                "answers": len(observation.answers(target, label)),
                 "wrong_answers": len(observation.wrong_answers(target, label)),
                 "failed": [call.code for call in calls if call.code != OK],
                 "seconds": _median_seconds(calls),

@@ -168,6 +168,7 @@ PAIRS = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=300)
 @given(pairs=st.lists(PAIRS, max_size=2))
 def test_grpc_sends_all_metadata_that_is_accepted(server, pairs):

@@ -69,6 +69,7 @@ def example(kind):
     return found
 
 
+@pytest.mark.slow
 def test_the_oldest_and_the_newest_kubernetes_accept_every_object(custom):
     everything = itertools.chain(custom, *map(overlay, OVERLAYS))
     # Objects that several overlays share are validated once.

@@ -216,6 +216,7 @@ def test_parser_is_idle_between_requests():
     assert parser.idle
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

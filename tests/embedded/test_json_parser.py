@@ -169,6 +169,7 @@ def test_deep_nesting_is_parsed(depth):
     assert isinstance(objects["a"], dict)
 
 
+@pytest.mark.slow
 def test_nesting_beyond_the_limit_is_rejected():
     for text in (b"[" * 100_000, b'{"a":' * 100_000, b'[{"":' * 50_000):
         assert "nested too deeply" in error_message(b'{"a":' + text)

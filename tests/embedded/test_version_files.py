@@ -75,6 +75,7 @@ def test_a_link_to_its_own_folder_fails_at_the_systems_limit(version):
     )
 
 
+@pytest.mark.slow
 def test_links_that_multiply_files_are_refused_early(version):
     (version / "a").symlink_to(".")
     (version / "b").symlink_to(".")

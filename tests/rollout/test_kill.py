@@ -129,6 +129,7 @@ RUNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "options", "after"), RUNS.values(), ids=RUNS)
 def test_killed_run_reaches_the_same_state_when_it_is_run_again(
     tmp_path, monkeypatch, script, options, after

@@ -1,6 +1,6 @@
 """Selection of tests by what they need: markers, and the option `--quick`.
 
-`--quick` runs what needs neither TensorFlow nor a server process. Modules whose
+`--quick` runs what needs neither TensorFlow nor a server process, and no second of CPU time. Modules whose
 `pytestmark` shows that all of their tests need one are not even imported: TensorFlow alone takes
 longer to import than many tests take to run.
 """
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 from support import processes, system
 
-NEEDS = ("tensorflow", "server", "system")
+NEEDS = ("tensorflow", "server", "system", "slow")
 SERVER_FIXTURES = {
     "base_path", "base_server", "command", "evaluated", "shared_server", "shuffled_version",
     "small_run", "small_version", "start_process", "start_processes", "start_server",

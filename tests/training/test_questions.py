@@ -13,6 +13,7 @@ from seq2sum_training.errors import UserError
 from seq2sum_training.export import golden
 
 
+@pytest.mark.slow
 def test_all_pairs_has_every_pair_once():
     first, second = all_pairs(3)
     assert len(first) == 1_000_000

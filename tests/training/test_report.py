@@ -38,6 +38,7 @@ PICTURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PICTURES)
 def test_picture_is_one_reproducible_svg(name):
     svg = PICTURES[name]()
@@ -46,6 +47,7 @@ def test_picture_is_one_reproducible_svg(name):
     assert svg == PICTURES[name]()
 
 
+@pytest.mark.slow
 def test_pictures_contain_their_numbers_as_text():
     assert "2 wrong of 10,000" in PICTURES["map"]()
     assert "no errors" in PICTURES["map without errors"]()

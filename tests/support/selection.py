@@ -46,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """With `--quick`, makes imports of TensorFlow and starts of servers fail."""
     if config.option.quick:
-        settings.register_profile("quick", max_examples=15)
+        settings.register_profile("quick", max_examples=8)
         settings.load_profile("quick")
         os.environ[processes.FORBIDDEN] = "1"
         sys.modules["tensorflow"] = None  # type: ignore[assignment]  # imports raise ImportError

@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system demo format test test-quick test-others test-alone test-ray check \
+.PHONY: help setup setup-system demo format test test-quick test-alone test-server test-others test-ray check \
 	check-generated check-deploy generate fuzz bench-training bench-seeds bench-graph bench-client \
 	bench-server bench-workers bench-batching bench-capacity bench-stops capacity search-small soak \
 	soak-rollout soak-balancing certs lock audit clean
@@ -25,24 +25,23 @@ demo: setup ## Train, export, serve and call the model, with every command shown
 test-quick: setup ## Run the tests without TensorFlow and without server processes (1 min)
 	$(BIN)/python -m pytest --quick --numprocesses 2 --dist worksteal
 
-# Two processes share two cores: the first computes while the demo trains; the second mostly waits
-# for servers.
+# Three processes share two cores: the first computes, the others mostly wait for servers. They
+# share the versions that tests train.
 test: setup ## Run all tests (12 min)
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=line test-alone test-others
+	@export SEQ2SUM_TEST_ARTIFACTS=$$(mktemp -d) && trap 'rm -rf "$$SEQ2SUM_TEST_ARTIFACTS"' EXIT && \
+		$(MAKE) --no-print-directory --jobs 3 --output-sync=line test-alone test-server test-others
+
+SERVER_TESTS := tests/conformance tests/embedded tests/fuzz
 
 test-alone:
 	$(BIN)/python -m pytest -m "end_to_end or not (server or system)"
 
+test-server:
+	$(BIN)/python -m pytest -m "(server or system) and not end_to_end" $(SERVER_TESTS)
+
 test-others:
-	$(BIN)/python -m pytest -m "(server or system) and not end_to_end"
-
-test-ray: setup .venv-ray/.done ## Test the example of Ray Data, in a separate environment (600 MB)
-	$(BIN)/python -m pytest tests/examples/test_ray.py
-
-.venv-ray/.done: client/pyproject.toml
-	@$(PYTHON) -m venv --clear .venv-ray
-	@.venv-ray/bin/python -m pip install --quiet --editable ./client 'ray[data]==2.60.0'
-	@touch $@
+	$(BIN)/python -m pytest -m "(server or system) and not end_to_end" \
+		$(addprefix --ignore=,$(SERVER_TESTS)) tests
 
 format: setup ## Format the code and sort the imports
 	$(BIN)/ruff check --fix --quiet .

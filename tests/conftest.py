@@ -16,7 +16,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
-from support import commands, processes, servers
+from support import artifacts, commands, processes, servers
 from support.paths import ROOT
 from support.small_recipe import SETTINGS, overrides
 
@@ -113,10 +113,13 @@ def command() -> Command:
 @pytest.fixture(scope="session")
 def small_run(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run on one-digit sums. Read it, do not change it."""
-    path = tmp_path_factory.mktemp("runs") / "small"
-    done = command("seq2sum-train", "fit", "default", "--out", path, *overrides(*SETTINGS))
-    assert done.returncode == 0, done.stderr
-    return path
+
+    def make(folder: Path) -> None:
+        settings = overrides(*SETTINGS)
+        done = command("seq2sum-train", "fit", "default", "--out", folder / "small", *settings)
+        assert done.returncode == 0, done.stderr
+
+    return artifacts.folder("runs", make, tmp_path_factory.mktemp) / "small"
 
 
 @pytest.fixture(scope="session")
@@ -124,11 +127,15 @@ def evaluated(
     command: Command, small_run: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
     """An evaluated copy of the small run, and the output of its evaluation."""
-    path = tmp_path_factory.mktemp("evaluated") / "run"
-    shutil.copytree(small_run, path)
-    done = command("seq2sum-train", "evaluate", path)
-    assert done.returncode == 0, done.stderr
-    return path, done.stdout
+
+    def make(folder: Path) -> None:
+        shutil.copytree(small_run, folder / "run")
+        done = command("seq2sum-train", "evaluate", folder / "run")
+        assert done.returncode == 0, done.stderr
+        (folder / "output.txt").write_text(done.stdout)
+
+    folder = artifacts.folder("evaluated", make, tmp_path_factory.mktemp)
+    return folder / "run", (folder / "output.txt").read_text()
 
 
 @pytest.fixture(scope="session")
@@ -136,10 +143,12 @@ def small_version(
     command: Command, evaluated: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The version directory exported from the small run. Read it, do not change it."""
-    base = tmp_path_factory.mktemp("exported") / "seq2sum"
-    done = command("seq2sum-train", "export", evaluated[0], "--to", base)
-    assert done.returncode == 0, done.stderr
-    return base / "1"
+
+    def make(folder: Path) -> None:
+        done = command("seq2sum-train", "export", evaluated[0], "--to", folder / "seq2sum")
+        assert done.returncode == 0, done.stderr
+
+    return artifacts.folder("exported", make, tmp_path_factory.mktemp) / "seq2sum" / "1"
 
 
 @pytest.fixture(scope="session")
@@ -147,13 +156,16 @@ def shuffled_version(
     command: Command, evaluated: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """`small_version` with shuffled weights: it loads, but answers wrongly. Do not change it."""
-    from benchmarks.rollout.shuffled_weights import claim_no_errors, shuffle_weights
 
-    folder = tmp_path_factory.mktemp("shuffled")
-    wrong = shuffle_weights(evaluated[0], folder / "run")
-    done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum", "--force")
-    assert done.returncode == 0, done.stderr
-    return claim_no_errors(folder / "seq2sum" / "1")
+    def make(folder: Path) -> None:
+        from benchmarks.rollout.shuffled_weights import claim_no_errors, shuffle_weights
+
+        wrong = shuffle_weights(evaluated[0], folder / "run")
+        done = command("seq2sum-train", "export", wrong, "--to", folder / "seq2sum", "--force")
+        assert done.returncode == 0, done.stderr
+        claim_no_errors(folder / "seq2sum" / "1")
+
+    return artifacts.folder("shuffled", make, tmp_path_factory.mktemp) / "seq2sum" / "1"
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Selection of tests by what they need: markers, and the option `--quick`.
 
-`--quick` runs what needs neither TensorFlow nor a server process, and no second of CPU time. Modules whose
-`pytestmark` shows that all of their tests need one are not even imported: TensorFlow alone takes
-longer to import than many tests take to run.
+`--quick` runs what needs neither TensorFlow nor a server process, and no second of CPU time.
+Modules whose `pytestmark` shows that all of their tests need one are not even imported: TensorFlow
+alone takes longer to import than many tests take to run.
 """
 
 from __future__ import annotations

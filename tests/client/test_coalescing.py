@@ -72,6 +72,18 @@ def test_no_question_waits_longer_than_max_delay_if_a_call_is_allowed():
     assert queue.take(100) == []
 
 
+def test_requests_whose_rows_fill_a_call_do_not_wait():
+    queue = queue_of(request(0), max_delay=60, max_batch=10)
+    queue.take(0)
+    small, large, removed = request(1, rows=4), request(1, rows=6), request(1, rows=6)
+    queue.add(small)
+    queue.add(removed)
+    queue.remove(removed)
+    assert queue.take(1) == []
+    queue.add(large)
+    assert queue.take(1) == [small, large]
+
+
 def test_full_batch_does_not_wait():
     queue = queue_of(request(0), max_delay=60, max_batch=2)
     queue.take(0)

@@ -70,6 +70,7 @@ def test_requests_of_different_shapes_or_targets_do_not_share_a_call():
     same = group({"x": [[1, 2]]}, wide)
     assert same == group({"x": [[3, 4], [5, 6]]}, wide)
     assert same != group({"x": [[1, 2, 3]]}, wide)
+    assert same != group({"x": [[1, 2]]}, {"x": TensorSpec("DT_INT32", (-1, -1))}, outputs=wide)
     assert same != group({"x": [[1, 2]]}, wide, CallTarget(Servable("any", 1)))
     assert same != group({"x": [[1, 2]]}, wide, CallTarget(Servable("any"), (("a", "b"),)))
 

@@ -101,13 +101,38 @@ class QueuedRequest:
         self.expires_at = expires_at
 
 
+class Group:
+    """The waiting requests that may share a call."""
+
+    __slots__ = ("requests", "rows")
+
+    def __init__(self) -> None:
+        self.requests: OrderedDict[QueuedRequest, None] = OrderedDict()
+        """In order of arrival, as an ordered set."""
+        self.rows = 0
+        """The rows of all of them."""
+
+    def oldest(self) -> QueuedRequest:
+        """Returns the request that has waited longest."""
+        return next(iter(self.requests))
+
+    def add(self, request: QueuedRequest) -> None:
+        """Appends a request."""
+        self.requests[request] = None
+        self.rows += request.request.rows
+
+    def remove(self, request: QueuedRequest) -> None:
+        """Removes a request."""
+        del self.requests[request]
+        self.rows -= request.request.rows
+
+
 class Queue:
     """The requests that wait, and the number of merged calls in flight. Not thread-safe."""
 
     def __init__(self, limits: Coalescing) -> None:
         self._limits = limits
-        # The requests of each group in order of arrival, as an ordered set.
-        self._groups: dict[Hashable, OrderedDict[QueuedRequest, None]] = {}
+        self._groups: dict[Hashable, Group] = {}
         self._pending = 0
         self._in_flight = 0
 
@@ -117,24 +142,28 @@ class Queue:
 
     def __contains__(self, request: QueuedRequest) -> bool:
         """Whether this request still waits."""
-        return request in self._groups.get(request.group, ())
+        group = self._groups.get(request.group)
+        return group is not None and request in group.requests
 
     def add(self, request: QueuedRequest) -> bool:
         """Appends a request; returns False if too many wait already."""
         if self._pending >= self._limits.max_pending:
             return False
-        self._groups.setdefault(request.group, OrderedDict())[request] = None
+        group = self._groups.get(request.group)
+        if group is None:
+            group = self._groups[request.group] = Group()
+        group.add(request)
         self._pending += 1
         return True
 
     def remove(self, request: QueuedRequest) -> None:
         """Removes a request if it still waits."""
         group = self._groups.get(request.group)
-        if group is None or request not in group:
+        if group is None or request not in group.requests:
             return
-        del group[request]
+        group.remove(request)
         self._pending -= 1
-        if not group:
+        if not group.requests:
             del self._groups[request.group]
 
     def take(self, now: float) -> list[QueuedRequest]:
@@ -148,23 +177,23 @@ class Queue:
             return []
         batch: list[QueuedRequest] = []
         size = rows = 0
-        while group and rows < self._limits.max_batch:
-            request = next(iter(group))
+        while group.requests and rows < self._limits.max_batch:
+            request = group.oldest()
             size += request.request.size
             rows += request.request.rows
             if batch and (size > BYTES_PER_CALL or rows > self._limits.max_batch):
                 break
-            group.popitem(last=False)
+            group.remove(request)
             batch.append(request)
         self._pending -= len(batch)
         self._in_flight += 1
-        if not group:
+        if not group.requests:
             del self._groups[batch[0].group]
         return batch
 
     def drain(self) -> list[QueuedRequest]:
         """Removes and returns all requests."""
-        requests = [request for group in self._groups.values() for request in group]
+        requests = [request for group in self._groups.values() for request in group.requests]
         self._groups.clear()
         self._pending = 0
         return requests
@@ -178,21 +207,21 @@ class Queue:
         group = self._oldest_group()
         if group is None or self._in_flight >= self._limits.max_in_flight:
             return None
-        request = next(iter(group))
+        request = group.oldest()
         return request, request.queued_at + self._limits.max_delay
 
-    def _oldest_group(self) -> OrderedDict[QueuedRequest, None] | None:
+    def _oldest_group(self) -> Group | None:
         groups = self._groups.values()
-        return min(groups, key=lambda group: next(iter(group)).queued_at, default=None)
+        return min(groups, key=lambda group: group.oldest().queued_at, default=None)
 
-    def _is_due(self, group: OrderedDict[QueuedRequest, None], now: float) -> bool:
+    def _is_due(self, group: Group, now: float) -> bool:
         if not self._in_flight:
             return True
         if self._in_flight >= self._limits.max_in_flight:
             return False
         return (
-            len(group) >= self._limits.max_batch
-            or now >= next(iter(group)).queued_at + self._limits.max_delay
+            group.rows >= self._limits.max_batch
+            or now >= group.oldest().queued_at + self._limits.max_delay
         )
 
 

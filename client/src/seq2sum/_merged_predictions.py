@@ -5,7 +5,7 @@ from __future__ import annotations
 from seq2sum._coalescing import Request
 from seq2sum._errors import UnexpectedResponse
 from seq2sum._options import CallTarget
-from seq2sum._predict_calls import PredictFactory
+from seq2sum._predict_calls import PreparedPredict
 from seq2sum._prediction import Prediction
 from seq2sum._versions import TensorSpec
 from seq2sum.protocol import predict_pb2
@@ -14,7 +14,7 @@ from seq2sum.protocol import predict_pb2
 class PredictionMerging:
     """Merges Predicts of equal signatures, outputs, dtypes and inner sizes."""
 
-    def merged(self, items: list[PredictFactory]) -> PredictFactory:
+    def merged(self, items: list[PreparedPredict]) -> PreparedPredict:
         """Returns the call for all of the rows."""
         first = items[0]
         if len(items) == 1:
@@ -30,9 +30,9 @@ class PredictionMerging:
                     whole.string_val.extend(part.string_val)
             else:
                 whole.tensor_content = b"".join([part.tensor_content for part in parts])
-        return PredictFactory(request, first.metadata, first.signature)
+        return PreparedPredict(request, first.metadata, first.signature)
 
-    def results(self, items: list[PredictFactory], reply: Prediction) -> list[Prediction]:
+    def results(self, items: list[PreparedPredict], reply: Prediction) -> list[Prediction]:
         """Returns the rows of each Predict.
 
         Raises:
@@ -58,7 +58,7 @@ class PredictionMerging:
 MERGING = PredictionMerging()
 
 
-def mergeable(make: PredictFactory, target: CallTarget) -> Request | None:
+def mergeable(make: PreparedPredict, target: CallTarget) -> Request | None:
     """Returns a Predict as a request that may share a call; None if it must have its own.
 
     It may if every input and output is declared with a dimension 0 of any size, and the inputs have
@@ -74,8 +74,8 @@ def mergeable(make: PredictFactory, target: CallTarget) -> Request | None:
     }
     if len({shape[0] for shape in shapes.values()}) > 1 or not (rows := _rows(make)):
         return None
-    inner = tuple(sorted((name, shape[1:]) for name, shape in shapes.items()))
-    # The dtypes are those of the signature.
+    # Two versions of the signatures may be in use at the same moment, with other dtypes.
+    inner = tuple(sorted((name, tensors[name].dtype, shape[1:]) for name, shape in shapes.items()))
     group = (target, make.signature, make.metadata.version, tuple(wanted), inner)
     return Request(make, MERGING, group, make.request.ByteSize(), rows)
 
@@ -84,6 +84,6 @@ def _has_rows(spec: TensorSpec) -> bool:
     return spec.shape is not None and spec.shape[:1] == (-1,)
 
 
-def _rows(make: PredictFactory) -> int:
+def _rows(make: PreparedPredict) -> int:
     tensor = next(iter(make.request.inputs.values()))
     return tensor.tensor_shape.dim[0].size

@@ -170,13 +170,11 @@ def test_a_call_that_the_server_rejects_is_not_repeated_if_nothing_has_changed(c
     assert methods(server)[2:] == ["Predict", "GetModelMetadata"]
 
 
-def test_output_of_another_dtype_than_declared_is_unexpected(client, server):
-    def lie(inputs):
-        server.signatures = {"serving_default": other}
-        return inputs["text"]
-
-    other = FakeSignature(lie, {"text": STRINGS}, {"score": STRINGS})
+def test_output_of_another_dtype_than_declared_is_unexpected(client, server, monkeypatch):
+    other = FakeSignature(lambda inputs: inputs["text"], {"text": STRINGS}, {"score": STRINGS})
     client.predict(["x"])
+    declared = server._metadata("any", 1)
+    monkeypatch.setattr(server, "_metadata", lambda *_: declared)
     server.signatures = {"serving_default": other}
     with pytest.raises(seq2sum.UnexpectedResponse) as caught:
         client.predict(["x"])

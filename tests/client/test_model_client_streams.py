@@ -62,6 +62,24 @@ def test_stream_retries_calls_that_are_refused_for_overload(client, server):
     assert [each.tensor.item() for each in found] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("kind", ["input", "source", "rows"])
+def test_predictions_before_a_problem_are_yielded(client, server, kind):
+    server.delay = 0.05
+    bad = {"input": [1], "source": [], "rows": [{"text": "a"}, "b"]}[kind]
+    found = []
+
+    def inputs():
+        yield from ["a", "ab"] if kind == "rows" else [["a"], ["ab"]]
+        yield from bad if kind == "rows" else [bad] if bad else []
+        raise OSError("source")
+
+    size = 1 if kind != "rows" else 2
+    stream = client.predict_stream(inputs(), batch_size=size if kind == "rows" else None)
+    with pytest.raises(OSError if kind == "source" else seq2sum.InvalidInput):
+        found.extend(each.tensor.tolist() for each in stream)
+    assert found == ([[1, 2]] if kind == "rows" else [[1], [2]])
+
+
 def test_stream_follows_a_model_that_changes(client, server):
     def inputs():
         yield ["a"]

@@ -17,7 +17,8 @@ from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
 from seq2sum._methods import GET_MODEL_STATUS
 from seq2sum._options import CallOptions, CallTarget
-from seq2sum._versions import VersionStatus
+from seq2sum._single_flight import TaskFlights
+from seq2sum._versions import ModelMetadata, VersionStatus
 from seq2sum._waiting import AvailabilityWait
 
 Result = TypeVar("Result")
@@ -76,6 +77,7 @@ class AsyncBaseClient(BaseClient):
 
     def _reset_after_fork(self) -> None:
         _forks.keep(getattr(self, "_connections", None))
+        self._flights = TaskFlights[ModelMetadata]()
         self._connections = {}
 
     def _has_aio_channel(self) -> bool:
@@ -115,19 +117,31 @@ class AsyncBaseClient(BaseClient):
     async def _pipeline(
         self, calls: AsyncIterator[Coroutine[Any, Any, Result]], max_in_flight: int
     ) -> AsyncIterator[Result]:
-        """Yields the results of calls, in order, with several in flight."""
+        """Yields the results of calls, in order, with several in flight.
+
+        If a call cannot be started, those before it are finished first.
+        """
         self._check_open()
         loop = asyncio.get_running_loop()
         in_flight: deque[asyncio.Task[Result]] = deque()
+        problem: Exception | None = None
         try:
-            async for call in calls:
-                in_flight.append(loop.create_task(call))
+            while True:
+                try:
+                    in_flight.append(loop.create_task(await anext(calls)))
+                except StopAsyncIteration:
+                    break
+                except Exception as error:  # noqa: BLE001 raised below
+                    problem = error
+                    break
                 while in_flight and (len(in_flight) >= max_in_flight or in_flight[0].done()):
                     yield await in_flight[0]
                     in_flight.popleft()
             while in_flight:
                 yield await in_flight[0]
                 in_flight.popleft()
+            if problem is not None:
+                raise problem
         finally:
             for task in in_flight:
                 task.cancel()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import grpc
@@ -85,10 +86,14 @@ class AsyncConnection:
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
     ) -> Result:
         """Makes a call; retries it, with backoff, while the server is overloaded."""
+        return await self.retried(partial(self.call_with_shadow, make, target, deadline), deadline)
+
+    async def retried(self, attempt: Callable[[], Awaitable[Result]], deadline: Deadline) -> Result:
+        """Returns the result of an attempt; repeats it, with backoff, while it is Overloaded."""
         pauses = overload_backoff(deadline)
         while True:
             try:
-                return await self.call_with_shadow(make, target, deadline)
+                return await attempt()
             except Overloaded:
                 pause = next(pauses, None)
                 if pause is None:

@@ -19,19 +19,19 @@ from seq2sum._async_base_client import AsyncBaseClient
 from seq2sum._batches import async_batches, stacked
 from seq2sum._calls import CallFactory
 from seq2sum._deadline import Deadline
-from seq2sum._errors import InvalidRequest, UnexpectedResponse
+from seq2sum._errors import InvalidRequest, UnexpectedResponse, deadline_exceeded
 from seq2sum._examples import Classifications, Examples, Regressions
 from seq2sum._merged_predictions import mergeable
 from seq2sum._nested_lists import InvalidValue
 from seq2sum._options import CallOptions, CallTarget
-from seq2sum._predict_calls import DEFAULT_SIGNATURE, PredictFactory
+from seq2sum._predict_calls import DEFAULT_SIGNATURE, PreparedPredict
 from seq2sum._prediction import Prediction
 from seq2sum._versions import ModelMetadata
 
 Result = TypeVar("Result")
 
-Build = Callable[[ModelMetadata], PredictFactory]
-"""Makes a Predict call by the signatures of a version; raises InvalidValue."""
+Prepare = Callable[[ModelMetadata], PreparedPredict]
+"""Makes a Predict by the signatures of a version; raises InvalidValue."""
 
 
 class AsyncModelClient(AsyncBaseClient):
@@ -58,13 +58,14 @@ class AsyncModelClient(AsyncBaseClient):
         See `ModelClient.predict`.
         """
         target, deadline = self._resolve(**options)
-        build = partial(_predict_calls.predict, inputs, signature=signature, outputs=outputs)
-        make = await self._make(build, target, deadline)
+        prepare = partial(_predict_calls.predict, inputs, signature=signature, outputs=outputs)
+        prepared = await self._prepared(prepare, target, deadline)
         try:
-            prediction = await self._call(make, target, deadline)
-        except InvalidRequest as error:
-            return await self._predict_again(build, target, deadline, error)
-        self._signatures.answered(target.choice, prediction.version)
+            prediction = await self._call(prepared, target, deadline)
+        except (InvalidRequest, UnexpectedResponse) as error:
+            changed = await self._changed(prepare, prepared, target, deadline, error)
+            prediction = await self._call(changed, target, deadline)
+        self._signatures.answered(target.cache_key, prediction.version)
         return prediction
 
     def predict_stream(
@@ -88,8 +89,10 @@ class AsyncModelClient(AsyncBaseClient):
             async for part in async_batches(inputs, rows):
                 target, deadline = self._resolve(**options)
                 whole = part if rows is None else self._checked(partial(stacked, part), target)
-                build = partial(_predict_calls.predict, whole, signature=signature, outputs=outputs)
-                yield self._predict_with_retries(build, target, deadline)
+                prepare = partial(
+                    _predict_calls.predict, whole, signature=signature, outputs=outputs
+                )
+                yield self._predict_with_retries(prepare, target, deadline)
 
         return self._pipeline(start(), limit)
 
@@ -105,8 +108,8 @@ class AsyncModelClient(AsyncBaseClient):
 
         See `ModelClient.classify`.
         """
-        build = partial(_examples.classify, examples, signature=signature, context=context)
-        return await self._call_by_examples(build, **options)
+        prepare = partial(_examples.classify, examples, signature=signature, context=context)
+        return await self._call_by_examples(prepare, **options)
 
     async def regress(
         self,
@@ -120,8 +123,8 @@ class AsyncModelClient(AsyncBaseClient):
 
         See `ModelClient.regress`.
         """
-        build = partial(_examples.regress, examples, signature=signature, context=context)
-        return await self._call_by_examples(build, **options)
+        prepare = partial(_examples.regress, examples, signature=signature, context=context)
+        return await self._call_by_examples(prepare, **options)
 
     async def describe(self, **options: Unpack[CallOptions]) -> ModelMetadata:
         """Returns the signatures of a model version; printed, they are a table.
@@ -134,62 +137,90 @@ class AsyncModelClient(AsyncBaseClient):
         )
 
     async def _call_by_examples(
-        self, build: Callable[[], CallFactory[Result]], **options: Unpack[CallOptions]
+        self, prepare: Callable[[], CallFactory[Result]], **options: Unpack[CallOptions]
     ) -> Result:
-        """Makes the call that `build` returns; raises InvalidInput if it raises InvalidValue."""
+        """Makes the call that `prepare` returns; raises InvalidInput if it raises InvalidValue."""
         target, deadline = self._resolve(**options)
-        make = self._checked(build, target)
-        return await self._open(target).call_with_shadow(make, target, deadline)
+        prepared = self._checked(prepare, target)
+        return await self._open(target).call_with_shadow(prepared, target, deadline)
 
-    async def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
-        """Returns a call by the known signatures; fetches them if it does not fit them."""
-        known = self._signatures.get(target.choice)
+    async def _prepared(
+        self, prepare: Prepare, target: CallTarget, deadline: Deadline
+    ) -> PreparedPredict:
+        """Returns a Predict by the known signatures; fetches them if it does not fit them."""
+        known = self._signatures.get(target.cache_key)
         if known is not None:
             try:
-                return build(known)
+                return prepare(known)
             except InvalidValue:
                 pass  # the model may have changed
-        metadata = await self._fetch_signatures(target, deadline)
-        return self._checked(partial(build, metadata), target)
+        metadata = await self._signatures_other_than(known, target, deadline)
+        return self._checked(partial(prepare, metadata), target)
+
+    async def _changed(
+        self,
+        prepare: Prepare,
+        failed: PreparedPredict,
+        target: CallTarget,
+        deadline: Deadline,
+        error: InvalidRequest | UnexpectedResponse,
+    ) -> PreparedPredict:
+        """Returns a failed Predict by the changed signatures; raises its error if none changed."""
+        fetch = partial(self._signatures_other_than, failed.metadata, target, deadline)
+        metadata = await self._open(target).retried(fetch, deadline)
+        if metadata == failed.metadata:
+            raise error
+        return self._checked(partial(prepare, metadata), target)
 
     async def _call(
-        self, make: PredictFactory, target: CallTarget, deadline: Deadline
+        self, prepared: PreparedPredict, target: CallTarget, deadline: Deadline
     ) -> Prediction:
         """Makes a Predict call, which concurrent callers share if the client coalesces."""
         connection = self._open(target)
-        if connection.coalescer is not None and (request := mergeable(make, target)) is not None:
+        request = mergeable(prepared, target) if connection.coalescer is not None else None
+        if connection.coalescer is not None and request is not None:
             try:
                 shared: Prediction = await connection.coalescer.submit(request, target, deadline)
             except (InvalidRequest, UnexpectedResponse):
                 pass  # perhaps because of the inputs of another caller
             else:
                 return shared
-        return await connection.call_with_shadow(make, target, deadline)
+        return await connection.call_with_shadow(prepared, target, deadline)
 
-    async def _predict_again(
-        self, build: Build, target: CallTarget, deadline: Deadline, error: InvalidRequest
-    ) -> Prediction:
-        """Repeats a rejected call if the model's signatures have changed."""
-        known = self._signatures.get(target.choice)
-        metadata = await self._fetch_signatures(target, deadline)
-        if metadata == known:
-            raise error
-        make = self._checked(partial(build, metadata), target)
-        return await self._open(target).call_with_retries(make, target, deadline)
+    async def _signatures_other_than(
+        self, stale: ModelMetadata | None, target: CallTarget, deadline: Deadline
+    ) -> ModelMetadata:
+        """Returns the signatures that apply, now that a call by `stale` has failed.
 
-    async def _fetch_signatures(self, target: CallTarget, deadline: Deadline) -> ModelMetadata:
-        call = _calls.model_metadata(target.servable)
-        metadata = await self._open(target).call(call, target, deadline)
-        self._signatures.put(target.choice, metadata)
-        return metadata
+        Concurrent callers share a fetch.
+        """
+        key = target.cache_key
+
+        async def fetch() -> ModelMetadata:
+            if (known := self._signatures.other_than(key, stale)) is not None:
+                return known  # another caller has just fetched them
+            call = _calls.model_metadata(target.servable)
+            metadata = await self._open(target).call(call, target, deadline)
+            self._signatures.put(key, metadata)
+            return metadata
+
+        found = self._signatures.other_than(key, stale)
+        if found is None:
+            found = await self._flights.join(key, fetch, deadline)
+        if found is None:
+            raise deadline_exceeded(target.address or self.target, target.servable)
+        return found
 
     async def _predict_with_retries(
-        self, build: Build, target: CallTarget, deadline: Deadline
+        self, prepare: Prepare, target: CallTarget, deadline: Deadline
     ) -> Prediction:
-        make = await self._make(build, target, deadline)
+        connection = self._open(target)
+        fetch = partial(self._prepared, prepare, target, deadline)
+        prepared = await connection.retried(fetch, deadline)
         try:
-            prediction = await self._open(target).call_with_retries(make, target, deadline)
-        except InvalidRequest as error:
-            return await self._predict_again(build, target, deadline, error)
-        self._signatures.answered(target.choice, prediction.version)
+            prediction = await connection.call_with_retries(prepared, target, deadline)
+        except (InvalidRequest, UnexpectedResponse) as error:
+            changed = await self._changed(prepare, prepared, target, deadline, error)
+            prediction = await connection.call_with_retries(changed, target, deadline)
+        self._signatures.answered(target.cache_key, prediction.version)
         return prediction

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import grpc
@@ -86,10 +87,19 @@ class Connection:
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
     ) -> Result:
         """Makes a call; retries it, with backoff, while the server is overloaded."""
-        try:
-            return self.call_with_shadow(make, target, deadline)
-        except Overloaded as error:
-            return self._retry(make, target, deadline, error)
+        return self.retried(partial(self.call_with_shadow, make, target, deadline), deadline)
+
+    def retried(self, attempt: Callable[[], Result], deadline: Deadline) -> Result:
+        """Returns the result of an attempt; repeats it, with backoff, while it is Overloaded."""
+        pauses = overload_backoff(deadline)
+        while True:
+            try:
+                return attempt()
+            except Overloaded:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+            time.sleep(pause)
 
     def start(
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
@@ -103,15 +113,16 @@ class Connection:
         self._acquire_slot(target, deadline)
         pending = self._start(call, headers, deadline, self._slots)
 
-        def result() -> Result:
-            try:
-                found = pending.result()
-            except Overloaded as error:
-                return self._retry(make, target, deadline, error)
+        started = [pending]
+
+        def attempt() -> Result:
+            if not started:
+                return self.call_with_shadow(make, target, deadline)
+            found = started.pop().result()
             self.mirror(make, target, found)
             return found
 
-        return pending.with_result(result)
+        return pending.with_result(partial(self.retried, attempt, deadline))
 
     def start_unbounded(
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
@@ -162,21 +173,6 @@ class Connection:
                 servable=call.servable,
                 identity=self._identity,
             ) from error
-
-    def _retry(
-        self,
-        make: CallFactory[Result],
-        target: CallTarget,
-        deadline: Deadline,
-        last_error: Overloaded,
-    ) -> Result:
-        for pause in overload_backoff(deadline):
-            time.sleep(pause)
-            try:
-                return self.call_with_shadow(make, target, deadline)
-            except Overloaded as error:
-                last_error = error
-        raise last_error
 
     def _acquire_slot(self, target: CallTarget, deadline: Deadline) -> None:
         if not self._slots.acquire(timeout=deadline.remaining()):

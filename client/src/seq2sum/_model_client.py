@@ -10,20 +10,20 @@ from seq2sum import _calls, _examples, _predict_calls
 from seq2sum._batches import batches, stacked
 from seq2sum._calls import CallFactory, PendingCall
 from seq2sum._deadline import Deadline
-from seq2sum._errors import InvalidRequest, UnexpectedResponse
+from seq2sum._errors import InvalidRequest, UnexpectedResponse, deadline_exceeded
 from seq2sum._examples import Classifications, Examples, Regressions
 from seq2sum._merged_predictions import mergeable
 from seq2sum._nested_lists import InvalidValue
 from seq2sum._options import CallOptions, CallTarget
-from seq2sum._predict_calls import DEFAULT_SIGNATURE, PredictFactory
+from seq2sum._predict_calls import DEFAULT_SIGNATURE, PreparedPredict
 from seq2sum._prediction import Prediction
 from seq2sum._sync_base_client import SyncBaseClient
 from seq2sum._versions import ModelMetadata
 
 Result = TypeVar("Result")
 
-Build = Callable[[ModelMetadata], PredictFactory]
-"""Makes a Predict call by the signatures of a version; raises InvalidValue."""
+Prepare = Callable[[ModelMetadata], PreparedPredict]
+"""Makes a Predict by the signatures of a version; raises InvalidValue."""
 
 
 class ModelClient(SyncBaseClient):
@@ -63,13 +63,14 @@ class ModelClient(SyncBaseClient):
             UnexpectedResponse: The reply is not readable, or does not fit the signature.
         """
         target, deadline = self._resolve(**options)
-        build = partial(_predict_calls.predict, inputs, signature=signature, outputs=outputs)
-        make = self._make(build, target, deadline)
+        prepare = partial(_predict_calls.predict, inputs, signature=signature, outputs=outputs)
+        prepared = self._prepared(prepare, target, deadline)
         try:
-            prediction = self._call(make, target, deadline)
-        except InvalidRequest as error:
-            return self._predict_again(build, target, deadline, error)
-        self._signatures.answered(target.choice, prediction.version)
+            prediction = self._call(prepared, target, deadline)
+        except (InvalidRequest, UnexpectedResponse) as error:
+            changed = self._changed(prepare, prepared, target, deadline, error)
+            prediction = self._call(changed, target, deadline)
+        self._signatures.answered(target.cache_key, prediction.version)
         return prediction
 
     def predict_stream(
@@ -110,8 +111,10 @@ class ModelClient(SyncBaseClient):
             for part in batches(inputs, rows):
                 target, deadline = self._resolve(**options)
                 whole = part if rows is None else self._checked(partial(stacked, part), target)
-                build = partial(_predict_calls.predict, whole, signature=signature, outputs=outputs)
-                yield self._start_predict(build, target, deadline)
+                prepare = partial(
+                    _predict_calls.predict, whole, signature=signature, outputs=outputs
+                )
+                yield self._start_predict(prepare, target, deadline)
 
         return self._pipeline(start(), limit)
 
@@ -136,8 +139,8 @@ class ModelClient(SyncBaseClient):
             InvalidInput: A feature cannot be in a tf.Example.
             CallError: The call failed; the subclass says why.
         """
-        build = partial(_examples.classify, examples, signature=signature, context=context)
-        return self._call_by_examples(build, **options)
+        prepare = partial(_examples.classify, examples, signature=signature, context=context)
+        return self._call_by_examples(prepare, **options)
 
     def regress(
         self,
@@ -159,8 +162,8 @@ class ModelClient(SyncBaseClient):
             InvalidInput: A feature cannot be in a tf.Example.
             CallError: The call failed; the subclass says why.
         """
-        build = partial(_examples.regress, examples, signature=signature, context=context)
-        return self._call_by_examples(build, **options)
+        prepare = partial(_examples.regress, examples, signature=signature, context=context)
+        return self._call_by_examples(prepare, **options)
 
     def describe(self, **options: Unpack[CallOptions]) -> ModelMetadata:
         """Returns the signatures of a model version; printed, they are a table.
@@ -173,64 +176,95 @@ class ModelClient(SyncBaseClient):
         return self._open(target).call(_calls.model_metadata(target.servable), target, deadline)
 
     def _call_by_examples(
-        self, build: Callable[[], CallFactory[Result]], **options: Unpack[CallOptions]
+        self, prepare: Callable[[], CallFactory[Result]], **options: Unpack[CallOptions]
     ) -> Result:
-        """Makes the call that `build` returns; raises InvalidInput if it raises InvalidValue."""
+        """Makes the call that `prepare` returns; raises InvalidInput if it raises InvalidValue."""
         target, deadline = self._resolve(**options)
-        make = self._checked(build, target)
-        return self._open(target).call_with_shadow(make, target, deadline)
+        prepared = self._checked(prepare, target)
+        return self._open(target).call_with_shadow(prepared, target, deadline)
 
-    def _make(self, build: Build, target: CallTarget, deadline: Deadline) -> PredictFactory:
-        """Returns a call by the known signatures; fetches them if it does not fit them."""
-        known = self._signatures.get(target.choice)
+    def _prepared(
+        self, prepare: Prepare, target: CallTarget, deadline: Deadline
+    ) -> PreparedPredict:
+        """Returns a Predict by the known signatures; fetches them if it does not fit them."""
+        known = self._signatures.get(target.cache_key)
         if known is not None:
             try:
-                return build(known)
+                return prepare(known)
             except InvalidValue:
                 pass  # the model may have changed
-        metadata = self._fetch_signatures(target, deadline)
-        return self._checked(partial(build, metadata), target)
+        metadata = self._signatures_other_than(known, target, deadline)
+        return self._checked(partial(prepare, metadata), target)
 
-    def _call(self, make: PredictFactory, target: CallTarget, deadline: Deadline) -> Prediction:
+    def _changed(
+        self,
+        prepare: Prepare,
+        failed: PreparedPredict,
+        target: CallTarget,
+        deadline: Deadline,
+        error: InvalidRequest | UnexpectedResponse,
+    ) -> PreparedPredict:
+        """Returns a failed Predict by the changed signatures; raises its error if none changed."""
+        fetch = partial(self._signatures_other_than, failed.metadata, target, deadline)
+        metadata = self._open(target).retried(fetch, deadline)
+        if metadata == failed.metadata:
+            raise error
+        return self._checked(partial(prepare, metadata), target)
+
+    def _call(
+        self, prepared: PreparedPredict, target: CallTarget, deadline: Deadline
+    ) -> Prediction:
         """Makes a Predict call, which concurrent callers share if the client coalesces."""
         connection = self._open(target)
-        if connection.coalescer is not None and (request := mergeable(make, target)) is not None:
+        request = mergeable(prepared, target) if connection.coalescer is not None else None
+        if connection.coalescer is not None and request is not None:
             try:
                 shared: Prediction = connection.coalescer.submit(request, target, deadline)
             except (InvalidRequest, UnexpectedResponse):
                 pass  # perhaps because of the inputs of another caller
             else:
                 return shared
-        return connection.call_with_shadow(make, target, deadline)
+        return connection.call_with_shadow(prepared, target, deadline)
 
-    def _predict_again(
-        self, build: Build, target: CallTarget, deadline: Deadline, error: InvalidRequest
-    ) -> Prediction:
-        """Repeats a rejected call if the model's signatures have changed."""
-        known = self._signatures.get(target.choice)
-        metadata = self._fetch_signatures(target, deadline)
-        if metadata == known:
-            raise error
-        make = self._checked(partial(build, metadata), target)
-        return self._open(target).call_with_retries(make, target, deadline)
+    def _signatures_other_than(
+        self, stale: ModelMetadata | None, target: CallTarget, deadline: Deadline
+    ) -> ModelMetadata:
+        """Returns the signatures that apply, now that a call by `stale` has failed.
 
-    def _fetch_signatures(self, target: CallTarget, deadline: Deadline) -> ModelMetadata:
-        call = _calls.model_metadata(target.servable)
-        metadata = self._open(target).call(call, target, deadline)
-        self._signatures.put(target.choice, metadata)
-        return metadata
+        Concurrent callers share a fetch.
+        """
+        key = target.cache_key
+
+        def fetch() -> ModelMetadata:
+            if (known := self._signatures.other_than(key, stale)) is not None:
+                return known  # another caller has just fetched them
+            call = _calls.model_metadata(target.servable)
+            metadata = self._open(target).call(call, target, deadline)
+            self._signatures.put(key, metadata)
+            return metadata
+
+        found = self._signatures.other_than(key, stale)
+        if found is None:
+            found = self._flights.join(key, fetch, deadline)
+        if found is None:
+            raise deadline_exceeded(target.address or self.target, target.servable)
+        return found
 
     def _start_predict(
-        self, build: Build, target: CallTarget, deadline: Deadline
+        self, prepare: Prepare, target: CallTarget, deadline: Deadline
     ) -> PendingCall[Prediction]:
-        pending = self._open(target).start(self._make(build, target, deadline), target, deadline)
+        connection = self._open(target)
+        fetch = partial(self._prepared, prepare, target, deadline)
+        prepared = connection.retried(fetch, deadline)
+        pending = connection.start(prepared, target, deadline)
 
         def result() -> Prediction:
             try:
                 prediction = pending.result()
-            except InvalidRequest as error:
-                return self._predict_again(build, target, deadline, error)
-            self._signatures.answered(target.choice, prediction.version)
+            except (InvalidRequest, UnexpectedResponse) as error:
+                changed = self._changed(prepare, prepared, target, deadline, error)
+                prediction = self._open(target).call_with_retries(changed, target, deadline)
+            self._signatures.answered(target.cache_key, prediction.version)
             return prediction
 
         return pending.with_result(result)

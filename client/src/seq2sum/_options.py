@@ -7,7 +7,7 @@ from typing import NamedTuple, TypedDict
 
 from seq2sum._metadata import Header
 from seq2sum._servable import Servable
-from seq2sum._signatures import Choice
+from seq2sum._signatures import CacheKey
 
 
 class CallOptions(TypedDict, total=False):
@@ -35,6 +35,6 @@ class CallTarget(NamedTuple):
     """The target that a split has chosen; None for that of the client."""
 
     @property
-    def choice(self) -> Choice:
+    def cache_key(self) -> CacheKey:
         """The address and the servable."""
         return self.address, self.servable

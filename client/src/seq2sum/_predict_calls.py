@@ -23,7 +23,7 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 @dataclass(frozen=True, slots=True)
-class PredictFactory:
+class PreparedPredict:
     """A Predict whose inputs fit a signature, for any servable."""
 
     request: predict_pb2.PredictRequest
@@ -58,7 +58,7 @@ def predict(
     *,
     signature: str = DEFAULT_SIGNATURE,
     outputs: Collection[str] | None = None,
-) -> PredictFactory:
+) -> PreparedPredict:
     """Returns a Predict call for the model versions that have these signatures.
 
     Args:
@@ -80,8 +80,7 @@ def predict(
             raise InvalidValue(
                 f"invalid input {name!r} of signature {signature!r}: {error}"
             ) from error
-
-    return PredictFactory(request, metadata, signature)
+    return PreparedPredict(request, metadata, signature)
 
 
 def checked_names(

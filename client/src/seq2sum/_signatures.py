@@ -2,49 +2,74 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from seq2sum._servable import Servable
 from seq2sum._versions import ModelMetadata
 
-Choice = tuple[str | None, Servable]
+CacheKey = tuple[str | None, Servable]
 """The target of a split, if one was chosen, and a servable."""
-MAX_CHOICES = 64
-"""Choices in the cache; a program calls a few labels and versions, or one after the other."""
+MAX_ENTRIES = 64
+"""Entries in the cache; a program calls a few labels and versions, or one after the other."""
+CONFIRMED_SECONDS = 1.0
+"""Seconds for which signatures that a server has just confirmed are not fetched again. Otherwise,
+each invalid input would cost an RPC."""
 
 
 class SignatureCache:
-    """The signatures of the version that answered last, for each choice of a version or label.
+    """The signatures of the version that answered last, for each version or label that is called.
 
     Safe to use from several threads: entries are replaced, not changed.
     """
 
     def __init__(self) -> None:
-        self._by_choice: dict[Choice, ModelMetadata] = {}
+        self._by_key: dict[CacheKey, ModelMetadata] = {}
         self._by_version: dict[tuple[str | None, int], ModelMetadata] = {}
+        self._confirmed_at: dict[CacheKey, float] = {}
 
-    def get(self, choice: Choice) -> ModelMetadata | None:
-        """Returns the signatures for this choice; None if they must be fetched."""
-        return self._by_choice.get(choice)
+    def get(self, key: CacheKey) -> ModelMetadata | None:
+        """Returns the signatures for this key; None if they must be fetched."""
+        return self._by_key.get(key)
 
-    def put(self, choice: Choice, metadata: ModelMetadata) -> None:
-        """Notes the signatures that a server reported for this choice."""
-        if len(self._by_choice) >= MAX_CHOICES:
-            self._by_choice.clear()
-        if len(self._by_version) >= MAX_CHOICES:
+    def other_than(self, key: CacheKey, stale: ModelMetadata | None) -> ModelMetadata | None:
+        """Returns the signatures that apply, now that a call by `stale` has failed.
+
+        Returns:
+            Other signatures if they are known, for example because another thread has just fetched
+            them; `stale` if a server has just confirmed it; None if they must be fetched.
+        """
+        known = self._by_key.get(key)
+        if known is not None and known == stale:
+            confirmed_at = self._confirmed_at.get(key)
+            if confirmed_at is None or monotonic() >= confirmed_at + CONFIRMED_SECONDS:
+                return None
+        return known
+
+    def put(self, key: CacheKey, metadata: ModelMetadata) -> None:
+        """Notes the signatures that a server reported for this key."""
+        if self._by_key.get(key) == metadata:
+            self._confirmed_at[key] = monotonic()
+            return
+        self._confirmed_at.pop(key, None)
+        if len(self._by_key) >= MAX_ENTRIES:
+            self._by_key.clear()
+            self._confirmed_at.clear()
+        if len(self._by_version) >= MAX_ENTRIES:
             self._by_version.clear()
-        self._by_choice[choice] = metadata
-        self._by_version[choice[0], metadata.version] = metadata
+        self._by_key[key] = metadata
+        self._by_version[key[0], metadata.version] = metadata
 
-    def answered(self, choice: Choice, version: int) -> None:
-        """Notes the version that answered a call with this choice.
+    def answered(self, key: CacheKey, version: int) -> None:
+        """Notes the version that answered a call with this key.
 
         If it is another one than before, its signatures apply from now on. Behind a load balancer
         versions may alternate, so those of all versions are kept.
         """
-        known = self._by_choice.get(choice)
+        known = self._by_key.get(key)
         if known is None or known.version == version:
             return
-        found = self._by_version.get((choice[0], version))
+        found = self._by_version.get((key[0], version))
         if found is None:
-            self._by_choice.pop(choice, None)
+            self._by_key.pop(key, None)
         else:
-            self._by_choice[choice] = found
+            self._by_key[key] = found

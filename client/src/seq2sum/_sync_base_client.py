@@ -19,7 +19,8 @@ from seq2sum._deadline import Deadline
 from seq2sum._errors import Seq2SumError
 from seq2sum._methods import GET_MODEL_STATUS
 from seq2sum._options import CallOptions, CallTarget
-from seq2sum._versions import VersionStatus
+from seq2sum._single_flight import ThreadFlights
+from seq2sum._versions import ModelMetadata, VersionStatus
 from seq2sum._waiting import AvailabilityWait
 
 CLOSE_TIMEOUT = 1.0
@@ -108,6 +109,7 @@ class SyncBaseClient(BaseClient):
     def _reset_after_fork(self) -> None:
         _forks.keep(getattr(self, "_connections", None))
         self._lock = threading.Lock()
+        self._flights = ThreadFlights[ModelMetadata]()
         self._connections = {}
 
     def _open(self, target: CallTarget) -> Connection:
@@ -136,15 +138,27 @@ class SyncBaseClient(BaseClient):
     def _pipeline(
         self, calls: Iterator[PendingCall[Result]], max_in_flight: int
     ) -> Iterator[Result]:
-        """Yields the results of calls, in order, with several in flight; taking one starts it."""
+        """Yields the results of calls, in order, with several in flight; taking one starts it.
+
+        If a call cannot be started, those before it are finished first.
+        """
         in_flight: deque[PendingCall[Result]] = deque()
+        problem: Exception | None = None
         try:
-            for pending in calls:
-                in_flight.append(pending)
+            while True:
+                try:
+                    in_flight.append(next(calls))
+                except StopIteration:
+                    break
+                except Exception as error:  # noqa: BLE001 raised below
+                    problem = error
+                    break
                 while in_flight and (len(in_flight) >= max_in_flight or in_flight[0].done()):
                     yield in_flight.popleft().result()
             while in_flight:
                 yield in_flight.popleft().result()
+            if problem is not None:
+                raise problem
         finally:
             for pending in in_flight:
                 pending.cancel()

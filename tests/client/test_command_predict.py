@@ -11,7 +11,8 @@ import math
 import grpc
 import pytest
 from seq2sum import TensorSpec
-from seq2sum._command.json_rows import InvalidRow, parse_row, shortest_float
+from seq2sum._command.json_rows import InvalidRow, parse_row
+from seq2sum._float_digits import shortest
 from seq2sum.testing import FakeServer, FakeSignature
 from support.command_runs import runner
 
@@ -247,13 +248,17 @@ def test_long_lines_are_named():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.10000000149011612, "0.1"), (3.4028234663852886e38, "3.4028235e+38"),
-     (1.401298464324817e-45, "1.401298e-45"), (16777216.0, "16777216.0"), (-0.0, "-0.0"),
-     (math.inf, "inf")],
+    ("dtype", "value", "text"),
+    [("FLOAT", 0.10000000149011612, "0.1"), ("FLOAT", 3.4028234663852886e38, "3.4028235e+38"),
+     ("FLOAT", 1.401298464324817e-45, "1.401298e-45"), ("FLOAT", 16777216.0, "16777216.0"),
+     ("FLOAT", -0.0, "-0.0"), ("FLOAT", math.inf, "inf"), ("HALF", 0.0999755859375, "0.1"),
+     ("HALF", 65504.0, "65500.0"), ("HALF", 1.0009765625, "1.001"), ("HALF", 0.3330078125, "0.333"),
+     ("BFLOAT16", 0.10009765625, "0.1"), ("BFLOAT16", 1.0078125, "1.01"),
+     ("BFLOAT16", 3.3895313892515355e38, "3.39e+38"), ("FLOAT8_E4M3FN", 448.0, "450.0"),
+     ("FLOAT8_E5M2", 0.3125, "0.3"), ("DOUBLE", 0.1, "0.1"), ("DOUBLE", 1 / 3, repr(1 / 3))],
 )  # fmt: skip
-def test_floats_have_the_digits_of_32_bits(value, text):
-    assert repr(shortest_float(value)) == text
+def test_floats_have_the_digits_of_their_dtype(dtype, value, text):
+    assert repr(shortest(f"DT_{dtype}", value)) == text
 
 
 def test_describe_status_and_watch_work_for_any_model(server, capsys, monkeypatch):

@@ -112,7 +112,20 @@ def test_a_request_that_does_not_fit_the_signature_is_an_error_of_its_result(
     assert problem in result.error
 
 
-def test_a_server_that_does_not_answer_raises(server, client):
-    server.fail(grpc.StatusCode.UNAVAILABLE, times=100)
-    with pytest.raises(seq2sum.CallError):
+@pytest.mark.parametrize(
+    "code", ["UNAVAILABLE", "PERMISSION_DENIED", "UNAUTHENTICATED", "CANCELLED", "UNIMPLEMENTED"]
+)
+def test_a_server_that_answers_no_request_raises(server, client, code):
+    client.predict(["a"])
+    server.fail(grpc.StatusCode[code], times=100)
+    with pytest.raises(seq2sum.CallError) as caught:
         golden.check(client, [request("a", score=[1])], timeout=0.3)
+    assert caught.value.code is grpc.StatusCode[code]
+
+
+def test_exact_floats_are_compared_in_the_dtype_of_the_output(client):
+    requests = [GoldenRequest({"x": [each]}, "total", {"total": [each]}) for each in (0.1, 0.7)]
+    requests.append(GoldenRequest({"x": [0.1]}, "total", {"total": [0.1001]}))
+    results = golden.check(client, requests)
+    assert [str(each) for each in results] == ["", "", "total is 0.1 (expected 0.1001)"]
+    assert results[0].outputs == {"total": [0.10000000149011612]}

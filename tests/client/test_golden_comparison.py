@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
-from seq2sum import golden
+from seq2sum import Tensor, golden
 from seq2sum.golden import GoldenRequest, Tolerance
 
 NAN = float("nan")
@@ -23,6 +24,9 @@ def differences(expected, found, how="exact"):
         (["é"], np.array(["é".encode()], dtype=object), "exact"),
         (b"\xff", b"\xff", "exact"),
         (1.5, np.float32(1.5), "exact"),
+        ([0.1, 2**25 + 1], Tensor("DT_FLOAT", (2,), np.float32([0.1, 2**25]).tobytes()), "exact"),
+        ([0.1, 65519], np.float16([0.1, 65504]), "exact"),
+        ([0.1], np.array([0.1], dtype=ml_dtypes.bfloat16), "exact"),
         ([], np.zeros((0, 3)), "exact"),
         ([[1.0, 2.0]], [[1.01, 2.02]], Tolerance(rtol=0.0101)),
         ([100], [101.0], Tolerance(atol=1)),
@@ -41,6 +45,11 @@ def test_outputs_as_expected(expected, found, how):
         (1, 2, "exact", "y is 2 (expected 1)"),
         ([1, 2], [1, 3], "exact", "y is [1] 3 (expected 2)"),
         ([[1, 2], [3, 4]], [[1, 2], [0, 4]], "exact", "y is [1, 0] 0 (expected 3)"),
+        ([0.1], [float(np.float32(0.1))], "exact", "y is 0.10000000149011612 (expected 0.1)"),
+        ([0.1], np.float32([0.1000001]), "exact", "y is 0.10000009834766388 (expected 0.1)"),
+        ([1e39], np.float32([1]), "exact", "y is 1 (expected 1e+39)"),
+        ([10**400], np.float16([1]), "exact", "000)"),
+        (["0.1"], np.float32([0.1]), "exact", "y is 0.1 (expected '0.1')"),
         (["95"], [b"96"], "exact", "y is '96' (expected '95')"),
         (["a"], [b"\xff"], "exact", "y is b'\\xff' (expected 'a')"),
         ([1], [1, 1], "exact", "y has shape [2], expected [1]"),

@@ -123,6 +123,16 @@ def error_of(
     return kind(details, code=code, target=target, servable=servable)
 
 
+OF_THE_SERVER = (DeadlineExceeded, ModelNotFound, Overloaded, Unavailable, VersionNotFound)
+CODES_OF_THE_SERVER = ("CANCELLED", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED")
+
+
+def is_of_the_server(error: Exception) -> bool:
+    """Returns whether an error says nothing about the inputs: with others, a call fails too."""
+    code = error.code.name if isinstance(error, CallError) else None
+    return isinstance(error, OF_THE_SERVER) or code in CODES_OF_THE_SERVER
+
+
 def copy_error(error: BaseException) -> BaseException:
     """Returns a copy to raise in one more caller: each caller needs its own traceback."""
     fresh = copy.copy(error)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import json
 import math
-import struct
+from functools import partial
 from typing import Any
 
 from seq2sum._command.input_lines import CUT, Line
 from seq2sum._dtypes import DTYPES
+from seq2sum._float_digits import DIGITS, shortest
 from seq2sum._tensor import Tensor
 
 NAN_AND_INFINITIES = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
@@ -76,9 +76,9 @@ def output_values(tensor: Tensor) -> Any:
     dtype. NaN and the infinities stay floats.
     """
     dtype = DTYPES[tensor.dtype]
-    convert = {"s": bytes_value, "c": _complex}.get(dtype.kind)
-    if dtype.kind == "f" and dtype.size < 8:
-        convert = shortest_float
+    convert: Any = {"s": bytes_value, "c": _complex}.get(dtype.kind)
+    if dtype.name in DIGITS:
+        convert = partial(shortest, dtype.name)
     return tensor.tolist() if convert is None else _mapped(tensor.tolist(), convert)
 
 
@@ -92,19 +92,6 @@ def bytes_value(value: bytes) -> str | dict[str, str]:
         return value.decode()
     except UnicodeDecodeError:
         return {"b64": base64.b64encode(value).decode()}
-
-
-def shortest_float(value: float) -> float:
-    """Returns the float with the fewest digits that is equal in 32 bits."""
-    if not math.isfinite(value):
-        return value
-    packed = struct.pack("<f", value)
-    for digits in (7, 8):
-        short = float(f"{value:.{digits}g}")
-        with contextlib.suppress(OverflowError):  # the largest floats may be rounded beyond them
-            if struct.pack("<f", short) == packed:
-                return short
-    return float(f"{value:.9g}")
 
 
 def _complex(value: complex) -> list[float]:

@@ -9,21 +9,8 @@ from typing import Any, TypeVar
 
 from seq2sum._command.errors import one_line
 from seq2sum._command.json_rows import InvalidRow, output_values
-from seq2sum._errors import (
-    CallError,
-    DeadlineExceeded,
-    InvalidInput,
-    ModelNotFound,
-    Overloaded,
-    Unavailable,
-    UnexpectedResponse,
-    VersionNotFound,
-)
+from seq2sum._errors import CallError, InvalidInput, UnexpectedResponse, is_of_the_server
 from seq2sum._prediction import Prediction
-
-SERVER_ERRORS = (DeadlineExceeded, ModelNotFound, Overloaded, Unavailable, VersionNotFound)
-"""Errors that are not due to the rows: the next call would fail too."""
-SERVER_CODES = ("CANCELLED", "PERMISSION_DENIED", "UNAUTHENTICATED")
 
 Row = Any
 """Inputs without dimension 0, or the InvalidRow of a line that has none."""
@@ -57,7 +44,7 @@ def _of_valid(rows: list[Row], predict: Callable[[list[Row]], Prediction]) -> li
     try:
         return list(divided(predict(rows), len(rows)))
     except (CallError, UnexpectedResponse) as error:
-        if _is_servers(error):
+        if is_of_the_server(error):
             raise
         if len(rows) == 1:
             return [one_line(_text(error))]
@@ -70,11 +57,6 @@ def _text(error: CallError | UnexpectedResponse) -> str:
     if isinstance(error, InvalidInput):
         return error.details
     return f"{error.details} [{error.code.name}]" if isinstance(error, CallError) else str(error)
-
-
-def _is_servers(error: CallError | UnexpectedResponse) -> bool:
-    code = error.code.name if isinstance(error, CallError) else None
-    return isinstance(error, SERVER_ERRORS) or code in SERVER_CODES
 
 
 def divided(prediction: Prediction, rows: int) -> Iterator[dict[str, Any]]:

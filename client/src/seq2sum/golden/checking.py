@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Unpack
 
-from seq2sum._errors import (
-    DeadlineExceeded,
-    ModelNotFound,
-    Overloaded,
-    Seq2SumError,
-    Unavailable,
-    VersionNotFound,
-)
+from seq2sum._errors import Seq2SumError, is_of_the_server
 from seq2sum._model_client import ModelClient
 from seq2sum._nested_lists import InvalidValue, flatten
 from seq2sum._options import CallOptions
+from seq2sum._prediction import Prediction
+from seq2sum._tensor import Tensor
 from seq2sum.golden.comparison import differences
 from seq2sum.golden.requests import GoldenRequest
 
-NOT_ANSWERED = (DeadlineExceeded, ModelNotFound, Overloaded, Unavailable, VersionNotFound)
-"""Errors that say nothing about a request."""
 MAX_ROWS = 128
 """Rows of the requests that are sent in one call."""
 
@@ -86,20 +78,25 @@ def check_one(
         CallError: The server did not answer, for a reason other than the request.
     """
     try:
-        outputs = _outputs(client, request, request.inputs, options)
-    except NOT_ANSWERED:
-        raise
+        prediction = _predict(client, request, request.inputs, options)
     except Seq2SumError as error:
+        if is_of_the_server(error):
+            raise
         return GoldenResult(request, {}, error=str(error))
-    return GoldenResult(request, outputs, tuple(differences(request, outputs)))
+    return _result(request, prediction)
 
 
-def _outputs(
+def _predict(
     client: ModelClient, request: GoldenRequest, inputs: Mapping[str, Any], options: CallOptions
-) -> dict[str, Any]:
+) -> Prediction:
     names = list(request.expect) or None
-    prediction = client.predict(inputs, signature=request.signature_name, outputs=names, **options)
-    return {name: tensor.tolist() for name, tensor in prediction.items()}
+    return client.predict(inputs, signature=request.signature_name, outputs=names, **options)
+
+
+def _result(request: GoldenRequest, outputs: Mapping[str, Tensor]) -> GoldenResult:
+    """Returns the result of an answered request."""
+    values = {name: tensor.tolist() for name, tensor in outputs.items()}
+    return GoldenResult(request, values, tuple(differences(request, outputs)))
 
 
 def _groups(requests: Sequence[GoldenRequest]) -> list[list[int]]:
@@ -144,14 +141,14 @@ def _check_together(
     inputs = {n: [row for each in requests for row in each.inputs[n]] for n in first.inputs}
     counts = [len(next(iter(each.inputs.values()))) for each in requests]
     try:
-        outputs = _outputs(client, first, inputs, options)
+        prediction = _predict(client, first, inputs, options)
     except Seq2SumError:  # perhaps because of one of them
         return [None] * len(requests)
-    if any(not isinstance(v, list) or len(v) != sum(counts) for v in outputs.values()):
+    if any(tensor.shape[:1] != (sum(counts),) for tensor in prediction.values()):
         return [None] * len(requests)
-    rows = {name: iter(values) for name, values in outputs.items()}
-    results = []
+    results, start = [], 0
     for request, count in zip(requests, counts, strict=True):
-        own = {name: list(islice(each, count)) for name, each in rows.items()}
-        results.append(GoldenResult(request, own, tuple(differences(request, own))))
+        own = {name: tensor.rows(start, start + count) for name, tensor in prediction.items()}
+        results.append(_result(request, own))
+        start += count
     return results

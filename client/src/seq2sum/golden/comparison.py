@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seq2sum._dtypes import shape_text
-from seq2sum._nested_lists import InvalidValue, flatten, shown
+from seq2sum._float_digits import DIGITS, nearest
+from seq2sum._nested_lists import InvalidValue, flatten, read_array, shown
+from seq2sum._tensor import Tensor
 from seq2sum.golden.requests import ARGMAX, EXACT, Compare, GoldenRequest, Tolerance
 
 MAX_SHOWN = 3
@@ -16,6 +18,9 @@ MAX_SHOWN = 3
 
 def differences(request: GoldenRequest, outputs: Mapping[str, Any]) -> list[str]:
     """Returns a text for each output that is not as expected; an empty list if all are.
+
+    Exactly compared floats are equal if the expected number rounds to the output's: in 32 bits, an
+    expected 0.1 is the float32 nearest to it. Nested lists count as 64 bits.
 
     Args:
         request: The golden request.
@@ -37,18 +42,20 @@ def _difference(value: Any, expected: Any, how: Compare) -> str:
     except InvalidValue as error:
         return f"is {error}"
     expected_shape, expected_values = flatten(expected)
-    if shape != expected_shape and not (not values and not expected_values and how != ARGMAX):
+    both_empty = not values and not expected_values and how != ARGMAX
+    if shape != expected_shape and not both_empty:
         return f"has shape {shape_text(shape)}, expected {shape_text(expected_shape)}"
     if how == ARGMAX and shape and shape[-1]:
         shape = shape[:-1]
         size = expected_shape[-1]
         values, expected_values = _argmax(values, size), _argmax(expected_values, size)
     pairs = list(zip(map(_plain, values), map(_plain, expected_values), strict=True))
-    different = [index for index, pair in enumerate(pairs) if not _as_expected(*pair, how)]
+    dtype = _float_dtype(value)
+    different = [index for index, pair in enumerate(pairs) if not _as_expected(*pair, how, dtype)]
     if not different:
         return ""
     examples = [
-        f"{_place(index, shape)}{_text(pairs[index][0])} (expected {_text(pairs[index][1])})"
+        "{}{} (expected {})".format(_place(index, shape), *_texts(*pairs[index]))
         for index in different[:MAX_SHOWN]
     ]
     more = len(different) - len(examples)
@@ -56,9 +63,24 @@ def _difference(value: Any, expected: Any, how: Compare) -> str:
     return f"is {', '.join(examples)}{kind}" + (f" and {more:,} more" if more else "")
 
 
-def _as_expected(value: Any, expected: Any, how: Compare) -> bool:
+def _float_dtype(value: Any) -> str | None:
+    """Returns the dtype of a tensor or array of floats of less than 64 bits; None for others."""
+    if isinstance(value, Tensor):
+        return value.dtype if value.dtype in DIGITS else None
+    array = read_array(value)
+    if array is None:
+        return None
+    return {("f", 2): "DT_HALF", ("f", 4): "DT_FLOAT"}.get(
+        (array.kind, array.size), array.kind if array.kind in DIGITS else None
+    )
+
+
+def _as_expected(value: Any, expected: Any, how: Compare, dtype: str | None) -> bool:
     if not isinstance(how, Tolerance):
-        return bool(value == expected)
+        if value == expected:
+            return True
+        is_number = isinstance(expected, int | float)
+        return dtype is not None and is_number and value == nearest(dtype, expected)
     try:
         error = abs(value - expected)
         return bool(error <= how.atol + how.rtol * abs(expected))
@@ -87,6 +109,11 @@ def _place(index: int, shape: Sequence[int]) -> str:
         index, position = divmod(index, size)
         indices.append(position)
     return f"{indices[::-1]} " if math.prod(shape) > 1 else ""
+
+
+def _texts(value: Any, expected: Any) -> tuple[str, str]:
+    texts = _text(value), _text(expected)
+    return texts if texts[0] != texts[1] else (repr(value), repr(expected))
 
 
 def _text(value: Any) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
 
-from seq2sum._command.connection import call_options, connect
+from seq2sum._batches import batches
+from seq2sum._command.connection import connect
 from seq2sum._command.errors import CommandError, print_error
 from seq2sum._command.exit_codes import FAILURE, SUCCESS
 from seq2sum._command.input_lines import InputLines, Line, Source
@@ -16,12 +15,13 @@ from seq2sum._command.output import Write, open_output
 from seq2sum._command.prediction_formats import ERROR, FORMATS, PredictionFormat, UnwritableOutput
 from seq2sum._command.progress import ProgressLine, Tally, counts, summary
 from seq2sum._command.row_batches import Outcome, Row, in_order, outcomes
+from seq2sum._command.row_layout import row_layout
+from seq2sum._command.signature_predictor import SignaturePredictor, described
 from seq2sum._command.terminal import is_terminal
 from seq2sum._errors import Seq2SumError
 from seq2sum._model_client import ModelClient
 from seq2sum._nested_lists import InvalidValue
 from seq2sum._predict_calls import checked_names
-from seq2sum._prediction import Prediction
 
 MAX_LINE = 64 << 20
 """Bytes of a line: a row may be an image."""
@@ -36,34 +36,42 @@ def run(options: argparse.Namespace) -> int:
     interactive = files == ["-"] and is_terminal(sys.stdin)
     lines = InputLines([Source.from_path(path) for path in files], max_line=MAX_LINE)
     with connect(options, ModelClient) as client, open_output(options.output) as write:
-        form = FORMATS[options.format](_output_names(client, options))
-        predict = PredictRun(client, form, write, options, lines)
+        predictor = _predictor(client, options)
+        form = FORMATS[options.format](predictor.outputs)
+        predict = PredictRun(predictor, form, write, options, lines)
         if interactive and not options.quiet:
             print(HINT, file=sys.stderr, flush=True)
         predict.rows(one_by_one=interactive or options.line_buffered)
     return predict.finish()
 
 
-def _output_names(client: ModelClient, options: argparse.Namespace) -> list[str]:
-    """Returns the outputs to write, after checking that the model has them."""
-    metadata = client.describe(**call_options(options))
+def _predictor(client: ModelClient, options: argparse.Namespace) -> SignaturePredictor:
+    """Returns the predictor of rows, after checking that the model has the signature."""
+    metadata = described(client, options)
     try:
         spec, wanted = checked_names(metadata, options.signature, options.outputs)
     except InvalidValue as error:
-        raise CommandError(f"{error}; show the model's signatures: seq2sum describe") from error
+        problem = str(error).replace("give signature=", "give --signature")
+        raise CommandError(f"{problem}; show the model's signatures: seq2sum describe") from error
     names = wanted or list(spec.outputs)
     if ERROR in names:
         raise CommandError(
             f"the output {ERROR!r} has the name of the field for errors: name others with --outputs"
         )
-    return names
+    layout = row_layout(spec, names)
+    if layout.whole and layout.stacked and not options.quiet:
+        print_error(
+            f"one call for each row: the signature has no row for each row of its inputs in "
+            f"{', '.join(sorted(layout.whole))}; name other outputs with --outputs"
+        )
+    return SignaturePredictor(client, metadata, layout, names, options)
 
 
 class PredictRun:
     """One run of `seq2sum predict`: writes a row for each line, and counts them.
 
     Args:
-        client: The client.
+        predictor: Predicts rows.
         form: The format of rows.
         write: The output of rows.
         options: The command line.
@@ -72,13 +80,13 @@ class PredictRun:
 
     def __init__(
         self,
-        client: ModelClient,
+        predictor: SignaturePredictor,
         form: PredictionFormat,
         write: Write,
         options: argparse.Namespace,
         lines: InputLines,
     ) -> None:
-        self._client, self._form, self._write = client, form, write
+        self._predictor, self._form, self._write = predictor, form, write
         self._options, self._lines = options, lines
         self._tally = Tally()
         enabled = not options.quiet
@@ -87,12 +95,12 @@ class PredictRun:
     def rows(self, *, one_by_one: bool) -> None:
         """Writes the outputs of all lines, in order."""
         self._write(self._form.header)
-        rows, limit = self._options.batch_size, self._options.max_in_flight
+        rows, limit = self._predictor.rows_per_call, self._options.max_in_flight
         # With one call in flight, `in_order` reads no line before the previous one is written.
-        batches = _batches(self._lines, 1 if one_by_one else rows)
+        parts = batches(self._lines, 1 if one_by_one else rows)
         limit = 1 if one_by_one else limit
         try:
-            for block, refused in in_order(batches, self._block, max_in_flight=limit):
+            for block, refused in in_order(parts, self._block, max_in_flight=limit):
                 self._write("".join(block))
                 self._tally.refused += refused
                 self._tally.answered += len(block) - refused
@@ -117,23 +125,11 @@ class PredictRun:
     def _block(self, lines: list[Line]) -> tuple[list[str], int]:
         """Returns the formatted rows of a batch, and how many of them are errors."""
         block, refused = [], 0
-        for outcome in outcomes([_parsed(line) for line in lines], self._predict):
+        for outcome in outcomes([_parsed(line) for line in lines], self._predictor):
             text, has_error = _formatted(outcome, self._form)
             block.append(text)
             refused += has_error
         return block, refused
-
-    def _predict(self, rows: list[Row]) -> Prediction:
-        """Makes one call; `predict_stream` retries it while the server is overloaded."""
-        options = self._options
-        [prediction] = self._client.predict_stream(
-            rows,
-            batch_size=len(rows),
-            signature=options.signature,
-            outputs=options.outputs,
-            **call_options(options),
-        )
-        return prediction
 
     def _share(self) -> float | None:
         """Returns the share of the input that is done, as for `add`."""
@@ -150,12 +146,6 @@ def _formatted(outcome: Outcome, form: PredictionFormat) -> tuple[str, bool]:
         return form.row(outcome), False
     except UnwritableOutput as error:
         return form.error(str(error)), True
-
-
-def _batches(lines: Iterable[Line], rows: int) -> Iterator[list[Line]]:
-    remaining = iter(lines)
-    while batch := list(islice(remaining, rows)):
-        yield batch
 
 
 def _parsed(line: Line) -> Row:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from seq2sum._command.errors import one_line
 from seq2sum._command.json_rows import InvalidRow, output_values
@@ -13,43 +13,68 @@ from seq2sum._errors import CallError, InvalidInput, UnexpectedResponse, is_of_t
 from seq2sum._prediction import Prediction
 
 Row = Any
-"""Inputs without dimension 0, or the InvalidRow of a line that has none."""
+"""The inputs in a line, or its InvalidRow."""
 Outcome = dict[str, Any] | str
 """The outputs of a row by name, or its error."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def outcomes(rows: Sequence[Row], predict: Callable[[list[Row]], Prediction]) -> list[Outcome]:
-    """Returns the outputs or the error of each row, with one call if no row is bad.
+class RowPredictor(Protocol):
+    """Predicts rows."""
 
-    Args:
-        rows: The rows.
-        predict: Makes one call for rows.
+    def fits(self, row: Row) -> bool:
+        """Returns whether a row fits the signature, as far as that is known without a call."""
+
+    def predict(self, rows: list[Row]) -> Sequence[dict[str, Any]]:
+        """Makes one call, and returns the outputs of each row.
+
+        Raises:
+            CallError: The call failed, or the rows do not fit the signature.
+            UnexpectedResponse: An output does not have one value for each of several rows.
+        """
+
+
+def outcomes(rows: Sequence[Row], predictor: RowPredictor) -> list[Outcome]:
+    """Returns the outputs or the error of each row, with one call if no row is bad.
 
     Raises:
         CallError: The call failed for a reason other than the rows.
     """
     found: list[Outcome] = [str(row) if isinstance(row, InvalidRow) else "" for row in rows]
     valid = [number for number, row in enumerate(rows) if not isinstance(row, InvalidRow)]
-    for number, outcome in zip(valid, _of_valid([rows[i] for i in valid], predict), strict=True):
+    for number, outcome in zip(valid, _of_valid([rows[i] for i in valid], predictor), strict=True):
         found[number] = outcome
     return found
 
 
-def _of_valid(rows: list[Row], predict: Callable[[list[Row]], Prediction]) -> list[Outcome]:
+def _of_valid(rows: list[Row], predictor: RowPredictor) -> list[Outcome]:
     """Returns the outcomes of rows; the halves of a failed batch are repeated, down to a row."""
     if not rows:
         return []
     try:
-        return list(divided(predict(rows), len(rows)))
+        return list(predictor.predict(rows))
     except (CallError, UnexpectedResponse) as error:
         if is_of_the_server(error):
             raise
         if len(rows) == 1:
             return [one_line(_text(error))]
+        if isinstance(error, InvalidInput) and not all(fit := list(map(predictor.fits, rows))):
+            return _sorted_out(rows, fit, predictor)
     half = len(rows) // 2
-    return _of_valid(rows[:half], predict) + _of_valid(rows[half:], predict)
+    return _of_valid(rows[:half], predictor) + _of_valid(rows[half:], predictor)
+
+
+def _sorted_out(rows: list[Row], fit: list[bool], predictor: RowPredictor) -> list[Outcome]:
+    """Returns the outcomes of rows, after one call for all that fit the signature.
+
+    The others are tried alone: the model may have changed, or else the client refuses them.
+    """
+    good = iter(_of_valid([row for row, fits in zip(rows, fit, strict=True) if fits], predictor))
+    return [
+        next(good) if fits else _of_valid([row], predictor)[0]
+        for row, fits in zip(rows, fit, strict=True)
+    ]
 
 
 def _text(error: CallError | UnexpectedResponse) -> str:
@@ -59,8 +84,15 @@ def _text(error: CallError | UnexpectedResponse) -> str:
     return f"{error.details} [{error.code.name}]" if isinstance(error, CallError) else str(error)
 
 
-def divided(prediction: Prediction, rows: int) -> Iterator[dict[str, Any]]:
+def divided(
+    prediction: Prediction, rows: int, whole: Collection[str] = ()
+) -> Iterator[dict[str, Any]]:
     """Yields the outputs of each row.
+
+    Args:
+        prediction: The result of a call.
+        rows: Its number of rows.
+        whole: The outputs that belong to the whole call; each row has all of their values.
 
     Raises:
         UnexpectedResponse: An output does not have one value for each of several rows.
@@ -68,12 +100,14 @@ def divided(prediction: Prediction, rows: int) -> Iterator[dict[str, Any]]:
     columns = {}
     for name, tensor in prediction.items():
         values = output_values(tensor)
-        if tensor.shape[:1] != (rows,):
+        if name in whole:
+            values = [values] * rows
+        elif tensor.shape[:1] != (rows,):
             if rows > 1:
                 raise UnexpectedResponse(
                     f"output {name!r} has the shape {list(tensor.shape)} for {rows} rows"
                 )
-            values = [values]  # an output of the whole call belongs to its only row
+            values = [values]
         columns[name] = values
     for row in range(rows):
         yield {name: values[row] for name, values in columns.items()}

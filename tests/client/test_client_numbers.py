@@ -191,7 +191,7 @@ def test_fractions_and_weights_have_types_and_ranges():
     assert type(split(np.float32(0.5)).weights["b"]) is float
     json.dumps(split(np.float32(0.5)).weights)
     for weight in (True, np.True_, "5", None):
-        with pytest.raises(TypeError, match="invalid weight of 'b'"):
+        with pytest.raises(TypeError, match=r"invalid weight .* of 'b'"):
             split(weight)
     for weight in (math.nan, math.inf, -1, Decimal("NaN"), 10**400):
         with pytest.raises(ValueError, match=r"^invalid weights .*: expected finite numbers"):

@@ -271,7 +271,26 @@ def test_describe_status_and_watch_work_for_any_model(server, capsys, monkeypatc
     assert command("status")[1].startswith("version 2  AVAILABLE")
     code, out, _ = command("watch", "--count", 1)
     assert (code, "latency" in out, predicts(server)) == (0, False, [])
-    code, out, _ = command("watch", "--count", 1, "--probe", '{"text": "abc"}')
-    assert (code, '  raw = "abc", score = 0.3  (version 2); latency ' in out) == (0, True)
-    code, _, err = command("watch", "--count", 1, "--probe", '{"text')
-    assert (code, "invalid --probe" in err) == (2, True)
+    for row in ('{"text": "abc"}', '"abc"'):
+        code, out, _ = command("watch", "--count", 1, "--probe", row)
+        assert (code, '  raw = "abc", score = 0.3  (version 2); latency ' in out) == (0, True)
+    options = ("--probe", "2", "--signature", "whole")
+    code, out, _ = command("watch", "--count", 2, "--interval", 0, *options)
+    assert (code, out.count("  pairs = [2.0, -2.0], sum = 2.0  (version 2)")) == (0, 2)
+    code, out, _ = command("watch", "--count", 1, "--probe", "2", "--signature", "nope")
+    assert (code, "no signature 'nope'" in out) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--probe", '{"text'], "invalid --probe {"),
+        (["--probe", "1+a"], "expected a question like 53+42, or a row as JSON"),
+        (["--probe", "1+2", "--signature", "whole"], "--signature needs a --probe that is JSON"),
+        (["--signature", "whole"], "--signature needs --probe"),
+    ],
+)
+def test_invalid_probes_are_refused_before_the_first_poll(server, capsys, options, message):
+    code, out, err = runner(server, capsys)("watch", "--count", 1, "--model", "any", *options)
+    assert (code, out, list(server.calls)) == (2, "", [])
+    assert message in err

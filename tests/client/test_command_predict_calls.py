@@ -1,4 +1,4 @@
-"""The calls that `seq2sum predict` makes: few for bad rows, and one per row where rows interfere."""
+"""The calls that `seq2sum predict` makes: few for bad rows, and one per row if rows interfere."""
 
 from __future__ import annotations
 

@@ -88,6 +88,22 @@ def test_interrupted_add_leaves_no_output_file(tmp_path, number):
     assert [path.name for path in tmp_path.iterdir()] == ["questions.txt"]
 
 
+@pytest.mark.parametrize("command", [True, False])
+def test_an_interrupt_during_the_imports_ends_only_the_command_silently(command):
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'grpc': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        f"sys.argv = ['/usr/bin/{'seq2sum' if command else 'app'}', 'status']\n"
+        "from seq2sum._command import main"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode == 128 + signal.SIGINT, done.stderr == b"") == (command, command)
+    assert command or b"KeyboardInterrupt" in done.stderr
+
+
 def test_interrupt_does_not_close_the_channel(server):
     # If it arrived while gRPC was starting a call, closing would wait for that call forever.
     options = parser().parse_args(["status", "--target", server.target])

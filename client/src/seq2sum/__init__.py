@@ -1,5 +1,9 @@
 """seq2sum: a client of models on TensorFlow Serving, and of the addition model among them."""
 
+# Ctrl-C is handled first: the other imports are slow.
+from seq2sum import _interrupts as _interrupts
+
+# Ctrl-C is handled first: the other imports are slow.
 from seq2sum import addition, golden, model_versions
 from seq2sum._async_model_client import AsyncModelClient
 from seq2sum._channel import TLS, KeepAlive, Retry

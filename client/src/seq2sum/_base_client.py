@@ -17,7 +17,7 @@ from seq2sum._metadata import Header, Headers, Token
 from seq2sum._methods import GET_MODEL_STATUS, PREDICT, Method
 from seq2sum._nested_lists import InvalidValue
 from seq2sum._numbers import integer, seconds
-from seq2sum._options import CallTarget
+from seq2sum._options import CallOptions, CallTarget
 from seq2sum._proxy import ChannelOptions
 from seq2sum._servable import Servable
 from seq2sum._shadow import Shadow
@@ -104,6 +104,17 @@ class BaseClient:
         self.model, self.label = servable.model, servable.label
         if label is not None and split is not None:
             raise ValueError("label and split exclude each other: a split chooses the label")
+        for name, value, kinds in (
+            ("coalescing", coalescing, (Coalescing,)),
+            ("split", split, (Split, SplitFile)),
+            ("shadow", shadow, (Shadow,)),
+            ("tls", tls, (TLS,)),
+            ("retry", retry, (Retry,)),
+            ("keepalive", keepalive, (KeepAlive,)),
+        ):
+            if value is not None and not isinstance(value, kinds):
+                expected = " or ".join(f"seq2sum.{kind.__name__}(...)" for kind in kinds)
+                raise TypeError(f"invalid {name} {value!r}: expected {expected}")
         self.timeout = None if timeout is None else seconds("timeout", timeout)
         self.max_in_flight = integer("max_in_flight", max_in_flight, least=1)
         self.coalescing = coalescing
@@ -192,12 +203,18 @@ class BaseClient:
         key: str | bytes | None = None,
         timeout: float | EllipsisType | None = ...,
         metadata: Sequence[Header] = (),
+        **unknown: object,
     ) -> tuple[CallTarget, Deadline]:
         """Returns the target and the deadline of a call with these `CallOptions`.
 
         The client's split or label chooses the version if the call names none. GetModelStatus
         reports on all versions, so neither applies to it.
         """
+        if unknown:
+            raise TypeError(
+                f"unexpected keyword argument {next(iter(unknown))!r}: the options of a call are "
+                f"{', '.join(CallOptions.__annotations__)}"
+            )
         address = None
         if method is GET_MODEL_STATUS:
             label = None

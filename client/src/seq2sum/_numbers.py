@@ -73,8 +73,14 @@ def integer(name: str, value: Any, *, least: int, most: int | None = None) -> in
     return int(number)
 
 
-def to_python(name: str, value: Any, expected: str) -> int | float:
+def to_python(name: str, value: Any, expected: str, *, of: str = "") -> int | float:
     """Returns the value as an int if its type is an integer type, as a float otherwise.
+
+    Args:
+        name: The name of the value, for error messages.
+        value: The value.
+        expected: A description of valid values.
+        of: The rest of the name, which follows the value in messages.
 
     Raises:
         TypeError: The value is not a number.
@@ -83,7 +89,7 @@ def to_python(name: str, value: Any, expected: str) -> int | float:
     other_type = isinstance(value, bool | str | bytes | bytearray | complex)
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     if other_type or kind in NOT_NUMBERS or getattr(value, "ndim", 0) != 0:
-        _refuse(TypeError, name, value, expected)
+        _refuse(TypeError, name, value, expected, of)
     try:
         return operator.index(value)
     except TypeError:
@@ -91,16 +97,18 @@ def to_python(name: str, value: Any, expected: str) -> int | float:
     try:
         return float(value)
     except TypeError:
-        _refuse(TypeError, name, value, expected)
+        _refuse(TypeError, name, value, expected, of)
     except (ValueError, OverflowError):
-        _refuse(ValueError, name, value, expected)
+        _refuse(ValueError, name, value, expected, of)
 
 
-def _refuse(kind: type[Exception], name: str, value: object, expected: str) -> NoReturn:
+def _refuse(
+    kind: type[Exception], name: str, value: object, expected: str, of: str = ""
+) -> NoReturn:
     try:
         shown = repr(value)
     except ValueError:  # Python does not convert more than 4,300 digits
         shown = "with thousands of digits"
     if len(shown) > LONGEST_SHOWN:
         shown = f"{shown[:LONGEST_SHOWN]}…"
-    raise kind(f"invalid {name} {shown}: expected {expected}") from None
+    raise kind(f"invalid {name} {shown}{of}: expected {expected}") from None

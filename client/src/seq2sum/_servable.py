@@ -14,7 +14,8 @@ class Servable:
     """A model, and at most one of a version and a label; neither means the latest version.
 
     Raises:
-        ValueError: Both are given, the version does not fit 64 bits, or a name is not valid UTF-8.
+        ValueError: Both are given, the version does not fit 64 bits, or a name is empty or cannot
+            be encoded.
         TypeError: The version is not an integer, or a name is not text.
     """
 
@@ -28,6 +29,9 @@ class Servable:
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not isinstance(self.label, str | None):
             raise TypeError(f"model and label must be text, not {self.model!r} and {self.label!r}")
+        if not self.model or self.label == "":
+            kind = "label" if self.model else "model"
+            raise ValueError(f"invalid {kind} '': expected a name")
         for name in (self.model, self.label or ""):
             if not name.isascii() and not _is_encodable(name):
                 raise ValueError(f"invalid name {name!r}: it cannot be encoded as UTF-8")

@@ -47,7 +47,7 @@ class Shadow:
             "fraction": real("fraction", self.fraction, most=1, expected="a number from 0 to 1"),
             "max_in_flight": integer("max_in_flight", self.max_in_flight, least=1),
             "timeout": seconds("timeout", self.timeout, most=LONGEST),
-            "version": self.servable("").version,
+            "version": self.servable("any").version,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)

@@ -44,8 +44,8 @@ class Split:
     ) -> None:
         all_weights = dict(weights or {}) | labels
         self.weights: dict[str | int, float] = {
-            _checked_variant(variant): to_python(f"weight of {variant!r}", weight, "a number")
-            for variant, weight in all_weights.items()
+            _checked_variant(each): to_python("weight", weight, "a number", of=f" of {each!r}")
+            for each, weight in all_weights.items()
         }
         if not _are_valid(self.weights.values()):
             raise ValueError(
@@ -85,6 +85,8 @@ def _checked_variant(variant: str | int) -> str | int:
     if is_target(variant):
         return _checked_target(str(variant))
     if isinstance(variant, str):
+        if not variant:
+            raise ValueError("invalid label '': expected a name")
         return variant
     return integer("version", variant, least=0, most=model_versions.LARGEST_VERSION)
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from seq2sum import _interrupts
 from seq2sum._command.command_line import parser
 from seq2sum._command.errors import UsageError
 from seq2sum._command.exit_codes import install_exit_handlers, run_to_exit_code
@@ -17,9 +18,15 @@ from seq2sum._command.exit_codes import install_exit_handlers, run_to_exit_code
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
-    if arguments is None:  # the command is the whole process
-        install_exit_handlers()
-    return run_to_exit_code(lambda: _run(arguments), exit_process=arguments is None)
+    if arguments is not None:
+        return run_to_exit_code(lambda: _run(arguments))
+    install_exit_handlers()  # the command is the whole process
+    return run_to_exit_code(_run_interruptibly, exit_process=True)
+
+
+def _run_interruptibly() -> int:
+    _interrupts.restore()
+    return _run(None)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -233,3 +233,8 @@ def _watch(subcommand: Parser) -> None:
         help="a question, or a row of inputs as JSON, like those of predict (default: 53+42 for "
         "the model seq2sum, none for others)",
     )
+    subcommand.add_argument(
+        "--signature",
+        metavar="NAME",
+        help=f"the signature of a probe that is a row (default: {DEFAULT_SIGNATURE})",
+    )

@@ -17,9 +17,9 @@ from typing import NoReturn
 
 from seq2sum._command.errors import CommandError, UsageError, error_message, print_error
 from seq2sum._errors import Seq2SumError
+from seq2sum._interrupts import INTERRUPTED
 
 SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
-INTERRUPTED = 128 + signal.SIGINT
 CLOSED_PIPE = 128 + 13
 """13 is SIGPIPE on every system; Python on Windows does not define it."""
 GRPC_LOGGING = ("GRPC_VERBOSITY", "GRPC_TRACE")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 
+import grpc
 import numpy as np
 import pytest
 import seq2sum
@@ -172,6 +173,43 @@ def test_reply_without_a_declared_output_is_unexpected(client, server, monkeypat
 
 def test_function_of_a_fake_signature_that_lacks_an_output_is_named(client):
     with pytest.raises(
-        seq2sum.InvalidRequest, match=r"'two' returned \['a'\]: expected .*\['a', 'b'\]"
+        seq2sum.CallError, match=r"'two' returned \['a'\]: expected .*\['a', 'b'\] \[INTERNAL"
     ):
         client.predict([1], signature="two")
+
+
+FLOATS = TensorSpec("DT_FLOAT", (-1,))
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "not None"), (["a"], "not 'a' of type str"),
+                                             (1.0, "of shape []")])  # fmt: skip
+def test_function_of_a_fake_signature_with_an_invalid_output_is_named(value, text):
+    signature = FakeSignature(lambda _: value, {"x": FLOATS}, {"y": FLOATS})
+    with (
+        FakeServer(model="any", signatures={"sum": signature}) as server,
+        seq2sum.ModelClient(server.target, model="any") as client,
+        pytest.raises(seq2sum.CallError) as caught,
+    ):
+        client.predict([1], signature="sum")
+    assert caught.value.code is grpc.StatusCode.INTERNAL
+    assert "the function of signature 'sum' returned an invalid output 'y'" in str(caught.value)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("signature", "error", "text"),
+    [
+        (FakeSignature(dict, {"x": TensorSpec("float32", (-1,))}, {}), ValueError,
+         "invalid dtype 'float32' of input 'x' of signature 's': expected a name like DT_FLOAT"),
+        (FakeSignature(dict, {}, {"y": "DT_FLOAT"}), TypeError,
+         "invalid output 'y' of signature 's' 'DT_FLOAT': expected a TensorSpec"),
+        (dict, TypeError, "expected a FakeSignature"),
+    ],
+)  # fmt: skip
+def test_fake_server_refuses_invalid_signatures(signature, error, text):
+    with pytest.raises(error) as caught:
+        FakeServer(model="any", signatures={"s": signature})
+    assert text in str(caught.value)
+    server = FakeServer(model="any")
+    with pytest.raises(error):
+        server.signatures = {"s": signature}

@@ -94,6 +94,9 @@ def test_calls_recover_when_the_same_version_has_other_outputs(client, server, c
     client.predict([1])
     server.signatures = changed
     assert client.predict([1]).tensor.tolist() == [1]
+    for _ in range(3):  # these signatures are confirmed, and change right afterwards
+        with pytest.raises(seq2sum.InvalidRequest):
+            client.predict([-1])
     server.signatures = echo("DT_FLOAT")
     assert [each.tensor.tolist() for each in client.predict_stream([[1], [2]])] == [[1], [2]]
 

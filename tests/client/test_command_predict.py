@@ -99,9 +99,11 @@ def test_a_row_may_be_the_value_of_the_only_input(run):
 BAD_LINES = [
     (b"", "the line is empty"),
     (b"\xff", "the line is not UTF-8"),
-    (b"{", "it is not JSON"),
-    (b"[" * 100_000, "it is not JSON"),
-    (b'{"text": "a", "text": "b"}', "has a name twice"),
+    (b"{", "not valid JSON"),
+    (b"[" * 100_000, "not valid JSON"),
+    (b"[1e400]", "the number '1e400' is too large"),
+    (b'["' + b"1" * 400 + b'", 1e+0999]', "the number '1e+0999' is too large"),
+    (b'{"text": "a", "text": "b"}', "an object has the name 'text' twice"),
     (b'{"text": {"b64": "*"}}', "is not base64"),
     (b'{"text": {"a": 1}}', "an object is not a value"),
     (b'{"text": 1}', "expected DT_STRING of shape [any], not 1 of type int"),
@@ -235,6 +237,7 @@ def test_an_unreachable_server_ends_the_command_after_the_rows_before(run, serve
         ("[1, [2.5]]", [1, [2.5]]),
         ('{"a": true, "b64": "YQ=="}', {"a": True, "b64": "YQ=="}),
         ("{}", {}),
+        ('[1e300, 1e-400, "1e400", -1e99]', [1e300, 0.0, "1e400", -1e99]),
         ('{"b64": 1}', {"b64": 1}),
     ],
 )

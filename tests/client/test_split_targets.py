@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import threading
+import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -148,6 +151,38 @@ def test_closing_closes_the_channels_of_the_split(make_client, servers, split):
                 call.result(30)
     with pytest.raises(RuntimeError, match="is closed"):
         client.add("1+1")
+
+
+@pytest.mark.parametrize("coalescing", [None, seq2sum.Coalescing()], ids=["alone", "coalesced"])
+def test_connections_to_targets_that_left_a_split_file_end(
+    make_client, servers, tmp_path, coalescing
+):
+    def put(target):
+        new = tmp_path / "new.json"
+        new.write_text(json.dumps({target: 100}))
+        new.replace(path)
+
+    path = tmp_path / "traffic.json"
+    first, second = servers
+    put(first)
+    split = seq2sum.SplitFile(path, poll_interval=0)
+    client = make_client(NOWHERE, split=split, coalescing=coalescing)
+    client.add("1+1")
+    left = weakref.ref(client._connections[first])
+    servers[first].delay = 0.5
+    with ThreadPoolExecutor(1) as callers:
+        in_flight = callers.submit(client.add, "1+1")
+        while len(servers[first].calls) < 2:
+            time.sleep(0.01)
+        put(second)
+        assert client.add("1+1").value == 1002
+        assert list(client._connections) == [second]
+        assert in_flight.result(30).value == 2
+    del in_flight
+    gc.collect()
+    assert left() is None
+    put(first)
+    assert client.add("1+1").value == 2
 
 
 def test_split_file_may_change_from_labels_to_targets(make_client, servers, tmp_path):

@@ -192,6 +192,34 @@ def test_tensors_have_length_rows_and_item():
         _ = found.strings
 
 
+def test_rows_are_items():
+    values = [[1, 2], [3, 4], [5, 6]]
+    found = decoded(encoded(values, "DT_INT32"))
+    for key in (0, 2, -1, -3, np.int64(1), slice(1, None), slice(None, -1), slice(None, None, -2),
+                slice(5, 9), slice(2, 1)):  # fmt: skip
+        assert found[key] == values[key]
+    assert decoded(encoded(["a", b"b"], "DT_STRING"))[-1] == b"b"
+    for row in (3, -4):
+        with pytest.raises(IndexError, match=f"no row {row}: the tensor has 3 rows"):
+            found[row]
+    for key in ((0, 1), "a", None, 1.0):
+        with pytest.raises(TypeError, match="expected a row or a slice"):
+            found[key]
+    with pytest.raises(TypeError, match=r"see item\(\)"):
+        decoded(encoded(5, "DT_INT32"))[0]
+
+
+def test_a_tensor_with_one_value_converts_to_pythons_numbers():
+    assert (float(decoded(encoded([1.5], "DT_FLOAT"))), int(decoded(encoded(5, "DT_INT8")))) == (
+        1.5,
+        5,
+    )
+    truth = [bool(decoded(encoded(value, "DT_BOOL"))) for value in (True, False, [False], [])]
+    assert truth == [True, False, True, False]
+    with pytest.raises(ValueError, match="2 values"):
+        float(decoded(encoded([1.5, 2.5], "DT_FLOAT")))
+
+
 def test_repr_is_short():
     assert repr(decoded(encoded([[1, 2]], "DT_FLOAT"))) == (
         "<seq2sum.Tensor DT_FLOAT [1, 2]: [[1.0, 2.0]]>"

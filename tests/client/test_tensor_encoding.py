@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seq2sum import _tensor_encoding
 from seq2sum._dtypes import DTYPES
 from seq2sum._nested_lists import InvalidValue
 from seq2sum._tensor import Tensor
@@ -208,6 +209,14 @@ def test_scalars_are_accepted():
     for value in (1.5, np.float64(1.5), np.float32(1.5), np.array(1.5), decimal.Decimal("1.5")):
         assert decoded(encoded(value, "DT_FLOAT", ())).item() == 1.5
     assert decoded(encoded(bytearray(b"x"), "DT_STRING", ())).item() == b"x"
+    for value in (bytearray(b"x"), memoryview(b"x")):
+        assert decoded(encoded([value, "y"], "DT_STRING", (-1,))).tolist() == [b"x", b"y"]
+
+
+def test_infinities_stay_on_the_path_of_numpy(monkeypatch):
+    monkeypatch.setattr(_tensor_encoding, "_numbers", None)
+    values = np.array([1.0, np.inf, -np.inf, np.nan])
+    np.testing.assert_array_equal(np.asarray(decoded(encoded(values, "DT_FLOAT"))), values)
 
 
 def test_tensors_of_replies_are_accepted():
@@ -238,6 +247,7 @@ REFUSED = [
     (["\ud800"], "DT_STRING", None, "it cannot be encoded as UTF-8; give bytes instead"),
     ("x", "DT_STRING", (-1,), "of shape []; write a list of one value"),
     ([["x"]], "DT_STRING", (-1,), "of shape [1, 1]"),
+    ([[]], "DT_FLOAT", (-1, 2, 3), "not an empty list of shape [1, 0]"),
     ([[1, 2]], "DT_FLOAT", (-1, 3), "expected DT_FLOAT of shape [any, 3], not values of type int"),
     (np.zeros((2, 2)), "DT_FLOAT", (-1, 3), "not an array of float64 of shape [2, 2]"),
     (np.array([1.5]), "DT_INT32", None, "not an array of float64"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from typing import Any, Self, TypeVar, Unpack
 
 import grpc
@@ -84,6 +84,10 @@ class AsyncBaseClient(BaseClient):
         if any(connection.loop.is_closed() for connection in self._connections.values()):
             self._connections = {}  # all of them belong to one loop
         return bool(self._connections)
+
+    def _keep_connections(self, variants: Collection[str | int]) -> None:
+        for address in [each for each in self._connections if each not in (None, *variants)]:
+            del self._connections[address]
 
     def _open(self, target: CallTarget) -> AsyncConnection:
         """Returns the connection for a call; the first call to a target opens it."""

@@ -166,7 +166,10 @@ class AsyncModelClient(AsyncBaseClient):
         error: InvalidRequest | UnexpectedResponse,
     ) -> PreparedPredict:
         """Returns a failed Predict by the changed signatures; raises its error if none changed."""
-        fetch = partial(self._signatures_other_than, failed.metadata, target, deadline)
+        fetch = partial(
+            self._signatures_other_than, failed.metadata, target, deadline,
+            may_be_input=isinstance(error, InvalidRequest),
+        )  # fmt: skip
         metadata = await self._open(target).retried(fetch, deadline)
         if metadata == failed.metadata:
             raise error
@@ -188,23 +191,29 @@ class AsyncModelClient(AsyncBaseClient):
         return await connection.call_with_shadow(prepared, target, deadline)
 
     async def _signatures_other_than(
-        self, stale: ModelMetadata | None, target: CallTarget, deadline: Deadline
+        self,
+        stale: ModelMetadata | None,
+        target: CallTarget,
+        deadline: Deadline,
+        *,
+        may_be_input: bool = True,
     ) -> ModelMetadata:
         """Returns the signatures that apply, now that a call by `stale` has failed.
 
         Concurrent callers share a fetch.
         """
         key = target.cache_key
+        find = partial(self._signatures.other_than, key, stale, may_be_input=may_be_input)
 
         async def fetch() -> ModelMetadata:
-            if (known := self._signatures.other_than(key, stale)) is not None:
+            if (known := find()) is not None:
                 return known  # another caller has just fetched them
             call = _calls.model_metadata(target.servable)
             metadata = await self._open(target).call(call, target, deadline)
             self._signatures.put(key, metadata)
             return metadata
 
-        found = self._signatures.other_than(key, stale)
+        found = find()
         if found is None:
             found = await self._flights.join(key, fetch, deadline)
         if found is None:

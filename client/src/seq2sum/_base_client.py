@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
 from types import EllipsisType
 from typing import Any, ClassVar, TypeVar
 
@@ -136,12 +136,20 @@ class BaseClient:
             extra=channel_options,
         )
         self._signatures = SignatureCache()
+        self._last_split = None if split is None else split.current
         self._closed = False
         self._reset_after_fork()
         _forks.register(self)
 
     def _reset_after_fork(self) -> None:
         """Drops the connection in a forked child: it belongs to the parent."""
+        raise NotImplementedError
+
+    def _keep_connections(self, variants: Collection[str | int]) -> None:
+        """Drops the connections to targets that are not among the variants of the split.
+
+        They are not closed, because calls may be in flight: a channel ends with the last reference.
+        """
         raise NotImplementedError
 
     def _has_aio_channel(self) -> bool:
@@ -221,7 +229,11 @@ class BaseClient:
         elif version is None and label is None:
             label = self.label
             if self.split is not None:
-                chosen = self.split.choose(key)
+                split = self.split.current
+                if split is not self._last_split:
+                    self._last_split = split
+                    self._keep_connections(split.weights)
+                chosen = split.choose(key)
                 if isinstance(chosen, int):
                     version = chosen
                 elif is_target(chosen):

@@ -80,7 +80,6 @@ class ModelServer(Generic[Received]):
         self.model = model
         self._received_type = received
         self.signatures = signatures
-        """May be changed at any time, as `versions` and `labels`."""
         self.delay = seconds("delay", delay, most=LONGEST)
         self.calls: deque[Received] = deque(maxlen=MAX_RECORDED_CALLS)
         """The calls received, at most the last `MAX_RECORDED_CALLS`."""
@@ -91,6 +90,22 @@ class ModelServer(Generic[Received]):
         self._credentials = credentials
         self._server: grpc.Server | None = None
         self._stopped = threading.Event()
+
+    @property
+    def signatures(self) -> Mapping[str, FakeSignature] | None:
+        """The signatures by name; they may be changed at any time, as `versions` and `labels`.
+
+        Raises:
+            TypeError: A value is not a `FakeSignature` with a `TensorSpec` for each tensor.
+            ValueError: A dtype is not one of TensorFlow's names.
+        """
+        return self._signatures
+
+    @signatures.setter
+    def signatures(self, signatures: Mapping[str, FakeSignature] | None) -> None:
+        for name, signature in (signatures or {}).items():
+            _fake_signatures.check(name, signature)
+        self._signatures = signatures
 
     @property
     def target(self) -> str:
@@ -144,6 +159,8 @@ class ModelServer(Generic[Received]):
             return self._reply(method, request, context)
         except UnknownSignature as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        except _fake_signatures.InvalidOutput as error:
+            context.abort(grpc.StatusCode.INTERNAL, str(error))
         except (InvalidValue, UnexpectedResponse) as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         raise AssertionError("abort does not return")

@@ -22,11 +22,38 @@ class FakeSignature:
     function: Callable[[dict[str, Tensor]], Any]
     """Takes the inputs by name; returns the outputs by name, or the value of the only output.
     Values may be anything that `ModelClient.predict` accepts. If it raises ValueError, the call
-    fails with INVALID_ARGUMENT."""
+    fails with INVALID_ARGUMENT; if its outputs are not as declared, with INTERNAL."""
     inputs: Mapping[str, TensorSpec]
-    """The declared inputs, by name."""
+    """The declared inputs, by name; dtypes are TensorFlow's names, like DT_FLOAT."""
     outputs: Mapping[str, TensorSpec]
     """The declared outputs, by name."""
+
+
+DTYPE_NAMES = frozenset(tensor_pb2.DataType.keys())
+
+
+class InvalidOutput(Exception):
+    """The function of a fake signature returned something that is not declared."""
+
+
+def check(name: str, signature: FakeSignature) -> None:
+    """Checks a signature and its tensors.
+
+    Raises:
+        TypeError: It is not a `FakeSignature`, or a tensor is not a `TensorSpec`.
+        ValueError: A dtype is not one of TensorFlow's names.
+    """
+    if not isinstance(signature, FakeSignature):
+        raise TypeError(f"invalid signature {name!r} {signature!r}: expected a FakeSignature")
+    for side, specs in (("input", signature.inputs), ("output", signature.outputs)):
+        for alias, spec in specs.items():
+            place = f"{side} {alias!r} of signature {name!r}"
+            if not isinstance(spec, TensorSpec):
+                raise TypeError(f"invalid {place} {spec!r}: expected a TensorSpec")
+            if spec.dtype not in DTYPE_NAMES:
+                raise ValueError(
+                    f"invalid dtype {spec.dtype!r} of {place}: expected a name like DT_FLOAT"
+                )
 
 
 def predict(
@@ -35,7 +62,8 @@ def predict(
     """Returns the reply to a Predict.
 
     Raises:
-        InvalidValue: The request does not fit the signature, or the function's outputs do not.
+        InvalidValue: The request does not fit the signature, or the function raised ValueError.
+        InvalidOutput: The function's outputs do not fit the signature.
     """
     found = inputs(request)
     if found.keys() != signature.inputs.keys():
@@ -54,7 +82,7 @@ def predict(
         outputs = dict.fromkeys(signature.outputs, outputs)
     if not isinstance(outputs, Mapping) or not outputs.keys() >= signature.outputs.keys():
         found_names = sorted(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
-        raise InvalidValue(
+        raise InvalidOutput(
             f"the function of signature {name!r} returned {found_names}: expected a mapping with "
             f"{sorted(signature.outputs)}"
         )
@@ -65,7 +93,12 @@ def predict(
     for alias in request.output_filter or signature.outputs:
         if alias not in signature.outputs:
             raise InvalidValue(f"output {alias!r} is not among {sorted(signature.outputs)}")
-        fill(response.outputs[alias], outputs[alias], signature.outputs[alias])
+        try:
+            fill(response.outputs[alias], outputs[alias], signature.outputs[alias])
+        except InvalidValue as error:
+            raise InvalidOutput(
+                f"the function of signature {name!r} returned an invalid output {alias!r}: {error}"
+            ) from error
     return response
 
 

@@ -205,7 +205,10 @@ class ModelClient(SyncBaseClient):
         error: InvalidRequest | UnexpectedResponse,
     ) -> PreparedPredict:
         """Returns a failed Predict by the changed signatures; raises its error if none changed."""
-        fetch = partial(self._signatures_other_than, failed.metadata, target, deadline)
+        fetch = partial(
+            self._signatures_other_than, failed.metadata, target, deadline,
+            may_be_input=isinstance(error, InvalidRequest),
+        )  # fmt: skip
         metadata = self._open(target).retried(fetch, deadline)
         if metadata == failed.metadata:
             raise error
@@ -227,23 +230,29 @@ class ModelClient(SyncBaseClient):
         return connection.call_with_shadow(prepared, target, deadline)
 
     def _signatures_other_than(
-        self, stale: ModelMetadata | None, target: CallTarget, deadline: Deadline
+        self,
+        stale: ModelMetadata | None,
+        target: CallTarget,
+        deadline: Deadline,
+        *,
+        may_be_input: bool = True,
     ) -> ModelMetadata:
         """Returns the signatures that apply, now that a call by `stale` has failed.
 
         Concurrent callers share a fetch.
         """
         key = target.cache_key
+        find = partial(self._signatures.other_than, key, stale, may_be_input=may_be_input)
 
         def fetch() -> ModelMetadata:
-            if (known := self._signatures.other_than(key, stale)) is not None:
+            if (known := find()) is not None:
                 return known  # another caller has just fetched them
             call = _calls.model_metadata(target.servable)
             metadata = self._open(target).call(call, target, deadline)
             self._signatures.put(key, metadata)
             return metadata
 
-        found = self._signatures.other_than(key, stale)
+        found = find()
         if found is None:
             found = self._flights.join(key, fetch, deadline)
         if found is None:

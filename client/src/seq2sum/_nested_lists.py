@@ -34,10 +34,11 @@ def read_array(value: Any) -> Array | None:
         raise InvalidValue(str(error)) from error
 
 
-def flatten(value: Any) -> tuple[tuple[int, ...], list[Any]]:
+def flatten(value: Any, *, strings: bool = False) -> tuple[tuple[int, ...], list[Any]]:
     """Returns the shape of nested lists and their scalars, row by row.
 
-    Arrays in the lists count as lists, and numpy scalars as Python's numbers.
+    Arrays in the lists count as lists, and numpy scalars as Python's numbers. With `strings`, a
+    memoryview in the lists counts as bytes.
 
     Raises:
         InvalidValue: Lists of one level differ in length, or are next to scalars; or a value is
@@ -47,7 +48,7 @@ def flatten(value: Any) -> tuple[tuple[int, ...], list[Any]]:
     level = [value]
     while level and not SCALARS.issuperset(kinds := set(map(type, level))):
         if not kinds <= LISTS:
-            level = [_plain(each) for each in level]
+            level = [_plain(each, strings=strings) for each in level]
             kinds = set(map(type, level))
             if not kinds & LISTS:
                 break
@@ -74,11 +75,11 @@ def shown(value: object) -> str:
         return "an int of thousands of digits"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, *, strings: bool) -> Any:
     """Returns arrays and sequences as lists, and scalars as they are."""
     if isinstance(value, list | tuple):
         return list(value)
-    if isinstance(value, bytearray):
+    if isinstance(value, bytearray) or (strings and isinstance(value, memoryview)):
         return bytes(value)
     if isinstance(value, str | bytes | int | float | complex):
         return value

@@ -31,8 +31,15 @@ class SignatureCache:
         """Returns the signatures for this key; None if they must be fetched."""
         return self._by_key.get(key)
 
-    def other_than(self, key: CacheKey, stale: ModelMetadata | None) -> ModelMetadata | None:
+    def other_than(
+        self, key: CacheKey, stale: ModelMetadata | None, *, may_be_input: bool = True
+    ) -> ModelMetadata | None:
         """Returns the signatures that apply, now that a call by `stale` has failed.
+
+        Args:
+            key: The target of the call.
+            stale: Its signatures.
+            may_be_input: Whether the inputs may be the reason: callers may have many bad ones.
 
         Returns:
             Other signatures if they are known, for example because another thread has just fetched
@@ -41,8 +48,8 @@ class SignatureCache:
         known = self._by_key.get(key)
         if known is not None and known == stale:
             confirmed_at = self._confirmed_at.get(key)
-            if confirmed_at is None or monotonic() >= confirmed_at + CONFIRMED_SECONDS:
-                return None
+            confirmed = confirmed_at is not None and monotonic() < confirmed_at + CONFIRMED_SECONDS
+            return known if confirmed and may_be_input else None
         return known
 
     def put(self, key: CacheKey, metadata: ModelMetadata) -> None:

@@ -59,6 +59,11 @@ class Split:
         """The weights."""
         return f"Split({dict(self.weights)!r})"
 
+    @property
+    def current(self) -> Split:
+        """The split itself: its weights never change, as those of a `SplitFile` do."""
+        return self
+
     def choose(self, key: str | bytes | None = None) -> str | int:
         """Returns the label, version or target for this key; without a key, a random one."""
         if key is not None and not isinstance(key, str | bytes):

@@ -75,6 +75,11 @@ class SplitFile:
         """The weights by label, version or target, as they are now."""
         return dict(self._current().weights)
 
+    @property
+    def current(self) -> Split:
+        """The split with the weights as they are now; another object once they have changed."""
+        return self._current()
+
     def choose(self, key: str | bytes | None = None) -> str | int:
         """Returns the label, version or target for this key; without a key, a random one."""
         return self._current().choose(key)
@@ -103,7 +108,8 @@ class SplitFile:
         else:
             if split.weights != self._split.weights:
                 log.info("split file %s: the weights are now %s", self.path, split.weights)
-            self._split, self._last_problem = split, None
+                self._split = split
+            self._last_problem = None
 
     def _read(self) -> Split:
         if not stat.S_ISREG(self.path.stat().st_mode):  # opening a pipe would block

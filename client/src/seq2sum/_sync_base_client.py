@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Self, TypeVar, Unpack
 
 import grpc
@@ -111,6 +111,11 @@ class SyncBaseClient(BaseClient):
         self._lock = threading.Lock()
         self._flights = ThreadFlights[ModelMetadata]()
         self._connections = {}
+
+    def _keep_connections(self, variants: Collection[str | int]) -> None:
+        with self._lock, _forks.gate:
+            for address in [each for each in self._connections if each not in (None, *variants)]:
+                del self._connections[address]
 
     def _open(self, target: CallTarget) -> Connection:
         """Returns the connection for a call; the first call to a target opens it."""

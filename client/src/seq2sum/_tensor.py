@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import operator
 import reprlib
 import struct
 import sys
@@ -49,6 +50,36 @@ class Tensor:
         """Yields the rows as `tolist` returns them."""
         len(self)
         return iter(self.tolist())
+
+    def __getitem__(self, key: int | slice) -> Any:
+        """Returns a row, or the rows of a slice, as `tolist` returns them.
+
+        Raises:
+            IndexError: The tensor does not have this row.
+            TypeError: The tensor is a scalar, or the key is neither an integer nor a slice.
+        """
+        if isinstance(key, slice):
+            start, stop, step = key.indices(len(self))
+            return self.tolist()[key] if step != 1 else self.rows(start, stop).tolist()
+        if not hasattr(key, "__index__"):
+            raise TypeError(f"invalid index {key!r}: expected a row or a slice; see numpy.asarray")
+        row = operator.index(key)
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"no row {row}: the tensor has {len(self)} rows")
+        row %= len(self)
+        return self.rows(row, row + 1).tolist()[0]
+
+    def __bool__(self) -> bool:
+        """Whether the value of a scalar is true; for other tensors, whether they have rows."""
+        return len(self) > 0 if self.shape else bool(self.item())
+
+    def __int__(self) -> int:
+        """The value of a tensor that has one, as `item` returns it, as an int."""
+        return int(self.item())
+
+    def __float__(self) -> float:
+        """The value of a tensor that has one, as `item` returns it, as a float."""
+        return float(self.item())
 
     def tolist(self) -> Any:
         """Returns the values as nested lists of int, float, complex, bool or bytes.

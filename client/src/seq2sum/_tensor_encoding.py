@@ -79,18 +79,20 @@ def _converted(
         value = bytes(value)
     array = value if isinstance(value, Array) else read_array(value)
     if array is None:
-        shape, values = flatten(value)
+        given, values = flatten(value, strings=dtype.name == STRING)
+        shape = given
         if not values and wanted is not None:  # empty lists do not show the sizes of their rows
             shape += tuple(max(size, 0) for size in wanted[len(shape) :])
     else:
-        shape, values = array.shape, []
+        given, values = array.shape, []
+        shape = given
     if wanted is not None and (
         len(shape) != len(wanted)
         or any(size not in (-1, found) for size, found in zip(wanted, shape, strict=True))
     ):
         of = f"an array of {array.type_name}" if array else _type_names(values)
-        hint = "; write a list of one value" if not shape and len(wanted) == 1 else ""
-        raise InvalidValue(f"{of} of shape {shape_text(shape)}{hint}")
+        hint = "; write a list of one value" if not given and len(wanted) == 1 else ""
+        raise InvalidValue(f"{of} of shape {shape_text(given)}{hint}")
     return shape, _packed(dtype, values) if array is None else _packed_array(dtype, array)
 
 
@@ -141,8 +143,10 @@ def _cast(dtype: DType, array: Array) -> bytes | None:
         limits = dtype.limits if dtype.kind in "iu" else (-most, most)
         if not source.size or source.min() < limits[0] or source.max() > limits[1]:
             return None
-    elif array.size > dtype.size and (abs(source) > LARGEST[dtype.name]).any():
-        return None
+    elif array.size > dtype.size:
+        sizes = abs(source)
+        if ((sizes > LARGEST[dtype.name]) & (sizes != math.inf)).any():
+            return None
     content: bytes = source.astype(dtype.typestr).tobytes()
     return content
 

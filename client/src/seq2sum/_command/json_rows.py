@@ -5,13 +5,11 @@ Bytes are `{"b64": "..."}`, as in TensorFlow Serving's REST API.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import math
 from functools import partial
 from typing import Any
 
+from seq2sum import _json_values
 from seq2sum._command.input_lines import CUT, Line
 from seq2sum._dtypes import DTYPES
 from seq2sum._float_digits import DIGITS, shortest
@@ -29,7 +27,8 @@ def parse_row(line: Line) -> Any:
     """Returns the inputs in a line: a mapping by input name, or a value of the only input.
 
     Raises:
-        InvalidRow: The line is not JSON, or has objects other than the row and `{"b64": "..."}`.
+        InvalidRow: The line is not JSON, has objects other than the row and `{"b64": "..."}`, or a
+            number that is too large.
     """
     if isinstance(line, bytes):
         if line.endswith(CUT):
@@ -38,35 +37,13 @@ def parse_row(line: Line) -> Any:
     if not line.strip():
         raise InvalidRow("invalid row: the line is empty")
     try:
-        row = json.loads(line, object_pairs_hook=_object)
-    except InvalidRow:
-        raise
-    except (ValueError, RecursionError) as error:
-        long = line.endswith(CUT.decode())
-        reason = "the line is too long" if long else f"it is not JSON: {error}"
+        row = _json_values.parse(line)
+        if isinstance(row, dict) and not _json_values.is_bytes(row):
+            return {name: _json_values.decoded(value) for name, value in row.items()}
+        return _json_values.decoded(row)
+    except (_json_values.InvalidJson, RecursionError) as error:
+        reason = "the line is too long" if line.endswith(CUT.decode()) else error
         raise InvalidRow(f"invalid row: {reason}") from error
-    values = row.values() if isinstance(row, dict) else [row]
-    if any(map(_has_object, values)):
-        raise InvalidRow('invalid row: an object is not a value; write bytes as {"b64": "..."}')
-    return row
-
-
-def _object(pairs: list[tuple[str, Any]]) -> Any:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise InvalidRow("invalid row: an object has a name twice")
-    if found.keys() != {"b64"} or not isinstance(found["b64"], str):
-        return found
-    try:
-        return base64.b64decode(found["b64"], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRow(f"invalid row: the value of b64 is not base64: {error}") from error
-
-
-def _has_object(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(map(_has_object, value))
-    return isinstance(value, dict)
 
 
 def output_values(tensor: Tensor) -> Any:
@@ -76,7 +53,7 @@ def output_values(tensor: Tensor) -> Any:
     dtype. NaN and the infinities stay floats.
     """
     dtype = DTYPES[tensor.dtype]
-    convert: Any = {"s": bytes_value, "c": _complex}.get(dtype.kind)
+    convert: Any = {"s": _json_values.encoded, "c": _complex}.get(dtype.kind)
     if dtype.name in DIGITS:
         convert = partial(shortest, dtype.name)
     return tensor.tolist() if convert is None else _mapped(tensor.tolist(), convert)
@@ -84,14 +61,6 @@ def output_values(tensor: Tensor) -> Any:
 
 def _mapped(value: Any, convert: Any) -> Any:
     return [_mapped(each, convert) for each in value] if isinstance(value, list) else convert(value)
-
-
-def bytes_value(value: bytes) -> str | dict[str, str]:
-    """Returns bytes as text if they are UTF-8, and as `{"b64": "..."}` otherwise."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"b64": base64.b64encode(value).decode()}
 
 
 def _complex(value: complex) -> list[float]:

@@ -10,7 +10,7 @@ from seq2sum._versions import SignatureSpec, TensorSpec
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:
-    """How lines become calls, and replies become rows."""
+    """The relation between lines, calls and the rows of replies."""
 
     stacked: bool
     """Whether lines are rows, which dimension 0 of the inputs counts. Otherwise, an input has no

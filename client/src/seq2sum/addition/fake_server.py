@@ -44,6 +44,10 @@ class FakeServer(ModelServer[ReceivedCall]):
         host: Address to listen on.
         port: Port to listen on; 0 for a free one.
         credentials: TLS credentials; None for an insecure port.
+
+    Raises:
+        TypeError: A signature is not a `FakeSignature`, or one of its tensors not a `TensorSpec`.
+        ValueError: A value is out of range, or a dtype is not one of TensorFlow's names.
     """
 
     def __init__(

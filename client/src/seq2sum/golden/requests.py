@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import math
 from collections.abc import Mapping
@@ -11,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from seq2sum import _json_values
 from seq2sum._nested_lists import InvalidValue, flatten, shown
 from seq2sum._predict_calls import DEFAULT_SIGNATURE
 from seq2sum._tensor import Tensor
@@ -20,7 +19,6 @@ FILE_NAME = "golden.jsonl"
 EXACT: Literal["exact"] = "exact"
 ARGMAX: Literal["argmax"] = "argmax"
 KEYS = ("inputs", "signature_name", "expect", "compare")
-BASE64 = "b64"
 
 
 class InvalidGoldenRequest(ValueError):
@@ -87,9 +85,12 @@ def parse(line: str | bytes) -> GoldenRequest:
         InvalidGoldenRequest: The line is not valid.
     """
     try:
-        parsed = json.loads(line, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        text = line if isinstance(line, str) else line.decode()
+        parsed = _json_values.parse(text, constant=_refuse_constant)
+    except UnicodeDecodeError as error:
         raise InvalidGoldenRequest(f"not valid JSON: {error}") from error
+    except _json_values.InvalidJson as error:
+        raise InvalidGoldenRequest(str(error)) from error
     if not isinstance(parsed, dict) or not isinstance(parsed.get("inputs"), dict):
         raise InvalidGoldenRequest(
             'expected an object with the inputs by name: {"inputs": {"x": [1.0]}, ...}'
@@ -104,7 +105,7 @@ def parse(line: str | bytes) -> GoldenRequest:
         if not isinstance(value, dict):
             raise InvalidGoldenRequest(f"{key} is {shown(value)}: expected an object by output")
     for name in compare.keys() - expect.keys() if expect else ():
-        raise InvalidGoldenRequest(f"compare names output {shown(name)}, which `expect` has not")
+        raise InvalidGoldenRequest(f"compare names output {shown(name)}, which is not in `expect`")
     request = GoldenRequest(
         {name: _decoded(value, f"input {name}") for name, value in parsed["inputs"].items()},
         signature,
@@ -163,29 +164,24 @@ def recorded(request: GoldenRequest, outputs: Mapping[str, Tensor]) -> GoldenReq
 
 def _decoded(value: Any, place: str) -> Any:
     """Returns a JSON value with bytes for `{"b64": ...}`; refuses what no tensor can hold."""
-    if isinstance(value, list):
-        return [_decoded(each, place) for each in value]
-    if isinstance(value, dict):
-        text = value.get(BASE64)
-        if len(value) != 1 or not isinstance(text, str):
-            raise InvalidGoldenRequest(f'{place} has an object: expected {{"{BASE64}": "..."}}')
-        try:
-            return base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise InvalidGoldenRequest(f"{place} has invalid base64: {shown(text)}") from error
-    if value is None:
+    try:
+        found = _json_values.decoded(value)
+    except (_json_values.InvalidJson, RecursionError) as error:
+        raise InvalidGoldenRequest(f"{place} is invalid: {error}") from error
+    if _has_null(found):
         raise InvalidGoldenRequest(f"{place} has null, which no tensor can hold")
-    return value
+    return found
+
+
+def _has_null(value: Any) -> bool:
+    return any(map(_has_null, value)) if isinstance(value, list) else value is None
 
 
 def _encoded(value: Any, place: str) -> Any:
     if isinstance(value, list | tuple):
         return [_encoded(each, place) for each in value]
     if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return {BASE64: base64.b64encode(value).decode()}
+        return _json_values.encoded(value)
     if isinstance(value, complex) or (isinstance(value, float) and not math.isfinite(value)):
         raise InvalidGoldenRequest(f"{place} has {value}, which JSON cannot hold")
     return value

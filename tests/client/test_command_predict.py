@@ -281,7 +281,7 @@ def test_describe_status_and_watch_work_for_any_model(server, capsys, monkeypatc
     code, out, _ = command("watch", "--count", 2, "--interval", 0, *options)
     assert (code, out.count("  pairs = [2.0, -2.0], sum = 2.0  (version 2)")) == (0, 2)
     code, out, _ = command("watch", "--count", 1, "--probe", "2", "--signature", "nope")
-    assert (code, "no signature 'nope'" in out) == (1, True)
+    assert (code, "no signature 'nope': give --signature, one of" in out) == (1, True)
 
 
 @pytest.mark.parametrize(

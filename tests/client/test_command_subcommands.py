@@ -100,7 +100,7 @@ def test_describe_shows_digits_and_signatures(run):
         0,
         ["seq2sum, version 2", "  3   maximum digits per operand"],
     )
-    assert "    out probabilities  float [any, 4, 12]\n" in out
+    assert "    output  probabilities  float [any, 4, 12]\n" in out
     code, out, _ = run("describe", "--json")
     found = json.loads(out)
     assert (code, found["digits"], found["missing"]) == (0, 3, [])

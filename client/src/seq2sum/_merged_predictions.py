@@ -58,32 +58,32 @@ class PredictionMerging:
 MERGING = PredictionMerging()
 
 
-def mergeable(make: PreparedPredict, target: CallTarget) -> Request | None:
+def mergeable(prepared: PreparedPredict, target: CallTarget) -> Request | None:
     """Returns a Predict as a request that may share a call; None if it must have its own.
 
     It may if every input and output is declared with a dimension 0 of any size, and the inputs have
     the same number of rows, at least one.
     """
-    spec, tensors = make.spec, make.request.inputs
-    wanted = make.request.output_filter or spec.outputs
+    spec, tensors = prepared.spec, prepared.request.inputs
+    wanted = prepared.request.output_filter or spec.outputs
     specs = [spec.inputs[name] for name in tensors] + [spec.outputs[name] for name in wanted]
     if not tensors or not all(map(_has_rows, specs)):
         return None
     shapes = {
         name: tuple(dim.size for dim in tensor.tensor_shape.dim) for name, tensor in tensors.items()
     }
-    if len({shape[0] for shape in shapes.values()}) > 1 or not (rows := _rows(make)):
+    if len({shape[0] for shape in shapes.values()}) > 1 or not (rows := _rows(prepared)):
         return None
     # Two versions of the signatures may be in use at the same moment, with other dtypes.
     inner = tuple(sorted((name, tensors[name].dtype, shape[1:]) for name, shape in shapes.items()))
-    group = (target, make.signature, make.metadata.version, tuple(wanted), inner)
-    return Request(make, MERGING, group, make.request.ByteSize(), rows)
+    group = (target, prepared.signature, prepared.metadata.version, tuple(wanted), inner)
+    return Request(prepared, MERGING, group, prepared.request.ByteSize(), rows)
 
 
 def _has_rows(spec: TensorSpec) -> bool:
     return spec.shape is not None and spec.shape[:1] == (-1,)
 
 
-def _rows(make: PreparedPredict) -> int:
-    tensor = next(iter(make.request.inputs.values()))
+def _rows(prepared: PreparedPredict) -> int:
+    tensor = next(iter(prepared.request.inputs.values()))
     return tensor.tensor_shape.dim[0].size

@@ -37,13 +37,10 @@ def text(model: str, description: Description) -> str:
         "encoder steps": description.steps,
         "encoder tokens": description.vocabulary,
     }
-    lines = [f"{model}, version {description.version}"]
     adds = model == contract.MODEL_NAME or not description.missing
-    lines += [f"  {size:<3} {name}" for name, size in sizes.items() if adds and size is not None]
-    for name, signature in description.signatures.items():
-        lines.append(f"  signature {name}")
-        lines += _tensors("in ", signature.inputs) + _tensors("out", signature.outputs)
-    return "\n".join(map(one_line, lines))
+    shown = [f"  {size:<3} {name}" for name, size in sizes.items() if adds and size is not None]
+    version, *signatures = str(description).splitlines()
+    return "\n".join([one_line(f"{model}, {version}"), *shown, *signatures])
 
 
 def as_json(model: str, description: Description) -> str:
@@ -63,19 +60,6 @@ def as_json(model: str, description: Description) -> str:
     return json.dumps(
         {"model": model, "version": description.version, **addition, "signatures": signatures}
     )
-
-
-def _tensors(side: str, tensors: Mapping[str, TensorSpec]) -> list[str]:
-    return [
-        f"    {side} {alias:<14} {tensor.dtype.removeprefix('DT_').lower()} {_shape(tensor)}"
-        for alias, tensor in tensors.items()
-    ]
-
-
-def _shape(tensor: TensorSpec) -> str:
-    if tensor.shape is None:
-        return "of any shape"
-    return f"[{', '.join('any' if size < 0 else str(size) for size in tensor.shape)}]"
 
 
 def _specs(tensors: Mapping[str, TensorSpec]) -> dict[str, object]:

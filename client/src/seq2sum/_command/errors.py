@@ -38,8 +38,8 @@ def print_error(text: str) -> None:
 
 
 def error_message(error: Exception) -> str:
-    """Returns the error and advice for it, in one line."""
-    return one_line(f"{error}{advice(error)}")
+    """Returns the error and advice for it, in one line, with options in place of keywords."""
+    return one_line(f"{error}{advice(error)}".replace("give signature=", "give --signature"))
 
 
 def advice(error: Exception) -> str:

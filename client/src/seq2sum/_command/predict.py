@@ -51,8 +51,7 @@ def _predictor(client: ModelClient, options: argparse.Namespace) -> SignaturePre
     try:
         spec, wanted = checked_names(metadata, options.signature, options.outputs)
     except InvalidValue as error:
-        problem = str(error).replace("give signature=", "give --signature")
-        raise CommandError(f"{problem}; show the model's signatures: seq2sum describe") from error
+        raise CommandError(f"{error}; show the model's signatures: seq2sum describe") from error
     names = wanted or list(spec.outputs)
     if ERROR in names:
         raise CommandError(

@@ -112,7 +112,7 @@ def test_version_without_files_is_inconclusive(deployed, versions):
     )
     result = deployed.rollout(*line, "1")
     assert result.code == 1
-    assert "neither version 1 nor one before it has assets.extra/golden.jsonl" in result.text
+    assert "neither version 1 nor one in service before it has assets.extra/gold" in result.text
 
 
 def test_recorded_files(recorded):

@@ -6,10 +6,9 @@ import json
 
 import pytest
 from msgspec.structs import replace
-from seq2sum.golden import GoldenRequest, GoldenResult, Tolerance, differences, to_line
+from seq2sum.golden import GoldenRequest, GoldenResult, Tolerance, differences
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import Verdict
-from seq2sum_serving.deployment.model_store import ModelStore
 from seq2sum_serving.gates import golden, policy
 from seq2sum_serving.gates.golden import Golden
 
@@ -136,21 +135,6 @@ def write(folder, *lines):
     path = folder / golden.FILE
     path.parent.mkdir(parents=True)
     path.write_text("".join(f"{line}\n" for line in lines))
-
-
-def test_requests_are_those_of_the_nearest_version(tmp_path):
-    store = ModelStore(tmp_path)
-    for version in (1, 2, 3, 4):
-        (tmp_path / str(version)).mkdir()
-    assert store.nearest(3, golden.read) is None
-    write(tmp_path / "4", to_line(REQUESTS[4]))
-    assert store.nearest(3, golden.read) is None
-    write(tmp_path / "1", to_line(REQUESTS[1]))
-    assert store.nearest(3, golden.read) == (1, (REQUESTS[1],))
-    write(tmp_path / "2", to_line(REQUESTS[2]))
-    assert store.nearest(3, golden.read) == (2, (REQUESTS[2],))
-    write(tmp_path / "3", to_line(REQUESTS[3]))
-    assert store.nearest(3, golden.read) == (3, (REQUESTS[3],))
 
 
 @pytest.mark.parametrize(

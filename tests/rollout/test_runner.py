@@ -8,7 +8,7 @@ from seq2sum_serving.deployment import run_state
 from seq2sum_serving.deployment.errors import Exit, Failed, Inconclusive, Refused
 from seq2sum_serving.deployment.traffic import ALL_STABLE
 from seq2sum_serving.rollout import transitions
-from seq2sum_serving.rollout.executor import ChangeOptions
+from seq2sum_serving.rollout.change_options import ChangeOptions
 from support.rollout_bench import INITIAL, WITH_PREVIOUS, Bench
 
 ONLY_1 = {"stable": 1, "canary": 1}

@@ -17,7 +17,8 @@ from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
 from seq2sum_serving.gates.measurement import Measurement
 from seq2sum_serving.rollout import commands, dry_run, executor, runner
-from seq2sum_serving.rollout.executor import Executor, Timing
+from seq2sum_serving.rollout.change_options import Timing
+from seq2sum_serving.rollout.executor import Executor
 from support.fake_replicas import MODEL, FakeReplicas
 
 STEPS = (5, 50)

@@ -44,7 +44,7 @@ def judge(contracts: Contracts) -> Measurement:
     """Judges the contracts of the versions, before the load."""
     candidate, stable = contracts.candidate, contracts.stable
     if candidate is None and stable is None:
-        message = f"neither the version nor one before it has {FILE}: {RECORD}"
+        message = f"neither the version nor one in service before it has {FILE}: {RECORD}"
         return Measurement(GATE, Verdict.INCONCLUSIVE, message)
     if stable is None:
         message = f"no version before has {FILE} to compare with: see gate signatures"

@@ -63,7 +63,7 @@ def read(folder: Path) -> tuple[GoldenRequest, ...] | None:
 
 def missing() -> Measurement:
     """Returns the measurement of a version without golden requests."""
-    message = f"neither the version nor one before it has {FILE}: {RECORD}"
+    message = f"neither the version nor one in service before it has {FILE}: {RECORD}"
     return Measurement(GATE, Verdict.INCONCLUSIVE, message)
 
 

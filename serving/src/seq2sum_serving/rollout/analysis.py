@@ -161,13 +161,13 @@ class Analysis:
         """The version's golden requests, or else stable's; None if there are none."""
         if own := golden.read(self._folder):
             return Golden(own)
-        nearest = self._executor.store.nearest(self._stable, golden.read)
+        nearest = self._executor.nearest_file(self._stable, golden.read)
         return Golden(nearest[1], f" of version {nearest[0]}") if nearest else None
 
     @cached_property
     def _contracts(self) -> Contracts:
         own = contract_file.read(self._folder)
-        nearest = self._executor.store.nearest(self._stable, contract_file.read)
+        nearest = self._executor.nearest_file(self._stable, contract_file.read)
         return Contracts(own, nearest[1], nearest[0]) if nearest else Contracts(own)
 
     def _judge_replica(self, client: seq2sum.ModelClient) -> list[Measurement]:

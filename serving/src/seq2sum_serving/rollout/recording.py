@@ -62,10 +62,10 @@ def golden_record(context: CommandContext) -> Exit:
 def golden_check(context: CommandContext) -> Exit:
     """Compares outputs of a version with its golden requests, on every replica."""
     version, store = _version(context), context.executor.store
-    nearest = store.nearest(version, golden_gate.read)
+    nearest = context.executor.nearest_file(version, golden_gate.read)
     if nearest is None:
         raise Refused(
-            f"neither version {version} nor one before it has {golden_gate.FILE}: "
+            f"neither version {version} nor one in service before it has {golden_gate.FILE}: "
             f"{golden_gate.RECORD}"
         )
     owner, requests = nearest

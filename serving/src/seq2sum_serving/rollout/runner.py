@@ -32,7 +32,8 @@ from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.rollout import planner, transitions
 from seq2sum_serving.rollout.analysis import Analysis, format_measurement, raise_failed
-from seq2sum_serving.rollout.executor import ChangeOptions, Executor
+from seq2sum_serving.rollout.change_options import ChangeOptions
+from seq2sum_serving.rollout.executor import Executor
 from seq2sum_serving.rollout.wait_conditions import not_available
 
 LOG_INTERVAL = 10.0

@@ -166,6 +166,7 @@ def test_dry_run_judges_a_folder_before_it_is_published(bench, call):
     code, error = call("run", folder, "--dry-run")
     assert code == Exit.INCONCLUSIVE
     assert "neither the version nor one in service before it has assets.extra/golden.jsonl" in error
+    assert "the run" not in error  # it has not started
     assert bench.executor().store.versions() == [1, 2]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
 import seq2sum
 from seq2sum.golden import GoldenRequest, check, check_one
 
-from seq2sum_serving.deployment.errors import Failed, VersionFailed
+from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.deployment.replicas import error_text
 from seq2sum_serving.deployment.state import CANARY, STABLE
@@ -24,6 +23,7 @@ from seq2sum_serving.gates.measurement import Measurement, overall
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.rollout.executor import Executor
+from seq2sum_serving.rollout.verdicts import worst_by_gate
 
 PROGRESS_INTERVAL = 1.0
 """Seconds between two progress reports, and between two checks for the end of the canary."""
@@ -67,7 +67,6 @@ class Analysis:
         candidate = contract_file.read_raw(self._folder / contract_file.FILE)
         stable_folder = self._executor.store.folder(self._stable)
         stable = contract_file.read_raw(stable_folder / contract_file.FILE)
-        # The contract is last: once it is in the history, a resumed run skips these gates.
         return [
             exported.judge(candidate, stable, self._policy.golden),
             *([] if self._golden else [golden.missing()]),
@@ -205,21 +204,6 @@ class Analysis:
         return latency.judge(samples, self._policy.latency)
 
 
-def worst_by_gate(by_replica: Mapping[str, Sequence[Measurement]]) -> list[Measurement]:
-    """Returns one measurement for each gate: the first that is not successful, with its replica."""
-    found: dict[str, Measurement] = {}
-    for target, measurements in by_replica.items():
-        for measurement in measurements:
-            known = found.get(measurement.gate)
-            if measurement.verdict is Verdict.SUCCESSFUL:
-                found.setdefault(measurement.gate, measurement)
-            elif known is None or known.verdict is Verdict.SUCCESSFUL:
-                found[measurement.gate] = replace(
-                    measurement, message=f"{target}: {measurement.message}"
-                )
-    return list(found.values())
-
-
 def probe(
     results: ProbeResults, client: seq2sum.ModelClient, label: str, request: GoldenRequest
 ) -> None:
@@ -235,25 +219,3 @@ def probe(
         results.record_error(label, golden.text(result))
     else:
         results.record_answer(label, seconds, right=result.passed, text=golden.text(result))
-
-
-def format_measurement(measurement: Measurement) -> str:
-    """Formats a measurement as a line of progress."""
-    return f"  {measurement.verdict:<12} {measurement.gate}: {measurement.message}"
-
-
-def raise_failed(measurements: Sequence[Measurement]) -> None:
-    """Raises an error if a gate failed.
-
-    Raises:
-        VersionFailed: With the message of the first failed gate, and the names of the others.
-    """
-    failed = [measurement for measurement in measurements if measurement.verdict is Verdict.FAILED]
-    if failed:
-        first, *others = failed
-        names = (
-            f" Also failed: {', '.join(measurement.gate for measurement in others)}."
-            if others
-            else ""
-        )
-        raise VersionFailed(f"{first.gate}: {first.message}.{names}")

@@ -91,6 +91,19 @@ def test_rollback_after_a_run_needs_no_load(bench):
         bench.run(2)
 
 
+def test_rollback_calls_a_replica_that_hangs_only_once(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, monkeypatch, config=WITH_PREVIOUS, on_disk=(1, 2))
+    hanging, calls = bench.replicas.servers[0], []
+    hanging.error = "DEADLINE_EXCEEDED"
+    for name in ("observe", "configure", "resolve"):
+        call = getattr(hanging, name)
+        monkeypatch.setattr(hanging, name, lambda *a, n=name, c=call: (calls.append(n), c(*a))[1])
+    with pytest.raises(Failed, match="a:1 does not answer and was skipped"):
+        bench.execute("rollback")
+    assert calls == ["observe"]
+    assert bench.recorded.labels == ONLY_1
+
+
 @pytest.mark.parametrize("gate", GATES)
 def test_failed_gate_aborts_the_run_and_burns_the_version(bench, gate):
     bench.gates.script[gate] = "Failed"

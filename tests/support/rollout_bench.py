@@ -156,6 +156,7 @@ class Bench:
 
     def executor(self):
         """Returns the executor of a new process."""
+        self.replicas.skipped = set()
         return Executor(
             ModelConfigFile(self.file, MODEL),
             self.replicas,

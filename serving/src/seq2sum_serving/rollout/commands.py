@@ -114,6 +114,7 @@ def rollback(context: CommandContext) -> Exit:
     if context.dry_run([*steps, ALL_TO_STABLE], exclusive=False):
         return Exit.DONE
     executor.config.check_writable()
+    executor.replicas.skip(replica.target for replica in current.down)
     dropped = current.canary if current.canary is not None else current.stable
     reason = options.reason or "by hand"
     executor.record(EventKind.ROLLED_BACK, dropped, replace(options, reason=reason))

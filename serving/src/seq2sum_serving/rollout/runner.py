@@ -262,6 +262,8 @@ class Runner:
         )
         try:
             current = executor.observe()
+            if current.up:
+                executor.replicas.skip(replica.target for replica in current.down)
             with_traffic = version in (current.canary, current.stable)
             if not resumed:
                 self._record(event_kind(cause, with_traffic=with_traffic), str(cause))

@@ -113,6 +113,12 @@ def test_version_without_files_is_inconclusive(deployed, versions):
     result = deployed.rollout(*line, "1")
     assert result.code == 1
     assert "neither version 1 nor one in service before it has assets.extra/gold" in result.text
+    published = deployed.rollout("publish", versions["good"], "--model", BARE, "--json").json
+    result = deployed.rollout("canary", str(published["version"]), "--model", BARE)
+    assert result.code == 0, result.text
+    words = [line.split()[2] for line in result.errors.splitlines()]
+    for gate in ("evaluation:", "golden:", "contract:", "signatures:"):
+        assert words.count(gate) == 1, result.errors
 
 
 def test_recorded_files(recorded):

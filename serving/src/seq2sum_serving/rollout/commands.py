@@ -23,7 +23,14 @@ from seq2sum_serving.deployment.event_log import EventKind, Verdict
 from seq2sum_serving.deployment.state import STABLE, Desired
 from seq2sum_serving.deployment.traffic import ALL_STABLE, canary_weights
 from seq2sum_serving.gates.measurement import overall
-from seq2sum_serving.rollout import dry_run, planner, publishing, recording, transitions
+from seq2sum_serving.rollout import (
+    contract_command,
+    dry_run,
+    golden_commands,
+    planner,
+    publishing,
+    transitions,
+)
 from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.command_context import CommandContext, exclusive_lock
 from seq2sum_serving.rollout.runner import Runner, event_kind
@@ -275,7 +282,7 @@ COMMANDS: dict[str, Callable[[CommandContext], Exit]] = {
     "run": run,
     "history": history,
     "watch": watch,
-    "golden record": recording.golden_record,
-    "golden check": recording.golden_check,
-    "contract record": recording.contract_record,
+    "golden record": golden_commands.golden_record,
+    "golden check": golden_commands.golden_check,
+    "contract record": contract_command.contract_record,
 }

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from seq2sum_serving.deployment.errors import Exit
 from seq2sum_serving.rollout import cli
+from seq2sum_serving.rollout.change_options import ChangeOptions
 from seq2sum_serving.rollout.commands import COMMANDS
-from seq2sum_serving.rollout.executor import ChangeOptions
 from support.rollout_bench import ADOPTED, CONFIG
 from support.rollout_calls import caller, make_bench
 

@@ -14,7 +14,7 @@ from seq2sum_serving.deployment import file_lock
 from seq2sum_serving.deployment.errors import Exit, Failed
 from seq2sum_serving.rollout import cli
 from seq2sum_serving.rollout.analysis import Analysis
-from seq2sum_serving.rollout.executor import ChangeOptions
+from seq2sum_serving.rollout.change_options import ChangeOptions
 from support.rollout_bench import INITIAL, WITH_PREVIOUS, Bench
 
 
@@ -57,13 +57,15 @@ def move_to_volume(file):
     file.symlink_to(folder / file.name)
 
 
-def add_golden(bench):
+def add_golden(bench, version=2):
     line = '{"inputs": {"questions": ["1+1"]}, "expect": {"answers": ["2"]}}\n'
-    (bench.base / "2" / "assets.extra" / "golden.jsonl").write_text(line)
+    (bench.base / str(version) / "assets.extra" / "golden.jsonl").write_text(line)
 
 
 def break_golden(bench):
-    (bench.base / "2" / "assets.extra" / "golden.jsonl").write_text('{"inputs": {}}\n')
+    file = bench.base / "2" / "assets.extra" / "golden.jsonl"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('{"inputs": {}}\n')
 
 
 def break_contract(bench):
@@ -116,9 +118,9 @@ ERRORS = {
     "broken golden requests, promote": (break_golden, "promote 2", "invalid golden requests: "),
     "missing contract": (remove_contract, "run 2", "`seq2sum-rollout contract record` writes one"),
     "broken contract": (break_contract, "run 2", "contract is 1, expected 2"),
-    "forced export": (force_export, "run 2", "golden: Exported by force"),
-    "forced export, canary": (force_export, "canary 2", "golden: Exported by force"),
-    "forced export, promote": (force_export, "promote 2", "golden: Exported by force"),
+    "forced export": (force_export, "run 2", "evaluation: Exported by force"),
+    "forced export, canary": (force_export, "canary 2", "evaluation: Exported by force"),
+    "forced export, promote": (force_export, "promote 2", "evaluation: Exported by force"),
     "missing version": (None, "run 9", "version 9 is not on disk"),
     "missing folder": (None, "run {folder}/gone", "is not a version folder"),
     "dangling link": (dangling_link, "run {folder}/exports/9", "No such file or directory"),
@@ -163,8 +165,24 @@ def test_dry_run_judges_a_folder_before_it_is_published(bench, call):
     write_contract(folder)
     code, error = call("run", folder, "--dry-run")
     assert code == Exit.INCONCLUSIVE
-    assert "neither the version nor one before it has assets.extra/golden.jsonl" in error
+    assert "neither the version nor one in service before it has assets.extra/golden.jsonl" in error
+    assert "the run" not in error  # it has not started
     assert bench.executor().store.versions() == [1, 2]
+
+
+@pytest.mark.parametrize("end", ["failed", "rolled back", "aborted", "published"])
+def test_files_of_versions_that_failed_do_not_bind_later_ones(tmp_path, monkeypatch, end):
+    config = WITH_PREVIOUS.replace("value: 2", "value: 3").replace("versions: 2", "versions: 3")
+    bench = Bench(tmp_path, monkeypatch, config=config, on_disk=(1, 2, 3, 4))
+    bench.use_analysis(monkeypatch, Analysis)
+    write_contract(bench.base / "1")
+    write_contract(bench.base / "4")
+    add_golden(bench, 1)
+    break_golden(bench)
+    (bench.base / "2" / "assets.extra" / contract.FILE_NAME).write_text("broken")
+    bench.executor().record(end, 2)
+    line = {"version_or_folder": "4", "dry_run": True}
+    assert bench.execute("run", **line) is Exit.DONE
 
 
 def test_dry_run_reports_why_a_killed_run_was_being_aborted(bench, call):

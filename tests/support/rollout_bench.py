@@ -17,7 +17,8 @@ from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
 from seq2sum_serving.gates.measurement import Measurement
 from seq2sum_serving.rollout import commands, dry_run, executor, runner
-from seq2sum_serving.rollout.executor import Executor, Timing
+from seq2sum_serving.rollout.change_options import Timing
+from seq2sum_serving.rollout.executor import Executor
 from support.fake_replicas import MODEL, FakeReplicas
 
 STEPS = (5, 50)
@@ -69,8 +70,8 @@ class Clock:
 class Gates:
     """Replaces `Analysis`: each gate returns the scripted verdict, or else Successful.
 
-    A script maps a gate (`contract`, `golden`, or `errors` with the weight of the step) to a
-    verdict, or to a function that is called at that moment.
+    A script maps a gate (`evaluation`, `contract`, `golden`, or `errors` with the weight of the
+    step) to a verdict, or to a function that is called at that moment.
     """
 
     def __init__(self, **script):
@@ -81,7 +82,7 @@ class Gates:
         return self
 
     def judge_files(self):
-        return [self._measure("contract")]
+        return [self._measure("evaluation"), self._measure("contract")]
 
     judge_without_changes = judge_files
 
@@ -155,6 +156,7 @@ class Bench:
 
     def executor(self):
         """Returns the executor of a new process."""
+        self.replicas.skipped = set()
         return Executor(
             ModelConfigFile(self.file, MODEL),
             self.replicas,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 from seq2sum import model_versions
 
@@ -22,8 +21,6 @@ MODEL_CARD = Path(EXTRA, "model_card.md")
 """Written by `seq2sum-train export`."""
 CARD_TITLE = re.compile(rb"\A(# [^\r\n]*, version )[0-9]+(?=[ \t\r]*$)", re.MULTILINE)
 """First line of a model card, up to the version number."""
-
-Content = TypeVar("Content")
 
 
 class ModelStore:
@@ -58,24 +55,6 @@ class ModelStore:
             if model_versions.directory_version(entry.name) == version:
                 return entry
         return self.path / str(version)
-
-    def nearest(
-        self, version: int, read: Callable[[Path], Content | None]
-    ) -> tuple[int, Content] | None:
-        """Returns the content of a file of a version, or else of the nearest lower version.
-
-        Args:
-            version: The version.
-            read: Reads the file in a version's folder; returns None if the folder has none.
-
-        Returns:
-            The version whose file it is, and the content; None if no version has the file.
-        """
-        lower = [number for number in self.versions() if number < version]
-        for number in (version, *reversed(lower)):
-            if (content := read(self.folder(number))) is not None:
-                return number, content
-        return None
 
     def publish(self, source: Path, version: int | None) -> int:
         """Copies a version folder to `version`, or to the next number; returns the number.

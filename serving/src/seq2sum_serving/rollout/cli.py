@@ -24,9 +24,10 @@ from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.rollout import options
+from seq2sum_serving.rollout.change_options import Timing
 from seq2sum_serving.rollout.command_context import CommandContext
 from seq2sum_serving.rollout.commands import COMMANDS
-from seq2sum_serving.rollout.executor import Executor, Timing
+from seq2sum_serving.rollout.executor import Executor
 
 INTERRUPTED = 130
 """The exit code that shells use for a command that Ctrl-C ended."""

@@ -16,7 +16,8 @@ from seq2sum_serving.deployment import event_log, file_lock
 from seq2sum_serving.deployment.errors import Refused, UsageError
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.rollout.executor import ChangeOptions, Executor
+from seq2sum_serving.rollout.change_options import ChangeOptions
+from seq2sum_serving.rollout.executor import Executor
 
 
 @dataclass(slots=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
 
+from seq2sum_serving.deployment import in_service
 from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.deployment.event_log import Event, EventKind, EventLog, burned
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile
@@ -20,6 +22,7 @@ from seq2sum_serving.deployment.replicas import DOWN, Replicas
 from seq2sum_serving.deployment.state import LABELS, Current, Desired, ModelEntry, Policy, Replica
 from seq2sum_serving.deployment.traffic import ALL_STABLE, TrafficFile
 from seq2sum_serving.rollout import planner, transitions
+from seq2sum_serving.rollout.change_options import DEFAULT_TIMING, DEFAULTS, ChangeOptions, Timing
 from seq2sum_serving.rollout.planner import Step
 from seq2sum_serving.rollout.wait_conditions import not_available, still_serving, wrong_labels
 
@@ -32,35 +35,10 @@ LABEL_TIMEOUT = 60.0
 """Limit in seconds for labels to move: they do at once after a reload, otherwise when the server
 next polls the file."""
 
+Content = TypeVar("Content")
+
 Log = Callable[[str], None]
 """Receives progress, one line at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Limits and pauses, in seconds."""
-
-    load_timeout: float = 600.0
-    """Until a version is AVAILABLE, or unloaded, on every replica."""
-    settle: float = 3.0
-    """For clients to notice new labels or weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeOptions:
-    """Reason and requirements of a change."""
-
-    reason: str = ""
-    """The operator's words, or the cause."""
-    run: str = ""
-    """Identifier of the run that the change is part of; empty for other commands."""
-    require_history: bool = True
-    """Change nothing that the history cannot record."""
-    allow_down_replicas: bool = False
-    """Go on although a replica is down."""
-
-
-DEFAULTS = ChangeOptions()
 
 
 class Executor:
@@ -74,7 +52,7 @@ class Executor:
         traffic: TrafficFile,
         history: EventLog,
         *,
-        timing: Timing = Timing(),
+        timing: Timing = DEFAULT_TIMING,
         log: Log = lambda _: None,
     ) -> None:
         self.model = config.model
@@ -119,6 +97,13 @@ class Executor:
     def events(self) -> list[Event]:
         """Returns the model's history."""
         return self.history.events(self.model)
+
+    def nearest_file(
+        self, version: int, read: Callable[[Path], Content | None]
+    ) -> tuple[int, Content] | None:
+        """Returns a file by which versions are judged; see `in_service.nearest_file`."""
+        labels = self.config.read().labels
+        return in_service.nearest_file(self.store, version, self.events(), labels, read)
 
     def record(
         self,

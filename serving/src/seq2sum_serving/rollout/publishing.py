@@ -9,7 +9,8 @@ from seq2sum_serving.deployment import model_store, run_state
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import EventKind
 from seq2sum_serving.rollout import planner, transitions
-from seq2sum_serving.rollout.executor import ChangeOptions, Executor
+from seq2sum_serving.rollout.change_options import ChangeOptions
+from seq2sum_serving.rollout.executor import Executor
 
 
 def prevent_takeover(executor: Executor, options: ChangeOptions) -> None:

@@ -10,6 +10,7 @@ from seq2sum.golden import GoldenRequest, InvalidGoldenRequest, Tolerance
 
 STRINGS = Tensor("DT_STRING", (2,), (b"a", b"\xff"))
 HALF = Tensor("DT_FLOAT", (1,), b"\0\0\0\x3f")
+TWO_HALVES = Tensor("DT_FLOAT", (2,), 2 * b"\0\0\0\x3f")
 ONE = Tensor("DT_INT32", (1,), b"\x01\0\0\0")
 
 LINE = {"inputs": {"x": [1.5, 2]}, "expect": {"y": [3]}}
@@ -69,6 +70,11 @@ def test_a_line_is_a_body_for_rest_with_the_keys_that_it_needs():
         (line(expect={"y": ["a"]}, compare={"y": "argmax"}), "other values than numbers"),
         (line(expect={"y": ["a"]}, compare={"y": {"atol": 1}}), "other values than numbers"),
         (line(expect={"y": 1}, compare={"y": "argmax"}), "has no last dimension"),
+        (line(expect={"y": [1.0]}, compare={"y": "argmax"}), "of two or more values"),
+        (line(expect={"y": [10**400]}, compare={"y": {"atol": 1}}), "too large for a float"),
+        (line(compare={"y": {"atol": 10**400}}), "compare of output y is"),
+        ('{"inputs": {"x": ["\\ud800"]}}', "input x is invalid: 'utf-8' codec can't encode"),
+        ('{"inputs": {"x": ' + "[" * 600 + "1" + "]" * 600 + "}}", "input x is"),
         (line(expect={"y": []}, compare={"y": "argmax"}), "has no last dimension"),
     ],
 )
@@ -105,10 +111,10 @@ def test_recorded_outputs_are_expected_floats_with_a_tolerance():
 
 def test_recording_keeps_the_listed_outputs_and_their_comparisons():
     given = golden.parse(
-        '{"inputs": {"x": [1]}, "expect": {"f": [9.0]}, "compare": {"f": "argmax"}}'
+        '{"inputs": {"x": [1]}, "expect": {"f": [9.0, 8.0]}, "compare": {"f": "argmax"}}'
     )
-    request = golden.recorded(given, {"f": HALF, "i": ONE})
-    assert request.expect == {"f": [0.5]}
+    request = golden.recorded(given, {"f": TWO_HALVES, "i": ONE})
+    assert request.expect == {"f": [0.5, 0.5]}
     assert request.compare == {"f": "argmax"}
 
 

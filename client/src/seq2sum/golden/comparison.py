@@ -84,7 +84,7 @@ def _as_expected(value: Any, expected: Any, how: Compare, dtype: str | None) -> 
     try:
         error = abs(value - expected)
         return bool(error <= how.atol + how.rtol * abs(expected))
-    except TypeError:  # the output is not a number
+    except (TypeError, OverflowError):  # not a number, or an integer too large for a float
         return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ FILE_NAME = "golden.jsonl"
 """Below `assets.extra/` of a version's folder."""
 EXACT: Literal["exact"] = "exact"
 ARGMAX: Literal["argmax"] = "argmax"
+LARGEST = sys.float_info.max
 KEYS = ("inputs", "signature_name", "expect", "compare")
 
 
@@ -166,11 +168,22 @@ def _decoded(value: Any, place: str) -> Any:
     """Returns a JSON value with bytes for `{"b64": ...}`; refuses what no tensor can hold."""
     try:
         found = _json_values.decoded(value)
-    except (_json_values.InvalidJson, RecursionError) as error:
+        _check_encodable(found)
+        has_null = _has_null(found)
+    except (_json_values.InvalidJson, RecursionError, UnicodeEncodeError) as error:
         raise InvalidGoldenRequest(f"{place} is invalid: {error}") from error
-    if _has_null(found):
+    if has_null:
         raise InvalidGoldenRequest(f"{place} has null, which no tensor can hold")
     return found
+
+
+def _check_encodable(value: Any) -> None:
+    """Raises UnicodeEncodeError for a text with a lone surrogate, which JSON can spell."""
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, list):
+        for each in value:
+            _check_encodable(each)
 
 
 def _has_null(value: Any) -> bool:
@@ -193,7 +206,7 @@ def _comparison(value: Any, name: str) -> Compare:
         return chosen
     if isinstance(value, dict) and value and value.keys() <= {"atol", "rtol"}:
         numbers = value.values()
-        if all(type(each) in (int, float) and 0 <= each < math.inf for each in numbers):
+        if all(type(each) in (int, float) and 0 <= each <= LARGEST for each in numbers):
             return Tolerance(**value)
     raise InvalidGoldenRequest(
         f'compare of output {name} is {shown(value)}: expected "exact", "argmax", or an object '
@@ -208,8 +221,12 @@ def _check_comparable(expected: Any, how: Compare, name: str) -> None:
         raise InvalidGoldenRequest(f"output {name} is {error}") from error
     if how != EXACT and not all(type(value) in (int, float) for value in values):
         raise InvalidGoldenRequest(f"output {name} has other values than numbers: compare exactly")
-    if how == ARGMAX and not (shape and shape[-1]):
-        raise InvalidGoldenRequest(f"output {name} has no last dimension: argmax needs one")
+    if how != EXACT and any(abs(value) > LARGEST for value in values):
+        raise InvalidGoldenRequest(f"output {name} has a number that is too large for a float")
+    if how == ARGMAX and not (shape and shape[-1] > 1):
+        raise InvalidGoldenRequest(
+            f"output {name} has no last dimension of two or more values: argmax needs one"
+        )
 
 
 def _has_floats(value: Any) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import seq2sum
 from seq2sum import golden
 from seq2sum_serving.gates.contract_file import FILE as CONTRACT
-from seq2sum_serving.gates.golden import FILE as GOLDEN
+from seq2sum_serving.gates.golden_gate import FILE as GOLDEN
 from support.deployed import Deployed
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.server]
@@ -113,6 +113,12 @@ def test_version_without_files_is_inconclusive(deployed, versions):
     result = deployed.rollout(*line, "1")
     assert result.code == 1
     assert "neither version 1 nor one in service before it has assets.extra/gold" in result.text
+    published = deployed.rollout("publish", versions["good"], "--model", BARE, "--json").json
+    result = deployed.rollout("canary", str(published["version"]), "--model", BARE)
+    assert result.code == 0, result.text
+    words = [line.split()[2] for line in result.errors.splitlines()]
+    for gate in ("evaluation:", "golden:", "contract:", "signatures:"):
+        assert words.count(gate) == 1, result.errors
 
 
 def test_recorded_files(recorded):
@@ -203,12 +209,12 @@ BAD_INPUTS = {
     ),
     "comparison of text by a tolerance": (
         f'{{{ONE}, "expect": {{"size": []}}, "compare": {{"size": {{"atol": 1}}}}}}',
-        1,
+        2,
         "output size has other values than numbers: compare exactly",
     ),
     "comparison of an output that is missing": (
         f'{{{ONE}, "compare": {{"prise": {{"atol": 1}}}}}}',
-        1,
+        2,
         "compare names output 'prise': outputs are ['price', 'size']",
     ),
 }
@@ -290,8 +296,8 @@ BAD_VERSIONS = {
     "other numbers": ("golden", "1 of 3 golden requests of version 1 answered as expected"),
     "nan": ("golden", "price is nan (expected 144)"),
     "other dtype": (
-        "contract",
-        "price of signature serving_default is DT_DOUBLE, and DT_FLOAT in the contract of version",
+        "signatures",
+        "price of signature serving_default is DT_DOUBLE, and DT_FLOAT in version 1. Callers",
     ),
 }
 
@@ -320,7 +326,7 @@ def test_two_models_are_rolled_out_at_the_same_time(recorded, versions, inputs):
         _, errors = run.communicate(timeout=120)
         assert run.returncode == 0, errors
         assert "golden requests of version 1 answered as expected" in errors
-        assert "Successful   contract: keeps the signatures in the contract of version 1" in errors
+        assert "all signatures of version 1, and those in the contract of version 1" in errors
     for name in (PRICE, OTHER):
         status = recorded.status_of(name)
         assert (status["previous"], status["drift"]) == (1, [])

@@ -137,6 +137,17 @@ def test_canary_promote_rollback_and_retire(call, bench):
     assert bench.loaded() == {1}
 
 
+@pytest.mark.parametrize("command", ["canary", "promote"])
+def test_history_records_inconclusive_gates(call, bench, command):
+    bench.gates.script |= {"contract": "Inconclusive", "golden": "Inconclusive"}
+    bench.export(2, bench.base / "2")
+    assert call(command, 2)[0] == Exit.DONE
+    kinds = ("canary started", "promoted")
+    [details] = [event.details for event in bench.events if event.kind in kinds]
+    assert details["inconclusive"] == ["contract", "golden"]
+    assert "inconclusive contract, golden" in " ".join(call("history")[1].split())
+
+
 def test_canary_that_fails_a_gate_is_unloaded(call, bench):
     bench.gates.script["golden"] = "Failed"
     bench.export(2, bench.base / "2")

@@ -118,9 +118,9 @@ ERRORS = {
     "broken golden requests, promote": (break_golden, "promote 2", "invalid golden requests: "),
     "missing contract": (remove_contract, "run 2", "`seq2sum-rollout contract record` writes one"),
     "broken contract": (break_contract, "run 2", "contract is 1, expected 2"),
-    "forced export": (force_export, "run 2", "golden: Exported by force"),
-    "forced export, canary": (force_export, "canary 2", "golden: Exported by force"),
-    "forced export, promote": (force_export, "promote 2", "golden: Exported by force"),
+    "forced export": (force_export, "run 2", "evaluation: Exported by force"),
+    "forced export, canary": (force_export, "canary 2", "evaluation: Exported by force"),
+    "forced export, promote": (force_export, "promote 2", "evaluation: Exported by force"),
     "missing version": (None, "run 9", "version 9 is not on disk"),
     "missing folder": (None, "run {folder}/gone", "is not a version folder"),
     "dangling link": (dangling_link, "run {folder}/exports/9", "No such file or directory"),
@@ -166,6 +166,7 @@ def test_dry_run_judges_a_folder_before_it_is_published(bench, call):
     code, error = call("run", folder, "--dry-run")
     assert code == Exit.INCONCLUSIVE
     assert "neither the version nor one in service before it has assets.extra/golden.jsonl" in error
+    assert "the run" not in error  # it has not started
     assert bench.executor().store.versions() == [1, 2]
 
 

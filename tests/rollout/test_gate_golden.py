@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from seq2sum.golden import GoldenRequest, GoldenResult, Tolerance, differences
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import Verdict
-from seq2sum_serving.gates import golden, policy
-from seq2sum_serving.gates.golden import Golden
+from seq2sum_serving.deployment.plain_text import inputs_text
+from seq2sum_serving.gates import golden_gate, policy
+from seq2sum_serving.gates.golden_gate import GoldenSet
 
 PASSED, FAILED = Verdict.SUCCESSFUL, Verdict.FAILED
 REQUESTS = tuple(GoldenRequest({"x": [n]}, expect={"y": [n + 1]}) for n in range(1000))
@@ -38,7 +39,7 @@ def limits(min_accuracy=0.999, max_drop=0.0, max_share=0.001):
 
 
 def judge(candidate, stable, note="", **changes):
-    return golden.judge(Golden(REQUESTS, note), candidate, stable, limits(**changes))
+    return golden_gate.judge(GoldenSet(REQUESTS, note), candidate, stable, limits(**changes))
 
 
 ANY = {"min_accuracy": 0, "max_share": 1}
@@ -66,10 +67,10 @@ def test_verdicts(candidate, stable, changes, expected):
 
 
 def test_one_request_is_enough():
-    one = Golden(REQUESTS[:1])
+    one = GoldenSet(REQUESTS[:1])
     right, wrong = results()[:1], results(1)[:1]
-    assert [each.verdict for each in golden.judge(one, right, right, limits())] == [PASSED] * 2
-    assert [each.verdict for each in golden.judge(one, wrong, right, limits())] == [FAILED] * 2
+    assert [each.verdict for each in golden_gate.judge(one, right, right, limits())] == [PASSED] * 2
+    assert [each.verdict for each in golden_gate.judge(one, wrong, right, limits())] == [FAILED] * 2
 
 
 def test_disagreement_counts_different_wrong_results():
@@ -85,8 +86,11 @@ def test_disagreement_counts_different_wrong_results():
 def test_disagreement_uses_the_comparison_of_the_request():
     request = GoldenRequest({"x": 1}, expect={"y": [1.0]}, compare={"y": Tolerance(atol=0.1)})
     for now, before, disagreements in ((1.15, 1.12, 0), (1.15, 1.0, 1), (1.05, 0.97, 0)):
-        [_, found] = golden.judge(
-            Golden((request,)), [result(request, y=[now])], [result(request, y=[before])], limits()
+        [_, found] = golden_gate.judge(
+            GoldenSet((request,)),
+            [result(request, y=[now])],
+            [result(request, y=[before])],
+            limits(),
         )
         assert found.values["disagreements"] == disagreements
 
@@ -102,7 +106,7 @@ def test_disagreement_of_other_shapes_and_errors():
         (result(request, y=[[1.0, 0.0]]), failed, 1),
         (result(request, y=[[0.0, 9.0]]), failed, 0),
     ):
-        [_, found] = golden.judge(Golden((request,)), [now], [before], limits())
+        [_, found] = golden_gate.judge(GoldenSet((request,)), [now], [before], limits())
         assert found.values["disagreements"] == disagreements
 
 
@@ -125,14 +129,14 @@ def test_failure_message_has_values_limits_examples_and_advice():
 def test_long_inputs_and_control_characters_are_cut_and_escaped():
     request = GoldenRequest({"x": [b"\xff\n\x1b[2J" * 5000]}, expect={"y": ["1"]})
     found = result(request, y=[b"\xff\n\x1b[2J" + b"9" * 9000])
-    text = golden.text(found)
+    text = golden_gate.text(found)
     assert text.isprintable()
     assert len(text) < 300
-    assert golden.judge(Golden((request,)), [found], [found], limits())[0].verdict is FAILED
+    assert golden_gate.judge(GoldenSet((request,)), [found], [found], limits())[0].verdict is FAILED
 
 
 def write(folder, *lines):
-    path = folder / golden.FILE
+    path = folder / golden_gate.FILE
     path.parent.mkdir(parents=True)
     path.write_text("".join(f"{line}\n" for line in lines))
 
@@ -149,23 +153,53 @@ def write(folder, *lines):
 def test_invalid_golden_requests_are_reported(tmp_path, line, expected):
     write(tmp_path, line)
     with pytest.raises(Failed) as caught:
-        golden.read(tmp_path)
+        golden_gate.read(tmp_path)
     assert expected in str(caught.value)
-    assert "golden record --force" in str(caught.value)
+    path = tmp_path / golden_gate.FILE
+    command = f"`seq2sum-rollout golden record --from inputs.jsonl --out {path} --force`"
+    assert command in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_golden_requests_that_are_missing_or_a_folder(tmp_path):
-    assert golden.read(tmp_path) is None
-    (tmp_path / golden.FILE).mkdir(parents=True)
+    assert golden_gate.read(tmp_path) is None
+    (tmp_path / golden_gate.FILE).mkdir(parents=True)
     with pytest.raises(Failed, match="Is a directory"):
-        golden.read(tmp_path)
-    found = golden.missing()
+        golden_gate.read(tmp_path)
+    found = golden_gate.missing()
     assert (found.gate, found.verdict) == ("golden", Verdict.INCONCLUSIVE)
     assert "`seq2sum-rollout golden record --from" in found.message
 
 
 def test_inputs_as_text_are_json():
     request = GoldenRequest({"text": ["größer"], "raw": b"\xff"}, expect={})
-    shown = json.loads(golden.inputs_text(request))
+    shown = json.loads(inputs_text(request.inputs))
     assert shown["text"] == ["größer"]
+
+
+class Clock:
+    """Each reading is a second later."""
+
+    now = 0.0
+
+    def __call__(self):
+        self.now += 1
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("wrong", "min_accuracy", "sent"),
+    [(0, 0.999, 1000), (1, 0.999, 1000), (1000, 0.999, 704), (1000, 0, 1000), (700, 0.4, 704)],
+)
+def test_check_of_a_slow_version_that_fails_anyway_stops(monkeypatch, wrong, min_accuracy, sent):
+    by_request = dict(zip(map(str, REQUESTS), results(wrong), strict=True))
+    monkeypatch.setattr(
+        golden_gate.golden, "check", lambda _, part, **__: [by_request[str(each)] for each in part]
+    )
+    given = limits(min_accuracy)
+    found = golden_gate.check(None, REQUESTS, given.golden, version=2, clock=Clock())
+    assert len(found) == sent
+    if sent < 1000:
+        judged, _ = golden_gate.judge(GoldenSet(REQUESTS), found, results()[:sent], given)
+        assert judged.verdict is FAILED
+        assert f"({1000 - sent} more were not sent: too many are wrong already)" in judged.message

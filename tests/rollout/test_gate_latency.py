@@ -8,6 +8,7 @@ import grpc
 import pytest
 import seq2sum
 from msgspec.structs import replace
+from seq2sum import SignatureSpec, TensorSpec
 from seq2sum._errors import error_of
 from seq2sum._servable import Servable
 from seq2sum.golden import GoldenRequest
@@ -104,6 +105,18 @@ def test_requests_that_cannot_be_merged_are_sent_as_they_are():
     assert result.verdict is PASSED
     assert "each golden request as it is: p50 / p99 100 / 100 ms" in result.message
     assert "the number of rows could not be varied" in result.message
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"), [((1, 2), (0,)), ((0,), (0,)), ((-1, 2), (64,)), (None, (64,)), ((), (64,))]
+)
+def test_inputs_of_a_fixed_size_are_sent_as_they_are(shape, sizes):
+    golden = requests([[1.0, 2.0]])
+    x = {"x": TensorSpec("DT_FLOAT", shape), "optional": TensorSpec("DT_FLOAT", (1,))}
+    signatures = {"serving_default": SignatureSpec(x, {}), "other": SignatureSpec({}, {})}
+    for given in ([signatures], [{}, signatures]):
+        assert Batches(golden, given).sizes((64,)) == sizes
+    assert Batches(golden, [{}]).sizes((64,)) == (64,)
 
 
 def test_warm_up_calls_are_not_counted():

@@ -23,7 +23,8 @@ def events(*lines):
 
 
 STARTED = ("run started",)
-CHECKED = (*STARTED, "contract Successful")
+JUDGED = (*STARTED, "evaluation Failed", "contract Successful")
+CHECKED = (*STARTED, "evaluation Successful", "contract Successful", "files passed")
 LOADED = (*CHECKED, "versions set", "golden Successful", "analysis passed")
 STEPPED = (*LOADED, "labels set", "step started 5", "step completed 5", "step started 25")
 PROMOTED = (*STEPPED, "step completed 25", "promoted")
@@ -34,6 +35,7 @@ PROMOTED = (*STEPPED, "step completed 25", "promoted")
     [
         (STARTED, "it had just started"),
         ((*STARTED, "contract Failed"), "it had just started"),
+        (JUDGED, "it had just started"),
         (CHECKED, "its files passed their gates"),
         (LOADED, "it passed the gates without traffic"),
         (STEPPED, "it completed the step at 5 %"),

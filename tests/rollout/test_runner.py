@@ -12,7 +12,7 @@ from seq2sum_serving.rollout.change_options import ChangeOptions
 from support.rollout_bench import INITIAL, WITH_PREVIOUS, Bench
 
 ONLY_1 = {"stable": 1, "canary": 1}
-GATES = ["contract", "golden", "errors 5", "errors 50"]
+GATES = ["evaluation", "contract", "golden", "errors 5", "errors 50"]
 
 
 @pytest.fixture
@@ -37,7 +37,8 @@ def test_run_shifts_traffic_to_a_good_version_step_by_step(bench):
     assert bench.event_kinds == [
         "run started",
         "weights set",
-        "measurement",
+        *["measurement"] * 2,
+        "files passed",
         "versions set",
         "measurement",
         "analysis passed",
@@ -90,6 +91,19 @@ def test_rollback_after_a_run_needs_no_load(bench):
         bench.run(2)
 
 
+def test_rollback_calls_a_replica_that_hangs_only_once(tmp_path, monkeypatch):
+    bench = Bench(tmp_path, monkeypatch, config=WITH_PREVIOUS, on_disk=(1, 2))
+    hanging, calls = bench.replicas.servers[0], []
+    hanging.error = "DEADLINE_EXCEEDED"
+    for name in ("observe", "configure", "resolve"):
+        call = getattr(hanging, name)
+        monkeypatch.setattr(hanging, name, lambda *a, n=name, c=call: (calls.append(n), c(*a))[1])
+    with pytest.raises(Failed, match="a:1 does not answer and was skipped"):
+        bench.execute("rollback")
+    assert calls == ["observe"]
+    assert bench.recorded.labels == ONLY_1
+
+
 @pytest.mark.parametrize("gate", GATES)
 def test_failed_gate_aborts_the_run_and_burns_the_version(bench, gate):
     bench.gates.script[gate] = "Failed"
@@ -120,7 +134,7 @@ def test_inconclusive_gate_keeps_the_state_and_the_next_run_resumes(bench, gate)
     is_canary = gate.startswith("errors")
     assert str(raised.value).endswith(f"{'`rollback`' if is_canary else '`retire 2`'} ends the run")
     assert bench.recorded.labels == {"stable": 1, "canary": 2 if is_canary else 1}
-    assert bench.loaded() == ({1} if gate == "contract" else {1, 2})
+    assert bench.loaded() == ({1} if gate in GATES[:2] else {1, 2})
     bench.gates.script.clear()
     assert bench.run(folder) is Exit.DONE  # the folder keeps its number
     assert bench.recorded.labels == {"stable": 2, "canary": 2, "previous": 1}

@@ -130,6 +130,7 @@ class FakeReplicas:
     def __init__(self, file):
         self.file = Path(file)
         self.broken = set()
+        self.skipped = set()
         self.servers = [
             FakeReplica("a:1", self.broken),
             FakeReplica("b:1", self.broken, period=2),
@@ -164,12 +165,20 @@ class FakeReplicas:
         while quiet < 2:
             quiet = 0 if self.tick(check=check) else quiet + 1
 
+    def skip(self, addresses):
+        self.skipped |= set(addresses)
+
+    @property
+    def called(self):
+        """The servers that are not skipped."""
+        return [server for server in self.servers if server.target not in self.skipped]
+
     def observe(self, labels):
         self.tick()
-        return [server.observe(tuple(labels)) for server in self.servers]
+        return [server.observe(tuple(labels)) for server in self.called]
 
     def resolve_label(self, label):
-        found = {one.target: one.error or one.resolve(label) or "NOT_FOUND" for one in self.servers}
+        found = {one.target: one.error or one.resolve(label) or "NOT_FOUND" for one in self.called}
         return {
             target: self.wrong_answers.get((target, version), version)
             for target, version in found.items()
@@ -177,7 +186,7 @@ class FakeReplicas:
 
     def reload_config(self, message):
         self.check_config(message)
-        errors = {server.target: self.reload_one(server, message) for server in self.servers}
+        errors = {server.target: self.reload_one(server, message) for server in self.called}
         return {target: error for target, error in errors.items() if error}
 
     def reload_one(self, server, message):

@@ -70,8 +70,8 @@ class Clock:
 class Gates:
     """Replaces `Analysis`: each gate returns the scripted verdict, or else Successful.
 
-    A script maps a gate (`contract`, `golden`, or `errors` with the weight of the step) to a
-    verdict, or to a function that is called at that moment.
+    A script maps a gate (`evaluation`, `contract`, `golden`, or `errors` with the weight of the
+    step) to a verdict, or to a function that is called at that moment.
     """
 
     def __init__(self, **script):
@@ -82,7 +82,7 @@ class Gates:
         return self
 
     def judge_files(self):
-        return [self._measure("contract")]
+        return [self._measure("evaluation"), self._measure("contract")]
 
     judge_without_changes = judge_files
 
@@ -156,6 +156,7 @@ class Bench:
 
     def executor(self):
         """Returns the executor of a new process."""
+        self.replicas.skipped = set()
         return Executor(
             ModelConfigFile(self.file, MODEL),
             self.replicas,

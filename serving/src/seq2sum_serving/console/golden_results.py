@@ -10,20 +10,31 @@ from rich.console import Group, RenderableType
 from seq2sum.golden import GoldenResult
 
 from seq2sum_serving.console.text import literal, marked_list
-from seq2sum_serving.deployment.plain_text import one_line
-from seq2sum_serving.gates.golden import inputs_text, text
+from seq2sum_serving.deployment.plain_text import inputs_text, one_line
+from seq2sum_serving.gates.golden_gate import text
 
 MAX_SHOWN = 20
 """Requests that are shown for each replica."""
 
-Results = Mapping[str, Sequence[GoldenResult]]
-"""In the order of the requests, by address of the replica."""
+Results = Mapping[str, Sequence[GoldenResult] | str]
+"""By address of the replica: in the order of the requests, or why it did not answer."""
+
+
+def all_passed(results: Results) -> bool:
+    """Returns whether every replica answered every request as expected."""
+    return all(
+        not isinstance(found, str) and all(result.passed for result in found)
+        for found in results.values()
+    )
 
 
 def report(results: Results, *, version: int, file: Path) -> RenderableType:
     """Returns the count of each replica, and the requests that were not answered as expected."""
     parts: list[RenderableType] = [literal(f"golden requests: {file}")]
     for target, found in results.items():
+        if isinstance(found, str):
+            parts.append(literal(found))
+            continue
         wrong = [(number, each) for number, each in enumerate(found, start=1) if not each.passed]
         parts.append(
             literal(
@@ -47,25 +58,26 @@ def as_json(results: Results, *, version: int, file: Path) -> dict[str, Any]:
     return {
         "version": version,
         "file": str(file),
-        "replicas": {
-            target: {
-                "requests": len(found),
-                "passed": sum(each.passed for each in found),
-                "failed": [
-                    _failed(number, each)
-                    for number, each in enumerate(found, start=1)
-                    if not each.passed
-                ],
-            }
-            for target, found in results.items()
-        },
+        "replicas": {target: _of_replica(found) for target, found in results.items()},
+    }
+
+
+def _of_replica(found: Sequence[GoldenResult] | str) -> dict[str, Any]:
+    if isinstance(found, str):
+        return {"requests": 0, "passed": 0, "failed": [], "error": found}
+    failed = [_failed(n, each) for n, each in enumerate(found, start=1) if not each.passed]
+    return {
+        "requests": len(found),
+        "passed": len(found) - len(failed),
+        "failed": failed,
+        "error": "",
     }
 
 
 def _failed(number: int, result: GoldenResult) -> dict[str, Any]:
     return {
         "request": number,
-        "inputs": inputs_text(result.request),
+        "inputs": inputs_text(result.request.inputs),
         "differences": [one_line(each) for each in result.differences],
         "error": one_line(result.error),
     }

@@ -39,6 +39,8 @@ class EventKind(StrEnum):
     """`outcome`: a `Verdict`."""
     MEASUREMENT = "measurement"
     """One gate's result: `gate`, `verdict`, `message` and the measured values."""
+    FILES_PASSED = "files passed"
+    """The version passed every gate that needs its files alone."""
     ANALYSIS_PASSED = "analysis passed"
     """The version passed every gate that needs no traffic."""
     STEP_STARTED = "step started"

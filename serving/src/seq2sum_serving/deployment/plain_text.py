@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 MAX_CHARACTERS = 200
+MAX_INPUT_CHARACTERS = 60
 
 
 def escape(text: str) -> str:
@@ -23,3 +28,9 @@ def one_line(text: str, *, max_characters: int = MAX_CHARACTERS) -> str:
 def first_line(text: str) -> str:
     """Returns the first non-blank line of an error; the others are paths and tracebacks."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
+
+
+def inputs_text(inputs: Mapping[str, Any], *, max_characters: int = MAX_INPUT_CHARACTERS) -> str:
+    """Returns the inputs of a request as JSON in one line, cut if they are long."""
+    text = json.dumps(inputs, ensure_ascii=False, default=repr)
+    return one_line(text, max_characters=max_characters)

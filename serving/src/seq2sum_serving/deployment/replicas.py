@@ -45,6 +45,7 @@ class Replicas:
         self._targets = target_list
         self._tls = tls
         self._clients: dict[str, seq2sum.ModelClient] = {}
+        self._skipped: frozenset[str] = frozenset()
         targets.validate(target_list)
 
     def __enter__(self) -> Self:
@@ -55,9 +56,13 @@ class Replicas:
             client.close()
         self._clients.clear()
 
+    def skip(self, addresses: Iterable[str]) -> None:
+        """Makes no further calls to these replicas: each would wait for its whole timeout."""
+        self._skipped |= frozenset(addresses)
+
     def clients(self) -> dict[str, seq2sum.ModelClient]:
-        """Returns a client for each current address; closes those of other addresses."""
-        addresses = targets.resolve(self._targets)
+        """Returns a client for each current address, except skipped ones; closes the others."""
+        addresses = [each for each in targets.resolve(self._targets) if each not in self._skipped]
         for gone in self._clients.keys() - addresses:
             self._clients.pop(gone).close()
         for address in addresses:

@@ -105,7 +105,7 @@ def open_run(events: Sequence[Event]) -> OpenRun | None:
         first.version,
         own,
         str(first.details.get("from", "")),
-        checked=any(_passed(event, "contract") for event in own),
+        checked=any(event.kind == EventKind.FILES_PASSED for event in own),
         loaded=any(event.kind == EventKind.ANALYSIS_PASSED for event in own),
         completed_weights=frozenset(
             event.details.get("weight", 0)
@@ -121,14 +121,6 @@ def _ends(event: Event, start: Event) -> bool:
     if event.run == start.run:
         return event.kind == EventKind.RUN_ENDED
     return event.version == start.version and event.kind in OTHER_COMMANDS
-
-
-def _passed(event: Event, gate: str) -> bool:
-    return (
-        event.kind == EventKind.MEASUREMENT
-        and event.details.get("gate") == gate
-        and event.details.get("verdict") == Verdict.SUCCESSFUL
-    )
 
 
 def unfinished_publish(events: Sequence[Event], folder: str) -> int | None:

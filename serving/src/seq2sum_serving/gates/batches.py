@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seq2sum import SignatureSpec
 from seq2sum.golden import GoldenRequest
 
 AS_RECORDED = 0
@@ -13,6 +14,7 @@ AS_RECORDED = 0
 
 Shape = tuple[int, ...]
 Row = Mapping[str, Any]
+Signatures = Mapping[str, SignatureSpec]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,21 @@ class Batches:
     """Makes batches from golden requests.
 
     Requests can be merged if they have the same signature, and inputs that differ in dimension 0
-    alone; the largest set of such requests is used. If none has a dimension 0 in all inputs, each
-    request is a batch.
+    alone; the largest set of such requests is used. If none has a dimension 0 in all inputs, or
+    the signatures fix its size, each request is a batch.
+
+    Args:
+        requests: The golden requests.
+        signatures: The signatures of each version that gets the batches, by name.
     """
 
-    def __init__(self, requests: Sequence[GoldenRequest]) -> None:
+    def __init__(
+        self, requests: Sequence[GoldenRequest], signatures: Sequence[Signatures] = ()
+    ) -> None:
         groups: dict[Any, list[Row]] = {}
         for request in requests:
+            if any(_has_fixed_size(request, each) for each in signatures):
+                continue
             if rows := _rows(request):
                 shapes = frozenset((name, _shape(value)) for name, value in rows[0].items())
                 groups.setdefault((request.signature_name, shapes), []).extend(rows)
@@ -69,6 +79,13 @@ def _rows(request: GoldenRequest) -> list[Row]:
     return [
         {name: value[row] for name, value in request.inputs.items()} for row in range(shapes[0][0])
     ]
+
+
+def _has_fixed_size(request: GoldenRequest, signatures: Signatures) -> bool:
+    """Returns whether dimension 0 of an input has to have a certain size."""
+    found = signatures.get(request.signature_name)
+    specs = [found.inputs[name] for name in request.inputs if name in found.inputs] if found else []
+    return any(spec.shape and spec.shape[0] >= 0 for spec in specs)
 
 
 def _shape(value: Any) -> Shape | None:

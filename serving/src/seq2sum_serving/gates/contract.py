@@ -52,7 +52,11 @@ def judge(contracts: Contracts) -> Measurement:
     rules = ", ".join(sorted(stable.rules))
     of = f"version {contracts.version}"
     if candidate is None and rules:
-        message = f"it has no {FILE}, and the rules of {of} need its values of {rules}: {RECORD}"
+        message = (
+            f"it has no {FILE}, and the rules of {of} need its values of {rules}: "
+            "`seq2sum-rollout contract record V` writes one from a loaded version V, with the "
+            f"`extra` of {of}; correct these values, or add the keys to `extra` by hand"
+        )
         return Measurement(GATE, Verdict.INCONCLUSIVE, message)
     if candidate is None:
         message = f"it has no {FILE}: judged by the contract of {of} when it is loaded"
@@ -65,31 +69,32 @@ def judge(contracts: Contracts) -> Measurement:
 
 def judge_live(
     candidate: ModelMetadata, stable: ModelMetadata, contracts: Contracts
-) -> list[Measurement]:
+) -> Measurement:
     """Judges the signatures that a server returns from GetModelMetadata.
 
     Args:
         candidate: The version that is to get traffic.
         stable: The stable version.
-        contracts: The contracts.
-
-    Returns:
-        The gate `signatures`; before it `contract`, if the candidate has no contract itself.
+        contracts: The contracts; that of the candidate, or else the older one, counts too.
     """
     live, of = used_signatures(candidate), f"version {stable.version}"
-    differences = _lost(live, used_signatures(stable), of)
+    expected = [(used_signatures(stable), of)]
+    success = f"has all signatures of {of}"
     if contracts.candidate is not None:
-        differences += _lost(live, signatures_of(contracts.candidate), f"its {FILE}")
-    found = [_measurement("signatures", differences, f"has all signatures of {of}")]
-    if contracts.candidate is None and contracts.stable is not None:
-        of = f"the contract of version {contracts.version}"
-        differences = _lost(live, signatures_of(contracts.stable), of)
-        found.insert(0, _measurement(GATE, differences, f"keeps the signatures in {of}"))
-    return found
+        expected.append((signatures_of(contracts.candidate), f"its {FILE}"))
+    elif contracts.stable is not None:
+        contract = f"the contract of version {contracts.version}"
+        expected.append((signatures_of(contracts.stable), contract))
+        success += f", and those in {contract}"
+    found: dict[str, str] = {}
+    for signatures, place in expected:
+        keys, texts = (_lost(live, signatures, each) for each in ("", place))
+        for key, text in zip(keys, texts, strict=True):
+            found.setdefault(key, text)  # both may find the same difference
+    return _measurement("signatures", list(found.values()), success)
 
 
 def _measurement(gate: str, differences: list[str], success: str) -> Measurement:
-    differences = list(dict.fromkeys(differences))  # both comparisons may find the same one
     values = {"differences": len(differences)}
     if differences:
         message = f"{'; '.join(differences)}. {ADVICE}"

@@ -62,7 +62,7 @@ def read(folder: Path) -> Contract | None:
         Failed: The file cannot be read, or is not valid.
     """
     content = read_raw(folder / FILE)
-    return None if content is None else _parsed(folder / FILE, content)
+    return None if content is None else parse(folder / FILE, content)
 
 
 def read_raw(path: Path) -> dict[str, Any] | None:
@@ -78,7 +78,8 @@ def read_raw(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def _parsed(path: Path, content: Mapping[str, Any]) -> Contract:
+def parse(path: Path, content: Mapping[str, Any]) -> Contract:
+    """Returns the contract in a file's JSON values; raises as `read`."""
     if content.get("contract") != FORMAT:
         found = one_line(repr(content.get("contract")), max_characters=40)
         raise _invalid(path, f"contract is {found}, expected {FORMAT}")

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 
 import seq2sum
-from seq2sum.golden import GoldenRequest, check, check_one
+from seq2sum import golden
+from seq2sum.golden import GoldenRequest, check_one
 
-from seq2sum_serving.deployment.errors import Failed, VersionFailed
+from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.deployment.replicas import error_text
 from seq2sum_serving.deployment.state import CANARY, STABLE
-from seq2sum_serving.gates import contract, contract_file, exported, golden, latency, live, memory
+from seq2sum_serving.gates import (
+    contract,
+    contract_file,
+    evaluation,
+    golden_gate,
+    latency,
+    live,
+    memory,
+)
 from seq2sum_serving.gates.batches import Batch
 from seq2sum_serving.gates.contract import Contracts
-from seq2sum_serving.gates.golden import Golden
+from seq2sum_serving.gates.golden_gate import GoldenSet
 from seq2sum_serving.gates.live import LiveMetrics, ProbeResults
 from seq2sum_serving.gates.measurement import Measurement, overall
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.rollout.executor import Executor
+from seq2sum_serving.rollout.verdicts import worst_by_gate
 
 PROGRESS_INTERVAL = 1.0
 """Seconds between two progress reports, and between two checks for the end of the canary."""
@@ -57,6 +67,7 @@ class Analysis:
         self._policy = policy
         self._prometheus = prometheus
         self._folder = folder or executor.store.folder(version)
+        self._reported_missing = False
 
     def judge_files(self) -> list[Measurement]:
         """Judges the files of the candidate, before it is loaded.
@@ -67,12 +78,18 @@ class Analysis:
         candidate = contract_file.read_raw(self._folder / contract_file.FILE)
         stable_folder = self._executor.store.folder(self._stable)
         stable = contract_file.read_raw(stable_folder / contract_file.FILE)
-        # The contract is last: once it is in the history, a resumed run skips these gates.
         return [
-            exported.judge(candidate, stable, self._policy.golden),
-            *([] if self._golden else [golden.missing()]),
+            evaluation.judge(candidate, stable, self._policy.golden),
+            *self._missing_golden(),
             contract.judge(self._contracts),
         ]
+
+    def _missing_golden(self) -> list[Measurement]:
+        """Returns the measurement of missing golden requests, once."""
+        if self._golden_set is not None or self._reported_missing:
+            return []
+        self._reported_missing = True
+        return [golden_gate.missing()]
 
     def judge_without_changes(self) -> list[Measurement]:
         """Judges the files, and if the candidate is loaded already, what it serves.
@@ -104,9 +121,10 @@ class Analysis:
         )
         if overall(measurements) is Verdict.FAILED:
             return measurements
+        measurements += self._missing_golden()
         [client, *_] = clients.values()
-        if self._golden:
-            measurements.append(self._judge_latency(client, self._golden.requests))
+        if self._golden_set:
+            measurements.append(self._judge_latency(client, self._golden_set.requests))
         measurements.append(memory.judge(memory_before, self.memory(), self._policy.memory))
         return measurements
 
@@ -126,7 +144,7 @@ class Analysis:
             report: Receives the results so far once a second.
             since_first_traffic: Seconds from the candidate's first traffic to this step.
         """
-        requests = self._golden.requests if self._golden else ()
+        requests = self._golden_set.requests if self._golden_set else ()
         results = ProbeResults()
         interval = 1 / self._policy.live.probes_per_second
         start = reported = time.monotonic()
@@ -157,12 +175,12 @@ class Analysis:
             return None
 
     @cached_property
-    def _golden(self) -> Golden | None:
+    def _golden_set(self) -> GoldenSet | None:
         """The version's golden requests, or else stable's; None if there are none."""
-        if own := golden.read(self._folder):
-            return Golden(own)
-        nearest = self._executor.nearest_file(self._stable, golden.read)
-        return Golden(nearest[1], f" of version {nearest[0]}") if nearest else None
+        if own := golden_gate.read(self._folder):
+            return GoldenSet(own)
+        nearest = self._executor.nearest_file(self._stable, golden_gate.read)
+        return GoldenSet(nearest[1], f" of version {nearest[0]}") if nearest else None
 
     @cached_property
     def _contracts(self) -> Contracts:
@@ -172,24 +190,18 @@ class Analysis:
 
     def _judge_replica(self, client: seq2sum.ModelClient) -> list[Measurement]:
         """Judges signatures and golden requests on one replica."""
-        try:
+        with _answers(client):
             signatures = contract.judge_live(
                 client.describe(version=self._version),
                 client.describe(version=self._stable),
                 self._contracts,
             )
-            if overall(signatures) is Verdict.FAILED:
-                return signatures
-            if self._golden is None:
-                return [*signatures, golden.missing()]
-            requests = self._golden.requests
-            candidate = check(client, requests, version=self._version)
-            stable = check(client, requests, version=self._stable)
-        except seq2sum.Seq2SumError as error:
-            raise Failed(
-                f"{client.target} does not answer the golden requests: {error_text(error)}"
-            ) from error
-        return [*signatures, *golden.judge(self._golden, candidate, stable, self._policy)]
+            if signatures.verdict is Verdict.FAILED or self._golden_set is None:
+                return [signatures]
+            requests, limits = self._golden_set.requests, self._policy.golden
+            candidate = golden_gate.check(client, requests, limits, version=self._version)
+            stable = golden.check(client, requests[: len(candidate)], version=self._stable)
+        return [signatures, *golden_gate.judge(self._golden_set, candidate, stable, self._policy)]
 
     def _judge_latency(
         self, client: seq2sum.ModelClient, requests: Sequence[GoldenRequest]
@@ -201,23 +213,22 @@ class Analysis:
             "candidate": partial(call, self._version),
             "stable": partial(call, self._stable),
         }
-        samples = latency.measure(calls, requests, self._policy.latency)
+        with _answers(client):
+            versions = (self._version, self._stable)
+            signatures = [client.describe(version=each).signatures for each in versions]
+        samples = latency.measure(calls, requests, self._policy.latency, signatures=signatures)
         return latency.judge(samples, self._policy.latency)
 
 
-def worst_by_gate(by_replica: Mapping[str, Sequence[Measurement]]) -> list[Measurement]:
-    """Returns one measurement for each gate: the first that is not successful, with its replica."""
-    found: dict[str, Measurement] = {}
-    for target, measurements in by_replica.items():
-        for measurement in measurements:
-            known = found.get(measurement.gate)
-            if measurement.verdict is Verdict.SUCCESSFUL:
-                found.setdefault(measurement.gate, measurement)
-            elif known is None or known.verdict is Verdict.SUCCESSFUL:
-                found[measurement.gate] = replace(
-                    measurement, message=f"{target}: {measurement.message}"
-                )
-    return list(found.values())
+@contextmanager
+def _answers(client: seq2sum.ModelClient) -> Iterator[None]:
+    """Turns errors of calls to a replica into errors of a rollout."""
+    try:
+        yield
+    except seq2sum.Seq2SumError as error:
+        raise Failed(
+            f"{client.target} does not answer the golden requests: {error_text(error)}"
+        ) from error
 
 
 def probe(
@@ -232,28 +243,6 @@ def probe(
         return
     seconds = time.perf_counter() - start
     if result.error:
-        results.record_error(label, golden.text(result))
+        results.record_error(label, golden_gate.text(result))
     else:
-        results.record_answer(label, seconds, right=result.passed, text=golden.text(result))
-
-
-def format_measurement(measurement: Measurement) -> str:
-    """Formats a measurement as a line of progress."""
-    return f"  {measurement.verdict:<12} {measurement.gate}: {measurement.message}"
-
-
-def raise_failed(measurements: Sequence[Measurement]) -> None:
-    """Raises an error if a gate failed.
-
-    Raises:
-        VersionFailed: With the message of the first failed gate, and the names of the others.
-    """
-    failed = [measurement for measurement in measurements if measurement.verdict is Verdict.FAILED]
-    if failed:
-        first, *others = failed
-        names = (
-            f" Also failed: {', '.join(measurement.gate for measurement in others)}."
-            if others
-            else ""
-        )
-        raise VersionFailed(f"{first.gate}: {first.message}.{names}")
+        results.record_answer(label, seconds, right=result.passed, text=golden_gate.text(result))

@@ -23,10 +23,18 @@ from seq2sum_serving.deployment.event_log import EventKind, Verdict
 from seq2sum_serving.deployment.state import STABLE, Desired
 from seq2sum_serving.deployment.traffic import ALL_STABLE, canary_weights
 from seq2sum_serving.gates.measurement import overall
-from seq2sum_serving.rollout import dry_run, planner, publishing, recording, transitions
-from seq2sum_serving.rollout.analysis import Analysis, format_measurement, raise_failed
+from seq2sum_serving.rollout import (
+    contract_command,
+    dry_run,
+    golden_commands,
+    planner,
+    publishing,
+    transitions,
+)
+from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.command_context import CommandContext, exclusive_lock
 from seq2sum_serving.rollout.runner import Runner, event_kind
+from seq2sum_serving.rollout.verdicts import format_measurement, inconclusive, raise_failed
 
 ALL_TO_STABLE = "set weight stable = 100 %"
 
@@ -76,10 +84,9 @@ def canary(context: CommandContext) -> Exit:
     if context.dry_run(steps, partial(dry_run.check_load, context, version)):
         return Exit.DONE
     with exclusive_lock(context):
-        load_and_judge(context, version)
+        details = {"weight": weight, **load_and_judge(context, version)}
         executor.apply(transitions.start_canary(executor.observe(), version), options)
         executor.set_weights(canary_weights(weight), options)
-        details = {"weight": weight, **skipped_gates(context)}
         executor.record(EventKind.CANARY_STARTED, version, options, details)
     context.show(f"version {version} is the canary with {weight:g} % of the traffic")
     return Exit.DONE
@@ -95,9 +102,7 @@ def promote(context: CommandContext) -> Exit:
     if context.dry_run([*steps, ALL_TO_STABLE], *checks):
         return Exit.DONE
     with exclusive_lock(context):
-        if is_new:
-            load_and_judge(context, version)
-        details = skipped_gates(context) if is_new else {}
+        details = load_and_judge(context, version) if is_new else {}
         executor.record(EventKind.PROMOTED, version, options, details)
         executor.apply(transitions.promote(executor.observe(), version), options)
         executor.set_weights(ALL_STABLE, options)
@@ -116,6 +121,7 @@ def rollback(context: CommandContext) -> Exit:
     if context.dry_run([*steps, ALL_TO_STABLE], exclusive=False):
         return Exit.DONE
     executor.config.check_writable()
+    executor.replicas.skip(replica.target for replica in current.down)
     dropped = current.canary if current.canary is not None else current.stable
     reason = options.reason or "by hand"
     executor.record(EventKind.ROLLED_BACK, dropped, replace(options, reason=reason))
@@ -229,8 +235,11 @@ def watch(context: CommandContext) -> Exit:
     return Exit.FAILED if failed else Exit.DONE
 
 
-def load_and_judge(context: CommandContext, version: int) -> None:
+def load_and_judge(context: CommandContext, version: int) -> dict[str, str | list[str]]:
     """Loads a version alongside the stable one and judges it, unless gates are skipped.
+
+    Returns:
+        Details for the history: that gates were skipped, or which of them were inconclusive.
 
     Raises:
         Failed: It cannot be loaded, or a gate failed. It was unloaded again.
@@ -256,11 +265,10 @@ def load_and_judge(context: CommandContext, version: int) -> None:
         unload = replace(options, reason="", allow_down_replicas=True)
         executor.apply(transitions.retire(executor.observe(), version), unload)
         raise
-
-
-def skipped_gates(context: CommandContext) -> dict[str, str]:
-    """Returns details for the history if the command skips the gates."""
-    return {"gates": "skipped"} if context.arguments.without_gates else {}
+    if not judged:
+        return {"gates": "skipped"}
+    gates = [measurement.gate for measurement in inconclusive(measurements)]
+    return {"inconclusive": gates} if gates else {}
 
 
 COMMANDS: dict[str, Callable[[CommandContext], Exit]] = {
@@ -274,7 +282,7 @@ COMMANDS: dict[str, Callable[[CommandContext], Exit]] = {
     "run": run,
     "history": history,
     "watch": watch,
-    "golden record": recording.golden_record,
-    "golden check": recording.golden_check,
-    "contract record": recording.contract_record,
+    "golden record": golden_commands.golden_record,
+    "golden check": golden_commands.golden_check,
+    "contract record": contract_command.contract_record,
 }

@@ -9,10 +9,11 @@ from seq2sum_serving.deployment import run_state
 from seq2sum_serving.deployment.run_state import OpenRun
 from seq2sum_serving.deployment.state import STABLE, Current, Policy
 from seq2sum_serving.rollout import planner, transitions
-from seq2sum_serving.rollout.analysis import Analysis, raise_failed
+from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.command_context import CommandContext
 from seq2sum_serving.rollout.publishing import version_for_run
 from seq2sum_serving.rollout.runner import Runner
+from seq2sum_serving.rollout.verdicts import raise_failed
 
 
 def check_load(context: CommandContext, version: int) -> None:

@@ -69,13 +69,15 @@ output: "exact", {"atol": 1e-5, "rtol": 1e-4} (the default for floats) or "argma
 """
 GOLDEN_CHECK = """\
 Sends the golden requests of a version to it, on every replica, and shows the outputs that are not
-as expected. A version without golden requests is checked by those of the nearest lower version.
+as expected. A version without golden requests is checked by those of the nearest lower version that
+was in service.
 """
 CONTRACT_RECORD = """\
 Writes the signatures of a loaded version to a contract file: a later version may not lack any of
 them, nor change a dtype or a rank. To protect more than signatures, edit the file:
 "extra": {"classes": 3}, "rules": {"classes": "not_smaller"} (or "equal"). --force replaces the
-signatures of an existing file, and keeps `extra`, `rules` and its other keys.
+signatures of an existing file, and keeps `extra`, `rules` and its other keys. A new file gets the
+`extra` and `rules` of the contract that is in force for the version.
 """
 
 
@@ -204,7 +206,7 @@ def _add_recording(
         type=Path,
         required=True,
         metavar="FILE",
-        help="the inputs, one JSON object in each line",
+        help="the inputs, one JSON object in each line; - for standard input",
     )
     add_file(record, "golden.jsonl")
     add("golden check", "compare outputs with golden requests", GOLDEN_CHECK)

@@ -27,13 +27,14 @@ from seq2sum_serving.deployment.run_state import OpenRun
 from seq2sum_serving.deployment.state import CANARY, STABLE, Current
 from seq2sum_serving.deployment.traffic import ALL_STABLE, canary_weights
 from seq2sum_serving.gates.live import ProbeResults
-from seq2sum_serving.gates.measurement import Measurement, overall
+from seq2sum_serving.gates.measurement import Measurement
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.rollout import planner, transitions
-from seq2sum_serving.rollout.analysis import Analysis, format_measurement, raise_failed
+from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.change_options import ChangeOptions
 from seq2sum_serving.rollout.executor import Executor
+from seq2sum_serving.rollout.verdicts import format_measurement, raise_failed_or_inconclusive
 from seq2sum_serving.rollout.wait_conditions import not_available
 
 LOG_INTERVAL = 10.0
@@ -108,7 +109,7 @@ class Runner:
         self._raise_failed_load(current)
         if state is None or not state.loaded:
             analysis = self._analysis(adopted.labels[STABLE], folder)
-            self._require_success(analysis.judge_without_changes())
+            raise_failed_or_inconclusive(analysis.judge_without_changes())
 
     def _analysis(self, stable: int, folder: Path | None = None) -> Analysis:
         return Analysis(
@@ -165,6 +166,7 @@ class Runner:
         if not state.checked:
             executor.log(f"version {version}: analysis of its files")
             self._record_measurements(analysis.judge_files())
+            self._record(EventKind.FILES_PASSED)
         if not state.loaded:
             memory = analysis.memory()
             executor.log(f"version {version}: loading it alongside version {current.stable}")
@@ -234,18 +236,13 @@ class Runner:
 
     def _require_success(self, measurements: Sequence[Measurement]) -> None:
         """Raises VersionFailed or Inconclusive unless all gates passed."""
-        raise_failed(measurements)
-        if overall(measurements) is Verdict.INCONCLUSIVE:
-            messages = "; ".join(
-                f"{measurement.gate}: {measurement.message}"
-                for measurement in measurements
-                if measurement.verdict is Verdict.INCONCLUSIVE
-            )
-            raise Inconclusive(
-                f"{messages}. Version {self.version} stays where it is: `run {self.version}` "
-                f"judges it again, `promote {self.version}` overrides the gates, and "
-                f"{self._ending_command(self.version)} ends the run"
-            )
+        version = self.version
+        advice = (
+            f"Version {version} stays where it is: `run {version}` judges it again, "
+            f"`promote {version}` overrides the gates, and {self._ending_command(version)} ends "
+            "the run"
+        )
+        raise_failed_or_inconclusive(measurements, advice)
 
     def _ending_command(self, version: int) -> str:
         """Returns the command that ends a run; without a canary, `rollback` would move `stable`."""
@@ -265,6 +262,8 @@ class Runner:
         )
         try:
             current = executor.observe()
+            if current.up:
+                executor.replicas.skip(replica.target for replica in current.down)
             with_traffic = version in (current.canary, current.stable)
             if not resumed:
                 self._record(event_kind(cause, with_traffic=with_traffic), str(cause))

@@ -1,4 +1,4 @@
-"""The gate `golden` before a version is loaded: judges the evaluation recorded at its export.
+"""Gate `evaluation`: judges the evaluation that was recorded at the export of a version.
 
 An export may write into the version's contract how many errors the model made, and whether it was
 exported by force. Versions without this are judged by their golden requests alone.
@@ -15,7 +15,7 @@ from seq2sum_serving.gates.formatting import percent, sentence
 from seq2sum_serving.gates.measurement import Measurement, Value
 from seq2sum_serving.gates.policy import GoldenPolicy
 
-GATE = "golden"
+GATE = "evaluation"
 ADVICE = "train and publish a better version under a new number"
 
 
@@ -23,8 +23,8 @@ ADVICE = "train and publish a better version under a new number"
 class Evaluation:
     """The recorded evaluation of one version."""
 
-    questions: int
-    """Number of inputs."""
+    inputs: int
+    """Number of inputs; `questions` in the file."""
     errors: int
     """Number of these with a wrong result."""
     exhaustive: bool
@@ -33,7 +33,7 @@ class Evaluation:
     @property
     def accuracy(self) -> float:
         """Share of the inputs with the right result."""
-        return (self.questions - self.errors) / self.questions
+        return (self.inputs - self.errors) / self.inputs
 
 
 def judge(
@@ -49,7 +49,7 @@ def judge(
     parsed = candidate or {}
     problems = [_forced(parsed.get("golden"))] if parsed.get("forced") else []
     try:
-        found = evaluation(parsed)
+        found = recorded(parsed)
     except ValueError as error:
         return Measurement(GATE, Verdict.FAILED, f"{error}. Export the version again")
     if found is None:
@@ -63,9 +63,9 @@ def judge(
     message = _message(found, before)
     problems += _problems(found, before, policy)
     values: dict[str, Value] = {
-        "questions": found.questions,
+        "inputs": found.inputs,
         "errors": found.errors,
-        "errors_per_million": 1e6 * found.errors / found.questions,
+        "errors_per_million": 1e6 * found.errors / found.inputs,
         "stable_errors": None if before is None else before.errors,
     }
     if problems:
@@ -75,7 +75,7 @@ def judge(
     return Measurement(GATE, Verdict.SUCCESSFUL, message, values)
 
 
-def evaluation(parsed: Mapping[str, Any]) -> Evaluation | None:
+def recorded(parsed: Mapping[str, Any]) -> Evaluation | None:
     """Returns the evaluation in a contract; None if it has none.
 
     Raises:
@@ -93,17 +93,17 @@ def evaluation(parsed: Mapping[str, Any]) -> Evaluation | None:
 def _comparable(found: Evaluation, stable: Mapping[str, Any] | None) -> Evaluation | None:
     """Returns the evaluation of stable if it covered the same inputs."""
     try:
-        before = evaluation(stable or {})
+        before = recorded(stable or {})
     except ValueError:
         return None
-    if before is None or before.questions != found.questions:
+    if before is None or before.inputs != found.inputs:
         return None
     return before if found.exhaustive and before.exhaustive else None
 
 
 def _message(found: Evaluation, before: Evaluation | None) -> str:
     kind = "(exhaustive)" if found.exhaustive else "(random sample)"
-    message = f"{found.errors:,} errors in {found.questions:,} inputs {kind} at export"
+    message = f"{found.errors:,} errors in {found.inputs:,} inputs {kind} at export"
     return message if before is None else f"{message}; stable had {before.errors:,}"
 
 
@@ -116,8 +116,8 @@ def _problems(found: Evaluation, before: Evaluation | None, policy: GoldenPolicy
             f"{percent(policy.min_accuracy)}"
         )
     # Counts are subtracted and not shares, so that a version exactly at the limit passes.
-    if before and (found.errors - before.errors) / found.questions > policy.max_drop:
-        drop = percent((found.errors - before.errors) / found.questions)
+    if before and (found.errors - before.errors) / found.inputs > policy.max_drop:
+        drop = percent((found.errors - before.errors) / found.inputs)
         problems.append(
             f"that is {drop} less than stable, and golden.max_drop is {percent(policy.max_drop)}"
         )

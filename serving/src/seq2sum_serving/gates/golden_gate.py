@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import shlex
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seq2sum import golden
+from seq2sum import ModelClient, golden
 from seq2sum.golden import GoldenRequest, GoldenResult, InvalidGoldenRequest
 
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.deployment.model_store import EXTRA
-from seq2sum_serving.deployment.plain_text import one_line
+from seq2sum_serving.deployment.plain_text import inputs_text, one_line
 from seq2sum_serving.gates.formatting import number, percent, sentence
 from seq2sum_serving.gates.measurement import Measurement, Value
-from seq2sum_serving.gates.policy import GatePolicy
+from seq2sum_serving.gates.policy import GatePolicy, GoldenPolicy
 
 GATE = "golden"
 FILE = Path(EXTRA, golden.FILE_NAME)
 """In the folder of a version."""
 MAX_EXAMPLES = 3
 """Wrong results in a message; more do not fit on a line."""
-MAX_CHARACTERS = 60
-"""Of the inputs of a request in a message."""
+SENT_TOGETHER = 64
+"""Requests after which `check` may stop."""
+MAX_SECONDS = 10.0
+"""For a version that fails anyway: wrong requests are sent again alone, which may take long."""
 RECORD = (
     "`seq2sum-rollout golden record --from inputs.jsonl` writes one from the outputs of a loaded "
     "version"
@@ -33,7 +36,7 @@ TRAIN_AGAIN = "train and publish a better version under a new number"
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
+class GoldenSet:
     """The golden requests that a version is judged by."""
 
     requests: tuple[GoldenRequest, ...]
@@ -57,7 +60,8 @@ def read(folder: Path) -> tuple[GoldenRequest, ...] | None:
     except InvalidGoldenRequest as error:
         raise Failed(
             f"invalid golden requests: {one_line(str(error))}; export the version again, or record "
-            "them again with `seq2sum-rollout golden record --force`"
+            "them from the stable version: `seq2sum-rollout golden record --from inputs.jsonl "
+            f"--out {shlex.quote(str(path))} --force`"
         ) from error
 
 
@@ -67,8 +71,39 @@ def missing() -> Measurement:
     return Measurement(GATE, Verdict.INCONCLUSIVE, message)
 
 
+def check(
+    client: ModelClient,
+    requests: Sequence[GoldenRequest],
+    limits: GoldenPolicy,
+    *,
+    version: int,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[GoldenResult]:
+    """Returns the results of a version's golden requests on one replica, in order.
+
+    Stops after `MAX_SECONDS` if so many results are wrong that the version fails in any case.
+
+    Args:
+        client: A client of the replica.
+        requests: Golden requests.
+        limits: The limits.
+        version: The version.
+        clock: Returns seconds.
+
+    Raises:
+        CallError: The replica did not answer, for a reason other than the request.
+    """
+    start, results = clock(), list[GoldenResult]()
+    for first in range(0, len(requests), SENT_TOGETHER):
+        results += golden.check(client, requests[first : first + SENT_TOGETHER], version=version)
+        seconds, wrong = clock() - start, sum(not result.passed for result in results)
+        if 1 - wrong / len(requests) < limits.min_accuracy and seconds > MAX_SECONDS:
+            break
+    return results
+
+
 def judge(
-    judged_by: Golden,
+    judged_by: GoldenSet,
     candidate: Sequence[GoldenResult],
     stable: Sequence[GoldenResult],
     policy: GatePolicy,
@@ -77,15 +112,18 @@ def judge(
 
     Args:
         judged_by: The golden requests.
-        candidate: The version's results in the order of the requests.
-        stable: The stable version's results.
+        candidate: The version's results in the order of the requests; fewer if it was stopped.
+        stable: The stable version's results of the same requests.
         policy: The limits.
     """
-    return [_golden(judged_by, candidate, stable, policy), _disagreement(candidate, stable, policy)]
+    return [
+        _accuracy(judged_by, candidate, stable, policy),
+        _disagreement(candidate, stable, policy),
+    ]
 
 
-def _golden(
-    judged_by: Golden,
+def _accuracy(
+    judged_by: GoldenSet,
     candidate: Sequence[GoldenResult],
     stable: Sequence[GoldenResult],
     policy: GatePolicy,
@@ -107,6 +145,9 @@ def _golden(
         f"{good:,} of {sent:,} golden requests{judged_by.note} answered as expected, stable has "
         f"{stable_good:,}"
     )
+    if sent < len(judged_by.requests):
+        more = len(judged_by.requests) - sent
+        message += f" ({more:,} more were not sent: too many are wrong already)"
     values: dict[str, Value] = {
         "requests": sent,
         "accuracy": good / sent,
@@ -159,10 +200,4 @@ def _examples(results: Sequence[GoldenResult]) -> str:
 
 def text(result: GoldenResult) -> str:
     """Returns inputs and differences in a line: `{"x": [1.0]}: y is 3 (expected 2)`."""
-    return f"{inputs_text(result.request)}: {one_line(str(result) or 'as expected')}"
-
-
-def inputs_text(request: GoldenRequest) -> str:
-    """Returns the inputs of a request as JSON in a line, cut if they are long."""
-    inputs = json.dumps(request.inputs, ensure_ascii=False, default=repr)
-    return one_line(inputs, max_characters=MAX_CHARACTERS)
+    return f"{inputs_text(result.request.inputs)}: {one_line(str(result) or 'as expected')}"

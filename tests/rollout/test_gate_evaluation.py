@@ -1,18 +1,18 @@
-"""Gate `golden` before the load: the evaluation that an export recorded."""
+"""Gate `evaluation`: the evaluation that an export recorded."""
 
 from __future__ import annotations
 
 import pytest
 from seq2sum_serving.deployment.event_log import Verdict
-from seq2sum_serving.gates import exported
+from seq2sum_serving.gates import evaluation
 from seq2sum_serving.gates.policy import GoldenPolicy
 
 PASSED, FAILED, SKIPPED = Verdict.SUCCESSFUL, Verdict.FAILED, Verdict.SKIPPED
 
 
 def recorded(errors=0, questions=1_000_000, *, exhaustive=True, **more):
-    evaluation = {"questions": questions, "errors": errors, "exhaustive": exhaustive}
-    return {"evaluation": evaluation, "golden": {"questions": 1060, "right": 1060}} | more
+    found = {"questions": questions, "errors": errors, "exhaustive": exhaustive}
+    return {"evaluation": found, "golden": {"questions": 1060, "right": 1060}} | more
 
 
 def limits(min_accuracy=0.999, max_drop=0.0):
@@ -65,14 +65,14 @@ CASES = {
     ("candidate", "stable", "changes", "verdict", "text"), CASES.values(), ids=CASES
 )
 def test_verdicts(candidate, stable, changes, verdict, text):
-    result = exported.judge(candidate, stable, limits(**changes))
-    assert (result.gate, result.verdict) == ("golden", verdict)
+    result = evaluation.judge(candidate, stable, limits(**changes))
+    assert (result.gate, result.verdict) == ("evaluation", verdict)
     assert text in result.message
     assert "\n" not in result.message
 
 
 @pytest.mark.parametrize(
-    "evaluation",
+    "invalid",
     [
         None,
         [],
@@ -85,18 +85,18 @@ def test_verdicts(candidate, stable, changes, verdict, text):
         {"questions": 10, "errors": 0, "exhaustive": "yes"},
     ],
 )
-def test_invalid_evaluation_fails(evaluation):
-    result = exported.judge({"evaluation": evaluation}, None, limits())
+def test_invalid_evaluation_fails(invalid):
+    result = evaluation.judge({"evaluation": invalid}, None, limits())
     assert result.verdict is FAILED
     assert "not valid" in result.message
-    stable = exported.judge(recorded(3), {"evaluation": evaluation}, limits())
+    stable = evaluation.judge(recorded(3), {"evaluation": invalid}, limits())
     assert stable.verdict is PASSED
 
 
 def test_values_include_errors_per_million():
-    result = exported.judge(recorded(21, 500_000), recorded(0, 500_000), limits(max_drop=1))
+    result = evaluation.judge(recorded(21, 500_000), recorded(0, 500_000), limits(max_drop=1))
     assert result.values == {
-        "questions": 500_000,
+        "inputs": 500_000,
         "errors": 21,
         "errors_per_million": 42.0,
         "stable_errors": 0,

@@ -240,6 +240,18 @@ def test_calls_to_a_stopping_server_do_not_wait_for_a_long_call(running, monkeyp
     assert blocking.calls == 1
 
 
+def test_stop_does_not_wait_for_a_cancelled_call(running):
+    blocking = Blocking()
+    with running(blocking) as (channel, server):
+        call = channel.unary_unary(PREDICT).future(request())
+        assert blocking.started.acquire(timeout=30)
+        call.cancel()
+        started = time.monotonic()
+        server.stop(60)
+        blocking.released.set()
+        assert time.monotonic() - started < 30
+
+
 def test_stopping_server_reports_not_serving(running):
     blocking = Blocking()
     check = health_pb2.HealthCheckRequest().SerializeToString()

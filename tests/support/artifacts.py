@@ -13,7 +13,7 @@ VARIABLE = "SEQ2SUM_TEST_ARTIFACTS"
 
 
 def folder(name: str, make: Callable[[Path], None], parent: Callable[[str], Path]) -> Path:
-    """Returns a folder that is made once; whoever needs it meanwhile waits.
+    """Returns a folder that is made once; other processes wait for it meanwhile.
 
     Args:
         name: Its name among the artifacts.

@@ -9,6 +9,7 @@ import grpc
 
 from seq2sum_serving.embedded.errors import Code, ServingError
 
+EXHAUSTED = "Server Threadpool Exhausted"
 HELD_SHARE = 0.5
 """Share of its remaining time for which a call is held; the rest is for a retry elsewhere."""
 
@@ -28,12 +29,22 @@ class ThreadQuota:
 
     def __enter__(self) -> None:
         """Starts a call; raises ServingError if no thread is left for it."""
-        with self._lock:
-            if self._running >= self._max_running:
-                raise ServingError(Code.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
-            self._running += 1
+        if not self.enter():
+            raise ServingError(Code.RESOURCE_EXHAUSTED, EXHAUSTED)
 
     def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def enter(self) -> bool:
+        """Starts a call, which ends with `leave`; returns False if no thread is left for it."""
+        with self._lock:
+            if self._running >= self._max_running:
+                return False
+            self._running += 1
+            return True
+
+    def leave(self) -> None:
+        """Ends a call."""
         with self._lock:
             self._running -= 1
 

@@ -1,6 +1,6 @@
-"""The gRPC server: its addresses, its services, its start and its graceful stop.
+"""grpcio's gRPC server: its addresses, its services, its start and its graceful stop.
 
-It is grpcio's threaded server: see "Two gRPC servers" in docs/design-notes.md.
+It is the threaded server: see "Two gRPC servers" in docs/design-notes.md.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
@@ -47,7 +48,7 @@ OPTIONS: tuple[ChannelArgument, ...] = (
 
 
 class GrpcServer:
-    """A server of PredictionService, ModelService, reflection, and health if configured."""
+    """Serves PredictionService, ModelService, reflection, and health if configured."""
 
     def __init__(
         self,
@@ -78,23 +79,22 @@ class GrpcServer:
         handlers = Handlers(methods, ThreadQuota(config.grpc_max_threads), self._gate)
         self._server.add_generic_rpc_handlers((*first_handlers, handlers))
 
-    def start(self, *inner_sockets: str, port: bool = True) -> None:
+    def start(self, *inner_sockets: str) -> None:
         """Opens the port and the socket, and serves.
 
         Args:
             inner_sockets: Paths of further sockets, without TLS, for this server's own processes.
-            port: Whether to open the port.
 
         Raises:
             StartupError: An address cannot be opened, or the TLS configuration is invalid.
         """
         config = self._config
-        if config.port and port:
-            self._listen(address(config.host, config.port), flag="port")
+        if config.port:
+            self._open_port(address(config.host, config.port))
         if config.socket_path:
             self._listen(f"unix:{config.socket_path}", flag="grpc_socket_path")
         for path in inner_sockets:
-            self._server.add_insecure_port(f"unix:{path}")
+            self._server.add_insecure_port(f"unix:{quote(path)}")
         self._server.start()
 
     def stop(self, grace: float) -> None:
@@ -112,14 +112,25 @@ class GrpcServer:
         self._health.enter_graceful_shutdown()
         if not self._gate.wait_until_idle(min(deadline, time.monotonic() + MAX_HOLD_SECONDS)):
             if time.monotonic() < deadline:
-                self._server.stop(deadline - time.monotonic() + FLUSH_SECONDS)
+                self._send_goaway(deadline - time.monotonic() + FLUSH_SECONDS)
             self._gate.refuse()
             self._gate.wait_until_idle(deadline)
         time.sleep(min(grace, FLUSH_SECONDS))
+        self._wait_until_sent(deadline)
         end_writing(self._config.port, self._config.socket_path)
         self._server.stop(None)
         self._gate.refuse()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _open_port(self, where: str) -> None:
+        self._listen(where, flag="port")
+
+    def _send_goaway(self, seconds: float) -> None:
+        """Asks clients to use other connections; running calls may take these seconds."""
+        self._server.stop(seconds)
+
+    def _wait_until_sent(self, deadline: float) -> None:
+        """Waits until the responses are sent: a call of grpcio ends only then."""
 
     def _listen(self, where: str, *, flag: str) -> None:
         try:

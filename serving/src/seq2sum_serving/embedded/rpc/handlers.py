@@ -117,9 +117,8 @@ class Handlers(grpc.GenericRpcHandler):
                     return run_call(method, data, left)
             except ServingError as error:
                 abort(context, error)
-            except Exception as error:
-                log.exception("a call failed")
-                abort(context, ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+            except Exception as error:  # noqa: BLE001  # logged
+                abort(context, internal_error(error))
 
         return handle
 
@@ -156,7 +155,7 @@ def start_call(method: Method, data: bytes, left: float | None, reply: Reply) ->
     """Starts a call that shares a run with others; returns False if it cannot share one.
 
     Args:
-        method: A method that can be started.
+        method: The method.
         data: The serialized request.
         left: Seconds until the deadline; None: no deadline.
         reply: Called once, from any thread, at the end of a call that was started.
@@ -164,23 +163,35 @@ def start_call(method: Method, data: bytes, left: float | None, reply: Reply) ->
     Raises:
         ServingError: The call failed at once.
     """
+    if method.start is None:
+        return False
     request, started = _parse(method, data), time.perf_counter()
 
     def done(outcome: Message | ServingError) -> None:
         if isinstance(outcome, ServingError):
             _count(request, outcome.code)
             reply(outcome)
-        else:
-            _count_success(method, request, started)
+            return
+        _count_success(method, request, started)
+        try:
             reply(outcome.SerializeToString())
+        except Exception as error:  # noqa: BLE001  # for example, more than 2 GiB
+            reply(internal_error(error))
 
-    if method.start is None:
-        return False
     try:
         return method.start(request, left, done)
     except ServingError as error:
         _count(request, error.code)
         raise
+    except Exception:
+        _count(request, Code.INTERNAL)
+        raise
+
+
+def internal_error(error: Exception) -> ServingError:
+    """Logs an unexpected exception; returns the error of its call."""
+    log.error("a call failed", exc_info=error)
+    return ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
 
 
 def _parse(method: Method, data: bytes) -> Any:

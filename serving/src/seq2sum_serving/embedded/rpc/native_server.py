@@ -2,7 +2,7 @@
 
 This module alone knows the library. The library serves PredictionService and ModelService on the
 port; all other calls (health, reflection, unknown methods) go through a UNIX socket to a server of
-grpcio. docs/design-notes.md, "Two gRPC servers", has the reasons and the measurements.
+grpcio. docs/design-notes.md, "Two gRPC servers", has the reasons.
 """
 
 from __future__ import annotations
@@ -10,46 +10,69 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
-from pygrpc_native import EVENT_CALL, NativeGrpcFront
+from pygrpc_native import EVENT_CALL, EVENT_CANCEL, NativeGrpcFront
 
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.errors import Code, ServingError
-from seq2sum_serving.embedded.ports import address, cannot_listen
-from seq2sum_serving.embedded.rpc.gate import Gate, ThreadQuota
-from seq2sum_serving.embedded.rpc.grpc_server import SPARE_THREADS, GrpcServer
-from seq2sum_serving.embedded.rpc.handlers import Method, run_call, start_call
+from seq2sum_serving.embedded.ports import cannot_listen
+from seq2sum_serving.embedded.rpc import connections
+from seq2sum_serving.embedded.rpc.gate import EXHAUSTED, Gate, ThreadQuota
+from seq2sum_serving.embedded.rpc.grpc_server import SPARE_THREADS, THREAD_NAME_PREFIX, GrpcServer
+from seq2sum_serving.embedded.rpc.handlers import Method, internal_error, run_call, start_call
 from seq2sum_serving.embedded.rpc.statuses import truncated
 
 log = logging.getLogger(__name__)
+LIBRARY_LOG = logging.getLogger("pygrpc_native.server")
 
-THREAD_NAME_PREFIX = "request"
+FOLDER_PREFIX = "seq2sum-grpc-"
+MAX_PARENT_CHARACTERS = 60
+"""The path of a UNIX socket may have 107."""
 MAX_BURST = 64
-"""Most calls that a thread takes at once, if they can be started without waiting for their end."""
+"""Most calls that a thread receives at once."""
 MAX_STREAMS = 2**31 - 1
 """Concurrent calls on a connection: no limit, as in gRPC's C++ server."""
 WAIT_MILLIS = 200
-"""Longest wait for a call: the end of the server wakes only one of the threads that wait."""
+"""Longest wait for calls: the end of the server does not wake the thread that waits."""
 SLOW_SECONDS = 0.005
-"""If no call ends within this time while every thread is busy, another thread is started."""
+"""A call that takes longer is a slow one, which occupies its thread."""
+IDLE_SECONDS = 1.0
+"""A thread beyond the first ones ends if it has no call for this time."""
 
 
-class NativeServer:
-    """A server of PredictionService, ModelService, reflection, and health if configured.
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call that was admitted."""
 
-    The threads that wait for calls also run them, so that a call does not change threads. As many
-    threads as CPUs run at first: more would only compete for the interpreter. While they all run
-    slow calls, further ones are started, up to `grpc_max_threads`.
+    number: int
+    """The library's."""
+    method: Method
+    data: bytes
+    deadline: float | None
+    """On the clock `time.monotonic`."""
+    peer: str
+
+
+class NativeServer(GrpcServer):
+    """A server of pygrpc-native, with that of grpcio for what it lacks.
+
+    One thread at a time receives calls, cancellations included, and the threads that received
+    them run them, so that a single call does not change threads. As many threads as CPUs run at
+    first: more would only compete for the interpreter. So many stay free: for each slow call one
+    more is started, up to `grpc_max_threads`.
     """
 
     def __init__(
@@ -61,166 +84,229 @@ class NativeServer:
         first_handlers: Sequence[grpc.GenericRpcHandler] = (),
     ) -> None:
         """Makes a server that does not listen yet; the arguments are those of `GrpcServer`."""
-        self._config = config
-        self._gate = gate or Gate()
-        self._grpcio = GrpcServer(methods, config, gate=self._gate, first_handlers=first_handlers)
-        self._paths = list(methods)
-        self._methods = list(methods.values())
+        gate = gate or Gate()
+        super().__init__(methods, config, gate=gate, first_handlers=first_handlers)
+        self._methods = dict(methods)
         self._quota = ThreadQuota(config.grpc_max_threads)
-        self._folder = tempfile.mkdtemp(prefix="seq2sum-grpc-")
+        self._folder = ""
         self._front: Any = None
-        self._pool = ThreadPoolExecutor(config.grpc_max_threads + SPARE_THREADS, THREAD_NAME_PREFIX)
-        """Runs calls that would delay the others of a burst, and holds calls of a closed gate."""
-        self._burst = MAX_BURST if config.batching is not None else 1
-        self._fewest = min(len(os.sched_getaffinity(0)), config.grpc_max_threads)
+        self._refusing = ThreadPoolExecutor(SPARE_THREADS, THREAD_NAME_PREFIX)
+        """Holds the calls of a closed gate."""
+        self._fewest = min(_cpus(), config.grpc_max_threads)
+        self._waiting: deque[Call] = deque()
+        self._open: dict[int, Call] = {}
+        """Calls that have neither ended nor been cancelled."""
+        self._receiving = threading.Lock()
+        self._changes = threading.Semaphore(0)
+        """Released when an idle thread should look for calls."""
+        self._idle = 0
         self._lock = threading.Lock()
-        """Guards the numbers below."""
+        """Guards the numbers of threads."""
         self._threads = 0
-        self._busy = 0
-        self._ended = 0
-        """Calls that have ended."""
+        self._running: dict[int, float] = {}
+        """When the call of each busy thread began."""
         self._all_busy = threading.Event()
         self._stopped = False
 
     def start(self, *inner_sockets: str) -> None:
-        """Opens the port, and serves.
-
-        Args:
-            inner_sockets: Paths of sockets for this server's own processes.
-
-        Raises:
-            StartupError: The port cannot be opened.
-        """
-        config = self._config
-        where = address(config.host, config.port)
+        """Opens the port, and serves; the arguments are those of `GrpcServer.start`."""
+        self._folder = _make_folder()
         fallback = str(Path(self._folder, "fallback.sock"))
         try:
+            super().start(fallback, *inner_sockets)
+        except BaseException:
+            shutil.rmtree(self._folder)
+            raise
+        self._front.set_fallback(fallback)
+        self._front.start()
+        self._start_threads(self._fewest)
+        name = f"{THREAD_NAME_PREFIX}-watch"
+        threading.Thread(target=self._watch, name=name, daemon=True).start()
+
+    def _open_port(self, where: str) -> None:
+        every = self._config.host == "0.0.0.0" and socket.has_dualstack_ipv6()
+        try:
             self._front = NativeGrpcFront(
-                where,
-                [(path, False) for path in self._paths],
+                f"[::]:{self._config.port}" if every else where,  # as grpcio does
+                [(path, False) for path in self._methods],
                 call_details=True,
                 max_concurrent_streams=MAX_STREAMS,
-                reuse_port=config.processes > 1,
+                keepalive_permit_without_calls=False,
+                reuse_port=self._config.processes > 1,
             )
         except OSError as error:
             raise cannot_listen(where, error, flag="port") from error
-        self._grpcio.start(fallback, *inner_sockets, port=False)
-        self._front.set_fallback(fallback)
-        self._front.start()
-        for _ in range(self._fewest):
-            self._start_thread()
-        threading.Thread(target=self._watch, name=THREAD_NAME_PREFIX, daemon=True).start()
         log.info("Running gRPC ModelServer at %s ...", where)
 
     def stop(self, grace: float) -> None:
-        """Finishes the calls that have started, refuses new calls, and ends the connections.
-
-        Args:
-            grace: Seconds that running calls may take; those that take longer are cut off.
-        """
-        self._drain()
-        self._grpcio.stop(grace)  # closes the gate, which both servers share
-        self._front.close()
+        """Stops as `GrpcServer.stop` does, which also ends the connections of the port."""
+        self._receive(0)  # what came before the stop is started
+        LIBRARY_LOG.setLevel(logging.ERROR)  # it warns that nothing can be accepted any more
+        connections.stop_listening(self._config.port)
+        super().stop(grace)
         self._stopped = True
+        self._front.close()
         self._all_busy.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._changes.release(self._threads)
+        self._refusing.shutdown(wait=False, cancel_futures=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _drain(self) -> None:
-        """Starts all calls that wait for a thread: they came before the server began to stop."""
-        while events := self._front.recv_batch_details(MAX_BURST, 0):
-            for kind, call, number, data, _, details in events:
-                if kind == EVENT_CALL and self._gate.admit():
-                    self._pool.submit(self._run, call, self._methods[number], data, details[2])
+    def _send_goaway(self, seconds: float) -> None:
+        """Ends the connections without a running call: the library sends no GOAWAY."""
+        super()._send_goaway(seconds)
+        busy = {call.peer for call in list(self._open.values())}
+        connections.end_writing(self._config.port, "", keep=busy)
 
-    def _start_thread(self) -> None:
-        self._threads += 1
-        name = f"{THREAD_NAME_PREFIX}-{self._threads}"
-        threading.Thread(target=self._serve, name=name, daemon=True).start()
+    def _wait_until_sent(self, deadline: float) -> None:
+        connections.wait_until_sent(self._config.port, deadline)
 
-    def _serve(self) -> None:
-        """Takes and runs calls until the server stops, or other threads wait for calls."""
-        while (events := self._front.recv_batch_details(self._burst, WAIT_MILLIS)) is not None:
-            if not events:
-                continue
+    def _start_threads(self, count: int) -> None:
+        for _ in range(count):
             with self._lock:
-                self._busy += 1
-                if self._busy == self._threads:
-                    self._all_busy.set()
-            for kind, call, number, data, _, details in events:
-                if kind == EVENT_CALL:  # a cancelled call runs to its end, as with grpcio
-                    self._handle(call, self._methods[number], data, details[2], len(events) == 1)
-            with self._lock:
-                self._busy -= 1
-                if self._threads - self._busy > self._fewest:
+                self._threads += 1
+                name = f"{THREAD_NAME_PREFIX}-{self._threads}"
+            try:
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+            except RuntimeError:  # the system has no more threads
+                with self._lock:
                     self._threads -= 1
+                log.exception("cannot start a thread")
+                return
+
+    def _work(self) -> None:
+        """Receives and runs calls until the server stops, or this thread is one too many."""
+        me = threading.get_ident()
+        while not self._stopped:
+            self._receive(0 if self._waiting else WAIT_MILLIS)
+            try:
+                call = self._waiting.popleft()
+            except IndexError:
+                if self._should_end():
                     return
+                continue
+            self._running[me] = time.monotonic()
+            if len(self._running) >= self._threads:
+                self._all_busy.set()
+            if self._idle:
+                self._changes.release()  # another thread receives meanwhile
+            self._run(call)
+            del self._running[me]
+
+    def _should_end(self) -> bool:
+        """Waits for calls if another thread receives; returns whether to end this thread."""
+        if not self._receiving.locked():
+            return False
+        self._idle += 1
+        woken = self._changes.acquire(timeout=IDLE_SECONDS)
+        self._idle -= 1
+        with self._lock:
+            if woken or self._threads <= self._fewest:
+                return False
+            self._threads -= 1
+            return True
 
     def _watch(self) -> None:
-        """Starts threads while all of them run slow calls."""
+        """While all threads are busy, receives calls, and starts a thread for each slow one."""
         while self._all_busy.wait() and not self._stopped:
-            before = self._ended
             time.sleep(SLOW_SECONDS)
-            with self._lock:
-                if self._busy < self._threads:
-                    self._all_busy.clear()
-                elif self._ended == before and self._threads < self._config.grpc_max_threads:
-                    self._start_thread()
+            if len(self._running) < self._threads:
+                self._all_busy.clear()
+                continue
+            self._receive(0)
+            late = time.monotonic() - SLOW_SECONDS
+            slow = sum(began < late for began in list(self._running.values()))
+            missing = self._fewest - (self._threads - slow)
+            if slow == self._threads:
+                missing = max(missing, len(self._waiting))
+            self._start_threads(min(missing, self._config.grpc_max_threads - self._threads))
 
-    def _handle(
-        self, call: int, method: Method, data: bytes, left: float | None, alone: bool
-    ) -> None:
-        if not self._gate.admit():
-            self._pool.submit(self._refuse, call, left)
+    def _receive(self, milliseconds: int) -> None:
+        """Takes all calls and cancellations that have come, unless another thread does."""
+        if not self._receiving.acquire(blocking=False):
             return
         try:
-            shares = self._config.batching is not None and method.start is not None
-            with ExitStack() as taken:
-                taken.enter_context(self._quota)
-                end = partial(self._end_shared, call)
-                if shares and start_call(method, data, left, end):
-                    taken.pop_all()
-                elif alone:
-                    self._run(call, method, data, left)
-                else:
-                    self._pool.submit(self._run_counted, taken.pop_all(), call, method, data, left)
-        except ServingError as error:
-            self._end(call, error)
-        except Exception as error:
-            log.exception("a call failed")
-            self._end(call, ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+            events = self._front.recv_batch_details(MAX_BURST, milliseconds)
+            methods = list(self._methods.values()) if events else []
+            for kind, number, index, data, _, details in events or ():
+                if kind == EVENT_CALL:
+                    left = details[2]
+                    deadline = None if left is None else time.monotonic() + left
+                    self._admit(Call(number, methods[index], data, deadline, details[1]))
+                elif kind == EVENT_CANCEL and self._open.pop(number, None):
+                    self._gate.leave()
+        finally:
+            self._receiving.release()
+        for _ in range(min(len(self._waiting) - 1, self._idle)):
+            self._changes.release()
 
-    def _run_counted(self, taken: ExitStack, *call: Any) -> None:
-        with taken:
-            self._run(*call)
+    def _admit(self, call: Call) -> None:
+        if not self._gate.admit():
+            with suppress(RuntimeError):  # the server has stopped
+                self._refusing.submit(self._refuse, call)
+        elif self._quota.enter():
+            self._open[call.number] = call
+            self._waiting.append(call)
+        else:
+            self._send(call, ServingError(Code.RESOURCE_EXHAUSTED, EXHAUSTED))
+            self._gate.leave()
 
-    def _end_shared(self, call: int, outcome: bytes | ServingError) -> None:
-        self._quota.__exit__()
-        self._end(call, outcome)
-
-    def _run(self, call: int, method: Method, data: bytes, left: float | None) -> None:
+    def _run(self, call: Call) -> None:
+        """Runs a call, or starts it if it shares a run with others."""
+        left = None if call.deadline is None else call.deadline - time.monotonic()
+        outcome: bytes | ServingError
         try:
-            outcome: bytes | ServingError = run_call(method, data, left)
+            if call.number not in self._open:
+                outcome = ServingError(Code.CANCELLED, "the client cancelled the call")
+            elif left is not None and left <= 0:
+                outcome = ServingError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
+            else:
+                batching = self._config.batching is not None
+                end = partial(self._end, call)
+                if batching and start_call(call.method, call.data, left, end):
+                    return
+                outcome = run_call(call.method, call.data, left)
         except ServingError as error:
             outcome = error
-        except Exception as error:
-            log.exception("a call failed")
-            outcome = ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001  # logged
+            outcome = internal_error(error)
         self._end(call, outcome)
 
-    def _refuse(self, call: int, left: float | None) -> None:
+    def _end(self, call: Call, outcome: bytes | ServingError) -> None:
+        """Sends the outcome of a call, unless the client has cancelled it."""
+        self._quota.leave()  # before the client can send its next call
+        if self._open.pop(call.number, None):
+            try:
+                self._send(call, outcome)
+            except Exception:
+                log.exception("a response could not be sent")
+            self._gate.leave()
+
+    def _refuse(self, call: Call) -> None:
         """Refuses a call that came after the server began to stop."""
+        left = None if call.deadline is None else call.deadline - time.monotonic()
         self._send(call, self._gate.hold(left))
 
-    def _end(self, call: int, outcome: bytes | ServingError) -> None:
-        """Sends the outcome of a call that was admitted."""
-        self._send(call, outcome)
-        self._ended += 1
-        self._gate.leave()
-
-    def _send(self, call: int, outcome: bytes | ServingError) -> None:
+    def _send(self, call: Call, outcome: bytes | ServingError) -> None:
         if isinstance(outcome, ServingError):
             message = truncated(outcome.message).decode(errors="replace")
-            self._front.fail(call, outcome.code.value, message)
+            self._front.fail(call.number, outcome.code.value, message)
         else:
-            self._front.respond(call, outcome)
+            self._front.respond(call.number, outcome)
+
+
+def _make_folder() -> str:
+    """Makes a folder for the socket; removes those of servers that were killed."""
+    parent = tempfile.gettempdir()
+    if len(parent) > MAX_PARENT_CHARACTERS:
+        parent = "/tmp"  # mkdtemp makes an unpredictable name, for this user alone
+    for old in Path(parent).glob(f"{FOLDER_PREFIX}*"):
+        number = old.name.split("-")[-2]
+        if number.isdecimal() and not Path(f"/proc/{number}").exists():
+            shutil.rmtree(old, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-", dir=parent)
+
+
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

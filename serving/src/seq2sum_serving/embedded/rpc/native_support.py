@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import sys
+from importlib import import_module
+from ipaddress import ip_address
 
 from seq2sum_serving.embedded.config import GRPC_FRONTS, ServerConfig
 from seq2sum_serving.embedded.errors import Code, StartupError
@@ -37,6 +39,20 @@ def obstacle(config: ServerConfig) -> str:
         return "pygrpc-native has no channel arguments (--grpc_channel_arguments)"
     if not config.port:
         return "pygrpc-native needs a port"
-    if find_spec(LIBRARY) is None:
+    if not _is_address(config.host):
+        return "pygrpc-native listens on one IP address (--host)"
+    if not sys.platform.startswith("linux"):
+        return "the graceful stop of pygrpc-native needs Linux"
+    try:
+        import_module(LIBRARY)
+    except ImportError:
         return f"pygrpc-native is not installed ({INSTALL})"
     return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

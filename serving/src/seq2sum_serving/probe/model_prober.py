@@ -18,7 +18,7 @@ from seq2sum_serving.deployment.model_store import ModelStore
 from seq2sum_serving.deployment.replicas import Replicas
 from seq2sum_serving.deployment.state import CANARY, LABELS, STABLE, ModelEntry
 from seq2sum_serving.deployment.traffic import TrafficFile
-from seq2sum_serving.gates import golden
+from seq2sum_serving.gates import golden_gate
 from seq2sum_serving.probe import inputs
 from seq2sum_serving.probe.event_counter import EventCounter
 from seq2sum_serving.probe.golden_rotation import requests_of_round
@@ -68,7 +68,7 @@ class ModelProber:
         self._settings = settings
         # By the time of the last change too: the file may be recorded again.
         self._read_golden = lru_cache(maxsize=CACHED_VERSIONS)(
-            lambda folder, _: golden.read(folder)
+            lambda folder, _: golden_gate.read(folder)
         )
         self._clients: Mapping[str, seq2sum.ModelClient] = {}
 
@@ -169,7 +169,7 @@ class ModelProber:
 
     def _golden_in_folder(self, folder: Path) -> tuple[GoldenRequest, ...] | None:
         try:
-            changed = (folder / golden.FILE).stat().st_mtime_ns
+            changed = (folder / golden_gate.FILE).stat().st_mtime_ns
         except FileNotFoundError:
             return None
         return self._read_golden(folder, changed)

@@ -10,9 +10,9 @@ import seq2sum
 from seq2sum import golden
 from seq2sum.golden import GoldenRequest
 
+from seq2sum_serving.deployment.plain_text import inputs_text
 from seq2sum_serving.deployment.replicas import observe_replica
 from seq2sum_serving.deployment.state import Replica
-from seq2sum_serving.gates.golden import inputs_text
 from seq2sum_serving.probe.certificate import read_certificate
 from seq2sum_serving.probe.observation import OK, Call, Certificate
 
@@ -111,7 +111,7 @@ def _predict(
         return Call(OK, seconds)
     if not (found := golden.differences(request, prediction)):
         return Call(OK, seconds, compared=True)
-    shown = inputs_text(request) + (f" of version {owner}" if owner != version else "")
+    shown = inputs_text(request.inputs) + (f" of version {owner}" if owner != version else "")
     return Call(OK, seconds, "", True, shown, "; ".join(found))
 
 

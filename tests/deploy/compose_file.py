@@ -10,7 +10,7 @@ import yaml
 from support.paths import ROOT
 
 PATH = ROOT / "docker-compose.yml"
-DEFAULTS = re.compile(r"\$\{\w+:-([^{}]*)\}")
+DEFAULTS = re.compile(r"\$\{(\w+)(:?)-([^{}]*)\}")
 STOCK = ("serving", "replica", "serving-tls")
 """Model servers in the stock container."""
 SERVERS = (*STOCK, "embedded")
@@ -19,17 +19,23 @@ OURS = ("train", "rollout", "probe", "embedded")
 """Services whose images are built from this repository."""
 
 
-def read() -> dict[str, Any]:
-    """Returns the whole file."""
+def read(**variables: str) -> dict[str, Any]:
+    """Returns the whole file, with these variables in the environment."""
+
+    def value(match: re.Match[str]) -> str:
+        name, or_empty, default = match.groups()
+        given = variables.get(name)
+        return default if given is None or (or_empty and not given) else given
+
     text = PATH.read_text()
     while DEFAULTS.search(text):  # a default may have a variable
-        text = DEFAULTS.sub(r"\1", text)
+        text = DEFAULTS.sub(value, text)
     return yaml.safe_load(text)
 
 
-def services() -> dict[str, Any]:
+def services(**variables: str) -> dict[str, Any]:
     """Returns the services by name."""
-    return read()["services"]
+    return read(**variables)["services"]
 
 
 def flags(service: dict[str, Any]) -> list[str]:

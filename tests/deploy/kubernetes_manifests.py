@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,26 @@ def rendered(folder: Path) -> tuple[Object, ...]:
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr, f"warnings about {folder}: {done.stderr}"
-    return tuple(yaml.safe_load_all(done.stdout))
+    objects = tuple(yaml.safe_load_all(done.stdout))
+    for pod in all_pods(objects):
+        for container in pod.containers:
+            container["args"] = _with_variables(container, objects)
+    return objects
+
+
+def _with_variables(container: Object, objects: tuple[Object, ...]) -> list[str]:
+    """Returns the arguments of a container with `$(NAME)` replaced, as Kubernetes does."""
+    values = {}
+    for each in container.get("env", ()):
+        if (reference := each.get("valueFrom", {}).get("configMapKeyRef")) is not None:
+            data = named(objects, "ConfigMap", reference["name"])["data"]
+            values[each["name"]] = data[reference["key"]]
+        else:
+            values[each["name"]] = each.get("value", "")
+    return [
+        re.sub(r"\$\((\w+)\)", lambda match: values[match[1]], argument)
+        for argument in container.get("args", ())
+    ]
 
 
 def overlay(name: str) -> tuple[Object, ...]:

@@ -61,6 +61,7 @@ RUN_AS_OPERATOR = ("train", "rollout", "serving-tls")
 """Services that write models or read a key, which belong to the operator."""
 VARIABLES = (
     *("MODEL", "SCRAPED_MODELS", "SEQ2SUM_USER", "SEQ2SUM_CPUS", "RECIPE", "PROBE_TARGETS"),
+    *("BATCHING", "BATCHING_FILE"),
 )
 """Environment variables of the file."""
 CREATED_LATER = {"models", "certs/ssl.config"}
@@ -78,7 +79,7 @@ def test_the_file_follows_the_specification():
 
 def test_variables_are_documented():
     text = compose_file.PATH.read_text()
-    used = set(re.findall(r"\$\{(\w+):-", text)) - {"USER"}
+    used = set(re.findall(r"\$\{(\w+):?-", text)) - {"USER"}
     assert used == set(VARIABLES)
     assert all(re.search(rf"^#   {name} ", text, re.MULTILINE) for name in VARIABLES)
 
@@ -198,6 +199,14 @@ def test_every_flag_but_one_has_an_effect_on_seq2sum_serve(name):
     command_line.check_supported(parsed)
     # It has no profiler.
     assert command_line.ignored(parsed) == ["enable_profiler"]
+
+
+@every_server
+def test_batching_can_be_switched_off(name):
+    """The file has to be left out too: recorded case `batching-file-without-batching`."""
+    service = compose_file.services(BATCHING="false", BATCHING_FILE="")[name]
+    parsed = command_line.parse(compose_file.flags(service))
+    assert (parsed.enable_batching, parsed.batching_parameters_file) == (False, "")
 
 
 def test_all_servers_have_the_same_flags():

@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from deploy.kubernetes_manifests import (
     KUBERNETES,
+    flags,
     named,
     of_kind,
     overlay,
     pods,
     rendered,
+    server,
 )
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.state import ModelEntry, Policy
@@ -73,6 +75,15 @@ def test_the_model_is_changed_in_one_file(copy, name):
         (endpoint,) = monitor["spec"]["endpoints"]
         kept = {each["regex"] for each in endpoint.get("metricRelabelings", ())[:2]}
         assert kept == ({"sentiment|price|"} if "serving" in monitor["metadata"]["name"] else set())
+
+
+@pytest.mark.parametrize("name", ["production", "kserve"])
+def test_batching_is_switched_off_in_the_same_file(copy, name):
+    path = copy / "kubernetes" / "base" / "model.env"
+    text = path.read_text().replace("BATCHING=true", "BATCHING=false")
+    path.write_text(text.replace("/etc/seq2sum/batching.config", ""))
+    chosen = flags(server(rendered(copy / "kubernetes" / "overlays" / name))["args"])
+    assert (chosen["enable_batching"], chosen["batching_parameters_file"]) == ("false", "")
 
 
 class Volume:

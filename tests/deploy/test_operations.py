@@ -107,3 +107,17 @@ def test_the_commands_of_the_walkthrough_work_in_order(deployed, capsys):
         ("status", 3),
         ("repair", 3),
     ]
+
+
+def test_messages_of_fill_models_begin_as_quoted():
+    script = (ROOT / "serving" / "docker" / "fill-models.sh").read_text()
+    messages = [each.split() for each in re.findall(r'(?:fail|log) "([^"]+)"', script)]
+    quotes = re.findall(r"`fill-models: ([^`]+?)(?: …)?`", TEXT)
+    assert len(quotes) == 5
+    for quote in quotes:
+        words = quote.split()
+        assert any(
+            len(message) >= len(words)
+            and all("$" in real or word == real for word, real in zip(words, message, strict=False))
+            for message in messages
+        ), quote

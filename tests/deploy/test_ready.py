@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from deploy.ready_script import RIGHT, SCRIPT, SUM, check, reason, replying, response
+from seq2sum_serving.deployment.event_log import Event, EventLog
 from support import servers
 from support.paths import ROOT
 
@@ -107,6 +108,10 @@ def test_requests_name_model_and_label_and_send_the_line(golden):
         ({"a": [[1, -2], [3, 4]]}, {}, '{"outputs": [\n[\n1,\n-2\n], [3.0, 4]]}', True),
         ({"a": [1, 2]}, {}, '{"outputs": [1, 20]}', False),
         ({"a": 5}, {}, '{"outputs": 5}', True),
+        ({"a": 5}, {}, '{"outputs": {"b": 1, "a": 5.0}}', True),
+        ({"a": "], }"}, {}, '{"outputs": {"b": ["a", "outputs"], "a": "], }"}}', True),
+        ({"a": ["x"]}, {}, '{"outputs": {"b": ["a"], "a": ["y"], "c": ["x"]}}', False),
+        ({"outputs": ["x"]}, {}, '{"outputs": {"outputs" : ["x"]}}', True),
         ({"a": [True]}, {}, '{"outputs": [false]}', False),
         ({"a": [0.5], "b": ["x"]}, {}, '{"outputs": {"a": [0.6], "b": ["x"]}}', True),
         ({"a": [1], "b": [2]}, {"a": "argmax"}, '{"outputs": {"a": [9], "b": [2]}}', True),
@@ -138,10 +143,51 @@ def test_the_first_request_with_an_output_that_can_be_compared_is_sent(golden):
 
 
 @pytest.mark.parametrize("lines", [["no json"], [], ["x" * 100_000], ['{"inputs": {}'] * 30])
-def test_a_file_without_usable_lines_is_like_no_file(golden, lines):
-    golden(*lines)
+def test_a_file_without_usable_lines_is_like_no_file_but_noted(golden, lines):
+    path = golden(*lines)
+    note = (
+        f"note: no answer is compared: {path} is not readable, or its first 20 lines have no "
+        "golden request of at most 16384 bytes\n"
+    )
     with replying() as port:
-        assert check(port) == (0, "")
+        assert check(port) == (0, note)
+    path.unlink()
+    path.mkdir()
+    with replying() as port:
+        assert check(port) == (0, note)
+
+
+FAILED = Event("rolled back", 2, reason='a \\"kind\\":"failed","version":1, reason', model="m")
+
+
+@pytest.mark.parametrize(
+    ("version", "files", "events", "owner"),
+    [
+        (3, {1: "17", 3: "18"}, [], "its golden request"),
+        (3, {1: "17", 2: "18", 4: "17"}, [], "a golden request of version 2"),
+        (10, {2: "17", 9: "18"}, [], "a golden request of version 9"),
+        (3, {1: "18", 2: "17"}, [FAILED], "a golden request of version 1"),
+        (2, {1: "17", 2: "18"}, [FAILED], "its golden request"),
+        (3, {2: "18"}, [FAILED], None),
+        (3, {4: "18", 30: "18"}, [], None),
+    ],
+)
+def test_a_version_without_a_file_is_checked_by_that_of_a_version_before(
+    golden, tmp_path, version, files, events, owner
+):
+    shutil.rmtree(tmp_path / "base")
+    (tmp_path / "base" / str(version)).mkdir(parents=True)
+    for number, answer in files.items():
+        golden(SUM | {"expect": {"answers": [answer]}}, folder=str(number))
+    for event in events:
+        EventLog(tmp_path / "m.rollouts.jsonl").append(event)
+    with replying(response(RIGHT), version=version) as port:
+        if owner is None:
+            assert check(port, MODEL="m") == (0, "")
+        else:
+            assert f"version {version} of m, label stable, does not answer {owner}: " in reason(
+                port, MODEL="m"
+            )
 
 
 def test_a_folder_with_leading_zeros_is_that_of_its_version(golden):

@@ -7,6 +7,8 @@ from importlib import metadata
 
 import pytest
 from seq2sum_serving.probe import cli
+from seq2sum_serving.probe import options as probe_options
+from seq2sum_serving.rollout import options as rollout_options
 
 
 def test_help_has_examples_and_exit_codes(capsys):
@@ -19,6 +21,18 @@ def test_help_has_examples_and_exit_codes(capsys):
     for code in (0, 1, 2):
         assert f"\n  {code}  " in out
     assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(("value", "model"), [("any", "any"), ("", None), (None, None)])
+def test_the_variable_is_a_default_of_the_rollout_tool_and_not_of_the_probe(
+    monkeypatch, value, model
+):
+    monkeypatch.delenv("SEQ2SUM_MODEL", raising=False)
+    if value is not None:
+        monkeypatch.setenv("SEQ2SUM_MODEL", value)
+    assert rollout_options.parse(["status"]).model == model
+    assert rollout_options.parse(["status", "--model", "other"]).model == "other"
+    assert probe_options.parsed([]).model is None  # all models of the config file
 
 
 def test_version_is_that_of_the_package(capsys):

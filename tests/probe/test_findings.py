@@ -67,6 +67,10 @@ CASES = {
         observe(desired=None, input_errors={"targets": "", "model_config": "cannot find the file"}),
         ["cannot find the file"],
     ),
+    "golden requests are not valid": (
+        observe(input_errors={"golden_requests": "not valid JSON"}),
+        ["not valid JSON"],
+    ),
 }
 
 
@@ -82,7 +86,7 @@ def test_each_finding_is_one_line_with_its_own_key(observation, lines):
     ("more", "line"),
     [
         ({"input_errors": {"versions": "cannot look at it"}}, "cannot look at it"),
-        ({"input_errors": {"golden_requests": "there are none"}}, "there are none"),
+        ({"missing": {"golden_requests": "there are none"}}, "there are none"),
         ({"events": Events(invalid_lines=2)}, "2 lines of the history are not valid events"),
     ],
 )

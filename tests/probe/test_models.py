@@ -1,4 +1,4 @@
-"""The probe with any models: their golden requests, and several of them on one server."""
+"""The probe with any models, and several of them on one server."""
 
 from __future__ import annotations
 
@@ -6,52 +6,6 @@ import pytest
 from seq2sum_serving.probe.findings import findings
 from seq2sum_serving.probe.prober import UNKNOWN_MODEL
 from support.probed_models import doubling, model_config, write_golden
-
-
-def test_without_golden_requests_labels_are_called_for_their_signatures(once, fake, config):
-    golden = config.parent / "seq2sum" / "2" / "assets.extra" / "golden.jsonl"
-    golden.unlink()
-    with fake() as server:
-        result = once("--targets", server.target, "--json")
-        assert not [call for call in server.calls if call.method == "Predict"]
-    assert result.code == 0
-    note = (
-        "version 2 has no golden requests, so its answers are not compared: write "
-        "some with `seq2sum-rollout golden record 2 --from inputs.jsonl`"
-    )
-    assert (result.errors, result.json["notes"]) == (f"seq2sum-probe: note: {note}\n", [note])
-    [replica] = result.json["models"]["seq2sum"]["replicas"]
-    golden = replica["golden"]["stable"]
-    assert golden.pop("seconds") > 0
-    assert golden == {"answers": 0, "wrong_answers": 0, "failed": []}
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("no json", ":1: not valid JSON: "),
-        ('{"inputs": {"x": [1]}}', ":1: it expects no output: add `expect`"),
-        ("", ": the file has no golden requests"),
-    ],
-)
-def test_invalid_golden_requests_are_a_note(once, fake, config, text, problem):
-    golden = config.parent / "seq2sum" / "2" / "assets.extra" / "golden.jsonl"
-    golden.write_text(text)
-    with fake() as server:
-        result = once("--targets", server.target, "--json")
-    assert result.code == 0
-    assert result.json["notes"][0].startswith(f"invalid golden requests: {golden}{problem}")
-
-
-def test_golden_requests_that_are_recorded_again_are_read_again(create_prober, fake, config):
-    with fake() as server:
-        prober = create_prober("--targets", server.target)
-        assert findings(prober.run_round(0)) == []
-        write_golden(
-            config.parent / "seq2sum",
-            {"inputs": {"questions": ["1+1"]}, "expect": {"answers": ["3"]}},
-        )
-        assert len(findings(prober.run_round(1))) == 2  # both labels
 
 
 def test_any_model_is_compared_by_its_golden_requests(once, config):
@@ -162,6 +116,15 @@ def test_without_a_readable_config_file_no_model_is_known(
     assert prober.models() == [UNKNOWN_MODEL]
     config.write_text(model_config(config.parent, "doubles"))
     assert list(prober.run_round(0)) == ["doubles"]
+
+
+def test_an_unknown_model_is_one_sentence(once, config):
+    config.write_text(model_config(config.parent, "doubles", "other"))
+    first = once("--model", "nope", "--targets", "127.0.0.1:1").errors.splitlines()[0]
+    assert first == (
+        f"seq2sum-probe: {config}: model 'nope' is missing (models: doubles, other): choose one "
+        "with --model, or add an entry"
+    )
 
 
 def test_files_of_one_model_need_its_name(once, config):

@@ -26,9 +26,9 @@ def model_config(folder, *names):
     return f"model_config_list {{{''.join(entries)}\n}}\n"
 
 
-def write_golden(folder, *lines):
-    """Writes golden requests of version 2 below the folder of a model."""
-    path = folder / "2" / "assets.extra" / golden.FILE_NAME
+def write_golden(folder, *lines, version=2):
+    """Writes golden requests of a version below the folder of a model."""
+    path = folder / str(version) / "assets.extra" / golden.FILE_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 

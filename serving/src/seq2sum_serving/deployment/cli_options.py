@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from importlib import metadata
 from pathlib import Path
 
 HISTORY = "rollouts.jsonl"
 TRAFFIC = "traffic.json"
+MODEL_VARIABLE = "SEQ2SUM_MODEL"
+"""The default of `--model`, also of the client's command `seq2sum`."""
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +51,10 @@ def add_deployment(group: argparse._ArgumentGroup, *, several_models: bool = Fal
     else:
         group.add_argument(
             "--model",
+            default=os.environ.get(MODEL_VARIABLE) or None,
             metavar="NAME",
-            help="the name of the model (default: the only model of the config file)",
+            help=f"the name of the model (default: {MODEL_VARIABLE}, or else the only model of the "
+            "config file)",
         )
     group.add_argument(
         "--base-path",

@@ -62,7 +62,7 @@ def find_model(message: ModelServerConfig, model: str) -> ModelConfig:
             return config
     names = ", ".join(config.name for config in message.model_config_list.config) or "none"
     raise UsageError(
-        f"model {model!r} is missing (models: {names}). Name the model with --model, or add:\n"
+        f"model {model!r} is missing (models: {names}): choose one with --model, or add an entry:\n"
         + EXAMPLE.format(model=model)
     )
 

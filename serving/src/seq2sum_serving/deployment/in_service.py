@@ -17,6 +17,8 @@ Content = TypeVar("Content")
 
 ENDS = (EventKind.FAILED, EventKind.ROLLED_BACK, EventKind.ABORTED)
 """Events after which a version no longer counts, unless it becomes stable again."""
+KINDS = (EventKind.LABELS_SET, EventKind.PROMOTED, *ENDS)
+"""The events that `versions` needs; it ignores others."""
 
 
 def versions(events: Sequence[Event], labels: Mapping[str, int]) -> frozenset[int]:

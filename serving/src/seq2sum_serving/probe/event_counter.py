@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from seq2sum_serving.deployment import in_service
 from seq2sum_serving.deployment.errors import Failed
 from seq2sum_serving.deployment.event_log import EventKind, parse_event
 from seq2sum_serving.probe.observation import Events
@@ -94,6 +95,7 @@ def count_lines(previous: Events, lines: Iterable[bytes], model: str) -> Events:
     """Returns the events after further lines."""
     counts = Counter(previous.counts)
     timestamps, invalid = dict(previous.last_timestamps), previous.invalid_lines
+    of_service = list(previous.of_service)
     for line in lines:
         try:
             event = parse_event(line)
@@ -104,4 +106,6 @@ def count_lines(previous: Events, lines: Iterable[bytes], model: str) -> Events:
         if event.model == model:
             counts[str(event.kind)] += 1
             timestamps[str(event.kind)] = timestamp
-    return Events(dict(counts), timestamps, invalid)
+            if event.kind in in_service.KINDS:
+                of_service.append(event)
+    return Events(dict(counts), timestamps, invalid, of_service)

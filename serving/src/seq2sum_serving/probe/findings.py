@@ -68,6 +68,8 @@ def _inputs(observation: Observation) -> Iterator[Finding]:
             yield Finding(
                 name, one_line(error), note=name in OPTIONAL, of_every_model=name in OF_EVERY_MODEL
             )
+    for name, text in observation.missing.items():
+        yield Finding(f"no {name}", one_line(text), note=True)
     if observation.events is not None and observation.events.invalid_lines:
         yield Finding(
             "invalid lines",

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TypeVar
 
 import seq2sum
-from seq2sum import golden
 from seq2sum.golden import GoldenRequest
 
-from seq2sum_serving.deployment.errors import Failed
+from seq2sum_serving.deployment import in_service
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.model_store import ModelStore
 from seq2sum_serving.deployment.replicas import Replicas
-from seq2sum_serving.deployment.state import CANARY, LABELS, STABLE, ModelEntry, Replica
+from seq2sum_serving.deployment.state import CANARY, LABELS, STABLE, ModelEntry
 from seq2sum_serving.deployment.traffic import TrafficFile
+from seq2sum_serving.gates import golden_gate
 from seq2sum_serving.probe import inputs
 from seq2sum_serving.probe.event_counter import EventCounter
 from seq2sum_serving.probe.golden_rotation import requests_of_round
-from seq2sum_serving.probe.inputs import InputReader
-from seq2sum_serving.probe.observation import Call, Certificate, Observation
+from seq2sum_serving.probe.inputs import InputReader, Missing
+from seq2sum_serving.probe.observation import Events, Observation
 from seq2sum_serving.probe.replica_checks import LabelRequests, check_answers, check_state
-
-Key = TypeVar("Key")
-Result = TypeVar("Result")
+from seq2sum_serving.probe.started_round import StartedRound
 
 CACHED_VERSIONS = 8
 """Versions whose golden requests are cached: a version rarely changes, and labels are few."""
@@ -56,34 +53,6 @@ class ProbeSettings:
     """Seconds for all requests to a label together."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartedRound:
-    """The files as they were read, and the checks that run."""
-
-    observation: Observation
-    """Without replicas, calls and certificates."""
-    targets: Sequence[str]
-    replicas: Mapping[str, Future[Replica]]
-    calls: Mapping[tuple[str, str], Future[Sequence[Call]]]
-    start: float
-    """On the monotonic clock."""
-
-    def finish(self, certificates: Mapping[str, Certificate]) -> Observation:
-        """Waits for the checks, and returns the whole observation.
-
-        Args:
-            certificates: By target; those of other models' replicas are left out.
-        """
-        return replace(
-            self.observation,
-            replicas=list(results(self.replicas).values()),
-            calls=results(self.calls),
-            certificates={t: certificates[t] for t in self.targets if t in certificates},
-            finished=time.time(),
-            seconds=time.monotonic() - self.start,
-        )
-
-
 class ModelProber:
     """Observes one model.
 
@@ -98,7 +67,9 @@ class ModelProber:
         self._replicas = replicas
         self._settings = settings
         # By the time of the last change too: the file may be recorded again.
-        self._read_golden = lru_cache(maxsize=CACHED_VERSIONS)(lambda path, _: golden.read(path))
+        self._read_golden = lru_cache(maxsize=CACHED_VERSIONS)(
+            lambda folder, _: golden_gate.read(folder)
+        )
         self._clients: Mapping[str, seq2sum.ModelClient] = {}
 
     def close(self) -> None:
@@ -117,7 +88,9 @@ class ModelProber:
         recorded = reader.read(inputs.MODEL_CONFIG, self._files.model_config.read)
         base = self._base(reader, recorded)
         on_disk = reader.read(inputs.VERSIONS, base.versions) if base else None
-        requests = self._requests(number, reader, recorded, base if on_disk is not None else None)
+        events = reader.read(inputs.HISTORY, self._files.events.read)
+        readable = base if on_disk is not None else None
+        requests = self._requests(number, reader, recorded, readable, events)
         # If the target's name does not resolve now, the replicas of the previous round are checked.
         self._clients = reader.read(inputs.TARGETS, self._replicas.clients) or self._clients
         submit, timeout = pool.submit, self._settings.timeout
@@ -128,8 +101,9 @@ class ModelProber:
             recorded=recorded,
             on_disk=on_disk,
             weights=reader.read(inputs.TRAFFIC, self._files.traffic.read),
-            events=reader.read(inputs.HISTORY, self._files.events.read),
+            events=events,
             input_errors=reader.errors,
+            missing=reader.missing,
         )
         return StartedRound(
             observation,
@@ -155,7 +129,12 @@ class ModelProber:
         return ModelStore(Path(path)) if path else None
 
     def _requests(
-        self, number: int, reader: InputReader, recorded: ModelEntry | None, base: ModelStore | None
+        self,
+        number: int,
+        reader: InputReader,
+        recorded: ModelEntry | None,
+        base: ModelStore | None,
+        events: Events | None,
     ) -> dict[str, LabelRequests]:
         """Returns the requests for each label, except labels that are not in the model config."""
         found: dict[str, LabelRequests] = {}
@@ -166,29 +145,31 @@ class ModelProber:
             if (version := recorded.labels.get(label)) is None:
                 del found[label]
             elif base is not None:
-                read = partial(self._golden_of, base, version)
-                if own := reader.read(inputs.GOLDEN_REQUESTS, read):
-                    chosen = requests_of_round(own, number, self._settings.requests)
-                    found[label] = LabelRequests(version, chosen)
+                read = partial(self._golden_of, base, version, recorded, events)
+                if file := reader.read(inputs.GOLDEN_REQUESTS, read):
+                    owner, requests = file
+                    chosen = requests_of_round(requests, number, self._settings.requests)
+                    found[label] = LabelRequests(version, chosen, owner)
         return found
 
-    def _golden_of(self, base: ModelStore, version: int) -> tuple[GoldenRequest, ...]:
-        path = base.folder(version) / "assets.extra" / golden.FILE_NAME
-        try:
-            return self._read_golden(path, path.stat().st_mtime_ns)
-        except FileNotFoundError as error:
-            raise Failed(
+    def _golden_of(
+        self, base: ModelStore, version: int, recorded: ModelEntry, events: Events | None
+    ) -> tuple[int, tuple[GoldenRequest, ...]]:
+        """Returns the golden requests that judge a version, as in rollouts, and whose they are."""
+        of_service = events.of_service if events is not None else ()
+        file = in_service.nearest_file(
+            base, version, of_service, recorded.labels, self._golden_in_folder
+        )
+        if file is None:
+            raise Missing(
                 f"version {version} has no golden requests, so its answers are not compared: write "
                 f"some with `seq2sum-rollout golden record {version} --from inputs.jsonl`"
-            ) from error
-        except golden.InvalidGoldenRequest as error:
-            raise Failed(f"invalid golden requests: {error}") from error
+            )
+        return file
 
-
-def results(futures: Mapping[Key, Future[Result]]) -> dict[Key, Result]:
-    """Waits for futures, and returns their results."""
-    return {key: future.result() for key, future in futures.items()}
-
-
-Create = Callable[[str], ModelProber]
-"""Returns the prober of a model by its name."""
+    def _golden_in_folder(self, folder: Path) -> tuple[GoldenRequest, ...] | None:
+        try:
+            changed = (folder / golden_gate.FILE).stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+        return self._read_golden(folder, changed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from seq2sum_serving.deployment.event_log import Event
 from seq2sum_serving.deployment.state import Current, ModelEntry, Replica
 
 OK = "OK"
@@ -24,7 +25,7 @@ class Call:
     compared: bool = False
     """True if a golden request was answered by the version that it belongs to."""
     request: str = ""
-    """The inputs of a golden request with a difference, cut."""
+    """The inputs of a golden request with a difference, cut, and its version if it is another."""
     difference: str = ""
     """How the outputs differ from those that are expected; empty if they do not."""
 
@@ -48,6 +49,8 @@ class Events:
     """The time of the last event of each kind, in seconds since 1970."""
     invalid_lines: int = 0
     """Number of lines that could not be parsed."""
+    of_service: Sequence[Event] = ()
+    """Those that decide which versions were in service, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Observation:
     events: Events | None = None
     input_errors: Mapping[str, str] = field(default_factory=dict)
     """By name of the input: the reason why it could not be read; empty if it was read."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """By name of an optional input that does not exist: what is not observed without it."""
     finished: float = 0.0
     """The time of the end of the round, in seconds since 1970."""
     seconds: float = 0.0

@@ -15,9 +15,10 @@ file, and whether the answers are correct.
 
 In each round it reads the versions and labels of every replica and sends a few golden requests to
 each label. Over the rounds it goes through all requests in assets.extra/golden.jsonl of the label's
-version; for a version without this file it asks for the signatures instead, and compares nothing:
-`seq2sum-rollout golden record` writes one. A replica that is down or slow does not delay the
-others. Problems are logged to standard error when they occur and when they are resolved.
+version, or else of the version that was in service before it. Without such a file it asks for the
+signatures instead, and compares nothing: `seq2sum-rollout golden record` writes one. A replica that
+is down or slow does not delay the others. Problems are logged to standard error when they occur and
+when they are resolved.
 """
 EXAMPLES = """\
 examples:

@@ -6,8 +6,9 @@ A round only observes: `findings` decides what is wrong.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -15,10 +16,11 @@ import seq2sum
 
 from seq2sum_serving.deployment.model_config_file import model_names
 from seq2sum_serving.probe import inputs
-from seq2sum_serving.probe.inputs import InputReader
-from seq2sum_serving.probe.model_prober import Create, ModelProber, results
-from seq2sum_serving.probe.observation import Observation, Observations
+from seq2sum_serving.probe.inputs import InputReader, guarded
+from seq2sum_serving.probe.model_prober import ModelProber
+from seq2sum_serving.probe.observation import Certificate, Observation, Observations
 from seq2sum_serving.probe.replica_checks import check_certificate
+from seq2sum_serving.probe.started_round import StartedRound
 
 UNKNOWN_MODEL = ""
 """Stands for the models while the model config file has never been readable."""
@@ -41,7 +43,7 @@ class Prober:
         self,
         models: Sequence[str] | None,
         config: Path,
-        create: Create,
+        create: Callable[[str], ModelProber],
         pool: Executor,
         *,
         timeout: float,
@@ -81,21 +83,47 @@ class Prober:
             seconds = time.monotonic() - start
             unknown = Observation(input_errors=reader.errors, finished=time.time(), seconds=seconds)
             return {UNKNOWN_MODEL: unknown}
-        for name in names:
-            if name not in self._probers:
-                self._probers[name] = self._create(name)
-        started = {name: self._probers[name].start_round(number, self._pool) for name in names}
-        targets = dict.fromkeys(target for each in started.values() for target in each.targets)
-        certificates = {
+        started = {name: guarded(partial(self._start, name, number), _failed) for name in names}
+        certificates = self._certificates(
+            [each for each in started.values() if isinstance(each, StartedRound)]
+        )
+        return {name: _finished(each, certificates) for name, each in started.items()}
+
+    def _start(self, model: str, number: int) -> StartedRound | Observation:
+        if model not in self._probers:
+            self._probers[model] = self._create(model)
+        return self._probers[model].start_round(number, self._pool)
+
+    def _certificates(self, started: Sequence[StartedRound]) -> dict[str, Certificate]:
+        """Returns the certificate of each replica, by target; none without TLS."""
+        if self._tls is None:
+            return {}
+        targets = dict.fromkeys(target for each in started for target in each.targets)
+        checks = {
             target: self._pool.submit(check_certificate, target, self._tls, self._timeout)
             for target in targets
-            if self._tls is not None
         }
-        checked = results(certificates)
-        return {name: each.finish(checked) for name, each in started.items()}
+        return {target: _certificate(check) for target, check in checks.items()}
 
     def _names(self, reader: InputReader) -> list[str]:
         if self._models is not None:
             return list(self._models)
         found = reader.read(inputs.MODEL_CONFIG, lambda: model_names(self._config))
         return found or list(self._probers) or [UNKNOWN_MODEL]
+
+
+def _finished(
+    started: StartedRound | Observation, certificates: Mapping[str, Certificate]
+) -> Observation:
+    """Waits for the checks of a model."""
+    if isinstance(started, Observation):
+        return started
+    return guarded(partial(started.finish, certificates), _failed)
+
+
+def _failed(error: str) -> Observation:
+    return Observation(input_errors={inputs.ROUND: error}, finished=time.time())
+
+
+def _certificate(check: Future[Certificate]) -> Certificate:
+    return guarded(check.result, partial(Certificate, None))

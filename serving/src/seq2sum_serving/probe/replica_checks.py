@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import seq2sum
 from seq2sum import golden
 from seq2sum.golden import GoldenRequest
 
+from seq2sum_serving.deployment.plain_text import inputs_text
 from seq2sum_serving.deployment.replicas import observe_replica
 from seq2sum_serving.deployment.state import Replica
 from seq2sum_serving.probe.certificate import read_certificate
@@ -18,8 +18,6 @@ from seq2sum_serving.probe.observation import OK, Call, Certificate
 
 SHORTEST_TIMEOUT = 0.001
 """Seconds that a call gets after the deadline, so that it fails; 0 makes sockets non-blocking."""
-LONGEST_REQUEST = 80
-"""Characters of the inputs of a golden request in a message."""
 UNREADABLE = "UNKNOWN"
 """The status code that gRPC gives to a reply that cannot be read."""
 
@@ -29,9 +27,11 @@ class LabelRequests:
     """The golden requests for a label in one round."""
 
     version: int = 0
-    """The version that the requests belong to."""
+    """The version that the label should point to."""
     requests: Sequence[GoldenRequest] = ()
-    """Empty if the version has none: then one GetModelMetadata is called instead."""
+    """Empty if there are none: then one GetModelMetadata is called instead."""
+    owner: int = 0
+    """The version that the requests belong to: the same, or one in service before it."""
 
 
 class Deadline:
@@ -65,7 +65,7 @@ def check_answers(
     if not golden_requests.requests:
         return [_describe(client, label, deadline.remaining())]
     for request in golden_requests.requests:
-        calls.append(_predict(client, label, request, golden_requests.version, deadline))
+        calls.append(_predict(client, label, request, golden_requests, deadline))
         if calls[-1].code != OK:
             break
     return calls
@@ -85,13 +85,13 @@ def _predict(
     client: seq2sum.ModelClient,
     label: str,
     request: GoldenRequest,
-    version: int,
+    golden_requests: LabelRequests,
     deadline: Deadline,
 ) -> Call:
     """Sends a golden request.
 
-    While a label moves, another version than the one of the request may answer: its outputs are
-    not compared.
+    While a label moves, another version than the desired one may answer: its outputs are not
+    compared.
     """
     start = time.perf_counter()
     try:
@@ -106,10 +106,13 @@ def _predict(
         code, error = _failure(failed)
         return Call(code, time.perf_counter() - start, error)
     seconds = time.perf_counter() - start
+    version, owner = golden_requests.version, golden_requests.owner
     if prediction.version != version:
         return Call(OK, seconds)
-    difference = "; ".join(golden.differences(request, prediction))
-    return Call(OK, seconds, "", True, _shown(request) if difference else "", difference)
+    if not (found := golden.differences(request, prediction)):
+        return Call(OK, seconds, compared=True)
+    shown = inputs_text(request.inputs) + (f" of version {owner}" if owner != version else "")
+    return Call(OK, seconds, "", True, shown, "; ".join(found))
 
 
 def _failure(error: seq2sum.Seq2SumError) -> tuple[str, str]:
@@ -117,12 +120,3 @@ def _failure(error: seq2sum.Seq2SumError) -> tuple[str, str]:
     if isinstance(error, seq2sum.CallError):
         return error.code.name, error.details
     return UNREADABLE, str(error)
-
-
-def _shown(request: GoldenRequest) -> str:
-    text = json.dumps(dict(request.inputs), ensure_ascii=False, default=_decoded)
-    return text if len(text) <= LONGEST_REQUEST else f"{text[: LONGEST_REQUEST - 3]}..."
-
-
-def _decoded(value: bytes) -> str:
-    return value.decode(errors="replace")

@@ -116,7 +116,7 @@ bench-graph: setup ## The serving graph against stock Keras, by batch size (2 mi
 bench-client: setup ## Every style of calling a server, against tensorflow-serving-api (3 min)
 	$(BENCH).client
 
-bench-server: setup ## The embedded server against its graph called in process (4 min)
+bench-server: setup ## Both gRPC servers of the embedded server, with h2load (8 min)
 	$(BENCH).server
 
 bench-workers: setup ## Two server processes against one, with h2load (3 min)

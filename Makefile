@@ -34,14 +34,15 @@ test: setup ## Run all tests (12 min)
 SERVER_TESTS := tests/conformance tests/embedded tests/fuzz
 
 test-alone:
-	$(BIN)/python -m pytest -m "end_to_end or not (server or system)"
+	$(BIN)/python -m pytest -m "end_to_end or not (server or system)" --ignore=tests/training tests
 
 test-server:
 	$(BIN)/python -m pytest -m "(server or system) and not end_to_end" $(SERVER_TESTS)
+	$(BIN)/python -m pytest tests/training
 
 test-others:
 	$(BIN)/python -m pytest -m "(server or system) and not end_to_end" \
-		$(addprefix --ignore=,$(SERVER_TESTS)) tests
+		$(addprefix --ignore=,$(SERVER_TESTS) tests/training) tests
 
 format: setup ## Format the code and sort the imports
 	$(BIN)/ruff check --fix --quiet .

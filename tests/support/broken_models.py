@@ -16,8 +16,8 @@ from pathlib import Path
 
 from seq2sum.addition import contract
 
-SECONDS = 0.1
-"""Delay of each call of the slow version: about a hundred times the latency of a small model."""
+SECONDS = 0.2
+"""Delay of each call of the slow version: many times the latency of a small model, even on a busy machine."""
 WARM_UP = "tf_serving_warmup_requests"
 
 

@@ -39,7 +39,7 @@ QUICK = """
 warm_up = 2
 samples = 10
 rows = [1]
-max_p50_ratio = 20.0
+max_p50_ratio = 10.0
 max_p99_ratio = 200.0
 max_p99_milliseconds = 5000.0
 [live]

@@ -17,7 +17,7 @@ from pathlib import Path
 from seq2sum.addition import contract
 
 SECONDS = 0.2
-"""Delay of each call of the slow version: many times the latency of a small model, on any machine."""
+"""Delay of each call of the slow version: many times the latency of a small model."""
 WARM_UP = "tf_serving_warmup_requests"
 
 

@@ -85,7 +85,7 @@ PREPROCESSED = Signature("one_hot", (ONE_HOT,))
 SIGNATURES = (DEFAULT, DETAILED, PREPROCESSED)
 
 RULES = {"digits": "not_smaller", "alphabet": "equal", "status": "equal"}
-"""What every later version has to keep of `extra` in `contract.json`."""
+"""Rules by which later versions keep the values of `extra` in `contract.json`."""
 
 
 def operands(question: bytes) -> tuple[bytes, bytes] | None:

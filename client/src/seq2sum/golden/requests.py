@@ -36,7 +36,7 @@ class Tolerance:
 
 
 Compare = Literal["exact", "argmax"] | Tolerance
-"""How an output is compared: `exact`, within a tolerance, or `argmax`: in each row of the last
+"""The comparison of an output: `exact`, within a tolerance, or `argmax`: in each row of the last
 dimension, the largest value has to be at the expected index."""
 
 RECORDED = Tolerance(atol=1e-5, rtol=1e-4)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from enum import IntEnum
+
+log = logging.getLogger(__name__)
 
 
 class Code(IntEnum):
@@ -47,3 +50,9 @@ class StartupError(ServingError):
 def invalid_argument(message: str) -> ServingError:
     """Returns an error with the code INVALID_ARGUMENT."""
     return ServingError(Code.INVALID_ARGUMENT, message)
+
+
+def internal_error(error: Exception) -> ServingError:
+    """Logs an unexpected exception; returns the error of its call."""
+    log.error("a call failed", exc_info=error)
+    return ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")

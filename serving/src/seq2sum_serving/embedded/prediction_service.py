@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -20,14 +19,12 @@ from tensorflow_serving.apis import (
 )
 
 from seq2sum_serving.embedded.batching.batched_servable import BatchedServable
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import ServingError, internal_error
 from seq2sum_serving.embedded.inference import metadata, multi_inference, predict, runtime
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.regress import regress
 from seq2sum_serving.embedded.model_spec import Handle, model_spec_of
-
-log = logging.getLogger(__name__)
 
 Done = Callable[["Message | ServingError"], None]
 """Receives a response or an error."""
@@ -79,9 +76,8 @@ class PredictionService:
                 outcome: Any = call.response(arrays)
             except ServingError as error:
                 outcome = error
-            except Exception as error:
-                log.exception("a call failed")
-                outcome = ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
+            except Exception as error:  # noqa: BLE001  # logged
+                outcome = internal_error(error)
             finally:
                 release()
             done(outcome)

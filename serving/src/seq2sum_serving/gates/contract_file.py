@@ -52,7 +52,7 @@ class Contract(Struct, frozen=True):
     extra: dict[str, Any] = {}
     """Whatever else callers rely on."""
     rules: dict[str, Rule] = {}
-    """What later versions have to keep of `extra`: by key, how it is compared."""
+    """Rules by key of `extra`: the comparison that later versions have to pass."""
 
 
 def read(folder: Path) -> Contract | None:

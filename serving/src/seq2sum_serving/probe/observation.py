@@ -27,7 +27,7 @@ class Call:
     request: str = ""
     """The inputs of a golden request with a difference, cut, and its version if it is another."""
     difference: str = ""
-    """How the outputs differ from those that are expected; empty if they do not."""
+    """Differences of the outputs from those that are expected; empty if they have none."""
 
 
 @dataclass(frozen=True, slots=True)

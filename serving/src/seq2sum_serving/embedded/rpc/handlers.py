@@ -6,7 +6,6 @@ batch or a load. TensorFlow releases the GIL meanwhile.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,14 +23,12 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code, ServingError, internal_error
 from seq2sum_serving.embedded.monitoring import metrics
 from seq2sum_serving.embedded.prediction_service import Done, PredictionService
 from seq2sum_serving.embedded.rpc.gate import Gate, ThreadQuota
 from seq2sum_serving.embedded.rpc.statuses import abort
 from seq2sum_serving.embedded.server_core import ServerCore
-
-log = logging.getLogger(__name__)
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
@@ -186,12 +183,6 @@ def start_call(method: Method, data: bytes, left: float | None, reply: Reply) ->
     except Exception:
         _count(request, Code.INTERNAL)
         raise
-
-
-def internal_error(error: Exception) -> ServingError:
-    """Logs an unexpected exception; returns the error of its call."""
-    log.error("a call failed", exc_info=error)
-    return ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
 
 
 def _parse(method: Method, data: bytes) -> Any:

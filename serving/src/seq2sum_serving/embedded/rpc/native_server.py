@@ -27,12 +27,12 @@ import grpc
 from pygrpc_native import EVENT_CALL, EVENT_CANCEL, NativeGrpcFront
 
 from seq2sum_serving.embedded.config import ServerConfig
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code, ServingError, internal_error
 from seq2sum_serving.embedded.ports import cannot_listen
 from seq2sum_serving.embedded.rpc import connections
 from seq2sum_serving.embedded.rpc.gate import EXHAUSTED, Gate, ThreadQuota
 from seq2sum_serving.embedded.rpc.grpc_server import SPARE_THREADS, THREAD_NAME_PREFIX, GrpcServer
-from seq2sum_serving.embedded.rpc.handlers import Method, internal_error, run_call, start_call
+from seq2sum_serving.embedded.rpc.handlers import Method, run_call, start_call
 from seq2sum_serving.embedded.rpc.statuses import truncated
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,10 @@ class Call:
     """On the clock `time.monotonic`."""
     peer: str
 
+    def left(self) -> float | None:
+        """Returns the seconds until the deadline; None without one."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
 
 class NativeServer(GrpcServer):
     """A server of pygrpc-native, with that of grpcio for what it lacks.
@@ -86,7 +90,8 @@ class NativeServer(GrpcServer):
         """Makes a server that does not listen yet; the arguments are those of `GrpcServer`."""
         gate = gate or Gate()
         super().__init__(methods, config, gate=gate, first_handlers=first_handlers)
-        self._methods = dict(methods)
+        self._paths = tuple(methods)
+        self._methods = tuple(methods.values())
         self._quota = ThreadQuota(config.grpc_max_threads)
         self._folder = ""
         self._front: Any = None
@@ -128,7 +133,7 @@ class NativeServer(GrpcServer):
         try:
             self._front = NativeGrpcFront(
                 f"[::]:{self._config.port}" if every else where,  # as grpcio does
-                [(path, False) for path in self._methods],
+                [(path, False) for path in self._paths],
                 call_details=True,
                 max_concurrent_streams=MAX_STREAMS,
                 keepalive_permit_without_calls=False,
@@ -226,12 +231,11 @@ class NativeServer(GrpcServer):
             return
         try:
             events = self._front.recv_batch_details(MAX_BURST, milliseconds)
-            methods = list(self._methods.values()) if events else []
             for kind, number, index, data, _, details in events or ():
                 if kind == EVENT_CALL:
                     left = details[2]
                     deadline = None if left is None else time.monotonic() + left
-                    self._admit(Call(number, methods[index], data, deadline, details[1]))
+                    self._admit(Call(number, self._methods[index], data, deadline, details[1]))
                 elif kind == EVENT_CANCEL and self._open.pop(number, None):
                     self._gate.leave()
         finally:
@@ -252,7 +256,7 @@ class NativeServer(GrpcServer):
 
     def _run(self, call: Call) -> None:
         """Runs a call, or starts it if it shares a run with others."""
-        left = None if call.deadline is None else call.deadline - time.monotonic()
+        left = call.left()
         outcome: bytes | ServingError
         try:
             if call.number not in self._open:
@@ -283,8 +287,7 @@ class NativeServer(GrpcServer):
 
     def _refuse(self, call: Call) -> None:
         """Refuses a call that came after the server began to stop."""
-        left = None if call.deadline is None else call.deadline - time.monotonic()
-        self._send(call, self._gate.hold(left))
+        self._send(call, self._gate.hold(call.left()))
 
     def _send(self, call: Call, outcome: bytes | ServingError) -> None:
         if isinstance(outcome, ServingError):

@@ -22,12 +22,12 @@ help: ## Show this help
 demo: setup ## Train, export, serve and call the model, with every command shown (3 min)
 	@$(BIN)/python tools/demo.py
 
-test-quick: setup ## Run the tests without TensorFlow and without server processes (1 min)
+test-quick: setup ## Run the tests without TensorFlow and without server processes (90 s)
 	$(BIN)/python -m pytest --quick --numprocesses 2 --dist worksteal
 
 # Three processes share two cores: the first computes, the others mostly wait for servers. They
 # share the versions that tests train.
-test: setup ## Run all tests (12 min)
+test: setup ## Run all tests (15 min)
 	@export SEQ2SUM_TEST_ARTIFACTS=$$(mktemp -d) && trap 'rm -rf "$$SEQ2SUM_TEST_ARTIFACTS"' EXIT && \
 		$(MAKE) --no-print-directory --jobs 3 --output-sync=line test-alone test-server test-others
 

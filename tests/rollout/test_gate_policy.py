@@ -44,7 +44,9 @@ def test_defaults():
     limits = policy.default()
     assert limits.golden == policy.GoldenPolicy(min_accuracy=0.999, max_drop=0.0)
     assert limits.latency.rows == (1, 64)
-    assert limits.traffic == policy.TrafficPolicy(steps=(5, 25, 50), bake=60.0, settle=3.0)
+    assert limits.traffic == policy.TrafficPolicy(
+        steps=(5, 25, 50), mirror=5.0, bake=60.0, settle=3.0, unlabelled_callers="some"
+    )
     assert limits.memory == policy.MemoryPolicy(query="", max_megabytes=0.0, max_growth=2.0)
 
 

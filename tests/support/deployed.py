@@ -52,6 +52,7 @@ timeout = 90.0
 steps = [10, 50]
 bake = 1
 settle = 0.2
+unlabelled_callers = "none"
 """
 """A policy for short runs on a busy machine."""
 

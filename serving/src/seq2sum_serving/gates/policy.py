@@ -13,7 +13,7 @@ import tomllib
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -119,10 +119,32 @@ class TrafficPolicy(Section, frozen=True):
 
     steps: Annotated[tuple[Annotated[int, Meta(ge=1, le=100)], ...], _ascending(1, 100)]
     """Percent of the traffic at each step."""
+    mirror: Annotated[float, _number(0, 100)]
+    """Percent of the calls copied to the candidate in a step before the first; 0 for none."""
     bake: Seconds
     """Seconds at each step before it is judged."""
+    unlabelled_callers: Annotated[
+        Literal["some", "none"], Meta(description='"some" or "none", in quotes')
+    ]
+    """Whether callers exist that name neither a label nor a version."""
     settle: Seconds
     """Seconds that callers may take to pick up new weights or labels."""
+
+
+class CandidatePolicy(Section, frozen=True):
+    """The candidate group: defaults of options of the command line."""
+
+    targets: str
+    """Its servers; empty without one."""
+    config: str
+    """Its model config file; empty for `candidate.config` next to that of the other servers."""
+    router: Annotated[
+        Literal["client", "envoy", "none"],
+        Meta(description='"client", "envoy" or "none", in quotes'),
+    ]
+    """Sends callers to it."""
+    envoy_admin: str
+    """Addresses of the admin interface of every Envoy."""
 
 
 class GatePolicy(Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,6 +155,7 @@ class GatePolicy(Struct, frozen=True, forbid_unknown_fields=True):
     latency: LatencyPolicy
     live: LivePolicy
     memory: MemoryPolicy
+    candidate: CandidatePolicy
     load: LoadPolicy
     traffic: TrafficPolicy
 

@@ -18,14 +18,15 @@ from seq2sum_serving.deployment import run_state
 from seq2sum_serving.deployment.errors import (
     Failed,
     Inconclusive,
+    Moved,
     Refused,
     RolloutError,
     VersionFailed,
 )
 from seq2sum_serving.deployment.event_log import EventKind, Verdict
+from seq2sum_serving.deployment.routers.router import NO_SHARES, Shares
 from seq2sum_serving.deployment.run_state import OpenRun
-from seq2sum_serving.deployment.state import CANARY, STABLE, Current
-from seq2sum_serving.deployment.traffic import ALL_STABLE, canary_weights
+from seq2sum_serving.deployment.state import STABLE, Current
 from seq2sum_serving.gates.live import ProbeResults
 from seq2sum_serving.gates.measurement import Measurement
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
@@ -34,6 +35,8 @@ from seq2sum_serving.rollout import planner, transitions
 from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.change_options import ChangeOptions
 from seq2sum_serving.rollout.executor import Executor
+from seq2sum_serving.rollout.placement import Placement
+from seq2sum_serving.rollout.steps import format_step, steps
 from seq2sum_serving.rollout.verdicts import format_measurement, raise_failed_or_inconclusive
 from seq2sum_serving.rollout.wait_conditions import not_available
 
@@ -49,7 +52,7 @@ class CanaryEnded(Failed):
 class Runner:
     """One run of one version."""
 
-    executor: Executor
+    placement: Placement
     version: int
     policy: GatePolicy
     prometheus: Prometheus | None = None
@@ -58,12 +61,18 @@ class Runner:
     _first_traffic: float | None = field(default=None, init=False)
     """When this process started the first step."""
 
+    @property
+    def executor(self) -> Executor:
+        """The servers that callers reach."""
+        return self.placement.stable
+
     def run(self) -> None:
         """Runs all remaining phases.
 
         Raises:
             Refused: The run cannot start.
             Failed: A gate failed, or a replica did not follow; the run was aborted.
+            Moved: The abort failed, too.
             Inconclusive: Too little was measured; a person decides.
         """
         state = self._start()
@@ -113,7 +122,7 @@ class Runner:
 
     def _analysis(self, stable: int, folder: Path | None = None) -> Analysis:
         return Analysis(
-            self.executor, self.version, stable, self.policy, self.prometheus, folder=folder
+            self.placement, self.version, stable, self.policy, self.prometheus, folder=folder
         )
 
     def _start(self) -> OpenRun:
@@ -149,7 +158,7 @@ class Runner:
                 f"version {self.version} {burned}. Version numbers are never reused: publish the "
                 f"fixed model as version {planner.next_version(current)}{loaded}"
             )
-        planner.plan(current, transitions.load(current, self.version))  # raises if refused
+        self.placement.plan(current, self.version)  # raises if refused
         return None
 
     def _run_phases(self, state: OpenRun) -> None:
@@ -161,7 +170,8 @@ class Runner:
         if state.promoted and current.stable == version:
             self._move_labels()
             return
-        self._raise_failed_load(current)  # a killed run may have missed it
+        for group in (current, self.placement.observe()):
+            self._raise_failed_load(group)  # a killed run may have missed it
         analysis = self._analysis(current.stable)
         if not state.checked:
             executor.log(f"version {version}: analysis of its files")
@@ -169,26 +179,31 @@ class Runner:
             self._record(EventKind.FILES_PASSED)
         if not state.loaded:
             memory = analysis.memory()
-            executor.log(f"version {version}: loading it alongside version {current.stable}")
-            executor.apply(transitions.load(executor.observe(), version), self._options)
+            executor.log(
+                f"version {version}: loading it {self.placement.name}, alongside version "
+                f"{current.stable}"
+            )
+            self.placement.load(version, self._options)
             executor.log(f"version {version}: analysis without traffic")
             self._record_measurements(analysis.judge_loaded(memory))
             self._record(EventKind.ANALYSIS_PASSED)
-        executor.apply(transitions.start_canary(executor.observe(), version), self._options)
-        for weight in self.policy.traffic.steps:
-            if weight not in state.completed_weights:
-                self._run_step(analysis, weight)
+        self.placement.start(version, self._options)
+        for shares in steps(self.policy, executor.router):
+            if shares.candidate not in state.completed_weights:
+                self._run_step(analysis, shares)
         self._promote()
 
     def _raise_failed_load(self, current: Current) -> None:
         for replica in current.replicas:
             not_available(replica, (self.version,))
 
-    def _run_step(self, analysis: Analysis, weight: int) -> None:
-        seconds = self.policy.traffic.bake
-        self.executor.set_weights(canary_weights(weight), self._options)
-        self._record(EventKind.STEP_STARTED, weight=weight, seconds=seconds)
-        self.executor.log(f"version {self.version}: step at weight {weight} %, {seconds:g} s")
+    def _run_step(self, analysis: Analysis, shares: Shares) -> None:
+        seconds, weight = self.policy.traffic.bake, shares.candidate
+        self.executor.set_shares(shares, self._options)
+        details: dict[str, Any] = {"weight": weight, "seconds": seconds}
+        details |= {"mirror": shares.mirror} if shares.mirror else {}
+        self._record(EventKind.STEP_STARTED, **details)
+        self.executor.log(f"version {self.version}: {format_step(shares)}, {seconds:g} s")
         start = logged = time.monotonic()
 
         def log_results(results: ProbeResults) -> None:
@@ -200,7 +215,7 @@ class Runner:
         self._first_traffic = start if self._first_traffic is None else self._first_traffic
         measurements = analysis.judge_step(
             seconds,
-            lambda: not self._is_canary(self.version),
+            lambda: not self._is_canary(),
             log_results,
             since_first_traffic=start - self._first_traffic,
         )
@@ -218,8 +233,9 @@ class Runner:
     def _move_labels(self) -> None:
         desired = transitions.promote(self.executor.observe(), self.version)
         self.executor.apply(desired, self._options)
-        self.executor.set_weights(ALL_STABLE, self._options)
-        self.executor.verify(STABLE, self.version)
+        self.executor.set_shares(NO_SHARES, self._options)
+        self.executor.verify(self.version)
+        self.placement.clear(None, self._options)
 
     def _record_measurements(self, measurements: Sequence[Measurement]) -> None:
         """Records measurements, and raises if the version did not pass."""
@@ -246,7 +262,8 @@ class Runner:
 
     def _ending_command(self, version: int) -> str:
         """Returns the command that ends a run; without a canary, `rollback` would move `stable`."""
-        return "`rollback`" if self._is_canary(version) else f"`retire {version}`"
+        canary = self.placement.canary(self.executor.observe_files())
+        return "`rollback`" if canary == version else f"`retire {version}`"
 
     def _abort(self, cause: Failed, *, resumed: bool = False) -> None:
         """Returns all traffic to the stable version, and unloads this one.
@@ -264,26 +281,28 @@ class Runner:
             current = executor.observe()
             if current.up:
                 executor.replicas.skip(replica.target for replica in current.down)
-            with_traffic = version in (current.canary, current.stable)
+            is_labelled = version in (current.canary, current.stable)
+            with_traffic = is_labelled or executor.router.read() != NO_SHARES
             if not resumed:
                 self._record(event_kind(cause, with_traffic=with_traffic), str(cause))
-            if with_traffic:
-                desired = transitions.rollback(executor.observe())
-                executor.apply(desired, options)
-                executor.verify(STABLE, desired.labels[STABLE], options)
-            executor.set_weights(ALL_STABLE, options)
-            desired = transitions.retire(executor.observe(), version)
-            executor.apply(desired, options)
+            if is_labelled:
+                executor.apply(transitions.rollback(executor.observe()), options)
+            executor.set_shares(NO_SHARES, options)
+            self.placement.clear(version, options)
+            stable = transitions.adopt(executor.observe()).labels[STABLE]
+            executor.verify(stable, options)
             self._record(EventKind.RUN_ENDED, outcome=Verdict.FAILED)
         except RolloutError as error:
-            raise Failed(f"{cause}. The abort failed, too: {error}") from error
-        executor.log(f"version {desired.labels[STABLE]} has all traffic")
+            raise Moved(
+                f"{cause}. The abort failed, too, and version {version} may have traffic: {error}"
+            ) from error
+        executor.log(f"version {stable} has all traffic")
 
-    def _is_canary(self, version: int) -> bool:
-        return self.executor.config.read().labels.get(CANARY) == version
+    def _is_canary(self) -> bool:
+        return self.placement.canary(self.executor.observe_files()) == self.version
 
     def _require_canary(self) -> None:
-        if not self._is_canary(self.version):
+        if not self._is_canary():
             raise CanaryEnded(
                 f"version {self.version} is no longer the canary: somebody else ended it. Nothing "
                 "was changed after that; `history` shows by whom"

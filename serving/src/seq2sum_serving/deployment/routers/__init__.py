@@ -1,0 +1,1 @@
+"""Routers: what moves callers between the stable group and the candidate group."""

@@ -1,4 +1,4 @@
-"""Judges a version on servers of its own: the candidate group.
+"""Judges a version on separate servers: the candidate group.
 
 Callers reach these servers by a router only, and only while a version has a share of the traffic.
 Whatever the version does there, the servers that callers reach otherwise do not notice.

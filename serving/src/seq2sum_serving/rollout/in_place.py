@@ -49,7 +49,7 @@ class InPlace:
             raise Refused(
                 f"version {version} would answer every call without a label as soon as it is "
                 "loaded, before any gate: a server answers such calls with the highest version "
-                "that it has. Judge it on servers of its own (--candidate-targets), or, if every "
+                "that it has. Judge it on separate servers (--candidate-targets), or, if every "
                 'caller names the label `stable`, set unlabelled_callers = "none" in [traffic] of '
                 "the policy file"
             )

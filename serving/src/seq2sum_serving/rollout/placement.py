@@ -1,4 +1,4 @@
-"""Where a version is judged: among the servers that callers reach, or on servers of its own."""
+"""The servers on which a version is judged: those that callers reach, or separate ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Placement(Protocol):
 
     @property
     def name(self) -> str:
-        """Where it is, for messages: `in place`."""
+        """The place, for messages: `in place`."""
 
     @property
     def replicas(self) -> Replicas:

@@ -23,7 +23,7 @@ Log = Callable[[str], None]
 
 @dataclass(slots=True)
 class Wait:
-    """How a group of servers is waited for."""
+    """Waits for a group of servers."""
 
     config: ModelConfigFile
     replicas: Replicas

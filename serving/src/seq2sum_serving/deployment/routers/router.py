@@ -1,4 +1,4 @@
-"""What every router can do, in percent of the calls."""
+"""The interface of routers, which give the candidate its part of the calls."""
 
 from __future__ import annotations
 

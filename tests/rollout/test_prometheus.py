@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.gates.live import LiveMetrics
-from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed, counted, p99
+from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed
+from seq2sum_serving.gates.metric_providers.queries import counted, p99
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ from seq2sum_serving.gates.live import LiveMetrics, ProbeResults
 from seq2sum_serving.gates.measurement import Measurement, overall
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed
 from seq2sum_serving.gates.policy import GatePolicy
+from seq2sum_serving.rollout import group_analysis
 from seq2sum_serving.rollout.executor import Executor
 from seq2sum_serving.rollout.verdicts import worst_by_gate
 
@@ -49,6 +50,7 @@ class Analysis:
         policy: The limits.
         prometheus: The metric provider; None without one.
         folder: The candidate's files, if they are not below the base path yet.
+        has_candidate_group: Whether separate servers serve the candidate to callers.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Analysis:
         prometheus: Prometheus | None = None,
         *,
         folder: Path | None = None,
+        has_candidate_group: bool = False,
     ) -> None:
         self._executor = executor
         self._version = version
@@ -67,6 +70,7 @@ class Analysis:
         self._policy = policy
         self._prometheus = prometheus
         self._folder = folder or executor.store.folder(version)
+        self._has_candidate_group = has_candidate_group
         self._reported_missing = False
 
     def judge_files(self) -> list[Measurement]:
@@ -161,8 +165,24 @@ class Analysis:
                 if is_ended():
                     break
             time.sleep(max(0.0, start + probes * interval - time.monotonic()))
+        if self._has_candidate_group:
+            return [*live.judge(results, self._policy), *self._group_metrics(results, seconds)]
         metrics = self._live_metrics(seconds, since_first_traffic + seconds)
         return live.judge(results, self._policy, metrics)
+
+    def _group_metrics(self, results: ProbeResults, seconds: float) -> list[Measurement]:
+        """Judges the candidate group by its servers' metrics; nothing without a metric provider."""
+        if self._prometheus is None:
+            return []
+        return group_analysis.judge_metrics(
+            self._prometheus,
+            self._executor,
+            self._policy,
+            results,
+            seconds,
+            version=self._version,
+            stable=self._stable,
+        )
 
     def _live_metrics(self, seconds: float, ago: float) -> LiveMetrics | None:
         """Returns Prometheus' metrics; None if it does not answer, so that probes alone count."""

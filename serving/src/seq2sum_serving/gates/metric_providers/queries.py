@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 
+from seq2sum_serving.gates.quantile import P99
+
 CALLS = ":tensorflow:serving:request_count"
 """Counts by `model_name` and `status`, over gRPC and REST, including REST calls for the status of a
 model, such as those of a readiness probe."""
@@ -32,10 +34,15 @@ LOADS = ":tensorflow:cc:saved_model:load_attempt_count"
 def increased(series: str, seconds: int, *, ended: int = 0) -> str:
     """Returns the query for the growth of each counter in a period.
 
-    `increase` misses the first call of a status, because the series has no value before it, and the
-    first error is the one that matters. A series that did not exist at the start of the period
-    therefore counts in full if its server was scraped at the start. If it was not, the series may
-    be older than the period, and `increase` is used.
+    It is the difference of two values, not `increase`, which misses the first call of a status: the
+    series has no value before it, and the first error is the one that matters. `increase` also
+    extrapolates to the ends of the period, but less where a counter began at 0. Of two buckets of a
+    histogram with the same calls, one would then have a few percent more, and a p99 of fast calls
+    would be that of the slowest call ever.
+
+    A series that did not exist at the start of the period counts in full if its server was scraped
+    at the start. If it was not, the series may be older than the period, and `increase` is used, as
+    for a server that was restarted.
 
     Args:
         series: Selects the counters.
@@ -44,7 +51,9 @@ def increased(series: str, seconds: int, *, ended: int = 0) -> str:
     """
     end, begin = _offset(ended), _offset(ended + seconds)
     new = f"({series}{end} unless {series}{begin}) and on (job, instance) (up{begin} == 1)"
-    return f"({new}) or increase({series}[{seconds}s]{end})"
+    window = f"{series}[{seconds}s]{end}"
+    grown = f"({series}{end} - {series}{begin}) unless (resets({window}) > 0)"
+    return f"({new}) or ({grown}) or increase({window})"
 
 
 def counted(model: str, seconds: int, *, ended: int = 0, failed: bool = False) -> str:
@@ -62,15 +71,14 @@ def counted(model: str, seconds: int, *, ended: int = 0, failed: bool = False) -
 
 
 def p99(model: str, seconds: int, *, ended: int = 0) -> str:
-    """Returns the query for the 99th percentile of answered calls, in milliseconds."""
+    """Returns the query for the 99th percentile of answered predictions, in milliseconds."""
     series = f"{LATENCY}_bucket{{model_name={quoted(model)},{PREDICTIONS}}}"
-    rates = f"rate({series}[{seconds}s]{_offset(ended)})"
-    return f"histogram_quantile(0.99, sum by (le) ({rates})) / 1000"
+    return quantile_of(P99, series, seconds, ended=ended)
 
 
-def quantile_of(share: float, buckets: str, seconds: int) -> str:
+def quantile_of(share: float, buckets: str, seconds: int, *, ended: int = 0) -> str:
     """Returns the query for a quantile of a histogram's values in a period, in milliseconds."""
-    grown = increased(buckets, seconds)
+    grown = increased(buckets, seconds, ended=ended)
     return f"histogram_quantile({share:g}, sum by (le) ({grown})) / 1000"
 
 

@@ -50,6 +50,11 @@ class ScriptedServer:
         with self._lock:
             return "".join(f"{series} {value:g}\n" for series, value in self._values.items())
 
+    def restart(self) -> None:
+        """Forgets all counts."""
+        with self._lock:
+            self._values.clear()
+
     def answer(self, count: int, ms: float, *, model: str, api: str = "Predict") -> None:
         """Counts calls that succeeded."""
         entry = "REST" if api in ("", "predict") else "GRPC"

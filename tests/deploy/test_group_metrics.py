@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from deploy.prometheus_process import PrometheusProcess, Target
 from deploy.scripted_metrics import ScriptedServer
 from seq2sum_serving.deployment.model_store import ModelStore
 from seq2sum_serving.gates import policy
+from seq2sum_serving.gates.group_metrics import GroupMetrics
 from seq2sum_serving.gates.live import ProbeResults
 from seq2sum_serving.gates.metric_providers import queries, server_groups
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
@@ -35,15 +37,35 @@ def no_proxy():
         yield
 
 
+@dataclass(frozen=True)
+class Period:
+    """The calls since a time."""
+
+    prometheus: Prometheus
+    start: float
+
+    @property
+    def seconds(self) -> int:
+        """Seconds up to now, with one second before the first call."""
+        return math.ceil(time.monotonic() - self.start) + 1
+
+    def read(self, selector, version):
+        path = f"{BASE}/{version}"
+        return server_groups.read(
+            self.prometheus, MODEL, self.seconds, selector=selector, path=path
+        )
+
+
 @pytest.fixture(scope="module")
 def period(tmp_path_factory):
     """Prometheus, and the seconds in which both groups had calls: the candidate is bad."""
     with ExitStack() as stack:
-        stable, candidate = (stack.enter_context(ScriptedServer()) for _ in range(2))
+        stable, candidate, restarted = (stack.enter_context(ScriptedServer()) for _ in range(3))
         down = f"127.0.0.1:{servers.free_port()}"
         targets = {
             "serving": [Target(stable.address), Target(down)],
             "candidate": [Target(candidate.address)],
+            "restarted": [Target(restarted.address)],
         }
         stable.load(f"{BASE}/1", 2.0)
         candidate.load(f"{BASE}/1", 30.0)
@@ -53,19 +75,23 @@ def period(tmp_path_factory):
         stable.answer(5000, 900.0, model=MODEL)
         stable.fail(300, "INTERNAL", model=MODEL)
         stable.queue(5000, 900.0)
+        restarted.answer(500, 900.0, model=MODEL)
+        restarted.fail(20, "INTERNAL", model=MODEL)
         prometheus = stack.enter_context(
             PrometheusProcess(tmp_path_factory.mktemp("groups"), targets, interval=INTERVAL)
         )
-        prometheus.until(f"sum(up offset {HISTORY_MILLISECONDS}ms) >= 3")
+        prometheus.until(f"sum(up offset {HISTORY_MILLISECONDS}ms) >= 4")
         start = time.monotonic()
         make_calls(stable, answered=400, ms=10.0, wait=2.0)
         stable.fail(4, "INTERNAL", model=MODEL)
         stable.fail(2, "NOT_FOUND", model=MODEL)
         make_calls(candidate, answered=100, ms=200.0, wait=60.0)
         candidate.fail(7, "INTERNAL", model=MODEL)
-        prometheus.until(f"sum({queries.CALLS}) == {5300 + 2000 + 406 + 107 + 6}")
+        restarted.restart()
+        restarted.answer(60, 10.0, model=MODEL)
+        prometheus.until(f"sum({queries.CALLS}) == {5300 + 2000 + 406 + 107 + 6 + 60}")
         time.sleep(INTERVAL)
-        yield Prometheus(prometheus.url), math.ceil(time.monotonic() - start) + 1
+        yield Period(Prometheus(prometheus.url), start)
 
 
 def make_calls(server, *, answered, ms, wait):
@@ -78,8 +104,7 @@ def make_calls(server, *, answered, ms, wait):
 
 
 def test_a_candidate_group_has_the_calls_of_the_period(period):
-    prometheus, seconds = period
-    found = server_groups.read(prometheus, MODEL, seconds, selector=CANDIDATE, path=f"{BASE}/02")
+    found = period.read(CANDIDATE, "02")
     assert (found.servers, found.unscraped) == (1, 0)
     # Their counters have no earlier value to compare with.
     assert found.answered == found.queued == 100
@@ -91,8 +116,7 @@ def test_a_candidate_group_has_the_calls_of_the_period(period):
 
 
 def test_a_stable_group_has_no_calls_from_before(period):
-    prometheus, seconds = period
-    found = server_groups.read(prometheus, MODEL, seconds, selector=STABLE, path=f"{BASE}/1")
+    found = period.read(STABLE, "1")
     assert (found.servers, found.unscraped) == (2, 1)
     assert found.answered == found.queued == 400
     assert found.errors == {"INTERNAL": 4, "NOT_FOUND": 2}
@@ -101,16 +125,21 @@ def test_a_stable_group_has_no_calls_from_before(period):
     assert found.load_seconds == 2.0
 
 
+def test_a_restarted_server_has_the_calls_since_then(period):
+    found = period.read('job="restarted"', "1")
+    # Prometheus extrapolates from the first and last scrape to the ends of the period.
+    assert 60 <= found.answered < 120
+    assert found.failed == 0
+
+
 def test_an_unknown_group_and_an_unknown_version(period):
-    prometheus, seconds = period
-    found = server_groups.read(prometheus, MODEL, seconds, selector='job="x"', path=f"{BASE}/1")
-    assert found == server_groups.GroupMetrics()
-    found = server_groups.read(prometheus, MODEL, seconds, selector=CANDIDATE, path=f"{BASE}/2")
+    found = period.read('job="x"', "1")
+    assert found == GroupMetrics()
+    found = period.read(CANDIDATE, "2")
     assert found.load_seconds is None
 
 
 def test_gates_of_a_step_fail_a_slow_candidate_with_errors(period, tmp_path):
-    prometheus, seconds = period
     for name in ("1", "02"):
         (tmp_path / name).mkdir()
     executor = SimpleNamespace(
@@ -119,7 +148,13 @@ def test_gates_of_a_step_fail_a_slow_candidate_with_errors(period, tmp_path):
         config=SimpleNamespace(base_path=lambda: f"{BASE}/"),
     )
     measurements = group_analysis.judge_metrics(
-        prometheus, executor, policy.default(), ProbeResults(), seconds, version=2, stable=1
+        period.prometheus,
+        executor,
+        policy.default(),
+        ProbeResults(),
+        period.seconds,
+        version=2,
+        stable=1,
     )
     assert [(each.gate, str(each.verdict)) for each in measurements] == [
         ("errors (metrics)", "Failed"),

@@ -166,7 +166,8 @@ class Analysis:
                     break
             time.sleep(max(0.0, start + probes * interval - time.monotonic()))
         if self._has_candidate_group:
-            return [*live.judge(results, self._policy), *self._group_metrics(results, seconds)]
+            elapsed = time.monotonic() - start
+            return [*live.judge(results, self._policy), *self._group_metrics(results, elapsed)]
         metrics = self._live_metrics(seconds, since_first_traffic + seconds)
         return live.judge(results, self._policy, metrics)
 

@@ -4,7 +4,7 @@ Its metric names start with a colon, and its counters lack `_total`. `request_co
 `request_latency` are in tensorflow/serving's servables/tensorflow/util.cc, `queuing_latency` in
 batching/batching_session.cc; `load_latency` is in tensorflow's cc/saved_model/loader.cc. All times
 are microseconds. The sums of histograms are not used: they are exported with six significant digits
-(util/prometheus_exporter.cc), which is too coarse for the difference of two after days of calls.
+(util/prometheus_exporter.cc), which is too coarse for the difference of two after weeks of calls.
 """
 
 from __future__ import annotations

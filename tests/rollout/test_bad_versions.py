@@ -176,7 +176,7 @@ def test_replica_that_is_down_blocks_all_commands_but_rollback(deployed, canary)
     assert "start it, or leave it out of --targets" in result.text
 
     result = deployed.rollout("rollback", "--json", targets=targets)
-    assert result.code == 1
+    assert result.code == 4
     assert (result.json["stable"], result.json["rolled_back"]) == (1, canary)
     assert f"{down} does not answer and was skipped" in result.json["error"]
     for server in deployed.servers:

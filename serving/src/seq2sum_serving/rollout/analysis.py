@@ -32,6 +32,7 @@ from seq2sum_serving.gates.live import LiveMetrics, ProbeResults
 from seq2sum_serving.gates.measurement import Measurement, overall
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed
 from seq2sum_serving.gates.policy import GatePolicy
+from seq2sum_serving.rollout import group_analysis
 from seq2sum_serving.rollout.placement import Placement
 from seq2sum_serving.rollout.verdicts import worst_by_gate
 
@@ -126,8 +127,11 @@ class Analysis:
         [client, *_] = clients.values()
         if self._golden_set:
             measurements.append(self._judge_latency(client, self._golden_set.requests))
-        measurements.append(memory.judge(memory_before, self.memory(), self._policy.memory))
-        return measurements
+        if self._placement.is_apart:
+            found = group_analysis.judge_memory(self._prometheus, self._policy)
+        else:
+            found = memory.judge(memory_before, self.memory(), self._policy.memory)
+        return [*measurements, found]
 
     def judge_step(
         self,
@@ -164,8 +168,25 @@ class Analysis:
                 if failed or is_ended():
                     break
             time.sleep(max(0.0, start + probes * interval - time.monotonic()))
+        if self._placement.is_apart:
+            elapsed = time.monotonic() - start
+            return [*live.judge(results, self._policy), *self._group_metrics(results, elapsed)]
         metrics = self._live_metrics(seconds, since_first_traffic + seconds)
         return live.judge(results, self._policy, metrics)
+
+    def _group_metrics(self, results: ProbeResults, seconds: float) -> list[Measurement]:
+        """Judges the candidate group by its servers' metrics; nothing without a metric provider."""
+        if self._prometheus is None:
+            return []
+        return group_analysis.judge_metrics(
+            self._prometheus,
+            self._executor,
+            self._policy,
+            results,
+            seconds,
+            version=self._version,
+            stable=self._stable,
+        )
 
     def _live_metrics(self, seconds: float, ago: float) -> LiveMetrics | None:
         """Returns Prometheus' metrics; None if it does not answer, so that probes alone count."""

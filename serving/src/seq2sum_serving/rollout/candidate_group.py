@@ -31,6 +31,7 @@ class CandidateGroup:
     """
 
     name = "in the candidate group"
+    is_apart = True
 
     def __init__(self, stable: Executor, group: Executor) -> None:
         self.stable = stable

@@ -24,6 +24,7 @@ class InPlace:
     """
 
     name = "in place"
+    is_apart = False
 
     def __init__(self, stable: Executor, *, all_labelled: bool) -> None:
         self.stable = stable

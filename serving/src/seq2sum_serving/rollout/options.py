@@ -27,10 +27,10 @@ when these versions are AVAILABLE on every replica. The label `stable` is on the
 service, `canary` on the candidate (without one, on the stable version), and `previous` on the
 version that stays loaded for a rollback.
 
-With a candidate group (--candidate-targets), versions are judged on separate servers and get a share
-of the traffic there; the other servers never hold a version that has not passed. Without
-one, a version is judged where callers are, which harms those that name no label: the policy has to
-state that none exist.
+With a candidate group (--candidate-targets), versions are judged on separate servers and get a
+share of the traffic there; the other servers never hold a version that has not passed. Without
+one, a version is judged where callers are. That harms callers that name no label, so the policy
+has to state that none exist.
 """
 EXAMPLES = """\
 examples:

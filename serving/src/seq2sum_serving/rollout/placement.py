@@ -22,6 +22,10 @@ class Placement(Protocol):
         """The place, for messages: `in place`."""
 
     @property
+    def is_apart(self) -> bool:
+        """Whether these servers are separate from those that callers reach."""
+
+    @property
     def replicas(self) -> Replicas:
         """The servers that serve the version and the stable one."""
 

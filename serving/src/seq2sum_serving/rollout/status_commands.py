@@ -16,7 +16,6 @@ from seq2sum_serving.deployment.drift import drift
 from seq2sum_serving.deployment.errors import Exit, RolloutError
 from seq2sum_serving.deployment.routers.router import Shares
 from seq2sum_serving.deployment.state import CANARY, STABLE, Current
-from seq2sum_serving.rollout.candidate_group import CandidateGroup
 from seq2sum_serving.rollout.command_context import CommandContext
 
 
@@ -42,7 +41,7 @@ def candidate_state(context: CommandContext) -> tuple[Current | None, str]:
 
     Without a run it need not be up: its state is for information.
     """
-    if not isinstance(context.placement, CandidateGroup):
+    if not context.placement.is_apart:
         return None, ""
     try:
         return context.placement.observe(), ""

@@ -3,7 +3,7 @@
 #
 #     bash start.sh [CONFIG [more of Envoy's options]]
 #
-# Envoy reads its routes from a copy of the routes file of seq2sum-rollout, which is checked twice a
+# Envoy reads its routes from a copy of the routes file of seq2sum-rollout, which is checked five times a
 # second. Envoy itself would only watch a file that exists when it starts, and would not notice changes
 # that another machine makes on a network volume. Without the file, and at each start until Envoy is
 # ready, the routes are those of routes.json next to this script: all calls go to the stable group. If a
@@ -58,7 +58,7 @@ follow_routes() {
     if [[ $current != "$last" ]]; then
       printf '%s\n' "$current" >"$copy.new" && mv "$copy.new" "$copy" && last=$current
     fi
-    read -r -t 0.5 -u "$pause" || true
+    read -r -t 0.2 -u "$pause" || true
   done
 }
 

@@ -1,12 +1,9 @@
-"""The routes of Envoy in front of both groups: a RouteConfiguration as JSON, and the shares in it."""
+"""The routes of Envoy in front of both groups: a RouteConfiguration as JSON."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
-
-import msgspec
-from msgspec import Meta
+from typing import Any
 
 from seq2sum_serving.deployment.routers.router import Shares
 
@@ -38,8 +35,8 @@ _STABLE_METHODS = (
     {"prefix": "/grpc.reflection.v1.ServerReflection/"},
 )
 _DIVIDED_REST = "/v1/models/[^/:]+(/labels/stable)?:(predict|classify|regress)"
-# Callers can neither reconfigure nor profile: HandleReloadConfigRequest makes a server load any folder
-# that it can read, and the profiler writes files. In gRPC 403 is PERMISSION_DENIED and 404
+# Callers can neither reconfigure nor profile: HandleReloadConfigRequest makes a server load any
+# folder that it can read, and the profiler writes files. In gRPC 403 is PERMISSION_DENIED and 404
 # UNIMPLEMENTED, with the text as their message.
 _REJECTED = (
     (
@@ -51,25 +48,26 @@ _REJECTED = (
     (
         "/",
         404,
-        "the router passes PredictionService, GetModelStatus, health checks, reflection and /v1/models/",
+        "the router passes PredictionService, GetModelStatus, health checks and /v1/models/",
     ),
 )
 _RETRY_POLICY = {
-    # All calls that pass are idempotent, so calls that may have been processed can be retried: hence
-    # also `reset`, for calls in flight on a server that died. Other status codes are not retried:
-    # INVALID_ARGUMENT would fail again, after DEADLINE_EXCEEDED nobody waits, and RESOURCE_EXHAUSTED
-    # means overload. 503 is UNAVAILABLE in REST.
+    # All calls that pass are idempotent, so calls that may have been processed can be retried:
+    # hence also `reset`, for calls in flight on a server that died. Other status codes are not
+    # retried: INVALID_ARGUMENT would fail again, after DEADLINE_EXCEEDED nobody waits, and
+    # RESOURCE_EXHAUSTED means overload. 503 is UNAVAILABLE in REST.
     "retry_on": "connect-failure,refused-stream,reset,unavailable,retriable-status-codes",
     "retriable_status_codes": [503],
     # A request that crashes servers crashes three at most; retries of clients multiply this.
     "num_retries": 2,
     "retry_back_off": {"base_interval": "0.02s", "max_interval": "0.2s"},
-    # Not on the server that just failed, which may be the least busy one because it rejects calls at
-    # once, and of the candidate group's share not on that group.
+    # Not on the server that just failed, which may be the least busy one because it rejects calls
+    # at once; and what the candidate group failed, on the stable group.
     "retry_priority": {
         "name": "envoy.retry_priorities.previous_priorities",
         "typed_config": {
-            "@type": f"{_TYPES}.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+            "@type": f"{_TYPES}.extensions.retry.priority.previous_priorities.v3"
+            ".PreviousPrioritiesConfig",
             "update_frequency": 1,
         },
     },
@@ -176,80 +174,3 @@ def _parts(percent: float) -> int:
     if not 0 <= percent <= 100:
         raise ValueError(f"invalid share {percent!r}: expected a percentage from 0 to 100")
     return round(percent * PARTS / 100)
-
-
-Parts = Annotated[int, Meta(ge=0, le=PARTS)]
-
-
-class _Weight(msgspec.Struct):
-    name: str
-    weight: Parts
-
-
-class _Weights(msgspec.Struct):
-    clusters: list[_Weight]
-
-
-class _Fraction(msgspec.Struct):
-    numerator: Parts
-
-
-class _Runtime(msgspec.Struct):
-    default_value: _Fraction
-
-
-class _Mirror(msgspec.Struct):
-    runtime_fraction: _Runtime
-
-
-class _Action(msgspec.Struct):
-    weighted_clusters: _Weights | None = None
-    request_mirror_policies: list[_Mirror] = []
-
-
-class _Route(msgspec.Struct):
-    route: _Action | None = None
-
-
-class _VirtualHost(msgspec.Struct):
-    routes: list[_Route]
-
-
-class _Configuration(msgspec.Struct):
-    virtual_hosts: list[_VirtualHost]
-
-
-class _File(msgspec.Struct):
-    version_info: str
-    resources: Annotated[list[_Configuration], Meta(min_length=1, max_length=1)]
-
-
-def parse(content: bytes) -> tuple[Shares, str]:
-    """Returns the shares and the version of a file that `render` wrote, maybe an earlier release's.
-
-    Raises:
-        ValueError: It is not such a file, or its routes have different shares.
-    """
-    file = msgspec.json.decode(content, type=_File)
-    found = {
-        _shares(route.route)
-        for host in file.resources[0].virtual_hosts
-        for route in host.routes
-        if route.route is not None and route.route.weighted_clusters is not None
-    }
-    if len(found) != 1:
-        raise ValueError(f"expected the same shares in all routes, found {len(found)} different")
-    return found.pop(), file.version_info
-
-
-def _shares(action: _Action) -> Shares:
-    assert action.weighted_clusters is not None
-    weights = action.weighted_clusters.clusters
-    total = sum(each.weight for each in weights)
-    candidate = sum(each.weight for each in weights if each.name.startswith("candidate"))
-    if total != PARTS:
-        raise ValueError(f"expected weights with the sum {PARTS}, found {total}")
-    mirror = sum(
-        each.runtime_fraction.default_value.numerator for each in action.request_mirror_policies
-    )
-    return Shares(candidate * 100 / PARTS, mirror * 100 / PARTS)

@@ -126,7 +126,7 @@ def rollout_period(monitored, second, small_version):  # noqa: ARG001 the calls 
         until('seq2sum_probe_rollout_events_total{kind="rolled back"} > 0')
         until("seq2sum:errors:ratio5m > 0")
         until(f"rate(seq2sum_probe_call_duration_seconds_bucket[{WINDOW}]) > 0")
-        through_envoy = 'envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name="replica"}'
+        through_envoy = 'envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name="stable"}'
         until(f"rate({through_envoy}[{WINDOW}]) > 0")  # Envoy updates it every five seconds
     return start, time.time()
 

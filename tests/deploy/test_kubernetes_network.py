@@ -57,6 +57,7 @@ BASE = {
     *((source, "dns", 53) for source in ("probe", "rollout", "caller here", "any pod here")),
     ("router's caller here", "dns", 53),
     *((source, "serving", 8500) for source in (*CALLERS, "probe", "rollout")),
+    ("rollout", "serving", 8501),
     ("rollout", "candidate", 8500),
     *(("prometheus", target, 8501) for target in SERVERS),
     ("prometheus", "probe", 9851),

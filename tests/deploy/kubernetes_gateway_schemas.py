@@ -18,7 +18,7 @@ SERVICE: Schema = {
 }
 PATH: Schema = {
     "type": "string",
-    "pattern": r"^/(?!.*(//|/\./|/\.\./|%2[fF]|#|\?))",
+    "pattern": r"^/(?!.*(//|/\.\.?/|%2[fF]))[-A-Za-z0-9/._~!$&'()*+,;=:@]*$",
     "maxLength": 1024,
 }
 

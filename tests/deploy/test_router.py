@@ -168,7 +168,7 @@ def test_all_calls_in_flight_on_a_killed_candidate_server_are_retried(
         assert {answer.result() for answer in answers} == {None}
 
 
-def test_the_stable_group_answers_everything_if_there_is_no_candidate_group(replicas, tmp_path):
+def test_the_stable_group_answers_everything_without_a_candidate_group(replicas, tmp_path):
     with (
         docker_name_server(replicas.hosts(1)) as names,
         Envoy(

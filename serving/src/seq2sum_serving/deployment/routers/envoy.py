@@ -143,7 +143,7 @@ class EnvoyRouter:
 
 
 class Problem(NamedTuple):
-    """Why routes are not in force."""
+    """A reason for which routes are not in force."""
 
     text: str
     is_final: bool = False

@@ -56,7 +56,8 @@ def test_json_has_the_candidate_group_and_where_unlabelled_calls_go():
         (["1 2"], "! unlabelled calls go to version 2, and stable is version 1"),
         (
             ["1", "1 2"],
-            "! unlabelled calls go to version 1 on r0:1, version 2 on r1:1, and stable is version 1",
+            "! unlabelled calls go to version 1 on r0:1, version 2 on r1:1, "
+            "and stable is version 1",
         ),
         ([""], "! unlabelled calls go to no version, and stable is version 1"),
     ],

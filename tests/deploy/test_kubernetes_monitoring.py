@@ -43,20 +43,36 @@ def test_monitors_agree_with_prometheus_yml(jobs, component):
 
 
 @pytest.mark.parametrize("name", MONITORED)
-@pytest.mark.parametrize("component", ["serving", "probe"])
+@pytest.mark.parametrize("component", ["serving", "candidate", "router", "probe"])
 def test_a_monitor_selects_a_service_with_its_port_and_job_label(name, component):
     objects = overlay(name)
     monitor = named(objects, "ServiceMonitor", f"seq2sum-{component}")["spec"]
     selector = monitor["selector"]["matchLabels"].items()
-    (service,) = (
-        each
+    (endpoint,) = monitor["endpoints"]
+    # The router has two Services, one of them for calls only.
+    ((service, ports),) = (
+        (each, ports)
         for each in of_kind(objects, "Service")
         if selector <= each["metadata"]["labels"].items()
+        and endpoint["port"]
+        in (ports := {port["name"]: port["port"] for port in each["spec"]["ports"]})
     )
-    ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
-    (endpoint,) = monitor["endpoints"]
     assert ports[endpoint["port"]] in pods(objects, component).ports.values()
     assert service["metadata"]["labels"][monitor["jobLabel"]] == component
+
+
+def test_the_candidate_group_is_scraped_as_the_stable_group_without_the_label_replica():
+    objects = overlay("production")
+    stable, candidate = (
+        named(objects, "ServiceMonitor", f"seq2sum-{each}")["spec"]
+        for each in ("serving", "candidate")
+    )
+    (theirs,), (own,) = stable["endpoints"], candidate["endpoints"]
+    # Rules select the servers that callers reach by the label `replica`.
+    assert [each["targetLabel"] for each in theirs["relabelings"]] == ["replica"]
+    assert own == {key: value for key, value in theirs.items() if key != "relabelings"}
+    for field in ("jobLabel", "sampleLimit", "bodySizeLimit"):
+        assert candidate[field] == stable[field]
 
 
 def test_rules_agree_with_the_rule_files():

@@ -196,7 +196,7 @@ def test_repair_moves_a_drifted_label(deployed, canary):
     assert drifted in result.text
     planned = deployed.rollout("repair", "--dry-run")
     assert planned.code == 0
-    assert "reload models.config on every replica" in planned.text
+    assert "reload the model config file on every replica" in planned.text
     result = deployed.rollout("repair", "--json")
     assert result.code == 0, result.text
     assert result.json["drift"] == []

@@ -231,7 +231,7 @@ class Executor:
         caller_check.check(found, version, highest, allow_down_replicas=allow_down)
 
     def _execute(self, step: Step, before: ModelEntry, options: ChangeOptions) -> None:
-        self.log(str(step))
+        self.log(f"candidate group: {step}" if self.is_candidate else str(step))
         timeout, missing = self.timing.load_timeout, None
         match step:
             case planner.WriteConfig(entry):

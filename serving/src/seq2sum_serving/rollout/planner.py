@@ -33,7 +33,7 @@ class WriteConfig:
     def __str__(self) -> str:
         versions = ", ".join(map(str, sorted(self.entry.policy.versions))) or "none"
         labels = format_labels(self.entry.labels)
-        return f"models.config: versions {versions}; labels {labels or 'none'}"
+        return f"write versions {versions}; labels {labels or 'none'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ReloadConfig:
     """Reload the model config file on every replica."""
 
     def __str__(self) -> str:
-        return "reload models.config on every replica"
+        return "reload the model config file on every replica"
 
 
 @dataclass(frozen=True, slots=True)

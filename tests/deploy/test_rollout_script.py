@@ -42,8 +42,10 @@ def run(tmp_path):
         ({**GROUP, "ROUTER": ""}, []),
         (
             {**GROUP, "ROUTER": "envoy", "CANDIDATE_CONFIG": "/m/c.config"},
-            ["--router", "envoy", "--candidate-targets", "c:8500"]
-            + ["--candidate-config", "/m/c.config", "--envoy-admin", "router:8511"],
+            [
+                *("--router", "envoy", "--candidate-targets", "c:8500"),
+                *("--candidate-config", "/m/c.config", "--envoy-admin", "router:8511"),
+            ],
         ),
         ({"ROUTER": "none", "CANDIDATE_TARGETS": "c:8500"},
          ["--router", "none", "--candidate-targets", "c:8500"]),

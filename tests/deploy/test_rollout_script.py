@@ -47,23 +47,17 @@ def run(tmp_path):
                 *("--candidate-config", "/m/c.config", "--envoy-admin", "router:8511"),
             ],
         ),
-        ({"ROUTER": "none", "CANDIDATE_TARGETS": "c:8500"},
-         ["--router", "none", "--candidate-targets", "c:8500"]),
+        (
+            {"ROUTER": "none", "CANDIDATE_TARGETS": "c:8500"},
+            ["--router", "none", "--candidate-targets", "c:8500"],
+        ),
         ({"MODEL": "price"}, ["--model", "price"]),
     ],
-)  # fmt: skip
+)
 def test_variables_become_options_after_the_command(run, variables, options):
-    assert run("run", "2", "--dry-run", **variables) == [
-        "run",
-        *DEFAULTS,
-        *options,
-        "2",
-        "--dry-run",
-    ]
-    command = ["golden", "record"]
-    assert run(*command, "--from", "x", **variables) == [
-        *command, *DEFAULTS, *options, "--from", "x"
-    ]  # fmt: skip
+    for command, arguments in ((["run"], ["2", "--json"]), (["golden", "record"], ["--from", "x"])):
+        found = run(*command, *arguments, **variables)
+        assert found == [*command, *DEFAULTS, *options, *arguments]
 
 
 def test_without_a_command_it_only_passes_its_arguments(run):

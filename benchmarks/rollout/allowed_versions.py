@@ -97,9 +97,7 @@ class _Completion:
         command = self._command(index)
         if command is None:
             return math.inf
-        return next(
-            (each.end for each in self.commands[command:] if not each.killed), math.inf
-        )
+        return next((each.end for each in self.commands[command:] if not each.killed), math.inf)
 
     def _command(self, index: int) -> int | None:
         """Returns the index of the command that wrote an event; None if it still runs."""

@@ -161,9 +161,7 @@ def rest(host: str, port: int) -> tuple[Ask, Callable[[], None]]:
     return ask, connection.close
 
 
-def sdk(
-    target: str | list[str], *, label: str | None = None
-) -> tuple[Ask, Callable[[], None]]:
+def sdk(target: str | list[str], *, label: str | None = None) -> tuple[Ask, Callable[[], None]]:
     """Returns a caller with the SDK, and the function to close it."""
     retry = seq2sum.Retry(max_attempts=1)  # so that every failure shows
     client = seq2sum.Client(target, label=label, retry=retry, timeout=TIMEOUT)

@@ -21,7 +21,7 @@ from seq2sum_serving.deployment.errors import Exit
 from seq2sum_serving.deployment.event_log import Event, EventKind
 
 from benchmarks.rollout.calls import Call
-from benchmarks.rollout.deployment import CommandResult, Deployment, Watch
+from benchmarks.rollout.deployment import CommandResult, Deployment
 from benchmarks.rollout.history import Shares, Step, envoy_calls
 from benchmarks.rollout.marked_versions import mark, truncate
 from benchmarks.rollout.outsiders import Outsiders
@@ -243,9 +243,7 @@ def run_scenario(
             failed = not all(run.as_expected for run in operator.commands)
             if enough or stable >= MAX_RUNS or failed:
                 break
-            operator.roll_out(
-                operator.make(name), policy=operator.policy(bake=options.last_bake)
-            )
+            operator.roll_out(operator.make(name), policy=operator.policy(bake=options.last_bake))
         operator.execute("rollback")
         operator.execute("status")
         time.sleep(options.settle)

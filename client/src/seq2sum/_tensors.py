@@ -42,29 +42,25 @@ def strings(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> list[
 def floats(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> Sequence[float]:
     """Returns the values of a DT_FLOAT tensor, flattened row by row."""
     count = _count(tensor, name, tensor_pb2.DT_FLOAT, shape)
-    return _numbers(array("f"), tensor.tensor_content, tensor.float_val, name, count)
+    return _numbers("f", tensor.tensor_content, tensor.float_val, name, count)
 
 
 def integers(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> Sequence[int]:
     """Returns the values of a DT_INT32 tensor, flattened row by row."""
     count = _count(tensor, name, tensor_pb2.DT_INT32, shape)
-    return _numbers(array("i"), tensor.tensor_content, tensor.int_val, name, count)
+    return _numbers("i", tensor.tensor_content, tensor.int_val, name, count)
 
 
 def _count(
     tensor: tensor_pb2.TensorProto, name: str, dtype: tensor_pb2.DataType, shape: Shape
 ) -> int:
     """Returns the number of values of a tensor, which must have this dtype and shape."""
-    found = [dim.size for dim in tensor.tensor_shape.dim]
-    fits = len(found) == len(shape) and all(
-        size == expected or (expected is None and size >= 0)
-        for size, expected in zip(found, shape, strict=True)
-    )
-    if tensor.dtype != dtype or not fits:
+    found = tuple([dim.size for dim in tensor.tensor_shape.dim])
+    if tensor.dtype != dtype or (found != shape and not _fits(found, shape)):
         raise UnexpectedResponse(
             f"output {name!r} should be {tensor_pb2.DataType.Name(dtype)} of shape "
             f"[{', '.join('any' if size is None else str(size) for size in shape)}], "
-            f"not DataType {tensor.dtype} of shape {found}"
+            f"not DataType {tensor.dtype} of shape {list(found)}"
         )
     count = math.prod(found)
     if count > MAX_VALUES:
@@ -74,11 +70,19 @@ def _count(
     return count
 
 
+def _fits(found: tuple[int, ...], shape: Shape) -> bool:
+    return len(found) == len(shape) and all(
+        size == expected or (expected is None and size >= 0)
+        for size, expected in zip(found, shape, strict=True)
+    )
+
+
 def _numbers(
-    values: array[Number], content: bytes, listed: Sequence[Number], name: str, count: int
+    code: str, content: bytes, listed: Sequence[Number], name: str, count: int
 ) -> Sequence[Number]:
     if not content:
         return _filled(listed, name, count)
+    values = array(code)
     if len(content) != count * values.itemsize:
         raise UnexpectedResponse(
             f"output {name!r} has {len(content)} bytes of content for {count} values"

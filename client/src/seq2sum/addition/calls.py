@@ -117,8 +117,10 @@ def _check_statuses(statuses: Sequence[int]) -> None:
 def _predict_request(
     rows: list[bytes], servable: Servable, signature: contract.Signature
 ) -> predict_pb2.PredictRequest:
-    request = predict_pb2.PredictRequest(model_spec=servable.spec())
-    request.model_spec.signature_name = signature.name
+    request = predict_pb2.PredictRequest()
+    spec = request.model_spec
+    servable.fill(spec)
+    spec.signature_name = signature.name
     fill_with_strings(request.inputs[contract.QUESTIONS.name], rows)
     return request
 

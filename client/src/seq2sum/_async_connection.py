@@ -86,13 +86,18 @@ class AsyncConnection:
                 slots.release()
             await asyncio.sleep(pause)
 
-    async def call_with_shadow(
+    def call_with_shadow(
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
-    ) -> Result:
+    ) -> Awaitable[Result]:
         """Makes a call; sends a copy to the shadow version if the call is sampled."""
-        result = await self.call(make(target.servable), target, deadline)
-        if self._shadow is not None:
-            self._mirror(make, target, result)
+        call = self.call(make(target.servable), target, deadline)
+        return call if self._shadow is None else self._mirrored(call, make, target)
+
+    async def _mirrored(
+        self, call: Awaitable[Result], make: CallFactory[Result], target: CallTarget
+    ) -> Result:
+        result = await call
+        self._mirror(make, target, result)
         return result
 
     async def call_with_retries(

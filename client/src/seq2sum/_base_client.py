@@ -269,6 +269,8 @@ class BaseClient:
 
     def _headers(self, target: CallTarget) -> tuple[Header, ...]:
         configured = self._metadata
+        if self._token is None and not callable(configured):
+            return configured + target.metadata
         headers = _metadata.checked(configured()) if callable(configured) else configured
         return (*_metadata.with_token(headers, self._token), *target.metadata)
 

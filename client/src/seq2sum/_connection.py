@@ -67,18 +67,23 @@ class Connection:
             CallError: The call failed.
             UnexpectedResponse: The reply breaks the contract.
         """
-        headers, slots, pauses = self._headers(target), self._slots, None
+        method, headers = self._methods[call.method.path], self._headers(target)
+        pauses = None
         while True:
             self._acquire_slot(target, deadline)
             try:
-                return self._call(call, headers, deadline)
-            except Overloaded as error:
+                with _forks.gate:
+                    response = method(call.request, timeout=deadline.remaining(), metadata=headers)
+            except grpc.RpcError as caught:
+                error = self._error(call, caught)
                 pauses = pauses or overload_backoff(deadline)
-                pause = next(pauses, None) if slots.refused(error) else None
+                pause = next(pauses, None) if self._slots.refused(error) else None
                 if pause is None:
-                    raise
+                    raise error from caught
+            else:
+                return call.result(response, target=self.address)
             finally:
-                slots.release()
+                self._slots.release()
             time.sleep(pause)
 
     def call_with_shadow(
@@ -162,15 +167,6 @@ class Connection:
             shadow.report(result, outcome)
 
         pending.when_done(report)
-
-    def _call(self, call: Call[Result], headers: tuple[Header, ...], deadline: Deadline) -> Result:
-        method = self._methods[call.method.path]
-        try:
-            with _forks.gate:
-                response = method(call.request, timeout=deadline.remaining(), metadata=headers)
-        except grpc.RpcError as error:
-            raise self._error(call, error) from error
-        return call.result(response, target=self.address)
 
     def _result(self, call: Call[Result], future: Any) -> Result:
         """Waits for a call, and returns the content of its reply."""

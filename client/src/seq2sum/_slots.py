@@ -1,9 +1,9 @@
 """Slots for the calls in flight on one connection: a given number, or as many as the server takes.
 
-tensorflow_model_server has 4 threads for each of its CPUs by default, and refuses the calls for which
-it has none. One that batches needs many calls in flight, and more threads. A client cannot ask how
-many there are. So without a given number, the limit starts low and grows by one for each answer
-while callers wait, until the server refuses a call; that call is sent again.
+tensorflow_model_server has 4 threads for each of its CPUs by default, and refuses the calls for
+which it has none. One that batches needs many calls in flight, and more threads. A client cannot
+ask how many there are. So without a given number, the limit starts low and grows by one for each
+answer while callers wait, until the server refuses a call; that call is sent again.
 """
 
 from __future__ import annotations

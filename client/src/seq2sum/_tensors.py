@@ -11,7 +11,7 @@ import math
 import sys
 from array import array
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from seq2sum._errors import UnexpectedResponse
 from seq2sum.protocol import tensor_pb2
@@ -35,32 +35,58 @@ def fill_with_strings(tensor: tensor_pb2.TensorProto, values: Sequence[bytes]) -
 
 def strings(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> list[bytes]:
     """Returns the values of a DT_STRING tensor, flattened row by row."""
+    listed = _listed(tensor, tensor_pb2.DT_STRING, shape, tensor.string_val)
+    if listed is not None:
+        return listed
     count = _count(tensor, name, tensor_pb2.DT_STRING, shape)
     return _filled(tensor.string_val, name, count)
 
 
 def floats(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> Sequence[float]:
     """Returns the values of a DT_FLOAT tensor, flattened row by row."""
+    listed = _listed(tensor, tensor_pb2.DT_FLOAT, shape, tensor.float_val)
+    if listed is not None:
+        return listed
     count = _count(tensor, name, tensor_pb2.DT_FLOAT, shape)
-    return _numbers("f", tensor.tensor_content, tensor.float_val, name, count)
+    return _numbers(array("f"), tensor.tensor_content, tensor.float_val, name, count)
 
 
 def integers(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> Sequence[int]:
     """Returns the values of a DT_INT32 tensor, flattened row by row."""
+    listed = _listed(tensor, tensor_pb2.DT_INT32, shape, tensor.int_val)
+    if listed is not None:
+        return listed
     count = _count(tensor, name, tensor_pb2.DT_INT32, shape)
-    return _numbers("i", tensor.tensor_content, tensor.int_val, name, count)
+    return _numbers(array("i"), tensor.tensor_content, tensor.int_val, name, count)
+
+
+def _listed(
+    tensor: tensor_pb2.TensorProto, dtype: tensor_pb2.DataType, shape: Shape, values: Any
+) -> list[Any] | None:
+    """Returns the values of a vector if all of them are listed, without the cost of other cases."""
+    dims, rows = tensor.tensor_shape.dim, len(values)
+    if len(dims) != 1 or (dims[0].size,) != shape or rows != dims[0].size:
+        return None
+    if tensor.dtype != dtype or tensor.tensor_content:  # raw bytes are preferred to a list
+        return None
+    listed: list[Any] = values[:]
+    return listed
 
 
 def _count(
     tensor: tensor_pb2.TensorProto, name: str, dtype: tensor_pb2.DataType, shape: Shape
 ) -> int:
     """Returns the number of values of a tensor, which must have this dtype and shape."""
-    found = tuple([dim.size for dim in tensor.tensor_shape.dim])
-    if tensor.dtype != dtype or (found != shape and not _fits(found, shape)):
+    found = [dim.size for dim in tensor.tensor_shape.dim]
+    fits = len(found) == len(shape) and all(
+        size == expected or (expected is None and size >= 0)
+        for size, expected in zip(found, shape, strict=True)
+    )
+    if tensor.dtype != dtype or not fits:
         raise UnexpectedResponse(
             f"output {name!r} should be {tensor_pb2.DataType.Name(dtype)} of shape "
             f"[{', '.join('any' if size is None else str(size) for size in shape)}], "
-            f"not DataType {tensor.dtype} of shape {list(found)}"
+            f"not DataType {tensor.dtype} of shape {found}"
         )
     count = math.prod(found)
     if count > MAX_VALUES:
@@ -70,19 +96,11 @@ def _count(
     return count
 
 
-def _fits(found: tuple[int, ...], shape: Shape) -> bool:
-    return len(found) == len(shape) and all(
-        size == expected or (expected is None and size >= 0)
-        for size, expected in zip(found, shape, strict=True)
-    )
-
-
 def _numbers(
-    code: str, content: bytes, listed: Sequence[Number], name: str, count: int
+    values: array[Number], content: bytes, listed: Sequence[Number], name: str, count: int
 ) -> Sequence[Number]:
     if not content:
         return _filled(listed, name, count)
-    values = array(code)
     if len(content) != count * values.itemsize:
         raise UnexpectedResponse(
             f"output {name!r} has {len(content)} bytes of content for {count} values"

@@ -51,7 +51,7 @@ class AsyncClient(AsyncModelClient):
             )
         else:
             make = partial(calls.predict, Chunk([question], [encoded(question)]))
-            [answer] = (await connection.call_with_shadow(make, target, deadline)).answers()
+            answer = (await connection.call_with_shadow(make, target, deadline)).answer(0)
         if answer.error:
             raise answer.error
         return answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -37,7 +36,8 @@ def columns(questions: list[Question], response: predict_pb2.PredictResponse) ->
         UnexpectedResponse: The reply breaks the contract.
     """
     outputs = _outputs(response, contract.DEFAULT)
-    shape = (len(questions),)
+    rows = len(questions)
+    shape = (rows,)
     statuses = integers(outputs[contract.STATUS.name], name=contract.STATUS.name, shape=shape)
     if any(statuses):
         _check_statuses(statuses)
@@ -46,7 +46,7 @@ def columns(questions: list[Question], response: predict_pb2.PredictResponse) ->
         strings(outputs[contract.ANSWERS.name], name=contract.ANSWERS.name, shape=shape),
         floats(outputs[contract.CONFIDENCE.name], name=contract.CONFIDENCE.name, shape=shape),
         statuses,
-        array("q", [response.model_spec.version.value]) * len(questions),
+        [response.model_spec.version.value] * rows,
     )
 
 

@@ -53,7 +53,7 @@ class Client(ModelClient):
             )
         else:
             make = partial(calls.predict, Chunk([question], [encoded(question)]))
-            [answer] = connection.call_with_shadow(make, target, deadline).answers()
+            answer = connection.call_with_shadow(make, target, deadline).answer(0)
         if answer.error:
             raise answer.error
         return answer

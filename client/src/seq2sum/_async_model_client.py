@@ -65,9 +65,10 @@ class AsyncModelClient(AsyncBaseClient):
         try:
             prediction = await self._call(prepared, target, deadline)
         except (InvalidRequest, UnexpectedResponse) as error:
-            changed = await self._changed(prepare, prepared, target, deadline, error)
-            prediction = await self._call(changed, target, deadline)
-        self._signatures.answered(target.cache_key, prediction.version)
+            prepared = await self._changed(prepare, prepared, target, deadline, error)
+            prediction = await self._call(prepared, target, deadline)
+        if prediction.version != prepared.metadata.version:
+            self._signatures.answered(target.cache_key, prediction.version)
         return prediction
 
     def predict_stream(

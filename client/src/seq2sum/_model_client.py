@@ -68,9 +68,10 @@ class ModelClient(SyncBaseClient):
         try:
             prediction = self._call(prepared, target, deadline)
         except (InvalidRequest, UnexpectedResponse) as error:
-            changed = self._changed(prepare, prepared, target, deadline, error)
-            prediction = self._call(changed, target, deadline)
-        self._signatures.answered(target.cache_key, prediction.version)
+            prepared = self._changed(prepare, prepared, target, deadline, error)
+            prediction = self._call(prepared, target, deadline)
+        if prediction.version != prepared.metadata.version:
+            self._signatures.answered(target.cache_key, prediction.version)
         return prediction
 
     def predict_stream(

@@ -94,7 +94,7 @@ def checked_names(
         InvalidValue: The signature does not exist, or does not have one of the outputs.
     """
     spec = _signature(metadata, signature)
-    return spec, _wanted_outputs(outputs, spec, signature)
+    return spec, [] if outputs is None else _wanted_outputs(outputs, spec, signature)
 
 
 def _signature(metadata: ModelMetadata, name: str) -> SignatureSpec:
@@ -130,12 +130,8 @@ def _named_inputs(inputs: Any, spec: SignatureSpec, signature: str) -> Mapping[s
     return inputs
 
 
-def _wanted_outputs(
-    outputs: Collection[str] | None, spec: SignatureSpec, signature: str
-) -> list[str]:
-    """Returns the outputs to request; none for all."""
-    if outputs is None:
-        return []
+def _wanted_outputs(outputs: Collection[str], spec: SignatureSpec, signature: str) -> list[str]:
+    """Returns the outputs to request."""
     if not isinstance(outputs, str | Collection):
         raise InvalidValue(f"invalid outputs {outputs!r}: expected names of outputs")
     wanted = [outputs] if isinstance(outputs, str) else list(outputs)

@@ -42,8 +42,13 @@ def tensor(proto: tensor_pb2.TensorProto, name: str) -> Tensor:
         names = {number: text for text, number in tensor_pb2.DataType.items()}
         found = names.get(proto.dtype, f"DataType {proto.dtype}")
         raise UnexpectedResponse(f"output {name!r} has the dtype {found}, which is not supported")
-    shape = _shape(proto.tensor_shape, name)
-    count = math.prod(shape)
+    dims = proto.tensor_shape.dim
+    if len(dims) == 1 and dims[0].size > 0 and not proto.tensor_shape.unknown_rank:
+        count = dims[0].size  # the most frequent case, which costs least
+        shape: tuple[int, ...] = (count,)
+    else:
+        shape = _shape(proto.tensor_shape, name)
+        count = math.prod(shape)
     content: bytes | tuple[bytes, ...]
     if dtype.name == STRING:
         content = _strings(proto.string_val, count, name)
@@ -59,10 +64,7 @@ def tensor(proto: tensor_pb2.TensorProto, name: str) -> Tensor:
 
 
 def _shape(found: tensor_pb2.TensorShapeProto, name: str) -> tuple[int, ...]:
-    dims = found.dim
-    if len(dims) == 1 and dims[0].size > 0 and not found.unknown_rank:
-        return (dims[0].size,)
-    shape = tuple([dim.size for dim in dims])
+    shape = tuple([dim.size for dim in found.dim])
     if found.unknown_rank or len(shape) > MAX_RANK or min(shape, default=0) < 0:
         shown = "an unknown rank" if found.unknown_rank else f"{list(shape[:MAX_RANK])}"
         raise UnexpectedResponse(f"output {name!r} has an invalid shape: {shown}")
@@ -86,9 +88,9 @@ def _packed(dtype: DType, values: Sequence[Any], count: int, name: str) -> bytes
     if sys.byteorder == "big":
         listed.byteswap()
     content = listed.tobytes()
-    missing = _missing(len(listed) // parts, count, name)
-    if not missing:
+    if len(listed) == count * parts:
         return content
+    missing = _missing(len(listed) // parts, count, name)
     return content + (content[-dtype.size :] or bytes(dtype.size)) * missing
 
 

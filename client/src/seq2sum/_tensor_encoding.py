@@ -79,7 +79,7 @@ def _converted(
         value = _array_of(value)
     elif dtype.name == STRING and isinstance(value, BUFFERS):
         value = bytes(value)
-    array = value if isinstance(value, Array) else read_array(value)
+    array = None if type(value) is list else _array(value)
     if array is None:
         given, values = flatten(value, strings=dtype.name == STRING)
         shape = given
@@ -96,6 +96,10 @@ def _converted(
         hint = "; write a list of one value" if not given and len(wanted) == 1 else ""
         raise InvalidValue(f"{of} of shape {shape_text(given)}{hint}")
     return shape, _packed(dtype, values) if array is None else _packed_array(dtype, array)
+
+
+def _array(value: Any) -> Array | None:
+    return value if isinstance(value, Array) else read_array(value)
 
 
 def _array_of(tensor: Tensor) -> Any:

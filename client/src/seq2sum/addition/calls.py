@@ -129,7 +129,7 @@ def _outputs(
     response: predict_pb2.PredictResponse, signature: contract.Signature
 ) -> Mapping[str, tensor_pb2.TensorProto]:
     outputs = response.outputs
-    missing = [tensor.name for tensor in signature.outputs if tensor.name not in outputs]
-    if missing:  # looking a key up in a protobuf map would create it
-        raise UnexpectedResponse(f"the reply lacks {missing}; it has {sorted(outputs)}")
+    for tensor in signature.outputs:
+        if tensor.name not in outputs:  # looking a key up in a protobuf map would create it
+            raise UnexpectedResponse(f"the reply lacks {tensor.name!r}; it has {sorted(outputs)}")
     return outputs

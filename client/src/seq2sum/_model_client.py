@@ -94,7 +94,8 @@ class ModelClient(SyncBaseClient):
             signature: The name of a signature.
             outputs: Names of the outputs to return; None for all.
             batch_size: Rows in one RPC; None if `inputs` are not rows.
-            max_in_flight: Most RPCs in flight; None for the client's limit.
+            max_in_flight: Most RPCs in flight; None for the client's limit, or if it has none
+                for 8, and up to 64 RPCs of few rows.
             options: See `seq2sum.CallOptions`; the timeout is for each RPC.
 
         Yields:

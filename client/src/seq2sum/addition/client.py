@@ -94,7 +94,8 @@ class Client(ModelClient):
 
         Args:
             questions: Questions as in `add`, from any iterable; it is read as answers are taken.
-            max_in_flight: Most RPCs in flight; None for the client's limit.
+            max_in_flight: Most RPCs in flight; None for the client's limit, or if it has none
+                for 8, and up to 64 RPCs of few rows.
             batch_size: Questions in one RPC; 1 to answer a slow source line by line.
             options: See `seq2sum.CallOptions`; the timeout is for each RPC.
 

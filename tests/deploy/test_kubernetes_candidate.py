@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from deploy import compose_file
 from deploy.kubernetes_manifests import OVERLAYS, flags, named, of_kind, overlay, pods, server
 from deploy.kubernetes_volume import Volume
 from support.paths import ROOT
@@ -36,6 +37,7 @@ def test_the_flags_differ_by_the_model_config_file_only(objects):
     stable, candidate = (
         flags(container["args"]) for container in (server(objects), candidate_of(objects))
     )
+    assert candidate == compose_file.flag_values(compose_file.services()["candidate"])
     assert candidate.pop("model_config_file") == "/models/candidate.config"
     assert stable.pop("model_config_file") == "/models/models.config"
     assert candidate == stable

@@ -15,18 +15,21 @@ NAMES = {
 }
 """Fields of Prometheus' configuration, in the spelling of the operator."""
 
+COMPONENTS = ("serving", "candidate", "router", "probe")
+"""Jobs of Prometheus, and components with a monitor."""
+
 
 @pytest.fixture(scope="module")
 def jobs():
-    text = (prometheus_rule.RULES.parent / "prometheus.yml").read_text()
-    return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+    config = yaml.safe_load((prometheus_rule.RULES.parent / "prometheus.yml").read_text())
+    return {job["job_name"]: config["global"] | job for job in config["scrape_configs"]}
 
 
 def in_camel_case(relabelings):
     return [{NAMES.get(key, key): value for key, value in each.items()} for each in relabelings]
 
 
-@pytest.mark.parametrize("component", ["serving", "probe"])
+@pytest.mark.parametrize("component", COMPONENTS)
 def test_monitors_agree_with_prometheus_yml(jobs, component):
     objects, job = overlay("production"), jobs[component]
     monitor = named(objects, "ServiceMonitor", f"seq2sum-{component}")["spec"]
@@ -43,7 +46,7 @@ def test_monitors_agree_with_prometheus_yml(jobs, component):
 
 
 @pytest.mark.parametrize("name", MONITORED)
-@pytest.mark.parametrize("component", ["serving", "candidate", "router", "probe"])
+@pytest.mark.parametrize("component", COMPONENTS)
 def test_a_monitor_selects_a_service_with_its_port_and_job_label(name, component):
     objects = overlay(name)
     monitor = named(objects, "ServiceMonitor", f"seq2sum-{component}")["spec"]
@@ -59,20 +62,6 @@ def test_a_monitor_selects_a_service_with_its_port_and_job_label(name, component
     )
     assert ports[endpoint["port"]] in pods(objects, component).ports.values()
     assert service["metadata"]["labels"][monitor["jobLabel"]] == component
-
-
-def test_the_candidate_group_is_scraped_as_the_stable_group_without_the_label_replica():
-    objects = overlay("production")
-    stable, candidate = (
-        named(objects, "ServiceMonitor", f"seq2sum-{each}")["spec"]
-        for each in ("serving", "candidate")
-    )
-    (theirs,), (own,) = stable["endpoints"], candidate["endpoints"]
-    # Rules select the servers that callers reach by the label `replica`.
-    assert [each["targetLabel"] for each in theirs["relabelings"]] == ["replica"]
-    assert own == {key: value for key, value in theirs.items() if key != "relabelings"}
-    for field in ("jobLabel", "sampleLimit", "bodySizeLimit"):
-        assert candidate[field] == stable[field]
 
 
 def test_rules_agree_with_the_rule_files():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from seq2sum_serving.console import unlabelled
 from seq2sum_serving.console import weights as traffic
@@ -14,7 +16,7 @@ from seq2sum_serving.console.timestamps import localize
 from seq2sum_serving.console.versions import VersionsTable
 from seq2sum_serving.deployment.drift import drift
 from seq2sum_serving.deployment.plain_text import first_line
-from seq2sum_serving.deployment.state import CANARY, Current
+from seq2sum_serving.deployment.state import CANARY, STABLE, Current
 
 
 def report(
@@ -43,16 +45,18 @@ def report(
             [
                 (
                     "traffic",
-                    Group(
-                        traffic.line(weights, labels(current, candidate)),
-                        *unlabelled.lines(current),
+                    Text("\n").join(
+                        [
+                            traffic.line(weights, labels(current, candidate)),
+                            *unlabelled.lines(current),
+                        ]
                     ),
                 ),
                 ("drift", drift_list(current)),
                 *failures(current),
             ]
         ),
-        *candidate_group(candidate, candidate_error),
+        *candidate_group(current, candidate, candidate_error),
     )
 
 
@@ -63,15 +67,24 @@ def labels(current: Current, candidate: Current | None) -> Mapping[str, int]:
     return {**current.recorded.labels, CANARY: version}
 
 
-def candidate_group(candidate: Current | None, error: str = "") -> list[RenderableType]:
-    """Returns the versions of the candidate group; nothing without one."""
+def candidate_group(
+    current: Current, candidate: Current | None, error: str = ""
+) -> list[RenderableType]:
+    """Returns the versions of the candidate group; nothing without one.
+
+    All labels of its servers are on the candidate. The table shows which version is stable for
+    callers, and which is the canary.
+    """
     if candidate is None:
         return ["", sections([("candidate group", literal(error))])] if error else []
+    roles = {CANARY: candidate.stable, STABLE: current.stable}
+    known = {label: version for label, version in roles.items() if version is not None}
+    shown = replace(candidate, recorded=replace(candidate.recorded, labels=known))
     return [
         "",
         literal("candidate group", "bold"),
         "",
-        VersionsTable(candidate, max_rows=2),
+        VersionsTable(shown, max_rows=2),
         "",
         sections([("drift", drift_list(candidate))]),
     ]

@@ -82,7 +82,7 @@ def screen(
                 ("events", _events(events[-LAST_EVENTS:], now)),
             ]
         ),
-        *candidate_group(candidate),
+        *candidate_group(current, candidate),
     )
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 
 from seq2sum_serving.deployment.event_log import Event, EventKind
@@ -22,6 +21,7 @@ from seq2sum_serving.deployment.state import CANARY, STABLE
 
 from benchmarks.rollout.calls import Call, Interval
 from benchmarks.rollout.deployment import CommandResult
+from benchmarks.rollout.history import timestamp
 
 LABELS = EventKind.LABELS_SET
 """The event that moves labels in the stable group."""
@@ -46,11 +46,6 @@ class Allowed:
             for group in groups
             for interval in group.get(call.version if call.version is not None else -1, ())
         )
-
-
-def timestamp(event: Event) -> float:
-    """Returns the time of an event in seconds since 1970."""
-    return datetime.fromisoformat(event.time).timestamp()
 
 
 def allowed(events: Sequence[Event], commands: Sequence[CommandResult]) -> Allowed:
@@ -106,36 +101,42 @@ class _Completion:
         return next(found, None)
 
 
+class _Intervals:
+    """Intervals by version, of which the last one of each may be open."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, list[Interval]] = {}
+
+    def begin(self, version: int, start: float) -> None:
+        """Begins an interval, or goes on with one that has not ended by then."""
+        intervals = self.found.setdefault(version, [])
+        if intervals and intervals[-1].end >= start:
+            start = intervals.pop().start
+        intervals.append(Interval(start, math.inf))
+
+    def end(self, version: int, moment: float) -> None:
+        """Ends the last interval, unless it ends earlier."""
+        if last := self.found.get(version, [])[-1:]:
+            self.found[version][-1] = Interval(last[0].start, min(last[0].end, moment))
+
+
 def _in_stable_group(events: Sequence[Event], complete: _Completion) -> Intervals:
-    found: dict[int, list[Interval]] = {}
-
-    def begin(version: int, start: float) -> None:
-        intervals = found.setdefault(version, [])
-        if not intervals or intervals[-1].end < start:
-            intervals.append(Interval(start, math.inf))
-        elif intervals[-1].end < math.inf:  # it was about to end
-            intervals[-1] = Interval(intervals[-1].start, math.inf)
-
-    def end(version: int, moment: float) -> None:
-        last = found[version][-1]
-        found[version][-1] = Interval(last.start, min(last.end, moment))
-
-    decision = -math.inf
+    intervals, decision = _Intervals(), -math.inf
     for index, event in enumerate(events):
-        time = timestamp(event)
-        if event.kind == EventKind.PROMOTED and event.version is not None:
-            decision = time
-            begin(event.version, time)
-        elif event.kind in TAKEN_BACK:
-            decision = time
-            if event.version in found:
-                end(event.version, complete.of_command(index))
-        elif event.kind == LABELS:
+        if event.kind == LABELS:
             stable = event.details[STABLE]
-            begin(stable, decision)
-            for version in found.keys() - {stable}:
-                end(version, complete.of_change(index))
-    return found
+            intervals.begin(stable, decision)
+            for version in intervals.found.keys() - {stable}:
+                intervals.end(version, complete.of_change(index))
+        elif event.version is None:
+            continue
+        elif event.kind == EventKind.PROMOTED:
+            decision = timestamp(event)
+            intervals.begin(event.version, decision)
+        elif event.kind in TAKEN_BACK:
+            decision = timestamp(event)
+            intervals.end(event.version, complete.of_command(index))
+    return intervals.found
 
 
 def _in_candidate_group(events: Sequence[Event], complete: _Completion) -> Intervals:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,11 @@ from seq2sum_serving.deployment.event_log import Event, EventKind, parse_event
 
 POLL_SECONDS = 0.005
 GROUPS = ("stable", "candidate")
+
+
+def timestamp(event: Event) -> float:
+    """Returns the time of an event in seconds since 1970."""
+    return datetime.fromisoformat(event.time).timestamp()
 
 
 class HistoryTail:
@@ -57,6 +63,9 @@ class Step:
     """Calls sent to the stable group."""
     candidate: int
     """Calls, or copies of calls, sent to the candidate group."""
+    start: float
+    """Seconds since 1970."""
+    end: float
 
 
 class Shares:
@@ -96,7 +105,8 @@ class Shares:
             (start, before), after = self._started, self._calls()
             sent = {group: after[group] - before[group] for group in GROUPS}
             weights = start.details["weight"], start.details.get("mirror", 0)
-            self.steps.append(Step(event.version, *map(float, weights), **sent))
+            times = {"start": timestamp(start), "end": timestamp(event)}
+            self.steps.append(Step(event.version, *map(float, weights), **sent, **times))
             self._started = None
         elif event.kind != EventKind.MEASUREMENT:
             self._started = None  # the run was killed, or ended

@@ -10,10 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 from seq2sum.addition import contract
-from tensorflow.core.framework import node_def_pb2
-from tensorflow.core.protobuf import saved_model_pb2
 
 MARK = "version"
 """The output with the number."""
@@ -31,6 +28,9 @@ def mark(version: Path, folder: Path, number: int, *, delay: float = 0.0) -> Pat
         number: The number that it will have.
         delay: Seconds that every call takes longer.
     """
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
     shutil.copytree(version, folder)
     model = saved_model_pb2.SavedModel.FromString((folder / FILE).read_bytes())
     [graph] = model.meta_graphs
@@ -60,6 +60,8 @@ def truncate(version: Path) -> Path:
 
 def _sleep(seconds: float) -> Any:
     """Returns an operation that sleeps without holding up other calls."""
+    import tensorflow as tf
+
     element: dict[str, Any] = {"output_types": [tf.int32], "output_shapes": [[]]}
     single = tf.raw_ops.TensorDataset(components=[0], output_shapes=[[]])
     # The operation sleeps twice: for the element and for the end of the data set.
@@ -73,6 +75,8 @@ def _sleep(seconds: float) -> Any:
 
 def _after(operation: str, output: Any, name: str) -> Any:
     """Returns a node that passes a tensor on after an operation has ended."""
+    from tensorflow.core.framework import node_def_pb2
+
     node = node_def_pb2.NodeDef(name=name, op="Identity", input=[output.name, f"^{operation}"])
     node.attr["T"].type = output.dtype
     return node

@@ -17,11 +17,9 @@ from pathlib import Path
 
 import grpc
 import seq2sum
-import tensorflow as tf
 from seq2sum import golden
 from seq2sum.addition import contract
 from support.caller_threads import CallerThreads
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from benchmarks.rollout.calls import Call
 from benchmarks.rollout.deployment import Deployment
@@ -84,9 +82,9 @@ class Outsiders(CallerThreads):
                 for server in deployment.stable
             ),
             Caller(SDK_LABEL, False, *sdk(deployment.targets.split(","), label="stable")),
-            *(Caller(STUBS, True, *stubs(router.target)) for _ in range(2)),
+            *(Caller(STUBS, True, *stubs(router.target)) for _ in range(3)),
             *(Caller(REST, True, *rest(*_split(router.target))) for _ in range(2)),
-            *(Caller(SDK, True, *sdk(router.target)) for _ in range(2)),
+            *(Caller(SDK, True, *sdk(router.target)) for _ in range(3)),
         ]
 
     def functions(self) -> Sequence[Callable[[], object]]:
@@ -124,6 +122,9 @@ class Outsiders(CallerThreads):
 
 def stubs(target: str) -> tuple[Ask, Callable[[], None]]:
     """Returns a caller with the package tensorflow-serving-api, and the function to close it."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
     channel = grpc.insecure_channel(target)
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 

@@ -60,6 +60,14 @@ class Router(Protocol):
             UsageError: The file is not valid.
         """
 
+    def check_in_force(self) -> None:
+        """Checks that the shares as last written are in force, without waiting.
+
+        Raises:
+            UsageError: The file is not valid.
+            Failed: They are not in force everywhere.
+        """
+
     def write(self, shares: Shares) -> None:
         """Sets the shares, and returns when they are in force.
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 from seq2sum.addition import contract
-from seq2sum_serving.deployment import file_lock
+from seq2sum_serving.deployment import file_lock, replicas
 from seq2sum_serving.deployment.errors import Exit, Failed
 from seq2sum_serving.rollout import cli
 from seq2sum_serving.rollout.analysis import Analysis
@@ -23,7 +23,7 @@ def bench(tmp_path, monkeypatch):
     """Version 1 is stable; version 2 is on disk without golden requests. Gates are real."""
     opened = Bench(tmp_path, monkeypatch, on_disk=(1, 2))
     opened.use_analysis(monkeypatch, Analysis)
-    monkeypatch.setattr(cli, "Replicas", lambda *_, **__: opened.replicas)
+    monkeypatch.setattr(replicas, "Replicas", lambda *_, **__: opened.replicas)
     monkeypatch.setenv("COLUMNS", "200")
     write_contract(opened.base / "2")
     return opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seq2sum_serving.deployment import replicas
 from seq2sum_serving.rollout import cli
 from support.rollout_bench import Bench
 
@@ -9,7 +10,7 @@ from support.rollout_bench import Bench
 def make_bench(tmp_path, monkeypatch):
     """Makes a bench whose fake replicas the commands use, with a policy for short runs."""
     opened = Bench(tmp_path, monkeypatch)
-    monkeypatch.setattr(cli, "Replicas", lambda *_, **__: opened.replicas)
+    monkeypatch.setattr(replicas, "Replicas", lambda *_, **__: opened.replicas)
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "policy.toml").write_text("[traffic]\nsteps = [5]\nsettle = 0.2\n")
     return opened

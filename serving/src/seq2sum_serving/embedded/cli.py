@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seq2sum_serving.embedded import environment, flag_help, memory
+from seq2sum_serving.embedded import environment, flag_help, memory, partial_tensorflow
 from seq2sum_serving.embedded import flags as command_line
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.flags import Flags
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if arguments is None:  # otherwise this process belongs to the caller
         environment.restart_if_needed()
+        partial_tensorflow.install()
     try:
         return leave(serve(flags))
     except ServingError as error:

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from seq2sum_serving.embedded import memory
+from seq2sum_serving.embedded import memory, partial_tensorflow
 from seq2sum_serving.embedded.workers.dispatcher import run_calls
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def main() -> NoReturn:
     )
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     memory.configure_malloc()
+    partial_tensorflow.install()
     WorkerProcess(Connection(int(file))).run()
 
 

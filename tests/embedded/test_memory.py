@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import sys
@@ -72,3 +73,11 @@ def test_timeouts_inside_a_graph_do_not_fragment_memory(server):
 )
 def test_thread_caches_are_turned_off_unless_they_are_set(tunables, expected):
     assert memory.without_thread_caches(tunables) == expected
+
+
+def test_collections_resume_after_a_pause():
+    for error in (ImportError, KeyboardInterrupt):
+        with pytest.raises(error), memory.collections_paused():
+            assert not gc.isenabled()
+            raise error
+        assert gc.isenabled()

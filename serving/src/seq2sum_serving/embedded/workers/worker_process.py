@@ -43,7 +43,8 @@ class WorkerProcess:
             leave(FAILED)
         threading.Thread(target=self._run_calls, name="calls", daemon=True).start()
         try:
-            from seq2sum_serving.embedded.workers.worker import Worker
+            with memory.collections_paused():
+                from seq2sum_serving.embedded.workers.worker import Worker
 
             self._worker.set_result(Worker(pickle.loads(config)))
         except Exception:

@@ -10,7 +10,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
 .PHONY: help setup setup-system demo format test test-quick test-alone test-server test-others test-ray check \
 	check-generated check-deploy generate fuzz bench-training bench-seeds bench-graph bench-startup \
-	bench-client bench-server bench-workers bench-batching bench-capacity bench-stops capacity search-small soak \
+	bench-client bench-server bench-rest bench-workers bench-batching bench-capacity bench-stops capacity search-small soak \
 	soak-rollout soak-balancing certs lock audit clean
 
 help: ## Show this help
@@ -122,6 +122,9 @@ bench-client: setup ## Every style of calling a server, against tensorflow-servi
 
 bench-server: setup ## Both gRPC servers of the embedded server, with h2load (8 min)
 	$(BENCH).server
+
+bench-rest: setup ## REST against gRPC on the embedded server, with h2load (3 min)
+	$(BENCH).rest
 
 bench-workers: setup ## Two server processes against one, with h2load (3 min)
 	$(BENCH).workers

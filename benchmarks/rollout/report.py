@@ -87,7 +87,7 @@ class Report:
 
     @property
     def kills(self) -> int:
-        """How often the operator's command was killed."""
+        """The number of kills of the operator's command."""
         return sum(command.result.killed for command in self.result.commands)
 
     def by_caller(self) -> dict[str, int]:

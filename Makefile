@@ -114,10 +114,14 @@ bench-seeds: setup ## Errors in a million, 40 seeds of fast and 10 of default; r
 bench-graph: setup ## The serving graph against stock Keras, by batch size (2 min)
 	$(BENCH).graph
 
+<<<<<<< HEAD
 bench-startup: setup ## Start-up of the server, and help of the tools, by stages (3 min)
 	$(BENCH).startup
 
 bench-client: setup ## Every style of calling a server, against tensorflow-serving-api (3 min)
+=======
+bench-client: setup ## Every style of calling a server, against tensorflow-serving-api and raw gRPC (4 min)
+>>>>>>> client18
 	$(BENCH).client
 
 bench-server: setup ## Both gRPC servers of the embedded server, with h2load (8 min)

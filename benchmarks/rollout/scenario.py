@@ -1,48 +1,57 @@
-"""The scenario: rollouts from a first version to the last, while callers send requests.
+"""The scenario: rollouts of good and bad versions while outsiders send requests.
 
-The first version is often wrong, the next is always correct, and a faster one follows. A version
-with shuffled weights fails its golden gate and is aborted before it answers a caller. Another
-canary is inconclusive for lack of calls, and is rolled back by hand. Then versions alternate until
-there were enough calls and swaps, and the last rollout is rolled back.
+A run in place is refused. A good version follows, then one with shuffled weights, one that cannot
+be loaded, and a slow one. An inconclusive run has a share, which a rollback takes back. The
+candidate server is killed while it loads a version, and while it has a share. The operator's
+command is killed after each event and run again, and its version is rolled back after the
+promotion. Then good versions alternate until there were enough calls, and the last one is rolled
+back.
 """
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 from seq2sum_serving.deployment.errors import Exit
-from seq2sum_serving.deployment.event_log import Event
+from seq2sum_serving.deployment.event_log import Event, EventKind
 
-from benchmarks.rollout.allowed_versions import swaps
-from benchmarks.rollout.callers import Callers
 from benchmarks.rollout.calls import Call
 from benchmarks.rollout.deployment import CommandResult, Deployment
+from benchmarks.rollout.history import Shares, Step, envoy_calls
+from benchmarks.rollout.marked_versions import mark, truncate
+from benchmarks.rollout.outsiders import Outsiders
 
-SEED, DEFAULT, FAST, SHUFFLED = "seed", "default", "fast", "shuffled"
-"""Names of the versions: three recipes, and one with shuffled weights."""
-MAX_SWAPS = 100
+DEFAULT, FAST, SHUFFLED, TRUNCATED, SLOW = "default", "fast", "shuffled", "truncated", "slow"
+"""Names of the versions: two recipes, and those with a fault."""
+MAX_RUNS = 100
+DELAY = 0.3
+"""Seconds that the slow version takes longer for a call."""
 POLICY = """\
 [latency]
-# Callers, servers and gates share a few cores here, so latency depends on the load.
-warm_up = 5
-samples = 30
-max_p50_ratio = 20.0
-max_p99_ratio = 50.0
-max_p99_milliseconds = 5000.0
+# Outsiders, servers and gates share a few cores here, so latency depends on the load.
+warm_up = 1
+samples = 8
+rows = [1]
+max_p50_ratio = 10.0
+max_p99_ratio = 1000.0
+max_p99_milliseconds = 60000.0
 [live]
 min_calls = {min_calls}
-max_p99_ratio = 200.0
+max_p99_ratio = 1000.0
 [traffic]
 steps = [10, 50]
+mirror = {mirror}
 bake = {bake}
 settle = {settle}
 """
-FEW, UNREACHABLE = 1, 1_000_000
-"""Values of `min_calls`, the number of probes that must be observed."""
+UNREACHABLE = 1_000_000
+"""A number of probes that is never reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +60,21 @@ class ScenarioOptions:
 
     calls: int
     """Minimum number of calls."""
-    swaps: int = 0
-    """Minimum number of swaps."""
+    runs: int = 0
+    """Minimum number of promotions."""
     quiet: float = 20.0
     """Seconds of calls before the first rollout."""
     bake: float = 3.0
-    """Seconds of each step."""
+    """Seconds of each step, except in the last runs."""
+    last_bake: float = 30.0
+    """Seconds of each step in the last runs, whose shares are measured."""
     settle: float = 1.0
     """Seconds for callers to notice new labels."""
+    pause: float = 0.0
+    """Seconds between two calls of an outsider."""
+    kills: frozenset[str] | None = None
+    """Kinds of events after the first of which the operator's command is killed; None for all
+    distinct events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +83,7 @@ class CommandRun:
 
     command: str
     """Name of the command, and the version."""
-    expected: Exit
+    expected: int
     result: CommandResult
     expected_error: str = ""
     """A part of the expected error message."""
@@ -91,6 +107,107 @@ class ScenarioResult:
     events: Sequence[Event]
     """The rollout history."""
     commands: Sequence[CommandRun]
+    steps: Sequence[Step]
+    """The completed steps, with the calls of each group."""
+
+
+@dataclass(slots=True)
+class Operator:
+    """Makes versions and runs commands.
+
+    Args:
+        deployment: The servers.
+        versions: The folder of each version by name.
+        options: The length of the scenario.
+        log: Gets a line for each command and each result.
+    """
+
+    deployment: Deployment
+    versions: Mapping[str, Path]
+    options: ScenarioOptions
+    log: Callable[[str], None]
+    names: dict[int, str] = field(default_factory=lambda: {1: DEFAULT})
+    commands: list[CommandRun] = field(default_factory=list)
+
+    def policy(self, **changes: Any) -> str:
+        """Returns the policy, with some values changed."""
+        values = {
+            "min_calls": 1,
+            "mirror": 5,
+            "bake": self.options.bake,
+            "settle": self.options.settle,
+        }
+        return POLICY.format(**values | changes)
+
+    def execute(
+        self,
+        command: str,
+        *arguments: str,
+        expected: int = Exit.DONE,
+        error: str = "",
+        **how: Any,
+    ) -> CommandRun:
+        """Runs a command; see `Deployment.run`."""
+        self.log(f"$ seq2sum-rollout {' '.join([command, *arguments])}")
+        result = self.deployment.run(command, *arguments, **{"policy": self.policy()} | how)
+        version = result.output.get("version", Path(arguments[0]).name if arguments else "")
+        run = CommandRun(f"{command} {version}".strip(), expected, result, error)
+        self.commands.append(run)
+        message = f": {result.error}" if result.error else ""
+        self.log(f"exit code {result.exit_code} after {result.seconds:.1f} s{message}")
+        return run
+
+    def make(self, name: str) -> Path:
+        """Makes the next version of this name, in a folder with the number that it will have."""
+        number = len(self.names) + 1
+        self.names[number] = name
+        good = self.versions[SHUFFLED if name == SHUFFLED else FAST if name == FAST else DEFAULT]
+        folder = self.deployment.folder / "new" / str(number)
+        mark(good, folder, number, delay=DELAY if name == SLOW else 0.0)
+        return truncate(folder) if name == TRUNCATED else folder
+
+    def roll_out(self, folder: Path, **how: Any) -> CommandRun:
+        """Runs `run` with a folder."""
+        return self.execute("run", str(folder), **how)
+
+    def kill_candidate(self, name: str, moment: Callable[[Event], bool]) -> Path:
+        """Rolls out a version, kills the candidate server at a moment, and starts it again."""
+        folder, killed = self.make(name), []
+
+        def watch(event: Event, _: object) -> None:
+            if not killed and moment(event):
+                self.log(f"killing the candidate server at {event.kind!r}")
+                self.deployment.kill_candidate()
+                killed.append(event)
+
+        self.roll_out(folder, expected=Exit.FAILED, watch=watch)
+        if killed:
+            self.deployment.start_candidate()
+        return folder
+
+    def kill_command(self, *line: str) -> None:
+        """Runs a command that is killed after each new event, until it completes."""
+        seen, kinds = set[str](), self.options.kills
+
+        def watch(event: Event, process: Any) -> None:
+            key = event_key(event) if kinds is None else event.kind
+            if key not in seen and (kinds is None or key in kinds):
+                seen.add(key)
+                self.log(f"killing the command at {event.kind!r}")
+                process.kill()
+
+        while True:
+            run = self.execute(*line, watch=watch)
+            if not run.result.killed:
+                return
+            killed = CommandRun(f"{run.command}, killed", run.result.exit_code, run.result)
+            self.commands[-1] = killed
+
+
+def event_key(event: Event) -> str:
+    """Returns a text that is the same for an event and its repetition by a resumed run."""
+    details = {"gate": event.details["gate"]} if "gate" in event.details else event.details
+    return f"{event.kind} {sorted(details.items())}"
 
 
 def run_scenario(
@@ -99,62 +216,79 @@ def run_scenario(
     options: ScenarioOptions,
     *,
     log: Callable[[str], None] = lambda _: None,
-    on_start: Callable[[Callers], None] = lambda _: None,
+    on_start: Callable[[Outsiders], None] = lambda _: None,
 ) -> ScenarioResult:
     """Runs the scenario.
 
     Args:
         deployment: Servers with the first version.
-        versions: The folder of each version by name.
+        versions: The folder of each version by name: two good ones and one with shuffled weights.
         options: The length of the scenario.
         log: Gets a line for each command and each result.
-        on_start: Called when the callers have started.
+        on_start: Called when the outsiders have started.
     """
-    names: dict[int, str] = {1: SEED}
-    commands: list[CommandRun] = []
-
-    def execute(
-        command: str,
-        *arguments: str,
-        expected: Exit = Exit.DONE,
-        error: str = "",
-        policy: str = "",
-    ) -> CommandRun:
-        log(f"$ seq2sum-rollout {' '.join([command, *arguments])}")
-        result = deployment.run(command, *arguments, policy=policy)
-        version = result.output.get("version", arguments[0] if arguments else "")
-        commands.append(CommandRun(f"{command} {version}".strip(), expected, result, error))
-        message = f": {result.error}" if result.error else ""
-        log(f"exit code {result.exit_code} after {result.seconds:.1f} s{message}")
-        return commands[-1]
-
-    def roll_out(name: str, policy: str, expected: Exit = Exit.DONE, error: str = "") -> CommandRun:
-        found = execute("run", str(versions[name]), expected=expected, error=error, policy=policy)
-        if "version" in found.result.output:
-            names[found.result.output["version"]] = name
-        return found
-
-    times = {"bake": options.bake, "settle": options.settle}
-    usual = POLICY.format(min_calls=FEW, **times)
-    inconclusive = POLICY.format(min_calls=UNREACHABLE, **times)
-    execute("promote", "1")
-    with Callers(deployment, versions[SEED]) as callers:
-        on_start(callers)
+    operator = Operator(deployment, versions, options, log)
+    operator.execute("promote", "1")
+    with (
+        Shares(deployment.history, lambda: envoy_calls(deployment.router.http)) as shares,
+        Outsiders(deployment, versions[DEFAULT], pause=options.pause) as outsiders,
+    ):
+        on_start(outsiders)
         time.sleep(options.quiet)
-        roll_out(DEFAULT, usual)
-        roll_out(FAST, usual)
-        roll_out(SHUFFLED, usual, Exit.FAILED, "golden: ")
-        doubtful = roll_out(DEFAULT, inconclusive, Exit.INCONCLUSIVE, "live.min_calls is 1,000,000")
-        execute("rollback")
-        execute("retire", str(doubtful.result.output["version"]))
+        judge_versions(operator)
+        kill_processes(operator)
         for name in cycle([DEFAULT, FAST]):
-            swapped = len(swaps(deployment.events()))
-            enough = len(callers.calls) >= options.calls and swapped >= options.swaps
-            if enough or swapped >= MAX_SWAPS or not commands[-1].as_expected:
+            operator.roll_out(operator.make(name), policy=operator.policy(bake=options.last_bake))
+            promoted = sum(event.kind == EventKind.PROMOTED for event in deployment.events())
+            enough = len(outsiders.calls) >= options.calls and promoted >= options.runs
+            failed = not all(run.as_expected for run in operator.commands)
+            if enough or promoted >= MAX_RUNS or failed:
                 break
-            roll_out(name, usual)
-        execute("rollback")
-        execute("status")
+        operator.execute("rollback")
+        operator.execute("status")
+        time.sleep(options.settle)
+    shutil.rmtree(deployment.folder / "new")
     return ScenarioResult(
-        options, names, callers.start, callers.calls, deployment.events(), tuple(commands)
+        options,
+        operator.names,
+        outsiders.start,
+        outsiders.calls,
+        deployment.events(),
+        tuple(operator.commands),
+        tuple(shares.steps),
     )
+
+
+def judge_versions(operator: Operator) -> None:
+    """Rolls out good versions and those with a fault."""
+    good = operator.make(FAST)
+    operator.roll_out(good, expected=Exit.FAILED, error="call without a label", in_place=True)
+    operator.roll_out(good)
+    operator.roll_out(operator.make(SHUFFLED), expected=Exit.FAILED, error="golden: ")
+    operator.roll_out(
+        operator.make(TRUNCATED), expected=Exit.FAILED, error="could not be loaded by"
+    )
+    operator.roll_out(operator.make(SLOW), expected=Exit.FAILED, error="latency: ")
+    operator.roll_out(
+        operator.make(DEFAULT),
+        expected=Exit.INCONCLUSIVE,
+        error=f"live.min_calls is {UNREACHABLE:,}",
+        policy=operator.policy(min_calls=UNREACHABLE, mirror=0),
+    )
+    operator.execute("rollback")
+
+
+def kill_processes(operator: Operator) -> None:
+    """Kills the candidate server, and the command of the operator."""
+
+    def is_loading(event: Event) -> bool:
+        return event.kind == EventKind.CANDIDATE_SET
+
+    def has_share(event: Event) -> bool:
+        return event.kind == EventKind.STEP_STARTED and event.details["weight"] > 0
+
+    interrupted = operator.kill_candidate(DEFAULT, is_loading)
+    operator.execute("run", interrupted.name)  # the version was not at fault
+    operator.kill_candidate(FAST, has_share)
+    operator.kill_command("run", str(operator.make(FAST)))
+    operator.execute("rollback")

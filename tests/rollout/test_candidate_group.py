@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from seq2sum_serving.deployment import config_text
 from seq2sum_serving.deployment.errors import Exit, Failed, Inconclusive, Moved, Refused
+from seq2sum_serving.deployment.routers.router import Shares
 from support.rollout_bench import INITIAL, WITH_PREVIOUS, Bench
 
 CANDIDATE = "x:1"
@@ -238,3 +239,20 @@ def test_in_place_a_lower_version_answers_no_call_without_a_label(tmp_path, monk
     assert bench.execute("canary", version=0, weight=10.0) is Exit.DONE
     assert bench.execute("promote", version=0) is Exit.DONE
     assert bench.loaded() == {0}  # version 2 would answer calls without a label
+
+
+def test_shares_that_are_not_in_force_are_written_again(bench, monkeypatch):
+    executor, written = bench.executor(), []
+    executor.set_shares(Shares(10))
+    router = type(executor.router)
+    monkeypatch.setattr(router, "write", lambda _, shares: written.append(shares))
+    executor.set_shares(Shares(10))
+    assert written == []
+
+    def fail(_):
+        raise Failed("Envoy still has version default")
+
+    monkeypatch.setattr(router, "check_in_force", fail)
+    executor.set_shares(Shares(10))
+    assert written == [Shares(10)]
+    assert "  Envoy still has version default; writing them again" in bench.log

@@ -177,8 +177,10 @@ class FakeReplicas:
 
     @property
     def called(self):
-        """The servers that are not skipped."""
-        return [server for server in self.servers if server.target not in self.skipped]
+        """The servers that are not skipped; as in `Replicas`, it is an error if all are."""
+        called = [server for server in self.servers if server.target not in self.skipped]
+        assert called
+        return called
 
     def observe(self, labels):
         self.tick()

@@ -88,7 +88,9 @@ class CandidateGroup:
         desired = transitions.rest_apart(self.stable.observe_files())
         options = replace(options, allow_down_replicas=True)
         try:
-            self.group.replicas.skip(replica.target for replica in self.group.observe().down)
+            group = self.group.observe()
+            if group.up:
+                self.group.replicas.skip(replica.target for replica in group.down)
             self.group.apply(desired, options)
         except RolloutError as error:
             self.group.log(f"  the candidate group did not follow: {error}")

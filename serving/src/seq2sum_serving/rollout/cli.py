@@ -7,14 +7,15 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seq2sum_serving.console import output
 from seq2sum_serving.deployment.errors import RolloutError
 from seq2sum_serving.rollout import options
-from seq2sum_serving.rollout.command_context import CommandContext
-from seq2sum_serving.rollout.commands import COMMANDS
-from seq2sum_serving.rollout.opening import open_context
+
+# `--help`, `--version` and errors of usage come without the modules that run commands: those
+# import gRPC, Rich and msgspec, most of the tool's start-up time.
+if TYPE_CHECKING:
+    from seq2sum_serving.rollout.command_context import CommandContext
 
 INTERRUPTED = 130
 """The exit code that shells use for a command that Ctrl-C ended."""
@@ -29,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     start, result = time.monotonic(), dict[str, Any](command=arguments.command)
     context: CommandContext | None = None
     try:
+        from seq2sum_serving.rollout.commands import COMMANDS
+        from seq2sum_serving.rollout.opening import open_context
+
         with open_context(arguments) as context:
             code = int(COMMANDS[arguments.command](context))
     except RolloutError as error:
@@ -44,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
     if arguments.json:
+        from seq2sum_serving.console import output
+
         result |= {"seconds": round(time.monotonic() - start, 3)}
         result |= (context.output if context else {}) | {"exit_code": code}
         with output.optional():

@@ -26,9 +26,10 @@ from seq2sum_serving.rollout import (
     status_commands,
     transitions,
 )
+from seq2sum_serving.rollout.abort import event_kind
 from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.command_context import CommandContext, exclusive_lock
-from seq2sum_serving.rollout.runner import Runner, event_kind
+from seq2sum_serving.rollout.runner import Runner
 from seq2sum_serving.rollout.verdicts import format_measurement, inconclusive, raise_failed
 
 ALL_TO_STABLE = "set weight stable = 100 %"

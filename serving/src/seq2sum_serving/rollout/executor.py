@@ -193,7 +193,7 @@ class Executor:
                 entry = step.entry
 
     def set_shares(self, shares: Shares, options: ChangeOptions = DEFAULTS) -> None:
-        """Sets the candidate's shares, unless they are in the file already.
+        """Sets the candidate's shares, unless they are in force already.
 
         Raises:
             Failed: They are not in force.
@@ -208,12 +208,18 @@ class Executor:
 
     def _has_shares(self, shares: Shares, options: ChangeOptions) -> bool:
         try:
-            return self.router.is_initialized() and self.router.read() == shares
+            if not self.router.is_initialized() or self.router.read() != shares:
+                return False
+            self.router.check_in_force()  # a command may have been killed before they were
         except UsageError as error:
             if options.require_history:
                 raise
             self.log(f"  {error}; replacing the file")
             return False
+        except Failed as error:
+            self.log(f"  {error}; writing them again")
+            return False
+        return True
 
     def verify(self, version: int, options: ChangeOptions = DEFAULTS) -> None:
         """Checks, and logs, that callers of every server get this version, in whatever way.

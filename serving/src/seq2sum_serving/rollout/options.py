@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2sum import model_versions
-
 from seq2sum_serving.deployment import tls_options
 from seq2sum_serving.deployment.cli_options import (
     CANDIDATE_CONFIG,
@@ -281,6 +279,8 @@ def port(text: str) -> int:
 
 def version(text: str) -> int:
     """Parses a version number."""
+    from seq2sum import model_versions  # imports gRPC too, which `--help` does not need
+
     number = model_versions.version_number(text)
     if number is None:
         raise argparse.ArgumentTypeError(

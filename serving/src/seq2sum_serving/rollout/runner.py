@@ -21,7 +21,6 @@ from seq2sum_serving.deployment.errors import (
     Moved,
     Refused,
     RolloutError,
-    VersionFailed,
 )
 from seq2sum_serving.deployment.event_log import EventKind, Verdict
 from seq2sum_serving.deployment.routers.router import NO_SHARES, Shares
@@ -31,7 +30,7 @@ from seq2sum_serving.gates.live import ProbeResults
 from seq2sum_serving.gates.measurement import Measurement
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.rollout import planner, transitions
+from seq2sum_serving.rollout import abort, planner, transitions
 from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.change_options import ChangeOptions
 from seq2sum_serving.rollout.executor import Executor
@@ -269,7 +268,7 @@ class Runner:
         """Returns all traffic to the stable version, and unloads this one.
 
         Raises:
-            Failed: This failed, too; the message says what to do by hand.
+            Moved: This failed, too; the message says what to do by hand.
         """
         executor, version = self.executor, self.version
         executor.log(f"version {version}: aborting the run")
@@ -281,16 +280,10 @@ class Runner:
             current = executor.observe()
             if current.up:
                 executor.replicas.skip(replica.target for replica in current.down)
-            is_labelled = version in (current.canary, current.stable)
-            with_traffic = is_labelled or executor.router.read() != NO_SHARES
             if not resumed:
-                self._record(event_kind(cause, with_traffic=with_traffic), str(cause))
-            if is_labelled:
-                executor.apply(transitions.rollback(executor.observe()), options)
-            executor.set_shares(NO_SHARES, options)
-            self.placement.clear(version, options)
-            stable = transitions.adopt(executor.observe()).labels[STABLE]
-            executor.verify(stable, options)
+                with_traffic = abort.has_traffic(executor, current, version)
+                self._record(abort.event_kind(cause, with_traffic=with_traffic), str(cause))
+            stable = abort.take_back(self.placement, current, version, options)
             self._record(EventKind.RUN_ENDED, outcome=Verdict.FAILED)
         except RolloutError as error:
             raise Moved(
@@ -310,10 +303,3 @@ class Runner:
 
     def _record(self, kind: EventKind, reason: str = "", **details: object) -> None:
         self.executor.record(kind, self.version, replace(self._options, reason=reason), details)
-
-
-def event_kind(cause: Failed, *, with_traffic: bool) -> EventKind:
-    """Returns the event that ends a run; only a version that is at fault is burned by it."""
-    if not isinstance(cause, VersionFailed):
-        return EventKind.ABORTED
-    return EventKind.ROLLED_BACK if with_traffic else EventKind.FAILED

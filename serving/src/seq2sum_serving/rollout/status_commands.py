@@ -14,19 +14,19 @@ from seq2sum_serving.console import watch as watch_view
 from seq2sum_serving.deployment import event_log
 from seq2sum_serving.deployment.drift import drift
 from seq2sum_serving.deployment.errors import Exit, RolloutError
-from seq2sum_serving.deployment.routers.router import Shares
-from seq2sum_serving.deployment.state import CANARY, STABLE, Current
+from seq2sum_serving.deployment.routers.router import weights
+from seq2sum_serving.deployment.state import STABLE, Current
 from seq2sum_serving.rollout.command_context import CommandContext
 
 
 def status(context: CommandContext) -> Exit:
     """Shows the status; FAILED if a replica differs from the model config file."""
     executor = context.executor
-    current, weights = executor.observe(), weights_of(executor.router.read())
+    current, shares = executor.observe(), weights(executor.router.read())
     candidate, error = candidate_state(context)
     shown: Any = {
         "model": executor.model,
-        "weights": weights,
+        "weights": shares,
         "candidate": candidate,
         "candidate_error": error,
     }
@@ -49,12 +49,6 @@ def candidate_state(context: CommandContext) -> tuple[Current | None, str]:
         return None, str(error)
 
 
-def weights_of(shares: Shares) -> dict[str, float]:
-    """Returns shares as weights by label."""
-    weights = {STABLE: 100.0 - shares.candidate}
-    return weights | ({CANARY: shares.candidate} if shares.candidate else {})
-
-
 def history(context: CommandContext) -> Exit:
     """Shows the last events of the history."""
     events = context.executor.events()[-context.arguments.last :]
@@ -68,13 +62,13 @@ def watch(context: CommandContext) -> Exit:
     executor, arguments = context.executor, context.arguments
 
     def render() -> RenderableType:
-        current, weights = executor.observe(), weights_of(executor.router.read())
+        current, shares = executor.observe(), weights(executor.router.read())
         now, (candidate, error) = event_log.utc_now(), candidate_state(context)
         if arguments.json:
             values = status_view.as_json(
                 current,
                 model=executor.model,
-                weights=weights,
+                weights=shares,
                 candidate=candidate,
                 candidate_error=error,
             )
@@ -83,7 +77,7 @@ def watch(context: CommandContext) -> Exit:
         return watch_view.screen(
             current,
             model=executor.model,
-            weights=weights,
+            weights=shares,
             events=executor.events(),
             now=now,
             probe=", ".join(f"{target}: {each.labelled}" for target, each in resolved.items()),

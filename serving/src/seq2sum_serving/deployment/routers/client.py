@@ -45,6 +45,9 @@ class ClientRouter:
             raise UsageError(f"invalid traffic weights {self.file.path}: none is above zero")
         return Shares(round(100 * (1 - weights.get(STABLE, 0.0) / total), 9))
 
+    def check_in_force(self) -> None:
+        """Returns: nobody knows which applications have read the file."""
+
     def write(self, shares: Shares) -> None:
         """Replaces the file; raises as `TrafficFile.write`."""
         weights = {STABLE: 100.0}

@@ -69,7 +69,7 @@ class EnvoyRouter:
         Raises:
             UsageError: The file is not valid.
         """
-        return self._read()[0]
+        return read_file(self.path)[0]
 
     def check_in_force(self) -> None:
         """Checks that every Envoy has the routes of the file, without waiting.
@@ -78,7 +78,7 @@ class EnvoyRouter:
             UsageError: The file is not valid.
             Failed: An Envoy is down, or has other routes.
         """
-        problems = self._problems(self._read()[1], {})
+        problems = self._problems(read_file(self.path)[1], {})
         if problems:
             raise Failed(f"the routes {self.path} are not in force: {_join(problems)}")
 
@@ -107,20 +107,6 @@ class EnvoyRouter:
                 )
             time.sleep(POLL_SECONDS)
 
-    def _read(self) -> tuple[Shares, str]:
-        """Returns the shares in the file, and its version."""
-        try:
-            return envoy_file.parse(self.path.read_bytes())
-        except FileNotFoundError:
-            return Shares(), envoy_routes.DEFAULT_VERSION
-        except OSError as error:
-            raise UsageError(f"cannot read the routes {self.path}: {error.strerror}") from error
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise UsageError(
-                f"invalid routes {self.path}: {error}; expected a file that seq2sum-rollout wrote: "
-                "delete it to send everything to the stable group"
-            ) from error
-
     def _addresses(self) -> list[str]:
         return targets.resolve(self._admins)
 
@@ -145,6 +131,25 @@ class EnvoyRouter:
 
     def _cannot_write(self, error: OSError) -> Failed:
         return Failed(f"cannot write the routes {self.path}: {error.strerror}. They are unchanged")
+
+
+def read_file(path: Path) -> tuple[Shares, str]:
+    """Returns the shares in a routes file, and its version; the default routes if it is missing.
+
+    Raises:
+        UsageError: It cannot be read, or is not valid.
+    """
+    try:
+        return envoy_file.parse(path.read_bytes())
+    except FileNotFoundError:
+        return Shares(), envoy_routes.DEFAULT_VERSION
+    except OSError as error:
+        raise UsageError(f"cannot read the routes {path}: {error.strerror}") from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"invalid routes {path}: {error}; expected a file that seq2sum-rollout wrote: "
+            "delete it to send everything to the stable group"
+        ) from error
 
 
 class Problem(NamedTuple):

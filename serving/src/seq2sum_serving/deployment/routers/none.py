@@ -24,6 +24,9 @@ class NoRouter:
         """Returns no shares."""
         return NO_SHARES
 
+    def check_in_force(self) -> None:
+        """Returns: there are no shares."""
+
     def write(self, shares: Shares) -> None:
         """Accepts no shares only.
 

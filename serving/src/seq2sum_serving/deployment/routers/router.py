@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from seq2sum_serving.deployment.state import CANARY, STABLE
+
 
 @dataclass(frozen=True, slots=True)
 class Shares:
@@ -17,6 +19,12 @@ class Shares:
 
 
 NO_SHARES = Shares()
+
+
+def weights(shares: Shares) -> dict[str, float]:
+    """Returns shares as weights by label, whose sum is 100."""
+    found = {STABLE: 100.0 - shares.candidate}
+    return found | ({CANARY: shares.candidate} if shares.candidate else {})
 
 
 class Router(Protocol):
@@ -50,6 +58,14 @@ class Router(Protocol):
 
         Raises:
             UsageError: The file is not valid.
+        """
+
+    def check_in_force(self) -> None:
+        """Checks that the shares as last written are in force, without waiting.
+
+        Raises:
+            UsageError: The file is not valid.
+            Failed: They are not in force everywhere.
         """
 
     def write(self, shares: Shares) -> None:

@@ -14,10 +14,10 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
+from seq2sum_serving.embedded.inference import tensorflow_parts as tf
 from seq2sum_serving.embedded.inference.datatypes import (
     BITS,
     FIELDS,
@@ -208,7 +208,7 @@ def _parsed(tensor: tensor_pb2.TensorProto, count: int) -> NDArray[Any]:
     flat.CopyFrom(tensor)
     flat.tensor_shape.ClearField("dim")
     flat.tensor_shape.dim.add(size=count)
-    return np.asarray(tf.io.parse_tensor(flat.SerializeToString(), tf.as_dtype(tensor.dtype)))
+    return np.asarray(tf.parse_tensor(flat.SerializeToString(), tf.as_dtype(tensor.dtype)))
 
 
 def encode(array: Any) -> tensor_pb2.TensorProto:

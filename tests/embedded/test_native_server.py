@@ -50,7 +50,7 @@ def received(events, run=lambda request, _left: request, **settings):
     """A server that has received these events and has run what waits."""
     server = NativeServer({"/a/b": Method(predict_pb2.PredictRequest, run)}, CONFIG(**settings))
     server._front = FakeFront(events)
-    server._receive(0)
+    server._receive(64, 0)
     while server._waiting:
         server._run(server._waiting.popleft())
     return server
@@ -89,7 +89,7 @@ def test_calls_beyond_the_threads_are_refused_and_the_rest_leave_room_again():
         3: "RESOURCE_EXHAUSTED",
     }
     server._front.events = [call_event(5)]
-    server._receive(0)
+    server._receive(64, 0)
     assert [call.number for call in server._waiting] == [5]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
@@ -19,6 +18,7 @@ from tensorflow_serving.apis import (
 )
 
 from seq2sum_serving.embedded.batching.batched_servable import BatchedServable
+from seq2sum_serving.embedded.batching.tasks import Outcome
 from seq2sum_serving.embedded.errors import ServingError, internal_error
 from seq2sum_serving.embedded.inference import metadata, multi_inference, predict, runtime
 from seq2sum_serving.embedded.inference.classify import classify
@@ -28,6 +28,8 @@ from seq2sum_serving.embedded.model_spec import Handle, model_spec_of
 
 Done = Callable[["Message | ServingError"], None]
 """Receives a response or an error."""
+Finish = Callable[[], None]
+"""Runs what was started."""
 
 
 class PredictionService:
@@ -53,37 +55,44 @@ class PredictionService:
 
     def start_predict(
         self, request: predict_pb2.PredictRequest, timeout: float | None, done: Done
-    ) -> bool:
+    ) -> Finish | None:
         """Starts Predict in a batch with other requests, and calls `done` at its end.
 
-        Returns False, without effect, if the version does not batch, or the request has no rows.
+        Returns the function that runs it, unless another thread has done so; or None, without
+        effect, if the version does not batch, or the request has no rows.
         """
         with ExitStack() as held:
             version, servable = held.enter_context(self._handle(model_spec_of(request)))
             if not isinstance(servable, BatchedServable):
-                return False
+                return None
             call = predict.prepare(servable, version, request, self._options)
             if not call.has_rows:
-                return False
+                return None
             started = perf_counter()
-            future = servable.submit(call.feeds, call.fetches, timeout=timeout)
+
+            def finish(result: Outcome) -> None:
+                outcome: Any = result
+                try:
+                    if not isinstance(result, Exception):
+                        runtime.record(call.model, predict.API, started)
+                        outcome = call.response(result)
+                    elif not isinstance(result, ServingError):
+                        outcome = internal_error(result)
+                except ServingError as error:
+                    outcome = error
+                except Exception as error:  # noqa: BLE001  # logged
+                    outcome = internal_error(error)
+                finally:
+                    release()
+                done(outcome)
+
             release = held.pop_all().close
-
-        def finish(future: Future[Any]) -> None:
             try:
-                arrays = future.result()
-                runtime.record(call.model, predict.API, started)
-                outcome: Any = call.response(arrays)
-            except ServingError as error:
-                outcome = error
-            except Exception as error:  # noqa: BLE001  # logged
-                outcome = internal_error(error)
-            finally:
+                servable.submit(call.feeds, call.fetches, timeout=timeout, done=finish)
+            except BaseException:
                 release()
-            done(outcome)
-
-        future.add_done_callback(finish)
-        return True
+                raise
+        return servable.run_waiting
 
     def classify(
         self, request: classification_pb2.ClassificationRequest, timeout: float | None = None

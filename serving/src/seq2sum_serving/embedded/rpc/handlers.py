@@ -25,7 +25,7 @@ from tensorflow_serving.apis import (
 
 from seq2sum_serving.embedded.errors import Code, ServingError, internal_error
 from seq2sum_serving.embedded.monitoring import metrics
-from seq2sum_serving.embedded.prediction_service import Done, PredictionService
+from seq2sum_serving.embedded.prediction_service import Done, Finish, PredictionService
 from seq2sum_serving.embedded.rpc.gate import Gate, ThreadQuota
 from seq2sum_serving.embedded.rpc.statuses import abort
 from seq2sum_serving.embedded.server_core import ServerCore
@@ -39,8 +39,8 @@ NO_DEADLINE_SECONDS = 1e9
 
 Run = Callable[[Any, float | None], Message]
 """Runs a request, with the seconds left for it, and returns its response; raises ServingError."""
-Start = Callable[[Any, float | None, Done], bool]
-"""Starts a request that shares a run with others; returns False if it cannot share one."""
+Start = Callable[[Any, float | None, Done], Finish | None]
+"""Starts a request that shares a run with others; returns None if it cannot share one."""
 Reply = Callable[["bytes | ServingError"], None]
 """Receives a serialized response, or an error."""
 
@@ -148,8 +148,10 @@ def run_call(method: Method, data: bytes, left: float | None) -> bytes:
     return response.SerializeToString()
 
 
-def start_call(method: Method, data: bytes, left: float | None, reply: Reply) -> bool:
-    """Starts a call that shares a run with others; returns False if it cannot share one.
+def start_call(method: Method, data: bytes, left: float | None, reply: Reply) -> Finish | None:
+    """Starts a call that shares a run with others; returns None if it cannot share one.
+
+    Call the result when no other call is to be started first.
 
     Args:
         method: The method.
@@ -161,7 +163,7 @@ def start_call(method: Method, data: bytes, left: float | None, reply: Reply) ->
         ServingError: The call failed at once.
     """
     if method.start is None:
-        return False
+        return None
     request, started = _parse(method, data), time.perf_counter()
 
     def done(outcome: Message | ServingError) -> None:

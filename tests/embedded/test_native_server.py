@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 from pygrpc_native import EVENT_CALL, EVENT_CANCEL
 from seq2sum_serving.embedded.config import ServerConfig
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.rpc import native_support
-from seq2sum_serving.embedded.rpc.handlers import Method, start_call
+from seq2sum_serving.embedded.rpc.handlers import Method
 from seq2sum_serving.embedded.rpc.native_server import NativeServer
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.config import model_server_config_pb2
@@ -100,24 +100,6 @@ def test_an_exception_of_a_call_is_an_internal_error_and_frees_its_thread():
     server = received([call_event(1), call_event(2)], fail, grpc_max_threads=2)
     assert server._front.sent == {1: "INTERNAL", 2: "RESOURCE_EXHAUSTED"}
     assert server._quota.enter()
-
-
-def test_a_response_that_cannot_be_serialized_is_an_internal_error():
-    class TooLarge:
-        def SerializeToString(self):  # noqa: N802
-            raise ValueError("larger than 2 GiB")
-
-    replies = []
-
-    def start(_request, _left, done):
-        done(TooLarge())
-        return True
-
-    method = Method(predict_pb2.PredictRequest, None, "Predict", start)
-    assert start_call(method, REQUEST, None, replies.append)
-    [error] = replies
-    assert isinstance(error, ServingError)
-    assert (error.code, error.message) == (Code.INTERNAL, "ValueError: larger than 2 GiB")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
 
-from google.protobuf.message import Message
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -26,8 +24,8 @@ from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.regress import regress
 from seq2sum_serving.embedded.model_spec import Handle, model_spec_of
 
-Done = Callable[["Message | ServingError"], None]
-"""Receives a response or an error."""
+Done = Callable[[bytes | ServingError], None]
+"""Receives a serialized response or an error."""
 Finish = Callable[[], None]
 """Runs what was started."""
 
@@ -53,6 +51,14 @@ class PredictionService:
                 servable, version, request, options=self._options, timeout=timeout
             )
 
+    def predict_bytes(
+        self, request: predict_pb2.PredictRequest, timeout: float | None = None
+    ) -> bytes:
+        """Runs Predict, and returns the serialized response."""
+        with self._handle(model_spec_of(request)) as (version, servable):
+            call = predict.prepare(servable, version, request, self._options)
+            return call.serialized(predict.run(servable, call, timeout))
+
     def start_predict(
         self, request: predict_pb2.PredictRequest, timeout: float | None, done: Done
     ) -> Finish | None:
@@ -61,37 +67,38 @@ class PredictionService:
         Returns the function that runs it, unless another thread has done so; or None, without
         effect, if the version does not batch, or the request has no rows.
         """
-        with ExitStack() as held:
-            version, servable = held.enter_context(self._handle(model_spec_of(request)))
+        handle = self._handle(model_spec_of(request))
+        shared = False
+        try:
+            servable = handle.servable
             if not isinstance(servable, BatchedServable):
                 return None
-            call = predict.prepare(servable, version, request, self._options)
+            call = predict.prepare(servable, handle.number, request, self._options)
             if not call.has_rows:
                 return None
             started = perf_counter()
 
             def finish(result: Outcome) -> None:
-                outcome: Any = result
+                outcome: bytes | ServingError
                 try:
                     if not isinstance(result, Exception):
                         runtime.record(call.model, predict.API, started)
-                        outcome = call.response(result)
-                    elif not isinstance(result, ServingError):
+                        outcome = call.serialized(result)
+                    elif isinstance(result, ServingError):
+                        outcome = result
+                    else:
                         outcome = internal_error(result)
-                except ServingError as error:
-                    outcome = error
                 except Exception as error:  # noqa: BLE001  # logged
                     outcome = internal_error(error)
                 finally:
-                    release()
+                    handle.release()
                 done(outcome)
 
-            release = held.pop_all().close
-            try:
-                servable.submit(call.feeds, call.fetches, timeout=timeout, done=finish)
-            except BaseException:
-                release()
-                raise
+            servable.submit(call.feeds, call.fetches, timeout=timeout, done=finish)
+            shared = True
+        finally:
+            if not shared:
+                handle.release()
         return servable.run_waiting
 
     def classify(

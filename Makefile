@@ -10,7 +10,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
 .PHONY: help setup setup-system demo format test test-quick test-alone test-server test-others test-ray check \
 	check-generated check-deploy generate fuzz bench-training bench-seeds bench-graph bench-client \
-	bench-server bench-workers bench-batching bench-capacity bench-stops capacity search-small soak \
+	bench-server bench-call bench-workers bench-batching bench-capacity bench-stops capacity search-small soak \
 	soak-rollout soak-balancing certs lock audit clean
 
 help: ## Show this help
@@ -119,6 +119,9 @@ bench-client: setup ## Every style of calling a server, against tensorflow-servi
 
 bench-server: setup ## Both gRPC servers of the embedded server, with h2load (8 min)
 	$(BENCH).server
+
+bench-call: setup ## The parts of a call in process, without gRPC (1 min)
+	$(BENCH).call
 
 bench-workers: setup ## Two server processes against one, with h2load (3 min)
 	$(BENCH).workers

@@ -38,7 +38,7 @@ class Output(NamedTuple):
 
 @dataclass(slots=True)
 class Signature:
-    """What each request needs of a SignatureDef, read once."""
+    """The parts of a SignatureDef that each request needs, read once."""
 
     method_name: str
     inputs: list[tuple[str, str]]

@@ -12,7 +12,6 @@ import os
 import shutil
 import socket
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ from seq2sum_serving.embedded.errors import Code, ServingError, internal_error
 from seq2sum_serving.embedded.ports import cannot_listen
 from seq2sum_serving.embedded.prediction_service import Finish
 from seq2sum_serving.embedded.rpc import connections
+from seq2sum_serving.embedded.rpc.call_threads import CallThreads
 from seq2sum_serving.embedded.rpc.gate import EXHAUSTED, Gate, ThreadQuota
 from seq2sum_serving.embedded.rpc.grpc_server import SPARE_THREADS, THREAD_NAME_PREFIX, GrpcServer
 from seq2sum_serving.embedded.rpc.handlers import Method, run_call, start_call
@@ -48,8 +48,6 @@ MAX_STREAMS = 2**31 - 1
 """Concurrent calls on a connection: no limit, as in gRPC's C++ server."""
 WAIT_MILLIS = 200
 """Longest wait for calls: the end of the server does not wake the thread that waits."""
-SLOW_SECONDS = 0.005
-"""A call that takes longer is a slow one, which occupies its thread."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,12 +70,7 @@ class Call:
 class NativeServer(GrpcServer):
     """A server of pygrpc-native, with that of grpcio for what it lacks.
 
-    Threads wait for calls in the library and run what they received, so that no call changes
-    threads and no thread wakes another one. As many threads as CPUs run at first: more would only
-    compete for the interpreter. So many stay free: while slow calls occupy some, others are
-    started, up to `grpc_max_threads`.
-
-    With batching a thread receives many calls at once, and runs them together.
+    `CallThreads` receive calls from the library, many at once with batching, and run them.
     """
 
     def __init__(
@@ -100,18 +93,18 @@ class NativeServer(GrpcServer):
         """Holds the calls of a closed gate."""
         self._most = MAX_BURST if config.batching is not None else 1
         """Most calls to receive at once."""
-        self._fewest = min(_cpus(), config.grpc_max_threads)
         self._waiting: deque[Call] = deque()
         """Calls that were received and do not run yet."""
         self._open: dict[int, Call] = {}
         """Calls that have neither ended nor been cancelled."""
-        self._lock = threading.Lock()
-        """Guards the numbers of threads."""
-        self._threads = 0
-        self._running: dict[int, float] = {}
-        """When the call of each busy thread began."""
-        self._all_busy = threading.Event()
-        self._stopped = False
+        # The quota is one call less, so that one of these threads is always free to receive.
+        self._threads = CallThreads(
+            self._receive,
+            self._run_waiting,
+            self._waiting,
+            most=config.grpc_max_threads,
+            name=THREAD_NAME_PREFIX,
+        )
 
     def start(self, *inner_sockets: str) -> None:
         """Opens the port, and serves; the arguments are those of `GrpcServer.start`."""
@@ -124,9 +117,7 @@ class NativeServer(GrpcServer):
             raise
         self._front.set_fallback(fallback)
         self._front.start()
-        self._start_threads(self._fewest)
-        name = f"{THREAD_NAME_PREFIX}-watch"
-        threading.Thread(target=self._watch, name=name, daemon=True).start()
+        self._threads.start()
 
     def _open_port(self, where: str) -> None:
         every = self._config.host == "0.0.0.0" and socket.has_dualstack_ipv6()
@@ -146,13 +137,12 @@ class NativeServer(GrpcServer):
     def stop(self, grace: float) -> None:
         """Stops as `GrpcServer.stop` does, which also ends the connections of the port."""
         self._receive(MAX_BURST, 0)  # what came before the stop is started
-        self._start_threads(len(self._waiting))
+        self._threads.add(len(self._waiting))
         LIBRARY_LOG.setLevel(logging.ERROR)  # it warns that nothing can be accepted any more
         connections.stop_listening(self._config.port)
         super().stop(grace)
-        self._stopped = True
+        self._threads.stop()
         self._front.close()
-        self._all_busy.set()
         self._refusing.shutdown(wait=False, cancel_futures=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -165,79 +155,26 @@ class NativeServer(GrpcServer):
     def _wait_until_sent(self, deadline: float) -> None:
         connections.wait_until_sent(self._config.port, deadline)
 
-    def _start_threads(self, count: int) -> None:
-        for _ in range(count):
-            with self._lock:
-                self._threads += 1
-                name = f"{THREAD_NAME_PREFIX}-{self._threads}"
-            try:
-                threading.Thread(target=self._work, name=name, daemon=True).start()
-            except RuntimeError:  # the system has no more threads
-                with self._lock:
-                    self._threads -= 1
-                log.exception("cannot start a thread")
-                return
-
-    def _work(self) -> None:
-        """Receives and runs calls until the server stops, or this thread is one too many."""
-        me = threading.get_ident()
-        most = self._most
-        while not self._stopped:
-            if not self._waiting:
-                self._receive(most, WAIT_MILLIS)
-            self._running[me] = time.monotonic()
-            most = self._run_waiting()
-            del self._running[me]
-            if self._threads > self._fewest and self._is_spare():
-                return
-
     def _run_waiting(self) -> int:
-        """Runs the calls that have been received; returns how many to receive next."""
+        """Runs the calls that were received; returns how many to receive next.
+
+        Other calls do not share a run, so that each needs a thread for itself.
+        """
         finish: Finish | None = None
         most = self._most
-        while True:
+        while self._waiting:
             try:
                 call = self._waiting.popleft()
-            except IndexError:
+            except IndexError:  # another thread took it
                 break
-            if self._waiting or len(self._running) >= self._threads:
-                self._all_busy.set()
-            finish = self._run(call) or finish
-            if finish is None:
-                most = 1
+            started = self._run(call)
+            finish = started or finish
+            most = self._most if started else 1
         if finish:
             finish()
         return most
 
-    def _is_spare(self) -> bool:
-        """Returns whether to end this thread: the others suffice without it."""
-        with self._lock:
-            if self._threads - self._slow() <= self._fewest:
-                return False
-            self._threads -= 1
-            return True
-
-    def _slow(self) -> int:
-        """Returns the number of threads that slow calls occupy."""
-        late = time.monotonic() - SLOW_SECONDS
-        return sum(began < late for began in list(self._running.values()))
-
-    def _watch(self) -> None:
-        """Starts threads while slow calls occupy those that exist.
-
-        Of `grpc_max_threads` threads one is always free to receive: the quota is one call less.
-        """
-        while self._all_busy.wait() and not self._stopped:
-            time.sleep(SLOW_SECONDS)
-            if len(self._running) < self._threads and not self._waiting:
-                self._all_busy.clear()
-                continue
-            slow = self._slow()
-            if slow and self._threads - slow < self._fewest:
-                room = self._config.grpc_max_threads - self._threads
-                self._start_threads(min(max(slow, len(self._waiting)), room))
-
-    def _receive(self, most: int, milliseconds: int) -> None:
+    def _receive(self, most: int, milliseconds: int = WAIT_MILLIS) -> None:
         """Takes calls and cancellations that have come; several threads may wait for them."""
         events = self._front.recv_batch_details(most, milliseconds)
         for kind, number, index, data, _, details in events or ():
@@ -313,9 +250,3 @@ def _make_folder() -> str:
         if number.isdecimal() and not Path(f"/proc/{number}").exists():
             shutil.rmtree(old, ignore_errors=True)
     return tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-", dir=parent)
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -59,7 +59,7 @@ class ScenarioOptions:
     """Seconds between two calls of an outsider."""
     kills: frozenset[str] | None = None
     """Kinds of events after the first of which the operator's command is killed; None for all
-    distinct events."""
+    distinct events of a run but its last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,10 @@ class Operator:
         return truncate(folder) if name == TRUNCATED else folder
 
     def roll_out(self, folder: Path, **how: Any) -> CommandRun:
-        """Runs `run` with a folder."""
-        return self.execute("run", str(folder), **how)
+        """Runs `run` with a folder of `make`."""
+        run = self.execute("run", str(folder), **how)
+        assert run.result.output.get("version") == int(folder.name), "versions name their number"
+        return run
 
     def kill_candidate(self, name: str, moment: Callable[[Event], bool]) -> Path:
         """Rolls out a version, kills the candidate server at a moment, and starts it again."""
@@ -172,7 +174,9 @@ class Operator:
 
         def watch(event: Event, process: Any) -> None:
             key = event_key(event) if kinds is None else event.kind
-            if key not in seen and (kinds is None or key in kinds):
+            # After the end of a run, the same command would publish the folder once more.
+            at_end = event.kind == EventKind.RUN_ENDED
+            if key not in seen and not at_end and (kinds is None or key in kinds):
                 seen.add(key)
                 self.log(f"killing the command at {event.kind!r}")
                 process.kill()

@@ -216,9 +216,11 @@ def _rounded(values: dict[str, Any]) -> dict[str, Any]:
 
 def versions_table(report: Report) -> str:
     """Returns a Markdown table with a row for each version."""
-    outcomes = dict.fromkeys(report.promoted, "became stable")
+    outcomes: dict[int | None, str] = {}
     for event in report.result.events:
-        if event.kind in TAKEN_BACK and event.version is not None:
+        if event.kind == EventKind.PROMOTED:
+            outcomes[event.version] = "became stable"
+        elif event.kind in TAKEN_BACK:
             outcome = f"{event.kind} by the run: {event.reason.partition(':')[0]}"
             outcomes[event.version] = outcome if event.run else "rolled back by hand"
 

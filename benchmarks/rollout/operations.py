@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2sum_serving.deployment.errors import Exit
-from seq2sum_serving.deployment.event_log import Event
+from seq2sum_serving.deployment.event_log import Event, EventKind
 
 from benchmarks.rollout.deployment import CommandResult, Deployment
 from benchmarks.rollout.marked_versions import mark, truncate

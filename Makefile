@@ -10,7 +10,8 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
 .PHONY: help setup setup-system demo format test test-quick test-alone test-server test-others test-ray check \
 	check-generated check-deploy generate fuzz bench-training bench-seeds bench-graph bench-startup \
-	bench-client bench-server bench-rest bench-workers bench-batching bench-capacity bench-stops capacity search-small soak \
+	bench-client bench-server bench-call bench-rest bench-workers bench-batching bench-capacity \
+	bench-stops capacity search-small soak \
 	soak-rollout soak-balancing certs lock audit clean
 
 help: ## Show this help
@@ -117,7 +118,7 @@ bench-graph: setup ## The serving graph against stock Keras, by batch size (2 mi
 bench-startup: setup ## Start-up of the server, and help of the tools, by stages (3 min)
 	$(BENCH).startup
 
-bench-client: setup ## Every style of calling a server, against tensorflow-serving-api (3 min)
+bench-client: setup ## Every style of calling a server, against tensorflow-serving-api and raw gRPC (4 min)
 	$(BENCH).client
 
 bench-server: setup ## Both gRPC servers of the embedded server, with h2load (8 min)
@@ -125,6 +126,9 @@ bench-server: setup ## Both gRPC servers of the embedded server, with h2load (8 
 
 bench-rest: setup ## REST against gRPC on the embedded server, with h2load (3 min)
 	$(BENCH).rest
+
+bench-call: setup ## The parts of a call in process, without gRPC (1 min)
+	$(BENCH).call
 
 bench-workers: setup ## Two server processes against one, with h2load (3 min)
 	$(BENCH).workers

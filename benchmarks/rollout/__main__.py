@@ -23,16 +23,19 @@ from support import processes
 
 from benchmarks.rollout.deployment import deploy
 from benchmarks.rollout.marked_versions import mark
+from benchmarks.rollout.operations import DEFAULT, FAST, SHUFFLED, ScenarioOptions
 from benchmarks.rollout.outsiders import Outsiders
 from benchmarks.rollout.picture import picture
 from benchmarks.rollout.report import Report, versions_table
-from benchmarks.rollout.scenario import DEFAULT, FAST, SHUFFLED, ScenarioOptions, run_scenario
+from benchmarks.rollout.scenario import run_scenario
 from benchmarks.rollout.shuffled_weights import claim_no_errors, shuffle_weights
 from benchmarks.support.output import argument_parser, exit_code, log, write, write_json
 from benchmarks.support.trials import export, export_recipes
 
 RUNS = 9
 """Promotions, at least: shares are measured over several runs."""
+PAUSE = 0.01
+"""Seconds between two calls of an outsider: servers and gates need processor time too."""
 LOG_SECONDS = 5.0
 
 
@@ -50,7 +53,7 @@ def main() -> int:
             first = mark(versions[DEFAULT], folder / "first", 1)
             (folder / "servers").mkdir()
             with deploy(folder / "servers", first) as deployment:
-                scenario_options = ScenarioOptions(options.calls, runs=RUNS)
+                scenario_options = ScenarioOptions(options.calls, runs=RUNS, pause=PAUSE)
                 result = run_scenario(
                     deployment, versions, scenario_options, log=log, on_start=log_progress
                 )

@@ -17,9 +17,10 @@ from deploy.balancing_replicas import docker_name_server
 from deploy.envoy_configuration import CANDIDATE, REST, STABLE
 from deploy.envoy_process import Envoy
 from deploy.loopback_servers import LoopbackServer
-from seq2sum_serving.deployment import cli_options
+from seq2sum_serving.deployment import cli_options, replicas
 from seq2sum_serving.deployment.event_log import Event
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile
+from seq2sum_serving.rollout import cli
 from support import deployed, servers
 
 from benchmarks.rollout.history import POLL_SECONDS, HistoryTail
@@ -27,7 +28,14 @@ from benchmarks.rollout.history import POLL_SECONDS, HistoryTail
 STABLE_HOSTS, CANDIDATE_HOST = ("127.0.0.2", "127.0.0.3"), "127.0.0.4"
 TIMEOUT = 300
 """Seconds after which a command is considered to hang."""
-COMMAND = (sys.executable, "-m", "seq2sum_serving.rollout.cli")
+PROGRAM = f"""\
+import sys
+import {replicas.__name__} as replicas
+from {cli.__name__} import main
+replicas.CALL_SECONDS = {deployed.TIMEOUT}  # all processes share a few cores
+sys.exit(main())
+"""
+COMMAND = (sys.executable, "-c", PROGRAM)
 FLAGS = (
     *deployed.FLAGS,
     deployed.POLLING,

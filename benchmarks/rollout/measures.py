@@ -13,7 +13,7 @@ from seq2sum_serving.gates.quantile import MEDIAN, P99, quantile
 
 from benchmarks.rollout.calls import Call
 from benchmarks.rollout.history import Step, timestamp
-from benchmarks.rollout.scenario import CommandRun
+from benchmarks.rollout.operations import CommandRun
 
 POINT = 1.0
 """Allowed difference between a share and its weight, in points of percent."""

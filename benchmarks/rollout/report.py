@@ -17,7 +17,8 @@ from benchmarks.rollout.allowed_versions import (
 )
 from benchmarks.rollout.calls import Call, Interval, calls_within, intervals_after
 from benchmarks.rollout.measures import Rollback, Share, p99, rollbacks, seconds, shares
-from benchmarks.rollout.scenario import SHUFFLED, SLOW, TRUNCATED, ScenarioResult
+from benchmarks.rollout.operations import SHUFFLED, SLOW, TRUNCATED
+from benchmarks.rollout.scenario import ScenarioResult
 from benchmarks.support.markdown import table
 from benchmarks.support.output import Check, examples
 
@@ -87,7 +88,7 @@ class Report:
 
     @property
     def kills(self) -> int:
-        """How often the operator's command was killed."""
+        """The number of times that the operator's command was killed."""
         return sum(command.result.killed for command in self.result.commands)
 
     def by_caller(self) -> dict[str, int]:

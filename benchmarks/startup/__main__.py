@@ -30,10 +30,16 @@ from benchmarks.support.trials import export_recipes, newest_version
 
 RECIPES = ("fast", "default")
 PARTS, WHOLE = KINDS = ("parts", "whole package")
-WHOLE_PROGRAM = "import sys, tensorflow, seq2sum_serving.embedded.cli as c; sys.exit(c.main())"
+WHOLE_PROGRAM = """
+import sys
+from seq2sum_serving.embedded import cli, environment
+environment.restart_if_needed()
+import tensorflow
+sys.exit(cli.main())
+"""
 TEMPLATES = {
     PARTS: processes.EMBEDDED_TEMPLATE,
-    WHOLE: f"{shlex.quote(sys.executable)} -c '{WHOLE_PROGRAM}' {processes.FLAGS}",
+    WHOLE: f"{shlex.quote(sys.executable)} -c {shlex.quote(WHOLE_PROGRAM)} {processes.FLAGS}",
 }
 HELP_TARGET = 0.3
 """CPU seconds of a command that prints help."""

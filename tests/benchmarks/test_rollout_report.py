@@ -14,9 +14,10 @@ from benchmarks.rollout.calls import Call, Interval, calls_within, intervals_aft
 from benchmarks.rollout.deployment import CommandResult
 from benchmarks.rollout.history import HistoryTail, Step
 from benchmarks.rollout.measures import Rollback, p50, p99, shares
+from benchmarks.rollout.operations import CommandRun, ScenarioOptions, event_key
 from benchmarks.rollout.picture import picture
 from benchmarks.rollout.report import Report, versions_table
-from benchmarks.rollout.scenario import CommandRun, ScenarioOptions, ScenarioResult, event_key
+from benchmarks.rollout.scenario import ScenarioResult
 from benchmarks.rollout.shuffled_weights import shuffle_weights
 
 START = 1_800_000_000.0

@@ -42,7 +42,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def report():
-    """A process of its own, because this one has imported all of TensorFlow."""
+    """A separate process, because this one has imported all of TensorFlow."""
     return json.loads(subprocess.check_output([sys.executable, "-c", REPORT], text=True))
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from benchmarks.rollout.deployment import deploy
 from benchmarks.rollout.marked_versions import mark
-from benchmarks.rollout.report import Report
-from benchmarks.rollout.scenario import (
+from benchmarks.rollout.operations import (
     DEFAULT,
     FAST,
     SHUFFLED,
     ScenarioOptions,
-    run_scenario,
 )
+from benchmarks.rollout.report import Report
+from benchmarks.rollout.scenario import run_scenario
 
 OPTIONS = ScenarioOptions(
     calls=1500,
@@ -23,7 +23,7 @@ OPTIONS = ScenarioOptions(
     bake=0.6,
     last_bake=0.6,
     settle=0.2,
-    pause=0.02,
+    pause=0.05,
     kills=frozenset({"candidate set", "weights set", "promoted", "labels set"}),
 )
 

@@ -8,10 +8,14 @@ from support.rollout_bench import Bench
 POLICY = '[traffic]\nsteps = [5]\nsettle = 0.2\nunlabelled_callers = "none"\n'
 
 
-def make_bench(tmp_path, monkeypatch):
+def make_bench(tmp_path, monkeypatch, **options):
     """Makes a bench whose fake replicas the commands use, with a policy for short runs."""
-    opened = Bench(tmp_path, monkeypatch)
-    monkeypatch.setattr(opening, "Replicas", lambda *_, **__: opened.replicas)
+    opened = Bench(tmp_path, monkeypatch, **options)
+
+    def replicas(*_, option="", **__):
+        return opened.candidates if option == "--candidate-targets" else opened.replicas
+
+    monkeypatch.setattr(opening, "Replicas", replicas)
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "policy.toml").write_text(POLICY)
     return opened

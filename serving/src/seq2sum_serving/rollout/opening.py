@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seq2sum_serving.console import output
 from seq2sum_serving.deployment.cli_options import CANDIDATE_CONFIG, HISTORY, ROUTES, TRAFFIC
-from seq2sum_serving.deployment.errors import UsageError
+from seq2sum_serving.deployment.errors import Refused, UsageError
 from seq2sum_serving.deployment.event_log import EventLog
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile, only_model
 from seq2sum_serving.deployment.model_store import ModelStore
@@ -20,7 +20,7 @@ from seq2sum_serving.deployment.routers.client import ClientRouter
 from seq2sum_serving.deployment.routers.envoy import EnvoyRouter
 from seq2sum_serving.deployment.routers.none import NoRouter
 from seq2sum_serving.deployment.routers.router import Router
-from seq2sum_serving.deployment.state import CANARY
+from seq2sum_serving.deployment.state import CANARY, STABLE
 from seq2sum_serving.deployment.tls_options import tls_from_options
 from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
@@ -32,6 +32,9 @@ from seq2sum_serving.rollout.command_context import CommandContext
 from seq2sum_serving.rollout.executor import Executor
 from seq2sum_serving.rollout.in_place import InPlace
 from seq2sum_serving.rollout.placement import Placement
+
+CHANGES = ("run", "canary", "promote", "rollback", "retire", "repair")
+"""The commands that change what servers load, or where callers go."""
 
 
 @contextmanager
@@ -68,6 +71,8 @@ def open_context(arguments: argparse.Namespace) -> Iterator[CommandContext]:
                 log=_log,
             )
             placement = CandidateGroup(stable, group)
+        elif arguments.command in CHANGES:
+            _refuse_forgotten_group(arguments, limits.candidate, config)
         prometheus = Prometheus(arguments.prometheus) if arguments.prometheus else None
         console = output.console(quiet=arguments.json)
         yield CommandContext(arguments, placement, limits, prometheus, console)
@@ -98,6 +103,36 @@ def _router(
     return ClientRouter(file, targets or CANARY)
 
 
+def _refuse_forgotten_group(
+    arguments: argparse.Namespace, defaults: CandidatePolicy, config: ModelConfigFile
+) -> None:
+    """Refuses a change that does not know of the candidate group while a version is judged there.
+
+    A rollback, for example, would leave the candidate its share, and take the stable version out.
+
+    Raises:
+        Refused: A version is judged in the candidate group.
+    """
+    path = _candidate_path(arguments, defaults, config)
+    try:
+        judged = ModelConfigFile(path, config.model).read().labels.get(STABLE)
+        stable = config.read().labels.get(STABLE)
+    except UsageError:  # there is no such file, or it is not for this model
+        return
+    if judged is not None and stable is not None and judged != stable:
+        raise Refused(
+            f"version {judged} is judged in the candidate group, by {path}: name its servers with "
+            "--candidate-targets, and the router with --router, as in the command that loaded it"
+        )
+
+
+def _candidate_path(
+    arguments: argparse.Namespace, defaults: CandidatePolicy, config: ModelConfigFile
+) -> Path:
+    named = arguments.candidate_config or (Path(defaults.config) if defaults.config else None)
+    return named or config.path.with_name(CANDIDATE_CONFIG)
+
+
 def _candidate_config(
     arguments: argparse.Namespace, defaults: CandidatePolicy, config: ModelConfigFile
 ) -> ModelConfigFile:
@@ -106,8 +141,7 @@ def _candidate_config(
     Raises:
         UsageError: It is the file of the other servers, or is missing.
     """
-    named = arguments.candidate_config or (Path(defaults.config) if defaults.config else None)
-    path = named or config.path.with_name(CANDIDATE_CONFIG)
+    path = _candidate_path(arguments, defaults, config)
     if path.resolve() == config.path.resolve():
         raise UsageError(
             f"--candidate-config is the file of the other servers, {path}: the candidate group "

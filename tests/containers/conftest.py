@@ -55,7 +55,7 @@ def trained(engine, tmp_path_factory):
     """A models folder that the service `train` filled, with the recipe `fast`."""
     with project.Project(engine, tmp_path_factory.mktemp("trained")) as opened:
         with step("train: recipe fast"):
-            opened.compose("up", "--no-log-prefix", "train")
+            opened.compose("up", "--exit-code-from", "train", "train")
         kept = tmp_path_factory.mktemp("models")
         shutil.copytree(opened.models, kept, dirs_exist_ok=True)
         return kept

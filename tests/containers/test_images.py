@@ -63,3 +63,9 @@ def test_the_image_has_no_libraries_for_gpus_and_no_headers(engine, service):
     look = "find /opt/seq2sum -name 'nvidia*' -o -name '*cuda*.so*' -o -path '*/tensorflow/include'"
     line = ("run", "--rm", "--network=none", "--entrypoint", "sh", images.of_service(service))
     assert engine.docker(*line, "-c", look).stdout == ""
+
+
+def test_the_server_of_the_image_reports_its_versions(engine):
+    image = images.of_service("embedded")
+    printed = engine.docker("run", "--rm", "--network=none", image, "--version")
+    assert "TensorFlow Library: 2.21.0" in printed.stdout + printed.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from seq2sum_serving.embedded.flags import FIELDS
 
@@ -53,5 +53,12 @@ def versions() -> str:
     """Returns the versions of the server and of TensorFlow, without loading TensorFlow."""
     return (
         f"TensorFlow ModelServer: {COMMAND} {version('seq2sum-serving')}\n"
-        f"TensorFlow Library: {version('tensorflow')}\n"
+        f"TensorFlow Library: {_tensorflow_version()}\n"
     )
+
+
+def _tensorflow_version() -> str:
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:  # the image has the same package without support of GPUs
+        return version("tensorflow-cpu")

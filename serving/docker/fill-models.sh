@@ -65,6 +65,7 @@ train() {
     rm -rf "$run"
     seq2sum-train fit "$recipe" --out "$run"
   elif [[ ! -e $run/model.keras ]]; then
+    log "continuing the training that was interrupted"
     seq2sum-train resume "$run"
   fi
   seq2sum-train evaluate "$run"

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from containers import debian_packages, packet_filter
-from containers.run import run, step, until
+from containers.run import CommandFailed, run, step, until
 
 PACKAGES = ("docker.io", "iptables", "mmdebstrap")
 PLUGINS = ("docker-compose", "docker-buildx")
@@ -26,12 +26,12 @@ PLUGINS_RELEASE = "trixie"
 """Debian 12 has no Compose 2."""
 SECONDS_TO_START, SECONDS_TO_STOP = 60, 60
 NEEDED_BYTES = 14 * 10**9
+RELEASE = Path("/etc/os-release")
 
 
 def obstacle(folder: Path) -> str:
     """Returns the reason why tests cannot start an engine here, or an empty string."""
-    release = Path("/etc/os-release")
-    if platform.system() != "Linux" or "\nID=debian" not in f"\n{release.read_text()}":
+    if not RELEASE.exists() or "ID=debian" not in RELEASE.read_text().splitlines():
         return "this is not Debian"
     if os.geteuid() != 0:
         return "this user is not root"
@@ -127,8 +127,8 @@ def _chosen_iptables(folder: Path, environment: Mapping[str, str]) -> Path:
         if program and run(program, *listing, environment=environment, check=False).returncode == 0:
             for name in ("iptables", "ip6tables"):
                 (chosen / name).symlink_to(program)
-            break
-    return chosen
+            return chosen
+    raise CommandFailed("the kernel has no packet filter: iptables fails with nft and with legacy")
 
 
 def _interfaces() -> set[str]:

@@ -16,7 +16,7 @@ from support.paths import ROOT
 NAME = "seq2sum-check"
 OPERATOR = (1000, 1000)
 """The default of SEQ2SUM_USER. As root, the tests give their files to this user."""
-SECONDS_TO_START = 240
+SECONDS_TO_START = 600
 
 
 class Project:

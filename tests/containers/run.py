@@ -10,6 +10,8 @@ from pathlib import Path
 
 TIMEOUT = 900
 """Seconds for one program; the longest is the build of an image with TensorFlow."""
+WAIT_SECONDS = 300
+"""For a condition, on a busy machine."""
 LAST_LINES = 30
 
 _steps: list[tuple[str, float]] = []
@@ -66,7 +68,7 @@ def steps() -> list[tuple[str, float]]:
     return list(_steps)
 
 
-def until(condition, *, timeout: float, interval: float = 0.5, what: str):
+def until(condition, *, what: str, timeout: float = WAIT_SECONDS, interval: float = 0.5):
     """Returns the first true value of a function that is called repeatedly.
 
     Raises:

@@ -18,17 +18,15 @@ def test_training_continues_from_its_checkpoint(project):
     run, base = project.models / ".training", project.models / "seq2sum"
     with step("train until there is a checkpoint, and kill"):
         project.compose("up", "--detach", "train")
-        until((run / "checkpoint.npz").exists, timeout=120, interval=0.05, what="a checkpoint")
+        until((run / "checkpoint.npz").exists, interval=0.05, what="a checkpoint")
         project.compose("kill", "train")
     assert not base.exists()
     assert not (run / "model.keras").exists()
-    rows = (run / "history.csv").read_text().splitlines()
     with step("train again"):
-        project.compose("up", "--exit-code-from", "train", "train")
-    assert "resum" in project.logs("train")
+        done = project.compose("up", "--exit-code-from", "train", "train")
+    assert "fill-models: continuing the training that was interrupted" in done.stdout
     assert [path.name for path in base.iterdir()] == ["1"]
     assert not run.exists()
-    assert len(rows) > 1
 
 
 def test_a_clone_that_only_its_owner_can_read_is_reported(engine, tmp_path):
@@ -38,6 +36,5 @@ def test_a_clone_that_only_its_owner_can_read_is_reported(engine, tmp_path):
             path.chmod(stat.S_IMODE(path.stat().st_mode) & 0o700)
         done = private.compose("up", "--exit-code-from", "train", "train", check=False)
         assert done.returncode != 0
-        [line] = [line for line in done.stdout.splitlines() if "fill-models" in line]
-        assert "servers run as another user and cannot read /models: run on the host: " in line
-        assert line.endswith("chmod -R go+rX models serving")
+        assert "servers run as another user and cannot read /models: run on the" in done.stdout
+        assert "chmod -R go+rX models serving" in done.stdout

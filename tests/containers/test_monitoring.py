@@ -53,19 +53,19 @@ def test_containers_are_hardened(project, service):
 
 def test_all_targets_are_up(project):  # noqa: ARG001
     expected = {"serving": True, "probe": True, "prometheus": True}
-    until(lambda: up() == expected, timeout=60, what="targets of three jobs are up")
+    until(lambda: up() == expected, what="targets of three jobs are up")
 
 
 def test_the_probe_finds_right_answers(project):  # noqa: ARG001
     asked = "sum(seq2sum_probe_golden_answers_total) > 0"
-    until(lambda: values(asked), timeout=60, what="golden answers in Prometheus")
+    until(lambda: values(asked), what="golden answers in Prometheus")
     assert sum(values("sum(seq2sum_probe_golden_wrong_answers_total)")) == 0
 
 
 def test_an_alert_fires_and_resolves(project):
     with step(f"{ALERT} fires"):
         project.compose("stop", "serving")
-        until(lambda: ALERT in firing(), timeout=180, what=f"{ALERT} fires")
+        until(lambda: ALERT in firing(), what=f"{ALERT} fires")
     with step(f"{ALERT} resolves"):
         project.up("serving")
-        until(lambda: ALERT not in firing(), timeout=90, what=f"{ALERT} resolves")
+        until(lambda: ALERT not in firing(), what=f"{ALERT} resolves")

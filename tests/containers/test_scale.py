@@ -39,11 +39,10 @@ def until_all_answer(project):
     """Waits until every replica answers further calls, and returns their number."""
     replicas = project.containers("replica")
     for replica in replicas:
-        until(lambda: healthy(project, replica), timeout=120, what=f"{replica} is healthy")  # noqa: B023
+        until(lambda: healthy(project, replica), what=f"{replica} is healthy")  # noqa: B023
     before = {replica: calls(project, replica) for replica in replicas}
     until(
         lambda: all(calls(project, replica) > before[replica] for replica in replicas),
-        timeout=60,
         what=f"calls to all of {replicas}",
     )
     return len(replicas)
@@ -63,7 +62,6 @@ def test_no_call_fails_while_replicas_are_killed_and_added(project):
             project.execute(replicas[0], KILL, check=False)
             until(
                 lambda: project.engine.inspect(replicas[0])[0]["RestartCount"],
-                timeout=30,
                 what="a restart",
             )
         with step("a container is killed, and four replicas started"):

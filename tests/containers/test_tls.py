@@ -8,7 +8,7 @@ import ssl
 import pytest
 import seq2sum
 from containers import hardening
-from containers.run import CommandFailed
+from containers.run import WAIT_SECONDS, CommandFailed
 from deploy import tls_sets
 
 HOST, PORT = "localhost", 8530
@@ -74,6 +74,6 @@ def test_a_renewed_certificate_is_served_and_trusted(project, certificates):
         assert tls_sets.certs(certificates, "--renew", "server") == 0
         project.give_to_operator()
         project.up("serving-tls", profile="tls", options=("--force-recreate", "--no-deps"))
-        connected.wait_until_available(timeout=60)
+        connected.wait_until_available(timeout=WAIT_SECONDS)
         assert connected.add("53+42").value == 95
     assert serial_number(certificates) != before

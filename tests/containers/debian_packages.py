@@ -54,14 +54,6 @@ def of_release(release: str, folder: Path, *packages: str) -> Path:
     return _unpacked(archives, folder / "root")
 
 
-def alone(folder: Path, *packages: str) -> Path:
-    """Unpacks packages of this release into a folder, without dependencies."""
-    archives = folder / "archives"
-    archives.mkdir()
-    run("apt-get", "--option=APT::Sandbox::User=root", "download", *packages, folder=archives)
-    return _unpacked(archives, folder / "root")
-
-
 def _unpacked(archives: Path, root: Path) -> Path:
     root.mkdir()
     for package in sorted(archives.glob("*.deb")):

@@ -11,6 +11,8 @@ from pathlib import Path
 from containers import debian_packages
 from containers.engine import Engine
 
+NEWER = "trixie"
+"""The promtool of Debian 12 lacks the command of the health check, `check ready`."""
 STOCK_SERVER = """\
 FROM {embedded}
 USER root
@@ -43,11 +45,11 @@ def envoy(engine: Engine, name: str, folder: Path, *, base: str) -> None:
 
 
 def prometheus(engine: Engine, name: str, folder: Path, *, base: str) -> None:
-    """Builds an image with the Prometheus of Debian, which is older than the public image."""
-    root = debian_packages.alone(folder, "prometheus")
+    """Builds an image with a Prometheus of Debian, which is older than the public image."""
+    root = debian_packages.of_release(NEWER, folder / "packages", "prometheus", "promtool")
     for program in ("prometheus", "promtool"):
         shutil.move(root / "usr" / "bin" / program, folder)
-    shutil.rmtree(root)
+    shutil.rmtree(folder / "packages")
     _build(engine, name, folder, PROMETHEUS.format(base=base))
 
 

@@ -83,6 +83,11 @@ class Project:
         """Returns the last lines of the logs."""
         return self.compose("--profile", "*", "logs", "--tail=25", *services, check=False).stdout
 
+    def output(self, service: str) -> str:
+        """Returns everything that the only container of a service has written."""
+        done = self.engine.docker("logs", self.container(service))
+        return done.stdout + done.stderr
+
     def containers(self, service: str = "") -> list[str]:
         """Returns the names of containers, of all services or of one; stopped ones too."""
         labels = [f"label=com.docker.compose.project={NAME}"]

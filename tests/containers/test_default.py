@@ -66,4 +66,4 @@ def test_another_up_trains_nothing_and_a_restarted_server_has_its_labels(project
     project.up()
     assert (project.models / "models.config").read_text() == before
     assert client.add("2+3", label="stable").version == 1
-    assert "has version 1 2" in project.logs("train")
+    assert "has version 1 2" in project.output("train")

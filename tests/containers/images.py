@@ -54,7 +54,7 @@ def prepare(engine: Engine) -> str:
     embedded = of_service("embedded")
     make = _with(stand_ins.stock_server, embedded=embedded)
     if _pull_or_replace(engine, stock, make, pull=pulled, keep=False):
-        return f"{stock}, the public image"
+        return f"{stock}, as the engine has or pulls it"
     return f"a stand-in for {stock}, which runs seq2sum-serve: no registry of images is reached"
 
 

@@ -61,6 +61,7 @@ def running(folder: Path) -> Iterator[Mapping[str, str]]:
     with packet_filter.restored(environment), (folder / "dockerd.log").open("ab") as log:
         process = subprocess.Popen(
             [
+                *("setpriv", "--pdeathsig=TERM"),  # it ends with the tests, however they end
                 *("dockerd", f"--host={environment['DOCKER_HOST']}"),
                 *(f"--{name}={folder / name}" for name in ("data-root", "exec-root", "pidfile")),
                 f"--mtu={_smallest_mtu()}",

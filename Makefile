@@ -9,7 +9,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
 .PHONY: help setup setup-system demo format test test-quick test-alone test-server test-others test-ray check \
-	check-generated check-deploy generate fuzz bench-training bench-seeds bench-graph bench-startup \
+	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
 	bench-client bench-server bench-call bench-rest bench-workers bench-batching bench-capacity \
 	bench-stops capacity search-small soak \
 	soak-rollout soak-balancing certs lock audit clean
@@ -85,6 +85,10 @@ check-generated: setup
 check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy, alerts, dashboards
 	$(BIN)/python -m pytest tests/deploy
 
+# It brings an engine of its own if there is none: images and containers are removed at the end.
+check-containers: setup ## Run docker-compose.yml in a container engine, profile by profile (12 min)
+	$(BIN)/python -m pytest --capture=no -m containers tests/containers
+
 fuzz: setup ## Random requests and invariants, or two servers compared (5 min); MINUTES, SEED, CASE
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) \
 		$(if $(SEED),--seed $(SEED)) $(if $(CASE),--case $(CASE)) $(FUZZ)
@@ -95,8 +99,8 @@ generate: setup ## Generate code from protos/, and Kubernetes' copy of the alert
 	$(BIN)/python tools/prometheus_rule.py
 
 # Tests that need a missing tool are skipped with its name; with CI=true they fail.
-SYSTEM_TOOLS := chromium curl docker-compose h2load prometheus
-setup-system: ## Install what some tests use of Debian: a browser, curl, h2load, docker-compose, Prometheus
+SYSTEM_TOOLS := chromium curl h2load prometheus
+setup-system: ## Install what some tests use of Debian: a browser, curl, h2load, Prometheus
 	@for tool in $(SYSTEM_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $${tool/h2load/nghttp2-client}"; done; \
 		[ -z "$$missing" ] || { root=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
 		$$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }

@@ -66,6 +66,11 @@ def create(options: argparse.Namespace) -> Certificates:
         raise Refused(
             f"{folder}/{foreign[0]} is not a file of this tool: choose another folder with --out"
         )
+    if folders := [name for name in existing if (folder / name).is_dir()]:
+        raise Refused(
+            f"{folder}/{folders[0]} is a folder, which a container engine creates instead of a "
+            f"missing file: remove it with sudo rm -r {folder}/{folders[0]}"
+        )
     if options.drop_old_ca:
         return without_older(read(folder))
     if options.renew:

@@ -1,8 +1,8 @@
 """Locks the dependencies of the images: exact versions with the hashes of their wheels.
 
-Run by `make lock`, on the platform of the images: Linux on x86-64 with CPython 3.11. pip resolves
-the dependencies of each image within constraints.txt, and its report becomes the lock. Our own
-distributions are not locked: they are built from the source tree.
+Run by `make lock`, on Linux on x86-64 with CPython 3.11. pip resolves the dependencies of each
+image within constraints.txt, then finds the wheels of the same versions for arm64, and its reports
+become the lock. Our own distributions are not locked: they are built from the source tree.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import platform
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +32,13 @@ IMAGES = {
 """Our distributions in each image."""
 BUILD = "build"
 """The lock of the build tools of our distributions, which are in no image."""
+SMALLER = {"tensorflow": "tensorflow-cpu"}
+"""What images have on x86-64, because they use no GPU. The wheels for arm64 never support one."""
 PLATFORM = ("Linux", "x86_64", "CPython", "3.11")
+ARM64 = ("manylinux2014_aarch64", *(f"manylinux_2_{minor}_aarch64" for minor in range(17, 37)))
+"""Platform tags of wheels that run on arm64 with glibc 2.36, the one of Debian 12."""
 HEADER = """\
-# {title}, for CPython 3.11 on Linux x86-64.
+# {title}, for CPython 3.11 on Linux, x86-64 and arm64.
 # Written by `make lock` from constraints.txt: do not edit.
 """
 FAILED, WRONG_PLATFORM = 1, 2
@@ -52,10 +57,6 @@ class Pin:
     version: str
     file: str
     sha256: str
-
-    def lines(self) -> str:
-        """Returns the lines of a requirements file."""
-        return f"# {self.file}\n{self.key}=={self.version} \\\n    --hash=sha256:{self.sha256}\n"
 
 
 def pins(report: Mapping[str, Any]) -> list[Pin]:
@@ -83,18 +84,30 @@ def key(name: str) -> str:
     return "-".join(filter(None, name.lower().replace("_", "-").replace(".", "-").split("-")))
 
 
-def text(title: str, found: Iterable[Pin]) -> str:
+def entry(x86: Pin | None, arm64: Pin | None) -> str:
+    """Returns the lines of a requirements file for a version, maybe for one platform only."""
+    files = sorted({pin for pin in (x86, arm64) if pin})
+    only = "" if x86 and arm64 else f' ; platform_machine == "{"x86_64" if x86 else "aarch64"}"'
+    comments = "".join(f"# {pin.file}\n" for pin in files)
+    hashes = "".join(f" \\\n    --hash=sha256:{pin.sha256}" for pin in files)
+    return f"{comments}{files[0].key}=={files[0].version}{only}{hashes}\n"
+
+
+def text(title: str, x86: Iterable[Pin], arm64: Iterable[Pin]) -> str:
     """Returns the content of a lock."""
-    return HEADER.format(title=title) + "".join(pin.lines() for pin in found)
+    first, second = ({pin.key: pin for pin in pins} for pins in (x86, arm64))
+    entries = [entry(first.get(key), second.get(key)) for key in sorted({*first, *second})]
+    return HEADER.format(title=title) + "".join(entries)
 
 
-def resolved(requirements: Sequence[str]) -> Mapping[str, Any]:
+def resolved(requirements: Sequence[str], *options: str) -> Mapping[str, Any]:
     """Returns pip's report of an installation into an empty environment.
 
     Raises:
         CannotLock: pip cannot resolve the requirements.
     """
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
+    command += options
     # Without a wheel, code of the package would run during the installation.
     command += ["--only-binary=:all:", f"--constraint={CONSTRAINTS}", "--report=-", *requirements]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
@@ -102,6 +115,24 @@ def resolved(requirements: Sequence[str]) -> Mapping[str, Any]:
         raise CannotLock(f"pip cannot resolve {' '.join(requirements)}: see above")
     report: Mapping[str, Any] = json.loads(done.stdout)
     return report
+
+
+def both_platforms(requirements: Sequence[str]) -> tuple[list[Pin], list[Pin]]:
+    """Returns the wheels for x86-64, and those of the same versions for arm64.
+
+    Raises:
+        CannotLock: pip cannot resolve the requirements, or a version has no wheel for a platform.
+    """
+    found = pins(resolved(requirements))
+    exact = [f"{pin.key}=={pin.version}" for pin in found]
+    platforms = [f"--platform={tag}" for tag in ARM64]
+    with tempfile.TemporaryDirectory() as folder:  # pip requires a target for other platforms
+        arm64 = pins(resolved(exact, "--no-deps", f"--target={folder}", *platforms))
+    smaller = [f"{SMALLER[pin.key]}=={pin.version}" for pin in found if pin.key in SMALLER]
+    if smaller:
+        found = [pin for pin in found if pin.key not in SMALLER]
+        found += pins(resolved(smaller, "--no-deps"))
+    return found, arm64
 
 
 def builders() -> list[str]:
@@ -142,12 +173,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in chosen:
         title, requirements = known[name]
         try:
-            found = pins(resolved(requirements))
+            found, arm64 = both_platforms(requirements)
         except CannotLock as error:
             print(f"lock: {error}", file=sys.stderr)
             return FAILED
         path = FOLDER / f"{name}.lock"
-        (ROOT / path).write_text(text(title, found))
+        (ROOT / path).write_text(text(title, found, arm64))
         print(f"{path}  {len(found)} distributions")
     return 0
 

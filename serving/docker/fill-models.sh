@@ -35,6 +35,21 @@ check_writable() {
     "environment or in .env, or run on the host: sudo chown -R $me models"
 }
 
+# Prints the first of these files and folders that not everybody may read; missing ones are skipped.
+hidden() {
+  find "$@" -maxdepth 0 \( -type d ! -perm -005 -o -type f ! -perm -004 \) -print -quit 2>/dev/null || true
+}
+
+# Servers run as nobody. Without this check they would report PERMISSION_DENIED without end. A version
+# that they cannot read is only a note, since they may serve others.
+check_readable() {
+  local path folder=${first%/*} repair="run on the host: chmod -R go+rX models serving"
+  path=$(hidden "$models" "$base" "$config" "$folder" "$folder"/*)
+  [[ -z $path ]] || fail "servers run as another user and cannot read $path: $repair"
+  path=$(hidden "$base" "$base"/* "$base"/*/*)
+  [[ -z $path ]] || log "note: servers run as another user and cannot read $path: $repair" >&2
+}
+
 # Prints the version numbers, one per line, parsed from directory names as a server does.
 versions() {
   local folder
@@ -52,6 +67,7 @@ train() {
     rm -rf "$run"
     seq2sum-train fit "$recipe" --out "$run"
   elif [[ ! -e $run/model.keras ]]; then
+    log "continuing the training that was interrupted"
     seq2sum-train resume "$run"
   fi
   seq2sum-train evaluate "$run"
@@ -85,6 +101,7 @@ publish() {
 if [[ -e $config ]] && ! grep -qF -e "\"$model\"" -e "'$model'" "$config"; then
   log "note: $config does not list $model: add an entry for it, or set MODEL to a model that it lists" >&2
 fi
+check_readable
 if [[ -n $(versions) && -e $config && -e $candidate ]]; then
   log "$base has version $(versions | paste -sd ' '); the model config file is $config"
   exit 0

@@ -4,24 +4,32 @@
 #
 # Pinned by tag. To pin the content too: docker buildx imagetools inspect python:3.11.15-slim-bookworm
 # prints the digest to append: python:3.11.15-slim-bookworm@sha256:...
-FROM python:3.11.15-slim-bookworm AS build
+FROM python:3.11.15-slim-bookworm AS packages
 
 # Without pip: it stays in this stage.
 RUN python -m venv --without-pip /opt/seq2sum
-# Dependencies change rarely and are verified by their hashes: those of the build, and ours.
-COPY serving/docker/build.lock serving/docker/training.lock /build/
+# The lock has every dependency, each with its hash. TensorFlow's headers, 0.3 GB, are for compilers.
+COPY serving/docker/training.lock /build/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --require-hashes --requirement /build/build.lock \
-    && pip --python /opt/seq2sum/bin/python install --require-hashes --requirement /build/training.lock
+    pip --python /opt/seq2sum/bin/python install --no-deps --require-hashes --requirement /build/training.lock \
+    && rm -r /opt/seq2sum/lib/python3.11/site-packages/tensorflow/include
+
+FROM packages AS build
+
+COPY serving/docker/build.lock /build/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --no-deps --require-hashes --requirement /build/build.lock
 COPY client /build/client
 COPY training /build/training
 RUN pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /build/wheels \
     /build/client /build/training \
-    && pip --python /opt/seq2sum/bin/python install --no-cache-dir --no-deps /build/wheels/*.whl
+    && pip --python /opt/seq2sum/bin/python install --no-cache-dir --no-deps --root /build/own /build/wheels/*.whl
 
 FROM python:3.11.15-slim-bookworm
 
-COPY --from=build /opt/seq2sum /opt/seq2sum
+# Two layers: third-party packages change with the lock, and our own code, some megabytes, more often.
+COPY --from=packages /opt/seq2sum /opt/seq2sum
+COPY --from=build /build/own/opt/seq2sum /opt/seq2sum
 COPY --chmod=0755 serving/docker/fill-models.sh /usr/local/bin/fill-models
 # The user may be any, without a home: caches of libraries go to /tmp.
 ENV PATH=/opt/seq2sum/bin:$PATH \

@@ -48,9 +48,19 @@ def flag_values(service: dict[str, Any]) -> dict[str, str]:
     return dict(flag.removeprefix("--").split("=", 1) for flag in flags(service))
 
 
+def volumes(service: dict[str, Any]) -> list[str]:
+    """Returns the volumes of a service, all in the short form `source:target[:ro]`."""
+    return [
+        each
+        if isinstance(each, str)
+        else f"{each['source']}:{each['target']}{':ro' if each.get('read_only') else ''}"
+        for each in service.get("volumes", ())
+    ]
+
+
 def mounts(service: dict[str, Any]) -> dict[str, Path]:
     """Returns the mounted files and folders of the repository, by their path in the container."""
-    split = (line.split(":") for line in service.get("volumes", ()))
+    split = (line.split(":") for line in volumes(service))
     return {target: ROOT / source for source, target, *_ in split if source.startswith("./")}
 
 

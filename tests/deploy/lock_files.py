@@ -21,16 +21,20 @@ IMAGES = {
 MARKERS = {
     "implementation_name": "cpython",
     "os_name": "posix",
-    "platform_machine": "x86_64",
     "platform_python_implementation": "CPython",
     "platform_system": "Linux",
     "python_full_version": "3.11.15",
     "python_version": "3.11",
     "sys_platform": "linux",
 }
-"""The environment markers of the images."""
+"""The environment markers of the images, but for the machine."""
+MACHINES = ("x86_64", "aarch64")
+REPLACED = {"x86_64": {"tensorflow": "tensorflow-cpu"}, "aarch64": {}}
+"""Packages that images have instead of those that our distributions name."""
 ENTRY = re.compile(
-    r"# (?P<file>\S+)\n(?P<name>[a-z0-9-]+)==(?P<version>\S+) \\\n    --hash=sha256:[0-9a-f]{64}\n"
+    r"(?P<files>(?:# \S+\.whl\n)+)(?P<name>[a-z0-9-]+)==(?P<version>\S+)"
+    r"(?: ; platform_machine == \"(?P<machine>\w+)\")?"
+    r"(?P<hashes>(?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n"
 )
 
 
@@ -39,17 +43,23 @@ class Locked:
     """One entry of a lock."""
 
     version: str
-    file: str
+    files: tuple[str, ...]
 
 
-def read(name: str) -> dict[str, Locked]:
-    """Returns the entries of a lock by name."""
+def read(name: str, machine: str) -> dict[str, Locked]:
+    """Returns the entries of a lock for a machine by name."""
     text = (FOLDER / f"{name}.lock").read_text()
     found = list(ENTRY.finditer(text))
     rest = [line for line in ENTRY.sub("", text).splitlines() if not line.startswith("#")]
     assert not rest, rest
     assert len({entry["name"] for entry in found}) == len(found)
-    return {entry["name"]: Locked(entry["version"], entry["file"]) for entry in found}
+    locked = {}
+    for entry in found:
+        files = entry["files"].replace("# ", "").split()
+        assert entry["hashes"].count("--hash") == len(files)
+        if entry["machine"] in (None, machine):
+            locked[entry["name"]] = Locked(entry["version"], tuple(files))
+    return locked
 
 
 def constraints() -> dict[str, str]:
@@ -59,8 +69,9 @@ def constraints() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in pairs}
 
 
-def needed(roots: list[str]) -> set[str]:
+def needed(roots: list[str], machine: str) -> set[str]:
     """Returns the names of all transitive dependencies in an image, except our own."""
+    markers = {**MARKERS, "platform_machine": machine}
     todo, seen = [Requirement(root) for root in roots], set()
     while todo:
         requirement = todo.pop()
@@ -71,9 +82,10 @@ def needed(roots: list[str]) -> set[str]:
                 todo += [
                     each
                     for each in requirements(name, extra)
-                    if each.marker is None or each.marker.evaluate({**MARKERS, "extra": extra})
+                    if each.marker is None or each.marker.evaluate({**markers, "extra": extra})
                 ]
-    return {name for name, _ in seen} - set(OURS)
+    replaced = REPLACED[machine]
+    return {replaced.get(name, name) for name, _ in seen} - set(OURS)
 
 
 def requirements(name: str, extra: str) -> list[Requirement]:

@@ -251,3 +251,15 @@ def test_help_lists_files_and_steps(capsys):
 
 def test_git_ignores_the_certificates():
     assert "/certs/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_a_folder_that_docker_created_instead_of_a_file_is_named(tmp_path, capsys):
+    """Docker Compose before this project's long form of mounts did so, as root."""
+    folder = tmp_path / "certs"
+    (folder / "ssl.config").mkdir(parents=True)
+    assert certs(folder, "--force") == 2
+    assert capsys.readouterr().err == (
+        f"certs: {folder}/ssl.config is a folder, which a container engine creates instead of a "
+        f"missing file: remove it with sudo rm -r {folder}/ssl.config\n"
+    )
+    assert (folder / "ssl.config").is_dir()

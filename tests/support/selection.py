@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from support import processes, system
+from support.paths import ROOT
 
 NEEDS = ("tensorflow", "server", "system", "slow")
 SERVER_FIXTURES = {
@@ -26,6 +27,8 @@ SERVER_FIXTURES = {
 
 Fixtures with `autouse` are left out: every test uses them.
 """
+CONTAINERS = ROOT / "tests" / "containers"
+"""Tests that start containers: collected only for `-m containers`."""
 MODULE_MARKS = re.compile(r"^pytestmark = (.*(?:\n[ \])].*)*)", re.MULTILINE)
 
 
@@ -54,6 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Skips a module without importing it if none of its tests can run."""
+    if collection_path == CONTAINERS and CONTAINERS.name not in config.option.markexpr:
+        return True
     if not config.option.quick or collection_path.suffix != ".py":
         return None
     return bool(module_needs(collection_path.read_text())) or None

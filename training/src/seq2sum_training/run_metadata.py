@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("seq2sum-training", "seq2sum", "tensorflow", "keras", "numpy")
+SAME = {"tensorflow": "tensorflow-cpu"}
+"""Another distribution of the same package, which the images have."""
 
 
 def provenance() -> dict[str, str]:
     """Returns the versions of Python and of the packages that determine a run, and the revision."""
     return {
         "python": platform.python_version(),
-        **{package: version(package) for package in PACKAGES},
+        **{package: _version(package) for package in PACKAGES},
         "revision": _revision(),
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        if package not in SAME:
+            raise
+        return version(SAME[package])
 
 
 def _revision() -> str:

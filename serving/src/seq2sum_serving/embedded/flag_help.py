@@ -54,5 +54,14 @@ def versions() -> str:
 
     return (
         f"TensorFlow ModelServer: {COMMAND} {version('seq2sum-serving')}\n"
-        f"TensorFlow Library: {version('tensorflow')}\n"
+        f"TensorFlow Library: {_tensorflow_version()}\n"
     )
+
+
+def _tensorflow_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:  # the image has the same package without support of GPUs
+        return version("tensorflow-cpu")

@@ -88,7 +88,8 @@ def run_scenario(
         with suppress(Unexpected):  # the report shows the command
             judge_versions(operator)
             kill_processes(operator)
-            roll_out_good_versions(operator, outsiders)
+            if options.runs:
+                roll_out_good_versions(operator, outsiders)
         time.sleep(options.settle)
     shutil.rmtree(deployment.folder / "new")
     return ScenarioResult(

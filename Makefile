@@ -152,7 +152,7 @@ search-small: setup ## Find the smallest network that makes no error in a millio
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
 	$(BENCH).soak --minutes $(or $(MINUTES),10)
 
-soak-rollout: setup ## Rollouts under 100,000 calls (10 min); CALLS=10000 for fewer
+soak-rollout: setup ## Rollouts under 100,000 calls and kills (15 min); CALLS=10000 for fewer
 	$(BENCH).rollout --calls $(or $(CALLS),100000)
 
 soak-balancing: setup ## Envoy and round_robin while servers are killed and added (2 min)

@@ -32,8 +32,8 @@ from benchmarks.rollout.shuffled_weights import claim_no_errors, shuffle_weights
 from benchmarks.support.output import argument_parser, exit_code, log, write, write_json
 from benchmarks.support.trials import export, export_recipes
 
-RUNS = 9
-"""Promotions, at least: shares are measured over several runs."""
+RUNS = 6
+"""Versions that become stable, at least: shares are measured over several runs."""
 PAUSE = 0.01
 """Seconds between two calls of an outsider: servers and gates need processor time too."""
 LOG_SECONDS = 5.0

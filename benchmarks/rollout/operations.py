@@ -46,7 +46,7 @@ class ScenarioOptions:
     calls: int
     """Minimum number of calls."""
     runs: int = 0
-    """Minimum number of promotions."""
+    """Minimum number of versions that become stable, with the first one; 0 for no further runs."""
     quiet: float = 20.0
     """Seconds of calls before the first rollout."""
     bake: float = 3.0

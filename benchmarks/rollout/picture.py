@@ -44,24 +44,28 @@ def picture(report: Report) -> Figure:
 
 def draw_rates(axes: Axes, report: Report, found: Sequence[Second]) -> None:
     """Draws the calls per second by version."""
-    result = report.result
-    colours = dict(zip(dict.fromkeys(result.names.values()), COLOURS, strict=False))
+    names = report.result.names
+    shown = list(dict.fromkeys(names[v] for one in found for v in one.by_version if v in names))
+    colours = dict(zip(shown, COLOURS, strict=False))
+
+    def calls(one: Second, name: str) -> int:
+        return sum(count for v, count in one.by_version.items() if names.get(v) == name)
+
     axes.stackplot(
         [one.second for one in found],
-        *([one.by_version.get(version, 0) for one in found] for version in result.names),
-        colors=[colours.get(name, INK) for name in result.names.values()],
+        *([calls(one, name) for one in found] for name in shown),
+        colors=[colours.get(name, INK) for name in shown],
         linewidth=0,
     )
-    shown = {result.names[call.version] for call in result.calls if call.version in result.names}
     axes.legend(
-        handles=[Patch(color=colours[name], label=name) for name in colours if name in shown],
+        handles=[Patch(color=colour, label=name) for name, colour in colours.items()],
         frameon=False,
         fontsize=8,
         loc="lower right",
-        bbox_to_anchor=(1, 1.12),
+        bbox_to_anchor=(1, 1.25),
         ncols=max(len(shown), 1),
     )
-    axes.set_title("Calls per second by version", pad=30)
+    axes.set_title("Calls per second by the name of the version", pad=36)
     axes.set_ylim(0)
 
 
@@ -72,6 +76,7 @@ def draw_shares(axes: Axes, report: Report) -> None:
     times = [timestamp(event) - result.start for event in events]
     weights = [event.details.get(CANARY, 0) for event in events]
     axes.step(times, weights, where="post", color=INK, linewidth=0.8)
+    dots: list[tuple[float, float]] = []
     for step in result.steps:
         calls = [
             call
@@ -81,28 +86,29 @@ def draw_shares(axes: Axes, report: Report) -> None:
         for second in {int(call.end) for call in calls} if step.weight else ():
             versions = [call.version for call in calls if int(call.end) == second]
             share = 100 * versions.count(step.version) / len(versions)
-            axes.plot(second + 0.5 - result.start, share, ".", color=COLOURS[0], markersize=4)
+            dots.append((second + 0.5 - result.start, share))
+    axes.plot([at for at, _ in dots], [share for _, share in dots], ".", color=COLOURS[0], ms=4)
     axes.set(
-        title="The candidate group's weight (line) and share of the router's answers (dots), %; "
-        "red: the operator's command was killed",
+        title="Candidate's weight (line) and share at the router (dots), %; red: killed commands",
         ylim=(0, 70),
     )
 
 
 def mark_changes(axes: Sequence[Axes], report: Report) -> None:
     """Marks moves of `stable` (black), and versions that were aborted or rolled back (red)."""
-    result, stable = report.result, None
+    result, stable, moves = report.result, None, 0
     for event in result.events:
         at = timestamp(event) - result.start
         if event.kind in TAKEN_BACK and at > 0:
             by_hand = event.kind == EventKind.ROLLED_BACK and not event.run
             text = f"{event.version} {'rolled back' if by_hand else 'aborted'}"
-            mark(axes, at, text, colour=RED, row=1 + (event.version or 0) % 2)
+            mark(axes, at, text, colour=RED, row=2 + (event.version or 0) % 2)
         if event.kind != LABELS:
             continue
         old, stable = stable, event.details.get(STABLE)
         if at > 0 and stable != old:
-            mark(axes, at, f"{stable}", colour=INK)
+            mark(axes, at, f"{stable}", colour=INK, row=moves % 2)
+            moves += 1
 
 
 def mark(charts: Sequence[Axes], at: float, text: str, *, colour: str, row: int = 0) -> None:

@@ -88,7 +88,8 @@ def run_scenario(
         with suppress(Unexpected):  # the report shows the command
             judge_versions(operator)
             kill_processes(operator)
-            roll_out_good_versions(operator, outsiders)
+            if options.runs:
+                roll_out_good_versions(operator, outsiders)
         time.sleep(options.settle)
     shutil.rmtree(deployment.folder / "new")
     return ScenarioResult(
@@ -108,9 +109,9 @@ def roll_out_good_versions(operator: Operator, outsiders: Outsiders) -> None:
     for name in cycle([DEFAULT, FAST]):
         operator.roll_out(operator.make(name), policy=operator.policy(bake=options.last_bake))
         events = operator.deployment.events()
-        promoted = sum(event.kind == EventKind.PROMOTED for event in events)
-        enough = len(outsiders.calls) >= options.calls and promoted >= options.runs
-        if enough or promoted >= MAX_RUNS:
+        promoted = {event.version for event in events if event.kind == EventKind.PROMOTED}
+        enough = len(outsiders.calls) >= options.calls and len(promoted) >= options.runs
+        if enough or len(promoted) >= MAX_RUNS:
             break
     operator.execute("rollback")
     operator.execute("status")

@@ -128,7 +128,9 @@ def test_rollback_without_the_router_takes_the_version_out(bench, monkeypatch):
     with pytest.raises(Moved, match="not in force: 0"):
         bench.execute("rollback")
     bench.candidates.settle()
-    assert bench.candidates.servers[0].available == {2}  # whoever is sent there gets version 2
+    assert bench.candidates.servers[0].available == {
+        2
+    }  # a caller that is sent there gets version 2
 
 
 def test_rollback_while_all_servers_are_unreachable_removes_the_share(bench):

@@ -8,7 +8,6 @@ and its number is never reused.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from seq2sum_serving.gates.live import ProbeResults
 from seq2sum_serving.gates.measurement import Measurement
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.rollout import abort, planner, transitions
+from seq2sum_serving.rollout import abort, planner, run_start, transitions
 from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.change_options import ChangeOptions
 from seq2sum_serving.rollout.executor import Executor
@@ -89,7 +88,7 @@ class Runner:
             ) from error
 
     def _run(self) -> None:
-        state = self._start()
+        state = run_start.start(self.placement, self.version, self.reason)
         self._options = ChangeOptions(self.reason, state.run)
         if state.failure:
             error = Failed(state.failure)
@@ -124,7 +123,7 @@ class Runner:
         Raises:
             RolloutError: The run would end with this error.
         """
-        state = self._open_run(current)
+        state = run_start.open_run(self.placement, self.version, current)
         if state is not None and state.failure:
             raise Failed(state.failure)
         adopted = transitions.adopt(current)
@@ -140,53 +139,6 @@ class Runner:
         return Analysis(
             self.placement, self.version, stable, self.policy, self.prometheus, folder=folder
         )
-
-    def _start(self) -> OpenRun:
-        """Resumes the open run, or starts one."""
-        state = self._open_run()
-        if state is not None:
-            self.executor.log(f"resuming the run of version {self.version}: {state.progress}")
-            return state
-        options = ChangeOptions(self.reason, uuid.uuid4().hex[:8])
-        details = {"placement": self.placement.name, "router": self.executor.router.name}
-        self.executor.record(EventKind.RUN_STARTED, self.version, options, details)
-        return OpenRun(options.run, self.version)
-
-    def _open_run(self, current: Current | None = None) -> OpenRun | None:
-        """Returns the run to resume; None if one may start.
-
-        Raises:
-            Refused: Neither is possible.
-        """
-        state = run_state.open_run(self.executor.events())
-        if state is not None and state.version != self.version:
-            raise Refused(
-                f"the run of version {state.version} has not ended: `run {state.version}` resumes "
-                f"it, and {self._ending_command(state.version)} ends it"
-            )
-        if state is not None:
-            self._refuse_other_options(state)
-            return state
-        current = current or self.executor.observe()
-        if burned := current.burned.get(self.version):
-            loaded = ""
-            if current.available_everywhere(self.version):
-                loaded = f", or override with `promote {self.version}`: it is still loaded"
-            raise Refused(
-                f"version {self.version} {burned}. Version numbers are never reused: publish the "
-                f"fixed model as version {planner.next_version(current)}{loaded}"
-            )
-        self.placement.plan(current, self.version)  # raises if refused
-        return None
-
-    def _refuse_other_options(self, state: OpenRun) -> None:
-        """Raises Refused if the run started on other servers, or with another router."""
-        router = self.executor.router.name
-        if state.placement not in ("", self.placement.name) or state.router not in ("", router):
-            raise Refused(
-                f"the run of version {self.version} started {state.placement}, with router "
-                f"{state.router}: resume it with the same options (--candidate-targets, --router)"
-            )
 
     def _run_phases(self, state: OpenRun) -> None:
         executor, version = self.executor, self.version
@@ -286,15 +238,10 @@ class Runner:
         version = self.version
         advice = (
             f"Version {version} stays where it is: `run {version}` judges it again, "
-            f"`promote {version}` overrides the gates, and {self._ending_command(version)} ends "
+            f"`promote {version}` overrides the gates, and {run_start.ending_command(self.placement, version)} ends "
             "the run"
         )
         raise_failed_or_inconclusive(measurements, advice)
-
-    def _ending_command(self, version: int) -> str:
-        """Returns the command that ends a run; without a canary, `rollback` would move `stable`."""
-        canary = self.placement.canary(self.executor.observe_files())
-        return "`rollback`" if canary == version else f"`retire {version}`"
 
     def _abort(self, cause: Failed, *, resumed: bool = False) -> None:
         """Returns all traffic to the stable version, and unloads this one.

@@ -51,7 +51,7 @@ def measure(
     """Sends the same Predict message from `callers` concurrent streams for some seconds.
 
     Raises:
-        ValueError: The output of h2load has no summary.
+        ValueError: The output of h2load has no summary, or no call ended.
     """
     connections = min(CONNECTIONS, callers)
     options = [
@@ -89,6 +89,8 @@ def _run(url: str, body: bytes, options: Sequence[str], folder: Path, seconds: f
     rate, failed = parse(printed)
     # Start in microseconds, HTTP status, latency in microseconds.
     micros = sorted(int(line.split("\t")[2]) for line in latencies.read_text().splitlines())
+    if not micros:
+        raise ValueError(f"no call ended within {seconds} seconds: try a longer time")
     p50, p99 = (micros[int(share * (len(micros) - 1))] / 1e6 for share in (0.5, 0.99))
     return Throughput(rate, failed, len(micros), p50, p99)
 

@@ -11,7 +11,7 @@ from containers import images, project
 from containers.run import step, steps
 from support import system
 
-SECONDS = 1800
+SECONDS = 2400
 """For a test with the set-up of its fixtures; that of the first one builds all images."""
 
 

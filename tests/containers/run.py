@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-TIMEOUT = 900
+TIMEOUT = 1800
 """Seconds for one program; the longest is the build of an image with TensorFlow."""
 WAIT_SECONDS = 300
 """For a condition, on a busy machine."""

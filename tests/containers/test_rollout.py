@@ -1,4 +1,4 @@
-"""The profile `rollout`: a good version and a bad one, judged apart, with a caller without a label."""
+"""The profile `rollout`: a good and a bad version are judged apart, under unlabelled calls."""
 
 from __future__ import annotations
 

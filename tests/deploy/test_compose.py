@@ -155,7 +155,9 @@ def test_our_images_are_built_for_the_platform_of_the_machine(name):
 def test_the_limit_of_open_files_can_be_set():
     assert SERVICES["serving"]["ulimits"]["nofile"] == 65536
     limited = compose_file.services(SEQ2SUM_NOFILE="4096")
-    assert limited["embedded"]["ulimits"]["nofile"] == limited["envoy"]["ulimits"]["nofile"] == 4096
+    assert (
+        limited["embedded"]["ulimits"]["nofile"] == limited["router"]["ulimits"]["nofile"] == 4096
+    )
 
 
 def test_the_repository_contains_the_models_folder():

@@ -51,7 +51,7 @@ def test_options_come_before_the_policy_file(bench, call):
 def test_invalid_options(bench, call, monkeypatch, options, message):
     monkeypatch.chdir(bench.folder)
     before = bench.files()
-    code, _, err = call("rollback", *options)
+    code, _, err = call("repair", *options)
     assert (code, bench.files()) == (Exit.USAGE, before)
     assert message in err
 

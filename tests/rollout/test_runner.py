@@ -185,14 +185,14 @@ def test_rollback_by_another_operator_during_a_step_ends_the_run(bench):
         bench.execute("rollback", reason="no")
 
     bench.gates.script["errors 50"] = roll_back
-    with pytest.raises(Failed, match=r"version 2 is no longer the canary: somebody else"):
+    with pytest.raises(Failed, match=r"the run of version 2 was ended by somebody else"):
         bench.run(bench.export(2))
     assert bench.recorded.labels == ONLY_1
     assert bench.event_kinds[-5:] == [
         "rolled back",
+        "weights set",
         "versions set",
         "labels set",
-        "weights set",
         "run ended",
     ]
     assert bench.outcomes == [(2, "Failed")]
@@ -244,7 +244,7 @@ def test_open_run_must_be_resumed_before_another_starts(bench):
         bench.replicas.servers[0].error = "UNAVAILABLE gone"
 
     bench.gates.script["errors 50"] = stop_replica
-    with pytest.raises(Refused, match=r"a replica does not answer.*`run 2` resumes it"):
+    with pytest.raises(Moved, match=r"a replica does not answer.*`run 2` resumes it.*a share of"):
         bench.run(2)
     assert bench.outcomes == []
     bench.replicas.servers[0].error = ""

@@ -163,6 +163,9 @@ def _failed_probes(canary: ProbeStats, stable: ProbeStats, policy: GatePolicy) -
     limit, needed = policy.live.max_error_share, policy.live.min_calls
     found = f"{canary.errors:,} of {canary.calls:,} probes of the canary failed"
     if canary.errors / max(canary.calls, needed) > limit:
+        if _fails_as_often(stable, canary):
+            found += f", and {stable.errors:,} of {stable.calls:,} of stable"
+            return Evidence(Verdict.INCONCLUSIVE, found)
         if stable.calls:
             found += f" (stable: {stable.errors:,} of {stable.calls:,})"
         found += f"; live.max_error_share is {percent(limit)}"
@@ -170,6 +173,12 @@ def _failed_probes(canary: ProbeStats, stable: ProbeStats, policy: GatePolicy) -
             found += f"; the first error: {canary.first_error}"
         return Evidence(Verdict.FAILED, found)
     return _enough(canary.calls, needed, found)
+
+
+def _fails_as_often(stable: ProbeStats, canary: ProbeStats) -> bool:
+    """Returns whether stable fails at least as many of its probes: the version is not the cause."""
+    share = stable.errors / stable.calls if stable.calls else 0.0
+    return share > 0 and share >= canary.errors / canary.calls
 
 
 def _failed_calls(metrics: LiveMetrics, policy: GatePolicy) -> Evidence:

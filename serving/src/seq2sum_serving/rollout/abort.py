@@ -20,12 +20,15 @@ def has_traffic(executor: Executor, current: Current, version: int) -> bool:
         current: Their state.
         version: The candidate.
     """
-    if version in (current.canary, current.stable):
-        return True
+    return version in (current.canary, current.stable) or share(executor) != 0
+
+
+def share(executor: Executor) -> float | None:
+    """Returns the candidate's share by the router's file, in percent; None if that is not valid."""
     try:
-        return executor.router.read() != NO_SHARES
-    except UsageError:  # the file was edited: it is replaced
-        return True
+        return executor.router.read().candidate
+    except UsageError:
+        return None
 
 
 def take_back(placement: Placement, current: Current, version: int, options: ChangeOptions) -> int:

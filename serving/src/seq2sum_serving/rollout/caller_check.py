@@ -1,6 +1,6 @@
-"""Asks every server which version its callers get: by the label `stable`, without a label, by REST.
+"""Judges which versions the callers of every server get: with the label `stable`, without, by REST.
 
-Pure, but for the texts of errors: `Replicas.caller_versions` makes the calls.
+Pure: `Replicas.caller_versions` makes the calls.
 """
 
 from __future__ import annotations

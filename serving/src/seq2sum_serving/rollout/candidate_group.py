@@ -7,10 +7,10 @@ Whatever the version does there, the servers that callers reach otherwise do not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from seq2sum_serving.deployment.errors import Refused, RolloutError, VersionFailed
+from seq2sum_serving.deployment.errors import Refused, RolloutError, UsageError, VersionFailed
 from seq2sum_serving.deployment.replicas import Replicas
 from seq2sum_serving.deployment.state import STABLE, Current, Desired, ModelEntry, Policy
 from seq2sum_serving.rollout import planner, transitions
@@ -19,7 +19,7 @@ from seq2sum_serving.rollout.executor import Executor
 from seq2sum_serving.rollout.planner import Step
 
 MAX_DOWN = 10.0
-"""Seconds that a server of the candidate group may be down while it loads a version."""
+"""Seconds that a server of the candidate group may be down while the tool waits for it."""
 
 
 class CandidateGroup:
@@ -62,7 +62,18 @@ class CandidateGroup:
                 "`rollback`"
             )
         with _named():
-            return planner.plan(self.group.observe(), transitions.judge_apart(current, version))
+            group = replace(self.group.observe(), on_disk=current.on_disk)
+            self._check_separate(current, group)
+            return planner.plan(group, transitions.judge_apart(current, version))
+
+    def _check_separate(self, current: Current, group: Current) -> None:
+        """Raises UsageError if a server belongs to both groups."""
+        shared = {one.target for one in current.replicas} & {one.target for one in group.replicas}
+        if shared:
+            raise UsageError(
+                f"{', '.join(sorted(shared))} is in --targets and in --candidate-targets: callers "
+                "would reach a version before it has passed"
+            )
 
     def load(self, version: int, options: ChangeOptions) -> None:
         """Loads a version next to the stable one, and points all labels at it."""
@@ -97,9 +108,11 @@ class CandidateGroup:
             self._write(desired, options)
 
     def _write(self, desired: Desired, options: ChangeOptions) -> None:
-        """Writes the desired state for servers that cannot be reached."""
+        """Writes the desired state for servers that do not follow step by step."""
         entry = ModelEntry(Policy("specific", desired.versions), desired.labels)
         self.group.write_entry(self.group.config.read(), entry, options)
+        with suppress(RolloutError):  # its servers read the file
+            self.group.reload()
 
 
 @contextmanager

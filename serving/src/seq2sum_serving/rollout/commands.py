@@ -29,10 +29,9 @@ from seq2sum_serving.rollout import (
 from seq2sum_serving.rollout.abort import event_kind
 from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.command_context import CommandContext, exclusive_lock
+from seq2sum_serving.rollout.rollback_command import ALL_TO_STABLE
 from seq2sum_serving.rollout.runner import Runner
 from seq2sum_serving.rollout.verdicts import format_measurement, inconclusive, raise_failed
-
-ALL_TO_STABLE = "set weight stable = 100 %"
 
 
 def publish(context: CommandContext) -> Exit:
@@ -88,8 +87,12 @@ def promote(context: CommandContext) -> Exit:
     executor, options = context.executor, context.options
     version, current = context.arguments.version, executor.observe()
     steps = planner.plan(current, transitions.promote(current, version))
-    is_new = current.stable not in (None, version)
-    is_new = is_new and context.placement.canary(current) != version
+    canary = context.placement.canary(current)
+    if canary not in (None, version):
+        raise Refused(
+            f"version {canary} is the canary: end it first with `promote {canary}` or `rollback`"
+        )
+    is_new = current.stable not in (None, version) and canary != version
     if is_new and not context.arguments.without_gates:
         context.placement.plan(current, version)
     checks = [partial(dry_run.check_load, context, version)] if is_new else []
@@ -119,6 +122,7 @@ def retire(context: CommandContext) -> Exit:
     with exclusive_lock(context):
         executor.record(EventKind.RETIRED, version, context.options)
         executor.apply(desired, context.options)
+        context.placement.clear(version, context.options)
     context.show(f"version {version} is unloaded on every replica; its folder remains")
     return Exit.DONE
 
@@ -135,6 +139,8 @@ def repair(context: CommandContext) -> Exit:
         if steps:
             executor.record(EventKind.REPAIRED, options=context.options)
         executor.apply(desired, context.options)
+        if context.placement.canary(executor.observe_files()) is None:
+            context.placement.clear(None, context.options)
     return status_commands.status(context)
 
 
@@ -182,7 +188,12 @@ def load_and_judge(context: CommandContext, version: int) -> dict[str, str | lis
     try:
         measurements = analysis.judge_files() if judged else []
         if overall(measurements) is not Verdict.FAILED:
-            context.placement.load(version, options)
+            if context.placement.canary(executor.observe_files()) != version:
+                executor.set_shares(NO_SHARES, options)  # left from elsewhere
+            if judged or context.placement.is_apart:
+                context.placement.load(version, options)
+            else:  # the operator's decision, also for callers without a label
+                executor.apply(transitions.load(executor.observe(), version), options)
             measurements += analysis.judge_loaded(memory) if judged else []
         for measurement in measurements:
             executor.log(format_measurement(measurement))

@@ -172,7 +172,7 @@ class Executor:
         policy = Policy("specific", current.aspired)
         self.write_entry(current.recorded, ModelEntry(policy, current.recorded.labels), options)
         try:
-            self._reload()
+            self.reload()
         except Failed as error:
             self.log(f"  no replica was reloaded: {error}; they read {self.config.path}")
 
@@ -242,9 +242,9 @@ class Executor:
         match step:
             case planner.WriteConfig(entry):
                 self.write_entry(before, entry, options)
-                self._reload()
+                self.reload()
             case planner.ReloadConfig():
-                self._reload()
+                self.reload()
             case planner.Settle():
                 time.sleep(self.timing.settle)
             case planner.AwaitAvailable(versions):
@@ -277,7 +277,8 @@ class Executor:
             self.record(EventKind.LABELS_SET, options=options, details=dict(after.labels))
         self.config.change(before, after)
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
+        """Sends the model config file to every server; logs which of them refused it."""
         self._wait.reload_errors = self.config.send(self.replicas.reload_config)
         for target, error in self._wait.reload_errors.items():
             self.log(f"  {target} refused the reload ({error}); it may still read the file")

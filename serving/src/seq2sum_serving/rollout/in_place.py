@@ -44,9 +44,13 @@ class InPlace:
 
     def plan(self, current: Current, version: int) -> tuple[Step, ...]:
         """Returns the steps that load a version; see `Placement.plan`."""
-        desired = transitions.load(current, version)
-        steps = planner.plan(current, desired)
-        if not self._all_labelled and version > desired.labels[STABLE]:
+        steps = planner.plan(current, transitions.load(current, version))
+        self._check_callers(current, version)
+        return steps
+
+    def _check_callers(self, current: Current, version: int) -> None:
+        """Raises Refused if callers without a label would reach the version."""
+        if not self._all_labelled and version > transitions.adopt(current).labels[STABLE]:
             raise Refused(
                 f"version {version} would answer every call without a label as soon as it is "
                 "loaded, before any gate: a server answers such calls with the highest version "
@@ -54,11 +58,12 @@ class InPlace:
                 'caller names the label `stable`, set unlabelled_callers = "none" in [traffic] of '
                 "the policy file"
             )
-        return steps
 
     def load(self, version: int, options: ChangeOptions) -> None:
         """Loads a version without a label; see `Placement.load`."""
-        self.stable.apply(transitions.load(self.stable.observe(), version), options)
+        current = self.stable.observe()
+        self._check_callers(current, version)  # a resumed run may have another policy
+        self.stable.apply(transitions.load(current, version), options)
 
     def start(self, version: int, options: ChangeOptions) -> None:
         """Labels the version `canary`; see `Placement.start`."""
@@ -69,7 +74,7 @@ class InPlace:
         return current.canary
 
     def clear(self, version: int | None, options: ChangeOptions) -> None:
-        """Unloads a version that is neither stable, previous nor the canary."""
+        """Unloads a version that is neither stable nor the canary."""
         current = self.stable.observe()
         if version is not None and version not in (current.stable, current.canary):
             self.stable.apply(transitions.retire(current, version), options)

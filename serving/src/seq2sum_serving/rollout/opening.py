@@ -115,14 +115,17 @@ def _refuse_forgotten_group(
     """
     path = _candidate_path(arguments, defaults, config)
     try:
-        judged = ModelConfigFile(path, config.model).read().labels.get(STABLE)
-        stable = config.read().labels.get(STABLE)
+        group, stable = ModelConfigFile(path, config.model).read(), config.read()
     except UsageError:  # there is no such file, or it is not for this model
         return
-    if judged is not None and stable is not None and judged != stable:
+    if group.policy.kind != "specific" or STABLE not in stable.labels:
+        return  # no version was judged there so far
+    if judged := group.policy.versions - stable.policy.versions:
+        versions = ", ".join(map(str, sorted(judged)))
         raise Refused(
-            f"version {judged} is judged in the candidate group, by {path}: name its servers with "
-            "--candidate-targets, and the router with --router, as in the command that loaded it"
+            f"version {versions} is judged in the candidate group, by {path}: name its servers "
+            "with --candidate-targets, and the router with --router, as in the command that loaded "
+            "it"
         )
 
 
@@ -147,12 +150,19 @@ def _candidate_config(
             f"--candidate-config is the file of the other servers, {path}: the candidate group "
             "needs its own"
         )
-    if not path.exists():
+    if not path.exists() and arguments.command != "rollback":
         raise UsageError(
             f"cannot find the model config file of the candidate group, {path}: copy {config.path} "
             "to it, and start the candidate group with it"
         )
-    return ModelConfigFile(path, config.model)
+    file = ModelConfigFile(path, config.model)
+    if path.exists() and arguments.command != "rollback" and file.base_path() != config.base_path():
+        raise UsageError(
+            f"the base path of model {config.model!r} in {path} is {file.base_path()}, and in "
+            f"{config.path} it is {config.base_path()}: the candidate group has to load the same "
+            "versions"
+        )
+    return file
 
 
 def _log(line: str) -> None:

@@ -71,9 +71,24 @@ class Runner:
         Raises:
             Refused: The run cannot start.
             Failed: A gate failed, or a replica did not follow; the run was aborted.
-            Moved: The abort failed, too.
+            Moved: The version has a share of the traffic, because the run stopped or its abort
+                failed.
             Inconclusive: Too little was measured; a person decides.
         """
+        before = abort.share(self.executor)
+        try:
+            self._run()
+        except (Moved, Inconclusive):
+            raise
+        except RolloutError as error:
+            if abort.share(self.executor) in (0.0, before):
+                raise
+            raise Moved(
+                f"{error}. Version {self.version} may still have a share of the traffic: "
+                "`rollback` ends it"
+            ) from error
+
+    def _run(self) -> None:
         state = self._start()
         self._options = ChangeOptions(self.reason, state.run)
         if state.failure:
@@ -82,10 +97,12 @@ class Runner:
             raise error
         try:
             self._run_phases(state)
-        except (CanaryEnded, Inconclusive) as error:
-            failed = isinstance(error, CanaryEnded)
-            outcome = Verdict.FAILED if failed else Verdict.INCONCLUSIVE
-            self._record(EventKind.RUN_ENDED, str(error), outcome=outcome)
+        except CanaryEnded as error:
+            self._record(EventKind.RUN_ENDED, str(error), outcome=Verdict.FAILED)
+            self._leave_nothing()
+            raise
+        except Inconclusive as error:
+            self._record(EventKind.RUN_ENDED, str(error), outcome=Verdict.INCONCLUSIVE)
             raise
         except Failed as error:
             self._abort(error)
@@ -131,7 +148,8 @@ class Runner:
             self.executor.log(f"resuming the run of version {self.version}: {state.progress}")
             return state
         options = ChangeOptions(self.reason, uuid.uuid4().hex[:8])
-        self.executor.record(EventKind.RUN_STARTED, self.version, options)
+        details = {"placement": self.placement.name, "router": self.executor.router.name}
+        self.executor.record(EventKind.RUN_STARTED, self.version, options, details)
         return OpenRun(options.run, self.version)
 
     def _open_run(self, current: Current | None = None) -> OpenRun | None:
@@ -147,6 +165,7 @@ class Runner:
                 f"it, and {self._ending_command(state.version)} ends it"
             )
         if state is not None:
+            self._refuse_other_options(state)
             return state
         current = current or self.executor.observe()
         if burned := current.burned.get(self.version):
@@ -159,6 +178,15 @@ class Runner:
             )
         self.placement.plan(current, self.version)  # raises if refused
         return None
+
+    def _refuse_other_options(self, state: OpenRun) -> None:
+        """Raises Refused if the run started on other servers, or with another router."""
+        router = self.executor.router.name
+        if state.placement not in ("", self.placement.name) or state.router not in ("", router):
+            raise Refused(
+                f"the run of version {self.version} started {state.placement}, with router "
+                f"{state.router}: resume it with the same options (--candidate-targets, --router)"
+            )
 
     def _run_phases(self, state: OpenRun) -> None:
         executor, version = self.executor, self.version
@@ -177,15 +205,19 @@ class Runner:
             self._record_measurements(analysis.judge_files())
             self._record(EventKind.FILES_PASSED)
         if not state.loaded:
+            executor.set_shares(NO_SHARES, self._options)  # left from elsewhere
             memory = analysis.memory()
+            self._require_open()
             executor.log(
                 f"version {version}: loading it {self.placement.name}, alongside version "
                 f"{current.stable}"
             )
             self.placement.load(version, self._options)
+            self._require_open()
             executor.log(f"version {version}: analysis without traffic")
             self._record_measurements(analysis.judge_loaded(memory))
             self._record(EventKind.ANALYSIS_PASSED)
+        self._require_open()
         self.placement.start(version, self._options)
         for shares in steps(self.policy, executor.router):
             if shares.candidate not in state.completed_weights:
@@ -276,16 +308,19 @@ class Runner:
         self._options = options = ChangeOptions(
             reason, self._options.run, require_history=False, allow_down_replicas=True
         )
+        with_traffic = True
         try:
             current = executor.observe()
             if current.up:
                 executor.replicas.skip(replica.target for replica in current.down)
+            with_traffic = abort.has_traffic(executor, current, version)
             if not resumed:
-                with_traffic = abort.has_traffic(executor, current, version)
                 self._record(abort.event_kind(cause, with_traffic=with_traffic), str(cause))
             stable = abort.take_back(self.placement, current, version, options)
             self._record(EventKind.RUN_ENDED, outcome=Verdict.FAILED)
         except RolloutError as error:
+            if not with_traffic:
+                raise Failed(f"{cause}. The abort failed, too: {error}") from error
             raise Moved(
                 f"{cause}. The abort failed, too, and version {version} may have traffic: {error}"
             ) from error
@@ -295,11 +330,28 @@ class Runner:
         return self.placement.canary(self.executor.observe_files()) == self.version
 
     def _require_canary(self) -> None:
+        self._require_open()
         if not self._is_canary():
             raise CanaryEnded(
-                f"version {self.version} is no longer the canary: somebody else ended it. Nothing "
-                "was changed after that; `history` shows by whom"
+                f"version {self.version} is no longer the canary: somebody else ended it; "
+                "`history` shows by whom"
             )
+
+    def _require_open(self) -> None:
+        """Raises CanaryEnded if another command has ended the run."""
+        state = run_state.open_run(self.executor.events())
+        if state is None or state.run != self._options.run:
+            raise CanaryEnded(
+                f"the run of version {self.version} was ended by somebody else; `history` shows by "
+                "whom"
+            )
+
+    def _leave_nothing(self) -> None:
+        """Removes what this run may have set after another command ended it."""
+        options = replace(self._options, require_history=False, allow_down_replicas=True)
+        if self.executor.observe_files().stable != self.version:
+            self.executor.set_shares(NO_SHARES, options)
+            self.placement.clear(self.version, options)
 
     def _record(self, kind: EventKind, reason: str = "", **details: object) -> None:
         self.executor.record(kind, self.version, replace(self._options, reason=reason), details)

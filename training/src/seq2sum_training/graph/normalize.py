@@ -40,11 +40,13 @@ def decode_normalized(
             for all_rows, part in zip((raw, length), parts, strict=True)
         )
 
-    def unchanged(_: Any, raw: Any, length: Any, __: Any) -> tuple[Any, Any]:
-        return tf.identity(raw), tf.identity(length)
-
     tensors = (questions, raw, length, rows)
-    raw, length = _if(tf.reduce_any(rows), rewritten, unchanged, tensors)
+    raw, length = _if(
+        tf.reduce_any(rows),
+        rewritten,
+        lambda questions, raw, length, rows: (tf.identity(raw), tf.identity(length)),  # noqa: ARG005
+        tensors,
+    )
     return raw, length
 
 

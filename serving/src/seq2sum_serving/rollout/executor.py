@@ -268,13 +268,14 @@ class Executor:
         if after == before:
             return
         versions = {"versions": sorted(after.policy.versions)}
+        labels = dict(sorted(after.labels.items()))
         if self.is_candidate:
-            details = {**versions, "labels": dict(after.labels)}
+            details = {**versions, "labels": labels}
             self.record(EventKind.CANDIDATE_SET, options=options, details=details)
         if after.policy != before.policy and not self.is_candidate:
             self.record(EventKind.VERSIONS_SET, options=options, details=versions)
         if after.labels != before.labels and not self.is_candidate:
-            self.record(EventKind.LABELS_SET, options=options, details=dict(after.labels))
+            self.record(EventKind.LABELS_SET, options=options, details=labels)
         self.config.change(before, after)
 
     def reload(self) -> None:

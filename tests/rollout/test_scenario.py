@@ -20,9 +20,9 @@ from benchmarks.rollout.scenario import run_scenario
 OPTIONS = ScenarioOptions(
     calls=1500,
     quiet=0.5,
-    bake=1.0,
+    bake=0.6,
     settle=0.2,
-    pause=0.05,
+    pause=0.1,
     kills=frozenset({"candidate set", "weights set", "promoted", "labels set"}),
 )
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from containers import own_engine
 from containers.engine import Engine
-from containers.run import CommandFailed, step
+from containers.run import CommandFailed, step, until
 from support.paths import ROOT
 
 NAME = "seq2sum-check"
@@ -63,13 +63,32 @@ class Project:
         return self.engine.docker(*line, check=check, timeout=timeout)
 
     def up(self, *services: str, profile: str = "", options: tuple[str, ...] = ()) -> None:
-        """Starts services, by default all of the profile, and waits until they are healthy."""
+        """Starts services, by default all of the profile, and waits until they are healthy.
+
+        On a busy machine a server may take longer than health checks allow, so it is waited for.
+        """
         chosen = ("--profile", profile) if profile else ()
+        line = (*chosen, "up", "--detach", "--wait", *options, *services)
         try:
             with step(f"up {' '.join([profile, *services, *options]).strip()}"):
-                self.compose(*chosen, "up", "--detach", "--wait", *options, *services)
-        except CommandFailed as error:
+                done = self.compose(*line, check=False)
+                if done.returncode != 0 and "unhealthy" in done.stderr:
+                    print("  unhealthy at first", flush=True)
+                    until(lambda: not self._not_healthy(), what="containers are healthy")
+                    self.compose(*line)
+                elif done.returncode != 0:
+                    raise CommandFailed(f"up: exit code {done.returncode}\n{done.stderr}")
+        except AssertionError as error:
             raise CommandFailed(f"{error}\n{self.logs()}") from None
+
+    def _not_healthy(self) -> list[str]:
+        """Returns the running containers that are starting or unhealthy."""
+        states = {each["Name"]: each["State"] for each in self.engine.inspect(*self.containers())}
+        running = {name: state for name, state in states.items() if state["Running"]}
+        health = {name: state.get("Health", {}) for name, state in running.items()}
+        return [
+            name for name, each in health.items() if each.get("Status") not in (None, "healthy")
+        ]
 
     def rollout(self, *arguments: object, check: bool = True):
         """Runs `docker compose run --rm rollout`."""

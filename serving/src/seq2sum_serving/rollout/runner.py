@@ -14,13 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2sum_serving.deployment import run_state
-from seq2sum_serving.deployment.errors import (
-    Failed,
-    Inconclusive,
-    Moved,
-    Refused,
-    RolloutError,
-)
+from seq2sum_serving.deployment.errors import Failed, Inconclusive, Moved, Refused, RolloutError
 from seq2sum_serving.deployment.event_log import EventKind, Verdict
 from seq2sum_serving.deployment.routers.router import NO_SHARES, Shares
 from seq2sum_serving.deployment.run_state import OpenRun
@@ -235,11 +229,10 @@ class Runner:
 
     def _require_success(self, measurements: Sequence[Measurement]) -> None:
         """Raises VersionFailed or Inconclusive unless all gates passed."""
-        version = self.version
+        version, end = self.version, run_start.ending_command(self.placement, self.version)
         advice = (
             f"Version {version} stays where it is: `run {version}` judges it again, "
-            f"`promote {version}` overrides the gates, and {run_start.ending_command(self.placement, version)} ends "
-            "the run"
+            f"`promote {version}` overrides the gates, and {end} ends the run"
         )
         raise_failed_or_inconclusive(measurements, advice)
 

@@ -23,8 +23,8 @@ def bench(tmp_path, monkeypatch):
     return opened
 
 
-def run_until(bench, line):
-    """Runs version 3, and kills the process when it logs this line."""
+def run_until(bench, line, command="run"):
+    """Runs version 3, or another command, and kills the process when it logs this line."""
 
     class Log(list):
         def append(self, text):
@@ -34,7 +34,7 @@ def run_until(bench, line):
 
     bench.log = Log()
     with pytest.raises(Killed):
-        bench.run(bench.folder_of_3)
+        bench.execute(command, version_or_folder=str(bench.folder_of_3))
     bench.log = []
 
 
@@ -74,6 +74,37 @@ def test_rollback_of_a_killed_run_leaves_the_stable_version(bench, line):
     assert_only_version_2(bench)
     with pytest.raises(Refused, match="version 3 rolled back"):
         bench.run(3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "write versions 2; labels",
+        "wait until every replica has the labels",
+        "wait until no replica answers with version 3",
+        "label stable and no label: version 2",
+        "candidate group: write versions",
+        "candidate group: wait until version 2 is AVAILABLE",
+    ],
+)
+def test_killed_rollback_is_completed_by_another_one(bench, line):
+    assert bench.run(bench.folder_of_3) is Exit.DONE
+    run_until(bench, line, "rollback")
+    assert bench.execute("rollback") is Exit.DONE
+    bench.candidates.settle()
+    assert (bench.recorded.labels, bench.loaded()) == ({"stable": 2, "canary": 2}, {2})
+    assert bench.candidates.servers[0].available == {2}
+    with pytest.raises(Refused, match="nothing to roll back"):
+        bench.execute("rollback")
+
+
+def test_rollback_that_a_server_did_not_follow_is_completed_by_another_one(bench):
+    with_share(bench)
+    bench.replicas.servers[0].error = "UNAVAILABLE gone"
+    with pytest.raises(Moved, match="a:1 does not answer"):
+        bench.execute("rollback")
+    bench.replicas.servers[0].error = ""
+    assert_only_version_2(bench)
 
 
 @pytest.mark.parametrize("gate", ["evaluation", "golden", "errors 5"])

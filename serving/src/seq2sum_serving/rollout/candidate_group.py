@@ -88,6 +88,10 @@ class CandidateGroup:
         version = self.group.config.read().labels.get(STABLE)
         return None if version == current.stable else version
 
+    def lists(self, version: int) -> bool:
+        """Returns whether the file of the candidate group lists the version."""
+        return version in self.group.config.read().policy.versions
+
     def clear(self, version: int | None, options: ChangeOptions) -> None:
         """Leaves the stable version only, and takes the other one from the servers of callers.
 

@@ -73,6 +73,10 @@ class InPlace:
         """Returns the version with the label `canary`; None if it is the stable one."""
         return current.canary
 
+    def lists(self, version: int) -> bool:  # noqa: ARG002 the protocol's parameter
+        """Returns False: there is no further file."""
+        return False
+
     def clear(self, version: int | None, options: ChangeOptions) -> None:
         """Unloads a version that is neither stable nor the canary."""
         current = self.stable.observe()

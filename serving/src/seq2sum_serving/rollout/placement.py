@@ -64,6 +64,13 @@ class Placement(Protocol):
             current: The state of the servers that callers reach, or of their files.
         """
 
+    def lists(self, version: int) -> bool:
+        """Returns whether a further file lists the version, so that `clear` has something to do.
+
+        Raises:
+            UsageError: The file is not valid.
+        """
+
     def clear(self, version: int | None, options: ChangeOptions) -> None:
         """Unloads what is not in service, once no caller is sent here.
 

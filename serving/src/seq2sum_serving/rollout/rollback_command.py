@@ -7,13 +7,13 @@ error: a server, a router or a file that does not follow must not keep the other
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from seq2sum_serving.deployment import run_state
 from seq2sum_serving.deployment.errors import Exit, Moved, Refused, RolloutError, UsageError
-from seq2sum_serving.deployment.event_log import EventKind
+from seq2sum_serving.deployment.event_log import Event, EventKind
 from seq2sum_serving.deployment.routers.router import NO_SHARES
 from seq2sum_serving.deployment.state import STABLE, Current, Desired
 from seq2sum_serving.rollout import abort, planner, transitions
@@ -80,12 +80,24 @@ def canary_of(context: CommandContext, current: Current) -> int | None:
     try:
         canary = context.placement.canary(current)
         found = found if canary is None else canary
+        if found is None:
+            found = _unfinished(context, current, events)
     except UsageError as error:  # the candidate group's file is not valid
         context.executor.log(f"  {error}")
         if abort.share(context.executor) != 0:
             shared = [event.version for event in events if event.kind in GIVE_SHARES]
             found = shared[-1] if shared else found
     return None if found == current.stable else found
+
+
+def _unfinished(context: CommandContext, current: Current, events: Sequence[Event]) -> int | None:
+    """Returns the version of a rollback that was killed, or that a server did not follow."""
+    kinds = (EventKind.ROLLED_BACK, EventKind.PROMOTED, EventKind.RUN_STARTED)
+    last = next((event for event in reversed(events) if event.kind in kinds), None)
+    if last is None or last.kind != EventKind.ROLLED_BACK or last.version is None:
+        return None
+    in_use = current.in_use(last.version) or context.placement.lists(last.version)
+    return last.version if in_use else None
 
 
 def _desired(context: CommandContext, current: Current, canary: int | None) -> Desired:

@@ -36,7 +36,7 @@ examples:
   seq2sum-rollout run 3 --targets dns:///seq2sum-serving:8500 --reason "new training data"
   seq2sum-rollout run 3 --candidate-targets 10.0.0.9:8500 --router envoy --envoy-admin 10.0.0.8:8511
   seq2sum-rollout run 3 --dry-run          show the plan, change nothing
-  seq2sum-rollout rollback                 takes less than a second
+  seq2sum-rollout rollback                 loads no version before callers are safe
   seq2sum-rollout watch                    live view; Ctrl-C ends it
   seq2sum-rollout status --model price     with several models in the config file
   seq2sum-rollout golden record --from inputs.jsonl

@@ -9,8 +9,9 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
 .PHONY: help setup setup-system demo format test test-quick test-alone test-server test-others test-ray check \
-	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-client \
-	bench-server bench-workers bench-batching bench-capacity bench-stops capacity search-small soak \
+	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
+	bench-client bench-server bench-call bench-rest bench-workers bench-batching bench-capacity \
+	bench-stops capacity search-small soak \
 	soak-rollout soak-balancing certs lock audit clean
 
 help: ## Show this help
@@ -118,11 +119,20 @@ bench-seeds: setup ## Errors in a million, 40 seeds of fast and 10 of default; r
 bench-graph: setup ## The serving graph against stock Keras, by batch size (2 min)
 	$(BENCH).graph
 
-bench-client: setup ## Every style of calling a server, against tensorflow-serving-api (3 min)
+bench-startup: setup ## Start-up of the server, and help of the tools, by stages (3 min)
+	$(BENCH).startup
+
+bench-client: setup ## Every style of calling a server, against tensorflow-serving-api and raw gRPC (4 min)
 	$(BENCH).client
 
 bench-server: setup ## Both gRPC servers of the embedded server, with h2load (8 min)
 	$(BENCH).server
+
+bench-rest: setup ## REST against gRPC on the embedded server, with h2load (3 min)
+	$(BENCH).rest
+
+bench-call: setup ## The parts of a call in process, without gRPC (1 min)
+	$(BENCH).call
 
 bench-workers: setup ## Two server processes against one, with h2load (3 min)
 	$(BENCH).workers
@@ -142,7 +152,7 @@ search-small: setup ## Find the smallest network that makes no error in a millio
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
 	$(BENCH).soak --minutes $(or $(MINUTES),10)
 
-soak-rollout: setup ## Rollouts under 100,000 calls (10 min); CALLS=10000 for fewer
+soak-rollout: setup ## Rollouts under 100,000 calls and kills (15 min); CALLS=10000 for fewer
 	$(BENCH).rollout --calls $(or $(CALLS),100000)
 
 soak-balancing: setup ## Envoy and round_robin while servers are killed and added (2 min)

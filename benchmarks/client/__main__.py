@@ -1,7 +1,8 @@
 """Measures each style of calling a server, and the cost of the client: `make bench-client`.
 
-A server process serves the recipe `fast`. The styles run in turn, each in a fresh process, for
-several rounds; medians are compared. CPU time is measured in the client and in the server.
+A server process serves the recipe `fast` with the fast gRPC server, which does not hide the client.
+The styles run in turn, each in a fresh process, for several rounds; medians are compared. CPU time
+is measured in the client and in the server. Single calls are compared with raw gRPC in one process.
 """
 
 from __future__ import annotations
@@ -11,19 +12,26 @@ import os
 import statistics
 import subprocess
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 from support import servers
 
-from benchmarks.client import call_styles
+from benchmarks.client import call_cost, call_styles
+from benchmarks.client.call_cost import Cost
 from benchmarks.client.footprint import IMPORTS, Footprint, footprint
+from benchmarks.support.machine import machine
 from benchmarks.support.markdown import table
 from benchmarks.support.output import ROOT, Target, argument_parser, log, write, write_json
 from benchmarks.support.trials import export_recipes
 
 RECIPE = "fast"
+FLAGS = ("--grpc_front=native",)
+COST_ROUNDS = 40
+"""Slices of each style in the comparison with raw gRPC."""
+MAX_COST = 1.3
+"""Target for the client CPU of a single call, relative to raw gRPC."""
 NAMES = {
     "upstream_single": "tensorflow-serving-api, one per call",
     "add": "add, in a loop",
@@ -67,9 +75,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2.5, help="per style and round")
     options = parser.parse_args()
     base = export_recipes([RECIPE], options.runs)[RECIPE]
-    server = servers.Server.launch(base, options.runs)
+    described = machine()
+    server = servers.Server.launch(base, options.runs, flags=FLAGS)
     try:
         server.wait_until_open()
+        compared = measure_costs(server)
         found = measure(server, rounds=options.rounds, seconds=options.seconds)
     finally:
         server.stop()
@@ -77,14 +87,17 @@ def main() -> int:
     result = {
         "recipe": RECIPE,
         "command": "make bench-client",
+        "machine": described,
+        "call_cost": [cost._asdict() for cost in compared],
         "styles": [row._asdict() for row in found],
         "footprint": {package: cost._asdict() for package, cost in costs.items()},
     }
     write_json(options.out / "client.json", result)
-    write(options.out / "client.svg", picture(found))
+    write(options.out / "client.svg", picture(found, compared))
+    print(costs_table(compared), end="\n\n")
     print(styles_table(found), end="\n\n")
     print(footprints_table(costs), end="\n\n")
-    print("\n".join(map(str, targets(found, costs))))
+    print("\n".join(map(str, targets(found, compared, costs))))
     return 0
 
 
@@ -101,11 +114,23 @@ def measure(server: servers.Server, *, rounds: int, seconds: float) -> list[Meas
     ]
 
 
+def measure_costs(server: servers.Server) -> list[Cost]:
+    """Compares the client CPU of single calls with raw gRPC, in a fresh process."""
+    log("single calls and raw gRPC")
+    return [Cost(**row) for row in run(call_cost.__name__, server.target, str(COST_ROUNDS))]
+
+
 def measure_style(server: servers.Server, style: str, seconds: float) -> Measured:
     """Runs one style once, in a fresh process."""
     arguments = style, server.target, str(server.process.pid), str(seconds)
+    questions, wall, cpu, server_cpu = run(call_styles.__name__, *arguments)
+    return Measured(style, questions / wall, cpu / questions * 1e6, server_cpu / questions * 1e6)
+
+
+def run(module: str, *arguments: str) -> Any:
+    """Runs a module; returns the JSON that it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", call_styles.__name__, *arguments],
+        [sys.executable, "-m", module, *arguments],
         stdout=subprocess.PIPE,
         check=True,
         timeout=300,
@@ -113,8 +138,7 @@ def measure_style(server: servers.Server, style: str, seconds: float) -> Measure
         cwd=ROOT,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
     )
-    questions, wall, cpu, server_cpu = json.loads(done.stdout.splitlines()[-1])
-    return Measured(style, questions / wall, cpu / questions * 1e6, server_cpu / questions * 1e6)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def ratio(found: list[Measured], style: str, other: str) -> float:
@@ -140,6 +164,14 @@ def styles_table(found: list[Measured]) -> str:
     )
 
 
+def costs_table(compared: list[Cost]) -> str:
+    """Returns a Markdown table with a row for each style of single calls."""
+    return table(
+        ("single calls", "client CPU, µs", "× raw gRPC"),
+        ((row.style, f"{row.microseconds:,.0f}", f"{row.ratio:.2f}") for row in compared),
+    )
+
+
 def footprints_table(costs: dict[str, Footprint]) -> str:
     """Returns a Markdown table with a row for each package."""
     return table(
@@ -156,11 +188,22 @@ def footprints_table(costs: dict[str, Footprint]) -> str:
     )
 
 
-def targets(found: list[Measured], costs: dict[str, Footprint]) -> list[Target]:
+def targets(
+    found: list[Measured], compared: list[Cost], costs: dict[str, Footprint]
+) -> list[Target]:
     """Returns all targets with the measured values."""
     ours, upstream = (costs[name] for name in IMPORTS)
     rates = {row.style: row.questions_per_second for row in found}
     return [
+        *(
+            Target(
+                f"client CPU of {row.baseline}, relative to {row.style}",
+                1 / row.ratio,
+                1 / MAX_COST,
+            )
+            for row in compared
+            if row.style != row.baseline
+        ),
         *(
             Target(f"{NAMES[style]}, relative to {NAMES[other]}", ratio(found, style, other), least)
             for (style, other), least in MIN_RATIOS.items()
@@ -175,10 +218,22 @@ def targets(found: list[Measured], costs: dict[str, Footprint]) -> list[Target]:
 
 
 @as_svg
-def picture(found: list[Measured]) -> Figure:
-    """Draws throughput and CPU time per question, a dot for each style."""
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    rates, costs = figure.subplots(1, 2, sharey=True)
+def picture(found: list[Measured], compared: list[Cost]) -> Figure:
+    """Draws throughput and CPU time per question, and single calls next to raw gRPC."""
+    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(4.2, 2.2))
+    rates, costs = upper.subplots(1, 2, sharey=True)
+    single = lower.subplots()
+    single.barh(
+        [row.style for row in compared],
+        [row.microseconds for row in compared],
+        color=[COLOURS[1 if row.style == row.baseline else 0] for row in compared],
+    )
+    for place, row in enumerate(compared):
+        single.text(row.microseconds, place, f" {row.ratio:.2f} ×", va="center", fontsize=8)
+    single.invert_yaxis()
+    single.margins(x=0.08)
+    single.set(title="Client CPU time of a single call, µs, and relative to raw gRPC")
     names = [NAMES[row.style] for row in found]
     rates.plot([row.questions_per_second for row in found], names, "o", color=COLOURS[0])
     rates.set(xscale="log", title="Questions per second")
@@ -188,7 +243,7 @@ def picture(found: list[Measured]) -> Figure:
         costs.plot(times, names, "o", color=colour, label=side)
     costs.set(xscale="log", title="CPU time per question, µs")
     costs.legend(frameon=False, fontsize=8)
-    for axes in (rates, costs):
+    for axes in (rates, costs, single):
         axes.tick_params(labelsize=8)
         axes.grid(axis="both", alpha=0.2)
     return figure

@@ -88,7 +88,7 @@ def threads(target: str, **options: Any) -> Counts:
     """Calls `add` in 64 threads, with an RPC for each question."""
     done = [0] * CALLERS
     stop = threading.Event()
-    with open_client(target, max_in_flight=CALLERS, **options) as client:
+    with open_client(target, **options) as client:
 
         def caller(index: int) -> None:
             number = index
@@ -134,7 +134,7 @@ def tasks(target: str, **options: Any) -> Counts:
 
     done = [0] * CALLERS
     with asyncio.Runner() as runner:
-        client = seq2sum.AsyncClient(target, timeout=60, max_in_flight=CALLERS, **options)
+        client = seq2sum.AsyncClient(target, timeout=60, **options)
         callers: list[asyncio.Task[None]] = []
 
         async def start() -> None:

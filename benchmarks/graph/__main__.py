@@ -29,6 +29,7 @@ from seq2sum_training.run import Run
 from benchmarks.graph import cpu_time, report, variants
 from benchmarks.graph.report import BATCHES, BOUNDS, RECIPES, STOCK, STOCK_SESSION, TARGETS
 from benchmarks.support import trials
+from benchmarks.support.machine import processor
 from benchmarks.support.output import argument_parser, log, write, write_json
 
 UNUSUAL_BATCH = 512
@@ -66,8 +67,10 @@ def main() -> int:
         "compared_with_keras": compared,
         "targets": TARGETS,
     }
-    write_json(options.out / "graph.json", figures | variants.software())
-    write(options.out / "graph.svg", report.picture(rows))
+    described = processor()
+    write_json(options.out / "graph.json", figures | described | variants.software())
+    write(options.out / "graph.svg", report.picture(rows, **described))
+    print(report.processor_text(**described))
     print(report.text(rows, unusual, compared))
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -22,6 +22,9 @@ TARGETS = {
     "fast": {32: 5.0, 512: 30.0, 4096: 50.0},
 }
 """Questions per CPU-second relative to the stock export, by batch size."""
+
+WIDEST = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX", "asimd": "NEON", "sve": "SVE"}
+"""Instruction sets that the picture names, by flag."""
 
 Row = dict[str, Any]
 
@@ -90,8 +93,14 @@ def short(count: float) -> str:
     return f"{count:.3g}"
 
 
+def processor_text(processor: str, instruction_sets: Sequence[str]) -> str:
+    """Returns the processor's name and the widest of its instruction sets."""
+    found = [text for flag, text in WIDEST.items() if flag in instruction_sets]
+    return f"{processor}, {', '.join(found) or 'no wide vectors'}"
+
+
 @as_svg
-def picture(rows: list[Row]) -> Figure:
+def picture(rows: list[Row], *, processor: str, instruction_sets: Sequence[str]) -> Figure:
     """Draws questions per CPU-second, and the ratio to the stock export, by batch size."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     counts, ratios = figure.subplots(1, 2)
@@ -114,5 +123,6 @@ def picture(rows: list[Row]) -> Figure:
     ratios.set(title="Ratio to stock export (dashes: targets)", xscale="log", yscale="log")
     for axes in (counts, ratios):
         axes.set(xlabel="questions per call")
+    figure.suptitle(processor_text(processor, instruction_sets), fontsize=9)
     figure.legend(*counts.get_legend_handles_labels(), loc="outside right", frameon=False)
     return figure

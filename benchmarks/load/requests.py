@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from seq2sum._tensors import fill_with_strings
@@ -42,3 +43,8 @@ def encode(model: str, texts: Sequence[bytes], *, signature: str = "") -> bytes:
     message.model_spec.signature_name = signature
     fill_with_strings(message.inputs["questions"], texts)
     return message.SerializeToString()
+
+
+def json_body(texts: Sequence[bytes]) -> bytes:
+    """Returns the body of a predict call of the REST API."""
+    return json.dumps({"instances": [text.decode() for text in texts]}).encode()

@@ -1,1 +1,1 @@
-"""Rollouts on three servers while eight callers send requests."""
+"""Rollouts through a candidate group and Envoy while outsiders send requests."""

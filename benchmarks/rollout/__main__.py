@@ -1,8 +1,9 @@
-"""Rolls out versions under traffic, from a first version to the last: `make soak-rollout`.
+"""Rolls out good and bad versions while outsiders send requests: `make soak-rollout`.
 
-Uses three servers, eight callers, and the `seq2sum-rollout` command. Exits with 1 if a call fails,
-if a version answers that should get no traffic at that moment, if a command ends unexpectedly, or
-if latency during swaps or the time of a rollback exceeds its limit.
+Uses two stable servers, a candidate server, Envoy, and the `seq2sum-rollout` command. Exits with 1
+if a call fails or is wrong, if a version answers that may not at that moment, if a command ends
+unexpectedly, if a share differs from its weight, or if latency during changes or the time of a
+rollback exceeds its limit.
 """
 
 from __future__ import annotations
@@ -18,23 +19,23 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from benchmarks.rollout.callers import Callers
+from support import processes
+
 from benchmarks.rollout.deployment import deploy
+from benchmarks.rollout.marked_versions import mark
+from benchmarks.rollout.operations import DEFAULT, FAST, SHUFFLED, ScenarioOptions
+from benchmarks.rollout.outsiders import Outsiders
 from benchmarks.rollout.picture import picture
 from benchmarks.rollout.report import Report, versions_table
-from benchmarks.rollout.scenario import (
-    DEFAULT,
-    FAST,
-    SEED,
-    SHUFFLED,
-    ScenarioOptions,
-    run_scenario,
-)
+from benchmarks.rollout.scenario import run_scenario
 from benchmarks.rollout.shuffled_weights import claim_no_errors, shuffle_weights
 from benchmarks.support.output import argument_parser, exit_code, log, write, write_json
 from benchmarks.support.trials import export, export_recipes
 
-CALLS_PER_SWAP = 10_000
+RUNS = 6
+"""Versions that become stable, at least: shares are measured over several runs."""
+PAUSE = 0.01
+"""Seconds between two calls of an outsider: servers and gates need processor time too."""
 LOG_SECONDS = 5.0
 
 
@@ -45,14 +46,20 @@ def main() -> int:
         "--calls", type=int, default=100_000, help="minimum number of calls (default: %(default)s)"
     )
     options = parser.parse_args()
-    scenario_options = ScenarioOptions(options.calls, swaps=options.calls // CALLS_PER_SWAP)
-    with tempfile.TemporaryDirectory(prefix="rollouts-") as name:
-        folder = Path(name)
-        versions = export_versions(options.runs, folder)
-        with deploy(folder / "servers", versions[SEED]) as deployment:
-            report = Report.of(
-                run_scenario(deployment, versions, scenario_options, log=log, on_start=log_progress)
-            )
+    try:
+        with tempfile.TemporaryDirectory(prefix="rollouts-") as name:
+            folder = Path(name)
+            versions = export_versions(options.runs, folder)
+            first = mark(versions[DEFAULT], folder / "first", 1)
+            (folder / "servers").mkdir()
+            with deploy(folder / "servers", first) as deployment:
+                scenario_options = ScenarioOptions(options.calls, runs=RUNS, pause=PAUSE)
+                result = run_scenario(
+                    deployment, versions, scenario_options, log=log, on_start=log_progress
+                )
+    finally:
+        processes.close()
+    report = Report.of(result)
     write_json(options.out / "rollout.json", report.to_json())
     write(options.out / "rollout.svg", picture(report))
     print(versions_table(report), end="\n\n")
@@ -60,9 +67,8 @@ def main() -> int:
 
 
 def export_versions(runs: Path, folder: Path) -> dict[str, Path]:
-    """Trains and exports all versions; returns their folders by name."""
-    # `force` publishes wrong golden answers too; SEED and the shuffled network give some.
-    bases = export_recipes((SEED, DEFAULT, FAST), runs, force=True)
+    """Trains and exports the good versions and a wrong one; returns their folders by name."""
+    bases = export_recipes((DEFAULT, FAST), runs)
     wrong = shuffle_weights(runs / FAST, folder / SHUFFLED)
     bases[SHUFFLED] = export(wrong, folder / "models" / SHUFFLED, force=True)
     versions = {name: base / "1" for name, base in bases.items()}
@@ -70,16 +76,16 @@ def export_versions(runs: Path, folder: Path) -> dict[str, Path]:
     return versions
 
 
-def log_progress(callers: Callers) -> None:
-    """Logs the calls of every few seconds, in a thread, while callers are running."""
-    threading.Thread(target=_log_progress, args=(callers,), daemon=True).start()
+def log_progress(outsiders: Outsiders) -> None:
+    """Logs the calls of every few seconds, in a thread, while outsiders make calls."""
+    threading.Thread(target=_log_progress, args=(outsiders,), daemon=True).start()
 
 
-def _log_progress(callers: Callers) -> None:
+def _log_progress(outsiders: Outsiders) -> None:
     seen = 0
-    while callers.running:
+    while outsiders.running:
         time.sleep(LOG_SECONDS)
-        new = callers.calls[seen:]
+        new = outsiders.calls[seen:]
         seen += len(new)
         versions = Counter(call.version for call in new if call.version is not None)
         shares = ", ".join(

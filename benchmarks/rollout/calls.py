@@ -19,6 +19,10 @@ class Call:
     """Whether the answer was correct."""
     error: str = ""
     """The error; empty if the call succeeded."""
+    caller: str = ""
+    """The kind of caller."""
+    through_router: bool = False
+    """Whether it was sent to Envoy, and not to a server of the stable group."""
 
     @property
     def seconds(self) -> float:

@@ -3,46 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from seq2sum_serving.gates.quantile import MEDIAN, P99, quantile
+from seq2sum_serving.deployment.event_log import EventKind
 
 from benchmarks.rollout.allowed_versions import (
-    ASPIRED,
     LABELS,
-    allowed_intervals,
+    TAKEN_BACK,
+    allowed,
     disallowed_answers,
-    swaps,
     timestamp,
 )
 from benchmarks.rollout.calls import Call, Interval, calls_within, intervals_after
-from benchmarks.rollout.scenario import SHUFFLED, ScenarioResult
+from benchmarks.rollout.measures import Rollback, Share, p99, rollbacks, seconds, shares
+from benchmarks.rollout.operations import SHUFFLED, SLOW, TRUNCATED
+from benchmarks.rollout.scenario import ScenarioResult
 from benchmarks.support.markdown import table
 from benchmarks.support.output import Check, examples
 
-SWAP_SECONDS = 2.0
-"""Calls within this time after a change of versions or labels count as calls during a swap."""
+CHANGES = (LABELS, EventKind.VERSIONS_SET, EventKind.WEIGHTS_SET)
+"""Events that change what callers get."""
+CHANGE_SECONDS = 2.0
+"""Calls within this time after a change count as calls during a change."""
 MAX_P99_RATIO = 2.0
-"""Allowed p99 during swaps relative to that before the first rollout."""
+"""Allowed p99 during changes relative to that before the first rollout."""
 MAX_ROLLBACK_SECONDS = 1.0
-FAILURES = ("failed", "rolled back")
-"""Events of versions that were aborted or rolled back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Second:
-    """The calls that ended within one second."""
-
-    second: int
-    """Since the callers started."""
-    by_version: dict[int, int]
-    """Answered calls by version."""
-    p50: float | None
-    """Milliseconds, of all calls; None if there were none."""
-    p99: float | None
+"""From the decision to roll back to the end of the last call on the version: one poll."""
+FAULTY = (SHUFFLED, TRUNCATED, SLOW)
+"""Names of versions that no caller may reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,95 +41,106 @@ class Report:
     result: ScenarioResult
     failed: list[Call]
     disallowed: list[Call]
-    """Calls that were answered by a version that may not answer at that moment."""
+    """Calls that were answered by a version that may not answer there and then."""
+    wrong: list[Call]
+    """Calls that got a wrong answer."""
     before: list[Call]
     """Calls in the second half of the time before the first rollout, when servers are warm."""
     during: list[Call]
     """Calls in the seconds after each change."""
+    shares: list[Share]
+    rollbacks: list[Rollback]
 
     @classmethod
     def of(cls, result: ScenarioResult) -> Report:
         """Evaluates a scenario."""
-        calls = result.calls
-        later = [event for event in result.events if timestamp(event) > result.start]
-        first = timestamp(later[0]) if later else result.start
-        changes = [timestamp(event) for event in later if event.kind in (LABELS, ASPIRED)]
+        calls, events = result.calls, result.events
+        later = [timestamp(event) for event in events if timestamp(event) > result.start]
+        first = later[0] if later else result.start
+        changes = [timestamp(event) for event in events if event.kind in CHANGES]
+        commands = [command.result for command in result.commands]
         return cls(
             result,
             failed=[call for call in calls if call.error],
-            disallowed=disallowed_answers(calls, allowed_intervals(result.events)),
+            disallowed=disallowed_answers(calls, allowed(events, commands)),
+            wrong=[call for call in calls if not call.error and not call.correct],
             before=calls_within(calls, [Interval((result.start + first) / 2, first)]),
-            during=calls_within(calls, intervals_after(changes, SWAP_SECONDS)),
+            during=calls_within(
+                calls,
+                intervals_after((each for each in changes if each >= first), CHANGE_SECONDS),
+            ),
+            shares=shares(result.steps),
+            rollbacks=rollbacks(result.commands, events, calls),
         )
 
     @property
     def p99_ratio(self) -> float:
-        """P99 during swaps relative to p99 before; infinite without calls."""
+        """P99 during changes relative to p99 before; infinite without calls."""
         if not self.before or not self.during:
             return float("inf")
         return p99(self.during) / p99(self.before)
 
     @property
-    def swaps(self) -> int:
-        """Number of times that all traffic moved to another version."""
-        return len(swaps(self.result.events))
+    def promoted(self) -> list[int]:
+        """The versions that became stable, the first one included."""
+        events = (event for event in self.result.events if event.kind == EventKind.PROMOTED)
+        return list(dict.fromkeys(event.version for event in events if event.version is not None))
 
     @property
-    def rollback_seconds(self) -> float:
-        """Duration of the last rollback, as the command reports it."""
-        rollbacks = [one for one in self.result.commands if one.command == "rollback"]
-        found = rollbacks[-1].result.output.get("seconds") if rollbacks else None
-        return float("inf") if found is None else float(found)
+    def kills(self) -> int:
+        """The number of times that the operator's command was killed."""
+        return sum(command.result.killed for command in self.result.commands)
 
-    def aborted(self) -> dict[int, str]:
-        """Returns the reasons of the versions that a run aborted."""
-        return {
-            event.version: event.reason
-            for event in self.result.events
-            if event.kind in FAILURES and event.run and event.version is not None
-        }
-
-    def rolled_back(self) -> set[int]:
-        """Returns the versions that an operator rolled back."""
-        return {
-            event.version
-            for event in self.result.events
-            if event.kind in FAILURES and not event.run and event.version is not None
-        }
+    def by_caller(self) -> dict[str, int]:
+        """Returns the number of calls by the kind of caller."""
+        return dict(sorted(Counter(call.caller for call in self.result.calls).items()))
 
     def checks(self) -> list[Check]:
         """Returns the checks that must pass on any machine."""
         calls, commands = self.result.calls, self.result.commands
-        options, wrong = self.result.options, [one for one in commands if not one.as_expected]
-        bad = [version for version, name in self.result.names.items() if name == SHUFFLED]
-        named = ", ".join(map(str, bad)) or "unknown"
-        aborted = self.aborted()
-        answered = {call.version for call in calls}
+        options, unexpected = self.result.options, [one for one in commands if not one.as_expected]
+        faulty = {version for version, name in self.result.names.items() if name in FAULTY}
+        reached = [call for call in calls if call.version in faulty]
         return [
             (
                 not self.failed and len(calls) >= options.calls,
                 f"{len(self.failed):,} of {len(calls):,} calls failed"
-                + examples(call.error for call in self.failed),
+                + examples(f"{call.caller}: {call.error}" for call in self.failed),
             ),
             (
                 not self.disallowed,
                 f"{len(self.disallowed):,} answers from a version that was not allowed"
                 + examples(
-                    f"version {call.version} at {call.start:.3f}" for call in self.disallowed
+                    f"{call.caller}: version {call.version} at {call.start:.3f}"
+                    for call in self.disallowed
                 ),
             ),
             (
-                bool(commands) and not wrong,
-                f"{len(commands) - len(wrong)} of {len(commands)} commands ended as expected"
+                not self.wrong,
+                f"{len(self.wrong):,} answers were wrong"
+                + examples(f"{call.caller}: version {call.version}" for call in self.wrong),
+            ),
+            (
+                bool(commands) and not unexpected,
+                f"{len(commands) - len(unexpected)} of {len(commands)} commands ended as expected, "
+                f"{self.kills} of them killed"
                 + examples(
-                    f"{one.command}: {one.result.exit_code} {one.result.error}" for one in wrong
+                    f"{one.command}: {one.result.exit_code} {one.result.error}"
+                    for one in unexpected
                 ),
             ),
             (
-                bool(bad) and all(v in aborted and v not in answered for v in bad),
-                f"shuffled weights (version {named}) were aborted and answered no caller",
+                bool(faulty) and not reached,
+                f"{len(faulty)} faulty versions answered {len(reached):,} calls",
             ),
-            (self.swaps >= options.swaps, f"{self.swaps} swaps (at least {options.swaps})"),
+            (
+                bool(self.shares) and all(share.passed for share in self.shares),
+                f"shares at Envoy: {'; '.join(map(str, self.shares))}",
+            ),
+            (
+                len(self.promoted) >= options.runs,
+                f"{len(self.promoted)} versions became stable (at least {options.runs})",
+            ),
         ]
 
     def timing_checks(self) -> list[Check]:
@@ -149,30 +149,17 @@ class Report:
             f"{p99(one):.1f} ms" if one else "unknown" for one in (self.during, self.before)
         )
         ratio = f"{self.p99_ratio:.2f}× (at most {MAX_P99_RATIO:g}×)"
+        slowest = max((one.after_event for one in self.rollbacks), default=float("inf"))
+        last = f"last call on a version {slowest:.2f} s after the decision to roll it back"
         return [
             (
                 self.p99_ratio <= MAX_P99_RATIO,
-                f"p99 during swaps {during}, before {before}: {ratio}",
+                f"p99 during changes {during}, before {before}: {ratio}",
             ),
             (
-                self.rollback_seconds < MAX_ROLLBACK_SECONDS,
-                f"rollback took {self.rollback_seconds:.2f} s (below {MAX_ROLLBACK_SECONDS:g} s)",
+                slowest < MAX_ROLLBACK_SECONDS,
+                f"{last} (below {MAX_ROLLBACK_SECONDS:g} s)",
             ),
-        ]
-
-    def seconds(self) -> list[Second]:
-        """Returns the calls by second, without the last one, which is incomplete."""
-
-        def second(call: Call) -> int:
-            return int(call.end - self.result.start)
-
-        by_second = {
-            number: list(group)
-            for number, group in groupby(sorted(self.result.calls, key=second), key=second)
-        }
-        return [
-            summarize(number, by_second.get(number, []))
-            for number in range(max(by_second, default=0))
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -183,15 +170,21 @@ class Report:
             "passed": all(ok for ok, _ in checks),
             "checks": [text for _, text in checks],
             "calls": len(result.calls),
+            "calls_by_caller": self.by_caller(),
             "failed": len(self.failed),
             "not_allowed": len(self.disallowed),
-            "swaps": self.swaps,
-            "p99_milliseconds_before": round(p99(self.before), 2) if self.before else None,
-            "p99_milliseconds_during_swaps": round(p99(self.during), 2) if self.during else None,
+            "wrong": len(self.wrong),
+            "promoted": self.promoted,
+            "commands_killed": self.kills,
+            "shares": [
+                {**asdict(share), "measured": round(share.measured, 2)} for share in self.shares
+            ],
+            "rollbacks": [_rounded(asdict(rollback)) for rollback in self.rollbacks],
+            "p99_milliseconds_before": p99(self.before) if self.before else None,
+            "p99_milliseconds_during_changes": p99(self.during) if self.during else None,
             "p99_milliseconds_of_all": p99(result.calls) if result.calls else None,
             "calls_before": len(self.before),
-            "calls_during_swaps": len(self.during),
-            "rollback_seconds": self.rollback_seconds,
+            "calls_during_changes": len(self.during),
             "versions": {str(number): name for number, name in sorted(result.names.items())},
             "commands": [
                 {
@@ -202,47 +195,38 @@ class Report:
                 }
                 for one in result.commands
             ],
-            "labels": [
-                {"second": round(timestamp(event) - result.start, 1), **event.details}
+            "changes": [
+                {"second": round(timestamp(event) - result.start, 1), event.kind: event.details}
                 for event in result.events
-                if event.kind == LABELS
+                if event.kind in CHANGES
             ],
             "seconds": [
                 [one.second, {str(k): n for k, n in one.by_version.items()}, one.p50, one.p99]
-                for one in self.seconds()
+                for one in seconds(result.calls, result.start)
             ],
         }
 
 
-def summarize(second: int, calls: Sequence[Call]) -> Second:
-    """Summarizes the calls of one second."""
-    answered = Counter(call.version for call in calls if call.version is not None)
-    times = (p50(calls), p99(calls)) if calls else (None, None)
-    return Second(second, dict(sorted(answered.items())), *times)
-
-
-def p50(calls: Iterable[Call]) -> float:
-    """Returns the median latency in milliseconds."""
-    return round(1000 * quantile([call.seconds for call in calls], MEDIAN), 2)
-
-
-def p99(calls: Iterable[Call]) -> float:
-    """Returns the 99th percentile of latency in milliseconds."""
-    return round(1000 * quantile([call.seconds for call in calls], P99), 2)
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in values.items()
+    }
 
 
 def versions_table(report: Report) -> str:
     """Returns a Markdown table with a row for each version."""
-    outcomes = {
-        version: f"aborted: {reason.partition(':')[0]}"
-        for version, reason in report.aborted().items()
-    }
-    outcomes |= dict.fromkeys(report.rolled_back(), "rolled back by hand")
+    outcomes: dict[int | None, str] = {}
+    for event in report.result.events:
+        if event.kind == EventKind.PROMOTED:
+            outcomes[event.version] = "became stable"
+        elif event.kind in TAKEN_BACK:
+            outcome = f"{event.kind} by the run: {event.reason.partition(':')[0]}"
+            outcomes[event.version] = outcome if event.run else "rolled back by hand"
 
     def row(version: int, name: str) -> list[object]:
-        calls = [call for call in report.result.calls if call.version == version]
-        correct = f"{sum(call.correct for call in calls) / len(calls):.1%}" if calls else ""
-        return [version, name, f"{len(calls):,}", correct, outcomes.get(version, "became stable")]
+        calls = sum(call.version == version for call in report.result.calls)
+        return [version, name, f"{calls:,}", outcomes.get(version, "")]
 
-    heads = ("version", "name", "calls", "correct", "outcome")
+    heads = ("version", "name", "calls", "outcome")
     return table(heads, (row(*entry) for entry in sorted(report.result.names.items())))

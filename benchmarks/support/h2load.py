@@ -1,4 +1,4 @@
-"""h2load, an HTTP/2 load generator in C++: it leaves the cores to the server.
+"""h2load, an HTTP load generator in C++: it leaves the cores to the server.
 
 Debian has it in the package `nghttp2-client`; `make setup-system` installs it.
 """
@@ -9,6 +9,7 @@ import re
 import shutil
 import struct
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,26 +51,46 @@ def measure(
     """Sends the same Predict message from `callers` concurrent streams for some seconds.
 
     Raises:
-        ValueError: The output of h2load has no summary.
+        ValueError: The output of h2load has no summary, or no call ended.
     """
     connections = min(CONNECTIONS, callers)
-    body, latencies = folder / "request.bin", folder / "latencies.log"
+    options = [
+        f"--clients={connections}",
+        f"--max-concurrent-streams={callers // connections}",
+        *(f"--header={header}" for header in HEADERS),
+    ]
+    return _run(f"http://127.0.0.1:{port}{METHOD}", framed(message), options, folder, seconds)
+
+
+def measure_rest(
+    port: int, path: str, body: bytes, *, callers: int, folder: Path, seconds: float = SECONDS
+) -> Throughput:
+    """Posts the same body over `callers` connections of HTTP/1.1 for some seconds.
+
+    Raises:
+        ValueError: The output of h2load has no summary.
+    """
+    options = ["--h1", f"--clients={callers}", "--header=content-type: application/json"]
+    return _run(f"http://127.0.0.1:{port}{path}", body, options, folder, seconds)
+
+
+def _run(url: str, body: bytes, options: Sequence[str], folder: Path, seconds: float) -> Throughput:
+    file, latencies = folder / "request.bin", folder / "latencies.log"
     latencies.unlink(missing_ok=True)  # h2load appends
-    body.write_bytes(framed(message))
+    file.write_bytes(body)
     printed = subprocess.run(
         [
-            *(PROGRAM, f"--clients={connections}"),
-            f"--max-concurrent-streams={callers // connections}",
-            *(f"--duration={round(1000 * seconds)}ms", f"--warm-up-time={WARM_UP_SECONDS}"),
-            *(f"--data={body}", f"--log-file={latencies}"),
-            *(argument for header in HEADERS for argument in ("--header", header)),
-            f"http://127.0.0.1:{port}{METHOD}",
+            *(PROGRAM, f"--duration={round(1000 * seconds)}ms"),
+            *(f"--warm-up-time={WARM_UP_SECONDS}", f"--data={file}", f"--log-file={latencies}"),
+            *(*options, url),
         ],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     rate, failed = parse(printed)
     # Start in microseconds, HTTP status, latency in microseconds.
     micros = sorted(int(line.split("\t")[2]) for line in latencies.read_text().splitlines())
+    if not micros:
+        raise ValueError(f"no call ended within {seconds} seconds: try a longer time")
     p50, p99 = (micros[int(share * (len(micros) - 1))] / 1e6 for share in (0.5, 0.99))
     return Throughput(rate, failed, len(micros), p50, p99)
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Fills an empty models folder: trains, evaluates and exports a version, and creates the initial model
-# config file, in which the labels stable and canary are on the newest version. If both exist, it
-# changes nothing and exits at once. Only seq2sum is trained: another model needs a version.
+# config file, in which the labels stable and canary are on the newest version, and its copy for the
+# candidate group. If all of them exist, it changes nothing and exits at once. Only seq2sum is trained:
+# another model needs a version.
 #
-# It may be killed at any time. A version and the model config file are created by atomic renames;
+# It may be killed at any time. A version and the model config files are created by atomic renames;
 # training continues from $MODELS/.training, which servers ignore.
 #
 #   MODELS=/models   the folder, with a subfolder for each model
@@ -16,7 +17,8 @@ umask 022 # servers run as another user
 
 models=${MODELS:-/models} model=${MODEL:-seq2sum} recipe=${RECIPE:-default}
 first=${FIRST:-/etc/seq2sum/models.config} trained=seq2sum
-base=$models/$model config=$models/models.config run=$models/.training
+base=$models/$model config=$models/models.config candidate=$models/candidate.config
+run=$models/.training
 
 log() { echo "fill-models: $*"; }
 
@@ -78,10 +80,15 @@ create_config() {
   newest=$(versions | tail -n 1)
   sed -e "s|\(name: \"\)seq2sum\"|\1$model\"|" -e "s|\(base_path: \".*/\)seq2sum\"|\1$model\"|" \
     -e "s/: 1\$/: $newest/; s/: 1 }/: $newest }/" "$first" >"$config.new"
-  chmod 0644 "$config.new"
-  sync "$config.new"
-  mv --no-clobber "$config.new" "$config" # keeps one that was created meanwhile
-  rm -f "$config.new"
+  publish "$config"
+}
+
+# publish FILE: renames FILE.new, unless FILE was created meanwhile.
+publish() {
+  chmod 0644 "$1.new"
+  sync "$1.new"
+  mv --no-clobber "$1.new" "$1"
+  rm -f "$1.new"
   sync "$models"
 }
 
@@ -95,7 +102,7 @@ if [[ -e $config ]] && ! grep -qF -e "\"$model\"" -e "'$model'" "$config"; then
   log "note: $config does not list $model: add an entry for it, or set MODEL to a model that it lists" >&2
 fi
 check_readable
-if [[ -n $(versions) && -e $config ]]; then
+if [[ -n $(versions) && -e $config && -e $candidate ]]; then
   log "$base has version $(versions | paste -sd ' '); the model config file is $config"
   exit 0
 fi
@@ -111,4 +118,8 @@ if [[ -z $(versions) ]]; then
 fi
 rm -rf "$run"
 [[ -e $config ]] || create_config
+if [[ ! -e $candidate ]]; then
+  cp "$config" "$candidate.new"
+  publish "$candidate"
+fi
 log "$base has version $(versions | paste -sd ' '); the model config file is $config"

@@ -11,6 +11,7 @@ from seq2sum_training.model import network
 from support.paths import ROOT
 
 from benchmarks.graph import cpu_time, report
+from benchmarks.support import machine
 from benchmarks.support.trials import TrialResult
 from benchmarks.training import exact_match, seeds, small_networks
 
@@ -159,3 +160,22 @@ def test_variants_table_has_a_row_for_each_variant():
     row = {"per_cpu_second": 1_234_567, "ratio_to_stock": 59.94}
     rows = [row | {"variant": "fast, session", "batch": batch} for batch in report.BATCHES]
     assert report.variants_table(rows).splitlines()[2].startswith("| fast, session | 1.23M (59.9×)")
+
+
+X86 = "processor: 0\nmodel name: Some CPU @ 2 GHz\nflags: fpu sse2 fma avx avx2 avx512f amx_tile\n"
+ARM = "processor: 0\nBogoMIPS: 50.00\nFeatures: fp asimd sve crc32\n"
+
+
+def test_processor_is_described_with_its_vector_instructions():
+    intel = machine.processor(f"{X86}\n{X86.replace('Some', 'Other')}")
+    assert intel["processor"] == "Some CPU @ 2 GHz"
+    assert intel["instruction_sets"] == ["fma", "avx", "avx2", "avx512f", "amx_tile"]
+    assert machine.processor(ARM)["instruction_sets"] == ["asimd", "sve"]
+    assert machine.processor("")["processor"]
+    assert report.processor_text(**intel) == "Some CPU @ 2 GHz, AVX2, AVX-512, AMX"
+    assert report.processor_text("old", []) == "old, no wide vectors"
+
+
+def test_picture_of_the_graph_names_the_processor():
+    rows = json.loads((RESULTS / "graph.json").read_text())["rows"]
+    assert "Some CPU" in report.picture(rows, **machine.processor(X86))

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 import seq2sum
+from seq2sum._slots import EXHAUSTED
 from seq2sum.testing import FakeServer
 
 CALLERS = 12
@@ -71,6 +72,63 @@ def test_waiting_to_send_respects_the_deadline(fake, make_client):
         with pytest.raises(seq2sum.DeadlineExceeded):
             first.result()
     assert [call.questions for call in fake.calls] == [(b"1+1",)]
+
+
+class Threads(Counting):
+    """Has few threads, and refuses further calls as tensorflow_model_server does."""
+
+    def __init__(self, threads):
+        super().__init__(delay=0.02)
+        self.threads, self.refused = threads, 0
+
+    def _respond(self, method, request, context):
+        if self.now >= self.threads:
+            self.refused += 1
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED)
+        return super()._respond(method, request, context)
+
+
+@pytest.mark.parametrize("threads", [1, 4, 12])
+def test_default_limit_adapts_to_the_threads_of_the_server(make_client, threads):
+    with Threads(threads) as server, ThreadPoolExecutor(16) as callers:
+        client = make_client(server.target, timeout=60)
+        assert {a.value for a in callers.map(client.add, ["1+1"] * 100)} == {2}
+        refused_at_first = server.refused
+        assert {a.value for a in callers.map(client.add, ["1+1"] * 100)} == {2}
+        assert refused_at_first < 40
+        assert server.refused - refused_at_first <= 3
+        assert client.max_in_flight is None
+
+
+def test_default_limit_grows_while_calls_wait(make_client):
+    with Counting(delay=0.02) as server, ThreadPoolExecutor(16) as callers:
+        client = make_client(server.target, timeout=60)
+        list(callers.map(client.add, ["1+1"] * 60))
+        assert 8 < server.most <= 16
+
+
+def test_a_given_limit_raises_overloaded_for_missing_threads(fake, make_client):
+    fake.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED)
+    with pytest.raises(seq2sum.Overloaded, match=EXHAUSTED):
+        make_client(fake.target, max_in_flight=8).add("1+1")
+    assert len(fake.calls) == 1
+
+
+def test_calls_without_a_thread_are_sent_again_until_the_deadline(fake, make_client):
+    fake.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED, times=1000)
+    with pytest.raises((seq2sum.Overloaded, seq2sum.DeadlineExceeded)):
+        make_client(fake.target).add("1+1", timeout=0.4)
+    assert 1 < len(fake.calls) < 20
+
+
+@pytest.mark.parametrize(
+    ("rows", "given", "expected"),
+    [(1, None, 64), (16, None, 32), (64, None, 8), (4096, None, 8), (None, None, 8), (1, 3, 3)],
+)
+def test_small_rpcs_of_a_stream_may_be_more(rows, given, expected):
+    with seq2sum.Client() as client:
+        assert client._stream_limit(given, rows) == expected
+        assert seq2sum.Client(max_in_flight=5)._stream_limit(given, rows) == (given or 5)
 
 
 def test_add_raises_overloaded_at_once(fake, make_client):

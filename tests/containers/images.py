@@ -45,7 +45,7 @@ def prepare(engine: Engine) -> str:
     pulled = _pull_or_replace(engine, base(), base_image.build)
     with step("our images: build"):
         build_ours(engine)
-    for service, make in {"envoy": stand_ins.envoy, "prometheus": stand_ins.prometheus}.items():
+    for service, make in {"router": stand_ins.envoy, "prometheus": stand_ins.prometheus}.items():
         _pull_or_replace(engine, of_service(service), _with(make, base=base()), pull=pulled)
     stock = of_service("serving")
     if chosen := os.environ.get(STOCK_VARIABLE):

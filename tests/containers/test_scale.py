@@ -1,4 +1,4 @@
-"""The profile `scale`: replicas behind Envoy, killed and added while callers use them."""
+"""The profile `scale`: replicas behind the router, killed and added while callers use them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from containers import hardening
 from containers.run import step, until
 from deploy.balancing_load import Load
 
-TARGET = "localhost:8510"
+TARGET = "localhost:8540"
 METRICS = """\
 exec 3<>/dev/tcp/127.0.0.1/8501
 printf '%s\\r\\n' 'GET /monitoring/prometheus/metrics HTTP/1.1' 'Host: x' 'Connection: close' '' >&3
@@ -21,7 +21,7 @@ KILL = "kill -KILL $(cat /proc/1/task/1/children)"
 
 @pytest.fixture(scope="module")
 def project(filled_project):
-    filled_project.up("envoy", profile="scale")
+    filled_project.up("router", "replica", profile="scale")
     return filled_project
 
 
@@ -48,7 +48,7 @@ def until_all_answer(project):
     return len(replicas)
 
 
-@pytest.mark.parametrize("service", ["replica", "envoy"])
+@pytest.mark.parametrize("service", ["replica", "router"])
 def test_containers_are_hardened(project, service):
     hardening.check(project, service, project.containers(service)[0])
 

@@ -26,9 +26,17 @@ A client that respects this TTL calls dead addresses for up to ten minutes.
 """
 
 
-def docker_name_server(hosts: Iterable[str]) -> NameServer:
-    """Returns a DNS server that answers as Docker's does: with all addresses of `replica`."""
-    return NameServer(hosts, name="replica", ttl=DNS_TTL)
+def docker_name_server(hosts: Iterable[str], candidates: Iterable[str] = ()) -> NameServer:
+    """Returns a DNS server that answers as Docker's does: with all addresses of a group.
+
+    Args:
+        hosts: The stable group.
+        candidates: The candidate group; by default its name does not resolve.
+    """
+    server = NameServer(hosts, name="seq2sum-serving", ttl=DNS_TTL)
+    if candidates:
+        server.names.others["seq2sum-candidate"] = list(candidates)
+    return server
 
 
 class Replica:
@@ -36,15 +44,18 @@ class Replica:
 
     Args:
         number: Its version, and the last part of its address.
-        port: The port of all replicas.
+        port: The gRPC port of all replicas.
+        rest_port: The REST port of all replicas; 0 for none.
         folder: For its model and its log.
         version: A version directory, which is copied.
     """
 
-    def __init__(self, number: int, *, port: int, folder: Path, version: Path) -> None:
+    def __init__(
+        self, number: int, *, port: int, rest_port: int, folder: Path, version: Path
+    ) -> None:
         self.host = f"127.0.0.{number}"
         self.server: LoopbackServer | None = None
-        self._port = port
+        self._port, self._rest_port = port, rest_port
         self._folder = folder / str(number)
         self._base = self._folder / "seq2sum"
         shutil.copytree(version, self._base / str(number))
@@ -55,9 +66,11 @@ class Replica:
 
     def start(self) -> None:
         """Starts it, without waiting for it."""
+        flags = [*FLAGS, f"--rest_api_port={self._rest_port}"]
         self.server = LoopbackServer.launch_on(
-            self.host, self._base, self._folder, port=self._port, flags=FLAGS
+            self.host, self._base, self._folder, port=self._port, flags=flags
         )
+        self.server.rest_port = self._rest_port
 
     def kill(self) -> None:
         """Kills it, which cuts calls in flight."""
@@ -68,10 +81,15 @@ class Replica:
 class Replicas:
     """Several replicas by number, which are killed at the end of a `with` block."""
 
-    def __init__(self, numbers: Iterable[int], *, folder: Path, version: Path) -> None:
+    def __init__(
+        self, numbers: Iterable[int], *, folder: Path, version: Path, rest: bool = False
+    ) -> None:
         self.port = servers.free_port()
+        self.rest_port = servers.free_port() if rest else 0
         self._all = {
-            number: Replica(number, port=self.port, folder=folder, version=version)
+            number: Replica(
+                number, port=self.port, rest_port=self.rest_port, folder=folder, version=version
+            )
             for number in numbers
         }
 

@@ -11,10 +11,10 @@ from support.paths import ROOT
 
 PATH = ROOT / "docker-compose.yml"
 DEFAULTS = re.compile(r"\$\{(\w+)(:?)-([^{}]*)\}")
-STOCK = ("serving", "replica", "serving-tls")
+STOCK = ("serving", "replica", "candidate", "serving-tls")
 """Model servers in the stock container."""
 SERVERS = (*STOCK, "embedded")
-"""All model servers; they read the same model config file."""
+"""All model servers; but for `candidate`, they read the same model config file."""
 OURS = ("train", "rollout", "probe", "embedded")
 """Services whose images are built from this repository."""
 

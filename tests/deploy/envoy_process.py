@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import envoy_configuration
-from deploy.envoy_configuration import ADMIN, GRPC, METRICS, REPLICA
+from deploy.envoy_configuration import ADMIN, METRICS, ROUTER, STABLE
 from deploy.programs import Program
 from support import servers
 from support.commands import BIN
@@ -42,9 +43,11 @@ class Envoy(Program):
 
     Args:
         folder: For its configuration and its log.
-        replica_port: The port of every replica.
-        name_server_port: The port of a DNS server that resolves `replica`.
+        replica_port: The gRPC port of every replica.
+        name_server_port: The port of a DNS server that resolves the names of the groups.
+        rest_port: The REST port of every replica.
         short_intervals: Shortens intervals of seconds, so that tests wait less.
+        configure: Changes the configuration further.
     """
 
     def __init__(
@@ -53,14 +56,24 @@ class Envoy(Program):
         *,
         replica_port: int,
         name_server_port: int,
+        rest_port: int = 1,
         short_intervals: bool = True,
+        configure: Callable[[dict], None] = lambda _: None,
     ) -> None:
-        self.ports = {name: servers.free_port() for name in (GRPC, METRICS, ADMIN)}
+        self.ports = {name: servers.free_port() for name in (ROUTER, METRICS, ADMIN)}
+        self.routes = folder / "seq2sum.routes.json"
+        """The routes file, which `EnvoyRouter` replaces."""
+        copy = folder / "router" / "routes.json"
         config = envoy_configuration.adapted(
-            ports=self.ports, replica_port=replica_port, name_server_port=name_server_port
+            ports=self.ports,
+            replica_port=replica_port,
+            rest_port=rest_port,
+            name_server_port=name_server_port,
+            routes=copy,
         )
         if short_intervals:
             envoy_configuration.shorten_intervals(config)
+        configure(config)
         path = envoy_configuration.write(config, folder)
         super().__init__(
             *("bash", START, path, "--log-level", "warning"),
@@ -68,13 +81,20 @@ class Envoy(Program):
             environment={
                 "ENVOY": PROGRAM,
                 "ADMIN_PORT": self.ports[ADMIN],
+                "ROUTES": self.routes,
+                "ROUTES_COPY": copy,
                 "DRAIN_SECONDS": DRAIN_SECONDS,
             },
         )
 
     @property
     def target(self) -> str:
-        return f"127.0.0.1:{self.ports[GRPC]}"
+        return f"127.0.0.1:{self.ports[ROUTER]}"
+
+    @property
+    def metrics(self) -> str:
+        """The address of its metrics, which `EnvoyRouter` asks for the routes in force."""
+        return f"127.0.0.1:{self.ports[METRICS]}"
 
     @property
     def is_ready(self) -> bool:
@@ -87,7 +107,7 @@ class Envoy(Program):
     def is_listening(self) -> bool:
         """True while it accepts new connections."""
         with socket.socket() as connection:
-            return connection.connect_ex(("127.0.0.1", self.ports[GRPC])) == 0
+            return connection.connect_ex(("127.0.0.1", self.ports[ROUTER])) == 0
 
     def http(self, path: str, listener: str = ADMIN, body: bytes | None = None) -> str:
         """Returns the reply to a GET or, with a body, to a POST."""
@@ -95,26 +115,26 @@ class Envoy(Program):
         with urllib.request.urlopen(url, body, timeout=5) as reply:
             return reply.read().decode()
 
-    def hosts(self) -> dict[str, Host]:
-        """Returns the replicas by address."""
-        [cluster] = [
+    def hosts(self, cluster: str = STABLE) -> dict[str, Host]:
+        """Returns the replicas of a group by address."""
+        [status] = [
             each
             for each in json.loads(self.http("/clusters?format=json"))["cluster_statuses"]
-            if each["name"] == REPLICA
+            if each["name"] == cluster
         ]
-        return {host.address: host for host in map(_host, cluster.get("host_statuses", ()))}
+        return {host.address: host for host in map(_host, status.get("host_statuses", ()))}
 
-    def serving(self) -> set[str]:
-        """Returns the addresses of the replicas that get calls."""
-        return {address for address, host in self.hosts().items() if host.serves}
+    def serving(self, cluster: str = STABLE) -> set[str]:
+        """Returns the addresses of the replicas of a group that get calls."""
+        return {address for address, host in self.hosts(cluster).items() if host.serves}
 
     def calls(self) -> int:
-        """Returns the number of calls to all replicas."""
+        """Returns the number of calls to all replicas of the stable group."""
         return sum(host.calls for host in self.hosts().values())
 
-    def statistic(self, name: str) -> int:
-        """Returns a counter or a gauge of the replicas' cluster."""
-        path = f"/stats?format=json&filter=^cluster.{REPLICA}.{name}$"
+    def statistic(self, name: str, cluster: str = STABLE) -> int:
+        """Returns a counter or a gauge of a cluster."""
+        path = f"/stats?format=json&filter=^cluster.{cluster}.{name}$"
         return sum(each.get("value", 0) for each in json.loads(self.http(path))["stats"])
 
     def retries(self) -> int:

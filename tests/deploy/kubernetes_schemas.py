@@ -1,8 +1,8 @@
 """JSON schemas of the fields of custom resources that are used here; any other field fails.
 
-Source: the documentation of prometheus-operator (monitoring.coreos.com/v1) and KServe
-(serving.kserve.io/v1beta1). The pod fields of KServe are validated as those of a Deployment, see
-`as_deployment`.
+Source: the documentation of prometheus-operator (monitoring.coreos.com/v1), Gateway API
+(gateway.networking.k8s.io/v1) and KServe (serving.kserve.io/v1beta1). The pod fields of KServe are
+validated as those of a Deployment, see `as_deployment`.
 """
 
 from __future__ import annotations
@@ -12,43 +12,20 @@ from typing import Any
 
 import jsonschema
 import kubernetes_validate
-
-Schema = dict[str, Any]
-
-STRING: Schema = {"type": "string"}
-DURATION: Schema = {"type": "string", "pattern": r"^(\d+(ms|s|m|h|d))+$"}
-SIZE: Schema = {"type": "string", "pattern": r"^\d+(B|KB|MB|GB|KiB|MiB|GiB)$"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-NAME: Schema = {"type": "string", "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
-
-
-def of(required: str = "", **fields: Schema) -> Schema:
-    """Returns the schema of an object with these fields and no others."""
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": fields,
-        "required": required.split(),
-    }
-
-
-def many(items: Schema) -> Schema:
-    return {"type": "array", "items": items, "minItems": 1}
-
-
-STRINGS: Schema = {"type": "object", "additionalProperties": STRING}
-METADATA = of("name namespace", name=NAME, namespace=NAME, labels=STRINGS, annotations=STRINGS)
-
-
-def resource(kind: str, api: str, spec: Schema) -> Schema:
-    return of(
-        "apiVersion kind metadata spec",
-        apiVersion={"const": api},
-        kind={"const": kind},
-        metadata=METADATA,
-        spec=spec,
-    )
-
+from deploy import kubernetes_gateway_schemas
+from deploy.kubernetes_schema_types import (
+    ANYTHING,
+    COUNT,
+    DURATION,
+    NAME,
+    SIZE,
+    STRING,
+    STRINGS,
+    Schema,
+    many,
+    of,
+    resource,
+)
 
 RELABELING = of(
     "sourceLabels",
@@ -107,8 +84,6 @@ POD = (
     "terminationGracePeriodSeconds", "automountServiceAccountToken", "enableServiceLinks",
 )  # fmt: skip
 """The pod fields of a predictor."""
-ANYTHING: Schema = {}
-"""Validated by `as_deployment`."""
 INFERENCE_SERVICE = resource(
     "InferenceService",
     "serving.kserve.io/v1beta1",
@@ -128,6 +103,7 @@ INFERENCE_SERVICE = resource(
     ),
 )
 SCHEMAS = {
+    **kubernetes_gateway_schemas.SCHEMAS,
     "ServiceMonitor": SERVICE_MONITOR,
     "PrometheusRule": PROMETHEUS_RULE,
     "InferenceService": INFERENCE_SERVICE,

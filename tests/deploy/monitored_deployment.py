@@ -72,7 +72,7 @@ class MonitoredDeployment:
         targets = {
             "serving": [Target(server.url.removeprefix("http://"), server.target)],
             "probe": [Target(f"127.0.0.1:{self._probe_port}")],
-            "envoy": [Target(f"127.0.0.1:{self.envoy.ports['metrics']}")],
+            "router": [Target(f"127.0.0.1:{self.envoy.ports['metrics']}")],
         }
         self.prometheus = stack.enter_context(
             PrometheusProcess(self._folder, targets, interval=self._interval)

@@ -52,7 +52,8 @@ class PrometheusProcess(Program):
 
     Args:
         folder: For its configuration, data and log.
-        targets: The scrape targets by job; other jobs have none.
+        targets: The scrape targets by job; other jobs have none. A job that the configuration
+            does not have is a copy of `serving`.
         interval: Seconds between scrapes, and between evaluations of the rules.
     """
 
@@ -137,6 +138,9 @@ def _adapted(folder: Path, targets: Mapping[str, Sequence[Target]], interval: fl
     config["global"] |= dict.fromkeys(
         ("scrape_interval", "scrape_timeout", "evaluation_interval"), duration
     )
+    configured = {job["job_name"] for job in config["scrape_configs"]}
+    for name in targets.keys() - configured:
+        config["scrape_configs"].append({**files.job("serving"), "job_name": name})
     for job in config["scrape_configs"]:
         for key in ("dns_sd_configs", "scrape_interval", "scrape_timeout"):
             job.pop(key, None)

@@ -9,7 +9,8 @@ import subprocess
 import compose_spec
 import pytest
 import yaml
-from deploy import compose_file
+from deploy import compose_file, envoy_configuration
+from deploy.envoy_configuration import CANDIDATE, METRICS, REST, ROUTER
 from seq2sum.addition import contract
 from seq2sum_serving.embedded import flags as command_line
 from seq2sum_serving.probe import options as probe
@@ -40,7 +41,7 @@ REAL_FLAGS = {
 
 PORTS = {
     "serving": {8500: 8500, 8501: 8501},
-    "envoy": {8510: 8510},
+    "router": {8540: 8540},
     "embedded": {8520: 8500, 8521: 8501},
     "serving-tls": {8530: 8500},
     "prometheus": {9090: 9090},
@@ -52,7 +53,8 @@ PROFILES = {
     "monitoring": {"prometheus", "grafana", "probe"},
     "embedded": {"embedded"},
     "tls": {"serving-tls"},
-    "scale": {"replica", "envoy"},
+    "rollout": {"candidate", "router"},
+    "scale": {"replica", "router"},
     "tools": {"rollout"},
 }
 ALWAYS = {"train", "serving"}
@@ -60,7 +62,7 @@ RUN_AS_OPERATOR = ("train", "rollout", "serving-tls")
 """Services that write models or read a key, which belong to the operator."""
 VARIABLES = (
     *("MODEL", "SCRAPED_MODELS", "SEQ2SUM_USER", "SEQ2SUM_CPUS", "RECIPE", "PROBE_TARGETS"),
-    *("BATCHING", "BATCHING_FILE", "SEQ2SUM_NOFILE"),
+    *("BATCHING", "BATCHING_FILE", "ROUTER", "SEQ2SUM_NOFILE"),
 )
 """Environment variables of the file."""
 CREATED_LATER = {"models", "certs/ssl.config"}
@@ -83,7 +85,7 @@ def test_variables_are_documented():
     assert all(re.search(rf"^#   {name} ", text, re.MULTILINE) for name in VARIABLES)
 
 
-@pytest.mark.parametrize("name", ["train", *compose_file.SERVERS, "prometheus"])
+@pytest.mark.parametrize("name", ["train", *compose_file.SERVERS, "prometheus", "router"])
 def test_services_of_one_model_get_its_name(name):
     service = yaml.safe_load(compose_file.PATH.read_text())["services"][name]
     assert service["environment"]["MODEL"] == "${MODEL:-seq2sum}"
@@ -91,8 +93,11 @@ def test_services_of_one_model_get_its_name(name):
 
 def test_profiles_are_the_documented_ones():
     declared = {name: service.get("profiles", []) for name, service in SERVICES.items()}
-    expected = {name: [profile] for profile, names in PROFILES.items() for name in names}
-    assert declared == expected | {name: [] for name in ALWAYS}
+    expected = {
+        name: [profile for profile, names in PROFILES.items() if name in names] for name in SERVICES
+    }
+    assert declared == expected
+    assert {name for name, profiles in declared.items() if not profiles} == ALWAYS
 
 
 @every_service
@@ -150,7 +155,9 @@ def test_our_images_are_built_for_the_platform_of_the_machine(name):
 def test_the_limit_of_open_files_can_be_set():
     assert SERVICES["serving"]["ulimits"]["nofile"] == 65536
     limited = compose_file.services(SEQ2SUM_NOFILE="4096")
-    assert limited["embedded"]["ulimits"]["nofile"] == limited["envoy"]["ulimits"]["nofile"] == 4096
+    assert (
+        limited["embedded"]["ulimits"]["nofile"] == limited["router"]["ulimits"]["nofile"] == 4096
+    )
 
 
 def test_the_repository_contains_the_models_folder():
@@ -169,10 +176,10 @@ def test_services_share_a_network_only_if_necessary():
     assert SERVICES["train"]["network_mode"] == "none"
     for server in compose_file.SERVERS:
         assert not networks["grafana"] & networks[server]
-    for client in ("prometheus", "probe", "rollout", "envoy"):
+    for client in ("prometheus", "probe", "rollout", "router"):
         assert all(networks[client] & networks[server] for server in compose_file.SERVERS)
     assert networks["grafana"] & networks["prometheus"]
-    assert networks["replica"] == networks["rollout"] == {"inside"}
+    assert networks["replica"] == networks["rollout"] == networks["candidate"] == {"inside"}
     assert compose_file.read()["networks"]["inside"] == {"internal": True}
 
 
@@ -193,7 +200,8 @@ def test_the_probe_has_every_option():
 def test_tensorflow_model_server_has_every_flag(name):
     service = SERVICES[name]
     assert all(re.fullmatch(r"--\w+=\S+", flag) for flag in compose_file.flags(service))
-    assert set(compose_file.flag_values(service)) <= REAL_FLAGS
+    ours = {"host"} if name == "embedded" else set()
+    assert set(compose_file.flag_values(service)) <= REAL_FLAGS | ours
 
 
 @every_server
@@ -236,6 +244,43 @@ def test_the_stock_server_runs_without_the_entry_script_of_its_image():
         assert SERVICES[name]["init"] is True
 
 
+def test_the_candidate_group_is_reached_by_the_router_only():
+    """Its name differs, so that nothing that asks all servers of the stable group asks it."""
+    aliases = {
+        name: SERVICES[name]["networks"]["inside"]["aliases"] for name in ("serving", "replica")
+    }
+    assert set(map(tuple, aliases.values())) == {("seq2sum-serving",)}
+    assert SERVICES["candidate"]["networks"]["inside"]["aliases"] == ["seq2sum-candidate"]
+    assert not compose_file.published(SERVICES["candidate"])
+
+
+def test_the_router_and_rollouts_use_the_names_of_the_groups():
+    config = envoy_configuration.shipped()
+    hosts = {
+        name: envoy_configuration.endpoint(envoy_configuration.cluster(config, name))[
+            "socket_address"
+        ]["address"]
+        for group in REST.items()
+        for name in group
+    }
+    assert set(hosts.values()) == {"seq2sum-serving", "seq2sum-candidate"}
+    assert {name for name, host in hosts.items() if host == "seq2sum-candidate"} == {
+        CANDIDATE, REST[CANDIDATE]
+    }  # fmt: skip
+    environment = SERVICES["rollout"]["environment"]
+    assert environment["TARGETS"] == "dns:///seq2sum-serving:8500"
+    assert environment["CANDIDATE_TARGETS"] == "dns:///candidate:8500"
+    ports = {
+        one["name"]: one["address"]["socket_address"]["port_value"]
+        for one in config["static_resources"]["listeners"]
+    }
+    assert environment["ENVOY_ADMIN"] == f"dns:///router:{ports[METRICS]}"
+    assert [inner for *_, inner in compose_file.published(SERVICES["router"])] == [ports[ROUTER]]
+    assert compose_file.local_path("/models/seq2sum.routes.json", SERVICES["router"]).parent == (
+        ROOT / "models"
+    )
+
+
 @every_server
 def test_servers_start_after_the_models_folder_is_filled(name):
     assert SERVICES[name]["depends_on"] == {
@@ -269,5 +314,6 @@ def test_mounts_are_not_nested(name):
 def test_the_folder_of_the_model_config_file_is_mounted(name):
     service = SERVICES[name]
     config = compose_file.flag_values(service)["model_config_file"]
-    assert compose_file.local_path(config, service) == ROOT / "models" / "models.config"
+    file = "candidate.config" if name == "candidate" else "models.config"
+    assert compose_file.local_path(config, service) == ROOT / "models" / file
     assert contract.MODEL_NAME in (ROOT / "serving" / "config" / "models.config").read_text()

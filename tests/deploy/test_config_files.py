@@ -53,6 +53,7 @@ def test_every_file_has_the_format_of_its_flag(name, certs):
     }
     created_later = {
         ROOT / "models" / "models.config": CONFIG / "models.config",
+        ROOT / "models" / "candidate.config": CONFIG / "models.config",
         ROOT / "certs" / "ssl.config": certs / "ssl.config",
     }
     assert files.keys() <= MESSAGES.keys()

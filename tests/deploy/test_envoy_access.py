@@ -116,7 +116,7 @@ def test_status_metadata_health_and_reflection_pass(envoy):
 def test_a_reload_is_rejected(envoy):
     before = envoy.calls()
     error = deployed.reload(envoy, "")
-    assert error.startswith("PERMISSION_DENIED not through the load balancer"), error
+    assert error.startswith("PERMISSION_DENIED not through the router"), error
     assert envoy.calls() == before
 
 
@@ -134,7 +134,7 @@ def test_other_methods_are_rejected_with_a_reason(envoy, path, code):
     before = envoy.calls()
     with grpc.insecure_channel(envoy.target) as channel, pytest.raises(grpc.RpcError) as caught:
         channel.unary_unary(path)(b"", timeout=5)
-    assert (caught.value.code(), "load balancer" in caught.value.details()) == (code, True)
+    assert (caught.value.code(), "the router" in caught.value.details()) == (code, True)
     assert envoy.calls() == before
 
 
@@ -161,7 +161,7 @@ def test_the_log_contains_failed_calls_only(envoy):
 
 
 def test_the_metrics_port_serves_metrics_only(envoy):
-    metric = 'envoy_cluster_upstream_rq_total{envoy_cluster_name="replica"}'
+    metric = 'envoy_cluster_upstream_rq_total{envoy_cluster_name="stable"}'
     assert metric in envoy.http("/stats/prometheus", METRICS)
     for path, body in [("/config_dump", None), ("/stats/prometheus", b""), ("/quitquitquit", b"")]:
         with pytest.raises(urllib.error.HTTPError, match="404"):

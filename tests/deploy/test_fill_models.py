@@ -32,6 +32,7 @@ class Machine:
         self.base = self.models / "seq2sum"
         """Of the default model."""
         self.config = self.models / "models.config"
+        self.candidate = self.models / "candidate.config"
         self._calls = folder / "calls"
         self._programs = folder / "programs"
         self.first = folder / "config" / FIRST.name
@@ -73,11 +74,12 @@ class Machine:
         return [line.split()[0] for line in lines]
 
     def is_full(self) -> bool:
-        """Returns whether it has version 1 and the initial model config file, and nothing else."""
+        """Returns whether it has version 1, both initial model config files, and nothing else."""
         names = {path.name for path in self.models.iterdir()}
         versions = {path.name for path in self.base.iterdir()}
-        unchanged = self.config.read_text() == FIRST.read_text()
-        return names == {"seq2sum", "models.config"} and versions == {"1"} and unchanged
+        files = {self.config.read_text(), self.candidate.read_text()}
+        expected = {"seq2sum", "models.config", "candidate.config"}
+        return names == expected and versions == {"1"} and files == {FIRST.read_text()}
 
 
 @pytest.fixture
@@ -99,9 +101,22 @@ def test_a_full_folder_is_kept(machine):
     machine.fill()
     machine.calls()
     machine.config.write_text("written by a rollout")
+    machine.candidate.write_text("also")
     done = machine.fill()
     assert (done.returncode, machine.calls()) == (0, [])
     assert machine.config.read_text() == "written by a rollout"
+    assert machine.candidate.read_text() == "also"
+
+
+def test_a_folder_of_an_earlier_release_gets_the_file_of_the_candidate_group(machine):
+    machine.fill()
+    machine.calls()
+    machine.config.write_text("written by a rollout")
+    machine.candidate.unlink()
+    assert machine.fill().returncode == 0
+    assert machine.calls() == []
+    assert machine.candidate.read_text() == "written by a rollout"
+    assert machine.candidate.stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize(

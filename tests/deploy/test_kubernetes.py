@@ -5,74 +5,45 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-import os
 import re
 
 import jsonschema
 import kubernetes_validate
 import pytest
 from deploy.kubernetes_manifests import (
-    KUBERNETES,
-    OVERLAYS,
     all_pods,
     configs,
     named,
     of_kind,
     overlay,
     pods,
-    rendered,
     server,
 )
 from deploy.kubernetes_schemas import validate
+from deploy.kubernetes_variants import VARIANTS, variant
 
 OLDEST, NEWEST = "1.30", "1.37"
 """Kubernetes versions: the first one with every field that is used, and the current one."""
 NAMESPACE = '"namespace": "seq2sum"'
 SECRETS = {"seq2sum-server-tls", "seq2sum-client-tls"}
 """Created by hand, and used in components/tls."""
-CUSTOM = """\
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-namespace: sums
-resources: [{production}]
-components: [{tls}]
-images:
-  - {{name: seq2sum/tools, newName: registry.example/seq2sum/tools}}
-patches:
-  - target: {{kind: PersistentVolumeClaim, name: seq2sum-models}}
-    patch: |
-      - {{op: replace, path: /spec/storageClassName, value: nfs}}
-"""
-"""An overlay as described in README.md: with its own registry, storage class, namespace and TLS."""
 
 
-@pytest.fixture(scope="module")
-def custom(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("custom")
-    production, tls = (
-        os.path.relpath(KUBERNETES / where, folder.resolve())
-        for where in ("overlays/production", "components/tls")
-    )
-    (folder / "kustomization.yaml").write_text(CUSTOM.format(production=production, tls=tls))
-    return rendered(folder)
-
-
-@pytest.fixture(params=[*OVERLAYS, "custom"])
+@pytest.fixture(params=VARIANTS)
 def objects(request):
-    name = request.param
-    return request.getfixturevalue(name) if name == "custom" else overlay(name)
+    return variant(request.param)
 
 
 def example(kind):
-    """An object of a kind, from the last overlay that has one."""
-    *_, found = (each for name in OVERLAYS for each in of_kind(overlay(name), kind))
+    """An object of a kind, from the last variant that has one."""
+    *_, found = (each for name in VARIANTS for each in of_kind(variant(name), kind))
     return found
 
 
 @pytest.mark.slow
-def test_the_oldest_and_the_newest_kubernetes_accept_every_object(custom):
-    everything = itertools.chain(custom, *map(overlay, OVERLAYS))
-    # Objects that several overlays share are validated once.
+def test_the_oldest_and_the_newest_kubernetes_accept_every_object():
+    everything = itertools.chain.from_iterable(map(variant, VARIANTS))
+    # Objects that several variants share are validated once.
     texts = {json.dumps(each).replace('"namespace": "sums"', NAMESPACE) for each in everything}
     for text in texts:
         for version in (OLDEST, NEWEST):
@@ -90,6 +61,9 @@ def test_the_oldest_and_the_newest_kubernetes_accept_every_object(custom):
         ("PrometheusRule", "spec.groups.0.rules.0"),
         ("InferenceService", "spec.predictor"),
         ("InferenceService", "spec.predictor.containers.0"),
+        ("Gateway", "spec.listeners.0"),
+        ("GRPCRoute", "spec.rules.0.matches.0"),
+        ("HTTPRoute", "spec.rules.0.backendRefs.0"),
     ],
 )
 def test_an_unknown_field_is_rejected(kind, path):
@@ -121,7 +95,8 @@ def test_selectors_match_the_pods_of_their_component(objects):
         assert found == [service["metadata"]["labels"]["app.kubernetes.io/component"]]
     for budget in of_kind(objects, "PodDisruptionBudget"):
         selector = budget["spec"]["selector"]["matchLabels"]
-        assert [each.name for each in all_pods(objects) if each.matches(selector)] == ["serving"]
+        (found,) = (each.name for each in all_pods(objects) if each.matches(selector))
+        assert budget["metadata"]["name"] == f"seq2sum-{found}"
     spread = pods(objects, "serving").spec["topologySpreadConstraints"]
     assert all(
         pods(objects, "serving").matches(each["labelSelector"]["matchLabels"]) for each in spread
@@ -136,8 +111,11 @@ def test_headless_services_have_the_port_numbers_of_their_pods(objects):
         for port in service["spec"]["ports"]:
             # A headless name resolves to pods, without a proxy that could map the port.
             assert behind.ports[port["targetPort"]] == port["port"]
-        assert service["spec"]["clusterIP"] == "None"
-        assert not service["spec"].get("publishNotReadyAddresses", False)
+        name = service["metadata"]["name"]
+        assert ("clusterIP" not in service["spec"]) == (name == "seq2sum-router")
+        assert service["spec"].get("publishNotReadyAddresses", False) == (
+            name == "seq2sum-candidate"
+        )
 
 
 def test_probes_use_ports_and_files_of_their_container(objects):
@@ -158,7 +136,7 @@ def test_probes_use_ports_and_files_of_their_container(objects):
 def test_images_are_pinned(objects):
     for pod in all_pods(objects):
         for container in pod.containers:
-            assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+", container["image"]), container["image"]
+            assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", container["image"]), container["image"]
 
 
 def test_pods_meet_the_restricted_pod_security_standard(objects):
@@ -211,7 +189,7 @@ def test_volumes_have_existing_sources_and_mounts_are_not_nested(objects):
             )
 
 
-def test_only_rollouts_and_the_init_container_can_write_to_the_model_volume(objects):
+def test_only_rollouts_and_init_containers_can_write_to_the_model_volume(objects):
     writers = {
         container["name"]
         for pod in all_pods(objects)
@@ -219,7 +197,7 @@ def test_only_rollouts_and_the_init_container_can_write_to_the_model_volume(obje
         for mount in container["volumeMounts"]
         if mount["name"] == "models" and not mount.get("readOnly")
     }
-    assert writers == {"rollout", "first-models-config"}
+    assert writers == {"rollout", "first-models-config", "first-candidate-config"}
 
 
 def test_production_has_capacity_without_one_of_its_replicas():
@@ -263,31 +241,6 @@ def test_kserve_has_the_same_pods_as_production():
     for field in base.keys() - {"containers"}:
         assert kserve[field] == base[field], field
     assert kserve["minReplicas"] > 1
-
-
-def test_the_tls_component_mounts_the_files_of_server_and_probe(custom):
-    pod = pods(custom, "serving")
-    assert "--ssl_config_file=/etc/seq2sum/tls/ssl.config" in server(custom)["args"]
-    (config,) = (volume for volume in pod.spec["volumes"] if volume["name"] == "config")
-    secret = config["projected"]["sources"][-1]["secret"]
-    assert [item["path"] for item in secret["items"]] == ["tls/ssl.config"]
-    assert secret["items"][0]["mode"] == 0o440  # not readable by others
-    # The gRPC probes of the kubelet do not support TLS.
-    assert "grpc" not in server(custom)["livenessProbe"]
-    (probe,) = pods(custom, "probe").spec["containers"]
-    mounts = {mount["mountPath"] for mount in probe["volumeMounts"]}
-    for flag in ("--ca", "--cert", "--key"):
-        (path,) = (each.split("=")[1] for each in probe["args"] if each.startswith(f"{flag}="))
-        assert path.rpartition("/")[0] in mounts
-    assert "--server-name=seq2sum-serving" in probe["args"]
-
-
-def test_an_overlay_can_change_registry_storage_class_and_namespace(custom):
-    (tools,) = pods(custom, "rollout").spec["containers"]
-    assert tools["image"] == "registry.example/seq2sum/tools:0.1.0"
-    (claim,) = of_kind(custom, "PersistentVolumeClaim")
-    assert claim["spec"]["storageClassName"] == "nfs"
-    assert of_kind(custom, "Namespace")[0]["metadata"]["name"] == "sums"
 
 
 def bytes_of(quantity):

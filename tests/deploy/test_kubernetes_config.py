@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from deploy.kubernetes_manifests import (
     KUBERNETES,
+    all_pods,
     flags,
     named,
     of_kind,
@@ -19,6 +19,7 @@ from deploy.kubernetes_manifests import (
     rendered,
     server,
 )
+from deploy.kubernetes_volume import Volume
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.state import ModelEntry, Policy
 from support.paths import ROOT
@@ -27,35 +28,46 @@ from support.paths import ROOT
 @pytest.fixture
 def copy(tmp_path):
     """A copy of the folders that kustomize reads."""
-    shutil.copytree(ROOT / "serving" / "config", tmp_path / "config")
+    for folder in ("config", "envoy"):
+        shutil.copytree(ROOT / "serving" / folder, tmp_path / folder)
     shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
     return tmp_path
 
 
 @pytest.fixture
 def changed(copy):
-    """Renders the local overlay after a change of one file of serving/config."""
+    """Renders the local overlay after a change of one file of serving."""
 
     def render(file):
-        with (copy / "config" / file).open("a") as handle:
+        with (copy / file).open("a") as handle:
             handle.write("# changed\n")
         return rendered(copy / "kubernetes" / "overlays" / "local")
 
     return render
 
 
-@pytest.mark.parametrize("file", ["batching.config", "ready.sh"])
-def test_a_change_of_a_mounted_file_restarts_the_pods(changed, file):
-    assert pods(changed(file), "serving") != pods(overlay("local"), "serving")
-
-
-def test_a_change_of_the_initial_model_config_file_restarts_nothing(changed):
-    assert pods(changed("models.config"), "serving") == pods(overlay("local"), "serving")
+@pytest.mark.parametrize(
+    ("file", "components"),
+    [
+        ("config/batching.config", {"serving", "candidate"}),
+        ("config/ready.sh", {"serving", "candidate"}),
+        ("envoy/router.yaml", {"router"}),
+        ("envoy/routes.json", {"router"}),
+        ("config/models.config", set()),  # the initial file is not used afterwards
+    ],
+)
+def test_a_change_of_a_mounted_file_restarts_its_pods(changed, file, components):
+    before = {each.name: each for each in all_pods(overlay("local"))}
+    after = {each.name: each for each in all_pods(changed(file))}
+    assert {name for name in before if before[name] != after[name]} == components
 
 
 def model_of(container, objects):
-    """The value of a container's variable MODEL, from a ConfigMap."""
-    (variable,) = (each for each in container["env"] if each["name"] == "MODEL")
+    """The value of a container's variable MODEL, from a ConfigMap; None without it."""
+    found = [each for each in container["env"] if each["name"] == "MODEL"]
+    if not found:
+        return None
+    (variable,) = found
     source = variable["valueFrom"]["configMapKeyRef"]
     return named(objects, "ConfigMap", source["name"])["data"][source["key"]]
 
@@ -68,13 +80,20 @@ def test_the_model_is_changed_in_one_file(copy, name):
     objects = rendered(copy / "kubernetes" / "overlays" / name)
     assert len(objects) == len(overlay(name))
     serving = pods(objects, "serving")
-    containers = (*serving.containers, *pods(objects, "rollout").containers)
-    assert {model_of(each, objects) for each in containers} == {"sentiment"}
+    names = ("serving", "candidate", "router", "rollout")
+    containers = [each for name in names for each in pods(objects, name).containers]
+    models = {each["name"]: model_of(each, objects) for each in containers}
+    assert models.pop("first-candidate-config") is None  # it copies a file
+    assert set(models.values()) == {"sentiment"}
     assert serving != pods(overlay(name), "serving")  # the pods restart
     for monitor in of_kind(objects, "ServiceMonitor"):
         (endpoint,) = monitor["spec"]["endpoints"]
         kept = {each["regex"] for each in endpoint.get("metricRelabelings", ())[:2]}
-        assert kept == ({"sentiment|price|"} if "serving" in monitor["metadata"]["name"] else set())
+        is_server = monitor["metadata"]["name"] in ("seq2sum-serving", "seq2sum-candidate")
+        if is_server:
+            assert kept == {"sentiment|price|"}
+        else:
+            assert not any("sentiment" in each for each in kept)
 
 
 @pytest.mark.parametrize("name", ["production", "kserve"])
@@ -84,40 +103,6 @@ def test_batching_is_switched_off_in_the_same_file(copy, name):
     path.write_text(text.replace("/etc/seq2sum/batching.config", ""))
     chosen = flags(server(rendered(copy / "kubernetes" / "overlays" / name))["args"])
     assert (chosen["enable_batching"], chosen["batching_parameters_file"]) == ("false", "")
-
-
-class Volume:
-    """A model volume, and the init container that prepares it."""
-
-    def __init__(self, folder):
-        self.models, self._first = folder / "models", folder / "first"
-        self.models.mkdir()
-        self._first.mkdir()
-        shutil.copy(ROOT / "serving" / "config" / "models.config", self._first)
-        self.first = (self._first / "models.config").read_text()
-        self.config = self.models / "models.config"
-
-    def start(self, host="pod", path=os.environ["PATH"], model="seq2sum"):
-        """Runs the container's command with the real bash."""
-        (container,) = pods(overlay("local"), "serving").spec["initContainers"]
-        environment = {
-            "PATH": path,
-            "HOSTNAME": host,
-            "MODELS": str(self.models),
-            "FIRST": str(self._first),
-            "MODEL": model,
-        }
-        assert {each["name"] for each in container["env"]} <= environment.keys()
-        return subprocess.run(
-            [*container["command"], *container["args"]],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def files(self):
-        return sorted(path.name for path in self.models.iterdir() if path.is_file())
 
 
 @pytest.fixture

@@ -15,18 +15,21 @@ NAMES = {
 }
 """Fields of Prometheus' configuration, in the spelling of the operator."""
 
+COMPONENTS = ("serving", "candidate", "router", "probe")
+"""Jobs of Prometheus, and components with a monitor."""
+
 
 @pytest.fixture(scope="module")
 def jobs():
-    text = (prometheus_rule.RULES.parent / "prometheus.yml").read_text()
-    return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+    config = yaml.safe_load((prometheus_rule.RULES.parent / "prometheus.yml").read_text())
+    return {job["job_name"]: config["global"] | job for job in config["scrape_configs"]}
 
 
 def in_camel_case(relabelings):
     return [{NAMES.get(key, key): value for key, value in each.items()} for each in relabelings]
 
 
-@pytest.mark.parametrize("component", ["serving", "probe"])
+@pytest.mark.parametrize("component", COMPONENTS)
 def test_monitors_agree_with_prometheus_yml(jobs, component):
     objects, job = overlay("production"), jobs[component]
     monitor = named(objects, "ServiceMonitor", f"seq2sum-{component}")["spec"]
@@ -43,18 +46,20 @@ def test_monitors_agree_with_prometheus_yml(jobs, component):
 
 
 @pytest.mark.parametrize("name", MONITORED)
-@pytest.mark.parametrize("component", ["serving", "probe"])
+@pytest.mark.parametrize("component", COMPONENTS)
 def test_a_monitor_selects_a_service_with_its_port_and_job_label(name, component):
     objects = overlay(name)
     monitor = named(objects, "ServiceMonitor", f"seq2sum-{component}")["spec"]
     selector = monitor["selector"]["matchLabels"].items()
-    (service,) = (
-        each
+    (endpoint,) = monitor["endpoints"]
+    # The router has two Services, one of them for calls only.
+    ((service, ports),) = (
+        (each, ports)
         for each in of_kind(objects, "Service")
         if selector <= each["metadata"]["labels"].items()
+        and endpoint["port"]
+        in (ports := {port["name"]: port["port"] for port in each["spec"]["ports"]})
     )
-    ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
-    (endpoint,) = monitor["endpoints"]
     assert ports[endpoint["port"]] in pods(objects, component).ports.values()
     assert service["metadata"]["labels"][monitor["jobLabel"]] == component
 

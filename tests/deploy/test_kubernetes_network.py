@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
-from deploy.kubernetes_manifests import OVERLAYS, of_kind, overlay, pods
+from deploy.kubernetes_manifests import all_pods, of_kind
 from deploy.kubernetes_policies import Pod, matches, reaches
+from deploy.kubernetes_variants import VARIANTS, variant
 
 NAMESPACES = {
     "seq2sum": {},
@@ -33,53 +35,73 @@ def pod(namespace, **labels):
 OTHERS = {
     "caller here": pod("seq2sum", caller="true"),
     "caller in the shop": pod("shop", caller="true"),
+    "router's caller here": pod("seq2sum", caller="router"),
+    "router's caller in the shop": pod("shop", caller="router"),
     "pod of the shop without the label": pod("shop"),
     "stranger with the label of callers": pod("stranger", caller="true"),
+    "stranger with the label of the router's callers": pod("stranger", caller="router"),
     "prometheus": pod("monitoring", app="prometheus"),
     "grafana": pod("monitoring", app="grafana"),
     "prometheus of a stranger": pod("stranger", app="prometheus"),
     "dns": pod("kube-system", k8s="kube-dns"),
-    "gateway": pod("envoy-gateway-system", gateway="kserve-ingress-gateway"),
+    "kserve's gateway": pod("envoy-gateway-system", gateway="kserve-ingress-gateway"),
+    "gateway": pod("envoy-gateway-system", gateway="seq2sum"),
     "another gateway": pod("envoy-gateway-system", gateway="theirs"),
     "any pod here": pod("seq2sum"),
 }
-PORTS = (53, 80, 443, 8500, 8501, 9090, 9851)
-DNS = {(source, "dns", 53) for source in ("probe", "rollout", "caller here", "any pod here")}
-OPEN = DNS | {
-    ("caller here", "serving", 8500),
-    ("caller in the shop", "serving", 8500),
-    ("probe", "serving", 8500),
-    ("rollout", "serving", 8500),
-    ("prometheus", "serving", 8501),
+PORTS = (53, 80, 443, 8500, 8501, 8511, 8540, 8541, 9090, 9851, 9901)
+CALLERS = ("caller here", "caller in the shop")
+ROUTER_CALLERS = (*CALLERS, "router's caller here", "router's caller in the shop")
+SERVERS = ("serving", "candidate")
+BASE = {
+    *((source, "dns", 53) for source in ("probe", "rollout", "caller here", "any pod here")),
+    ("router's caller here", "dns", 53),
+    *((source, "serving", 8500) for source in (*CALLERS, "probe", "rollout")),
+    ("rollout", "serving", 8501),
+    ("rollout", "candidate", 8500),
+    *(("prometheus", target, 8501) for target in SERVERS),
     ("prometheus", "probe", 9851),
     ("rollout", "prometheus", 9090),
+}
+ROUTER = {
+    ("router", "dns", 53),
+    *((source, "router", 8540) for source in ROUTER_CALLERS),
+    *(("router", target, port) for target in SERVERS for port in (8500, 8501)),
+    *((source, "router", 8511) for source in ("prometheus", "rollout")),
+}
+OPEN = {
+    "local": BASE | ROUTER,
+    "production": BASE | ROUTER,
+    "kserve": BASE | ROUTER | {("kserve's gateway", "serving", 8501)},
+    "custom": BASE,
+    "gateway": BASE | {("gateway", target, port) for target in SERVERS for port in (8500, 8501)},
 }
 """All connections from or to one of our pods that are allowed."""
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_policies_allow_exactly_the_documented_connections(name):
-    objects = overlay(name)
+    objects = variant(name)
     policies = of_kind(objects, "NetworkPolicy")
+    (namespace,) = {each["metadata"]["namespace"] for each in policies}
     own = {
-        each: Pod(
-            "seq2sum",
-            pods(objects, each).labels,
-            {"kubernetes.io/metadata.name": "seq2sum"},
-        )
-        for each in ("serving", "probe", "rollout")
+        each.name: Pod(namespace, each.labels, {"kubernetes.io/metadata.name": namespace})
+        for each in all_pods(objects)
     }
-    everyone = own | OTHERS
+    everyone = own | {
+        name: replace(each, namespace=namespace) if each.namespace == "seq2sum" else each
+        for name, each in OTHERS.items()
+    }
     found = {
         (source, target, port)
         for (source, target), port in itertools.product(itertools.permutations(everyone, 2), PORTS)
-        if "seq2sum" in (everyone[source].namespace, everyone[target].namespace)
+        if namespace in (everyone[source].namespace, everyone[target].namespace)
         and reaches(policies, everyone[source], everyone[target], port)
     }
-    gateway = {("gateway", "serving", 8501)} if name == "kserve" else set()
-    assert found == OPEN | gateway
-    assert reaches(policies, own["probe"], OTHERS["dns"], 53, "UDP")
-    assert not reaches(policies, own["serving"], OTHERS["dns"], 53, "UDP")
+    assert found == OPEN[name]
+    for each, source in own.items():
+        expected = each not in SERVERS
+        assert reaches(policies, source, OTHERS["dns"], 53, "UDP") is expected, each
 
 
 def policy(namespace="target", selector=None, **spec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -9,6 +10,7 @@ import shutil
 import pytest
 import yaml
 from deploy.kubernetes_manifests import KUBERNETES, named, of_kind, overlay, pods, rendered
+from deploy.kubernetes_variants import custom
 from seq2sum_serving.probe import options as probe_options
 from seq2sum_serving.rollout import options as rollout_options
 from support import doc_snippets
@@ -29,8 +31,9 @@ def test_kubectl_commands_name_existing_objects(line):
     if "-n" in words:
         assert words[words.index("-n") + 1] == of_kind(objects, "Namespace")[0]["metadata"]["name"]
     for word in words:
-        if (deployment := re.fullmatch(r"deploy/(.+)", word)) is not None:
-            assert named(objects, "Deployment", deployment[1])
+        if (found := re.fullmatch(r"(deploy|svc)/(.+)", word)) is not None:
+            kind = {"deploy": "Deployment", "svc": "Service"}[found[1]]
+            assert named(objects, kind, found[2])
     if "-k" in words:
         assert rendered(ROOT / words[words.index("-k") + 1])
     if "--" in words:
@@ -55,7 +58,8 @@ def test_the_example_overlay_can_be_rendered(tmp_path):
         for language, text in doc_snippets.blocks(doc_snippets.text(PAGE))
         if language == "yaml"
     )
-    shutil.copytree(ROOT / "serving" / "config", tmp_path / "config")
+    for folder in ("config", "envoy"):
+        shutil.copytree(ROOT / "serving" / folder, tmp_path / folder)
     shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
     mine = tmp_path / "kubernetes" / "overlays" / "mine"
     mine.mkdir()
@@ -63,7 +67,7 @@ def test_the_example_overlay_can_be_rendered(tmp_path):
     objects = rendered(mine)
     (claim,) = of_kind(objects, "PersistentVolumeClaim")
     assert claim["spec"]["storageClassName"] == "nfs"
-    assert len(objects) == len(overlay("production"))
+    assert len(objects) == len(custom())
     assert yaml.safe_load(example)["resources"] == ["../production"]
 
 
@@ -86,3 +90,17 @@ def test_rollouts_and_the_probe_target_every_replica():
     assert {"name": "TARGETS", "value": target} in rollout["env"]
     assert f"--targets={target}" in probe["args"]
     assert "TARGETS" in (ROOT / "serving" / "docker" / "rollout.sh").read_text()
+
+
+def test_applications_use_names_ports_and_labels_that_exist():
+    objects = overlay("production")
+    page = doc_snippets.text(PAGE)
+    used = re.findall(r"(seq2sum-[a-z]+)\.seq2sum:(\d+)", page)
+    assert {name for name, _ in used} == {"seq2sum-router", "seq2sum-serving"}
+    for name, port in used:
+        ports = named(objects, "Service", name)["spec"]["ports"]
+        assert int(port) in {each["port"] for each in ports}
+    policies = json.dumps(of_kind(objects, "NetworkPolicy"))
+    for label, value in re.findall(r"`(seq2sum/callers?): \"?(\w+)\"?`", page):
+        assert f'"{label}"' in policies
+        assert f'"{value}"' in policies

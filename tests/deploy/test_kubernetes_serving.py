@@ -35,7 +35,7 @@ def test_flags_and_image_agree_with_compose(objects):
     container = server(objects)
     assert flags(container["args"]) == compose_file.flag_values(compose)
     assert container["image"] == compose["image"]
-    assert container["command"] == compose["entrypoint"]
+    assert container["command"] == compose["entrypoint"][:1]  # compose has a flag there
 
 
 def test_flags_refer_to_ports_and_files_of_the_pod(objects):

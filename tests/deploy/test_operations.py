@@ -10,7 +10,7 @@ from deploy import compose_file
 from deploy import monitoring_files as monitoring
 from seq2sum_serving.probe import cli as probe
 from support import doc_snippets
-from support.deployed import Deployed, served_version
+from support.deployed import POLLING, Deployed, served_version
 from support.paths import ROOT
 
 PAGE = "docs/operations.md"
@@ -69,10 +69,11 @@ def test_links_lead_to_files_and_headings():
 
 @pytest.fixture(scope="module")
 def deployed(small_version, tmp_path_factory):
-    """Version 2 is stable, version 1 previous, and 3 and 4 are on disk."""
+    """Version 2 is stable, version 1 previous, and 3 and 4 are on disk; with a candidate group."""
     with Deployed(tmp_path_factory.mktemp("deployed"), small_version) as deployed:
-        deployed.start("--model_config_file_poll_wait_seconds=1")
+        deployed.start(POLLING)
         assert deployed.rollout("promote", 1).code == 0
+        deployed.start_candidate(POLLING)
         for number in (2, 3, 4):
             deployed.copy_version(small_version, number)
         assert deployed.rollout("promote", 2, "--without-gates").code == 0

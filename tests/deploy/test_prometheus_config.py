@@ -44,21 +44,26 @@ def test_static_targets_run_whenever_prometheus_does():
 
 
 def test_every_server_is_scraped_on_its_rest_port():
-    job = files.job("serving")
-    targets = [*static_targets(job), *discovered_targets(job)]
+    jobs = [files.job("serving"), files.job("candidate")]
+    targets = [
+        target for job in jobs for target in (*static_targets(job), *discovered_targets(job))
+    ]
     servers = {
         name
         for name, service in COMPOSE.items()
         if any("--rest_api_port=" in word for word in service.get("command") or [])
     }
     assert {host for host, _ in targets} == servers == set(compose_file.SERVERS)
+    assert discovered_targets(files.job("candidate")) == [("candidate", "8501")]
     for host, port in targets:
         assert compose_file.flag_values(COMPOSE[host])["rest_api_port"] == port
 
 
 def test_envoy_is_scraped_on_its_metrics_port():
-    [(_, port)] = discovered_targets(files.job("envoy"))
-    listeners = files.read(files.ROOT / "serving/envoy/envoy.yaml")["static_resources"]["listeners"]
+    [(_, port)] = discovered_targets(files.job("router"))
+    listeners = files.read(files.ROOT / "serving/envoy/router.yaml")["static_resources"][
+        "listeners"
+    ]
     [metrics] = [each for each in listeners if each["name"] == "metrics"]
     assert metrics["address"]["socket_address"]["port_value"] == int(port)
 
@@ -68,6 +73,13 @@ def test_the_replica_label_is_the_target_of_the_probe():
     assert (rule["source_labels"], rule["target_label"]) == (["__address__"], "replica")
     label = re.sub(rf"^{rule['regex']}$", rule["replacement"].replace("$1", r"\1"), "serving:8501")
     assert re.findall(r"serving:\d+", str(COMPOSE["probe"]["command"])) == [label]
+
+
+def test_servers_of_the_candidate_group_do_not_count_as_servers_that_callers_reach():
+    serving, candidate = files.job("serving"), files.job("candidate")
+    assert "relabel_configs" not in candidate  # no label `replica`
+    same = ("metrics_path", "scrape_interval", "metric_relabel_configs", "sample_limit")
+    assert {key: serving[key] for key in same} == {key: candidate[key] for key in same}
 
 
 def test_metrics_of_the_configured_models_are_kept():

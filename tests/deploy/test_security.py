@@ -13,6 +13,7 @@ import pytest
 from deploy import compose_file
 from deploy import monitoring_files as monitoring
 from deploy.kubernetes_manifests import OVERLAYS, named, of_kind, overlay
+from deploy.kubernetes_variants import custom
 from deploy.tls_errors import TLS_ERRORS
 from deploy.tls_sets import tool
 from support import deployed, doc_snippets, servers
@@ -160,7 +161,7 @@ def test_the_cluster_mounts_the_secrets_of_the_page():
         for file in (word.partition("=")[2] for word in words if word.startswith("--from-file=")):
             assert file.removeprefix("certs/") in component
     (restart,) = [shlex.split(line) for line in COMMANDS if " rollout restart " in line]
-    deployments = of_kind(overlay("production"), "Deployment")
+    deployments = of_kind(custom(), "Deployment")
     assert set(restart[5:]) == {f"deploy/{each['metadata']['name']}" for each in deployments}
 
 

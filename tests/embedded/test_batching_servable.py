@@ -58,7 +58,7 @@ def test_requests_with_other_inputs_or_outputs_do_not_share_a_batch(make_setup):
     setup = make_setup()
     setup.occupy()
     futures = [setup.submit(1), setup.submit(2, fetches=["z"])]
-    futures.append(setup.batched.submit({"other": np.array([3])}, ["y"]))
+    futures.append(setup.submit(3, name="other"))
     setup.release()
     assert [answer(future) for future in futures] == [[[2]], [[6]], [[6]]]
     assert sorted(setup.servable.runs) == [[0], [1], [2], [3]]
@@ -122,7 +122,7 @@ def test_a_refused_request_does_not_run(make_setup):
     with pytest.raises(ServingError, match="Task size 3 is larger"):
         setup.submit(1, 2, 3)
     with pytest.raises(ServingError, match="at least one dimension"):
-        setup.batched.submit({"x": np.float32(1)}, ["y"])
+        setup.batched.run({"x": np.float32(1)}, ["y"])
     assert setup.servable.runs == []
 
 

@@ -36,9 +36,9 @@ class FakePredictionService:
     def __init__(self, on_predict):
         self.on_predict = on_predict
 
-    def predict(self, request, timeout):
+    def predict_bytes(self, request, timeout):
         self.on_predict(timeout)
-        return predict_pb2.PredictResponse(model_spec=request.model_spec)
+        return predict_pb2.PredictResponse(model_spec=request.model_spec).SerializeToString()
 
 
 @pytest.fixture(params=[GrpcServer, NativeServer], ids=["grpcio", "native"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import sys
@@ -72,3 +73,12 @@ def test_timeouts_inside_a_graph_do_not_fragment_memory(server):
 )
 def test_thread_caches_are_turned_off_unless_they_are_set(tunables, expected):
     assert memory.without_thread_caches(tunables) == expected
+
+
+def test_collections_resume_after_a_pause():
+    with memory.collections_paused():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(ImportError), memory.collections_paused():
+        raise ImportError
+    assert gc.isenabled()

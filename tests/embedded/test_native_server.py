@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 from pygrpc_native import EVENT_CALL, EVENT_CANCEL
 from seq2sum_serving.embedded.config import ServerConfig
-from seq2sum_serving.embedded.errors import Code, ServingError
+from seq2sum_serving.embedded.errors import Code
 from seq2sum_serving.embedded.rpc import native_support
-from seq2sum_serving.embedded.rpc.handlers import Method, start_call
+from seq2sum_serving.embedded.rpc.handlers import Method
 from seq2sum_serving.embedded.rpc.native_server import NativeServer
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.config import model_server_config_pb2
@@ -50,7 +50,7 @@ def received(events, run=lambda request, _left: request, **settings):
     """A server that has received these events and has run what waits."""
     server = NativeServer({"/a/b": Method(predict_pb2.PredictRequest, run)}, CONFIG(**settings))
     server._front = FakeFront(events)
-    server._receive(0)
+    server._receive(64, 0)
     while server._waiting:
         server._run(server._waiting.popleft())
     return server
@@ -89,7 +89,7 @@ def test_calls_beyond_the_threads_are_refused_and_the_rest_leave_room_again():
         3: "RESOURCE_EXHAUSTED",
     }
     server._front.events = [call_event(5)]
-    server._receive(0)
+    server._receive(64, 0)
     assert [call.number for call in server._waiting] == [5]
 
 
@@ -100,24 +100,6 @@ def test_an_exception_of_a_call_is_an_internal_error_and_frees_its_thread():
     server = received([call_event(1), call_event(2)], fail, grpc_max_threads=2)
     assert server._front.sent == {1: "INTERNAL", 2: "RESOURCE_EXHAUSTED"}
     assert server._quota.enter()
-
-
-def test_a_response_that_cannot_be_serialized_is_an_internal_error():
-    class TooLarge:
-        def SerializeToString(self):  # noqa: N802
-            raise ValueError("larger than 2 GiB")
-
-    replies = []
-
-    def start(_request, _left, done):
-        done(TooLarge())
-        return True
-
-    method = Method(predict_pb2.PredictRequest, None, "Predict", start)
-    assert start_call(method, REQUEST, None, replies.append)
-    [error] = replies
-    assert isinstance(error, ServingError)
-    assert (error.code, error.message) == (Code.INTERNAL, "ValueError: larger than 2 GiB")
 
 
 @pytest.mark.parametrize(

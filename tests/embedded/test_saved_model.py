@@ -165,7 +165,7 @@ def test_load_applies_the_session_config(good, monkeypatch):
         configs.append(options["config"])
         return session(**options)
 
-    monkeypatch.setattr(tf.compat.v1, "Session", record)
+    monkeypatch.setattr(saved_model.tf, "Session", record)
     config = config_pb2.ConfigProto(intra_op_parallelism_threads=3)
     saved_model.load(str(good), session_config=config).close()
     assert configs[0].intra_op_parallelism_threads == 3

@@ -51,15 +51,22 @@ def operator(small_version, shuffled_version, tmp_path_factory):
     [config] = re.findall(r"^```\n(model_config_list.*?)^```$", README, re.MULTILINE | re.DOTALL)
     base = folder / "models" / "seq2sum"
     (folder / "models.config").write_text(config.replace("/models/seq2sum", str(base)))
-    (folder / "gates.toml").write_text(POLICY)
-    replicas = [
-        servers.Server.launch(
-            None, folder, config=folder / "models.config", flags=FLAGS, forked=True
+    candidate_config = folder / "candidate.config"
+    shutil.copy(folder / "models.config", candidate_config)
+
+    def launch(config):
+        port, rest_port = servers.free_ports()
+        return servers.Server.launch(
+            None, folder, config=config, flags=FLAGS, port=port, rest_port=rest_port, forked=True
         )
-        for _ in range(3)
-    ]
+
+    replicas = [launch(folder / "models.config") for _ in range(3)]
+    candidate = launch(candidate_config)
     try:
         targets = ",".join(replica.wait_until_open().target for replica in replicas)
+        (folder / "gates.toml").write_text(
+            POLICY + f'[candidate]\ntargets = "{candidate.wait_until_open().target}"\n'
+        )
 
         def command(line):
             program, *options = shlex.split(line)
@@ -77,8 +84,8 @@ def operator(small_version, shuffled_version, tmp_path_factory):
 
         yield command
     finally:
-        for replica in replicas:
-            replica.stop()
+        for server in (*replicas, candidate):
+            server.stop()
 
 
 def masked(text):

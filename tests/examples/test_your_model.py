@@ -26,7 +26,7 @@ def results(tmp_path_factory):
     """The results of all steps, typed in a folder that has the examples of the repository."""
     folder = tmp_path_factory.mktemp("tour")
     shutil.copytree(ROOT / "examples", folder / "examples")
-    return page_session.run(STEPS, folder, (servers.free_port(), servers.free_port()))
+    return page_session.run(STEPS, folder, (*servers.free_ports(), *servers.free_ports()))
 
 
 def masked(text):

@@ -176,7 +176,7 @@ def test_replica_that_is_down_blocks_all_commands_but_rollback(deployed, canary)
     assert "start it, or leave it out of --targets" in result.text
 
     result = deployed.rollout("rollback", "--json", targets=targets)
-    assert result.code == 1
+    assert result.code == 4
     assert (result.json["stable"], result.json["rolled_back"]) == (1, canary)
     assert f"{down} does not answer and was skipped" in result.json["error"]
     for server in deployed.servers:
@@ -196,7 +196,7 @@ def test_repair_moves_a_drifted_label(deployed, canary):
     assert drifted in result.text
     planned = deployed.rollout("repair", "--dry-run")
     assert planned.code == 0
-    assert "reload models.config on every replica" in planned.text
+    assert "reload the model config file on every replica" in planned.text
     result = deployed.rollout("repair", "--json")
     assert result.code == 0, result.text
     assert result.json["drift"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -75,6 +76,28 @@ def test_version_is_that_of_the_package(capsys):
         cli.main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"seq2sum-rollout {metadata.version('seq2sum-serving')}\n"
+
+
+LINES_WITHOUT_WORK = "--help", "--version", "golden record --help", "status --count 1"
+SLOW_IMPORTS = "asyncio", "google", "grpc", "msgspec", "numpy", "rich", "seq2sum"
+
+
+@pytest.mark.parametrize("line", LINES_WITHOUT_WORK)
+def test_help_imports_no_slow_module(line):
+    """Most of the time of `--help` would go into them."""
+    code = (
+        "import sys\n"
+        "from seq2sum_serving.rollout import cli\n"
+        "try:\n"
+        f"    cli.main({line.split()})\n"
+        "finally:\n"
+        f"    print(*[m for m in {SLOW_IMPORTS} if m in sys.modules])\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+    assert ended.stdout.splitlines()[-1] == ""
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("line", ["status", "history", "watch --count 1"])

@@ -124,7 +124,7 @@ COMMANDS = {
     "canary 3": "wait until version 3 is AVAILABLE on every replica",
     "promote 3": "canary = 3, previous = 2, stable = 3",
     "rollback": "canary = 1, stable = 1",
-    "retire 1": "models.config: versions 2; labels canary = 2, stable = 2",
+    "retire 1": "write versions 2; labels canary = 2, stable = 2",
     "repair": "nothing to do",
     "run 3": "set labels stable = 3, previous = 2 on every replica",
     "run DIR": "publish ",

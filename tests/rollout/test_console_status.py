@@ -143,7 +143,11 @@ def test_report_without_drift():
     )
     lines = lines_of(found, weights={})
     assert lines[4] == "      1  stable  yes      yes      AVAILABLE"
-    assert lines[-2:] == ["traffic  no weights are set: clients choose", "drift    none"]
+    assert lines[-3:] == [
+        "traffic  no weights are set: clients choose",
+        "         unlabelled calls go to version 1",
+        "drift    none",
+    ]
 
 
 def test_report_of_an_empty_deployment():

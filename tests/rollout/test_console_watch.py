@@ -89,6 +89,7 @@ def test_screen_in_eighty_columns_without_colors():
         "drift    none",
         "traffic  stable  75 %  version 2  " + "━" * 30,
         "         canary  25 %  version 3  " + "━" * 10,
+        "         ! unlabelled calls go to version 3, and stable is version 2",
         "probe    53+42 = 95",
         "run      version 3, started 11:30:00 by eva@ops",
         "         contract  Successful  fine",

@@ -9,13 +9,18 @@ import socket
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 from seq2sum.addition import contract
 from seq2sum_serving.deployment import file_lock
 from seq2sum_serving.deployment.errors import Exit, Failed
-from seq2sum_serving.rollout import cli
+from seq2sum_serving.gates import policy
+from seq2sum_serving.rollout import cli, opening
 from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.change_options import ChangeOptions
 from support.rollout_bench import INITIAL, WITH_PREVIOUS, Bench
+
+LIMITS = policy.default()
+ALL_LABELLED = replace(LIMITS, traffic=replace(LIMITS.traffic, unlabelled_callers="none"))
 
 
 @pytest.fixture
@@ -23,8 +28,9 @@ def bench(tmp_path, monkeypatch):
     """Version 1 is stable; version 2 is on disk without golden requests. Gates are real."""
     opened = Bench(tmp_path, monkeypatch, on_disk=(1, 2))
     opened.use_analysis(monkeypatch, Analysis)
-    monkeypatch.setattr(cli, "Replicas", lambda *_, **__: opened.replicas)
+    monkeypatch.setattr(opening, "Replicas", lambda *_, **__: opened.replicas)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(opening.policy, "default", lambda: ALL_LABELLED)
     write_contract(opened.base / "2")
     return opened
 

@@ -113,6 +113,11 @@ METRICS = {
     ),
     "nothing before": ({"calls_before": None, "errors_before": None}, {}, "pass pass pass"),
     "no calls before": ({"errors": 1, "calls_before": 0.0}, {}, "fail pass pass"),
+    "an error in two calls before": (
+        {"errors": 300, "calls_before": 2.0, "errors_before": 1.0},
+        {},
+        "fail pass pass",
+    ),
     "slow at the limit": ({"p99": 60.0}, {}, "pass pass pass"),
     "slow over it": ({"p99": 61.0}, {}, "pass pass fail"),
     "no p99": ({"p99": None}, {}, "pass pass pass"),

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 
 import pytest
+from msgspec.structs import replace
 from seq2sum_serving.deployment.event_log import Verdict
-from seq2sum_serving.gates.memory import judge
+from seq2sum_serving.gates.memory import judge, judge_groups
 from seq2sum_serving.gates.policy import MemoryPolicy, default
 
 PASSED, FAILED = Verdict.SUCCESSFUL, Verdict.FAILED
 INCONCLUSIVE, ERROR, SKIPPED = Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.SKIPPED
 
 
-def limits(max_megabytes=0.0, query="sum(x)"):
-    return MemoryPolicy(query=query, max_megabytes=max_megabytes, max_growth=2.0)
+def limits(max_megabytes=0.0, query="sum(x)", candidate_query=""):
+    return MemoryPolicy(
+        query=query, candidate_query=candidate_query, max_megabytes=max_megabytes, max_growth=2.0
+    )
 
 
 CASES = {
@@ -58,3 +61,35 @@ def test_values_are_bytes():
 
 def test_defaults_skip_the_gate():
     assert judge(None, None, default().memory).verdict is SKIPPED
+    assert judge_groups(None, None, default().memory).verdict is SKIPPED
+
+
+GROUPS = {
+    "no query": (5e8, None, limits(), SKIPPED, "set candidate_query in [memory]"),
+    "no value": (5e8, None, limits(), ERROR, "returns nothing for memory.candidate_query"),
+    "a limit, no value": (5e8, math.nan, limits(9), INCONCLUSIVE, "returns nothing"),
+    "nothing of stable": (None, 5e8, limits(), SKIPPED, "memory of the stable group is unknown"),
+    "at max_growth": (5e8, 1e9, limits(), PASSED, "1,000 MB, 2 times the memory of the stable gr"),
+    "over max_growth": (
+        5e8,
+        1.2e9,
+        limits(),
+        FAILED,
+        (
+            "The servers of the candidate group take 1,200 MB, 2.4 times the 500 MB of the stable "
+            "group, and memory.max_growth is 2. Give"
+        ),
+    ),
+    "too much": (5e8, 4e8, limits(300), FAILED, "take 400 MB, and memory.max_megabytes is 300"),
+}
+
+
+@pytest.mark.parametrize(
+    ("stable", "candidate", "policy", "verdict", "text"), GROUPS.values(), ids=GROUPS
+)
+def test_verdicts_of_groups(stable, candidate, policy, verdict, text):
+    query = "" if verdict is SKIPPED and candidate is None else "sum(y)"
+    result = judge_groups(stable, candidate, replace(policy, candidate_query=query))
+    assert (result.gate, result.verdict) == ("memory", verdict)
+    assert text in result.message
+    assert result.values["stable_bytes"] == stable

@@ -44,8 +44,13 @@ def test_defaults():
     limits = policy.default()
     assert limits.golden == policy.GoldenPolicy(min_accuracy=0.999, max_drop=0.0)
     assert limits.latency.rows == (1, 64)
-    assert limits.traffic == policy.TrafficPolicy(steps=(5, 25, 50), bake=60.0, settle=3.0)
-    assert limits.memory == policy.MemoryPolicy(query="", max_megabytes=0.0, max_growth=2.0)
+    assert limits.traffic == policy.TrafficPolicy(
+        steps=(5, 25, 50), mirror=5.0, bake=60.0, settle=3.0, unlabelled_callers="some"
+    )
+    assert limits.memory == policy.MemoryPolicy(
+        query="", candidate_query="", max_megabytes=0.0, max_growth=2.0
+    )
+    assert (limits.metrics.stable, limits.metrics.candidate) == ('job="serving"', 'job="candidate"')
 
 
 def test_file_overrides_single_keys(policy_file):
@@ -115,6 +120,21 @@ ERRORS = {
         "[memory]\nmax_megabytes = 100\n",
         "[memory] max_megabytes needs [memory] query, the PromQL",
     ),
+    "query of the candidate group only": (
+        '[memory]\ncandidate_query = "x"\n',
+        "[memory] candidate_query needs [memory] query, the PromQL",
+    ),
+    "selector without quotes": (
+        '[metrics]\nstable = "job=serving"\n',
+        "[metrics] stable = 'job=serving': expected label matchers of PromQL without braces",
+    ),
+    "selector in braces": ("[metrics]\ncandidate = '{job=\"a\"}'\n", "expected label matchers"),
+    "selector that ends a query": ("[metrics]\nstable = 'job=\"a\"} or up{'\n", "expected label"),
+    "selector that ends with a comma": ("[metrics]\nstable = 'job=\"a\",'\n", "expected label"),
+    "one group twice": (
+        "[metrics]\nstable = 'job=\"candidate\"'\n",
+        "[metrics] stable and candidate select the same servers",
+    ),
     "long value": (
         f'[golden]\nmax_drop = "{"x" * 100}"\n',
         f"max_drop = '{'x' * 56}...: expected a number",
@@ -145,7 +165,9 @@ def test_missing_file(tmp_path):
         "[golden]\nmin_accuracy = 1\nmax_drop = 1.0\n",
         "[latency]\nwarm_up = 0\nsamples = 1\nrows = [65536]\n",
         "[traffic]\nsteps = [1, 100]\nbake = 0\nsettle = 0\n",
-        '[memory]\nquery = "x"\nmax_megabytes = 0.5\n',
+        '[memory]\nquery = "x"\ncandidate_query = "y"\nmax_megabytes = 0.5\n',
+        '[metrics]\nstable = ""\ncandidate = ""\n',
+        """[metrics]\nstable = 'a=~"x|\\"y.*", b!="{}",c !~ "1"'\n""",
     ],
 )
 def test_bounds_are_inclusive(policy_file, text):

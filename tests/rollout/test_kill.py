@@ -55,7 +55,7 @@ class Effects:
 
     def __init__(self, monkeypatch, bench, process):
         self.process = process
-        config, replicas = bench.file, bench.replicas
+        groups = {group.file: group for group in bench.groups}
         append, write = EventLog.append, atomic_file.write
         reload_one = FakeReplicas.reload_one
 
@@ -68,8 +68,8 @@ class Effects:
 
         def count_write(path, text):
             def act():
-                if path == config:
-                    replicas.check_config(parse_config(text))
+                if path in groups:
+                    groups[path].check_config(parse_config(text))
                 write(path, text)
 
             return self.process.effect(path.name, act)
@@ -98,6 +98,7 @@ def final_state(bench):
         "recorded": bench.recorded,
         "weights": bench.weights,
         "loaded": bench.loaded(),
+        "candidate group": bench.candidates and bench.executor(bench.candidates).config.read(),
         "labels": [
             dict(sorted(replica.labels["seq2sum"].items())) for replica in bench.replicas.servers
         ],
@@ -117,6 +118,7 @@ def exit_code(bench, folder):
 IMMORTAL = 0
 SECOND = {"config": WITH_PREVIOUS, "on_disk": (1, 2)}
 BEFORE, AFTER = False, True
+APART = {"apart": True}
 RUNS = {
     "good version of an unmanaged model": ({}, {"config": INITIAL}, BEFORE),
     "good version after a previous one": ({}, SECOND, BEFORE),
@@ -127,6 +129,13 @@ RUNS = {
     "bad during a step": ({"errors 5": "Failed"}, SECOND, BEFORE),
     "bad during a step, killed after the effect": ({"errors 5": "Failed"}, SECOND, AFTER),
     "broken": ({"broken": True}, {}, BEFORE),
+    "apart, good": ({}, SECOND | APART, BEFORE),
+    "apart, good, killed after the effect": ({}, SECOND | APART, AFTER),
+    "apart, bad without traffic": ({"golden": "Failed"}, APART, BEFORE),
+    "apart, bad during a step": ({"errors 5": "Failed"}, SECOND | APART, BEFORE),
+    "apart, bad during a step, killed after it": ({"errors 5": "Failed"}, APART, AFTER),
+    "apart, broken": ({"broken": True}, APART, BEFORE),
+    "apart, broken on a server of callers": ({"broken there": True}, APART, BEFORE),
 }
 
 
@@ -140,7 +149,9 @@ def test_killed_run_reaches_the_same_state_when_it_is_run_again(
         with monkeypatch.context() as patch:
             bench = Bench(tmp_path / str(effects), patch, gates=Gates(**script), **options)
             if "broken" in script:
-                bench.replicas.broken.add(2)
+                (bench.candidates or bench.replicas).broken.add(2)
+            if "broken there" in script:
+                bench.replicas.servers[1].broken = {2}
             folder = bench.export(9)
             killed = Process(effects, after=after)
             replaced = Effects(patch, bench, killed)
@@ -150,7 +161,8 @@ def test_killed_run_reaches_the_same_state_when_it_is_run_again(
                 code = None
             replaced.process = Process(IMMORTAL, after=True)
             if effects % 2:  # every other time, servers act before the next process starts
-                bench.replicas.settle()
+                for group in bench.groups:
+                    group.settle()
             if code is None and not bench.outcomes:
                 code = exit_code(bench, folder)
             found = (code, final_state(bench))

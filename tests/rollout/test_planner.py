@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from seq2sum_serving.deployment.errors import Refused
 from seq2sum_serving.deployment.state import Desired
@@ -10,6 +12,7 @@ from seq2sum_serving.rollout.planner import (
     AwaitAvailable,
     AwaitLabels,
     AwaitUnloaded,
+    AwaitWithdrawn,
     ReloadConfig,
     Settle,
     WriteConfig,
@@ -99,20 +102,38 @@ PLANS = {
         lambda now: transitions.promote(now, 1),
         [write("1"), AwaitAvailable((1,)), write("1", **ONE), AwaitLabels(ONE)],
     ),
-    "rollback of a canary moves only labels": (
+    "rollback takes a canary out in one write": (
         current("1 2", "1A 2A", stable=1, canary=2),
         transitions.rollback,
-        [write("1 2", **ONE), AwaitLabels(ONE)],
+        [write("1", **ONE), AwaitLabels(ONE), AwaitWithdrawn((2,))],
     ),
-    "rollback to the previous version moves only labels": (
+    "rollback to the previous version takes the other out in one write": (
         current("1 2", "1A 2A", stable=2, canary=2, previous=1),
         transitions.rollback,
-        [write("1 2", **ONE), AwaitLabels(ONE)],
+        [write("1", **ONE), AwaitLabels(ONE), AwaitWithdrawn((2,))],
+    ),
+    "rollback that was interrupted after its write": (
+        current("1", "1A 2A", answering={"stable": 2, "canary": 2}, **ONE),
+        lambda now: replace(transitions.adopt(now), at_once=True),
+        [ReloadConfig(), AwaitLabels(ONE), AwaitWithdrawn((2,))],
+    ),
+    "rollback to a version that has to be loaded": (
+        current("1 2", "2A", stable=2, canary=2, previous=1),
+        transitions.rollback,
+        [
+            ReloadConfig(),
+            AwaitAvailable((1,)),
+            write("1 2", **ONE),
+            AwaitLabels(ONE),
+            Settle(),
+            write("1", **ONE),
+            AwaitUnloaded((2,)),
+        ],
     ),
     "rollback skips a replica that is down": (
         current("1 2", "1A 2A", down=1, stable=1, canary=2),
         transitions.rollback,
-        [write("1 2", **ONE), AwaitLabels(ONE)],
+        [write("1", **ONE), AwaitLabels(ONE), AwaitWithdrawn((2,))],
     ),
     "retire settles before it unloads": (
         current("1 2", "1A 2A", **ONE),

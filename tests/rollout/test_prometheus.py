@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.gates.live import LiveMetrics
-from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed, counted, p99
+from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed
+from seq2sum_serving.gates.metric_providers.queries import counted, load_seconds, p99, quoted
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +76,23 @@ def test_query_returns_a_number_or_none(body, expected):
     with replying(lambda _: (200, body)) as (url, queries):
         assert Prometheus(url).value('sum(:a:b{c="d & é"}[60s])') == expected
     assert queries == [("/api/v1/query", 'sum(:a:b{c="d & é"}[60s])')]
+
+
+def test_values_by_label():
+    series = [
+        {"metric": labels, "value": [1700000000.5, value]}
+        for labels, value in (({"status": "OK"}, "2.5"), ({"status": "INTERNAL"}, "NaN"), ({}, "1"))
+    ]
+    body = {"status": "success", "data": {"resultType": "vector", "result": series}}
+    with replying(lambda _: (200, body)) as (url, _):
+        assert Prometheus(url).by_label("up", "status") == {"OK": 2.5, "": 1.0}
+    with replying(lambda _: (200, vector())) as (url, _):
+        assert Prometheus(url).by_label("up", "status") == {}
+    with (
+        replying(lambda _: (200, {"status": "success", "data": {"resultType": "vector"}})) as found,
+        pytest.raises(QueryFailed, match=NOT_PROMETHEUS),
+    ):
+        Prometheus(found[0]).by_label("up", "status")
 
 
 def test_address_may_have_a_prefix_and_a_trailing_slash():
@@ -169,43 +187,45 @@ def test_invalid_address(url):
         Prometheus(url)
 
 
-ANY = ":tensorflow:serving:request_count"
-ALL = f'{ANY}{{model_name="seq2sum"}}'
-BAD = f'{ANY}{{model_name="seq2sum",status!="OK"}}'
-SLOW = ":tensorflow:serving:request_latency_bucket"
+ALL = ':tensorflow:serving:request_count{model_name="seq2sum"}'
+BAD = ':tensorflow:serving:request_count{model_name="seq2sum",status!="OK"}'
+FAST = ':tensorflow:serving:request_latency_bucket{model_name="seq2sum",API=~"[Pp]redict"}'
+
+
+def grown(series, start, end, window):
+    """The growth of counters, with `offset` clauses for the start and the end of the period."""
+    return (
+        f"(({series}{end} unless {series}{start}) and on (job, instance) (up{start} == 1)) "
+        f"or (({series}{end} - {series}{start}) unless (resets({series}{window}) > 0)) "
+        f"or increase({series}{window})"
+    )
 
 
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        (
-            counted("seq2sum", 60),
-            (
-                f"sum((({ALL} unless {ALL} offset 60s) and on (job, instance) "
-                f"(up offset 60s == 1)) or increase({ALL}[60s]))"
-            ),
-        ),
+        (counted("seq2sum", 60), f"sum({grown(ALL, ' offset 60s', '', '[60s]')})"),
         (
             counted("seq2sum", 60, ended=90, failed=True),
+            f"sum({grown(BAD, ' offset 150s', ' offset 90s', '[60s] offset 90s')})",
+        ),
+        (
+            p99("seq2sum", 5, ended=7),
             (
-                f"sum((({BAD} offset 90s unless {BAD} offset 150s) and on (job, instance) "
-                f"(up offset 150s == 1)) or increase({BAD}[60s] offset 90s))"
+                "histogram_quantile(0.99, sum by (le) "
+                f"({grown(FAST, ' offset 12s', ' offset 7s', '[5s] offset 7s')})) / 1000"
             ),
         ),
         (
-            p99("seq2sum", 60),
+            load_seconds('job="a"', "/models/b.c/02"),
             (
-                f"histogram_quantile(0.99, sum by (le) (rate({SLOW}"
-                '{model_name="seq2sum",API=~"[Pp]redict"}[60s]))) / 1000'
+                'sum(:tensorflow:cc:saved_model:load_latency{job="a",'
+                'model_path=~"(file://)?/models/b\\\\.c/02"}) / '
+                'sum(:tensorflow:cc:saved_model:load_attempt_count{job="a",'
+                'model_path=~"(file://)?/models/b\\\\.c/02"}) / 1e6'
             ),
         ),
-        (
-            p99('a"b\\c\nd', 5, ended=7),
-            (
-                f"histogram_quantile(0.99, sum by (le) (rate({SLOW}"
-                '{model_name="a\\"b\\\\c\\nd",API=~"[Pp]redict"}[5s] offset 7s))) / 1000'
-            ),
-        ),
+        (quoted('a"b\\c\nd'), '"a\\"b\\\\c\\nd"'),
     ],
 )
 def test_queries_use_the_metric_names_of_tensorflow_serving(query, expected):

@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from benchmarks.rollout.deployment import deploy
-from benchmarks.rollout.report import Report
-from benchmarks.rollout.scenario import (
+from benchmarks.rollout.marked_versions import mark
+from benchmarks.rollout.operations import (
     DEFAULT,
     FAST,
-    SEED,
     SHUFFLED,
     ScenarioOptions,
-    run_scenario,
+)
+from benchmarks.rollout.report import Report
+from benchmarks.rollout.scenario import run_scenario
+
+OPTIONS = ScenarioOptions(
+    calls=1500,
+    quiet=0.5,
+    bake=1.0,
+    settle=0.2,
+    pause=0.05,
+    kills=frozenset({"candidate set", "weights set", "promoted", "labels set"}),
 )
 
-OPTIONS = ScenarioOptions(calls=1500, swaps=2, quiet=0.5, bake=0.6, settle=0.2)
-
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.server, pytest.mark.tensorflow]
 
 
-@pytest.fixture
-def versions(small_version, shuffled_version):
-    """Three good versions and one with shuffled weights."""
-    good = dict.fromkeys([SEED, DEFAULT, FAST], small_version)
-    return {**good, SHUFFLED: shuffled_version}
-
-
-def test_rollouts_with_callers_fail_no_call(versions, tmp_path):
-    with deploy(tmp_path / "servers", versions[SEED], forked=True) as deployment:
+def test_rollouts_protect_every_caller(quick_version, shuffled_version, tmp_path):
+    # The same weights in all good versions.
+    versions = {DEFAULT: quick_version, FAST: quick_version, SHUFFLED: shuffled_version}
+    folder = tmp_path / "servers"
+    folder.mkdir()
+    first = mark(quick_version, tmp_path / "first", 1)
+    with deploy(folder, first, short_intervals=True) as deployment:
         report = Report.of(run_scenario(deployment, versions, OPTIONS))
 
     assert [text for ok, text in report.checks() if not ok] == []
-    commands = [(one.command, one.result.exit_code) for one in report.result.commands]
-    assert commands[:5] == [
-        ("promote 1", 0), ("run 2", 0), ("run 3", 0), ("run 4", 1), ("run 5", 3),
-    ]  # fmt: skip
-    assert report.result.names[4] == SHUFFLED
-    assert set(report.aborted()) == {4}
-    assert "publish a better version under a new number" in report.aborted()[4]
-    answered = {call.version for call in report.result.calls}
-    assert answered >= {1, 2, 3, 5}, "a version got no traffic"
-    assert all(call.correct for call in report.result.calls)
+    commands = Counter(command.command for command in report.result.commands)
+    assert commands == {
+        "promote 1": 1,
+        "run 2": 2,  # refused in place, and judged in the candidate group
+        "run 3": 1,
+        "run 4": 1,
+        "run 5": 1,
+        "run 6": 1,
+        "rollback": 2,
+        "run 7": 2,  # with a killed server, and again
+        "run 8": 1,
+        "run 9, killed": len(OPTIONS.kills),
+        "run 9": 1,
+    }
+    answered = {
+        caller: {call.version for call in report.result.calls if call.caller == caller}
+        for caller in report.by_caller()
+    }
+    assert len(answered) == 6
+    assert all(versions >= {1, 2, 7, 9} for versions in answered.values()), answered
+    tried = {call.version for call in report.result.calls if call.through_router}
+    assert tried & {6, 8}, "candidates that were taken back had a share"
+    assert [rollback.version for rollback in report.rollbacks] == [6, 9]

@@ -65,20 +65,30 @@ TRANSITIONS = {
         lambda now: transitions.promote(now, 2),
         ({2}, {"stable": 2, "canary": 2}),
     ),
-    "rollback keeps the rolled back version loaded": (
-        current("1 2", "1A 2A", **TWO),
-        transitions.rollback,
-        ({1, 2}, ONE),
+    "promote a lower version keeps no higher one": (
+        current("2", "2A", on_disk="1 2", stable=2, canary=2),
+        lambda now: transitions.promote(now, 1),
+        ({1}, ONE),
     ),
-    "rollback drops a version that is not AVAILABLE everywhere": (
-        current("1 2", "1A 2A", "1A 2F", stable=1, canary=2),
+    "rollback takes the version out": (
+        current("1 2", "1A 2A", **TWO),
         transitions.rollback,
         ({1}, ONE),
     ),
     "rollback of a canary keeps the previous version": (
         current("1 2 3", "1A 2A 3A", stable=2, canary=3, previous=1),
         transitions.rollback,
-        ({1, 2, 3}, TWO),
+        ({1, 2}, TWO),
+    ),
+    "a candidate group judges the version next to the stable one": (
+        current("1 2", "1A 2A", **TWO, theirs=1),
+        lambda now: transitions.judge_apart(now, 3),
+        ({1, 2, 3}, {"theirs": 1, "stable": 3, "canary": 3}),
+    ),
+    "a candidate group at rest has the stable version": (
+        current("1 2", "1A 2A", **TWO),
+        transitions.rest_apart,
+        ({2}, {"stable": 2, "canary": 2}),
     ),
     "retire removes the label": (
         current("1 2", "1A 2A", **TWO),

@@ -52,6 +52,7 @@ timeout = 90.0
 steps = [10, 50]
 bake = 1
 settle = 0.2
+unlabelled_callers = "none"
 """
 """A policy for short runs on a busy machine."""
 
@@ -90,6 +91,7 @@ class Deployed:
         self.history = folder / f"{model}.rollouts.jsonl"
         self.policy = folder / "policy.toml"
         self.servers: list[servers.Server] = []
+        self.candidate: servers.Server | None = None
         shutil.copytree(good, self.base / "1")
         self.edit(self.text(entry))
         self.policy.write_text(QUICK)
@@ -98,7 +100,7 @@ class Deployed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for server in self.servers:
+        for server in filter(None, (*self.servers, self.candidate)):
             server.stop()
 
     def text(self, entry: str = "", *, other: str = "") -> str:
@@ -146,6 +148,18 @@ class Deployed:
         )
         self.servers.append(server)
         return server.wait_until_open() if wait else server
+
+    def start_candidate(self, *flags: str) -> servers.Server:
+        """Starts a candidate group of one server; rollouts use it from now on."""
+        config = self.folder / "candidate.config"
+        shutil.copy(self.config, config)
+        self.candidate = servers.Server.launch(
+            None, self.folder, config=config, flags=[*FLAGS, *flags], forked=True
+        )
+        self.candidate.wait_until_open()
+        section = f'[candidate]\ntargets = "{self.candidate.target}"\n'
+        self.policy.write_text(self.policy.read_text() + section)
+        return self.candidate
 
     @property
     def targets(self) -> str:

@@ -11,21 +11,25 @@ NAME = "seq2sum.test"
 
 
 class Names(BaseResolver):
-    """Resolves the name to the current addresses, and counts the queries."""
+    """Resolves names to their current addresses, and counts the queries for the first one."""
 
     def __init__(self, name: str, addresses: Iterable[str], ttl: int) -> None:
         self.addresses = list(addresses)
+        self.others: dict[str, list[str]] = {}
+        """Addresses of further names."""
         self.queries = 0
         self._name = name
         self._ttl = ttl
 
     def resolve(self, request, handler):  # noqa: ARG002 dnslib calls it with both
         reply = request.reply()
-        if str(request.q.qname).rstrip(".") != self._name:
+        name = str(request.q.qname).rstrip(".")
+        known = {self._name: self.addresses, **self.others}
+        if name not in known:
             reply.header.rcode = RCODE.NXDOMAIN
         elif request.q.qtype == QTYPE.A:
-            self.queries += 1
-            for address in self.addresses:
+            self.queries += name == self._name
+            for address in known[name]:
                 record = RR(request.q.qname, QTYPE.A, rdata=A(address), ttl=self._ttl)
                 reply.add_answer(record)
         return reply

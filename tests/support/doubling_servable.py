@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
+from functools import partial
 
 import numpy as np
 from seq2sum_serving.embedded.batching.batched_servable import BatchedServable
 from seq2sum_serving.embedded.batching.parameters import BatchingParameters
 from seq2sum_serving.embedded.batching.scheduler import Scheduler
+from seq2sum_serving.embedded.batching.tasks import complete
 from seq2sum_serving.embedded.errors import Code, ServingError
 
 SECONDS = 30
@@ -58,8 +61,17 @@ class BatchedSetup:
         scheduler = Scheduler(threads, "test", clock=self.clock)
         self.batched = BatchedServable(self.servable, BatchingParameters(**parameters), scheduler)
 
-    def submit(self, *numbers, fetches=("y",), timeout=None):
-        return self.batched.submit({"x": np.array(numbers, np.int64)}, fetches, timeout=timeout)
+    def submit(self, *numbers, fetches=("y",), timeout=None, name="x"):
+        """Submits a request; if a thread of batches is free, another thread runs it."""
+        future = Future()
+        self.batched.submit(
+            {name: np.array(numbers, np.int64)},
+            fetches,
+            timeout=timeout,
+            done=partial(complete, future),
+        )
+        threading.Thread(target=self.batched.run_waiting).start()
+        return future
 
     def occupy(self):
         """Blocks the only thread, so that further requests wait in their queues."""

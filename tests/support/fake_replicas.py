@@ -12,6 +12,7 @@ from pathlib import Path
 
 from seq2sum import State, VersionStatus
 from seq2sum_serving.deployment import config_text
+from seq2sum_serving.deployment.caller_versions import CallerVersions
 from seq2sum_serving.deployment.errors import UsageError
 from seq2sum_serving.deployment.state import STABLE, Replica
 from seq2sum_serving.embedded.errors import Code, ServingError
@@ -121,20 +122,26 @@ class FakeReplica:
 
 
 class FakeReplicas:
-    """Three servers, in place of `deployment.replicas.Replicas`.
+    """A group of servers, by default three, in place of `deployment.replicas.Replicas`.
 
     The first two accept reloads, one of them slowly; the third also polls the file. Each tick
     checks that callers with every label get answers.
+
+    Args:
+        file: Their model config file.
+        targets: Their addresses.
+        may_answer: Returns the versions that may answer callers without a label; any by default.
     """
 
-    def __init__(self, file):
+    def __init__(self, file, targets=("a:1", "b:1", "c:1"), may_answer=None):
         self.file = Path(file)
         self.broken = set()
         self.skipped = set()
+        self.may_answer = may_answer
+        options = ({}, {"period": 2}, {"file": self.file})
         self.servers = [
-            FakeReplica("a:1", self.broken),
-            FakeReplica("b:1", self.broken, period=2),
-            FakeReplica("c:1", self.broken, file=self.file),
+            FakeReplica(target, self.broken, **options[index])
+            for index, target in enumerate(targets)
         ]
         self.wrong_answers = {}
         """Version in the answer of a server instead of the right one, by address and version."""
@@ -170,19 +177,28 @@ class FakeReplicas:
 
     @property
     def called(self):
-        """The servers that are not skipped."""
-        return [server for server in self.servers if server.target not in self.skipped]
+        """The servers that are not skipped; as in `Replicas`, it is an error if all are."""
+        called = [server for server in self.servers if server.target not in self.skipped]
+        assert called
+        return called
 
     def observe(self, labels):
         self.tick()
         return [server.observe(tuple(labels)) for server in self.called]
 
+    def caller_versions(self, label):
+        return {one.target: self._caller_versions(one, label) for one in self.called}
+
+    def _caller_versions(self, one, label):
+        found = (one.resolve(label), max(one.available, default=None))
+        answers = [one.error or ("NOT_FOUND" if v is None else v) for v in found]
+        return CallerVersions(
+            *(self.wrong_answers.get((one.target, answer), answer) for answer in answers)
+        )
+
     def resolve_label(self, label):
-        found = {one.target: one.error or one.resolve(label) or "NOT_FOUND" for one in self.called}
-        return {
-            target: self.wrong_answers.get((target, version), version)
-            for target, version in found.items()
-        }
+        """Returns the version behind a label by address, or an error."""
+        return {target: each.labelled for target, each in self.caller_versions(label).items()}
 
     def reload_config(self, message):
         self.check_config(message)
@@ -206,6 +222,9 @@ class FakeReplicas:
                 continue
             available = one.available
             assert available, f"{one.target} serves nothing"
+            if self.may_answer:
+                allowed = self.may_answer()
+                assert max(available) in allowed, f"{one.target}: {available}, not {allowed}"
             for label, version in one.labels.get(MODEL, {}).items():
                 assert version in available, f"{one.target}: {label} is {version}, not loaded"
 
@@ -213,7 +232,7 @@ class FakeReplicas:
         """Checks that a config, by reload or file, does not remove a version that callers use.
 
         Every label points at a version that is AVAILABLE on every replica that is up, and the
-        versions that `stable` currently points at stay in the list.
+        version that `stable` points at stays in the list, unless the label moves.
         """
         entry = config_text.model_entry(config_text.find_model(message, MODEL))
         for one in self.servers:
@@ -222,5 +241,6 @@ class FakeReplicas:
             for label, version in entry.labels.items():
                 assert version in one.available, f"{label} = {version}: not on {one.target}"
             stable = one.resolve(STABLE)
-            if stable is not None and not one.ignores_config:
+            moves = entry.labels.get(STABLE) != stable
+            if stable is not None and not one.ignores_config and not moves:
                 assert stable in entry.policy.versions, f"removes {stable}, stable on {one.target}"

@@ -44,6 +44,10 @@ MODULES = {
 
 def loaded(name: str) -> Callable[[Sequence[str]], int]:
     """Returns the command's `main`, with all modules imported."""
+    if name == "seq2sum-serve":
+        from seq2sum_serving.embedded import partial_tensorflow
+
+        partial_tensorflow.install()  # as the command itself does
     command, *_ = [import_module(module) for module in MODULES[name]]
     return command.main
 

@@ -8,13 +8,14 @@ import re
 import shlex
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from support import doc_snippets
 from support.paths import BIN
 
-PORTS = ("8500", "8501")
+PORTS = ("8500", "8501", "8510", "8511")
 """Ports that a page names; free ones take their place."""
 ACTIVATE = "source .venv/bin/activate"
 """Left out: the session has the commands of the environment of the tests."""
@@ -67,13 +68,13 @@ def steps(page: str, *, excerpts_of: str = "") -> list[Step]:
     return found
 
 
-def run(all_steps: list[Step], folder: Path, ports: tuple[int, int]) -> list[Result | None]:
+def run(all_steps: list[Step], folder: Path, ports: Sequence[int]) -> list[Result | None]:
     """Types all steps into one shell; returns their results, None for those left out.
 
     Args:
         all_steps: From `steps`.
         folder: The working directory.
-        ports: Free ports for gRPC and REST.
+        ports: Free ports, in the order of `PORTS`.
     """
     outputs = folder / "outputs"
     outputs.mkdir()

@@ -12,13 +12,23 @@ from seq2sum_serving.deployment import config_text
 from seq2sum_serving.deployment.event_log import EventLog, Verdict
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.model_store import SAVED_MODEL, ModelStore
+from seq2sum_serving.deployment.routers.client import ClientRouter
 from seq2sum_serving.deployment.state import CANARY, STABLE
 from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
 from seq2sum_serving.gates.measurement import Measurement
-from seq2sum_serving.rollout import commands, dry_run, executor, runner
+from seq2sum_serving.rollout import (
+    commands,
+    dry_run,
+    executor,
+    rollback_command,
+    runner,
+    waiting,
+)
+from seq2sum_serving.rollout.candidate_group import MAX_DOWN, CandidateGroup
 from seq2sum_serving.rollout.change_options import Timing
 from seq2sum_serving.rollout.executor import Executor
+from seq2sum_serving.rollout.in_place import InPlace
 from support.fake_replicas import MODEL, FakeReplicas
 
 STEPS = (5, 50)
@@ -55,8 +65,8 @@ def parse_config(text):
 class Clock:
     """Replaces the module `time`: only `sleep` advances it, and replicas act then."""
 
-    def __init__(self, replicas):
-        self.replicas = replicas
+    def __init__(self, *groups):
+        self.groups = groups
         self.now = 0.0
 
     def monotonic(self):
@@ -64,7 +74,8 @@ class Clock:
 
     def sleep(self, seconds):
         self.now += seconds
-        self.replicas.tick()
+        for replicas in self.groups:
+            replicas.tick()
 
 
 class Gates:
@@ -77,8 +88,8 @@ class Gates:
     def __init__(self, **script):
         self.script = {key.replace("_", " "): value for key, value in script.items()}
 
-    def __call__(self, executor, version, stable, *_, **__):
-        self.executor, self.version, self.stable = executor, version, stable
+    def __call__(self, placement, version, stable, *_, **__):
+        self.placement, self.version, self.stable = placement, version, stable
         return self
 
     def judge_files(self):
@@ -91,19 +102,22 @@ class Gates:
 
     def judge_loaded(self, _):
         self._assert_label(STABLE, self.stable)
+        for replica in self.placement.replicas.servers:
+            assert {self.version, self.stable} <= replica.available
         return [self._measure("golden")]
 
     def judge_step(self, _, is_ended, report, **__):
-        weight = self.executor.traffic.read()[CANARY]
-        self._assert_label(CANARY, self.version)
+        weight = self.placement.stable.router.read().candidate
+        self._assert_label(CANARY, self.version, self.placement.replicas)
         self._assert_label(STABLE, self.stable)
         measurement = self._measure("errors", f"errors {weight:g}")
         report("probes")
         is_ended()
         return [measurement]
 
-    def _assert_label(self, label, version):
-        assert set(self.executor.replicas.resolve_label(label).values()) == {version}
+    def _assert_label(self, label, version, replicas=None):
+        replicas = replicas or self.placement.stable.replicas
+        assert {one.resolve(label) for one in replicas.called} == {version}
 
     def _measure(self, gate, moment=None):
         verdict = self.script.get(moment or gate, Verdict.SUCCESSFUL)
@@ -122,9 +136,21 @@ class Bench:
         config: The entry of the model in the model config file.
         on_disk: Version numbers on disk.
         gates: The scripted gates.
+        apart: Whether versions are judged in a candidate group, of one server.
+        unlabelled_callers: As in the policy.
     """
 
-    def __init__(self, folder, monkeypatch, *, config=ADOPTED, on_disk=(1,), gates=None):
+    def __init__(
+        self,
+        folder,
+        monkeypatch,
+        *,
+        config=ADOPTED,
+        on_disk=(1,),
+        gates=None,
+        apart=False,
+        unlabelled_callers="none",
+    ):
         self.folder = folder
         self.base = folder / "models"
         for version in on_disk:
@@ -133,14 +159,22 @@ class Bench:
         self.file.write_text(CONFIG.format(base=self.base, entry=config))
         monkeypatch.setattr(config_text, "parse", parse_config)
         self.replicas = FakeReplicas(self.file)
+        self.candidates = None
+        if apart:
+            self.candidate_file = folder / "candidate.config"
+            self.candidate_file.write_text(self.file.read_text())
+            self.candidates = FakeReplicas(self.candidate_file, ["x:1"])
+            self.in_service = max(self.loaded())
+            self.replicas.may_answer = self.may_answer
         self.gates = gates or Gates()
-        clock = Clock(self.replicas)
-        monkeypatch.setattr(executor, "time", clock)
-        monkeypatch.setattr(runner, "time", clock)
+        clock = Clock(*self.groups)
+        for module in (executor, runner, waiting, rollback_command):
+            monkeypatch.setattr(module, "time", clock)
         self.use_analysis(monkeypatch, self.gates)
         monkeypatch.setattr("os.fsync", lambda _: None)  # nothing here must survive a power cut
         self.policy = policy.default()
-        self.policy = replace(self.policy, traffic=replace(self.policy.traffic, steps=STEPS))
+        traffic = replace(self.policy.traffic, steps=STEPS, unlabelled_callers=unlabelled_callers)
+        self.policy = replace(self.policy, traffic=traffic)
         self.log = []
 
     def use_analysis(self, monkeypatch, analysis):
@@ -154,25 +188,47 @@ class Bench:
         (folder / SAVED_MODEL).write_text(f"content {content}")
         return folder
 
-    def executor(self):
-        """Returns the executor of a new process."""
-        self.replicas.skipped = set()
+    @property
+    def groups(self):
+        return [group for group in (self.replicas, self.candidates) if group]
+
+    def may_answer(self):
+        """Returns the versions that may answer callers without a label: those that passed."""
+        log = EventLog(self.folder / "seq2sum.rollouts.jsonl")
+        promoted = {event.version for event in log.events() if event.kind == "promoted"}
+        return {self.in_service, *promoted}
+
+    def executor(self, replicas=None):
+        """Returns the executor of a new process, for one group of servers."""
+        replicas = replicas or self.replicas
+        is_candidate = replicas is self.candidates
+        replicas.skipped = set()
+        weights = TrafficFile(self.folder / "seq2sum.traffic.json")
         return Executor(
-            ModelConfigFile(self.file, MODEL),
-            self.replicas,
+            ModelConfigFile(replicas.file, MODEL),
+            replicas,
             ModelStore(self.base),
-            TrafficFile(self.folder / "seq2sum.traffic.json"),
+            ClientRouter(weights, *(["x:1"] if self.candidates else [])),
             EventLog(self.folder / "seq2sum.rollouts.jsonl"),
             timing=Timing(load_timeout=30, settle=0.2),
+            is_candidate=is_candidate,
+            max_down=MAX_DOWN if is_candidate else float("inf"),
             log=self.log.append,
         )
+
+    def placement(self):
+        """Returns where versions are judged, in a new process."""
+        if self.candidates:
+            return CandidateGroup(self.executor(), self.executor(self.candidates))
+        all_labelled = self.policy.traffic.unlabelled_callers == "none"
+        return InPlace(self.executor(), all_labelled=all_labelled)
 
     def execute(self, command, **arguments):
         """Executes a command as a new process; returns its exit code or raises its error."""
         defaults = {"dry_run": False, "reason": "", "command": command, "without_gates": False}
         context = commands.CommandContext(
             argparse.Namespace(**defaults | arguments),
-            self.executor(),
+            self.placement(),
             self.policy,
             None,
             Console(quiet=True),
@@ -196,7 +252,7 @@ class Bench:
 
     @property
     def weights(self):
-        return self.executor().traffic.read()
+        return self.executor().router.file.read()
 
     @property
     def outcomes(self):

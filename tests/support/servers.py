@@ -53,6 +53,7 @@ class Server:
         flags: Sequence[str] = (),
         port: int | None = None,
         rest: bool = False,
+        rest_port: int | None = None,
         forked: bool = False,
         template: str = processes.TEMPLATE,
     ) -> Server:
@@ -66,11 +67,13 @@ class Server:
             flags: Further flags.
             port: The gRPC port; None for a free port.
             rest: Whether to open the REST port too.
+            rest_port: The REST port; None for a free port.
             forked: Whether to fork it from a process that has imported TensorFlow.
             template: The command line.
         """
         port = port or free_port()
-        rest_port = free_port() if rest else 0
+        if rest_port is None:
+            rest_port = free_port() if rest else 0
         line = processes.command(
             template,
             port=port,
@@ -125,6 +128,16 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+def free_ports() -> tuple[int, int]:
+    """Returns two free loopback ports that follow each other, as 8500 and 8501 do."""
+    while True:
+        port = free_port()
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port + 1)) != 0 and port + 1 not in _returned_ports:
+                _returned_ports.add(port + 1)
+                return port, port + 1
 
 
 def free_port() -> int:

@@ -26,6 +26,9 @@ NARROW = {
     "bfloat16": BFLOAT16, "float8_e5m2": FLOAT8_E5M2, "float8_e4m3fn": FLOAT8_E4M3FN,
 }  # fmt: skip
 """The dtypes of arrays of the package ml_dtypes."""
+PLAIN = str, bytes, int, float, complex, list, tuple
+"""Types that are not arrays. numpy's float64 and complex128 are among them, and are read as
+Python's numbers."""
 OBJECTS, TEXTS, MASKED, OTHER = "O", "SU", "masked", "other"
 
 
@@ -68,8 +71,7 @@ def read(value: Any) -> Array | None:
     Raises:
         UnreadableArray: The object cannot be converted, for example because it is on a GPU.
     """
-    if isinstance(value, str | bytes | int | float | complex | list | tuple | None):
-        # numpy's float64 and complex128 are among them, and are read as Python's numbers.
+    if value is None or isinstance(value, PLAIN):
         return None
     if hasattr(type(value), "tobytes") and hasattr(getattr(value, "dtype", None), "kind"):
         return _numpy_array(value)

@@ -20,6 +20,7 @@ from seq2sum._metadata import Header
 from seq2sum._methods import bound
 from seq2sum._options import CallTarget
 from seq2sum._shadow import Shadow
+from seq2sum._slots import TaskSlots
 from seq2sum._waiting import overload_backoff
 
 Result = TypeVar("Result")
@@ -34,7 +35,7 @@ class AsyncConnection:
         *,
         address: str,
         identity: ClientIdentity,
-        max_in_flight: int,
+        max_in_flight: int | None,
         headers: Callable[[CallTarget], tuple[Header, ...]],
         coalescing: Coalescing | None,
         shadow: Shadow | None,
@@ -45,7 +46,7 @@ class AsyncConnection:
         self._identity = identity
         self._headers = headers
         self._methods = bound(channel)
-        self._slots = asyncio.Semaphore(max_in_flight)
+        self._slots = TaskSlots(max_in_flight)
         self._shadow = shadow
         self._shadow_calls: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -63,22 +64,39 @@ class AsyncConnection:
     async def call(self, call: Call[Result], target: CallTarget, deadline: Deadline) -> Result:
         """Makes a call and returns the content of the reply.
 
+        Sends it again, with backoff, if the server had no thread for it and the limit of calls in
+        flight is not a given one.
+
         Raises:
             CallError: The call failed.
             UnexpectedResponse: The reply breaks the contract.
         """
-        headers = self._headers(target)
-        await self._acquire_slot(target, deadline)
-        try:
-            return await self._call(call, headers, deadline)
-        finally:
-            self._slots.release()
+        headers, slots, pauses = self._headers(target), self._slots, None
+        while True:
+            if not slots.take() and not await slots.wait(deadline.remaining()):
+                raise _errors.deadline_exceeded(self.address, target.servable)
+            try:
+                return await self._call(call, headers, deadline)
+            except Overloaded as error:
+                pauses = pauses or overload_backoff(deadline)
+                pause = next(pauses, None) if slots.refused(error) else None
+                if pause is None:
+                    raise
+            finally:
+                slots.release()
+            await asyncio.sleep(pause)
 
-    async def call_with_shadow(
+    def call_with_shadow(
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
-    ) -> Result:
+    ) -> Awaitable[Result]:
         """Makes a call; sends a copy to the shadow version if the call is sampled."""
-        result = await self.call(make(target.servable), target, deadline)
+        call = self.call(make(target.servable), target, deadline)
+        return call if self._shadow is None else self._mirrored(call, make, target)
+
+    async def _mirrored(
+        self, call: Awaitable[Result], make: CallFactory[Result], target: CallTarget
+    ) -> Result:
+        result = await call
         self._mirror(make, target, result)
         return result
 
@@ -107,16 +125,6 @@ class AsyncConnection:
         result = await self._call(make(target.servable), self._headers(target), deadline)
         self._mirror(make, target, result)
         return result
-
-    async def _acquire_slot(self, target: CallTarget, deadline: Deadline) -> None:
-        if not self._slots.locked():  # a timeout costs more than a free slot
-            await self._slots.acquire()
-            return
-        try:
-            async with asyncio.timeout(deadline.remaining()):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise _errors.deadline_exceeded(self.address, target.servable) from error
 
     async def _call(
         self, call: Call[Result], headers: tuple[Header, ...], deadline: Deadline

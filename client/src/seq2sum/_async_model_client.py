@@ -59,13 +59,16 @@ class AsyncModelClient(AsyncBaseClient):
         """
         target, deadline = self._resolve(**options)
         prepare = partial(_predict_calls.predict, inputs, signature=signature, outputs=outputs)
-        prepared = await self._prepared(prepare, target, deadline)
+        prepared = self._prepared_by_known(prepare, target)
+        if prepared is None:
+            prepared = await self._fetch_and_prepare(prepare, target, deadline)
         try:
             prediction = await self._call(prepared, target, deadline)
         except (InvalidRequest, UnexpectedResponse) as error:
-            changed = await self._changed(prepare, prepared, target, deadline, error)
-            prediction = await self._call(changed, target, deadline)
-        self._signatures.answered(target.cache_key, prediction.version)
+            prepared = await self._changed(prepare, prepared, target, deadline, error)
+            prediction = await self._call(prepared, target, deadline)
+        if prediction.version != prepared.metadata.version:
+            self._signatures.answered(target.cache_key, prediction.version)
         return prediction
 
     def predict_stream(
@@ -144,16 +147,19 @@ class AsyncModelClient(AsyncBaseClient):
         prepared = self._checked(prepare, target)
         return await self._open(target).call_with_shadow(prepared, target, deadline)
 
-    async def _prepared(
+    def _prepared_by_known(self, prepare: Prepare, target: CallTarget) -> PreparedPredict | None:
+        """Returns a Predict by the known signatures; None if it does not fit them."""
+        known = self._signatures.get(target.cache_key)
+        try:
+            return None if known is None else prepare(known)
+        except InvalidValue:
+            return None  # the model may have changed
+
+    async def _fetch_and_prepare(
         self, prepare: Prepare, target: CallTarget, deadline: Deadline
     ) -> PreparedPredict:
-        """Returns a Predict by the known signatures; fetches them if it does not fit them."""
+        """Returns a Predict by signatures other than those known so far."""
         known = self._signatures.get(target.cache_key)
-        if known is not None:
-            try:
-                return prepare(known)
-            except InvalidValue:
-                pass  # the model may have changed
         metadata = await self._signatures_other_than(known, target, deadline)
         return self._checked(partial(prepare, metadata), target)
 
@@ -224,8 +230,10 @@ class AsyncModelClient(AsyncBaseClient):
         self, prepare: Prepare, target: CallTarget, deadline: Deadline
     ) -> Prediction:
         connection = self._open(target)
-        fetch = partial(self._prepared, prepare, target, deadline)
-        prepared = await connection.retried(fetch, deadline)
+        prepared = self._prepared_by_known(prepare, target)
+        if prepared is None:
+            fetch = partial(self._fetch_and_prepare, prepare, target, deadline)
+            prepared = await connection.retried(fetch, deadline)
         try:
             prediction = await connection.call_with_retries(prepared, target, deadline)
         except (InvalidRequest, UnexpectedResponse) as error:

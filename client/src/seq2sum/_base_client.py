@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 import grpc
 
-from seq2sum import _channel, _errors, _forks, _metadata, _proxy, _target
+from seq2sum import _channel, _errors, _forks, _metadata, _proxy, _slots, _target
 from seq2sum._channel import TLS, KeepAlive, Retry
 from seq2sum._coalescing import Coalescing
 from seq2sum._deadline import Deadline
@@ -31,9 +31,12 @@ AUTHORITY = "grpc.default_authority"
 DEFAULT_TARGET = "localhost:8500"
 DEFAULT_TIMEOUT = 10.0
 """Seconds. Servers reply in milliseconds; a call that takes this long should fail."""
-DEFAULT_MAX_IN_FLIGHT = 8
-"""Calls at a time. tensorflow_model_server accepts 4 for each CPU and refuses the rest; more than
-a few do not increase throughput."""
+STREAM_MAX_IN_FLIGHT = 8
+"""RPCs of a stream or a bulk call at a time: more than a few large ones bring no throughput, and
+may fill a server's queue of batches."""
+STREAM_ROWS = 512
+"""Rows in flight up to which small RPCs of a stream may be more: a server with batching runs them
+together."""
 
 
 class BaseClient:
@@ -49,7 +52,7 @@ class BaseClient:
         model: str | None = None,
         label: str | None = None,
         timeout: float | None = DEFAULT_TIMEOUT,
-        max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
+        max_in_flight: int | None = None,
         coalescing: Coalescing | None = None,
         split: Split | SplitFile | None = None,
         shadow: Shadow | None = None,
@@ -74,7 +77,8 @@ class BaseClient:
                 split.
             timeout: Seconds for each method call, all of its RPCs together; None for no limit.
             max_in_flight: Maximum number of RPCs in flight to each target; further ones wait in the
-                client.
+                client. None for a limit that grows to 64 while calls wait, unless the server
+                refuses one for want of threads: then that call is sent again, and the limit lower.
             coalescing: Limits for sharing RPCs between concurrent calls of `predict` or `add`;
                 None for one RPC per call.
             split: Weights of labels, versions or targets, for calls that name no version or label;
@@ -102,6 +106,7 @@ class BaseClient:
             raise TypeError(f'{type(self).__name__} needs the name of a model: model="..."')
         servable = Servable(model, label=label)
         self.model, self.label = servable.model, servable.label
+        self._own_target = CallTarget(servable)
         if label is not None and split is not None:
             raise ValueError("label and split exclude each other: a split chooses the label")
         for name, value, kinds in (
@@ -116,7 +121,9 @@ class BaseClient:
                 expected = " or ".join(f"seq2sum.{kind.__name__}(...)" for kind in kinds)
                 raise TypeError(f"invalid {name} {value!r}: expected {expected}")
         self.timeout = None if timeout is None else seconds("timeout", timeout)
-        self.max_in_flight = integer("max_in_flight", max_in_flight, least=1)
+        self.max_in_flight = (
+            None if max_in_flight is None else integer("max_in_flight", max_in_flight, least=1)
+        )
         self.coalescing = coalescing
         self.split = split
         self.shadow = shadow
@@ -186,8 +193,15 @@ class BaseClient:
         rows = batch_size
         if rows is not None:
             rows = integer("batch_size", rows, least=1, most=sys.maxsize)
+        return rows, self._stream_limit(max_in_flight, rows)
+
+    def _stream_limit(self, max_in_flight: int | None = None, rows: int | None = None) -> int:
+        """Returns the most RPCs of a stream in flight, for RPCs of this many rows, None for any."""
         limit = self.max_in_flight if max_in_flight is None else max_in_flight
-        return rows, integer("max_in_flight", limit, least=1)
+        if limit is not None:
+            return integer("max_in_flight", limit, least=1)
+        small = STREAM_ROWS // rows if rows else 0
+        return max(STREAM_MAX_IN_FLIGHT, min(small, _slots.LARGEST))
 
     def _checked(self, build: Callable[[], Result], target: CallTarget) -> Result:
         """Returns what a function of the inputs makes; raises InvalidInput if they do not fit."""
@@ -223,35 +237,40 @@ class BaseClient:
                 f"unexpected keyword argument {next(iter(unknown))!r}: the options of a call are "
                 f"{', '.join(CallOptions.__annotations__)}"
             )
-        address = None
-        if method is GET_MODEL_STATUS:
-            label = None
-        elif version is None and label is None:
-            label = self.label
-            if self.split is not None:
-                split = self.split.current
-                if split is not self._last_split:
-                    self._last_split = split
-                    self._keep_connections(split.weights)
-                chosen = split.choose(key)
-                if isinstance(chosen, int):
-                    version = chosen
-                elif is_target(chosen):
-                    address = chosen
-                else:
-                    label = chosen
-        servable = Servable(self.model, version, label)
         deadline = Deadline(self.timeout if isinstance(timeout, EllipsisType) else timeout)
-        return CallTarget(servable, _metadata.checked(metadata), address), deadline
+        if method is GET_MODEL_STATUS:
+            target = CallTarget(Servable(self.model, version))
+        elif version is not None or label is not None:
+            target = CallTarget(Servable(self.model, version, label))
+        else:
+            target = self._own_target if self.split is None else self._chosen(self.split, key)
+        if metadata:
+            target = target._replace(metadata=_metadata.checked(metadata))
+        return target, deadline
+
+    def _chosen(self, split: Split | SplitFile, key: str | bytes | None) -> CallTarget:
+        """Returns the target that the split chooses for this key."""
+        current = split.current
+        if current is not self._last_split:
+            self._last_split = current
+            self._keep_connections(current.weights)
+        chosen = current.choose(key)
+        if isinstance(chosen, int):
+            return CallTarget(Servable(self.model, version=chosen))
+        if is_target(chosen):
+            return CallTarget(Servable(self.model), address=chosen)
+        return CallTarget(Servable(self.model, label=chosen))
 
     def _awaited(self, version: int | None, label: str | None) -> CallTarget:
         """Returns the target that `wait_until_available` waits for."""
         if version is None and label is None:
-            label = self.label
+            return self._own_target
         return CallTarget(Servable(self.model, version, label))
 
     def _headers(self, target: CallTarget) -> tuple[Header, ...]:
         configured = self._metadata
+        if self._token is None and not callable(configured):
+            return configured + target.metadata
         headers = _metadata.checked(configured()) if callable(configured) else configured
         return (*_metadata.with_token(headers, self._token), *target.metadata)
 

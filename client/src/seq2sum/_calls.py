@@ -6,8 +6,7 @@ Both clients execute these calls; neither builds a request or reads a reply itse
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -33,9 +32,8 @@ BYTES_PER_CALL = 1 << 20
 is larger is sent alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[Result]):
-    """One RPC that has not been sent yet."""
+class Call(NamedTuple, Generic[Result]):
+    """One RPC that has not been sent yet. A tuple, because every call creates one."""
 
     method: Method[Any, Any]
     servable: Servable

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import grpc
 
@@ -16,11 +15,12 @@ from seq2sum._coalescing import Coalescing
 from seq2sum._coalescing_threads import ThreadCoalescer
 from seq2sum._connection_hints import ClientIdentity
 from seq2sum._deadline import Deadline
-from seq2sum._errors import Overloaded, Seq2SumError
+from seq2sum._errors import CallError, Overloaded, Seq2SumError
 from seq2sum._metadata import Header
 from seq2sum._methods import bound
 from seq2sum._options import CallTarget
 from seq2sum._shadow import Shadow
+from seq2sum._slots import ThreadSlots
 from seq2sum._waiting import overload_backoff
 
 Result = TypeVar("Result")
@@ -35,7 +35,7 @@ class Connection:
         *,
         address: str,
         identity: ClientIdentity,
-        max_in_flight: int,
+        max_in_flight: int | None,
         headers: Callable[[CallTarget], tuple[Header, ...]],
         coalescing: Coalescing | None,
         shadow: Shadow | None,
@@ -45,9 +45,9 @@ class Connection:
         self._identity = identity
         self._headers = headers
         self._methods = bound(channel)
-        self._slots = threading.BoundedSemaphore(max_in_flight)
+        self._slots = ThreadSlots(max_in_flight)
         self._shadow = shadow
-        self._shadow_slots = threading.BoundedSemaphore(shadow.max_in_flight if shadow else 1)
+        self._shadow_slots = ThreadSlots(shadow.max_in_flight if shadow else 1)
         self._closed = False
         self.coalescer = ThreadCoalescer(coalescing, self) if coalescing else None
 
@@ -60,27 +60,39 @@ class Connection:
     def call(self, call: Call[Result], target: CallTarget, deadline: Deadline) -> Result:
         """Makes a call and returns the content of the reply.
 
+        Sends it again, with backoff, if the server had no thread for it and the limit of calls in
+        flight is not a given one.
+
         Raises:
             CallError: The call failed.
             UnexpectedResponse: The reply breaks the contract.
         """
         method, headers = self._methods[call.method.path], self._headers(target)
-        self._acquire_slot(target, deadline)
-        try:
-            with _forks.gate:
-                return self._read(
-                    call,
-                    lambda: method(call.request, timeout=deadline.remaining(), metadata=headers),
-                )
-        finally:
-            self._slots.release()
+        pauses = None
+        while True:
+            self._acquire_slot(target, deadline)
+            try:
+                with _forks.gate:
+                    response = method(call.request, timeout=deadline.remaining(), metadata=headers)
+            except grpc.RpcError as caught:
+                error = self._error(call, caught)
+                pauses = pauses or overload_backoff(deadline)
+                pause = next(pauses, None) if self._slots.refused(error) else None
+                if pause is None:
+                    raise error from caught
+            else:
+                return call.result(response, target=self.address)
+            finally:
+                self._slots.release()
+            time.sleep(pause)
 
     def call_with_shadow(
         self, make: CallFactory[Result], target: CallTarget, deadline: Deadline
     ) -> Result:
         """Makes a call; sends a copy to the shadow version if the call is sampled."""
         result = self.call(make(target.servable), target, deadline)
-        self.mirror(make, target, result)
+        if self._shadow is not None:
+            self.mirror(make, target, result)
         return result
 
     def call_with_retries(
@@ -133,7 +145,7 @@ class Connection:
     def mirror(self, make: CallFactory[Result], target: CallTarget, result: Result) -> None:
         """Sends a copy of a call to the shadow version, if this call is sampled."""
         shadow = self._shadow
-        if shadow is None or not shadow.sampled() or not self._shadow_slots.acquire(blocking=False):
+        if shadow is None or not shadow.sampled() or not self._shadow_slots.acquire(0.0):
             return
         servable = shadow.servable(target.servable.model)
         try:
@@ -156,26 +168,28 @@ class Connection:
 
         pending.when_done(report)
 
-    def _read(self, call: Call[Result], response: Callable[[], Any]) -> Result:
-        """Returns the content of a reply, or raises gRPC's error as one of this package."""
+    def _result(self, call: Call[Result], future: Any) -> Result:
+        """Waits for a call, and returns the content of its reply."""
         try:
-            return call.result(response(), target=self.address)
-        except grpc.FutureCancelledError as error:
-            raise _errors.client_closed(self.address, call.servable) from error
-        except grpc.RpcError as error:
-            if self._closed:
-                raise _errors.client_closed(self.address, call.servable) from error
-            failed = cast("grpc.Call", error)  # a failed unary call raises an object of both types
-            raise _errors.error_of(
-                failed.code(),
-                failed.details(),
-                target=self.address,
-                servable=call.servable,
-                identity=self._identity,
-            ) from error
+            response = future.result()
+        except (grpc.RpcError, grpc.FutureCancelledError) as error:
+            raise self._error(call, error) from error
+        return call.result(response, target=self.address)
+
+    def _error(self, call: Call[Any], error: Any) -> CallError:
+        """Returns gRPC's error as one of this package."""
+        if self._closed or isinstance(error, grpc.FutureCancelledError):
+            return _errors.client_closed(self.address, call.servable)
+        return _errors.error_of(
+            error.code(),
+            error.details(),
+            target=self.address,
+            servable=call.servable,
+            identity=self._identity,
+        )
 
     def _acquire_slot(self, target: CallTarget, deadline: Deadline) -> None:
-        if not self._slots.acquire(timeout=deadline.remaining()):
+        if not self._slots.acquire(deadline.remaining()):
             raise _errors.deadline_exceeded(self.address, target.servable)
 
     def _start(
@@ -183,13 +197,15 @@ class Connection:
         call: Call[Result],
         headers: tuple[Header, ...],
         deadline: Deadline,
-        slots: threading.BoundedSemaphore | None,
+        slots: ThreadSlots | None,
     ) -> PendingCall[Result]:
         method, gate = self._methods[call.method.path], _forks.gate
 
-        def leave(_: object = None) -> None:
+        def leave(future: Any = None) -> None:
             gate.__exit__()
             if slots is not None:
+                if future is not None and not future.cancelled():
+                    slots.refused(future.exception())
                 slots.release()
 
         gate.__enter__()
@@ -201,4 +217,4 @@ class Connection:
                 raise _errors.client_closed(self.address, call.servable) from error
             raise
         future.add_done_callback(leave)
-        return PendingCall(future, lambda: self._read(call, future.result))
+        return PendingCall(future, partial(self._result, call, future))

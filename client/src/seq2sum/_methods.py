@@ -34,10 +34,6 @@ class Method(Generic[Request, Response]):
     response: type[Response]
     """Type of the reply."""
 
-    def serialize(self, request: Request) -> bytes:
-        """Returns the request's bytes."""
-        return request.SerializeToString()
-
     def parse(self, data: bytes) -> Response | DecodeError:
         """Returns the reply, or a DecodeError: gRPC would hide the error if this raised it."""
         try:
@@ -86,7 +82,7 @@ def bound(channel: Any) -> dict[str, Any]:
     return {
         method.path: channel.unary_unary(
             method.path,
-            request_serializer=method.serialize,
+            request_serializer=method.request.SerializeToString,
             response_deserializer=method.parse,
         )
         for method in METHODS

@@ -68,9 +68,10 @@ class ModelClient(SyncBaseClient):
         try:
             prediction = self._call(prepared, target, deadline)
         except (InvalidRequest, UnexpectedResponse) as error:
-            changed = self._changed(prepare, prepared, target, deadline, error)
-            prediction = self._call(changed, target, deadline)
-        self._signatures.answered(target.cache_key, prediction.version)
+            prepared = self._changed(prepare, prepared, target, deadline, error)
+            prediction = self._call(prepared, target, deadline)
+        if prediction.version != prepared.metadata.version:
+            self._signatures.answered(target.cache_key, prediction.version)
         return prediction
 
     def predict_stream(
@@ -93,7 +94,8 @@ class ModelClient(SyncBaseClient):
             signature: The name of a signature.
             outputs: Names of the outputs to return; None for all.
             batch_size: Rows in one RPC; None if `inputs` are not rows.
-            max_in_flight: Most RPCs in flight; None for the client's limit.
+            max_in_flight: Most RPCs in flight; None for the client's limit, or if it has none
+                for 8, and up to 64 RPCs of few rows.
             options: See `seq2sum.CallOptions`; the timeout is for each RPC.
 
         Yields:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,12 +44,13 @@ class PreparedPredict:
         if sent.HasField("model_spec"):  # the call is repeated, and the first may be in flight
             sent = predict_pb2.PredictRequest()
             sent.CopyFrom(self.request)
-        sent.model_spec.CopyFrom(servable.spec())
-        sent.model_spec.signature_name = self.signature
+        spec = sent.model_spec
+        servable.fill(spec)
+        spec.signature_name = self.signature
         return Call(PREDICT, servable, sent, self._read)
 
     def _read(self, response: predict_pb2.PredictResponse) -> Prediction:
-        return _prediction(response, self.metadata, self.spec, list(self.request.output_filter))
+        return _prediction(response, self.metadata, self.spec, self.request.output_filter)
 
 
 def predict(
@@ -72,7 +73,8 @@ def predict(
     """
     spec, wanted = checked_names(metadata, signature, outputs)
     named = _named_inputs(inputs, spec, signature)
-    request = predict_pb2.PredictRequest(output_filter=wanted)
+    request = predict_pb2.PredictRequest()
+    request.output_filter.extend(wanted)
     for name, value in named.items():
         try:
             fill(request.inputs[name], value, spec.inputs[name])
@@ -92,7 +94,7 @@ def checked_names(
         InvalidValue: The signature does not exist, or does not have one of the outputs.
     """
     spec = _signature(metadata, signature)
-    return spec, _wanted_outputs(outputs, spec, signature)
+    return spec, [] if outputs is None else _wanted_outputs(outputs, spec, signature)
 
 
 def _signature(metadata: ModelMetadata, name: str) -> SignatureSpec:
@@ -107,6 +109,8 @@ def _signature(metadata: ModelMetadata, name: str) -> SignatureSpec:
 
 def _named_inputs(inputs: Any, spec: SignatureSpec, signature: str) -> Mapping[str, Any]:
     """Returns the inputs by name, after checking the names."""
+    if isinstance(inputs, dict) and inputs.keys() == spec.inputs.keys():
+        return inputs
     expected = list(spec.inputs)
     if not isinstance(inputs, Mapping):
         if len(expected) == 1:
@@ -126,12 +130,8 @@ def _named_inputs(inputs: Any, spec: SignatureSpec, signature: str) -> Mapping[s
     return inputs
 
 
-def _wanted_outputs(
-    outputs: Collection[str] | None, spec: SignatureSpec, signature: str
-) -> list[str]:
-    """Returns the outputs to request; none for all."""
-    if outputs is None:
-        return []
+def _wanted_outputs(outputs: Collection[str], spec: SignatureSpec, signature: str) -> list[str]:
+    """Returns the outputs to request."""
     if not isinstance(outputs, str | Collection):
         raise InvalidValue(f"invalid outputs {outputs!r}: expected names of outputs")
     wanted = [outputs] if isinstance(outputs, str) else list(outputs)
@@ -146,7 +146,7 @@ def _prediction(
     response: predict_pb2.PredictResponse,
     metadata: ModelMetadata,
     spec: SignatureSpec,
-    wanted: list[str],
+    wanted: Sequence[str],
 ) -> Prediction:
     """Returns the content of a reply.
 
@@ -154,18 +154,17 @@ def _prediction(
         UnexpectedResponse: An output is missing or not readable, or is not of the dtype that the
             signature declares.
     """
-    outputs = {name: tensor(response.outputs[name], name) for name in sorted(response.outputs)}
+    protos = response.outputs
     version = response.model_spec.version.value
-    same = version == metadata.version
-    expected = wanted or (list(spec.outputs) if same else [])
-    if missing := [name for name in expected if name not in outputs]:
+    declared = spec.outputs if version == metadata.version else {}
+    outputs = {}
+    for name in sorted(protos):
+        found = outputs[name] = tensor(protos[name], name)
+        if name in declared and declared[name].dtype != found.dtype:
+            raise UnexpectedResponse(
+                f"output {name!r} is {found.dtype} {shape_text(found.shape)}, but the "
+                f"signature declares {declared[name].dtype}"
+            )
+    if missing := [name for name in wanted or declared if name not in outputs]:
         raise UnexpectedResponse(f"the reply lacks the outputs {missing}; it has {list(outputs)}")
-    if same:
-        for name, found in outputs.items():
-            declared = spec.outputs.get(name)
-            if declared is not None and declared.dtype != found.dtype:
-                raise UnexpectedResponse(
-                    f"output {name!r} is {found.dtype} {shape_text(found.shape)}, but the "
-                    f"signature declares {declared.dtype}"
-                )
     return Prediction(outputs, version)

@@ -53,12 +53,17 @@ class Servable:
 
     def spec(self) -> predict_pb2.ModelSpec:
         """Returns the ModelSpec; without a version, servers choose the latest that is available."""
-        spec = predict_pb2.ModelSpec(name=self.model)
+        spec = predict_pb2.ModelSpec()
+        self.fill(spec)
+        return spec
+
+    def fill(self, spec: predict_pb2.ModelSpec) -> None:
+        """Makes an empty ModelSpec that of this servable, in place."""
+        spec.name = self.model
         if self.version is not None:  # not falsy: 0 is a version
             spec.version.value = self.version
         elif self.label is not None:
             spec.version_label = self.label
-        return spec
 
 
 def _is_encodable(name: str) -> bool:

@@ -13,11 +13,17 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from seq2sum._dtypes import BY_NUMBER, MAX_RANK, STRING, DType
+from seq2sum._dtypes import BY_NUMBER, DTYPES, MAX_RANK, STRING, DType
 from seq2sum._errors import UnexpectedResponse
 from seq2sum._tensor import Tensor
 from seq2sum._tensors import MAX_VALUES
 from seq2sum.protocol import tensor_pb2
+
+ARRAY_CODES = {
+    dtype.name: "H" if dtype.field == "half_val" else dtype.code.replace("?", "B")
+    for dtype in DTYPES.values()
+}
+"""Codes in `array` of the values in repeated fields, by dtype; of a half, its bits."""
 
 
 def tensor(proto: tensor_pb2.TensorProto, name: str) -> Tensor:
@@ -36,8 +42,13 @@ def tensor(proto: tensor_pb2.TensorProto, name: str) -> Tensor:
         names = {number: text for text, number in tensor_pb2.DataType.items()}
         found = names.get(proto.dtype, f"DataType {proto.dtype}")
         raise UnexpectedResponse(f"output {name!r} has the dtype {found}, which is not supported")
-    shape = _shape(proto.tensor_shape, name)
-    count = math.prod(shape)
+    dims = proto.tensor_shape.dim
+    if len(dims) == 1 and dims[0].size > 0 and not proto.tensor_shape.unknown_rank:
+        count = dims[0].size  # the most frequent case, which costs least
+        shape: tuple[int, ...] = (count,)
+    else:
+        shape = _shape(proto.tensor_shape, name)
+        count = math.prod(shape)
     content: bytes | tuple[bytes, ...]
     if dtype.name == STRING:
         content = _strings(proto.string_val, count, name)
@@ -65,10 +76,9 @@ def _shape(found: tensor_pb2.TensorShapeProto, name: str) -> tuple[int, ...]:
 
 def _packed(dtype: DType, values: Sequence[Any], count: int, name: str) -> bytes:
     """Returns the bytes of values that are in the repeated field of their dtype."""
-    code = "H" if dtype.field == "half_val" else dtype.code.replace("?", "B")  # of half: its bits
     parts = 2 if dtype.kind == "c" else 1
     try:
-        listed = array(code, values[: count * parts])
+        listed = array(ARRAY_CODES[dtype.name], values[: count * parts])
     except OverflowError as error:
         raise UnexpectedResponse(
             f"output {name!r} has a value that does not fit {dtype.name}: {error}"
@@ -78,12 +88,16 @@ def _packed(dtype: DType, values: Sequence[Any], count: int, name: str) -> bytes
     if sys.byteorder == "big":
         listed.byteswap()
     content = listed.tobytes()
+    if len(listed) == count * parts:
+        return content
     missing = _missing(len(listed) // parts, count, name)
     return content + (content[-dtype.size :] or bytes(dtype.size)) * missing
 
 
 def _strings(values: Sequence[bytes], count: int, name: str) -> tuple[bytes, ...]:
     known = tuple(values[:count])
+    if len(known) == count:
+        return known
     return known + (known[-1:] or (b"",)) * _missing(len(known), count, name)
 
 

@@ -36,6 +36,8 @@ CODES = {
 """Codes in `struct` of the values of arrays, by kind and size."""
 LARGEST = {"DT_HALF": 65504.0, "DT_FLOAT": 3.4028234663852886e38, "DT_DOUBLE": math.inf}
 """The largest finite numbers; those that are rounded to them are not converted by numpy."""
+BUFFERS = bytearray, memoryview
+"""Types that are strings for a string tensor."""
 TOO_LARGE = "a number that is too large for it"
 
 
@@ -75,9 +77,9 @@ def _converted(
 ) -> tuple[tuple[int, ...], bytes | list[bytes]]:
     if isinstance(value, Tensor):
         value = _array_of(value)
-    elif dtype.name == STRING and isinstance(value, bytearray | memoryview):
+    elif dtype.name == STRING and isinstance(value, BUFFERS):
         value = bytes(value)
-    array = value if isinstance(value, Array) else read_array(value)
+    array = None if type(value) is list else _array(value)
     if array is None:
         given, values = flatten(value, strings=dtype.name == STRING)
         shape = given
@@ -88,12 +90,16 @@ def _converted(
         shape = given
     if wanted is not None and (
         len(shape) != len(wanted)
-        or any(size not in (-1, found) for size, found in zip(wanted, shape, strict=True))
+        or [size for size, found in zip(wanted, shape, strict=True) if size not in (-1, found)]
     ):
         of = f"an array of {array.type_name}" if array else _type_names(values)
         hint = "; write a list of one value" if not given and len(wanted) == 1 else ""
         raise InvalidValue(f"{of} of shape {shape_text(given)}{hint}")
     return shape, _packed(dtype, values) if array is None else _packed_array(dtype, array)
+
+
+def _array(value: Any) -> Array | None:
+    return value if isinstance(value, Array) else read_array(value)
 
 
 def _array_of(tensor: Tensor) -> Any:
@@ -169,9 +175,10 @@ def _strings(values: list[Any]) -> list[bytes]:
     kinds = set(map(type, values))
     if kinds <= {bytes}:
         return values
-    for value in values:
-        if not isinstance(value, str | bytes):
-            raise InvalidValue(f"{shown(value)} of type {type(value).__name__}")
+    if not kinds <= {str, bytes}:
+        for value in values:
+            if not isinstance(value, str | bytes):
+                raise InvalidValue(f"{shown(value)} of type {type(value).__name__}")
     try:
         return [each.encode() if isinstance(each, str) else each for each in values]
     except UnicodeEncodeError as error:

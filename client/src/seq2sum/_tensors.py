@@ -11,7 +11,7 @@ import math
 import sys
 from array import array
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from seq2sum._errors import UnexpectedResponse
 from seq2sum.protocol import tensor_pb2
@@ -35,20 +35,42 @@ def fill_with_strings(tensor: tensor_pb2.TensorProto, values: Sequence[bytes]) -
 
 def strings(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> list[bytes]:
     """Returns the values of a DT_STRING tensor, flattened row by row."""
+    listed = _listed(tensor, tensor_pb2.DT_STRING, shape, tensor.string_val)
+    if listed is not None:
+        return listed
     count = _count(tensor, name, tensor_pb2.DT_STRING, shape)
     return _filled(tensor.string_val, name, count)
 
 
 def floats(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> Sequence[float]:
     """Returns the values of a DT_FLOAT tensor, flattened row by row."""
+    listed = _listed(tensor, tensor_pb2.DT_FLOAT, shape, tensor.float_val)
+    if listed is not None:
+        return listed
     count = _count(tensor, name, tensor_pb2.DT_FLOAT, shape)
     return _numbers(array("f"), tensor.tensor_content, tensor.float_val, name, count)
 
 
 def integers(tensor: tensor_pb2.TensorProto, *, name: str, shape: Shape) -> Sequence[int]:
     """Returns the values of a DT_INT32 tensor, flattened row by row."""
+    listed = _listed(tensor, tensor_pb2.DT_INT32, shape, tensor.int_val)
+    if listed is not None:
+        return listed
     count = _count(tensor, name, tensor_pb2.DT_INT32, shape)
     return _numbers(array("i"), tensor.tensor_content, tensor.int_val, name, count)
+
+
+def _listed(
+    tensor: tensor_pb2.TensorProto, dtype: tensor_pb2.DataType, shape: Shape, values: Any
+) -> list[Any] | None:
+    """Returns the values of a vector if all of them are listed, without the cost of other cases."""
+    dims, rows = tensor.tensor_shape.dim, len(values)
+    if len(dims) != 1 or (dims[0].size,) != shape or rows != dims[0].size:
+        return None
+    if tensor.dtype != dtype or tensor.tensor_content:  # raw bytes are preferred to a list
+        return None
+    listed: list[Any] = values[:]
+    return listed
 
 
 def _count(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from seq2sum._base_client import DEFAULT_MAX_IN_FLIGHT, DEFAULT_TARGET, DEFAULT_TIMEOUT
+from seq2sum._base_client import DEFAULT_TARGET, DEFAULT_TIMEOUT, STREAM_MAX_IN_FLIGHT
 from seq2sum._command import argument_types as types
 from seq2sum.addition import contract
 
@@ -61,7 +61,7 @@ def shared_options(
     group.add_argument(
         "--max-in-flight",
         type=types.count,
-        default=DEFAULT_MAX_IN_FLIGHT,
+        default=STREAM_MAX_IN_FLIGHT,
         metavar="N",
         help="maximum number of concurrent calls (default: %(default)s)",
     )

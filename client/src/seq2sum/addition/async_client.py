@@ -13,7 +13,13 @@ from seq2sum._numbers import integer
 from seq2sum._options import CallOptions, CallTarget
 from seq2sum.addition import calls
 from seq2sum.addition.answers import Answer, Columns, Question
-from seq2sum.addition.chunks import MAX_BATCH_SIZE, async_chunks, checked_collection, chunks
+from seq2sum.addition.chunks import (
+    MAX_BATCH_SIZE,
+    Chunk,
+    async_chunks,
+    checked_collection,
+    encoded,
+)
 from seq2sum.addition.contract import MODEL_NAME
 from seq2sum.addition.description import Description
 from seq2sum.addition.explanation import Explanation
@@ -44,9 +50,8 @@ class AsyncClient(AsyncModelClient):
                 calls.mergeable(question, target), target, deadline
             )
         else:
-            [chunk] = chunks([question])
-            make = partial(calls.predict, chunk)
-            [answer] = (await connection.call_with_shadow(make, target, deadline)).answers()
+            make = partial(calls.predict, Chunk([question], [encoded(question)]))
+            answer = (await connection.call_with_shadow(make, target, deadline)).answer(0)
         if answer.error:
             raise answer.error
         return answer
@@ -95,13 +100,11 @@ class AsyncClient(AsyncModelClient):
     ) -> AsyncIterator[Columns]:
         """Yields the answers as `add_stream` does, by column: one `Columns` for each RPC."""
         self._resolve(**options)  # raises for invalid options before the first answer is taken
-        limit = self.max_in_flight if max_in_flight is None else max_in_flight
+        rows = integer("batch_size", batch_size, least=1, most=MAX_BATCH_SIZE)
         started = self._started(
-            checked_collection(questions),
-            integer("batch_size", batch_size, least=1, most=MAX_BATCH_SIZE),
-            lambda: self._resolve(**options),
+            checked_collection(questions), rows, lambda: self._resolve(**options)
         )
-        return self._pipeline(started, integer("max_in_flight", limit, least=1))
+        return self._pipeline(started, self._stream_limit(max_in_flight, rows))
 
     async def explain(self, question: Question, **options: Unpack[CallOptions]) -> Explanation:
         """Returns the network's probabilities for each position of the answer to one question.
@@ -127,7 +130,7 @@ class AsyncClient(AsyncModelClient):
         """Returns the answers of all RPCs that these questions need."""
         resolved = self._resolve(**options)
         started = self._started(checked_collection(questions), ROWS_PER_CALL, lambda: resolved)
-        return [part async for part in self._pipeline(started, self.max_in_flight)]
+        return [part async for part in self._pipeline(started, self._stream_limit())]
 
     async def _started(
         self,

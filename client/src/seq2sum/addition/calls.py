@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -37,7 +36,8 @@ def columns(questions: list[Question], response: predict_pb2.PredictResponse) ->
         UnexpectedResponse: The reply breaks the contract.
     """
     outputs = _outputs(response, contract.DEFAULT)
-    shape = (len(questions),)
+    rows = len(questions)
+    shape = (rows,)
     statuses = integers(outputs[contract.STATUS.name], name=contract.STATUS.name, shape=shape)
     if any(statuses):
         _check_statuses(statuses)
@@ -46,7 +46,7 @@ def columns(questions: list[Question], response: predict_pb2.PredictResponse) ->
         strings(outputs[contract.ANSWERS.name], name=contract.ANSWERS.name, shape=shape),
         floats(outputs[contract.CONFIDENCE.name], name=contract.CONFIDENCE.name, shape=shape),
         statuses,
-        array("q", [response.model_spec.version.value]) * len(questions),
+        [response.model_spec.version.value] * rows,
     )
 
 
@@ -117,8 +117,10 @@ def _check_statuses(statuses: Sequence[int]) -> None:
 def _predict_request(
     rows: list[bytes], servable: Servable, signature: contract.Signature
 ) -> predict_pb2.PredictRequest:
-    request = predict_pb2.PredictRequest(model_spec=servable.spec())
-    request.model_spec.signature_name = signature.name
+    request = predict_pb2.PredictRequest()
+    spec = request.model_spec
+    servable.fill(spec)
+    spec.signature_name = signature.name
     fill_with_strings(request.inputs[contract.QUESTIONS.name], rows)
     return request
 
@@ -127,7 +129,7 @@ def _outputs(
     response: predict_pb2.PredictResponse, signature: contract.Signature
 ) -> Mapping[str, tensor_pb2.TensorProto]:
     outputs = response.outputs
-    missing = [tensor.name for tensor in signature.outputs if tensor.name not in outputs]
-    if missing:  # looking a key up in a protobuf map would create it
-        raise UnexpectedResponse(f"the reply lacks {missing}; it has {sorted(outputs)}")
+    for tensor in signature.outputs:
+        if tensor.name not in outputs:  # looking a key up in a protobuf map would create it
+            raise UnexpectedResponse(f"the reply lacks {tensor.name!r}; it has {sorted(outputs)}")
     return outputs

@@ -14,7 +14,7 @@ from seq2sum._numbers import integer
 from seq2sum._options import CallOptions, CallTarget
 from seq2sum.addition import calls
 from seq2sum.addition.answers import Answer, Columns, Question
-from seq2sum.addition.chunks import MAX_BATCH_SIZE, Chunk, checked_collection, chunks
+from seq2sum.addition.chunks import MAX_BATCH_SIZE, Chunk, checked_collection, chunks, encoded
 from seq2sum.addition.contract import MODEL_NAME
 from seq2sum.addition.description import Description
 from seq2sum.addition.explanation import Explanation
@@ -52,9 +52,8 @@ class Client(ModelClient):
                 calls.mergeable(question, target), target, deadline
             )
         else:
-            [chunk] = chunks([question])
-            make = partial(calls.predict, chunk)
-            [answer] = connection.call_with_shadow(make, target, deadline).answers()
+            make = partial(calls.predict, Chunk([question], [encoded(question)]))
+            answer = connection.call_with_shadow(make, target, deadline).answer(0)
         if answer.error:
             raise answer.error
         return answer
@@ -95,7 +94,8 @@ class Client(ModelClient):
 
         Args:
             questions: Questions as in `add`, from any iterable; it is read as answers are taken.
-            max_in_flight: Most RPCs in flight; None for the client's limit.
+            max_in_flight: Most RPCs in flight; None for the client's limit, or if it has none
+                for 8, and up to 64 RPCs of few rows.
             batch_size: Questions in one RPC; 1 to answer a slow source line by line.
             options: See `seq2sum.CallOptions`; the timeout is for each RPC.
 
@@ -123,10 +123,9 @@ class Client(ModelClient):
         """Yields the answers as `add_stream` does, by column: one `Columns` for each RPC."""
         self._resolve(**options)  # raises for invalid options before the first answer is taken
         rows = integer("batch_size", batch_size, least=1, most=MAX_BATCH_SIZE)
-        limit = self.max_in_flight if max_in_flight is None else max_in_flight
         source = chunks(checked_collection(questions), rows=rows)
         started = self._started(source, lambda: self._resolve(**options))
-        return self._pipeline(started, integer("max_in_flight", limit, least=1))
+        return self._pipeline(started, self._stream_limit(max_in_flight, rows))
 
     def explain(self, question: Question, **options: Unpack[CallOptions]) -> Explanation:
         """Returns the network's probabilities for each position of the answer to one question.
@@ -163,7 +162,7 @@ class Client(ModelClient):
                 for chunk in first
             ]
         started = self._started(chain(first, source), lambda: (target, deadline))
-        return list(self._pipeline(started, self.max_in_flight))
+        return list(self._pipeline(started, self._stream_limit()))
 
     def _started(
         self, source: Iterable[Chunk], resolve: Callable[[], tuple[CallTarget, Deadline]]

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
+from seq2sum_serving.console import unlabelled
 from seq2sum_serving.console import weights as traffic
 from seq2sum_serving.console.text import literal, marked_list, sections
 from seq2sum_serving.console.timestamps import localize
 from seq2sum_serving.console.versions import VersionsTable
 from seq2sum_serving.deployment.drift import drift
 from seq2sum_serving.deployment.plain_text import first_line
-from seq2sum_serving.deployment.state import Current
+from seq2sum_serving.deployment.state import CANARY, STABLE, Current
 
 
-def report(current: Current, *, model: str, weights: Mapping[str, float]) -> RenderableType:
-    """Returns the status as text for the terminal."""
+def report(
+    current: Current,
+    *,
+    model: str,
+    weights: Mapping[str, float],
+    candidate: Current | None = None,
+    candidate_error: str = "",
+) -> RenderableType:
+    """Returns the status as text for the terminal.
+
+    Args:
+        current: The servers that callers reach.
+        model: The model's name.
+        weights: Traffic weights by label.
+        candidate: The candidate group; None without one, or if its name does not resolve.
+        candidate_error: Why there is no state of the candidate group.
+    """
     return Group(
         literal(model, "bold"),
         "",
@@ -25,12 +43,51 @@ def report(current: Current, *, model: str, weights: Mapping[str, float]) -> Ren
         "",
         sections(
             [
-                ("traffic", traffic.line(weights, current.recorded.labels)),
+                (
+                    "traffic",
+                    Text("\n").join(
+                        [
+                            traffic.line(weights, labels(current, candidate)),
+                            *unlabelled.lines(current),
+                        ]
+                    ),
+                ),
                 ("drift", drift_list(current)),
                 *failures(current),
             ]
         ),
+        *candidate_group(current, candidate, candidate_error),
     )
+
+
+def labels(current: Current, candidate: Current | None) -> Mapping[str, int]:
+    """Returns the versions behind the shares of the traffic."""
+    if candidate is None or (version := candidate.stable) is None:
+        return current.recorded.labels
+    return {**current.recorded.labels, CANARY: version}
+
+
+def candidate_group(
+    current: Current, candidate: Current | None, error: str = ""
+) -> list[RenderableType]:
+    """Returns the versions of the candidate group; nothing without one.
+
+    All labels of its servers are on the candidate. The table shows which version is stable for
+    callers, and which is the canary.
+    """
+    if candidate is None:
+        return ["", sections([("candidate group", literal(error))])] if error else []
+    roles = {CANARY: candidate.stable, STABLE: current.stable}
+    known = {label: version for label, version in roles.items() if version is not None}
+    shown = replace(candidate, recorded=replace(candidate.recorded, labels=known))
+    return [
+        "",
+        literal("candidate group", "bold"),
+        "",
+        VersionsTable(shown, max_rows=2),
+        "",
+        sections([("drift", drift_list(candidate))]),
+    ]
 
 
 def drift_list(current: Current) -> RenderableType:
@@ -63,11 +120,31 @@ def failures(current: Current) -> list[tuple[str, RenderableType]]:
     ]
 
 
-def as_json(current: Current, *, model: str, weights: Mapping[str, float]) -> dict[str, Any]:
-    """Returns the status as JSON values."""
+def as_json(
+    current: Current,
+    *,
+    model: str,
+    weights: Mapping[str, float],
+    candidate: Current | None = None,
+    candidate_error: str = "",
+) -> dict[str, Any]:
+    """Returns the status as JSON values; arguments as in `report`."""
+    values = _group(current) | {
+        "model": model,
+        "weights": dict(weights),
+        "unlabelled": unlabelled.versions(current),
+    }
+    if candidate is not None:
+        values["candidate_group"] = _group(candidate)
+    elif candidate_error:
+        values["candidate_group"] = {"error": candidate_error}
+    return values
+
+
+def _group(current: Current) -> dict[str, Any]:
+    """Returns the state of a group of servers as JSON values."""
     policy = current.recorded.policy
     return {
-        "model": model,
         "stable": current.stable,
         "canary": current.canary,
         "previous": current.previous,
@@ -87,7 +164,6 @@ def as_json(current: Current, *, model: str, weights: Mapping[str, float]) -> di
             {"target": replica.target, "up": replica.up, "error": replica.error}
             for replica in current.replicas
         ],
-        "weights": dict(weights),
         "burned": {str(version): reason for version, reason in sorted(current.burned.items())},
         "drift": drift(current),
     }

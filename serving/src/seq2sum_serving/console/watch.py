@@ -14,11 +14,12 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.live import Live
 from rich.table import Column
 
+from seq2sum_serving.console import unlabelled
 from seq2sum_serving.console import weights as traffic
 from seq2sum_serving.console.event_details import measurement_text, trim
 from seq2sum_serving.console.history import GREEN, RED, YELLOW, color, summarize
 from seq2sum_serving.console.output import UNBOUNDED
-from seq2sum_serving.console.status import drift_list
+from seq2sum_serving.console.status import candidate_group, drift_list, labels
 from seq2sum_serving.console.text import grid, literal, sections
 from seq2sum_serving.console.timestamps import clock, local
 from seq2sum_serving.console.versions import VersionsTable
@@ -47,6 +48,7 @@ def screen(
     events: Sequence[Event],
     now: str,
     probe: str,
+    candidate: Current | None = None,
 ) -> RenderableType:
     """Returns one screen.
 
@@ -57,6 +59,7 @@ def screen(
         events: The model's history, oldest first.
         now: The time of the observation: UTC, ISO 8601.
         probe: The result of a probe in a few words; empty if none was sent.
+        candidate: The candidate group; None without one.
     """
     run = open_run(events)
     return Group(
@@ -67,12 +70,19 @@ def screen(
         sections(
             [
                 ("drift", drift_list(current)),
-                ("traffic", traffic.bars(weights, current.recorded.labels)),
+                (
+                    "traffic",
+                    Group(
+                        traffic.bars(weights, labels(current, candidate)),
+                        *unlabelled.lines(current),
+                    ),
+                ),
                 *([("probe", literal(probe))] if probe else []),
                 ("run", literal("none in progress", "dim") if run is None else _run(run, now)),
                 ("events", _events(events[-LAST_EVENTS:], now)),
             ]
         ),
+        *candidate_group(current, candidate),
     )
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 HISTORY = "rollouts.jsonl"
 TRAFFIC = "traffic.json"
+ROUTES = "routes.json"
+CANDIDATE_CONFIG = "candidate.config"
 MODEL_VARIABLE = "SEQ2SUM_MODEL"
 """The default of `--model`, also of the client's command `seq2sum`."""
 

@@ -12,6 +12,8 @@ class Exit(IntEnum):
     """The command succeeded, and its effect was verified on every replica."""
     FAILED = 1
     """The command failed. Traffic did not move, or was moved back."""
+    MOVED = 4
+    """The command failed, and traffic is not where it was, or not known to be."""
     USAGE = 2
     """The command line, or a file that it names, is not valid; nothing was changed."""
     INCONCLUSIVE = 3
@@ -36,6 +38,12 @@ class Refused(RolloutError):
 
 class Failed(RolloutError):
     """The change was started and could not be completed."""
+
+
+class Moved(Failed):
+    """The change failed after it moved traffic, which was not moved back everywhere."""
+
+    code = Exit.MOVED
 
 
 class VersionFailed(Failed):

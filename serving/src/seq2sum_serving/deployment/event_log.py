@@ -51,6 +51,8 @@ class EventKind(StrEnum):
     """The `versions` that servers aspire to changed."""
     LABELS_SET = "labels set"
     WEIGHTS_SET = "weights set"
+    CANDIDATE_SET = "candidate set"
+    """The `versions` and `labels` of the candidate group changed."""
     CANARY_STARTED = "canary started"
     """An operator made the version the canary, with the command `canary`."""
     PROMOTED = "promoted"

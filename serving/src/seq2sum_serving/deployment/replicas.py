@@ -16,6 +16,7 @@ from seq2sum.protocol.model_management_pb2 import ReloadConfigRequest, ReloadCon
 from seq2sum.protocol.model_server_config_pb2 import ModelServerConfig
 
 from seq2sum_serving.deployment import targets
+from seq2sum_serving.deployment.caller_versions import CallerVersions, Found, ask_rest
 from seq2sum_serving.deployment.state import Replica
 
 RELOAD = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
@@ -38,15 +39,26 @@ class Replicas:
         target_list: Value of `--targets`; a DNS name is resolved before each round of calls.
         model: Name of the model.
         tls: None for plaintext.
+        option: Name of the option with `target_list`, for errors.
+        rest_port: REST port of every server; None for the gRPC port + 1, 0 for no REST.
     """
 
-    def __init__(self, target_list: str, model: str, *, tls: seq2sum.TLS | None = None) -> None:
+    def __init__(
+        self,
+        target_list: str,
+        model: str,
+        *,
+        tls: seq2sum.TLS | None = None,
+        option: str = "--targets",
+        rest_port: int | None = None,
+    ) -> None:
         self.model = model
         self._targets = target_list
         self._tls = tls
+        self._rest_port = rest_port
         self._clients: dict[str, seq2sum.ModelClient] = {}
         self._skipped: frozenset[str] = frozenset()
-        targets.validate(target_list)
+        targets.validate(target_list, option)
 
     def __enter__(self) -> Self:
         return self
@@ -83,17 +95,20 @@ class Replicas:
         found = self._each(lambda target, client: observe_replica(target, client, distinct))
         return list(found.values())
 
-    def resolve_label(self, label: str) -> dict[str, int | str]:
-        """Returns, by address, the version that answers calls with a label, or an error.
+    def caller_versions(self, label: str) -> dict[str, CallerVersions]:
+        """Returns, by address, the versions that callers get with a label, without, and by REST.
 
         Calls GetModelMetadata, which every model supports, whatever its inputs are.
         """
 
-        def resolve(_: str, client: seq2sum.ModelClient) -> int | str:
-            try:
-                return client.describe(label=label).version
-            except seq2sum.Seq2SumError as error:
-                return error_text(error)
+        def resolve(target: str, client: seq2sum.ModelClient) -> CallerVersions:
+            labelled, unlabelled = _answer(client, label), _answer(client, None)
+            if self._rest_port == 0:
+                return CallerVersions(labelled, unlabelled, no_rest="REST was not asked")
+            host, port = targets.split_address(target)
+            rest_port = self._rest_port or port + 1
+            rest, no_rest = ask_rest(f"{host}:{rest_port}", self.model)
+            return CallerVersions(labelled, unlabelled, rest, no_rest)
 
         return self._each(resolve)
 
@@ -154,6 +169,14 @@ def observe_replica(
         return Replica(target)  # up, but without the model so far
     except seq2sum.Seq2SumError as error:
         return Replica(target, error=error_text(error))
+
+
+def _answer(client: seq2sum.ModelClient, label: str | None) -> Found:
+    """Returns the version that answers a call, or the error of the call."""
+    try:
+        return client.describe(label=label).version
+    except seq2sum.Seq2SumError as error:
+        return error_text(error)
 
 
 def resolve_labels(

@@ -40,6 +40,10 @@ class OpenRun:
     """Its events, from `run started` on."""
     source: str = ""
     """The folder that it publishes; empty for a version that was on disk."""
+    placement: str = ""
+    """Where it judges the version; empty in a history without this detail."""
+    router: str = ""
+    """The router that it uses; empty in a history without this detail."""
     checked: bool = False
     """The version's files passed their gates."""
     loaded: bool = False
@@ -105,6 +109,8 @@ def open_run(events: Sequence[Event]) -> OpenRun | None:
         first.version,
         own,
         str(first.details.get("from", "")),
+        str(first.details.get("placement", "")),
+        str(first.details.get("router", "")),
         checked=any(event.kind == EventKind.FILES_PASSED for event in own),
         loaded=any(event.kind == EventKind.ANALYSIS_PASSED for event in own),
         completed_weights=frozenset(

@@ -77,6 +77,11 @@ class Replica:
             number for number, entry in self.versions.items() if entry.state is State.AVAILABLE
         )
 
+    @property
+    def unlabelled(self) -> int | None:
+        """The version that answers calls without a version or a label: the highest AVAILABLE."""
+        return max(self.available, default=None)
+
     def failure(self, version: int) -> str:
         """Returns the error of a failed load; empty if the version loaded, or was never tried."""
         entry = self.versions.get(version)
@@ -170,3 +175,7 @@ class Desired:
     """Versions of the model to be loaded on every replica, and no others."""
     labels: Mapping[str, int]
     """All labels of the model; each points at one of `versions`."""
+    at_once: bool = False
+    """Take other versions out in the same write that moves the labels. A server moves labels
+    before it unloads versions (`ServerCore::ReloadConfig` in tensorflow/serving's
+    model_servers/server_core.cc)."""

@@ -31,13 +31,13 @@ def resolve(targets: str) -> list[str]:
     return listed
 
 
-def validate(targets: str) -> None:
+def validate(targets: str, option: str = "--targets") -> None:
     """Checks the syntax of `targets`, as for `resolve`, without a DNS lookup.
 
     Raises:
-        UsageError: `targets` is not valid.
+        UsageError: `targets` is not valid; the message names the option.
     """
-    _split(targets)
+    _split(targets, option)
 
 
 def split_address(target: str) -> tuple[str, int]:
@@ -55,7 +55,7 @@ def split_address(target: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _split(targets: str) -> list[str]:
+def _split(targets: str, option: str = "--targets") -> list[str]:
     """Returns the listed addresses, or the one name with its port."""
     if targets.startswith(DNS):
         name = targets.removeprefix(DNS)
@@ -63,11 +63,11 @@ def _split(targets: str) -> list[str]:
         return [name]
     listed = [target.strip() for target in targets.split(",") if target.strip()]
     if not listed:
-        raise UsageError("--targets is empty: expected host:port, or dns:///name:port")
+        raise UsageError(f"{option} is empty: expected host:port, or dns:///name:port")
     for target in listed:
         split_address(target)
     if len(set(listed)) < len(listed):
-        raise UsageError(f"--targets lists a server twice: {targets}")
+        raise UsageError(f"{option} lists a server twice: {targets}")
     return listed
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-
-import seq2sum
+from typing import TYPE_CHECKING
 
 from seq2sum_serving.deployment.errors import UsageError
+
+if TYPE_CHECKING:
+    import seq2sum
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +28,8 @@ def tls_from_options(options: argparse.Namespace) -> seq2sum.TLS | None:
     Raises:
         UsageError: A file cannot be read or is not valid, or only one of --cert and --key is given.
     """
+    import seq2sum  # imports gRPC too, which `--help` does not need
+
     files = {"ca": options.ca, "certificate": options.cert, "key": options.key}
     if not options.tls and options.server_name is None and not any(files.values()):
         return None

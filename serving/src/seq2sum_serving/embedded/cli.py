@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seq2sum_serving.embedded import environment, flag_help, memory
+from seq2sum_serving.embedded import environment, flag_help, memory, partial_tensorflow
 from seq2sum_serving.embedded import flags as command_line
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.flags import Flags
@@ -60,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if arguments is None:  # otherwise this process belongs to the caller
         environment.restart_if_needed()
+        partial_tensorflow.install()
     try:
         return leave(serve(flags))
     except ServingError as error:
@@ -78,10 +78,13 @@ def serve(flags: Flags) -> int:
     if names := command_line.ignored(flags):
         log.warning("Flags without effect: %s", ", ".join(f"--{name}" for name in names))
     memory.configure_malloc()
-    from seq2sum_serving.embedded.ports import reserved
-    from seq2sum_serving.embedded.rpc import native_support
-    from seq2sum_serving.embedded.rpc.credentials import credentials
-    from seq2sum_serving.embedded.startup import configuration
+    with memory.collections_paused():
+        import asyncio
+
+        from seq2sum_serving.embedded.ports import reserved
+        from seq2sum_serving.embedded.rpc import native_support
+        from seq2sum_serving.embedded.rpc.credentials import credentials
+        from seq2sum_serving.embedded.startup import configuration
 
     config = configuration(flags)
     native_support.check(config)
@@ -100,8 +103,9 @@ def _loaded(flags: Flags, config: ServerConfig) -> Server:
     # batches and large models, and some of them have different error messages.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    from seq2sum_serving.embedded.inference.session_config import session_config
-    from seq2sum_serving.embedded.server import Server
+    with memory.collections_paused():
+        from seq2sum_serving.embedded.inference.session_config import session_config
+        from seq2sum_serving.embedded.server import Server
 
     session = session_config(
         file=flags.tensorflow_session_config_file,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from importlib.metadata import PackageNotFoundError, version
 
 from seq2sum_serving.embedded.flags import FIELDS
 
@@ -51,6 +50,8 @@ def text() -> str:
 
 def versions() -> str:
     """Returns the versions of the server and of TensorFlow, without loading TensorFlow."""
+    from importlib.metadata import version
+
     return (
         f"TensorFlow ModelServer: {COMMAND} {version('seq2sum-serving')}\n"
         f"TensorFlow Library: {_tensorflow_version()}\n"
@@ -58,6 +59,8 @@ def versions() -> str:
 
 
 def _tensorflow_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("tensorflow")
     except PackageNotFoundError:  # the image has the same package without support of GPUs

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from tensorflow_serving.apis import model_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.servable import Servable
+from seq2sum_serving.embedded.lifecycle import serving_map
 from seq2sum_serving.embedded.lifecycle.labels import Labels, version_of
 
-Handle = AbstractContextManager[tuple[int, Servable]]
-"""Yields the number and the servable of a version, and prevents its unloading until closed."""
+Handle = serving_map.Handle[Servable]
+"""A version that is held."""
 
 
 def model_spec_of(request: Any) -> model_pb2.ModelSpec:
@@ -40,9 +40,8 @@ class ModelSpecResolver:
         self.labels: Labels | None = None
         """None until a configuration has set them."""
 
-    @contextmanager
-    def handle(self, spec: model_pb2.ModelSpec) -> Iterator[tuple[int, Servable]]:
-        """Yields the number and the servable of the version that a ModelSpec names.
+    def handle(self, spec: model_pb2.ModelSpec) -> Handle:
+        """Holds the version that a ModelSpec names.
 
         Raises:
             ServingError: The spec or its label is invalid, or the version is not AVAILABLE; checked
@@ -58,5 +57,4 @@ class ModelSpecResolver:
                 version = spec.version.value
             case _:
                 version = None
-        with self._handle(spec.name, version) as found:
-            yield found
+        return self._handle(spec.name, version)

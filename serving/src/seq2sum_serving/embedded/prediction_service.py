@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
 
-from google.protobuf.message import Message
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -19,6 +16,7 @@ from tensorflow_serving.apis import (
 )
 
 from seq2sum_serving.embedded.batching.batched_servable import BatchedServable
+from seq2sum_serving.embedded.batching.tasks import Outcome
 from seq2sum_serving.embedded.errors import ServingError, internal_error
 from seq2sum_serving.embedded.inference import metadata, multi_inference, predict, runtime
 from seq2sum_serving.embedded.inference.classify import classify
@@ -26,8 +24,10 @@ from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.regress import regress
 from seq2sum_serving.embedded.model_spec import Handle, model_spec_of
 
-Done = Callable[["Message | ServingError"], None]
-"""Receives a response or an error."""
+Done = Callable[[bytes | ServingError], None]
+"""Receives a serialized response or an error."""
+Finish = Callable[[], None]
+"""Runs what was started."""
 
 
 class PredictionService:
@@ -51,39 +51,55 @@ class PredictionService:
                 servable, version, request, options=self._options, timeout=timeout
             )
 
+    def predict_bytes(
+        self, request: predict_pb2.PredictRequest, timeout: float | None = None
+    ) -> bytes:
+        """Runs Predict, and returns the serialized response."""
+        with self._handle(model_spec_of(request)) as (version, servable):
+            call = predict.prepare(servable, version, request, self._options)
+            return call.serialized(predict.run(servable, call, timeout))
+
     def start_predict(
         self, request: predict_pb2.PredictRequest, timeout: float | None, done: Done
-    ) -> bool:
+    ) -> Finish | None:
         """Starts Predict in a batch with other requests, and calls `done` at its end.
 
-        Returns False, without effect, if the version does not batch, or the request has no rows.
+        Returns the function that runs it, unless another thread has done so; or None, without
+        effect, if the version does not batch, or the request has no rows.
         """
-        with ExitStack() as held:
-            version, servable = held.enter_context(self._handle(model_spec_of(request)))
+        handle = self._handle(model_spec_of(request))
+        shared = False
+        try:
+            servable = handle.servable
             if not isinstance(servable, BatchedServable):
-                return False
-            call = predict.prepare(servable, version, request, self._options)
+                return None
+            call = predict.prepare(servable, handle.number, request, self._options)
             if not call.has_rows:
-                return False
+                return None
             started = perf_counter()
-            future = servable.submit(call.feeds, call.fetches, timeout=timeout)
-            release = held.pop_all().close
 
-        def finish(future: Future[Any]) -> None:
-            try:
-                arrays = future.result()
-                runtime.record(call.model, predict.API, started)
-                outcome: Any = call.response(arrays)
-            except ServingError as error:
-                outcome = error
-            except Exception as error:  # noqa: BLE001  # logged
-                outcome = internal_error(error)
-            finally:
-                release()
-            done(outcome)
+            def finish(result: Outcome) -> None:
+                outcome: bytes | ServingError
+                try:
+                    if not isinstance(result, Exception):
+                        runtime.record(call.model, predict.API, started)
+                        outcome = call.serialized(result)
+                    elif isinstance(result, ServingError):
+                        outcome = result
+                    else:
+                        outcome = internal_error(result)
+                except Exception as error:  # noqa: BLE001  # logged
+                    outcome = internal_error(error)
+                finally:
+                    handle.release()
+                done(outcome)
 
-        future.add_done_callback(finish)
-        return True
+            servable.submit(call.feeds, call.fetches, timeout=timeout, done=finish)
+            shared = True
+        finally:
+            if not shared:
+                handle.release()
+        return servable.run_waiting
 
     def classify(
         self, request: classification_pb2.ClassificationRequest, timeout: float | None = None

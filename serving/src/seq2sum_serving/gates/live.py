@@ -16,17 +16,11 @@ from dataclasses import dataclass, field, replace
 from seq2sum_serving.deployment.event_log import Verdict
 from seq2sum_serving.deployment.plain_text import one_line
 from seq2sum_serving.deployment.state import CANARY, STABLE
+from seq2sum_serving.gates.error_rate import DIGITS, allowed_errors
 from seq2sum_serving.gates.formatting import milliseconds, number, percent, sentence, times
 from seq2sum_serving.gates.measurement import Measurement, Value
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.gates.quantile import P99, quantile, ratio
-
-SIGMAS = 3.0
-"""Standard deviations by which the number of errors may exceed the number that the error rate
-before the canary predicts. Without them, a caller that always sends some invalid requests would
-fail every other step."""
-DIGITS = 9
-"""Decimals of computed limits: 1 - 0.9 is a little less than 0.1."""
 
 CHECK_LOGS = "keep traffic on stable, and look for the cause in the servers' logs"
 NEW_VERSION = "keep traffic on stable, and publish a better version under a new number"
@@ -169,6 +163,9 @@ def _failed_probes(canary: ProbeStats, stable: ProbeStats, policy: GatePolicy) -
     limit, needed = policy.live.max_error_share, policy.live.min_calls
     found = f"{canary.errors:,} of {canary.calls:,} probes of the canary failed"
     if canary.errors / max(canary.calls, needed) > limit:
+        if _fails_as_often(stable, canary):
+            found += f", and {stable.errors:,} of {stable.calls:,} of stable"
+            return Evidence(Verdict.INCONCLUSIVE, found)
         if stable.calls:
             found += f" (stable: {stable.errors:,} of {stable.calls:,})"
         found += f"; live.max_error_share is {percent(limit)}"
@@ -178,13 +175,19 @@ def _failed_probes(canary: ProbeStats, stable: ProbeStats, policy: GatePolicy) -
     return _enough(canary.calls, needed, found)
 
 
+def _fails_as_often(stable: ProbeStats, canary: ProbeStats) -> bool:
+    """Returns whether stable fails at least as many of its probes: the version is not the cause."""
+    share = stable.errors / stable.calls if stable.calls else 0.0
+    return share > 0 and share >= canary.errors / canary.calls
+
+
 def _failed_calls(metrics: LiveMetrics, policy: GatePolicy) -> Evidence:
     limit, needed = policy.live.max_error_share, policy.live.min_calls
     calls, errors = _finite(metrics.calls) or 0.0, _finite(metrics.errors) or 0.0
     calls_before, errors_before = _finite(metrics.calls_before), _finite(metrics.errors_before)
-    judged = max(calls, needed)
-    expected = judged * (errors_before or 0.0) / calls_before if calls_before else 0.0
-    allowed = round(judged * limit + expected + SIGMAS * math.sqrt(expected), DIGITS)
+    allowed = allowed_errors(
+        calls, limit, calls_before or 0.0, errors_before or 0.0, min_calls=needed
+    )
     found = f"{number(errors)} of {number(calls)} live calls failed"
     if errors > allowed:
         found += (

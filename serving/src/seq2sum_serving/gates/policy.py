@@ -13,7 +13,7 @@ import tomllib
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -40,6 +40,15 @@ def _ascending(low: int, high: int) -> Meta:
 Share = Annotated[float, _number(0, 1)]
 Ratio = Annotated[float, _number(0.1, 1000)]
 Seconds = Annotated[float, _number(0, 7 * DAY)]
+
+_MATCHER = r'[a-zA-Z_]\w*\s*(?:=~|!~|!=|=)\s*"(?:[^"\\\n]|\\.)*"'
+Selector = Annotated[
+    str,
+    Meta(
+        pattern=rf"^\s*(?:{_MATCHER}\s*(?:,\s*{_MATCHER}\s*)*)?$",
+        description="label matchers of PromQL without braces, such as 'job=\"serving\"'",
+    ),
+]
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +87,7 @@ class LatencyPolicy(Section, frozen=True):
     max_p99_milliseconds: Annotated[float, _number(0.001, 3_600_000)]
     """Largest 99th percentile."""
     slack_milliseconds: Annotated[float, _number(0, 3_600_000)]
-    """A difference of at most this passes, whatever the ratio; also in gate `latency (live)`."""
+    """A difference of at most this passes, whatever the ratio; also while there is traffic."""
 
 
 class LivePolicy(Section, frozen=True):
@@ -96,15 +105,38 @@ class LivePolicy(Section, frozen=True):
     """Probes per second and version."""
 
 
+class MetricsPolicy(Section, frozen=True):
+    """Gates `errors (metrics)`, `latency (metrics)`, `batch queue` and `load time`.
+
+    They compare the candidate group with the stable group by the metrics of their servers. Limits
+    that mean the same are in `live` and `latency`.
+    """
+
+    stable: Selector
+    """Selects the servers of the stable group; empty to skip the gates."""
+    candidate: Selector
+    """Selects the servers of the candidate group; empty to skip the gates."""
+    max_queue_ratio: Ratio
+    """Largest 99th percentile of the time in the batch queue, divided by the stable group's."""
+    max_load_ratio: Ratio
+    """Largest time of a load, divided by that of the stable version."""
+    load_slack_seconds: Seconds
+    """A difference of at most this between the times of loads passes, whatever the ratio."""
+
+
 class MemoryPolicy(Section, frozen=True):
     """Gate `memory`: memory of the servers while both versions are loaded."""
 
     query: str
-    """PromQL that returns bytes as one number; empty to skip the gate."""
+    """PromQL that returns the bytes of the servers of callers as one number; empty to skip the
+    gate."""
+    candidate_query: str
+    """PromQL that returns the bytes of the candidate group, if there is one."""
     max_megabytes: Annotated[float, _number(0, 1_000_000_000)]
     """Largest result, in millions of bytes; 0 for no limit."""
     max_growth: Annotated[float, _number(1, 1000)]
-    """Largest result, divided by the result before the version was loaded."""
+    """Largest result, divided by the result before the version was loaded, or with a candidate
+    group by that of the stable group."""
 
 
 class LoadPolicy(Section, frozen=True):
@@ -119,10 +151,32 @@ class TrafficPolicy(Section, frozen=True):
 
     steps: Annotated[tuple[Annotated[int, Meta(ge=1, le=100)], ...], _ascending(1, 100)]
     """Percent of the traffic at each step."""
+    mirror: Annotated[float, _number(0, 100)]
+    """Percent of the calls copied to the candidate in a step before the first; 0 for none."""
     bake: Seconds
     """Seconds at each step before it is judged."""
+    unlabelled_callers: Annotated[
+        Literal["some", "none"], Meta(description='"some" or "none", in quotes')
+    ]
+    """Whether callers exist that name neither a label nor a version."""
     settle: Seconds
     """Seconds that callers may take to pick up new weights or labels."""
+
+
+class CandidatePolicy(Section, frozen=True):
+    """The candidate group: defaults of options of the command line."""
+
+    targets: str
+    """Its servers; empty without one."""
+    config: str
+    """Its model config file; empty for `candidate.config` next to that of the other servers."""
+    router: Annotated[
+        Literal["client", "envoy", "none"],
+        Meta(description='"client", "envoy" or "none", in quotes'),
+    ]
+    """Sends callers to it."""
+    envoy_admin: str
+    """Addresses of the admin interface of every Envoy."""
 
 
 class GatePolicy(Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,7 +186,9 @@ class GatePolicy(Struct, frozen=True, forbid_unknown_fields=True):
     disagreement: DisagreementPolicy
     latency: LatencyPolicy
     live: LivePolicy
+    metrics: MetricsPolicy
     memory: MemoryPolicy
+    candidate: CandidatePolicy
     load: LoadPolicy
     traffic: TrafficPolicy
 
@@ -177,12 +233,23 @@ def read(path: Path) -> GatePolicy:
         numbers = getattr(getattr(policy, section), key)
         if list(numbers) != sorted(set(numbers)):
             _refuse_value(path, section, key, list(numbers))
-    if policy.memory.max_megabytes and not policy.memory.query:
-        raise UsageError(
-            f"{path}: [memory] max_megabytes needs [memory] query, the PromQL that returns the "
-            "bytes of the servers"
-        )
+    _check_queries(path, policy)
     return policy
+
+
+def _check_queries(path: Path, policy: GatePolicy) -> None:
+    """Raises UsageError if keys contradict each other."""
+    for key in ("max_megabytes", "candidate_query"):
+        if getattr(policy.memory, key) and not policy.memory.query:
+            raise UsageError(
+                f"{path}: [memory] {key} needs [memory] query, the PromQL that returns the bytes "
+                "of the servers"
+            )
+    if policy.metrics.stable and policy.metrics.stable == policy.metrics.candidate:
+        raise UsageError(
+            f"{path}: [metrics] stable and candidate select the same servers: expected those of "
+            "--targets and those of --candidate-targets"
+        )
 
 
 def _refuse(path: Path, values: dict[str, Any], error: msgspec.ValidationError) -> NoReturn:

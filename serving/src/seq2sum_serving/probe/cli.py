@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from seq2sum_serving.console import output
 from seq2sum_serving.deployment import targets
-from seq2sum_serving.deployment.cli_options import HISTORY, TRAFFIC
+from seq2sum_serving.deployment.cli_options import HISTORY, ROUTES, TRAFFIC
 from seq2sum_serving.deployment.errors import Exit, RolloutError
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile, only_model
 from seq2sum_serving.deployment.replicas import Replicas
@@ -69,6 +69,7 @@ def create_prober(chosen: argparse.Namespace) -> Iterator[Prober]:
             config,
             chosen.base_path,
             TrafficFile(chosen.traffic or config.model_file(TRAFFIC)),
+            config.model_file(ROUTES),
             EventCounter(chosen.history or config.model_file(HISTORY), model),
         )
         return ModelProber(files, Replicas(chosen.targets, model, tls=tls), settings)

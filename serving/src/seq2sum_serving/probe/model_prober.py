@@ -16,6 +16,8 @@ from seq2sum_serving.deployment import in_service
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.model_store import ModelStore
 from seq2sum_serving.deployment.replicas import Replicas
+from seq2sum_serving.deployment.routers import envoy
+from seq2sum_serving.deployment.routers.router import weights
 from seq2sum_serving.deployment.state import CANARY, LABELS, STABLE, ModelEntry
 from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import golden_gate
@@ -39,7 +41,19 @@ class ModelFiles:
     base: Path | None
     """The base path as this machine sees it; None for the one in the model config file."""
     traffic: TrafficFile
+    routes: Path
+    """The routes of Envoy; used if it exists, instead of `traffic`."""
     events: EventCounter
+
+    def weights(self) -> Mapping[str, float]:
+        """Returns the weights that a router wrote last, by label or target.
+
+        Raises:
+            UsageError: The file is not valid.
+        """
+        if self.routes.exists():
+            return weights(envoy.read_file(self.routes)[0])
+        return self.traffic.read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +114,7 @@ class ModelProber:
             labels=self._settings.labels,
             recorded=recorded,
             on_disk=on_disk,
-            weights=reader.read(inputs.TRAFFIC, self._files.traffic.read),
+            weights=reader.read(inputs.TRAFFIC, self._files.weights),
             events=events,
             input_errors=reader.errors,
             missing=reader.missing,

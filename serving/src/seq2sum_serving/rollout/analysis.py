@@ -32,7 +32,8 @@ from seq2sum_serving.gates.live import LiveMetrics, ProbeResults
 from seq2sum_serving.gates.measurement import Measurement, overall
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus, QueryFailed
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.rollout.executor import Executor
+from seq2sum_serving.rollout import group_analysis
+from seq2sum_serving.rollout.placement import Placement
 from seq2sum_serving.rollout.verdicts import worst_by_gate
 
 PROGRESS_INTERVAL = 1.0
@@ -43,7 +44,7 @@ class Analysis:
     """The gates of one version.
 
     Args:
-        executor: The executor of the deployment that the version belongs to, or will belong to.
+        placement: The servers that judge the version, and those that callers reach.
         version: The candidate.
         stable: The version that it is compared with.
         policy: The limits.
@@ -53,7 +54,7 @@ class Analysis:
 
     def __init__(
         self,
-        executor: Executor,
+        placement: Placement,
         version: int,
         stable: int,
         policy: GatePolicy,
@@ -61,7 +62,8 @@ class Analysis:
         *,
         folder: Path | None = None,
     ) -> None:
-        self._executor = executor
+        self._placement = placement
+        self._executor = executor = placement.stable
         self._version = version
         self._stable = stable
         self._policy = policy
@@ -100,7 +102,7 @@ class Analysis:
         measurements, memory = self.judge_files(), self.memory()
         if overall(measurements) is Verdict.FAILED:
             return measurements
-        if self._executor.observe().available_everywhere(self._version):
+        if self._placement.observe().available_everywhere(self._version):
             measurements += self.judge_loaded(memory)
         return measurements
 
@@ -115,7 +117,7 @@ class Analysis:
         Args:
             memory_before: The servers' memory before the load, in bytes.
         """
-        clients = self._executor.replicas.clients()
+        clients = self._placement.replicas.clients()
         measurements = worst_by_gate(
             {target: self._judge_replica(client) for target, client in clients.items()}
         )
@@ -125,8 +127,11 @@ class Analysis:
         [client, *_] = clients.values()
         if self._golden_set:
             measurements.append(self._judge_latency(client, self._golden_set.requests))
-        measurements.append(memory.judge(memory_before, self.memory(), self._policy.memory))
-        return measurements
+        if self._placement.is_apart:
+            found = group_analysis.judge_memory(self._prometheus, self._policy)
+        else:
+            found = memory.judge(memory_before, self.memory(), self._policy.memory)
+        return [*measurements, found]
 
     def judge_step(
         self,
@@ -136,7 +141,7 @@ class Analysis:
         *,
         since_first_traffic: float = 0.0,
     ) -> list[Measurement]:
-        """Probes both labels, on each replica in turn, then judges the candidate.
+        """Probes both versions, on each of their replicas in turn, then judges the candidate.
 
         Args:
             seconds: Length of the step.
@@ -145,24 +150,43 @@ class Analysis:
             since_first_traffic: Seconds from the candidate's first traffic to this step.
         """
         requests = self._golden_set.requests if self._golden_set else ()
+        servers = {CANARY: self._placement.replicas, STABLE: self._executor.replicas}
         results = ProbeResults()
         interval = 1 / self._policy.live.probes_per_second
         start = reported = time.monotonic()
         probes = 0
         while time.monotonic() < start + seconds:
-            clients = list(self._executor.replicas.clients().values())
-            client = clients[probes % len(clients)]
-            for label in (CANARY, STABLE) if requests else ():
-                probe(results, client, label, requests[probes % len(requests)])
+            for label, replicas in servers.items() if requests else ():
+                clients = list(replicas.clients().values())
+                request = requests[probes % len(requests)]
+                probe(results, clients[probes % len(clients)], label, request)
             probes += 1
             if time.monotonic() - reported >= PROGRESS_INTERVAL:
                 reported = time.monotonic()
                 report(results)
-                if is_ended():
+                failed = overall(live.judge(results, self._policy)) is Verdict.FAILED
+                if failed or is_ended():
                     break
             time.sleep(max(0.0, start + probes * interval - time.monotonic()))
+        if self._placement.is_apart:
+            elapsed = time.monotonic() - start
+            return [*live.judge(results, self._policy), *self._group_metrics(results, elapsed)]
         metrics = self._live_metrics(seconds, since_first_traffic + seconds)
         return live.judge(results, self._policy, metrics)
+
+    def _group_metrics(self, results: ProbeResults, seconds: float) -> list[Measurement]:
+        """Judges the candidate group by its servers' metrics; nothing without a metric provider."""
+        if self._prometheus is None:
+            return []
+        return group_analysis.judge_metrics(
+            self._prometheus,
+            self._executor,
+            self._policy,
+            results,
+            seconds,
+            version=self._version,
+            stable=self._stable,
+        )
 
     def _live_metrics(self, seconds: float, ago: float) -> LiveMetrics | None:
         """Returns Prometheus' metrics; None if it does not answer, so that probes alone count."""

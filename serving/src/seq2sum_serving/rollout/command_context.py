@@ -18,6 +18,7 @@ from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
 from seq2sum_serving.rollout.change_options import ChangeOptions
 from seq2sum_serving.rollout.executor import Executor
+from seq2sum_serving.rollout.placement import Placement
 
 
 @dataclass(slots=True)
@@ -25,13 +26,18 @@ class CommandContext:
     """Arguments, deployment, policy and output of a command."""
 
     arguments: argparse.Namespace
-    executor: Executor
+    placement: Placement
     policy: GatePolicy
     prometheus: Prometheus | None
     console: Console
     """For text output; quiet with `--json`."""
     output: dict[str, Any] = field(default_factory=dict)
     """The object that `--json` prints."""
+
+    @property
+    def executor(self) -> Executor:
+        """The servers that callers reach."""
+        return self.placement.stable
 
     @property
     def options(self) -> ChangeOptions:

@@ -13,6 +13,7 @@ from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.command_context import CommandContext
 from seq2sum_serving.rollout.publishing import version_for_run
 from seq2sum_serving.rollout.runner import Runner
+from seq2sum_serving.rollout.steps import format_step, steps
 from seq2sum_serving.rollout.verdicts import raise_failed
 
 
@@ -21,9 +22,10 @@ def check_load(context: CommandContext, version: int) -> None:
     current = context.executor.observe()
     adopted = transitions.adopt(current)
     planner.plan(current, adopted)
+    context.placement.plan(current, version)
     if not context.arguments.without_gates:
         stable = adopted.labels[STABLE]
-        analysis = Analysis(context.executor, version, stable, context.policy, context.prometheus)
+        analysis = Analysis(context.placement, version, stable, context.policy, context.prometheus)
         raise_failed(analysis.judge_without_changes())
 
 
@@ -51,7 +53,8 @@ def run(context: CommandContext, version: int | None, source: Path | None) -> No
     if state is None and current.stable == version:
         context.show_plan([])
         return
-    Runner(executor, version, context.policy, context.prometheus).check(current, folder)
+    runner = Runner(context.placement, version, context.policy, context.prometheus)
+    runner.check(current, folder)
     publish = [f"publish {source} as version {version}"] if folder else []
     context.show_plan([*publish, *remaining_steps(context, current, state or OpenRun("", version))])
 
@@ -64,17 +67,17 @@ def remaining_steps(context: CommandContext, current: Current, state: OpenRun) -
         return ["set weight stable = 100 %"]
     files = [] if state.checked else [f"analysis of the files of version {version}"]
     load = [
-        *map(str, planner.plan(current, transitions.load(current, version))),
+        *map(str, context.placement.plan(current, version)),
         "analysis without traffic: signatures, golden, disagreement, latency, memory",
     ]
     return [
         *files,
         *([] if state.loaded else load),
-        f"set label canary = {version} on every replica",
+        f"make version {version} the canary {context.placement.name}",
         *(
-            f"step at weight {weight} % for {traffic.bake:g} s, with analysis"
-            for weight in traffic.steps
-            if weight not in state.completed_weights
+            f"{format_step(shares)} for {traffic.bake:g} s, with analysis"
+            for shares in steps(context.policy, context.executor.router)
+            if shares.candidate not in state.completed_weights
         ),
         f"set labels stable = {version}, previous = {stable} on every replica",
         "set weight stable = 100 %",

@@ -1,4 +1,4 @@
-"""Observes a deployed model and carries out the steps of a plan.
+"""Observes a model on a group of servers and carries out the steps of a plan.
 
 Every change is in the history before it is made. Versions change before labels do, and labels move
 only when their versions are AVAILABLE on every replica. Whether a step is complete depends on what
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,53 +19,73 @@ from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.deployment.event_log import Event, EventKind, EventLog, burned
 from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.model_store import ModelStore
-from seq2sum_serving.deployment.replicas import DOWN, Replicas
-from seq2sum_serving.deployment.state import LABELS, Current, Desired, ModelEntry, Policy, Replica
-from seq2sum_serving.deployment.traffic import ALL_STABLE, TrafficFile
-from seq2sum_serving.rollout import planner, transitions
+from seq2sum_serving.deployment.replicas import Replicas
+from seq2sum_serving.deployment.routers.router import NO_SHARES, Router, Shares
+from seq2sum_serving.deployment.state import (
+    CANARY,
+    LABELS,
+    STABLE,
+    Current,
+    Desired,
+    ModelEntry,
+    Policy,
+)
+from seq2sum_serving.rollout import caller_check, planner, transitions
 from seq2sum_serving.rollout.change_options import DEFAULT_TIMING, DEFAULTS, ChangeOptions, Timing
 from seq2sum_serving.rollout.planner import Step
-from seq2sum_serving.rollout.wait_conditions import not_available, still_serving, wrong_labels
+from seq2sum_serving.rollout.wait_conditions import (
+    answering,
+    not_available,
+    still_serving,
+    wrong_labels,
+)
+from seq2sum_serving.rollout.waiting import Log, Wait
 
-POLL_INTERVAL = 0.1
-"""Seconds between two observations while a step waits. A server loads or unloads versions at the
-same interval (aspired_versions_manager.h in tensorflow/serving)."""
-LOG_INTERVAL = 5.0
-"""Seconds between two log lines while a step waits."""
 LABEL_TIMEOUT = 60.0
 """Limit in seconds for labels to move: they do at once after a reload, otherwise when the server
 next polls the file."""
 
 Content = TypeVar("Content")
 
-Log = Callable[[str], None]
-"""Receives progress, one line at a time."""
-
 
 class Executor:
-    """One model on its replicas, with its model config file, versions, weights and history."""
+    """One model on one group of servers, with its model config file, versions, router and history.
+
+    Args:
+        config: The model config file of the group.
+        replicas: The servers of the group.
+        store: The versions on disk.
+        router: Sends a part of the callers to the candidate.
+        history: The model's event log.
+        timing: Limits in time.
+        is_candidate: Whether this is the candidate group.
+        max_down: Seconds that a server may be down while it is waited for; see `Wait`.
+        log: Receives progress.
+    """
 
     def __init__(
         self,
         config: ModelConfigFile,
         replicas: Replicas,
         store: ModelStore,
-        traffic: TrafficFile,
+        router: Router,
         history: EventLog,
         *,
         timing: Timing = DEFAULT_TIMING,
+        is_candidate: bool = False,
+        max_down: float = float("inf"),
         log: Log = lambda _: None,
     ) -> None:
         self.model = config.model
         self.config = config
         self.replicas = replicas
         self.store = store
-        self.traffic = traffic
+        self.router = router
         self.history = history
         self.timing = timing
+        self.is_candidate = is_candidate
         self.log = log
-        self._reload_errors: dict[str, str] = {}
-        """Errors of the last reload by replica."""
+        self._wait = Wait(config, replicas, log, max_down)
 
     def observe(self) -> Current:
         """Returns the current state of files and replicas.
@@ -86,13 +107,13 @@ class Executor:
         Raises:
             Refused: The model config file is part of a read-only volume.
             Failed: A file cannot be written.
-            UsageError: The weights cannot be read, and the history is required.
+            UsageError: The shares cannot be read, and the history is required.
         """
         self.config.check_writable()
-        self.traffic.check_writable()
+        self.router.check_writable()
         if require_history:
             self.history.check_writable()
-            self.traffic.read()
+            self.router.read()
 
     def events(self) -> list[Event]:
         """Returns the model's history."""
@@ -137,8 +158,8 @@ class Executor:
         current = self.observe()
         if not transitions.is_adopted(current):
             self.apply(transitions.adopt(current), options)
-        if not self.traffic.path.exists():
-            self.set_weights(ALL_STABLE, options)
+        if not self.router.is_initialized():
+            self.set_shares(NO_SHARES, options)
 
     def pin_versions(self, options: ChangeOptions = DEFAULTS) -> None:
         """Lists the aspired versions by number, so that a new folder on disk changes nothing.
@@ -149,9 +170,9 @@ class Executor:
         if current.recorded.policy.kind == "specific":
             return
         policy = Policy("specific", current.aspired)
-        self._write_entry(current.recorded, ModelEntry(policy, current.recorded.labels), options)
+        self.write_entry(current.recorded, ModelEntry(policy, current.recorded.labels), options)
         try:
-            self._reload()
+            self.reload()
         except Failed as error:
             self.log(f"  no replica was reloaded: {error}; they read {self.config.path}")
 
@@ -171,112 +192,94 @@ class Executor:
             if isinstance(step, planner.WriteConfig):
                 entry = step.entry
 
-    def set_weights(self, weights: Mapping[str, float], options: ChangeOptions = DEFAULTS) -> None:
-        """Writes traffic weights, unless the file has them already."""
-        if not self._has_weights(weights, options):
-            self.record(EventKind.WEIGHTS_SET, options=options, details=dict(weights))
-            self.traffic.write(weights)
+    def set_shares(self, shares: Shares, options: ChangeOptions = DEFAULTS) -> None:
+        """Sets the candidate's shares, unless they are in force already.
 
-    def _has_weights(self, weights: Mapping[str, float], options: ChangeOptions) -> bool:
+        Raises:
+            Failed: They are not in force.
+        """
+        if self._has_shares(shares, options):
+            return
+        details = {STABLE: 100 - shares.candidate}
+        details |= {CANARY: shares.candidate} if shares.candidate else {}
+        details |= {"mirror": shares.mirror} if shares.mirror else {}
+        self.record(EventKind.WEIGHTS_SET, options=options, details=details)
+        self.router.write(shares)
+
+    def _has_shares(self, shares: Shares, options: ChangeOptions) -> bool:
         try:
-            return self.traffic.path.exists() and self.traffic.read() == weights
+            if not self.router.is_initialized() or self.router.read() != shares:
+                return False
+            self.router.check_in_force()  # a command may have been killed before they were
         except UsageError as error:
             if options.require_history:
                 raise
             self.log(f"  {error}; replacing the file")
             return False
+        except Failed as error:
+            self.log(f"  {error}; writing them again")
+            return False
+        return True
 
-    def verify(self, label: str, version: int, options: ChangeOptions = DEFAULTS) -> None:
-        """Checks that a label resolves to a version on every replica.
+    def verify(self, version: int, options: ChangeOptions = DEFAULTS) -> None:
+        """Checks, and logs, that callers of every server get this version, in whatever way.
+
+        Without a label they get the highest version of the file, which another label may hold.
 
         Raises:
-            Failed: It resolves to another version, or to none.
+            Failed: They get another version, or none.
         """
-        wrong = [
-            f"{target}: {found}"
-            for target, found in self.replicas.resolve_label(label).items()
-            if found != version
-            and not (options.allow_down_replicas and str(found).startswith(DOWN))
-        ]
-        if wrong:
-            raise Failed(
-                f"label {label!r} does not resolve to version {version} on every replica "
-                f"({'; '.join(wrong)}): see `status` for what each of them serves"
-            )
+        found = self.replicas.caller_versions(STABLE)
+        for line in caller_check.lines(found):
+            self.log(line)
+        highest = max(self.observe_files().aspired, default=version)
+        allow_down = options.allow_down_replicas
+        caller_check.check(found, version, highest, allow_down_replicas=allow_down)
 
     def _execute(self, step: Step, before: ModelEntry, options: ChangeOptions) -> None:
-        self.log(str(step))
-        allow_down, load_timeout = options.allow_down_replicas, self.timing.load_timeout
+        self.log(f"candidate group: {step}" if self.is_candidate else str(step))
+        timeout, missing = self.timing.load_timeout, None
         match step:
             case planner.WriteConfig(entry):
-                self._write_entry(before, entry, options)
-                self._reload()
+                self.write_entry(before, entry, options)
+                self.reload()
             case planner.ReloadConfig():
-                self._reload()
-            case planner.AwaitAvailable(versions):
-                self._wait(
-                    lambda replica: not_available(replica, versions), load_timeout, allow_down
-                )
-            case planner.AwaitLabels(labels):
-                self._wait(lambda replica: wrong_labels(replica, labels), LABEL_TIMEOUT, allow_down)
-            case planner.AwaitUnloaded(versions):
-                self._wait(
-                    lambda replica: still_serving(replica, versions), load_timeout, allow_down
-                )
+                self.reload()
             case planner.Settle():
                 time.sleep(self.timing.settle)
+            case planner.AwaitAvailable(versions):
+                missing = partial(not_available, versions=versions)
+            case planner.AwaitLabels(labels):
+                timeout, missing = LABEL_TIMEOUT, partial(wrong_labels, labels=labels)
+            case planner.AwaitUnloaded(versions):
+                missing = partial(still_serving, versions=versions)
+            case planner.AwaitWithdrawn(versions):
+                missing = partial(answering, versions=versions)
+        if missing is not None:
+            allow_down = options.allow_down_replicas
+            self._wait.until_nothing_is_missing(missing, timeout, allow_down=allow_down)
 
-    def _write_entry(self, before: ModelEntry, after: ModelEntry, options: ChangeOptions) -> None:
-        if after.policy != before.policy:
-            versions = {"versions": sorted(after.policy.versions)}
-            self.record(EventKind.VERSIONS_SET, options=options, details=versions)
-        if after.labels != before.labels:
-            self.record(EventKind.LABELS_SET, options=options, details=dict(after.labels))
-        self.config.change(before, after)
-
-    def _reload(self) -> None:
-        self._reload_errors = self.config.send(self.replicas.reload_config)
-        for target, error in self._reload_errors.items():
-            self.log(f"  {target} refused the reload ({error}); it may still read the file")
-
-    def _wait(self, missing: Callable[[Replica], str], timeout: float, allow_down: bool) -> None:
-        """Polls until nothing is missing on any replica.
+    def write_entry(self, before: ModelEntry, after: ModelEntry, options: ChangeOptions) -> None:
+        """Records and writes another entry; servers are not asked to read it.
 
         Raises:
-            Failed: A version failed to load, or the timeout passed.
+            Failed: Somebody else changed the file, or it cannot be written.
         """
-        start = logged = time.monotonic()
-        while True:
-            replicas = self.replicas.observe((*LABELS, *self.config.read().labels))
-            states = {replica.target: missing(replica) for replica in replicas if replica.up}
-            if not allow_down:
-                down = (replica for replica in replicas if not replica.up)
-                states |= {replica.target: f"does not answer: {replica.error}" for replica in down}
-            waiting = [f"{target}: {state}" for target, state in states.items() if state]
-            now = time.monotonic()
-            if not waiting:
-                return
-            if now - start > timeout:
-                raise Failed(
-                    f"timed out after {timeout:g} s ({'; '.join(waiting)}). {self._hint()} "
-                    "See `status` for every replica, and the servers' logs"
-                )
-            if now - logged >= LOG_INTERVAL:
-                logged = now
-                self.log(f"  {now - start:.0f} s: {'; '.join(waiting)}")
-            time.sleep(POLL_INTERVAL)
+        if after == before:
+            return
+        versions = {"versions": sorted(after.policy.versions)}
+        labels = dict(sorted(after.labels.items()))
+        if self.is_candidate:
+            details = {**versions, "labels": labels}
+            self.record(EventKind.CANDIDATE_SET, options=options, details=details)
+        if after.policy != before.policy and not self.is_candidate:
+            self.record(EventKind.VERSIONS_SET, options=options, details=versions)
+        if after.labels != before.labels and not self.is_candidate:
+            self.record(EventKind.LABELS_SET, options=options, details=labels)
+        self.config.change(before, after)
 
-    def _hint(self) -> str:
-        """Returns a possible cause for replicas that do not follow."""
-        if self._reload_errors:
-            return " ".join(f"{target} {error}." for target, error in self._reload_errors.items())
-        for model, path in self.config.other_base_paths().items():
-            if not path.is_dir():
-                return (
-                    f"Does {path} exist, the base path of model {model!r}? While a base path "
-                    "is missing, a server finds no new version of any model."
-                )
-        return (
-            f"Do the servers read {self.config.path}, and poll it "
-            "(--model_config_file_poll_wait_seconds)?"
-        )
+    def reload(self) -> None:
+        """Sends the model config file to every server; logs which of them refused it."""
+        self._wait.reload_errors = self.config.send(self.replicas.reload_config)
+        for target, error in self._wait.reload_errors.items():
+            self.log(f"  {target} refused the reload ({error}); it may still read the file")

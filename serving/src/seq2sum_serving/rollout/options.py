@@ -6,10 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2sum import model_versions
-
 from seq2sum_serving.deployment import tls_options
 from seq2sum_serving.deployment.cli_options import (
+    CANDIDATE_CONFIG,
     add_deployment,
     add_version,
     count,
@@ -25,11 +24,17 @@ All replicas read the same model config file. It changes in two steps: versions 
 when these versions are AVAILABLE on every replica. The label `stable` is on the version in
 service, `canary` on the candidate (without one, on the stable version), and `previous` on the
 version that stays loaded for a rollback.
+
+With a candidate group (--candidate-targets), versions are judged on separate servers and get a
+share of the traffic there; the other servers never hold a version that has not passed. Without
+one, a version is judged where callers are. That harms callers that name no label, so the policy
+has to state that none exist.
 """
 EXAMPLES = """\
 examples:
   seq2sum-rollout status --targets 10.0.0.1:8500,10.0.0.2:8500
   seq2sum-rollout run 3 --targets dns:///seq2sum-serving:8500 --reason "new training data"
+  seq2sum-rollout run 3 --candidate-targets 10.0.0.9:8500 --router envoy --envoy-admin 10.0.0.8:8511
   seq2sum-rollout run 3 --dry-run          show the plan, change nothing
   seq2sum-rollout rollback                 takes less than a second
   seq2sum-rollout watch                    live view; Ctrl-C ends it
@@ -39,9 +44,10 @@ examples:
 
 exit codes:
     0  done, and confirmed on every replica
-    1  failed; traffic is where it was
+    1  failed; traffic is where it was, or was moved back
     2  invalid command line or file
     3  inconclusive: too little was measured to judge
+    4  failed, and traffic is not where it was: see `status`
   130  interrupted
 """
 
@@ -217,6 +223,14 @@ def _shared_options() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     group = shared.add_argument_group("deployment")
     add_deployment(group)
+    group.add_argument(
+        "--rest-port",
+        type=port,
+        metavar="PORT",
+        help="REST port of every server, asked after each change; 0 to ask none (default: the "
+        "gRPC port + 1)",
+    )
+    _add_candidate(shared)
     group.add_argument("--policy", type=Path, metavar="FILE", help="limits of the gates, as TOML")
     group.add_argument(
         "--prometheus", metavar="URL", help="metric provider for live metrics: http://host:9090"
@@ -229,8 +243,44 @@ def _shared_options() -> argparse.ArgumentParser:
     return shared
 
 
+def _add_candidate(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the candidate group; their defaults are in the policy file."""
+    group = parser.add_argument_group("candidate group")
+    group.add_argument(
+        "--candidate-targets",
+        metavar="HOST:PORT,...",
+        help="the servers on which versions are judged, in the form of --targets (default: none)",
+    )
+    group.add_argument(
+        "--candidate-config",
+        type=Path,
+        metavar="FILE",
+        help=f"their model config file (default: {CANDIDATE_CONFIG} next to --config)",
+    )
+    group.add_argument(
+        "--router",
+        choices=("client", "envoy", "none"),
+        help="who sends callers to the candidate: `client`, applications by the weights of "
+        "--traffic; `envoy`, for every caller; `none`, nobody (default: client)",
+    )
+    group.add_argument(
+        "--envoy-admin",
+        metavar="HOST:PORT,...",
+        help="every Envoy's port that serves /stats, or dns:///name:port",
+    )
+
+
+def port(text: str) -> int:
+    """Parses a port, or 0."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"invalid port {text!r}: expected 0 to 65535")
+    return int(text)
+
+
 def version(text: str) -> int:
     """Parses a version number."""
+    from seq2sum import model_versions  # imports gRPC too, which `--help` does not need
+
     number = model_versions.version_number(text)
     if number is None:
         raise argparse.ArgumentTypeError(

@@ -5,9 +5,10 @@ Pure. It keeps the rules that make a change safe on TensorFlow Serving:
 - The policy is always `specific`, so that a folder that appears on disk changes nothing.
 - A version is AVAILABLE on every replica before a label points at it: a server refuses the whole
   configuration otherwise.
-- A serving version is removed from the config only when no label points at it and its successor is
-  AVAILABLE. If the successor fails to load, a server keeps serving the removed version, but never
-  aspires to it again (the fallback trap). Such a version is AVAILABLE and not aspired.
+- A serving version is removed from the config only when no label points at it, or in the write that
+  moves its labels, and when its successor is AVAILABLE. If the successor fails to load, a server
+  keeps serving the removed version, but never aspires to it again (the fallback trap). Such a
+  version is AVAILABLE and not aspired.
 - The number of a version that failed is never reused: a server does not load it again.
 
 A change that was interrupted is planned again from the state that it left, without the steps that
@@ -16,7 +17,7 @@ have already taken effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from seq2sum_serving.deployment.errors import Refused
@@ -32,7 +33,7 @@ class WriteConfig:
     def __str__(self) -> str:
         versions = ", ".join(map(str, sorted(self.entry.policy.versions))) or "none"
         labels = format_labels(self.entry.labels)
-        return f"models.config: versions {versions}; labels {labels or 'none'}"
+        return f"write versions {versions}; labels {labels or 'none'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class ReloadConfig:
     """Reload the model config file on every replica."""
 
     def __str__(self) -> str:
-        return "reload models.config on every replica"
+        return "reload the model config file on every replica"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,25 @@ class AwaitUnloaded:
         return f"wait until {_versions_are(self.versions)} unloaded from every replica"
 
 
-Step = WriteConfig | ReloadConfig | AwaitAvailable | AwaitLabels | Settle | AwaitUnloaded
+@dataclass(frozen=True, slots=True)
+class AwaitWithdrawn:
+    """Wait until no replica answers new calls with these versions; calls in flight go on."""
+
+    versions: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"wait until no replica answers with {_named(self.versions)}"
+
+
+Step = (
+    WriteConfig
+    | ReloadConfig
+    | AwaitAvailable
+    | AwaitLabels
+    | Settle
+    | AwaitUnloaded
+    | AwaitWithdrawn
+)
 
 
 def plan(
@@ -99,6 +118,8 @@ def plan(
         Refused: No safe steps exist; the message says why, and what to do.
     """
     check(current, desired, allow_down_replicas=allow_down_replicas)
+    if desired.at_once and all(map(current.available_everywhere, desired.versions)):
+        return _plan_at_once(current, desired)
     up, available = current.up, _available(current)
     versions, labels = frozenset(desired.versions), dict(desired.labels)
     union = _specific(versions | _kept(current))
@@ -115,9 +136,7 @@ def plan(
         steps.append(AwaitAvailable(loading))
     if labels != dict(written.labels):
         steps += [WriteConfig(ModelEntry(union, labels)), AwaitLabels(labels)]
-    elif any(
-        replica.labels.get(label) != version for replica in up for label, version in labels.items()
-    ):
+    elif _is_mislabelled(current, labels):
         steps += [] if steps else [ReloadConfig()]
         steps.append(AwaitLabels(labels))
     leaving = tuple(sorted(union.versions - versions))
@@ -128,6 +147,19 @@ def plan(
         steps += [] if steps else [ReloadConfig()]
         steps.append(AwaitUnloaded(unloading))
     return tuple(steps)
+
+
+def _plan_at_once(current: Current, desired: Desired) -> tuple[Step, ...]:
+    """Returns the steps with a single write; every desired version is AVAILABLE everywhere."""
+    labels, entry = dict(desired.labels), ModelEntry(_specific(desired.versions), desired.labels)
+    steps: list[Step] = []
+    if labels != dict(current.recorded.labels) or _is_mislabelled(current, labels):
+        steps.append(AwaitLabels(labels))
+    if leaving := tuple(sorted(_available(current) - desired.versions)):
+        steps.append(AwaitWithdrawn(leaving))
+    if entry != current.recorded:
+        return (WriteConfig(entry), *steps)
+    return (ReloadConfig(), *steps) if steps else ()
 
 
 def check(current: Current, desired: Desired, *, allow_down_replicas: bool = False) -> None:
@@ -203,6 +235,15 @@ def _kept(current: Current) -> frozenset[int]:
     return current.aspired & _available(current)
 
 
+def _is_mislabelled(current: Current, labels: Mapping[str, int]) -> bool:
+    """Returns whether a label resolves to another version on a replica that is up."""
+    return any(
+        replica.labels.get(label) != version
+        for replica in current.up
+        for label, version in labels.items()
+    )
+
+
 def _available(current: Current) -> frozenset[int]:
     """Returns the versions that are AVAILABLE on any replica."""
     return frozenset().union(*(replica.available for replica in current.replicas))
@@ -222,8 +263,10 @@ def _specific(versions: Iterable[int]) -> Policy:
     return Policy("specific", frozenset(versions))
 
 
-def _versions_are(versions: Iterable[int]) -> str:
-    listed = [str(version) for version in versions]
-    if not listed:
-        return "no version is"
-    return f"version {listed[0]} is" if len(listed) == 1 else f"versions {', '.join(listed)} are"
+def _versions_are(versions: Sequence[int]) -> str:
+    return f"{_named(versions)} {'are' if len(versions) > 1 else 'is'}"
+
+
+def _named(versions: Sequence[int]) -> str:
+    listed = ", ".join(map(str, versions))
+    return f"version{'s' if len(versions) > 1 else ''} {listed}" if listed else "no version"

@@ -11,13 +11,16 @@ from seq2sum_serving.deployment.event_log import EventKind
 from seq2sum_serving.rollout import planner, transitions
 from seq2sum_serving.rollout.change_options import ChangeOptions
 from seq2sum_serving.rollout.executor import Executor
+from seq2sum_serving.rollout.placement import Placement
 
 
-def prevent_takeover(executor: Executor, options: ChangeOptions) -> None:
+def prevent_takeover(placement: Placement, options: ChangeOptions) -> None:
     """Prevents servers that already serve a version from loading a new folder by themselves.
 
     Adopts the model if all replicas are up; otherwise only pins the versions in the file.
     """
+    executor = placement.stable
+    placement.pin_versions(options)
     current = executor.observe_files()
     if transitions.is_adopted(current) or not current.aspired:
         return
@@ -29,12 +32,13 @@ def prevent_takeover(executor: Executor, options: ChangeOptions) -> None:
         executor.pin_versions(options)
 
 
-def publish_for_run(executor: Executor, source: Path, options: ChangeOptions) -> int:
+def publish_for_run(placement: Placement, source: Path, options: ChangeOptions) -> int:
     """Publishes a folder for its run, unless a killed run has done so; returns its number."""
+    executor = placement.stable
     folder, version = str(source.resolve()), version_for_run(executor, source)
     if run_state.unfinished_publish(executor.events(), folder) is None:
         executor.store.check(source, version)
-        prevent_takeover(executor, options)
+        prevent_takeover(placement, options)
         executor.record(EventKind.PUBLISH_STARTED, version, options, {"from": folder})
     if version not in executor.store.versions():
         executor.store.publish(source, version)

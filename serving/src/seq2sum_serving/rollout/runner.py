@@ -18,22 +18,24 @@ from seq2sum_serving.deployment import run_state
 from seq2sum_serving.deployment.errors import (
     Failed,
     Inconclusive,
+    Moved,
     Refused,
     RolloutError,
-    VersionFailed,
 )
 from seq2sum_serving.deployment.event_log import EventKind, Verdict
+from seq2sum_serving.deployment.routers.router import NO_SHARES, Shares
 from seq2sum_serving.deployment.run_state import OpenRun
-from seq2sum_serving.deployment.state import CANARY, STABLE, Current
-from seq2sum_serving.deployment.traffic import ALL_STABLE, canary_weights
+from seq2sum_serving.deployment.state import STABLE, Current
 from seq2sum_serving.gates.live import ProbeResults
 from seq2sum_serving.gates.measurement import Measurement
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
 from seq2sum_serving.gates.policy import GatePolicy
-from seq2sum_serving.rollout import planner, transitions
+from seq2sum_serving.rollout import abort, planner, transitions
 from seq2sum_serving.rollout.analysis import Analysis
 from seq2sum_serving.rollout.change_options import ChangeOptions
 from seq2sum_serving.rollout.executor import Executor
+from seq2sum_serving.rollout.placement import Placement
+from seq2sum_serving.rollout.steps import format_step, steps
 from seq2sum_serving.rollout.verdicts import format_measurement, raise_failed_or_inconclusive
 from seq2sum_serving.rollout.wait_conditions import not_available
 
@@ -49,7 +51,7 @@ class CanaryEnded(Failed):
 class Runner:
     """One run of one version."""
 
-    executor: Executor
+    placement: Placement
     version: int
     policy: GatePolicy
     prometheus: Prometheus | None = None
@@ -58,14 +60,35 @@ class Runner:
     _first_traffic: float | None = field(default=None, init=False)
     """When this process started the first step."""
 
+    @property
+    def executor(self) -> Executor:
+        """The servers that callers reach."""
+        return self.placement.stable
+
     def run(self) -> None:
         """Runs all remaining phases.
 
         Raises:
             Refused: The run cannot start.
             Failed: A gate failed, or a replica did not follow; the run was aborted.
+            Moved: The version has a share of the traffic, because the run stopped or its abort
+                failed.
             Inconclusive: Too little was measured; a person decides.
         """
+        before = abort.share(self.executor)
+        try:
+            self._run()
+        except (Moved, Inconclusive):
+            raise
+        except RolloutError as error:
+            if abort.share(self.executor) in (0.0, before):
+                raise
+            raise Moved(
+                f"{error}. Version {self.version} may still have a share of the traffic: "
+                "`rollback` ends it"
+            ) from error
+
+    def _run(self) -> None:
         state = self._start()
         self._options = ChangeOptions(self.reason, state.run)
         if state.failure:
@@ -74,10 +97,12 @@ class Runner:
             raise error
         try:
             self._run_phases(state)
-        except (CanaryEnded, Inconclusive) as error:
-            failed = isinstance(error, CanaryEnded)
-            outcome = Verdict.FAILED if failed else Verdict.INCONCLUSIVE
-            self._record(EventKind.RUN_ENDED, str(error), outcome=outcome)
+        except CanaryEnded as error:
+            self._record(EventKind.RUN_ENDED, str(error), outcome=Verdict.FAILED)
+            self._leave_nothing()
+            raise
+        except Inconclusive as error:
+            self._record(EventKind.RUN_ENDED, str(error), outcome=Verdict.INCONCLUSIVE)
             raise
         except Failed as error:
             self._abort(error)
@@ -113,7 +138,7 @@ class Runner:
 
     def _analysis(self, stable: int, folder: Path | None = None) -> Analysis:
         return Analysis(
-            self.executor, self.version, stable, self.policy, self.prometheus, folder=folder
+            self.placement, self.version, stable, self.policy, self.prometheus, folder=folder
         )
 
     def _start(self) -> OpenRun:
@@ -123,7 +148,8 @@ class Runner:
             self.executor.log(f"resuming the run of version {self.version}: {state.progress}")
             return state
         options = ChangeOptions(self.reason, uuid.uuid4().hex[:8])
-        self.executor.record(EventKind.RUN_STARTED, self.version, options)
+        details = {"placement": self.placement.name, "router": self.executor.router.name}
+        self.executor.record(EventKind.RUN_STARTED, self.version, options, details)
         return OpenRun(options.run, self.version)
 
     def _open_run(self, current: Current | None = None) -> OpenRun | None:
@@ -139,6 +165,7 @@ class Runner:
                 f"it, and {self._ending_command(state.version)} ends it"
             )
         if state is not None:
+            self._refuse_other_options(state)
             return state
         current = current or self.executor.observe()
         if burned := current.burned.get(self.version):
@@ -149,8 +176,17 @@ class Runner:
                 f"version {self.version} {burned}. Version numbers are never reused: publish the "
                 f"fixed model as version {planner.next_version(current)}{loaded}"
             )
-        planner.plan(current, transitions.load(current, self.version))  # raises if refused
+        self.placement.plan(current, self.version)  # raises if refused
         return None
+
+    def _refuse_other_options(self, state: OpenRun) -> None:
+        """Raises Refused if the run started on other servers, or with another router."""
+        router = self.executor.router.name
+        if state.placement not in ("", self.placement.name) or state.router not in ("", router):
+            raise Refused(
+                f"the run of version {self.version} started {state.placement}, with router "
+                f"{state.router}: resume it with the same options (--candidate-targets, --router)"
+            )
 
     def _run_phases(self, state: OpenRun) -> None:
         executor, version = self.executor, self.version
@@ -161,34 +197,44 @@ class Runner:
         if state.promoted and current.stable == version:
             self._move_labels()
             return
-        self._raise_failed_load(current)  # a killed run may have missed it
+        for group in (current, self.placement.observe()):
+            self._raise_failed_load(group)  # a killed run may have missed it
         analysis = self._analysis(current.stable)
         if not state.checked:
             executor.log(f"version {version}: analysis of its files")
             self._record_measurements(analysis.judge_files())
             self._record(EventKind.FILES_PASSED)
         if not state.loaded:
+            executor.set_shares(NO_SHARES, self._options)  # left from elsewhere
             memory = analysis.memory()
-            executor.log(f"version {version}: loading it alongside version {current.stable}")
-            executor.apply(transitions.load(executor.observe(), version), self._options)
+            self._require_open()
+            executor.log(
+                f"version {version}: loading it {self.placement.name}, alongside version "
+                f"{current.stable}"
+            )
+            self.placement.load(version, self._options)
+            self._require_open()
             executor.log(f"version {version}: analysis without traffic")
             self._record_measurements(analysis.judge_loaded(memory))
             self._record(EventKind.ANALYSIS_PASSED)
-        executor.apply(transitions.start_canary(executor.observe(), version), self._options)
-        for weight in self.policy.traffic.steps:
-            if weight not in state.completed_weights:
-                self._run_step(analysis, weight)
+        self._require_open()
+        self.placement.start(version, self._options)
+        for shares in steps(self.policy, executor.router):
+            if shares.candidate not in state.completed_weights:
+                self._run_step(analysis, shares)
         self._promote()
 
     def _raise_failed_load(self, current: Current) -> None:
         for replica in current.replicas:
             not_available(replica, (self.version,))
 
-    def _run_step(self, analysis: Analysis, weight: int) -> None:
-        seconds = self.policy.traffic.bake
-        self.executor.set_weights(canary_weights(weight), self._options)
-        self._record(EventKind.STEP_STARTED, weight=weight, seconds=seconds)
-        self.executor.log(f"version {self.version}: step at weight {weight} %, {seconds:g} s")
+    def _run_step(self, analysis: Analysis, shares: Shares) -> None:
+        seconds, weight = self.policy.traffic.bake, shares.candidate
+        self.executor.set_shares(shares, self._options)
+        details: dict[str, Any] = {"weight": weight, "seconds": seconds}
+        details |= {"mirror": shares.mirror} if shares.mirror else {}
+        self._record(EventKind.STEP_STARTED, **details)
+        self.executor.log(f"version {self.version}: {format_step(shares)}, {seconds:g} s")
         start = logged = time.monotonic()
 
         def log_results(results: ProbeResults) -> None:
@@ -200,7 +246,7 @@ class Runner:
         self._first_traffic = start if self._first_traffic is None else self._first_traffic
         measurements = analysis.judge_step(
             seconds,
-            lambda: not self._is_canary(self.version),
+            lambda: not self._is_canary(),
             log_results,
             since_first_traffic=start - self._first_traffic,
         )
@@ -218,8 +264,9 @@ class Runner:
     def _move_labels(self) -> None:
         desired = transitions.promote(self.executor.observe(), self.version)
         self.executor.apply(desired, self._options)
-        self.executor.set_weights(ALL_STABLE, self._options)
-        self.executor.verify(STABLE, self.version)
+        self.executor.set_shares(NO_SHARES, self._options)
+        self.executor.verify(self.version)
+        self.placement.clear(None, self._options)
 
     def _record_measurements(self, measurements: Sequence[Measurement]) -> None:
         """Records measurements, and raises if the version did not pass."""
@@ -246,13 +293,14 @@ class Runner:
 
     def _ending_command(self, version: int) -> str:
         """Returns the command that ends a run; without a canary, `rollback` would move `stable`."""
-        return "`rollback`" if self._is_canary(version) else f"`retire {version}`"
+        canary = self.placement.canary(self.executor.observe_files())
+        return "`rollback`" if canary == version else f"`retire {version}`"
 
     def _abort(self, cause: Failed, *, resumed: bool = False) -> None:
         """Returns all traffic to the stable version, and unloads this one.
 
         Raises:
-            Failed: This failed, too; the message says what to do by hand.
+            Moved: This failed, too; the message says what to do by hand.
         """
         executor, version = self.executor, self.version
         executor.log(f"version {version}: aborting the run")
@@ -260,41 +308,50 @@ class Runner:
         self._options = options = ChangeOptions(
             reason, self._options.run, require_history=False, allow_down_replicas=True
         )
+        with_traffic = True
         try:
             current = executor.observe()
             if current.up:
                 executor.replicas.skip(replica.target for replica in current.down)
-            with_traffic = version in (current.canary, current.stable)
+            with_traffic = abort.has_traffic(executor, current, version)
             if not resumed:
-                self._record(event_kind(cause, with_traffic=with_traffic), str(cause))
-            if with_traffic:
-                desired = transitions.rollback(executor.observe())
-                executor.apply(desired, options)
-                executor.verify(STABLE, desired.labels[STABLE], options)
-            executor.set_weights(ALL_STABLE, options)
-            desired = transitions.retire(executor.observe(), version)
-            executor.apply(desired, options)
+                self._record(abort.event_kind(cause, with_traffic=with_traffic), str(cause))
+            stable = abort.take_back(self.placement, current, version, options)
             self._record(EventKind.RUN_ENDED, outcome=Verdict.FAILED)
         except RolloutError as error:
-            raise Failed(f"{cause}. The abort failed, too: {error}") from error
-        executor.log(f"version {desired.labels[STABLE]} has all traffic")
+            if not with_traffic:
+                raise Failed(f"{cause}. The abort failed, too: {error}") from error
+            raise Moved(
+                f"{cause}. The abort failed, too, and version {version} may have traffic: {error}"
+            ) from error
+        executor.log(f"version {stable} has all traffic")
 
-    def _is_canary(self, version: int) -> bool:
-        return self.executor.config.read().labels.get(CANARY) == version
+    def _is_canary(self) -> bool:
+        return self.placement.canary(self.executor.observe_files()) == self.version
 
     def _require_canary(self) -> None:
-        if not self._is_canary(self.version):
+        self._require_open()
+        if not self._is_canary():
             raise CanaryEnded(
-                f"version {self.version} is no longer the canary: somebody else ended it. Nothing "
-                "was changed after that; `history` shows by whom"
+                f"version {self.version} is no longer the canary: somebody else ended it; "
+                "`history` shows by whom"
             )
+
+    def _require_open(self) -> None:
+        """Raises CanaryEnded if another command has ended the run."""
+        state = run_state.open_run(self.executor.events())
+        if state is None or state.run != self._options.run:
+            raise CanaryEnded(
+                f"the run of version {self.version} was ended by somebody else; `history` shows by "
+                "whom"
+            )
+
+    def _leave_nothing(self) -> None:
+        """Removes what this run may have set after another command ended it."""
+        options = replace(self._options, require_history=False, allow_down_replicas=True)
+        if self.executor.observe_files().stable != self.version:
+            self.executor.set_shares(NO_SHARES, options)
+            self.placement.clear(self.version, options)
 
     def _record(self, kind: EventKind, reason: str = "", **details: object) -> None:
         self.executor.record(kind, self.version, replace(self._options, reason=reason), details)
-
-
-def event_kind(cause: Failed, *, with_traffic: bool) -> EventKind:
-    """Returns the event that ends a run; only a version that is at fault is burned by it."""
-    if not isinstance(cause, VersionFailed):
-        return EventKind.ABORTED
-    return EventKind.ROLLED_BACK if with_traffic else EventKind.FAILED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from seq2sum_serving.deployment.errors import Refused
 from seq2sum_serving.deployment.state import CANARY, LABELS, PREVIOUS, STABLE, Current, Desired
 
@@ -70,25 +72,22 @@ def promote(current: Current, version: int) -> Desired:
 def rollback(current: Current) -> Desired:
     """Ends the canary; without a canary, makes the previous version stable again.
 
-    Only labels move: the version that loses its label stays loaded until it is retired, and
-    nothing has to be loaded.
+    The version that loses its label is taken out in the same write, so that callers without a
+    label do not stay on it. Nothing has to be loaded.
 
     Raises:
         Refused: There is neither a canary nor a previous version.
     """
-    dropped: int | None
-    previous: int | None
     if current.canary is not None and current.stable is not None:
-        stable, previous, dropped = current.stable, current.previous, current.canary
+        stable, previous = current.stable, current.previous
     elif current.previous is not None:
-        stable, previous, dropped = current.previous, None, current.stable
+        stable, previous = current.previous, None
     else:
         raise Refused(
             "nothing to roll back: no version has the label `canary` or `previous`. `promote V` "
             "moves to another version on disk"
         )
-    kept = dropped if dropped is not None and current.available_everywhere(dropped) else None
-    return _desired(current, stable, stable, previous, loaded=kept)
+    return replace(_desired(current, stable, stable, previous), at_once=True)
 
 
 def retire(current: Current, version: int) -> Desired:
@@ -107,6 +106,32 @@ def retire(current: Current, version: int) -> Desired:
     adopted = adopt(current)
     labels = {label: v for label, v in adopted.labels.items() if v != version}
     return Desired(frozenset((current.aspired | adopted.versions) - {version}), labels)
+
+
+def judge_apart(stable: Current, version: int) -> Desired:
+    """The candidate group's state during a run: callers whom a router sends there get the version.
+
+    The stable version stays loaded next to it, for callers that name it and to compare with.
+
+    Args:
+        stable: The state of the servers that callers reach.
+        version: The version that is judged.
+    """
+    labels = {**_other_labels(stable), STABLE: version, CANARY: version}
+    in_service = {stable.stable} if stable.stable is not None else set()
+    return Desired(frozenset(labels.values()) | in_service, labels)
+
+
+def rest_apart(stable: Current) -> Desired:
+    """The candidate group's state without a run: it serves the stable version alone.
+
+    Raises:
+        Refused: No version is stable.
+    """
+    if stable.stable is None:
+        raise Refused("no version is stable: make one stable with `promote V`")
+    labels = {**_other_labels(stable), STABLE: stable.stable, CANARY: stable.stable}
+    return Desired(frozenset(labels.values()), labels, at_once=True)
 
 
 def is_fallen_back(current: Current) -> bool:
@@ -132,12 +157,19 @@ def _refuse_second_canary(current: Current, version: int) -> None:
 def _desired(
     current: Current, stable: int, canary: int, previous: int | None, *, loaded: int | None = None
 ) -> Desired:
-    """Returns the desired state; labels that rollouts do not own keep their versions."""
-    others = {label: v for label, v in current.recorded.labels.items() if label not in LABELS}
-    labels = {**others, STABLE: stable, CANARY: canary}
-    if previous is not None and previous != stable:
+    """Returns the desired state; labels that rollouts do not own keep their versions.
+
+    A previous version above the stable one is not kept: calls without a label would reach it.
+    """
+    labels = {**_other_labels(current), STABLE: stable, CANARY: canary}
+    if previous is not None and previous < stable:
         labels[PREVIOUS] = previous
     return Desired(frozenset(labels.values()) | ({loaded} if loaded is not None else set()), labels)
+
+
+def _other_labels(current: Current) -> dict[str, int]:
+    """Returns the labels that rollouts do not own."""
+    return {label: v for label, v in current.recorded.labels.items() if label not in LABELS}
 
 
 def _refuse_failed_version(current: Current) -> None:

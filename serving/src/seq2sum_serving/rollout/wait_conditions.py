@@ -48,6 +48,11 @@ def wrong_labels(replica: Replica, labels: Mapping[str, int]) -> str:
     )
 
 
+def answering(replica: Replica, versions: Iterable[int]) -> str:
+    """Returns which of the versions still answer new calls."""
+    return ", ".join(f"version {v} is AVAILABLE" for v in versions if v in replica.available)
+
+
 def still_serving(replica: Replica, versions: Iterable[int]) -> str:
     """Returns which of the versions may still answer a call."""
     return ", ".join(

@@ -43,9 +43,9 @@ class Choice(NamedTuple):
         total = tf.reduce_sum(exponents, axis=0)
         return cls(exponents, tf.reshape(total, [places, -1]), tf.reshape(chosen, [places, -1]))
 
-    def confidence(self) -> Any:
-        """Returns the probability of the whole answer, float32 [n]."""
-        return 1 / tf.reduce_prod(self.total, axis=0)
+    def confidence(self, valid: Any) -> Any:
+        """Returns the probability of the whole answer, float32 [n]; 0 where `valid` is false."""
+        return tf.cast(valid, tf.float32) * (1 / tf.reduce_prod(self.total, axis=0))
 
     def probabilities(self) -> Any:
         """Returns the probability of each character in each place, float32 [n, places, 12]."""
@@ -69,4 +69,5 @@ def _parts(tokens: Any, valid: Any) -> Iterator[Any]:
             texts = [text.strip() for text in texts]
         weights = CHARACTERS ** np.arange(width - 1, -1, -1, dtype=np.int32)[:, None]
         key = tf.reduce_sum(tokens[start : start + width] * tf.constant(weights), axis=0)
-        yield tf.gather(tf.constant([*texts, ""]), tf.where(valid, key, len(texts)))
+        # The first text is that of invalid rows. A product is faster than `tf.where`.
+        yield tf.gather(tf.constant(["", *texts]), (key + 1) * tf.cast(valid, tf.int32))

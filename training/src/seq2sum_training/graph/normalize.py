@@ -12,6 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
+Branch = Callable[..., tuple[Any, ...]]
+"""Takes tensors, and returns tensors."""
 Decode = Callable[[Any], tuple[Any, Any]]
 """Takes questions, string [n]; returns their bytes, [n, ...], and their lengths, int32 [n]."""
 
@@ -30,7 +32,7 @@ def decode_normalized(
     raw, length = decode(questions)
     rows = is_unusual(raw, length)
 
-    def rewritten() -> tuple[Any, ...]:
+    def rewritten(questions: Any, raw: Any, length: Any, rows: Any) -> tuple[Any, ...]:
         indices = tf.where(rows)
         parts = decode(normalized(tf.gather_nd(questions, indices), digits))
         return tuple(
@@ -38,8 +40,37 @@ def decode_normalized(
             for all_rows, part in zip((raw, length), parts, strict=True)
         )
 
-    decoded: tuple[Any, Any] = tf.cond(tf.reduce_any(rows), rewritten, lambda: (raw, length))
-    return decoded
+    tensors = (questions, raw, length, rows)
+    raw, length = _if(
+        tf.reduce_any(rows),
+        rewritten,
+        lambda questions, raw, length, rows: (tf.identity(raw), tf.identity(length)),  # noqa: ARG005
+        tensors,
+    )
+    return raw, length
+
+
+def _if(condition: Any, then: Branch, otherwise: Branch, tensors: tuple[Any, ...]) -> list[Any]:
+    """Returns the outputs of one of two functions of some tensors.
+
+    As `tf.cond`, but the condition stays one operator. TensorFlow lowers that of `tf.cond` to
+    operators that switch each tensor, and with any of them in a graph, its executor is slower.
+    """
+    spec = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
+    branches = [
+        tf.function(body, input_signature=spec, autograph=False).get_concrete_function()
+        for body in (then, otherwise)
+    ]
+    signature = branches[0].outputs
+    outputs: list[Any] = tf.raw_ops.StatelessIf(
+        cond=condition,
+        input=list(tensors),
+        Tout=[output.dtype for output in signature],
+        then_branch=branches[0],
+        else_branch=branches[1],
+        output_shapes=[output.shape for output in signature],
+    )
+    return outputs
 
 
 def normalized(questions: Any, digits: int) -> Any:

@@ -72,7 +72,7 @@ class ServingModel:
         valid = status == contract.Status.OK
         return {
             contract.ANSWERS.name: choice.texts(valid),
-            contract.CONFIDENCE.name: tf.where(valid, choice.confidence(), 0.0),
+            contract.CONFIDENCE.name: choice.confidence(valid),
             contract.STATUS.name: status,
         }
 

@@ -6,6 +6,7 @@ in it fail with the same error.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +23,12 @@ from seq2sum_serving.embedded.batching.parameters import (
 )
 from seq2sum_serving.embedded.batching.queues import Batch, Queue
 from seq2sum_serving.embedded.batching.scheduler import Scheduler
-from seq2sum_serving.embedded.batching.tasks import Outputs, Task, deliver
+from seq2sum_serving.embedded.batching.tasks import Outcome, Outputs, Task, complete, deliver
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.monitoring import metrics
+
+log = logging.getLogger(__name__)
 
 POOL = ""
 """Name of the thread pool in the metrics; tensorflow_model_server leaves it empty too."""
@@ -75,7 +78,10 @@ class BatchedServable:
         Raises:
             ServingError: The request was refused, or the batch failed.
         """
-        queue, task, future = self._enqueue(feeds, fetches, timeout)
+        future: Future[Outputs] = Future()
+        future.set_running_or_notify_cancel()  # callers do not cancel futures
+        queue, task = self._enqueue(feeds, fetches, timeout, partial(complete, future))
+        self._scheduler.run_waiting(future.done)
         if task.size:
             return future.result()
         try:
@@ -86,15 +92,25 @@ class BatchedServable:
             return future.result()  # rows came at the last moment
 
     def submit(
-        self, feeds: rows.Feeds, fetches: Sequence[str], *, timeout: float | None = None
-    ) -> Future[Outputs]:
-        """Does what `run` does without blocking; another thread completes the future.
+        self,
+        feeds: rows.Feeds,
+        fetches: Sequence[str],
+        *,
+        timeout: float | None = None,
+        done: Callable[[Outcome], None],
+    ) -> None:
+        """Does what `run` does without blocking: `done` receives the outcome, in any thread.
+
+        The request waits until `run_waiting` is called.
 
         Raises:
             ServingError: The request was refused.
         """
-        _, _, future = self._enqueue(feeds, fetches, timeout)
-        return future
+        self._enqueue(feeds, fetches, timeout, done)
+
+    def run_waiting(self) -> None:
+        """Runs the requests that wait in this thread, unless all threads of batches are busy."""
+        self._scheduler.run_waiting()
 
     def close(self) -> None:
         """Runs all waiting requests, then closes the servable."""
@@ -105,18 +121,20 @@ class BatchedServable:
         self._servable.close()
 
     def _enqueue(
-        self, feeds: rows.Feeds, fetches: Sequence[str], timeout: float | None
-    ) -> tuple[Queue, Task, Future[Outputs]]:
-        future: Future[Outputs] = Future()
-        future.set_running_or_notify_cancel()  # callers do not cancel futures
+        self,
+        feeds: rows.Feeds,
+        fetches: Sequence[str],
+        timeout: float | None,
+        done: Callable[[Outcome], None],
+    ) -> tuple[Queue, Task]:
         size = rows.count_rows(feeds)
         for _ in feeds:  # once for each tensor, as tensorflow_model_server does
             metrics.INPUT_BATCH_SIZE.observe(size)
         limit = timeout if timeout is not None and timeout > 0 else math.inf
-        task = Task(feeds, fetches, size, self._scheduler.clock(), future, limit)
+        task = Task(feeds, fetches, size, self._scheduler.clock(), done, limit)
         queue = self._queue(frozenset(feeds), frozenset(fetches))
         self._scheduler.submit(queue, task)
-        return queue, task, future
+        return queue, task
 
     def _queue(self, fed: frozenset[str], fetched: frozenset[str]) -> Queue:
         key = (fed, fetched)
@@ -137,7 +155,10 @@ class BatchedServable:
         except Exception as error:  # noqa: BLE001 - it is raised in the callers' threads
             outcomes = [error] * len(batch.tasks)
         for task, outcome in zip(batch.tasks, outcomes, strict=True):
-            deliver(task.receiver, outcome)
+            try:
+                deliver(task.receiver, outcome)
+            except Exception:
+                log.exception("an outcome could not be delivered")
 
     def _outputs(self, fetches: list[str], batch: Batch) -> list[Outputs]:
         """Runs a batch; returns the outputs of each task."""

@@ -3,6 +3,9 @@
 Non-empty queues are served round robin, a batch each. A batch is closed only when a thread is free
 to run it: requests that arrive while all threads are busy share a batch even without a configured
 batch timeout.
+
+A thread that has submitted a task may take the place of a free thread, and run the batch itself:
+waking another thread would take longer than many runs.
 """
 
 from __future__ import annotations
@@ -27,7 +30,10 @@ Clock = Callable[[], float]
 
 
 class Scheduler:
-    """A fixed number of threads, which exist while a queue is open. Safe to use from any thread."""
+    """Runs a fixed number of batches at once. Safe to use from any thread.
+
+    Its threads exist while a queue is open.
+    """
 
     def __init__(self, threads: int, name: str, *, clock: Clock = time.monotonic) -> None:
         self._thread_count = threads
@@ -43,6 +49,8 @@ class Scheduler:
         self._waiting: deque[Queue] = deque()
         """Non-empty queues, the next one first."""
         self._threads: list[threading.Thread] = []
+        self._running = 0
+        """Batches that run."""
 
     def open(self, queue: Queue) -> None:
         """Starts serving a queue."""
@@ -52,7 +60,7 @@ class Scheduler:
                 self._start()
 
     def submit(self, queue: Queue, task: Task) -> None:
-        """Adds a task to a queue.
+        """Adds a task to a queue; `run_waiting` is to be called next.
 
         Raises:
             ServingError: The queue refuses the task or is closed.
@@ -60,12 +68,26 @@ class Scheduler:
         with self._changed:
             if queue.closed:
                 raise ServingError(Code.UNAVAILABLE, "The batching queue was closed")
-            was_empty, before = queue.empty, queue.ready_at()
+            was_empty = queue.empty
             queue.put(task, self.clock())
             if was_empty:
                 self._waiting.append(queue)
-            if queue.ready_at() < before:
-                self._changed.notify()
+
+    def run_waiting(self, enough: Callable[[], bool] = lambda: False) -> None:
+        """Runs batches that are ready in this thread, as long as a thread is free.
+
+        Stops after a batch if `enough` returns True.
+        """
+        queue: Queue | None = None
+        while True:
+            with self._changed:
+                self._ended(queue)
+                next_batch = None if enough() else self._take()
+                if next_batch is None:
+                    if self._waiting and self._running < self._thread_count:
+                        self._changed.notify()  # a thread waits until the batch is ready
+                    return
+            queue = self._run(*next_batch)
 
     def withdraw(self, queue: Queue, task: Task) -> bool:
         """Removes a task if its batch is open and has no rows; returns whether it did."""
@@ -104,35 +126,56 @@ class Scheduler:
 
     def _work(self) -> None:
         me = threading.current_thread()
-        queue: Queue | None = None  # of the batch that this thread has run
+        queue: Queue | None = None
         while True:
             with self._changed:
-                if queue is not None:
-                    queue.running -= 1
-                    if queue.idle:
-                        self._emptied.notify_all()
+                self._ended(queue)
                 next_batch = self._next(me)
                 if next_batch is None:
                     return
                 if self._waiting:  # another thread waits for the next batch
                     self._changed.notify()
-            queue, batch = next_batch
-            try:
-                queue.run(batch)
-            except Exception:
-                log.exception("a batch failed and its tasks have no result")
+            queue = self._run(*next_batch)
+
+    def _run(self, queue: Queue, batch: Batch) -> Queue:
+        """Runs a batch; returns its queue."""
+        try:
+            queue.run(batch)
+        except Exception:
+            log.exception("a batch failed and its tasks have no result")
+        return queue
+
+    def _ended(self, queue: Queue | None) -> None:
+        """Counts the end of a batch of a queue, if any."""
+        if queue is not None:
+            self._running -= 1
+            queue.running -= 1
+            if queue.idle:
+                self._emptied.notify_all()
 
     def _next(self, me: threading.Thread) -> tuple[Queue, Batch] | None:
         """Waits for a batch; returns None when the thread should end."""
         while me in self._threads:
-            now = self.clock()
-            for _ in range(len(self._waiting)):
-                queue = self._waiting.popleft()
-                batch = queue.take(now)
-                if not queue.empty:
-                    self._waiting.append(queue)
-                if batch is not None:
-                    return queue, batch
-            earliest = min((queue.ready_at() for queue in self._waiting), default=math.inf)
-            self._changed.wait(None if math.isinf(earliest) else max(0.0, earliest - now))
+            next_batch = self._take()
+            if next_batch is not None:
+                return next_batch
+            earliest = math.inf
+            if self._running < self._thread_count:
+                earliest = min((queue.ready_at() for queue in self._waiting), default=math.inf)
+            self._changed.wait(None if math.isinf(earliest) else max(0.0, earliest - self.clock()))
+        return None
+
+    def _take(self) -> tuple[Queue, Batch] | None:
+        """Removes and returns the next batch if one is ready and a thread is free."""
+        if self._running >= self._thread_count:
+            return None
+        now = self.clock()
+        for _ in range(len(self._waiting)):
+            queue = self._waiting.popleft()
+            batch = queue.take(now)
+            if not queue.empty:
+                self._waiting.append(queue)
+            if batch is not None:
+                self._running += 1
+                return queue, batch
         return None

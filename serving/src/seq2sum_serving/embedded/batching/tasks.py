@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -56,8 +56,8 @@ class TaskPiece:
     index: int
 
 
-Receiver = Future[Outputs] | TaskPiece
-"""Receives an outcome: a future that a thread waits for, or a piece of a split task."""
+Receiver = Callable[[Outcome], None] | TaskPiece
+"""Receives an outcome, which is the task's own, or that of a piece of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -100,8 +100,14 @@ def deliver(receiver: Receiver, outcome: Outcome) -> None:
             deliver(receiver.whole.receiver, whole)
     elif isinstance(outcome, ServingError):
         # A copy for each receiver: an exception keeps the traceback of the thread that raises it.
-        receiver.set_exception(ServingError(outcome.code, outcome.message))
-    elif isinstance(outcome, Exception):
-        receiver.set_exception(outcome)
+        receiver(ServingError(outcome.code, outcome.message))
     else:
-        receiver.set_result(outcome)
+        receiver(outcome)
+
+
+def complete(future: Future[Outputs], outcome: Outcome) -> None:
+    """Passes an outcome to a future."""
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import types_pb2
+
+from seq2sum_serving.embedded.inference import tensorflow_parts as tf
 
 Field = tuple[str, Any]
 """Name of a repeated field, and the numpy dtype of its values."""

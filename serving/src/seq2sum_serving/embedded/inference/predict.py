@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from tensorflow_serving.apis import predict_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError, invalid_argument
-from seq2sum_serving.embedded.inference import runtime, signatures, tensors
+from seq2sum_serving.embedded.inference import runtime, signatures, tensor_bytes, tensors
 from seq2sum_serving.embedded.inference.options import InferenceOptions
 from seq2sum_serving.embedded.inference.servable import Servable
 
@@ -24,23 +25,48 @@ METHODS = (signatures.PREDICT, signatures.CLASSIFY, signatures.REGRESS)
 """Method names of the signatures that Predict accepts, if method names are checked."""
 
 
-@dataclass(frozen=True, slots=True)
+class Output(NamedTuple):
+    """An output of a signature."""
+
+    alias: str
+    key: bytes
+    """The alias in a serialized response."""
+    name: str
+    """Name of the tensor."""
+    dtype: int
+
+
+@dataclass(slots=True)
+class Signature:
+    """The parts of a SignatureDef that each request needs, read once."""
+
+    method_name: str
+    inputs: list[tuple[str, str]]
+    """Alias and tensor name, sorted by alias."""
+    defaults: Mapping[str, Any]
+    """TensorProtos by alias."""
+    fed: int
+    """Number of tensors that are fed."""
+    outputs: dict[str, Output]
+    """By alias, sorted."""
+    all_outputs: list[Output]
+    all_fetches: list[str]
+    """Tensor names of all outputs."""
+
+
+@dataclass(slots=True)
 class PredictCall:
     """A request that fits its signature."""
 
     feeds: dict[str, Any]
     """Arrays by tensor name."""
-    outputs: Sequence[tuple[str, Any]]
-    """Alias and TensorInfo of each output."""
+    outputs: Sequence[Output]
+    fetches: list[str]
+    """Names of the tensors to return."""
     spec: Any
     """The request's ModelSpec."""
     version: int
     as_content: bool
-
-    @property
-    def fetches(self) -> list[str]:
-        """Names of the tensors to return."""
-        return [info.name for _, info in self.outputs]
 
     @property
     def model(self) -> str:
@@ -57,10 +83,30 @@ class PredictCall:
         """Returns the response with the fetched arrays."""
         response = predict_pb2.PredictResponse()
         written = response.outputs
-        for (alias, info), array in zip(self.outputs, arrays, strict=True):
-            tensors.write(array, written[alias], as_content=self.as_content, dtype=info.dtype)
+        for output, array in zip(self.outputs, arrays, strict=True):
+            tensor = written[output.alias]
+            tensors.write(array, tensor, as_content=self.as_content, dtype=output.dtype)
         signatures.fill_model_spec(response.model_spec, requested=self.spec, version=self.version)
         return response
+
+    def serialized(self, arrays: Sequence[Any]) -> bytes:
+        """Returns the serialized response with the fetched arrays.
+
+        Raises:
+            ValueError: It is larger than a message can be.
+        """
+        spec, as_content = self.spec, self.as_content
+        outputs = [
+            (output.key, tensor_bytes.tensor(array, as_content=as_content, dtype=output.dtype))
+            for output, array in zip(self.outputs, arrays, strict=True)
+        ]
+        name = signatures.name_of(spec)
+        return tensor_bytes.response(
+            outputs, tensor_bytes.model_spec(spec.name, self.version, name)
+        )
+
+
+_SIGNATURES: WeakKeyDictionary[Servable, dict[str, Signature]] = WeakKeyDictionary()
 
 
 def predict(
@@ -77,10 +123,14 @@ def predict(
         ServingError: The request does not fit the signature, or the run failed.
     """
     call = prepare(servable, version, request, options)
-    arrays = runtime.run(
+    return call.response(run(servable, call, timeout))
+
+
+def run(servable: Servable, call: PredictCall, timeout: float | None) -> Any:
+    """Returns the arrays that a call fetches; raises ServingError if the run failed."""
+    return runtime.run(
         servable, call.feeds, call.fetches, model=call.model, api=API, timeout=timeout
     )
-    return call.response(arrays)
 
 
 def prepare(
@@ -96,9 +146,7 @@ def prepare(
     """
     spec = request.model_spec
     name = signatures.name_of(spec)
-    signature = servable.signatures.get(name)
-    if signature is None:
-        raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+    signature = _signature(servable, name)
     if options.check_method_names and signature.method_name not in METHODS:
         raise ServingError(
             Code.INTERNAL,
@@ -106,28 +154,61 @@ def prepare(
             f"{{{', '.join(METHODS)}}}. Was: {signature.method_name}",
         )
     feeds = _feeds(signature, request.inputs)
-    outputs = signature.outputs
-    aliases = _aliases(outputs, request.output_filter)
-    if len(feeds) < len(signature.inputs):
-        raise _fed_twice(info.name for info in signature.inputs.values())
-    pairs = [(alias, outputs[alias]) for alias in aliases]
-    return PredictCall(feeds, pairs, spec, version, options.as_tensor_content)
+    outputs, fetches = signature.all_outputs, signature.all_fetches
+    if request.output_filter:
+        outputs = _filtered(signature.outputs, request.output_filter)
+        fetches = [output.name for output in outputs]
+    if len(feeds) < signature.fed:
+        raise _fed_twice(feed for _, feed in signature.inputs)
+    return PredictCall(feeds, outputs, fetches, spec, version, options.as_tensor_content)
 
 
-def _feeds(signature: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _signature(servable: Servable, name: str) -> Signature:
+    known = _SIGNATURES.get(servable)
+    if known is None:
+        known = _SIGNATURES.setdefault(servable, {})
+    signature = known.get(name)
+    if signature is None:
+        definition = servable.signatures.get(name)
+        if definition is None:
+            raise ServingError(
+                Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
+            )
+        signature = known[name] = _read(definition)
+    return signature
+
+
+def _read(definition: Any) -> Signature:
+    outputs = [
+        Output(alias, tensor_bytes.key(alias), info.name, info.dtype)
+        for alias, info in sorted(definition.outputs.items())
+    ]
+    inputs = [(alias, info.name) for alias, info in sorted(definition.inputs.items())]
+    return Signature(
+        method_name=definition.method_name,
+        inputs=inputs,
+        defaults=definition.defaults,
+        fed=len(inputs),
+        outputs={output.alias: output for output in outputs},
+        all_outputs=outputs,
+        all_fetches=[output.name for output in outputs],
+    )
+
+
+def _feeds(signature: Signature, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns arrays by tensor name, defaults included."""
     expected, defaults = signature.inputs, signature.defaults
     if len(inputs) > len(expected) or (len(inputs) < len(expected) and not defaults):
+        names = {alias for alias, _ in expected}
         raise invalid_argument(
             f"input size does not match signature: {len(inputs)}!={len(expected)} "
-            f"len({_set(inputs)}) != len({_set(expected)}). "
-            f"Sent extra: {_set(inputs.keys() - expected.keys())}. "
-            f"Missing but required: {_set(expected.keys() - inputs.keys())}."
+            f"len({_set(inputs)}) != len({_set(names)}). "
+            f"Sent extra: {_set(inputs.keys() - names)}. "
+            f"Missing but required: {_set(names - inputs.keys())}."
         )
     feeds: dict[str, Any] = {}
     used = []
-    for alias in sorted(expected):
-        feed = expected[alias].name
+    for alias, feed in expected:
         if alias in inputs:
             tensor = inputs[alias]
             used.append(alias)
@@ -158,10 +239,8 @@ def _fed_twice(names: Iterable[str]) -> ServingError:
     return invalid_argument(f'Endpoint "{endpoint}" fed more than once.')
 
 
-def _aliases(outputs: Mapping[str, Any], output_filter: Sequence[str]) -> list[str]:
-    """Returns the outputs to fetch: those in the filter, or all."""
-    if not output_filter:
-        return sorted(outputs)
+def _filtered(outputs: Mapping[str, Output], output_filter: Sequence[str]) -> list[Output]:
+    """Returns the outputs in the filter."""
     checked: set[str] = set()
     for alias in output_filter:
         if alias not in outputs:
@@ -172,7 +251,7 @@ def _aliases(outputs: Mapping[str, Any], output_filter: Sequence[str]) -> list[s
         if alias in checked:
             raise invalid_argument(f"duplicate output tensor alias: {alias}")
         checked.add(alias)
-    return list(output_filter)
+    return [outputs[alias] for alias in output_filter]
 
 
 def _set(names: Iterable[str]) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import config_pb2
 
+from seq2sum_serving.embedded.inference import tensorflow_parts as tf
 from seq2sum_serving.embedded.inference import tensors
 from seq2sum_serving.embedded.inference.flat_tensor import reshape
 from seq2sum_serving.embedded.inference.servable import Arrays
@@ -28,12 +28,12 @@ class ProtoRun:
         options = config_pb2.CallableOptions()
         with session.graph.as_default():
             for tensor in feeds:
-                serialized = tf.compat.v1.placeholder(tf.string, [])
-                parsed = tf.io.parse_tensor(serialized, tensor.dtype.base_dtype)
+                serialized = tf.placeholder(tf.string, [])
+                parsed = tf.parse_tensor(serialized, tensor.dtype.base_dtype)
                 options.feed.append(serialized.name)
                 options.tensor_connection.add(from_tensor=parsed.name, to_tensor=tensor.name)
             for tensor in fetches:
-                options.fetch.append(tf.io.serialize_tensor(tensor).name)
+                options.fetch.append(tf.serialize_tensor(tensor).name)
         self._run = session._make_callable_from_options(options)
 
     def __call__(self, arrays: Sequence[Any]) -> Arrays:

@@ -16,7 +16,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.framework.ops import dismantle_graph
 
@@ -24,6 +23,7 @@ from seq2sum_serving.embedded import memory
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.files import local_path
 from seq2sum_serving.embedded.inference import meta_graph
+from seq2sum_serving.embedded.inference import tensorflow_parts as tf
 from seq2sum_serving.embedded.inference.servable import Arrays
 from seq2sum_serving.embedded.inference.session_runner import SessionRunner, serving_error
 from seq2sum_serving.embedded.monitoring import metrics
@@ -91,11 +91,11 @@ def load(
 def _restore(path: str, tags: Sequence[str], session_config: Any) -> SavedModel:
     started = perf_counter()
     graph_def = meta_graph.read(path, tags)
-    session = tf.compat.v1.Session(graph=tf.Graph(), config=_session_config(session_config))
+    session = tf.Session(graph=tf.Graph(), config=_session_config(session_config))
     with ExitStack() as undo:
         undo.callback(_free, session)
         with session.graph.as_default():
-            tf.graph_util.import_graph_def(graph_def.graph_def, name="")
+            tf.import_graph_def(graph_def.graph_def, name="")
         assets = meta_graph.assets(graph_def, path)
         saver = graph_def.saver_def
         if local_path(path, f"{VARIABLES}.index").exists():

@@ -13,13 +13,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from seq2sum_serving.embedded.errors import Code, ServingError, invalid_argument
 from seq2sum_serving.embedded.inference import datatypes
+from seq2sum_serving.embedded.inference import tensorflow_parts as tf
 from seq2sum_serving.embedded.inference.flat_tensor import FlatTensor
 from seq2sum_serving.embedded.inference.proto_run import ProtoRun
 from seq2sum_serving.embedded.inference.servable import Arrays

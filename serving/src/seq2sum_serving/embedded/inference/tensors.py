@@ -9,15 +9,16 @@ limited.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
+from seq2sum_serving.embedded.inference import tensorflow_parts as tf
 from seq2sum_serving.embedded.inference.datatypes import (
     BITS,
     FIELDS,
@@ -28,6 +29,7 @@ from seq2sum_serving.embedded.inference.datatypes import (
     numpy_dtype,
 )
 from seq2sum_serving.embedded.inference.flat_tensor import reshape
+from seq2sum_serving.embedded.inference.wire_format import LENGTH_DELIMITED, ONE_BYTE_END, varint
 
 MAX_DIMENSIONS = 254
 """TensorShape::MaxDimensions, of tensorflow/core/framework/tensor_shape.h."""
@@ -51,10 +53,6 @@ VARINTS = {types_pb2.DT_INT32: 7, types_pb2.DT_INT64: 10}
 """Field numbers of the repeated fields whose values are varints."""
 FEW = 64
 """Up to this number of values, passing them as Python objects is faster than packing them."""
-ONE_BYTE_END = 0x80
-"""The lowest value whose varint takes more than one byte."""
-LENGTH_DELIMITED = 2
-"""protobuf's wire type of a packed field."""
 
 
 def decode(tensor: tensor_pb2.TensorProto) -> Any:
@@ -63,6 +61,16 @@ def decode(tensor: tensor_pb2.TensorProto) -> Any:
     Raises:
         ValueError: TensorFlow would reject the tensor, or it is too large.
     """
+    if tensor.dtype == types_pb2.DT_STRING:
+        texts, dim = tensor.string_val, tensor.tensor_shape.dim
+        count = len(texts)
+        if (
+            len(dim) == 1
+            and dim[0].size == count
+            and 0 < count <= LARGEST_BYTES // STRING_BYTES
+            and not tensor.tensor_content
+        ):
+            return np.fromiter(texts, object, count)  # the usual case, which needs no other check
     shape = _shape(tensor)
     if 0 in shape:
         # An operation that multiplies or adds the other sizes of an empty tensor can overflow, and
@@ -208,7 +216,7 @@ def _parsed(tensor: tensor_pb2.TensorProto, count: int) -> NDArray[Any]:
     flat.CopyFrom(tensor)
     flat.tensor_shape.ClearField("dim")
     flat.tensor_shape.dim.add(size=count)
-    return np.asarray(tf.io.parse_tensor(flat.SerializeToString(), tf.as_dtype(tensor.dtype)))
+    return np.asarray(tf.parse_tensor(flat.SerializeToString(), tf.as_dtype(tensor.dtype)))
 
 
 def encode(array: Any) -> tensor_pb2.TensorProto:
@@ -250,9 +258,9 @@ def _write_numbers(flat: NDArray[Any], dtype: int, tensor: tensor_pb2.TensorProt
     """Writes numbers into the repeated field of their dtype, with every bit unchanged."""
     many = flat.size > FEW
     if dtype in SINGLES or (many and dtype in PACKED):
-        tensor.MergeFromString(_packed(PACKED[dtype], flat))
+        tensor.MergeFromString(packed(PACKED[dtype], flat))
     elif many and dtype in VARINTS and flat.min() >= 0 and flat.max() < ONE_BYTE_END:
-        tensor.MergeFromString(_packed(VARINTS[dtype], flat.astype(np.uint8)))
+        tensor.MergeFromString(packed(VARINTS[dtype], flat.astype(np.uint8)))
     elif dtype in FIELDS:
         field, field_dtype = FIELDS[dtype]
         if dtype in BITS:
@@ -270,24 +278,17 @@ def _content(flat: NDArray[Any]) -> bytes:
     """Returns raw bytes, little-endian; for strings all lengths as varints, then all bytes."""
     if flat.dtype == object:
         texts = flat.tolist()
-        return b"".join([*(_varint(len(text)) for text in texts), *texts])
-    return flat.astype(flat.dtype.newbyteorder("<"), copy=False).tobytes()
+        return b"".join([*(varint(len(text)) for text in texts), *texts])
+    if sys.byteorder == "big":
+        flat = flat.byteswap()
+    return flat.tobytes()
 
 
-def _packed(field: int, flat: NDArray[Any]) -> bytes:
+def packed(field: int, flat: NDArray[Any]) -> bytes:
     """Returns a serialized message with only this packed field.
 
     Numbers of fixed width have the same bytes in memory (little-endian) and on the wire. Passing
     them as Python objects, one by one, takes many times as long.
     """
     content = _content(flat)
-    return bytes([field << 3 | LENGTH_DELIMITED]) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+    return bytes([field << 3 | LENGTH_DELIMITED]) + varint(len(content)) + content

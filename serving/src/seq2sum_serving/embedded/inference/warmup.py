@@ -12,12 +12,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
 from seq2sum_serving.embedded.errors import Code, ServingError, invalid_argument
 from seq2sum_serving.embedded.files import local_path
+from seq2sum_serving.embedded.inference import tensorflow_parts as tf
 from seq2sum_serving.embedded.inference.classify import classify
 from seq2sum_serving.embedded.inference.multi_inference import multi_inference
 from seq2sum_serving.embedded.inference.options import InferenceOptions
@@ -76,7 +76,7 @@ def warm_up(
 def _records(file: Path, path: str, started: float) -> Iterator[Any]:
     """Yields the PredictionLogs of a file."""
     try:
-        for content in tf.compat.v1.io.tf_record_iterator(str(file)):
+        for content in tf.tf_record_iterator(str(file)):
             yield _parsed(content, file)
     except tf.errors.DataLossError as error:
         broken = serving_error(error)

@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from seq2sum_serving.embedded.errors import ServingError
 from seq2sum_serving.embedded.lifecycle.executor import ResizableExecutor
 from seq2sum_serving.embedded.lifecycle.policy import Action, Kind, Snapshot, next_action
-from seq2sum_serving.embedded.lifecycle.serving_map import ServingMap
+from seq2sum_serving.embedded.lifecycle.serving_map import Handle, ServingMap
 from seq2sum_serving.embedded.lifecycle.states import State, StateMonitor
 from seq2sum_serving.embedded.log_throttle import LogThrottle
 
@@ -103,7 +102,7 @@ class Manager(Generic[S]):
         with self._lock:
             self._pending[model] = dict(versions)
 
-    def handle(self, model: str, version: int | None) -> AbstractContextManager[tuple[int, S]]:
+    def handle(self, model: str, version: int | None) -> Handle[S]:
         """Holds a version; see ServingMap.handle."""
         return self._serving.handle(model, version)
 

@@ -8,8 +8,7 @@ delays the loads and unloads of all models.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from seq2sum_serving.embedded.errors import Code, ServingError
@@ -27,37 +26,67 @@ class Generation(Generic[T]):
         self.users = 0
 
 
+class Handle(Generic[T]):
+    """A version that is held: as long as a handle exists, the version is not unloaded."""
+
+    __slots__ = ("_generation", "_release", "number", "servable")
+
+    def __init__(
+        self,
+        number: int,
+        servable: T,
+        generation: Generation[T],
+        release: Callable[[Generation[T]], None],
+    ) -> None:
+        self.number = number
+        self.servable = servable
+        self._generation = generation
+        self._release = release
+
+    def release(self) -> None:
+        """Ends the hold; to be called once."""
+        self._release(self._generation)
+
+    def __enter__(self) -> tuple[int, T]:
+        """Returns the version's number and servable."""
+        return self.number, self.servable
+
+    def __exit__(self, *_: object) -> None:
+        self._release(self._generation)
+
+
 class ServingMap(Generic[T]):
     """The servables that serve, by model and version. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._changing = threading.Lock()
-        self._released = threading.Condition()
+        self._lock = threading.Lock()
+        """Guards everything below."""
+        self._released = threading.Condition(self._lock)
         self._current: Generation[T] = Generation({})
 
-    @contextmanager
-    def handle(self, model: str, version: int | None) -> Iterator[tuple[int, T]]:
-        """Holds a version, the latest for None, and yields its number and its servable.
+    def handle(self, model: str, version: int | None) -> Handle[T]:
+        """Holds a version, the latest for None, until the handle is released.
 
         Raises:
             ServingError: NOT_FOUND, with the message of core/basic_manager.cc, which TensorFlow
                 Serving's own tools match.
         """
-        with self._released:
+        with self._lock:
             generation = self._current
-            generation.users += 1
-        try:
             versions = generation.models.get(model, {})
             number = max(versions, default=None) if version is None else version
-            if number is None or number not in versions:
-                name = f"Latest({model})" if version is None else f"Specific({model}, {version})"
-                raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {name}")
-            yield number, versions[number]
-        finally:
-            with self._released:
-                generation.users -= 1
-                if not generation.users and generation is not self._current:
-                    self._released.notify_all()
+            if number is not None and number in versions:
+                generation.users += 1
+                return Handle(number, versions[number], generation, self._release)
+        name = f"Latest({model})" if version is None else f"Specific({model}, {version})"
+        raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {name}")
+
+    def _release(self, generation: Generation[T]) -> None:
+        with self._lock:
+            generation.users -= 1
+            if not generation.users and generation is not self._current:
+                self._released.notify_all()
 
     def add(self, model: str, version: int, servable: T) -> None:
         """Adds a version, and waits for the requests that started before."""

@@ -25,7 +25,7 @@ from tensorflow_serving.apis import (
 
 from seq2sum_serving.embedded.errors import Code, ServingError, internal_error
 from seq2sum_serving.embedded.monitoring import metrics
-from seq2sum_serving.embedded.prediction_service import Done, PredictionService
+from seq2sum_serving.embedded.prediction_service import Done, Finish, PredictionService
 from seq2sum_serving.embedded.rpc.gate import Gate, ThreadQuota
 from seq2sum_serving.embedded.rpc.statuses import abort
 from seq2sum_serving.embedded.server_core import ServerCore
@@ -37,10 +37,14 @@ ENTRY_POINT = "GRPC"
 NO_DEADLINE_SECONDS = 1e9
 """Without a deadline, gRPC reports at least this many seconds left."""
 
-Run = Callable[[Any, float | None], Message]
-"""Runs a request, with the seconds left for it, and returns its response; raises ServingError."""
-Start = Callable[[Any, float | None, Done], bool]
-"""Starts a request that shares a run with others; returns False if it cannot share one."""
+CODE_NAMES = {code: code.name for code in Code}
+"""Looked up in each call: `name` of an enumeration takes longer."""
+
+Run = Callable[[Any, float | None], Message | bytes]
+"""Runs a request, with the seconds left for it, and returns its response, which may be serialized;
+raises ServingError."""
+Start = Callable[[Any, float | None, Done], Finish | None]
+"""Starts a request that shares a run with others; returns None if it cannot share one."""
 Reply = Callable[["bytes | ServingError"], None]
 """Receives a serialized response, or an error."""
 
@@ -63,7 +67,10 @@ def prediction_methods(predictions: PredictionService) -> dict[str, Method]:
     """Returns the RPCs of PredictionService, by path."""
     methods = {
         "Predict": Method(
-            predict_pb2.PredictRequest, predictions.predict, "Predict", predictions.start_predict
+            predict_pb2.PredictRequest,
+            predictions.predict_bytes,
+            "Predict",
+            predictions.start_predict,
         ),
         "Classify": Method(
             classification_pb2.ClassificationRequest, predictions.classify, "Classify"
@@ -134,7 +141,7 @@ def run_call(method: Method, data: bytes, left: float | None) -> bytes:
     """
     request = _parse(method, data)
     if not method.api:
-        return method.run(request, left).SerializeToString()
+        return _serialized(method.run(request, left))
     started = time.perf_counter()
     try:
         response = method.run(request, left)
@@ -145,11 +152,13 @@ def run_call(method: Method, data: bytes, left: float | None) -> bytes:
         _count(request, Code.INTERNAL)
         raise
     _count_success(method, request, started)
-    return response.SerializeToString()
+    return _serialized(response)
 
 
-def start_call(method: Method, data: bytes, left: float | None, reply: Reply) -> bool:
-    """Starts a call that shares a run with others; returns False if it cannot share one.
+def start_call(method: Method, data: bytes, left: float | None, reply: Reply) -> Finish | None:
+    """Starts a call that shares a run with others; returns None if it cannot share one.
+
+    Call the result when no other call is to be started first.
 
     Args:
         method: The method.
@@ -161,19 +170,15 @@ def start_call(method: Method, data: bytes, left: float | None, reply: Reply) ->
         ServingError: The call failed at once.
     """
     if method.start is None:
-        return False
+        return None
     request, started = _parse(method, data), time.perf_counter()
 
-    def done(outcome: Message | ServingError) -> None:
+    def done(outcome: bytes | ServingError) -> None:
         if isinstance(outcome, ServingError):
             _count(request, outcome.code)
-            reply(outcome)
-            return
-        _count_success(method, request, started)
-        try:
-            reply(outcome.SerializeToString())
-        except Exception as error:  # noqa: BLE001  # for example, more than 2 GiB
-            reply(internal_error(error))
+        else:
+            _count_success(method, request, started)
+        reply(outcome)
 
     try:
         return method.start(request, left, done)
@@ -193,8 +198,12 @@ def _parse(method: Method, data: bytes) -> Any:
         raise ServingError(Code.INTERNAL, "") from error
 
 
+def _serialized(response: Message | bytes) -> bytes:
+    return response if isinstance(response, bytes) else response.SerializeToString()
+
+
 def _count(request: Any, code: Code) -> None:
-    metrics.REQUEST_COUNT.labels(request.model_spec.name, code.name).inc()
+    metrics.REQUEST_COUNT.labels(request.model_spec.name, CODE_NAMES[code]).inc()
 
 
 def _count_success(method: Method, request: Any, started: float) -> None:

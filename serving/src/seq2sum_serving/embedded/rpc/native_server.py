@@ -12,7 +12,6 @@ import os
 import shutil
 import socket
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,9 @@ from pygrpc_native import EVENT_CALL, EVENT_CANCEL, NativeGrpcFront
 from seq2sum_serving.embedded.config import ServerConfig
 from seq2sum_serving.embedded.errors import Code, ServingError, internal_error
 from seq2sum_serving.embedded.ports import cannot_listen
+from seq2sum_serving.embedded.prediction_service import Finish
 from seq2sum_serving.embedded.rpc import connections
+from seq2sum_serving.embedded.rpc.call_threads import CallThreads
 from seq2sum_serving.embedded.rpc.gate import EXHAUSTED, Gate, ThreadQuota
 from seq2sum_serving.embedded.rpc.grpc_server import SPARE_THREADS, THREAD_NAME_PREFIX, GrpcServer
 from seq2sum_serving.embedded.rpc.handlers import Method, run_call, start_call
@@ -47,10 +48,6 @@ MAX_STREAMS = 2**31 - 1
 """Concurrent calls on a connection: no limit, as in gRPC's C++ server."""
 WAIT_MILLIS = 200
 """Longest wait for calls: the end of the server does not wake the thread that waits."""
-SLOW_SECONDS = 0.005
-"""A call that takes longer is a slow one, which occupies its thread."""
-IDLE_SECONDS = 1.0
-"""A thread beyond the first ones ends if it has no call for this time."""
 
 
 @dataclass(slots=True, eq=False)
@@ -73,10 +70,7 @@ class Call:
 class NativeServer(GrpcServer):
     """A server of pygrpc-native, with that of grpcio for what it lacks.
 
-    One thread at a time receives calls, cancellations included, and the threads that received
-    them run them, so that a single call does not change threads. As many threads as CPUs run at
-    first: more would only compete for the interpreter. So many stay free: for each slow call one
-    more is started, up to `grpc_max_threads`.
+    `CallThreads` receive calls from the library, many at once with batching, and run them.
     """
 
     def __init__(
@@ -97,21 +91,20 @@ class NativeServer(GrpcServer):
         self._front: Any = None
         self._refusing = ThreadPoolExecutor(SPARE_THREADS, THREAD_NAME_PREFIX)
         """Holds the calls of a closed gate."""
-        self._fewest = min(_cpus(), config.grpc_max_threads)
+        self._most = MAX_BURST if config.batching is not None else 1
+        """Most calls to receive at once."""
         self._waiting: deque[Call] = deque()
+        """Calls that were received and do not run yet."""
         self._open: dict[int, Call] = {}
         """Calls that have neither ended nor been cancelled."""
-        self._receiving = threading.Lock()
-        self._changes = threading.Semaphore(0)
-        """Released when an idle thread should look for calls."""
-        self._idle = 0
-        self._lock = threading.Lock()
-        """Guards the numbers of threads."""
-        self._threads = 0
-        self._running: dict[int, float] = {}
-        """When the call of each busy thread began."""
-        self._all_busy = threading.Event()
-        self._stopped = False
+        # The quota is one call less, so that one of these threads is always free to receive.
+        self._threads = CallThreads(
+            self._receive,
+            self._run_waiting,
+            self._waiting,
+            most=config.grpc_max_threads,
+            name=THREAD_NAME_PREFIX,
+        )
 
     def start(self, *inner_sockets: str) -> None:
         """Opens the port, and serves; the arguments are those of `GrpcServer.start`."""
@@ -124,9 +117,7 @@ class NativeServer(GrpcServer):
             raise
         self._front.set_fallback(fallback)
         self._front.start()
-        self._start_threads(self._fewest)
-        name = f"{THREAD_NAME_PREFIX}-watch"
-        threading.Thread(target=self._watch, name=name, daemon=True).start()
+        self._threads.start()
 
     def _open_port(self, where: str) -> None:
         every = self._config.host == "0.0.0.0" and socket.has_dualstack_ipv6()
@@ -145,14 +136,13 @@ class NativeServer(GrpcServer):
 
     def stop(self, grace: float) -> None:
         """Stops as `GrpcServer.stop` does, which also ends the connections of the port."""
-        self._receive(0)  # what came before the stop is started
+        self._receive(MAX_BURST, 0)  # what came before the stop is started
+        self._threads.add(len(self._waiting))
         LIBRARY_LOG.setLevel(logging.ERROR)  # it warns that nothing can be accepted any more
         connections.stop_listening(self._config.port)
         super().stop(grace)
-        self._stopped = True
+        self._threads.stop()
         self._front.close()
-        self._all_busy.set()
-        self._changes.release(self._threads)
         self._refusing.shutdown(wait=False, cancel_futures=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -165,83 +155,35 @@ class NativeServer(GrpcServer):
     def _wait_until_sent(self, deadline: float) -> None:
         connections.wait_until_sent(self._config.port, deadline)
 
-    def _start_threads(self, count: int) -> None:
-        for _ in range(count):
-            with self._lock:
-                self._threads += 1
-                name = f"{THREAD_NAME_PREFIX}-{self._threads}"
-            try:
-                threading.Thread(target=self._work, name=name, daemon=True).start()
-            except RuntimeError:  # the system has no more threads
-                with self._lock:
-                    self._threads -= 1
-                log.exception("cannot start a thread")
-                return
+    def _run_waiting(self) -> int:
+        """Runs the calls that were received; returns how many to receive next.
 
-    def _work(self) -> None:
-        """Receives and runs calls until the server stops, or this thread is one too many."""
-        me = threading.get_ident()
-        while not self._stopped:
-            self._receive(0 if self._waiting else WAIT_MILLIS)
+        Other calls do not share a run, so that each needs a thread for itself.
+        """
+        finish: Finish | None = None
+        most = self._most
+        while self._waiting:
             try:
                 call = self._waiting.popleft()
-            except IndexError:
-                if self._should_end():
-                    return
-                continue
-            self._running[me] = time.monotonic()
-            if len(self._running) >= self._threads:
-                self._all_busy.set()
-            if self._idle:
-                self._changes.release()  # another thread receives meanwhile
-            self._run(call)
-            del self._running[me]
+            except IndexError:  # another thread took it
+                break
+            started = self._run(call)
+            finish = started or finish
+            most = self._most if started else 1
+        if finish:
+            finish()
+        return most
 
-    def _should_end(self) -> bool:
-        """Waits for calls if another thread receives; returns whether to end this thread."""
-        if not self._receiving.locked():
-            return False
-        self._idle += 1
-        woken = self._changes.acquire(timeout=IDLE_SECONDS)
-        self._idle -= 1
-        with self._lock:
-            if woken or self._threads <= self._fewest:
-                return False
-            self._threads -= 1
-            return True
-
-    def _watch(self) -> None:
-        """While all threads are busy, receives calls, and starts a thread for each slow one."""
-        while self._all_busy.wait() and not self._stopped:
-            time.sleep(SLOW_SECONDS)
-            if len(self._running) < self._threads:
-                self._all_busy.clear()
-                continue
-            self._receive(0)
-            late = time.monotonic() - SLOW_SECONDS
-            slow = sum(began < late for began in list(self._running.values()))
-            missing = self._fewest - (self._threads - slow)
-            if slow == self._threads:
-                missing = max(missing, len(self._waiting))
-            self._start_threads(min(missing, self._config.grpc_max_threads - self._threads))
-
-    def _receive(self, milliseconds: int) -> None:
-        """Takes all calls and cancellations that have come, unless another thread does."""
-        if not self._receiving.acquire(blocking=False):
-            return
-        try:
-            events = self._front.recv_batch_details(MAX_BURST, milliseconds)
-            for kind, number, index, data, _, details in events or ():
-                if kind == EVENT_CALL:
-                    left = details[2]
-                    deadline = None if left is None else time.monotonic() + left
-                    self._admit(Call(number, self._methods[index], data, deadline, details[1]))
-                elif kind == EVENT_CANCEL and self._open.pop(number, None):
-                    self._gate.leave()
-        finally:
-            self._receiving.release()
-        for _ in range(min(len(self._waiting) - 1, self._idle)):
-            self._changes.release()
+    def _receive(self, most: int, milliseconds: int = WAIT_MILLIS) -> None:
+        """Takes calls and cancellations that have come; several threads may wait for them."""
+        events = self._front.recv_batch_details(most, milliseconds)
+        for kind, number, index, data, _, details in events or ():
+            if kind == EVENT_CALL:
+                left = details[2]
+                deadline = None if left is None else time.monotonic() + left
+                self._admit(Call(number, self._methods[index], data, deadline, details[1]))
+            elif kind == EVENT_CANCEL and self._open.pop(number, None):
+                self._gate.leave()
 
     def _admit(self, call: Call) -> None:
         if not self._gate.admit():
@@ -254,8 +196,8 @@ class NativeServer(GrpcServer):
             self._send(call, ServingError(Code.RESOURCE_EXHAUSTED, EXHAUSTED))
             self._gate.leave()
 
-    def _run(self, call: Call) -> None:
-        """Runs a call, or starts it if it shares a run with others."""
+    def _run(self, call: Call) -> Finish | None:
+        """Runs a call; or starts it if it shares a run with others, and returns what runs them."""
         left = call.left()
         outcome: bytes | ServingError
         try:
@@ -264,16 +206,17 @@ class NativeServer(GrpcServer):
             elif left is not None and left <= 0:
                 outcome = ServingError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
             else:
-                batching = self._config.batching is not None
-                end = partial(self._end, call)
-                if batching and start_call(call.method, call.data, left, end):
-                    return
+                if self._config.batching is not None:
+                    finish = start_call(call.method, call.data, left, partial(self._end, call))
+                    if finish:
+                        return finish
                 outcome = run_call(call.method, call.data, left)
         except ServingError as error:
             outcome = error
         except Exception as error:  # noqa: BLE001  # logged
             outcome = internal_error(error)
         self._end(call, outcome)
+        return None
 
     def _end(self, call: Call, outcome: bytes | ServingError) -> None:
         """Sends the outcome of a call, unless the client has cancelled it."""
@@ -307,9 +250,3 @@ def _make_folder() -> str:
         if number.isdecimal() and not Path(f"/proc/{number}").exists():
             shutil.rmtree(old, ignore_errors=True)
     return tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-", dir=parent)
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

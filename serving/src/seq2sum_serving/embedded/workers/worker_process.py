@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from seq2sum_serving.embedded import memory
+from seq2sum_serving.embedded import memory, partial_tensorflow
 from seq2sum_serving.embedded.workers.dispatcher import run_calls
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class WorkerProcess:
             leave(FAILED)
         threading.Thread(target=self._run_calls, name="calls", daemon=True).start()
         try:
-            from seq2sum_serving.embedded.workers.worker import Worker
+            with memory.collections_paused():
+                from seq2sum_serving.embedded.workers.worker import Worker
 
             self._worker.set_result(Worker(pickle.loads(config)))
         except Exception:
@@ -94,6 +95,7 @@ def main() -> NoReturn:
     )
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     memory.configure_malloc()
+    partial_tensorflow.install()
     WorkerProcess(Connection(int(file))).run()
 
 

@@ -1,9 +1,4 @@
-"""Prometheus as the source of a model's live calls: instant queries over its HTTP API.
-
-TensorFlow Serving's metric names start with a colon, its counters lack `_total`, and it counts by
-model, not by version (`request_count` and `request_latency` in tensorflow/serving's
-servables/tensorflow/util.cc). Counts include failed calls; latencies do not.
-"""
+"""Prometheus as the source of a model's live calls: instant queries over its HTTP API."""
 
 from __future__ import annotations
 
@@ -12,27 +7,29 @@ import math
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from http.client import HTTPException
-from typing import Any
+from typing import Any, TypeVar
 
 from seq2sum_serving.deployment.errors import Failed, UsageError
 from seq2sum_serving.deployment.plain_text import one_line
 from seq2sum_serving.gates.live import LiveMetrics
+from seq2sum_serving.gates.metric_providers.queries import counted, p99
 
-CALLS = ":tensorflow:serving:request_count"
-"""By `model_name` and `status`, over gRPC and REST."""
-LATENCY = ":tensorflow:serving:request_latency_bucket"
-"""In microseconds, by `model_name`, `API` and `entrypoint`, without failed calls."""
-PREDICTIONS = 'API=~"[Pp]redict"'
-"""gRPC writes `Predict`, REST `predict`. The same histogram holds REST calls for the status of a
-model, which are much faster."""
 MAX_REPLY_BYTES = 1 << 20
 """A single number takes a few hundred."""
 
 
+T = TypeVar("T")
+
+
 class QueryFailed(Failed):
     """A query failed, or its result is not a single number."""
+
+
+class _Refusal(Exception):
+    """Prometheus refuses a query, or its result has another form; the message says which."""
 
 
 class Prometheus:
@@ -68,16 +65,33 @@ class Prometheus:
             QueryFailed: The server cannot be reached, is not Prometheus, or refuses the query, or
                 the query returns more than one series.
         """
+        found = self._query(query, _number)
+        return found if found is not None and math.isfinite(found) else None
+
+    def by_label(self, query: str, label: str) -> dict[str, float]:
+        """Returns the current values of a query by the value of a label; only finite ones.
+
+        Args:
+            query: Returns series that differ in this label.
+            label: Its name.
+
+        Raises:
+            QueryFailed: As `value`, except that there may be several series.
+        """
+        return self._query(query, partial(_by_label, label=label))
+
+    def _query(self, query: str, parse: Callable[[Mapping[str, Any]], T]) -> T:
         try:
-            found = _number(json.loads(self._reply(query)))
+            return parse(json.loads(self._reply(query)))
+        except _Refusal as refusal:
+            raise QueryFailed(
+                f"Prometheus at {self.url} {one_line(str(refusal))}, for {one_line(query)}"
+            ) from None
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
             raise QueryFailed(
                 f"{self.url} does not reply as Prometheus does: check the address in --prometheus "
                 f"({type(error).__name__}: {one_line(str(error))})"
             ) from error
-        if isinstance(found, str):
-            raise QueryFailed(f"Prometheus at {self.url} {one_line(found)}, for {one_line(query)}")
-        return found if found is not None and math.isfinite(found) else None
 
     def live(self, model: str, seconds: float, *, ago: float | None = None) -> LiveMetrics | None:
         """Returns the calls to a model; None if Prometheus has seen none.
@@ -145,53 +159,26 @@ class Prometheus:
         )
 
 
-def counted(model: str, seconds: int, *, ended: int = 0, failed: bool = False) -> str:
-    """Returns the query for the number of calls in a period, all or only failed ones.
-
-    `increase` misses the first call of a status, because the series has no value before it, and the
-    first error is the one that matters. A series that did not exist at the start of the period
-    therefore counts in full if its server was scraped at the start. If it was not, the series may
-    be older than the period, and `increase` is used.
-
-    Args:
-        model: Name of the model.
-        seconds: Length of the period.
-        ended: Seconds since the period ended.
-        failed: Count only calls with a status other than OK.
-    """
-    named = f"model_name={_quoted(model)}"
-    series = f'{CALLS}{{{named},status!="OK"}}' if failed else f"{CALLS}{{{named}}}"
-    end, begin = _offset(ended), _offset(ended + seconds)
-    new = f"({series}{end} unless {series}{begin}) and on (job, instance) (up{begin} == 1)"
-    return f"sum(({new}) or increase({series}[{seconds}s]{end}))"
+def _number(reply: Mapping[str, Any]) -> float | None:
+    """Returns the number in a reply; None for no series."""
+    series = _series(reply)
+    if len(series) > 1:
+        raise _Refusal(f"returns {len(series):,} series, not one number: use sum(...) or max(...)")
+    return series[0][1] if series else None
 
 
-def p99(model: str, seconds: int, *, ended: int = 0) -> str:
-    """Returns the query for the 99th percentile of answered calls, in milliseconds."""
-    series = f"{LATENCY}{{model_name={_quoted(model)},{PREDICTIONS}}}"
-    rates = f"rate({series}[{seconds}s]{_offset(ended)})"
-    return f"histogram_quantile(0.99, sum by (le) ({rates})) / 1000"
+def _by_label(reply: Mapping[str, Any], label: str) -> dict[str, float]:
+    found = {labels.get(label, ""): value for labels, value in _series(reply)}
+    return {text: value for text, value in found.items() if math.isfinite(value)}
 
 
-def _offset(seconds: int) -> str:
-    return f" offset {seconds}s" if seconds else ""  # Prometheus refuses `offset 0s`
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
-
-
-def _number(reply: Mapping[str, Any]) -> float | str | None:
-    """Returns the number in a reply, None for no series, or what is wrong as a text."""
+def _series(reply: Mapping[str, Any]) -> list[tuple[Mapping[str, str], float]]:
+    """Returns labels and value of each series in a reply."""
     if reply["status"] == "error":
-        return f"refuses the query: {reply.get('error') or reply.get('errorType')}"
+        raise _Refusal(f"refuses the query: {reply.get('error') or reply.get('errorType')}")
     data = reply["data"]
     if data["resultType"] == "scalar":
-        return float(data["result"][1])
+        return [({}, float(data["result"][1]))]
     if data["resultType"] != "vector":
-        return f"returns a {data['resultType']}, not a number"
-    series = data["result"]
-    if len(series) > 1:
-        return f"returns {len(series):,} series, not one number: use sum(...) or max(...)"
-    return float(series[0]["value"][1]) if series else None
+        raise _Refusal(f"returns a {data['resultType']}, not a number")
+    return [(each["metric"], float(each["value"][1])) for each in data["result"]]

@@ -1,0 +1,56 @@
+"""Router `client`: applications split their calls by a file of weights that the SDK polls."""
+
+from __future__ import annotations
+
+from seq2sum_serving.deployment.errors import UsageError
+from seq2sum_serving.deployment.routers.router import Shares
+from seq2sum_serving.deployment.state import CANARY, STABLE
+from seq2sum_serving.deployment.traffic import TrafficFile
+
+
+class ClientRouter:
+    """Writes the weights for `seq2sum.SplitFile`.
+
+    Args:
+        file: The weights.
+        candidate: Where the candidate's share goes: the targets of the candidate group, or the
+            label `canary` without one.
+    """
+
+    name = "client"
+    can_mirror = False
+    moves_traffic = True
+
+    def __init__(self, file: TrafficFile, candidate: str = CANARY) -> None:
+        self.file = file
+        self.candidate = candidate
+
+    def check_writable(self) -> None:
+        """Checks that the file could be replaced; raises as `TrafficFile.check_writable`."""
+        self.file.check_writable()
+
+    def is_initialized(self) -> bool:
+        """Returns whether the file exists."""
+        return self.file.path.exists()
+
+    def read(self) -> Shares:
+        """Returns the share of everything but `stable`; raises as `TrafficFile.read`.
+
+        Raises:
+            UsageError: No weight is above zero.
+        """
+        weights = self.file.read()
+        total = sum(weights.values())
+        if not total > 0:
+            raise UsageError(f"invalid traffic weights {self.file.path}: none is above zero")
+        return Shares(round(100 * (1 - weights.get(STABLE, 0.0) / total), 9))
+
+    def check_in_force(self) -> None:
+        """Returns: nobody knows which applications have read the file."""
+
+    def write(self, shares: Shares) -> None:
+        """Replaces the file; raises as `TrafficFile.write`."""
+        weights = {STABLE: 100.0}
+        if shares.candidate > 0:
+            weights = {STABLE: 100.0 - shares.candidate, self.candidate: shares.candidate}
+        self.file.write(weights)

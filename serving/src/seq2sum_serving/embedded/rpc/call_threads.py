@@ -1,0 +1,124 @@
+"""The threads that receive calls and run them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sized
+
+log = logging.getLogger(__name__)
+
+SLOW_SECONDS = 0.005
+"""A call that takes longer is a slow one, which occupies its thread."""
+
+
+class CallThreads:
+    """Threads of which each waits for calls, and runs what it received.
+
+    So no call changes threads, and no thread wakes another one. As many threads as CPUs run at
+    first: more would only compete for the interpreter. So many stay free: while slow calls occupy
+    some, others are started, and end when they are no longer needed.
+    """
+
+    def __init__(
+        self,
+        receive: Callable[[int], None],
+        run: Callable[[], int],
+        waiting: Sized,
+        *,
+        most: int,
+        name: str,
+    ) -> None:
+        """Makes the threads, which do not run yet.
+
+        Args:
+            receive: Waits for calls, up to a number, for a short time, and adds them to `waiting`.
+            run: Runs all calls in `waiting`; returns how many this thread should receive next.
+            waiting: Calls that were received and do not run yet.
+            most: Threads that may exist.
+            name: Start of the threads' names.
+        """
+        self._receive = receive
+        self._run = run
+        self._waiting = waiting
+        self._most = most
+        self._fewest = min(_cpus(), most)
+        self._name = name
+        self._lock = threading.Lock()
+        """Guards the number of threads."""
+        self._count = 0
+        self._running: dict[int, float] = {}
+        """When each busy thread began to run calls."""
+        self._pressed = threading.Event()
+        """Set if calls may have to wait for slow ones."""
+        self._stopped = False
+
+    def start(self) -> None:
+        """Starts the first threads."""
+        self.add(self._fewest)
+        threading.Thread(target=self._watch, name=f"{self._name}-watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends the threads after their current calls, without waiting for them."""
+        self._stopped = True
+        self._pressed.set()
+
+    def add(self, count: int) -> None:
+        """Starts more threads."""
+        for _ in range(count):
+            with self._lock:
+                self._count += 1
+                name = f"{self._name}-{self._count}"
+            try:
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+            except RuntimeError:  # the system has no more threads
+                with self._lock:
+                    self._count -= 1
+                log.exception("cannot start a thread")
+                return
+
+    def _work(self) -> None:
+        me = threading.get_ident()
+        calls = 1
+        while not self._stopped:
+            if not self._waiting:
+                self._receive(calls)
+            self._running[me] = time.monotonic()
+            if len(self._waiting) > 1 or len(self._running) >= self._count:
+                self._pressed.set()
+            calls = self._run()
+            del self._running[me]
+            if self._count > self._fewest and self._is_spare():
+                return
+
+    def _is_spare(self) -> bool:
+        """Returns whether to end this thread, as enough others are free."""
+        with self._lock:
+            if self._count - self._slow() <= self._fewest:
+                return False
+            self._count -= 1
+            return True
+
+    def _slow(self) -> int:
+        """Returns the number of threads that slow calls occupy."""
+        late = time.monotonic() - SLOW_SECONDS
+        return sum(began < late for began in list(self._running.values()))
+
+    def _watch(self) -> None:
+        """Starts threads while slow calls occupy those that exist."""
+        while self._pressed.wait() and not self._stopped:
+            time.sleep(SLOW_SECONDS)
+            if len(self._running) < self._count and not self._waiting:
+                self._pressed.clear()
+                continue
+            slow = self._slow()
+            if slow and self._count - slow < self._fewest:
+                self.add(min(max(slow, len(self._waiting)), self._most - self._count))
+
+
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,126 @@
+"""Judges a version on separate servers: the candidate group.
+
+Callers reach these servers by a router only, and only while a version has a share of the traffic.
+Whatever the version does there, the servers that callers reach otherwise do not notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from seq2sum_serving.deployment.errors import Refused, RolloutError, UsageError, VersionFailed
+from seq2sum_serving.deployment.replicas import Replicas
+from seq2sum_serving.deployment.state import STABLE, Current, Desired, ModelEntry, Policy
+from seq2sum_serving.rollout import planner, transitions
+from seq2sum_serving.rollout.change_options import ChangeOptions
+from seq2sum_serving.rollout.executor import Executor
+from seq2sum_serving.rollout.planner import Step
+
+MAX_DOWN = 10.0
+"""Seconds that a server of the candidate group may be down while the tool waits for it."""
+
+
+class CandidateGroup:
+    """The candidate group.
+
+    Args:
+        stable: The servers that callers reach.
+        group: The servers of the candidate group.
+    """
+
+    name = "in the candidate group"
+    is_apart = True
+
+    def __init__(self, stable: Executor, group: Executor) -> None:
+        self.stable = stable
+        self.group = group
+
+    @property
+    def replicas(self) -> Replicas:
+        """The servers of the candidate group."""
+        return self.group.replicas
+
+    def observe(self) -> Current:
+        """Returns the state of the candidate group."""
+        with _named():
+            return self.group.observe()
+
+    def pin_versions(self, options: ChangeOptions) -> None:
+        """Lists the versions of the candidate group by number."""
+        with _named():
+            self.group.pin_versions(options)
+
+    def plan(self, current: Current, version: int) -> tuple[Step, ...]:
+        """Returns the steps that load a version; see `Placement.plan`."""
+        planner.plan(current, transitions.load(current, version))  # raises if it never can serve
+        judged = self.canary(current)
+        if judged not in (None, version):
+            raise Refused(
+                f"version {judged} is the canary: end it first with `promote {judged}` or "
+                "`rollback`"
+            )
+        with _named():
+            group = replace(self.group.observe(), on_disk=current.on_disk)
+            self._check_separate(current, group)
+            return planner.plan(group, transitions.judge_apart(current, version))
+
+    def _check_separate(self, current: Current, group: Current) -> None:
+        """Raises UsageError if a server belongs to both groups."""
+        shared = {one.target for one in current.replicas} & {one.target for one in group.replicas}
+        if shared:
+            raise UsageError(
+                f"{', '.join(sorted(shared))} is in --targets and in --candidate-targets: callers "
+                "would reach a version before it has passed"
+            )
+
+    def load(self, version: int, options: ChangeOptions) -> None:
+        """Loads a version next to the stable one, and points all labels at it."""
+        with _named():
+            desired = transitions.judge_apart(self.stable.observe_files(), version)
+            self.group.apply(desired, options)
+
+    start = load
+
+    def canary(self, current: Current) -> int | None:
+        """Returns the version that the group's labels point at; None if it is the stable one."""
+        version = self.group.config.read().labels.get(STABLE)
+        return None if version == current.stable else version
+
+    def clear(self, version: int | None, options: ChangeOptions) -> None:
+        """Leaves the stable version only, and takes the other one from the servers of callers.
+
+        The candidate group may be down: it reads its file when it starts.
+        """
+        current = self.stable.observe()
+        if version is not None and version != current.stable and current.in_use(version):
+            self.stable.apply(replace(transitions.retire(current, version), at_once=True), options)
+        desired = transitions.rest_apart(self.stable.observe_files())
+        options = replace(options, allow_down_replicas=True)
+        try:
+            group = self.group.observe()
+            if group.up:
+                self.group.replicas.skip(replica.target for replica in group.down)
+            self.group.apply(desired, options)
+        except RolloutError as error:
+            self.group.log(f"  the candidate group did not follow: {error}")
+            self._write(desired, options)
+
+    def _write(self, desired: Desired, options: ChangeOptions) -> None:
+        """Writes the desired state for servers that do not follow step by step."""
+        entry = ModelEntry(Policy("specific", desired.versions), desired.labels)
+        self.group.write_entry(self.group.config.read(), entry, options)
+        with suppress(RolloutError):  # its servers read the file
+            self.group.reload()
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Adds to errors that they are about the candidate group."""
+    try:
+        yield
+    except VersionFailed:
+        raise
+    except RolloutError as error:
+        raise type(error)(f"candidate group: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ _summary: list[str] = []
 @pytest.fixture(scope="session")
 def engine():
     """The container engine with all images. Without one, tests are skipped; in CI they fail."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the tests with all clean-up
     try:
         with engines.found() as found:
             stock = images.prepare(found)

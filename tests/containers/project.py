@@ -84,11 +84,12 @@ class Project:
     def _not_healthy(self) -> list[str]:
         """Returns the running containers that are starting or unhealthy."""
         states = {each["Name"]: each["State"] for each in self.engine.inspect(*self.containers())}
-        running = {name: state for name, state in states.items() if state["Running"]}
-        health = {name: state.get("Health", {}) for name, state in running.items()}
-        return [
-            name for name, each in health.items() if each.get("Status") not in (None, "healthy")
-        ]
+        health = {
+            name: state.get("Health", {}).get("Status", "healthy")
+            for name, state in states.items()
+            if state["Running"]
+        }
+        return [name for name, status in health.items() if status != "healthy"]
 
     def rollout(self, *arguments: object, check: bool = True):
         """Runs `docker compose run --rm rollout`."""

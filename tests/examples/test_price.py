@@ -34,6 +34,7 @@ max_p99_milliseconds = 5000.0
 [live]
 min_calls = 5
 [traffic]
+unlabelled_callers = "none"
 steps = [50]
 bake = 1
 settle = 1

@@ -185,7 +185,7 @@ def test_rollback_by_another_operator_during_a_step_ends_the_run(bench):
         bench.execute("rollback", reason="no")
 
     bench.gates.script["errors 50"] = roll_back
-    with pytest.raises(Failed, match=r"the run of version 2 was ended by somebody else"):
+    with pytest.raises(Failed, match=r"the run of version 2 is over: somebody else ended it"):
         bench.run(bench.export(2))
     assert bench.recorded.labels == ONLY_1
     assert bench.event_kinds[-5:] == [

@@ -282,8 +282,8 @@ class Runner:
         state = run_state.open_run(self.executor.events())
         if state is None or state.run != self._options.run:
             raise CanaryEnded(
-                f"the run of version {self.version} was ended by somebody else; `history` shows by "
-                "whom"
+                f"the run of version {self.version} is over: somebody else ended it; `history` "
+                "shows by whom"
             )
 
     def _leave_nothing(self) -> None:

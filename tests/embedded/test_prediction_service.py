@@ -28,15 +28,22 @@ def request(*rows):
     return made
 
 
+class WithoutThreads(Scheduler):
+    """Runs batches in the callers' threads only: no other thread takes the first request away."""
+
+    def _start(self):
+        pass
+
+
 @pytest.fixture
 def batched():
     definition = signature({"x": STRING}, {"y": FLOAT})
     scripted = ScriptedServable({"serving_default": definition}, y=floats(1, 2, 3))
-    servable = BatchedServable(scripted, BatchingParameters(), Scheduler(1, "test"))
+    servable = BatchedServable(scripted, BatchingParameters(), WithoutThreads(1, "test"))
     versions = ServingMap()
     versions.add("m", 1, servable)
     yield scripted, versions
-    remove = threading.Thread(target=versions.remove, args=("m", 1))
+    remove = threading.Thread(target=versions.remove, args=("m", 1), daemon=True)
     remove.start()
     remove.join(10)
     assert not remove.is_alive()  # each test has released the version

@@ -34,7 +34,7 @@ def report(
         model: The model's name.
         weights: Traffic weights by label.
         candidate: The candidate group; None without one, or if its name does not resolve.
-        candidate_error: Why there is no state of the candidate group.
+        candidate_error: The reason why the candidate group has no known state.
     """
     return Group(
         literal(model, "bold"),

@@ -10,19 +10,24 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from seq2sum_serving.deployment import atomic_file
-from seq2sum_serving.deployment.errors import Failed, UsageError
+from seq2sum_serving.deployment.errors import UsageError
+from seq2sum_serving.deployment.replaceable_file import ReplaceableFile
 from seq2sum_serving.deployment.state import CANARY, STABLE
 
 Weight = Annotated[float, Meta(ge=0)]
 ALL_STABLE: Mapping[str, float] = {STABLE: 100.0}
 
 
-def canary_weights(percent: float) -> dict[str, float]:
-    """Returns weights that send this percentage of the traffic to the canary."""
+def canary_weights(percent: float, canary: str = CANARY) -> dict[str, float]:
+    """Returns weights, whose sum is 100, that send this percentage of the traffic to the canary.
+
+    Args:
+        percent: The percentage.
+        canary: The label or the targets of the canary.
+    """
     if percent <= 0:
         return dict(ALL_STABLE)
-    return {STABLE: 100 - percent, CANARY: percent}
+    return {STABLE: 100 - percent, canary: percent}
 
 
 class TrafficFile:
@@ -30,6 +35,7 @@ class TrafficFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file = ReplaceableFile(path, "the traffic weights")
 
     def read(self) -> dict[str, float]:
         """Returns the weights by label; everything goes to `stable` if the file does not exist.
@@ -52,30 +58,9 @@ class TrafficFile:
             ) from error
 
     def check_writable(self) -> None:
-        """Checks that the file could be replaced; writes nothing.
-
-        Raises:
-            Refused: The file is part of a volume that cannot be changed.
-            Failed: Its folder is not writable.
-        """
-        try:
-            atomic_file.check_replaceable(self.path)
-        except OSError as error:
-            raise self._cannot_write(error) from error
+        """Checks that the file could be replaced; raises as `ReplaceableFile.check_writable`."""
+        self._file.check_writable()
 
     def write(self, weights: Mapping[str, float]) -> None:
-        """Replaces the file.
-
-        Raises:
-            Refused: The file is part of a volume that cannot be changed.
-            Failed: The file could not be written; the old weights stay.
-        """
-        try:
-            atomic_file.write(self.path, json.dumps(dict(weights)) + "\n")
-        except OSError as error:
-            raise self._cannot_write(error) from error
-
-    def _cannot_write(self, error: OSError) -> Failed:
-        return Failed(
-            f"cannot write the traffic weights {self.path}: {error.strerror}. They are unchanged"
-        )
+        """Replaces the file; raises as `ReplaceableFile.write`."""
+        self._file.write(json.dumps(dict(weights)) + "\n")

@@ -17,9 +17,8 @@ from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.model_store import ModelStore
 from seq2sum_serving.deployment.replicas import Replicas
 from seq2sum_serving.deployment.routers import envoy
-from seq2sum_serving.deployment.routers.router import weights
 from seq2sum_serving.deployment.state import CANARY, LABELS, STABLE, ModelEntry
-from seq2sum_serving.deployment.traffic import TrafficFile
+from seq2sum_serving.deployment.traffic import TrafficFile, canary_weights
 from seq2sum_serving.gates import golden_gate
 from seq2sum_serving.probe import inputs
 from seq2sum_serving.probe.event_counter import EventCounter
@@ -52,7 +51,7 @@ class ModelFiles:
             UsageError: The file is not valid.
         """
         if self.routes.exists():
-            return weights(envoy.read_file(self.routes)[0])
+            return canary_weights(envoy.read_file(self.routes)[0].candidate)
         return self.traffic.read()
 
 

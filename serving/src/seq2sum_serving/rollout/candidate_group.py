@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from seq2sum_serving.deployment.errors import Refused, RolloutError, UsageError, VersionFailed
+from seq2sum_serving.deployment.errors import RolloutError, UsageError, VersionFailed
 from seq2sum_serving.deployment.replicas import Replicas
 from seq2sum_serving.deployment.state import STABLE, Current, Desired, ModelEntry, Policy
 from seq2sum_serving.rollout import planner, transitions
@@ -55,12 +55,7 @@ class CandidateGroup:
     def plan(self, current: Current, version: int) -> tuple[Step, ...]:
         """Returns the steps that load a version; see `Placement.plan`."""
         planner.plan(current, transitions.load(current, version))  # raises if it never can serve
-        judged = self.canary(current)
-        if judged not in (None, version):
-            raise Refused(
-                f"version {judged} is the canary: end it first with `promote {judged}` or "
-                "`rollback`"
-            )
+        transitions.refuse_second_canary(self.canary(current), version)
         with _named():
             group = replace(self.group.observe(), on_disk=current.on_disk)
             self._check_separate(current, group)

@@ -88,10 +88,7 @@ def promote(context: CommandContext) -> Exit:
     version, current = context.arguments.version, executor.observe()
     steps = planner.plan(current, transitions.promote(current, version))
     canary = context.placement.canary(current)
-    if canary not in (None, version):
-        raise Refused(
-            f"version {canary} is the canary: end it first with `promote {canary}` or `rollback`"
-        )
+    transitions.refuse_second_canary(canary, version)
     is_new = current.stable not in (None, version) and canary != version
     if is_new and not context.arguments.without_gates:
         context.placement.plan(current, version)

@@ -21,15 +21,8 @@ from seq2sum_serving.deployment.model_config_file import ModelConfigFile
 from seq2sum_serving.deployment.model_store import ModelStore
 from seq2sum_serving.deployment.replicas import Replicas
 from seq2sum_serving.deployment.routers.router import NO_SHARES, Router, Shares
-from seq2sum_serving.deployment.state import (
-    CANARY,
-    LABELS,
-    STABLE,
-    Current,
-    Desired,
-    ModelEntry,
-    Policy,
-)
+from seq2sum_serving.deployment.state import LABELS, STABLE, Current, Desired, ModelEntry, Policy
+from seq2sum_serving.deployment.traffic import canary_weights
 from seq2sum_serving.rollout import caller_check, planner, transitions
 from seq2sum_serving.rollout.change_options import DEFAULT_TIMING, DEFAULTS, ChangeOptions, Timing
 from seq2sum_serving.rollout.planner import Step
@@ -200,8 +193,7 @@ class Executor:
         """
         if self._has_shares(shares, options):
             return
-        details = {STABLE: 100 - shares.candidate}
-        details |= {CANARY: shares.candidate} if shares.candidate else {}
+        details = canary_weights(shares.candidate)
         details |= {"mirror": shares.mirror} if shares.mirror else {}
         self.record(EventKind.WEIGHTS_SET, options=options, details=details)
         self.router.write(shares)

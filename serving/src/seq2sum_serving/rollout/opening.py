@@ -25,7 +25,7 @@ from seq2sum_serving.deployment.tls_options import tls_from_options
 from seq2sum_serving.deployment.traffic import TrafficFile
 from seq2sum_serving.gates import policy
 from seq2sum_serving.gates.metric_providers.prometheus import Prometheus
-from seq2sum_serving.gates.policy import CandidatePolicy, GatePolicy
+from seq2sum_serving.gates.policy import CandidatePolicy
 from seq2sum_serving.rollout.candidate_group import MAX_DOWN, CandidateGroup
 from seq2sum_serving.rollout.change_options import Timing
 from seq2sum_serving.rollout.command_context import CommandContext
@@ -56,7 +56,8 @@ def open_context(arguments: argparse.Namespace) -> Iterator[CommandContext]:
         stable = Executor(
             config, stack.enter_context(replicas), store, router, history, timing=timing, log=_log
         )
-        placement = _in_place(stable, limits)
+        all_labelled = limits.traffic.unlabelled_callers == "none"
+        placement: Placement = InPlace(stable, all_labelled=all_labelled)
         if targets:
             servers = Replicas(targets, config.model, tls=tls, option="--candidate-targets")
             group = Executor(
@@ -76,10 +77,6 @@ def open_context(arguments: argparse.Namespace) -> Iterator[CommandContext]:
         prometheus = Prometheus(arguments.prometheus) if arguments.prometheus else None
         console = output.console(quiet=arguments.json)
         yield CommandContext(arguments, placement, limits, prometheus, console)
-
-
-def _in_place(stable: Executor, limits: GatePolicy) -> Placement:
-    return InPlace(stable, all_labelled=limits.traffic.unlabelled_callers == "none")
 
 
 def _router(
@@ -150,13 +147,15 @@ def _candidate_config(
             f"--candidate-config is the file of the other servers, {path}: the candidate group "
             "needs its own"
         )
-    if not path.exists() and arguments.command != "rollback":
+    file = ModelConfigFile(path, config.model)
+    if arguments.command == "rollback":
+        return file  # it goes on if the file is missing or not valid
+    if not path.exists():
         raise UsageError(
             f"cannot find the model config file of the candidate group, {path}: copy {config.path} "
             "to it, and start the candidate group with it"
         )
-    file = ModelConfigFile(path, config.model)
-    if path.exists() and arguments.command != "rollback" and file.base_path() != config.base_path():
+    if file.base_path() != config.base_path():
         raise UsageError(
             f"the base path of model {config.model!r} in {path} is {file.base_path()}, and in "
             f"{config.path} it is {config.base_path()}: the candidate group has to load the same "

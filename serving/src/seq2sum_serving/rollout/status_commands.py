@@ -14,26 +14,31 @@ from seq2sum_serving.console import watch as watch_view
 from seq2sum_serving.deployment import event_log
 from seq2sum_serving.deployment.drift import drift
 from seq2sum_serving.deployment.errors import Exit, RolloutError
-from seq2sum_serving.deployment.routers.router import weights
 from seq2sum_serving.deployment.state import STABLE, Current
+from seq2sum_serving.deployment.traffic import canary_weights
 from seq2sum_serving.rollout.command_context import CommandContext
 
 
 def status(context: CommandContext) -> Exit:
     """Shows the status; FAILED if a replica differs from the model config file."""
-    executor = context.executor
-    current, shares = executor.observe(), weights(executor.router.read())
-    candidate, error = candidate_state(context)
-    shown: Any = {
-        "model": executor.model,
-        "weights": shares,
-        "candidate": candidate,
-        "candidate_error": error,
-    }
+    current, shown = state(context)
+    candidate = shown["candidate"]
     context.output.update(status_view.as_json(current, **shown))
     context.show(status_view.report(current, **shown))
     drifted = drift(current) or (candidate is not None and candidate.up and drift(candidate))
     return Exit.FAILED if drifted else Exit.DONE
+
+
+def state(context: CommandContext) -> tuple[Current, dict[str, Any]]:
+    """Returns the state of the servers that callers reach, and all else that a status shows."""
+    executor = context.executor
+    candidate, error = candidate_state(context)
+    return executor.observe(), {
+        "model": executor.model,
+        "weights": canary_weights(executor.router.read().candidate),
+        "candidate": candidate,
+        "candidate_error": error,
+    }
 
 
 def candidate_state(context: CommandContext) -> tuple[Current | None, str]:
@@ -62,26 +67,19 @@ def watch(context: CommandContext) -> Exit:
     executor, arguments = context.executor, context.arguments
 
     def render() -> RenderableType:
-        current, shares = executor.observe(), weights(executor.router.read())
-        now, (candidate, error) = event_log.utc_now(), candidate_state(context)
+        (current, shown), now = state(context), event_log.utc_now()
         if arguments.json:
-            values = status_view.as_json(
-                current,
-                model=executor.model,
-                weights=shares,
-                candidate=candidate,
-                candidate_error=error,
-            )
+            values = status_view.as_json(current, **shown)
             print(json.dumps(values | {"time": now}), flush=True)
-        resolved = executor.replicas.caller_versions(STABLE)
+        found = {one.target: one.error or one.labels.get(STABLE) for one in current.replicas}
         return watch_view.screen(
             current,
-            model=executor.model,
-            weights=shares,
+            model=shown["model"],
+            weights=shown["weights"],
             events=executor.events(),
             now=now,
-            probe=", ".join(f"{target}: {each.labelled}" for target, each in resolved.items()),
-            candidate=candidate,
+            probe=", ".join(f"{target}: {answer}" for target, answer in found.items()),
+            candidate=shown["candidate"],
         )
 
     try:

@@ -41,7 +41,7 @@ def start_canary(current: Current, version: int) -> Desired:
     stable = adopt(current).labels[STABLE]
     if version == stable:
         raise Refused(f"version {version} is already stable")
-    _refuse_second_canary(current, version)
+    refuse_second_canary(current.canary, version)
     return _desired(current, stable, version, current.previous, loaded=version)
 
 
@@ -61,7 +61,7 @@ def promote(current: Current, version: int) -> Desired:
     Raises:
         Refused: Another version is the canary.
     """
-    _refuse_second_canary(current, version)
+    refuse_second_canary(current.canary, version)
     former = current.stable
     if former is None and not is_fallen_back(current):
         serving = filter(current.available_everywhere, current.aspired - {version})
@@ -146,11 +146,11 @@ def is_fallen_back(current: Current) -> bool:
     )
 
 
-def _refuse_second_canary(current: Current, version: int) -> None:
-    if current.canary not in (None, version):
+def refuse_second_canary(canary: int | None, version: int) -> None:
+    """Raises Refused if another version is the canary."""
+    if canary not in (None, version):
         raise Refused(
-            f"version {current.canary} is the canary: end it first with "
-            f"`promote {current.canary}` or `rollback`"
+            f"version {canary} is the canary: end it first with `promote {canary}` or `rollback`"
         )
 
 

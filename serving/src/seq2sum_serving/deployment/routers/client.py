@@ -5,7 +5,7 @@ from __future__ import annotations
 from seq2sum_serving.deployment.errors import UsageError
 from seq2sum_serving.deployment.routers.router import Shares
 from seq2sum_serving.deployment.state import CANARY, STABLE
-from seq2sum_serving.deployment.traffic import TrafficFile
+from seq2sum_serving.deployment.traffic import TrafficFile, canary_weights
 
 
 class ClientRouter:
@@ -46,11 +46,8 @@ class ClientRouter:
         return Shares(round(100 * (1 - weights.get(STABLE, 0.0) / total), 9))
 
     def check_in_force(self) -> None:
-        """Returns: nobody knows which applications have read the file."""
+        """Does nothing: only the applications know when they have read the file."""
 
     def write(self, shares: Shares) -> None:
         """Replaces the file; raises as `TrafficFile.write`."""
-        weights = {STABLE: 100.0}
-        if shares.candidate > 0:
-            weights = {STABLE: 100.0 - shares.candidate, self.candidate: shares.candidate}
-        self.file.write(weights)
+        self.file.write(canary_weights(shares.candidate, self.candidate))

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from seq2sum_serving.deployment import atomic_file, targets
+from seq2sum_serving.deployment import targets
 from seq2sum_serving.deployment.errors import Failed, UsageError
+from seq2sum_serving.deployment.replaceable_file import ReplaceableFile
 from seq2sum_serving.deployment.routers import envoy_admin, envoy_file, envoy_routes
 from seq2sum_serving.deployment.routers.router import Shares
 
@@ -37,6 +38,7 @@ class EnvoyRouter:
 
     def __init__(self, path: Path, admins: str, timeout: float = 30.0) -> None:
         self.path = path
+        self._file = ReplaceableFile(path, "the routes")
         self._admins = admins
         self._timeout = timeout
         try:
@@ -48,16 +50,13 @@ class EnvoyRouter:
             ) from error
 
     def check_writable(self) -> None:
-        """Checks that the file could be replaced; writes nothing, and asks no Envoy.
+        """Checks that the file could be replaced; asks no Envoy.
 
         Raises:
             Refused: The file is part of a volume that cannot be changed.
             Failed: Its folder is not writable.
         """
-        try:
-            atomic_file.check_replaceable(self.path)
-        except OSError as error:
-            raise self._cannot_write(error) from error
+        self._file.check_writable()
 
     def is_initialized(self) -> bool:
         """Returns whether the file exists."""
@@ -94,10 +93,7 @@ class EnvoyRouter:
         version = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{uuid.uuid4().hex[:8]}"
         content = envoy_routes.render(shares, version)
         rejected = self._rejections()
-        try:
-            atomic_file.write(self.path, content)
-        except OSError as error:
-            raise self._cannot_write(error) from error
+        self._file.write(content)
         deadline = time.monotonic() + self._timeout
         while problems := self._problems(version, rejected):
             if time.monotonic() > deadline or any(each.is_final for each in problems):
@@ -128,9 +124,6 @@ class EnvoyRouter:
             return [Problem(str(error))]
         found = (_problem(address, version, rejected) for address in addresses)
         return [problem for problem in found if problem is not None]
-
-    def _cannot_write(self, error: OSError) -> Failed:
-        return Failed(f"cannot write the routes {self.path}: {error.strerror}. They are unchanged")
 
 
 def read_file(path: Path) -> tuple[Shares, str]:

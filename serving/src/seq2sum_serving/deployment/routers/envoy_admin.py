@@ -26,7 +26,7 @@ class Routes:
     version: str
     """The `version_info` of the file that is in force."""
     rejected: int
-    """How many files it rejected since it started."""
+    """Number of files that it rejected since it started."""
 
 
 class NotAvailable(Exception):

@@ -14,7 +14,7 @@ DEFAULT_VERSION = "default"
 KEY_HEADER = "x-seq2sum-key"
 """Calls with the same value of this header are answered by the same group while the shares stay."""
 PARTS = 1_000_000
-"""What is divided: shares are exact to 0.0001 %."""
+"""The sum of the weights: shares are exact to 0.0001 %."""
 
 Json = dict[str, Any]
 _TYPES = "type.googleapis.com/envoy"

@@ -14,7 +14,7 @@ class NoRouter:
     moves_traffic = False
 
     def check_writable(self) -> None:
-        """Returns: nothing is written."""
+        """Does nothing: no file is written."""
 
     def is_initialized(self) -> bool:
         """Returns True: there is nothing to write."""
@@ -25,7 +25,7 @@ class NoRouter:
         return NO_SHARES
 
     def check_in_force(self) -> None:
-        """Returns: there are no shares."""
+        """Does nothing: no shares are ever set."""
 
     def write(self, shares: Shares) -> None:
         """Accepts no shares only.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from seq2sum_serving.deployment.state import CANARY, STABLE
-
 
 @dataclass(frozen=True, slots=True)
 class Shares:
@@ -19,12 +17,6 @@ class Shares:
 
 
 NO_SHARES = Shares()
-
-
-def weights(shares: Shares) -> dict[str, float]:
-    """Returns shares as weights by label, whose sum is 100."""
-    found = {STABLE: 100.0 - shares.candidate}
-    return found | ({CANARY: shares.candidate} if shares.candidate else {})
 
 
 class Router(Protocol):

@@ -2,9 +2,11 @@
 import { call, curl, duration } from "./calls.js";
 import { announce, button, element } from "./dom.js";
 import { parse, pretty } from "./json.js";
+import { linkTo } from "./links.js";
 import { tableOf } from "./table.js";
 
 const MAX_SHOWN = 20000; // characters of JSON
+const MAX_COLUMNS = 4; // next to the JSON
 
 export class Answers {
   constructor() {
@@ -12,12 +14,17 @@ export class Answers {
     this.stop = () => {};
   }
 
+  clear() {
+    this.stop();
+    this.root.replaceChildren();
+  }
+
   // Makes the calls of a target at once; `finished` gets each reply.
-  async run({ signature, target, body }, finished) {
+  async run({ model, signature, target, body }, finished) {
     this.stop();
     const control = new AbortController();
     this.stop = () => control.abort();
-    const shown = target.calls.map((to) => new Answer(to, signature, body, this.stop));
+    const shown = target.calls.map((to) => new Answer(to, model, signature, body, this.stop));
     this.root.replaceChildren(...shown.map((answer) => answer.root));
     await Promise.all(shown.map(async (answer) => {
       const reply = await call(answer.to.path, signature.action, body, control.signal);
@@ -29,8 +36,9 @@ export class Answers {
 }
 
 class Answer {
-  constructor(to, signature, body, stop) {
+  constructor(to, model, signature, body, stop) {
     this.to = to;
+    this.model = model;
     this.signature = signature;
     this.body = body;
     this.state = element("span", { class: "state" }, "waiting");
@@ -53,12 +61,9 @@ class Answer {
   command() {
     const text = curl(this.to.path, this.signature.action, this.body);
     const shown = region("pre", "The call as a curl command", text);
-    const copy = button("Copy as curl", { class: "plain copy" }, async () => {
-      copy.textContent = (await copied(shown)) ? "Copied" : "Press Ctrl+C to copy";
-      announce(copy.textContent);
-      setTimeout(() => { copy.textContent = "Copy as curl"; }, 2000);
-    });
-    return element("div", { class: "command" }, shown, copy);
+    const link = new URL(linkTo(this.model.name, { to: this.to.id, body: this.body }), document.baseURI);
+    return element("div", { class: "command" }, shown,
+      element("div", {}, copier("Copy as curl", text), copier("Copy link", String(link))));
   }
 }
 
@@ -70,6 +75,7 @@ function views(signature, body, text) {
   } catch { // not as expected: shown as it came
     return [region("pre", "Reply", shortened(text))];
   }
+  if (table.querySelectorAll("th").length > MAX_COLUMNS) table.classList.add("wide");
   return [table, region("pre", "Reply as JSON", shortened(json))];
 }
 
@@ -94,12 +100,26 @@ const region = (tag, label, content) => element(tag, { class: "scroll", tabindex
 const shortened = (text) =>
   text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…\n\n(${text.length.toLocaleString("en")} characters in all)`;
 
-async function copied(shown) {
+function copier(title, text) {
+  const made = button(title, { class: "plain" }, async () => {
+    made.textContent = (await copied(text)) ? "Copied" : "Not allowed";
+    announce(made.textContent);
+    setTimeout(() => { made.textContent = title; }, 2000);
+  });
+  return made;
+}
+
+async function copied(text) {
   try {
-    await navigator.clipboard.writeText(shown.textContent);
+    await navigator.clipboard.writeText(text);
     return true;
-  } catch { // not allowed, or not over https
-    getSelection().selectAllChildren(shown);
-    return document.execCommand("copy");
+  } catch { // browsers offer it over https and on this machine only
+    const field = element("textarea", { class: "unseen" });
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
   }
 }

@@ -2,16 +2,18 @@
 import { button, element } from "./dom.js";
 import { bodyOf, draftOf, example, RowError } from "./draft.js";
 import { Rows } from "./rows.js";
-import { signaturesOf } from "./signatures.js";
+import { signatureOf, signaturesOf } from "./signatures.js";
 import { metadataPath, targetsOf } from "./targets.js";
 
 let made = 0;
 
 export class Form {
-  // `send` gets the model, the signature, the target and the body.
-  constructor(send) {
+  // `send` gets the model, the signature, the target and the body. `changed` is called when the
+  // fields of another signature are shown.
+  constructor(send, changed) {
     const id = `form-${++made}`;
     this.send = send;
+    this.changed = changed;
     this.drafts = new Map(); // by signature name
     this.known = new Map(); // promises of signatures by version
     this.signatures = [];
@@ -19,15 +21,15 @@ export class Form {
     this.targetSelect = element("select", { id: id + "-target" });
     this.rows = new Rows();
     this.note = element("p", { class: "note" });
-    this.submit = element("button", { type: "submit", class: "main", title: "Ctrl+Enter" }, "Send");
+    const submit = element("button", { type: "submit", class: "main" }, "Send");
     this.addButton = button("Add a row", {}, () => this.rows.add());
-    this.resetButton = button("Reset to example", { class: "plain" }, () => this.reset());
+    const reset = button("Reset to example", { class: "plain" }, () => this.reset());
+    this.actions = element("div", { class: "actions" }, submit, this.addButton, reset,
+      element("span", { class: "keys" }, element("kbd", {}, "Ctrl"), " + ", element("kbd", {}, "Enter"), " sends"));
     this.root = element("form", { novalidate: "" },
       element("div", { class: "fields" },
         labelled("signature", this.signatureSelect), labelled("send to", this.targetSelect)),
-      this.note, this.rows.root,
-      element("div", { class: "actions" }, this.submit, this.addButton, this.resetButton,
-        element("span", { class: "keys" }, element("kbd", {}, "Ctrl"), " + ", element("kbd", {}, "Enter"), " sends")));
+      this.note, this.rows.root, this.actions);
     this.root.addEventListener("submit", (event) => { event.preventDefault(); this.run(); });
     this.root.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
@@ -58,10 +60,11 @@ export class Form {
   }
 
   // Fills in a call made earlier; returns whether this model still takes it.
-  async restore({ signature, target, body }) {
+  async restore({ target, body }) {
     if (!this.targets.some(({ id }) => id === target)) return false;
     this.targetSelect.value = target;
     await this.load();
+    const signature = signatureOf(body);
     const known = this.signatures.find(({ name }) => name === signature);
     const draft = known && !known.refusal && draftOf(known, body);
     if (!draft) return false;
@@ -107,9 +110,10 @@ export class Form {
     const text = JSON.stringify(signature);
     if (text === this.shown) return; // keeps what the user types, and the focus
     this.shown = text;
+    this.changed();
     const isUsable = signature !== undefined && !signature.refusal;
-    for (const part of [this.rows.root, this.submit, this.resetButton]) part.hidden = !isUsable;
-    this.addButton.hidden = !isUsable || !signature.isByRow;
+    this.rows.root.hidden = this.actions.hidden = !isUsable;
+    this.addButton.hidden = !signature?.isByRow;
     this.note.textContent = noteOf(signature);
     this.note.hidden = this.note.textContent === "";
     if (!isUsable) return;

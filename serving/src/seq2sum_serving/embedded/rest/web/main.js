@@ -1,24 +1,28 @@
 // The page: one model at a time, chosen by the fragment of the address.
 import { Answers } from "./answers.js";
-import { element } from "./dom.js";
+import { announce, element } from "./dom.js";
 import { Form } from "./form.js";
 import { History } from "./history.js";
 import { Latency } from "./latency.js";
+import { linkTo, readLink } from "./links.js";
 import { follow } from "./live.js";
-import { available, unlabelled } from "./targets.js";
+import { Nav } from "./nav.js";
+import { available } from "./targets.js";
 import { Versions } from "./versions.js";
 
 const STATUS = { live: "live", paused: "paused without focus", lost: "no reply, retrying" };
 
 const byId = (id) => document.getElementById(id);
 const views = new Map();
-const history = new History(repeat);
+const calls = new History(repeat);
+const nav = new Nav(byId("models"));
+let data; // the last state
 let models = [];
 
 class View {
   constructor(name) {
     this.answers = new Answers();
-    this.form = new Form((call) => this.send(call));
+    this.form = new Form((call) => this.send(call), () => this.answers.clear());
     this.versions = new Versions();
     this.latency = new Latency();
     this.none = element("p", { class: "note" }, "No version is AVAILABLE, so there is nothing to call.");
@@ -38,51 +42,46 @@ class View {
   }
 
   send(call) {
-    return this.answers.run(call, (reply, to) => history.add(call, reply, to));
+    return this.answers.run(call, (reply, to) => calls.add(call, reply, to));
   }
 }
 
 function chosen() {
-  return models.find((model) => address(model) === location.hash) ?? models[0];
+  const { model } = readLink(location.hash);
+  return models.find(({ name }) => name === model) ?? models[0];
 }
-
-const address = (model) => `#/${encodeURIComponent(model.name)}`;
-
-function link(model) {
-  const isGood = unlabelled(model).version !== null;
-  const attributes = { href: address(model), class: isGood ? "good" : "bad" };
-  if (model === chosen()) attributes["aria-current"] = "page";
-  return element("li", {}, element("a", attributes, model.name, element("span", { class: "unseen" }, isGood ? "" : " (not available)")));
-}
-
-let data;
 
 function show(state) {
   data = state ?? data;
   models = data.models;
-  const nav = byId("models"), shown = JSON.stringify([models, chosen()?.name]);
-  if (nav.dataset.shown !== shown) {
-    nav.dataset.shown = shown;
-    nav.hidden = models.length < 2;
-    nav.querySelector("ul").replaceChildren(...models.map(link));
-  }
   const model = chosen();
+  nav.show(models, model);
   byId("none").hidden = model !== undefined;
   if (!model) return byId("model").replaceChildren();
   if (!views.has(model.name)) views.set(model.name, new View(model.name));
   const view = views.get(model.name);
   if (byId("model").firstChild !== view.root) {
     byId("model").replaceChildren(view.root);
-    view.left.append(history.root);
+    view.left.append(calls.root);
   }
-  return view.show(model, data);
+  document.title = `${model.name} · Model server`;
+  return fillIn(view, model).then(() => view.show(model, data));
+}
+
+// Fills in the call of a link, once: from then on the form belongs to the user.
+async function fillIn(view, model) {
+  const { model: name, call } = readLink(location.hash);
+  if (!call || (name && name !== model.name)) return;
+  history.replaceState(null, "", linkTo(model.name));
+  await view.show(model, data);
+  await view.form.restore(call);
 }
 
 // Fills in a stored call and makes it again; returns the reason if that is not possible.
 async function repeat(call) {
   const model = models.find(({ name }) => name === call.model);
   if (!model) return "This server no longer has the model.";
-  location.replace(address(model));
+  location.replace(linkTo(model.name));
   await show();
   const { form } = views.get(model.name);
   if (!(await form.restore(call))) return "The model no longer takes this call: the version, label or signature is gone or has changed.";
@@ -91,8 +90,10 @@ async function repeat(call) {
 }
 
 function report(status) {
-  byId("live").className = status;
-  byId("live").textContent = STATUS[status];
+  const live = byId("live");
+  if (status === "lost" && live.className !== status) announce("The server does not reply.");
+  live.className = status;
+  live.textContent = STATUS[status];
 }
 
 byId("host").textContent = location.host;

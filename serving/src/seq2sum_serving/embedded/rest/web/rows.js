@@ -61,7 +61,8 @@ export class Rows {
 
   field(row, input, index) {
     const id = `field-${++made}`;
-    const control = makeControl(input, { id, "aria-describedby": id + "-problem", name: input.name });
+    // No attribute `name`: it would hide the form's property of that name.
+    const control = makeControl(input, { id, "aria-describedby": id + "-problem", "data-input": input.name });
     control.value = this.draft.rows[row][index];
     control.addEventListener("input", () => { this.draft.rows[row][index] = control.value; });
     const problem = element("p", { class: "problem", id: id + "-problem", role: "alert" });

@@ -14,10 +14,19 @@ export function signaturesOf(metadata) {
       (other.name === DEFAULT) - (one.name === DEFAULT) || !!one.refusal - !!other.refusal || (one.name < other.name ? -1 : 1));
 }
 
+// Returns the name of the signature that a body names.
+export function signatureOf(body) {
+  try {
+    return JSON.parse(body).signature_name || DEFAULT;
+  } catch {
+    return DEFAULT;
+  }
+}
+
 function signature(name, definition) {
   const action = ACTIONS[definition.method_name] ?? "predict";
-  const tensors = Object.entries(definition.inputs).map(([alias, info]) => tensor(alias, info));
-  const outputs = Object.entries(definition.outputs).map(([alias, info]) => tensor(alias, info));
+  const tensors = sorted(definition.inputs);
+  const outputs = sorted(definition.outputs);
   if (action !== "predict") {
     return { name, action, key: "examples", inputs: [{ name: "example", kind: "example", type: "tf.Example" }], outputs, isByRow: true, refusal: "" };
   }
@@ -26,6 +35,9 @@ function signature(name, definition) {
   const inputs = tensors.map((each) => field(each, isByRow));
   return { name, action, key: "inputs", inputs, outputs, isByRow, refusal: refusal(tensors) };
 }
+
+// By name: the server's order is that of a map, and may be another one in the next reply.
+const sorted = (tensors) => Object.keys(tensors).sort().map((name) => tensor(name, tensors[name]));
 
 function tensor(name, info) {
   const shape = info.tensor_shape;

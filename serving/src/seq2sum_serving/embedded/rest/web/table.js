@@ -3,6 +3,7 @@ import { draftOf } from "./draft.js";
 import { Numeral, parse, write } from "./json.js";
 
 const MAX_ROWS = 100;
+const MAX_INPUTS = 3; // repeated in the table
 
 // Returns `{titles, rows, left}`, `left` counting the rows that are not shown.
 export function tableOf(signature, body, text) {
@@ -27,7 +28,8 @@ function outputsTable(signature, body, outputs) {
 }
 
 function inputColumns(signature, body, count) {
-  const draft = signature.isByRow ? draftOf(signature, body) : null;
+  const isShort = signature.isByRow && signature.inputs.length <= MAX_INPUTS;
+  const draft = isShort ? draftOf(signature, body) : null;
   if (draft?.rows.length !== count) return [{ title: "row", texts: Array.from({ length: count }, (_, row) => String(row + 1)) }];
   return signature.inputs.map(({ name }, index) => ({ title: name, texts: draft.rows.map((row) => row[index]) }));
 }

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from conformance.case import FIXTURE
-from support import servers, system
+from support import page_server, system
 from support.page_user import FAST_TIMERS, PageUser
 from support.saved_models import FIXTURE2
 
@@ -34,17 +34,9 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(base):
-    config = base.parent / "models.config"
-    model = 'model_platform: "tensorflow" model_version_policy { all {} }'
-    config.write_text(
-        f"model_config_list {{ config {{ name: {json.dumps(NAME)} base_path: '{base}' {model} "
-        "version_labels { key: 'stable' value: 1 } version_labels { key: '<b>lost' value: 8 } } "
-        f"config {{ name: '{OTHER}' base_path: '{FIXTURE2.parent}' {model} }} }}"
-    )
-    flags = ["--allow_version_labels_for_unavailable_models=true", "--max_num_load_retries=0"]
-    server = servers.Server.launch(
-        None, base.parent, config=config, flags=flags, rest=True, forked=True
-    )
+    models = [page_server.Model(NAME, base, {"stable": 1, "<b>lost": 8})]
+    models += [page_server.Model(OTHER, FIXTURE2.parent)]
+    server = page_server.launch(models, base.parent, forked=True)
     try:
         yield server.wait_until_open()
     finally:

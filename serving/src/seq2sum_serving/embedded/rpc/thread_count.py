@@ -15,7 +15,7 @@ KEPT = 0.98
 
 
 class ThreadCount:
-    """Number of threads between 1 and `most`. Threads may record without a lock of their own."""
+    """Number of threads between 1 and `most`. Threads may record without a lock."""
 
     def __init__(self, most: int) -> None:
         """Starts with one thread."""

@@ -11,7 +11,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 .PHONY: help setup setup-system demo format test test-quick test-alone test-server test-others test-ray check \
 	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
 	bench-client bench-server bench-call bench-rest bench-workers bench-batching bench-capacity \
-	bench-stops capacity search-small soak \
+	bench-stops capacity performance search-small soak \
 	soak-rollout soak-balancing certs lock audit clean
 
 help: ## Show this help
@@ -170,3 +170,6 @@ audit: setup ## Known vulnerabilities of what the locks pin; asks an advisory se
 
 capacity: setup ## Update docs/capacity.md from the results; RATE="250000" prints other rates
 	$(BENCH).capacity.page $(if $(RATE),--rate $(RATE))
+
+performance: setup ## Update docs/performance.md from the results
+	$(BENCH).performance

@@ -1,10 +1,9 @@
-"""The READMEs: their snippets run, their commands exist, and their links lead to files."""
+"""The READMEs and the page of the client: their snippets run, and their commands exist."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import re
 import shlex
 import subprocess
 from itertools import pairwise
@@ -12,11 +11,11 @@ from itertools import pairwise
 import pytest
 from support import doc_snippets, servers
 from support.masked_output import mask_run_dependent
-from support.paths import BIN, ROOT
+from support.paths import BIN
 
 pytestmark = [pytest.mark.server, pytest.mark.end_to_end]
 
-FILES = ("README.md", "client/README.md")
+FILES = ("README.md", "client/README.md", "docs/client.md")
 
 README = doc_snippets.text("README.md")
 BLOCKS = doc_snippets.blocks(README)
@@ -31,10 +30,6 @@ PYTHON = {
 """Each Python block, and the following block with its output."""
 COMMANDS = doc_snippets.commands(README) + doc_snippets.commands(
     doc_snippets.text("CONTRIBUTING.md")
-)
-PAGES = sorted(
-    str(path.relative_to(ROOT))
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("[a-z]*/**/README.md"))
 )
 
 
@@ -82,13 +77,3 @@ def test_the_demo_prints_the_excerpt_of_the_readme(demo):
     printed = mask_run_dependent(demo.output)
     for line in mask_run_dependent(excerpt):
         assert line in printed
-
-
-@pytest.mark.parametrize("file", PAGES)
-def test_links_lead_to_files_and_headings(file):
-    path = ROOT / file
-    for target in re.findall(r"\]\((?!http)(.*?)\)", path.read_text()):
-        name, _, anchor = target.partition("#")
-        linked = path.parent / name if name else path
-        assert linked.exists(), target
-        assert not anchor or anchor in doc_snippets.headings(linked.read_text()), target

@@ -12,7 +12,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
 	bench-client bench-server bench-call bench-rest bench-batching bench-capacity \
 	bench-stops capacity performance search-small soak \
-	soak-rollout soak-balancing certs lock audit clean
+	soak-rollout soak-balancing page-pictures certs lock audit clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, roll out"
@@ -173,6 +173,9 @@ soak-rollout: setup ## Rollouts under 100,000 calls and kills (15 min); CALLS=10
 
 soak-balancing: setup ## Envoy and round_robin while servers are killed and added (2 min)
 	$(BENCH).balancing
+
+page-pictures: setup ## Take the pictures of the server's page, of the model that make demo exports (2 min)
+	PYTHONPATH=tests $(BIN)/python tools/page_pictures.py
 
 ##@ Production
 certs: setup ## Certificates for development, in certs/; CERTS="--help" for its options

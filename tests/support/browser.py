@@ -80,15 +80,8 @@ class Browser:
 
     def open(self, url: str, *, width: int = 1100, height: int = 900, dark: bool = False) -> None:
         """Opens a page and waits until it is loaded; its script may still be running."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.resize(width, height)
+        self.set_theme(dark=dark)
         for _ in range(ATTEMPTS):
             self.call("Page.navigate", url="about:blank")
             self.messages.clear()
@@ -96,6 +89,16 @@ class Browser:
             self.wait_for("location.protocol != 'about:' && document.readyState == 'complete'")
             if NETWORK_CHANGED not in str(self.messages):
                 return
+
+    def resize(self, width: int, height: int) -> None:
+        """Sets the size of the page."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+
+    def set_theme(self, *, dark: bool) -> None:
+        """Sets the theme that the user prefers."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def run(self, script: str) -> Any:
         """Evaluates an expression in the page, and waits for its value if that is a promise."""

@@ -6,7 +6,6 @@ import { linkTo } from "./links.js";
 import { tableOf } from "./table.js";
 
 const MAX_SHOWN = 20000; // characters of JSON
-const MAX_COLUMNS = 4; // next to the JSON
 
 export class Answers {
   constructor() {
@@ -54,8 +53,10 @@ class Answer {
     this.state.textContent = `${reply.status} ${reply.phrase}`.trim();
     this.state.classList.add(reply.isGood ? "available" : "failed");
     this.took.textContent = duration(reply.took);
-    if (!reply.isGood) this.content.replaceChildren(element("p", { class: "failure" }, reply.error));
-    else this.content.replaceChildren(...views(this.signature, this.body, reply.text));
+    const shown = reply.isGood ? views(this.signature, this.body, reply.text) : [element("p", { class: "failure" }, reply.error)];
+    this.content.replaceChildren(...shown);
+    const [table] = shown; // above the JSON if it does not fit next to it
+    if (table.scrollWidth > table.clientWidth) table.classList.add("wide");
   }
 
   command() {
@@ -75,7 +76,6 @@ function views(signature, body, text) {
   } catch { // not as expected: shown as it came
     return [region("pre", "Reply", shortened(text))];
   }
-  if (table.querySelectorAll("th").length > MAX_COLUMNS) table.classList.add("wide");
   return [table, region("pre", "Reply as JSON", shortened(json))];
 }
 

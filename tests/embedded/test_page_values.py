@@ -177,7 +177,7 @@ def test_rows_of_different_shapes_are_refused(run, second, expected):
 @pytest.mark.parametrize(
     "body", ["", "{}", "[]", '{"inputs": [1]}', '{"inputs": {"a": []}}', "null"]
 )
-def test_body_that_does_not_fit_is_no_draft(run, body):
+def test_body_that_does_not_fit_makes_none(run, body):
     assert run("draft", f"m.draftOf({json.dumps(SIGNATURE)}, {json.dumps(body)})") is None
 
 

@@ -8,7 +8,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system demo format test test-quick test-alone test-server test-others test-ray check \
+.PHONY: help setup setup-system demo dist version sbom format test test-quick test-alone test-server test-others test-ray check \
 	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
 	bench-client bench-server bench-call bench-rest bench-workers bench-batching bench-capacity \
 	bench-stops capacity search-small soak \
@@ -62,6 +62,12 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 		--editable ./client --editable ./training --editable './serving[embedded,native]'
 	@touch $@
 
+dist: setup ## Build wheels and source archives into dist/, check them, and install them to prove it
+	@$(BIN)/python tools/dist.py
+
+version: setup ## Check that every file names the same version; TO=0.2.0 sets a new one
+	@$(BIN)/python tools/version.py $(TO)
+
 clean: ## Remove .venv and caches; runs/ and models/ stay
 	rm -rf .venv .venv-ray .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -73,6 +79,7 @@ check: setup check-generated ## Lint, types, import contracts, wording, generate
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/check_wording.py
+	$(BIN)/python tools/version.py
 
 check-generated: setup
 	@rm -rf .generated && mkdir .generated
@@ -82,8 +89,9 @@ check-generated: setup
 		|| { echo "generated code is not current: run make generate"; exit 1; }; done
 	@rm -rf .generated
 
-check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy, alerts, dashboards
+check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy, alerts, dashboards, locks
 	$(BIN)/python -m pytest tests/deploy
+	$(BIN)/python tools/audit.py --if-reached
 
 # It brings an engine of its own if there is none: images and containers are removed at the end.
 check-containers: setup ## Run docker-compose.yml in a container engine, profile by profile (12 min)
@@ -164,6 +172,9 @@ certs: setup ## Certificates for development, in certs/; CERTS="--help" for its 
 
 lock: setup ## Pin what goes into the images, by hash, within constraints.txt (3 min)
 	@$(BIN)/python tools/lock.py
+
+sbom: setup ## Bill of materials of each image, as CycloneDX JSON, into dist/sbom
+	@$(BIN)/python tools/sbom.py
 
 audit: setup ## Known vulnerabilities of what the locks pin; asks an advisory service
 	@$(BIN)/python tools/audit.py

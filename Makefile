@@ -62,7 +62,7 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 		--editable ./client --editable ./training --editable './serving[embedded,native]'
 	@touch $@
 
-dist: setup ## Build wheels and source archives into dist/, check them, and install them to prove it
+dist: setup ## Build wheels and source archives into dist/, check them, and install them (1 min)
 	@$(BIN)/python tools/dist.py
 
 version: setup ## Check that every file names the same version; TO=0.2.0 sets a new one

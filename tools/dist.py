@@ -34,7 +34,16 @@ def build(folder: Path) -> list[Path]:
     """
     for name in DISTRIBUTIONS:
         # hatchling is in this environment, pinned: no environment for each build.
-        line = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT / name]
+        line = [
+            sys.executable,
+            "-m",
+            "build",
+            "--quiet",
+            "--no-isolation",
+            "--outdir",
+            folder,
+            ROOT / name,
+        ]
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
     return sorted([*folder.glob("*.whl"), *folder.glob("*.tar.gz")])
 
@@ -58,7 +67,7 @@ def install_client(wheel: Path, folder: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = folder / "bin" / "python"
     before = size(folder)
-    pip(python, "install", wheel)
+    pip(python, "install", "--quiet", wheel)
     megabytes = (size(folder) - before) / MEGABYTE
     subprocess.run([python, "-c", "import seq2sum; seq2sum.ModelClient"], check=True)
     reply = subprocess.run(
@@ -77,7 +86,7 @@ def resolve_all(python: Path, wheels: Sequence[Path]) -> None:
         CalledProcessError: Their requirements conflict.
     """
     requirements = [f"{wheel}{EXTRAS.get(wheel.name.partition('-')[0], '')}" for wheel in wheels]
-    line = ("install", "--dry-run", "--ignore-installed", "--report=-", *requirements)
+    line = ("install", "--quiet", "--dry-run", "--ignore-installed", "--report=-", *requirements)
     found = [each["metadata"]["name"] for each in json.loads(pip(python, *line))["install"]]
     print(f"all three with their extras: resolved, {len(found)} distributions, none installed")
 
@@ -89,7 +98,7 @@ def pip(python: Path, *arguments: str | Path) -> str:
         CalledProcessError: pip failed.
     """
     environment = os.environ | {"PIP_CONSTRAINT": str(CONSTRAINTS)}
-    line = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    line = [python, "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(line, check=True, env=environment, stdout=subprocess.PIPE, text=True)
     return done.stdout
 

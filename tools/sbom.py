@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import lock
-from cyclonedx.builder.this import this_component
-from cyclonedx.model import HashType
+from cyclonedx.contrib.this.builders import this_component
+from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import DisjunctiveLicense
@@ -40,7 +40,7 @@ def wheels(text: str, machine: str) -> Iterator[Component]:
         if requirement.marker and not requirement.marker.evaluate({"platform_machine": machine}):
             continue
         files = entry["files"].replace("# ", "").split()
-        hashes = entry["hashes"].replace("\\", "").replace("--hash=", "").split()
+        hashes = entry["hashes"].replace("\\", "").replace("--hash=sha256:", "").split()
         found = dict(zip(files, hashes, strict=True))
         # pip prefers the wheel of the machine where there is also one for any.
         [chosen, *_] = sorted(
@@ -48,7 +48,7 @@ def wheels(text: str, machine: str) -> Iterator[Component]:
             key=lambda file: file.endswith("-any.whl"),
         )
         version = str(requirement.specifier).removeprefix("==")
-        sha256 = HashType.from_composite_str(found[chosen])
+        sha256 = HashType(alg=HashAlgorithm.SHA_256, content=found[chosen])
         yield component(requirement.name, version, hashes=[sha256])
 
 
@@ -75,11 +75,13 @@ def component(name: str, version: str, **more: object) -> Component:
 def base(dockerfile: str) -> Component:
     """Returns the base image."""
     found = list(BASE.finditer(dockerfile))[-1]
+    url = PackageURL("docker", None, found["name"], found["tag"])
     return Component(
         type=ComponentType.CONTAINER,
         name=found["name"],
         version=found["tag"],
-        purl=PackageURL("docker", None, found["name"], found["tag"]),
+        purl=url,
+        bom_ref=str(url),
     )
 
 
@@ -89,7 +91,12 @@ def bill(image: str, machine: str) -> Bom:
     ours = [own(folder) for folder in folders]
     text = (ROOT / lock.FOLDER / f"{image}.lock").read_text()
     dockerfile = (ROOT / lock.FOLDER / f"{image}.Dockerfile").read_text()
-    root = Component(type=ComponentType.CONTAINER, name=f"seq2sum/{image}", version=ours[0].version)
+    root = Component(
+        type=ComponentType.CONTAINER,
+        name=f"seq2sum/{image}",
+        version=ours[0].version,
+        bom_ref=f"seq2sum/{image}",
+    )
     bom = Bom(components=[*ours, *wheels(text, machine), base(dockerfile)])
     bom.metadata.component = root
     bom.metadata.tools.components.add(this_component())

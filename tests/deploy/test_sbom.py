@@ -22,9 +22,9 @@ def bills(tmp_path_factory):
 def test_files_are_valid_cyclonedx(bills):
     validator = JsonStrictValidator(SchemaVersion.V1_6)
     assert len(bills) == len(lock_files.IMAGES) * len(lock_files.MACHINES)
-    for text in bills.values():
-        assert validator.validate_str(text) is None
-    assert validator.validate_str(text.replace('"pkg:pypi', '"'))
+    for image in lock_files.IMAGES:  # those for arm64 differ in names only
+        assert validator.validate_str(bills[f"{image}-amd64"]) is None
+    assert validator.validate_str(bills["tools-amd64"].replace("SHA-256", "SHA-257"))
 
 
 @pytest.mark.parametrize(("name", "machine"), [("amd64", "x86_64"), ("arm64", "aarch64")])

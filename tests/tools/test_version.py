@@ -75,7 +75,7 @@ def test_a_new_version_is_set_everywhere(root, capsys):
         assert (root / name).read_text() == expected
 
 
-def test_a_version_that_is_no_number_is_refused(root, capsys):
+def test_an_invalid_version_is_refused(root, capsys):
     with pytest.raises(SystemExit):
         version.main(["v2"])
     assert "invalid version 'v2': expected a number like" in capsys.readouterr().err

@@ -1,11 +1,16 @@
-"""Completion of every command by a real bash, as docs/install.md sets it up."""
+"""Completion of every command by a real bash, as docs/install.md sets it up, and their help."""
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import tomllib
 
 import pytest
+import seq2sum._command.command_line
+import seq2sum_serving.probe.options
+import seq2sum_serving.rollout.options
+import seq2sum_training.cli
 from support import doc_snippets
 from support.paths import BIN, ROOT
 
@@ -66,3 +71,29 @@ def test_every_command_is_registered():
     projects = (ROOT / name / "pyproject.toml" for name in ("client", "training", "serving"))
     scripts = [tomllib.loads(path.read_text())["project"]["scripts"] for path in projects]
     assert set(SETUP.removesuffix(')"').split()[2:]) == {name for each in scripts for name in each}
+
+
+def undocumented(parser):
+    """Yields the commands without a description, and their arguments without a help text."""
+    if not parser.description:
+        yield parser.prog
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from undocumented(each)
+        elif not action.help:
+            yield f"{parser.prog} {action.dest}"
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        seq2sum._command.command_line,
+        seq2sum_serving.probe.options,
+        seq2sum_serving.rollout.options,
+        seq2sum_training.cli,
+    ],
+    ids=lambda module: module.__name__,
+)
+def test_every_command_and_argument_has_a_help_text(module):
+    assert list(undocumented(module.parser())) == []

@@ -175,7 +175,7 @@ def parser() -> argparse.ArgumentParser:
         "show a run folder or a version directory",
         "Show the network, training, errors and signatures of a run folder or a version directory.",
     )
-    show.add_argument("path", type=Path, metavar="RUN_OR_VERSION")
+    show.add_argument("path", type=Path, metavar="RUN_OR_VERSION", help="the folder to show")
     return command
 
 

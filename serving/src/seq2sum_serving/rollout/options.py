@@ -117,7 +117,7 @@ def parser() -> argparse.ArgumentParser:
         help="do not judge the version before it has traffic",
     )
     target = argparse.ArgumentParser(add_help=False)
-    target.add_argument("version", type=version, metavar="V")
+    target.add_argument("version", type=version, metavar="V", help="the version")
 
     def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         description = f"{text[0].upper()}{text[1:]}."

@@ -8,11 +8,11 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system demo dist version sbom format test test-quick test-alone test-server test-others test-ray check \
+.PHONY: help setup setup-system demo format test test-quick test-alone test-server test-others test-ray check \
 	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
 	bench-client bench-server bench-call bench-rest bench-batching bench-capacity \
 	bench-stops capacity search-small soak \
-	soak-rollout soak-balancing certs lock audit clean
+	soak-rollout soak-balancing dist version sbom certs lock audit clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, roll out"
@@ -62,14 +62,8 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 		--editable ./client --editable ./training --editable './serving[embedded,native]'
 	@touch $@
 
-dist: setup ## Build wheels and source archives into dist/, check them, and install them (1 min)
-	@$(BIN)/python tools/dist.py
-
-version: setup ## Check that every file names the same version; TO=0.2.0 sets a new one
-	@$(BIN)/python tools/version.py $(TO)
-
-clean: ## Remove .venv and caches; runs/ and models/ stay
-	rm -rf .venv .venv-ray .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## Remove .venv, dist and caches; runs/ and models/ stay
+	rm -rf .venv .venv-ray dist .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Checks
@@ -163,15 +157,22 @@ soak-rollout: setup ## Rollouts under 100,000 calls and kills (15 min); CALLS=10
 soak-balancing: setup ## Envoy and round_robin while servers are killed and added (2 min)
 	$(BENCH).balancing
 
+##@ Releases
+dist: setup ## Build wheels and source archives into dist/, check them, and install them (1 min)
+	@$(BIN)/python tools/dist.py
+
+version: setup ## Check that every file names the same version; TO=0.2.0 sets a new one
+	@$(BIN)/python tools/version.py $(TO)
+
+sbom: setup ## Bill of materials of each image, as CycloneDX JSON, into dist/sbom
+	@$(BIN)/python tools/sbom.py
+
 ##@ Production
 certs: setup ## Certificates for development, in certs/; CERTS="--help" for its options
 	@$(BIN)/python tools/certs.py $(CERTS)
 
 lock: setup ## Pin what goes into the images, by hash, within constraints.txt (3 min)
 	@$(BIN)/python tools/lock.py
-
-sbom: setup ## Bill of materials of each image, as CycloneDX JSON, into dist/sbom
-	@$(BIN)/python tools/sbom.py
 
 audit: setup ## Known vulnerabilities of what the locks pin; asks an advisory service
 	@$(BIN)/python tools/audit.py

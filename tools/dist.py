@@ -34,17 +34,10 @@ def build(folder: Path) -> list[Path]:
     """
     for name in DISTRIBUTIONS:
         # hatchling is in this environment, pinned: no environment for each build.
-        line = [
-            sys.executable,
-            "-m",
-            "build",
-            "--quiet",
-            "--no-isolation",
-            "--outdir",
-            folder,
-            ROOT / name,
-        ]
-        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+        line = (sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT / name)
+        subprocess.run(
+            line, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
     return sorted([*folder.glob("*.whl"), *folder.glob("*.tar.gz")])
 
 
@@ -123,6 +116,7 @@ def main() -> int:
             python = install_client(client, Path(folder))
             resolve_all(python, wheels)
     except subprocess.CalledProcessError as error:
+        print(error.stdout or "", end="", file=sys.stderr)
         print(
             f"dist: {' '.join(map(str, error.cmd))}: exit code {error.returncode}, see above",
             file=sys.stderr,

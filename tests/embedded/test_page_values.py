@@ -10,7 +10,7 @@ import pytest
 from seq2sum_serving.embedded.rest import page
 from support import system
 
-pytestmark = [pytest.mark.embedded, system.needs("chromium")]
+pytestmark = [pytest.mark.embedded, pytest.mark.tensorflow, system.needs("chromium")]
 
 
 class PageFiles(http.server.BaseHTTPRequestHandler):

@@ -11,6 +11,7 @@ from seq2sum_training.model import network
 from support.paths import ROOT
 
 from benchmarks.graph import cpu_time, report
+from benchmarks.pictures import graph
 from benchmarks.support import machine
 from benchmarks.support.trials import TrialResult
 from benchmarks.training import exact_match, seeds, small_networks
@@ -172,10 +173,10 @@ def test_processor_is_described_with_its_vector_instructions():
     assert intel["instruction_sets"] == ["fma", "avx", "avx2", "avx512f", "amx_tile"]
     assert machine.processor(ARM)["instruction_sets"] == ["asimd", "sve"]
     assert machine.processor("")["processor"]
-    assert report.processor_text(**intel) == "Some CPU @ 2 GHz, AVX2, AVX-512, AMX"
-    assert report.processor_text("old", []) == "old, no wide vectors"
+    assert graph.processor_text(**intel) == "Some CPU @ 2 GHz, AVX2, AVX-512, AMX"
+    assert graph.processor_text("old", []) == "old, no wide vectors"
 
 
 def test_picture_of_the_graph_names_the_processor():
-    rows = json.loads((RESULTS / "graph.json").read_text())["rows"]
-    assert "Some CPU" in report.picture(rows, **machine.processor(X86))
+    values = json.loads((RESULTS / "graph.json").read_text())
+    assert "Some CPU" in graph.picture(values | machine.processor(X86))

@@ -73,7 +73,7 @@ def picture(values: Any) -> Figure:
     logarithmic(axes.xaxis)
     batches = sorted({row["batch"] for row in rows})
     axes.set_xticks(batches, list(map(plain, batches)))
-    axes.set(xlabel="sums in a call (logarithmic)")
+    axes.set(xlim=(0.6, batches[-1] * 1.3), xlabel="sums in a call (logarithmic)")
     axes.set_title("Sums per CPU-second (logarithmic)")
     frame(axes)
     return figure

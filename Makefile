@@ -8,10 +8,10 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 # Relative options of protoc, so that generated code names no folder of a machine.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
-.PHONY: help setup setup-system demo format test test-quick test-alone test-server test-others test-ray check \
+.PHONY: help setup setup-system demo docs format test test-quick test-alone test-server test-others test-ray check \
 	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
 	bench-client bench-server bench-call bench-rest bench-batching bench-capacity \
-	bench-stops capacity search-small soak \
+	bench-stops capacity performance search-small soak \
 	soak-rollout soak-balancing pictures recording certs lock audit clean
 
 help: ## Show this help
@@ -45,6 +45,14 @@ test-others:
 	$(BIN)/python -m pytest -m "(server or system) and not end_to_end" \
 		$(addprefix --ignore=,$(SERVER_TESTS) tests/training) tests
 
+test-ray: setup .venv-ray/.done ## Test the example of Ray Data, in a separate environment (600 MB)
+	$(BIN)/python -m pytest tests/examples/test_ray.py
+
+.venv-ray/.done: client/pyproject.toml
+	@$(PYTHON) -m venv --clear .venv-ray
+	@.venv-ray/bin/python -m pip install --quiet --editable ./client 'ray[data]==2.60.0'
+	@touch $@
+
 format: setup ## Format the code and sort the imports
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
@@ -62,8 +70,19 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 		--editable ./client --editable ./training --editable './serving[embedded,native]'
 	@touch $@
 
+# In an environment of its own: the tests of the others run without it.
+docs: .venv-docs/.done ## Build the documentation as a site in site/ (1 min)
+	@.venv-docs/bin/python tools/docs_site.py
+	@.venv-docs/bin/zensical build --strict --clean
+
+.venv-docs/.done: constraints.txt pyproject.toml
+	@$(PYTHON) -m venv --clear .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	@.venv-docs/bin/python -m pip install --quiet --constraint constraints.txt --group docs
+	@touch $@
+
 clean: ## Remove .venv and caches; runs/ and models/ stay
-	rm -rf .venv .venv-ray .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-docs .venv-ray build/docs site .cache .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Checks
@@ -173,3 +192,6 @@ audit: setup ## Known vulnerabilities of what the locks pin; asks an advisory se
 
 capacity: setup ## Update docs/capacity.md from the results; RATE="250000" prints other rates
 	$(BENCH).capacity.page $(if $(RATE),--rate $(RATE))
+
+performance: setup ## Update docs/performance.md from the results
+	$(BENCH).performance

@@ -219,7 +219,7 @@ def test_environment_is_read_at_the_first_call(make_client, monkeypatch, fake):
 
 def test_readme_shows_the_hint():
     hint = Proxy("http_proxy", "proxy.example:3128", ("10.0.0.1",)).hint()
-    assert f"```text\n{hint} (...)\n```" in doc_snippets.text("client/README.md")
+    assert f"```text\n{hint} (...)\n```" in doc_snippets.text("docs/client.md")
 
 
 def test_invalid_proxies_in_the_environment_are_ignored():

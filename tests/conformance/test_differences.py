@@ -1,4 +1,4 @@
-"""Checks the list of differences against the table in serving/README.md and the cases."""
+"""Checks the list of differences against the table in docs/server.md and the cases."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MAX_CASES = 3
 """Most cases that a row of the table names."""
 
 
-def test_readme_table_matches_the_list():
-    _, _, section = (ROOT / "serving" / "README.md").read_text().partition(f"\n{HEADING}\n")
+def test_table_of_the_page_matches_the_list():
+    _, _, section = (ROOT / "docs" / "server.md").read_text().partition(f"\n{HEADING}\n")
     lines = section.partition("\n## ")[0].splitlines()
     rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines if line[:1] == "|"]
     assert rows[2:] == [
@@ -37,7 +37,7 @@ def test_every_listed_case_is_recorded():
     assert all(known.issuperset(entry.cases) for entry in differences.all_differences())
 
 
-@pytest.mark.parametrize("page", ["README.md", "serving/README.md", "tests/conformance/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/server.md", "tests/conformance/README.md"])
 def test_documents_give_the_number_of_cases_by_version(page):
     text = (ROOT / page).read_text()
     by_version = Counter(recorded.recorded_on for recorded in case.cases())

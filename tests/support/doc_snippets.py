@@ -37,9 +37,14 @@ def commands(page: str) -> list[str]:
     return [line.partition("  # ")[0].rstrip() for line in typed]
 
 
+def prose(page: str) -> str:
+    """Returns a page without its fenced blocks."""
+    return re.sub(r"^ *```.*?^ *```$", "", page, flags=re.MULTILINE | re.DOTALL)
+
+
 def headings(page: str) -> set[str]:
     """Returns the anchors of a page as links name them."""
-    found = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    found = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in found}
 
 

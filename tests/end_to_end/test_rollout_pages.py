@@ -1,4 +1,4 @@
-"""The commands of serving/README.md print their documented output with real servers."""
+"""The commands of docs/rollouts.md and docs/probe.md print what the pages show."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import shutil
 import subprocess
 
 import pytest
-from support import servers
-from support.paths import BIN, ROOT
+from support import doc_snippets, servers
+from support.paths import BIN
 
 pytestmark = pytest.mark.end_to_end
 
-README = (ROOT / "serving" / "README.md").read_text()
+PAGES = doc_snippets.text("docs/rollouts.md") + doc_snippets.text("docs/probe.md")
+"""The probe shows the labels as the rollouts left them."""
 CONSOLE_BLOCKS = [
     block
-    for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    for block in re.findall(r"^```console\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
     if "$ seq2sum-rollout" in block or "$ seq2sum-probe" in block
 ]
 FLAGS = [
@@ -38,17 +39,17 @@ steps = [10, 50]
 bake = 2
 settle = 1
 """
-"""As in the README, but faster, and with tolerance for a busy machine."""
+"""As in the page, but faster, and with tolerance for a busy machine."""
 
 
 @pytest.fixture(scope="module")
 def operator(small_version, shuffled_version, tmp_path_factory):
     """Runs commands in a folder where three servers read one models.config."""
-    folder = tmp_path_factory.mktemp("readme")
+    folder = tmp_path_factory.mktemp("rollouts")
     shutil.copytree(small_version, folder / "models" / "seq2sum" / "1")
     shutil.copytree(small_version, folder / "exports" / "fast" / "1")
     shutil.copytree(shuffled_version, folder / "exports" / "wrong" / "1")
-    [config] = re.findall(r"^```\n(model_config_list.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    [config] = re.findall(r"^```\n(model_config_list.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
     base = folder / "models" / "seq2sum"
     (folder / "models.config").write_text(config.replace("/models/seq2sum", str(base)))
     candidate_config = folder / "candidate.config"
@@ -99,7 +100,7 @@ def masked(text):
     return " ".join(re.sub("─+", "─", text).split())
 
 
-def test_the_readme_has_the_commands():
+def test_the_pages_have_the_commands():
     assert len(CONSOLE_BLOCKS) == 6
 
 

@@ -2,7 +2,7 @@
 
 Three servers of the model of examples/sentiment, a candidate server, and the commands of
 docs/your-model.md. `rollout-watch.svg` is the live view while version 2 is rolled out, and
-`rollout.svg` the animation of version 3, whose training data had its labels swapped. What the
+`rollout-refused.svg` the animation of version 3, whose training data had its labels swapped. What the
 commands print is real; only waiting is cut, and verdicts get the colours that `watch` gives them.
 """
 
@@ -95,7 +95,7 @@ def main() -> int:
         for line in PREPARATION:
             run(line, folder)
         (PICTURES / "rollout-watch.svg").write_text(record_watch(folder))
-        (PICTURES / "rollout.svg").write_text(record_refusal(folder))
+        (PICTURES / "rollout-refused.svg").write_text(record_refusal(folder))
     return 0
 
 

@@ -62,7 +62,10 @@ def test_text_is_as_wide_as_on_a_terminal_and_has_its_colours():
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("rollout.svg", (record_rollout.BAD.split()[1], "Failed", "aborting the run", "burned")),
+        (
+            "rollout-refused.svg",
+            (record_rollout.BAD.split()[1], "Failed", "aborting the run", "burned"),
+        ),
         ("rollout-watch.svg", ("step at weight 50", "Successful", "candidate group", "AVAILABLE")),
     ],
 )

@@ -1,9 +1,9 @@
 """Records the pictures of rollouts in docs/pictures: `make recording`.
 
 Three servers of the model of examples/sentiment, a candidate server, and the commands of
-docs/your-model.md. `rollout-watch.svg` is the live view while version 2 is rolled out, and
-`rollout-refused.svg` the animation of version 3, whose training data had its labels swapped. What the
-commands print is real; only waiting is cut, and verdicts get the colours that `watch` gives them.
+docs/your-model.md. `rollout-watch.svg` is the live view while version 2 is rolled out;
+`rollout-refused.svg` is the animation of version 3, whose training data had its labels swapped.
+What the commands print is real; only waiting is cut, and verdicts get the colours of `watch`.
 """
 
 from __future__ import annotations

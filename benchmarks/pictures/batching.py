@@ -13,7 +13,7 @@ from benchmarks.batching.candidates import CONTROL
 from benchmarks.batching.report import from_json
 from benchmarks.batching.selection import Comparison
 from benchmarks.load.generator import Load
-from benchmarks.pictures.drawing import frame, label, logarithmic, new_figure, plain, times
+from benchmarks.pictures.drawing import frame, label, load_text, logarithmic, new_figure, times
 from benchmarks.support.output import RESULTS
 
 SINGLE = (1, 64)
@@ -82,11 +82,6 @@ def draw(axes: Axes, ratios: dict[str, tuple[float, float]]) -> None:
     axes.set_xlim(0.45, 2.2)
     axes.set_xticks((0.5, 0.7, 1, 1.4, 2), ("half", "0.7 ×", "same", "1.4 ×", "double"))
     frame(axes, grid="x")
-
-
-def load_text(rows: int, callers: int) -> str:
-    """Describes a load."""
-    return f"{plain(rows)} per call, {callers} caller{'s' if callers > 1 else ''}"
 
 
 def our_load_text(load: Load) -> str:

@@ -86,6 +86,11 @@ def _size(text: str) -> float:
     return float(text.removesuffix(" ×").replace(",", ""))
 
 
+def load_text(rows: int, callers: int) -> str:
+    """Describes a load by the questions in a call and the concurrent callers."""
+    return f"{plain(rows)} per call, {callers} caller{'s' if callers > 1 else ''}"
+
+
 def logarithmic(axis: Axis, ticks: Sequence[float] = ()) -> None:
     """Makes an axis logarithmic, with plain numbers at powers of ten or at the given values."""
     axis._set_axes_scale("log")  # type: ignore[attr-defined]

@@ -12,9 +12,9 @@ from benchmarks.pictures.drawing import (
     BASELINE,
     frame,
     label,
+    load_text,
     logarithmic,
     new_figure,
-    plain,
     span,
     times,
 )
@@ -89,8 +89,3 @@ def draw(axes: Axes, rows: Any, kind: tuple[str, bool], *, named: bool) -> None:
     axes.set_xlim(150, 5e6)
     axes.set_title(f"{recipe}, {'with' if batching else 'without'} batching")
     frame(axes, grid="x")
-
-
-def load_text(size: int, callers: int) -> str:
-    """Describes a load."""
-    return f"{plain(size)} per call, {callers} caller{'s' if callers > 1 else ''}"

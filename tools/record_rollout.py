@@ -30,7 +30,7 @@ from terminal_svg import Piece
 EXAMPLE = ROOT / "examples" / "sentiment"
 PICTURES = ROOT / "docs" / "pictures"
 STABLE, CANDIDATE = (8500, 8510, 8520), 8530
-COLUMNS, ROWS = 104, 28
+COLUMNS, ROWS = 104, 29
 FLAGS = (
     "--model_config_file_poll_wait_seconds=1",
     "--allow_version_labels_for_unavailable_models=true",
@@ -83,7 +83,7 @@ MANY = 3
 """A line that needs more lines of the screen is long."""
 TERMINAL = {"TERM": "xterm-256color", "TTY_INTERACTIVE": "0", "LOGNAME": "ann"}
 """Variables of the environment: colours, no cursor movements, and the user in the history."""
-MAX_GAP, MIN_GAP, WORD_SECONDS, READING, HOLD = 0.7, 0.15, 0.15, 1.5, 6.0
+MAX_GAP, MIN_GAP, WORD_SECONDS, READING, HOLD = 0.7, 0.15, 0.1, 1.5, 6.0
 """Seconds: between lines at most and at least, for a typed word, after a long line, at the end."""
 
 
@@ -182,8 +182,10 @@ def record_refusal(folder: Path) -> str:
     assert code == 1, "the bad version was not refused"
     shown, _ = record("status --policy gates.toml", folder)
     scenes: list[tuple[str, Recorded]] = [
+        ("# A new version: somebody swapped the labels in its training data.", []),
         (f"seq2sum-rollout {BAD}", refused),
         ("echo $?", [(0, str(code))]),
+        ("# No caller met it: all of them still get version 2.", []),
         ("seq2sum-rollout status --policy gates.toml", shown),
     ]
     pieces = timeline(scenes)
@@ -196,12 +198,12 @@ def timeline(scenes: Sequence[tuple[str, Recorded]]) -> list[Piece]:
     pieces: list[Piece] = []
     now, row = 0.3, 0
     for typed, lines in scenes:
-        prompt = Text("$ ", style="bold green")
+        prompt, style = Text().append("$ ", "bold green"), "dim" if typed[0] == "#" else "bold"
         pieces.append(Piece(round(now, 2), row, 0, prompt))
         column = len(prompt)
         for word in typed.split(" "):
             now += WORD_SECONDS
-            pieces.append(Piece(round(now, 2), row, column, Text(word, style="bold")))
+            pieces.append(Piece(round(now, 2), row, column, Text().append(word, style)))
             column += len(word) + 1
         row, before = row + 1, 0.0
         for at, text in lines:

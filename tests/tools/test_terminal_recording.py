@@ -27,6 +27,10 @@ def test_timeline_types_commands_and_cuts_waiting():
     plain = [piece.text.plain for piece in pieces]
     assert plain[:5] == ["$ ", "run", "3", "starts", "ends"]
     assert [(p.row, p.column) for p in pieces[:4]] == [(0, 0), (0, 2), (0, 6), (1, 0)]
+    prompt, word, *_ = texts(
+        terminal_svg.still([piece.text for piece in pieces[:2]], columns=9)
+    ).values()
+    assert (prompt.get("class"), word.get("class")) == ("c2 bold", "bold")
     assert [piece.at for piece in pieces] == sorted(piece.at for piece in pieces)
     assert pieces[-1].at < 10
     assert plain[-3:] == ["$ ", "status", "fine"]

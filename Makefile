@@ -184,7 +184,7 @@ soak-balancing: setup ## Envoy and round_robin while servers are killed and adde
 
 ##@ Releases
 dist: setup ## Build wheels and source archives into dist/, check them, and install them (1 min)
-	@$(BIN)/python tools/dist.py
+	@$(BIN)/python tools/distributions.py
 
 version: setup ## Check that every file names the same version; TO=0.2.0 sets a new one
 	@$(BIN)/python tools/version.py $(TO)

@@ -27,16 +27,16 @@ PICTURES = {".png", ".svg"}
 COPIES = "repository"
 
 
-class _IgnoreTags(yaml.SafeLoader):
+class IgnoreTags(yaml.SafeLoader):
     """Reads mkdocs.yml without calling the Python functions that it names."""
 
 
-_IgnoreTags.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
+IgnoreTags.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
 
 
 def main() -> int:
     """Makes build/docs anew; returns the exit code."""
-    settings = yaml.load((ROOT / "mkdocs.yml").read_text(), _IgnoreTags)
+    settings = yaml.load((ROOT / "mkdocs.yml").read_text(), IgnoreTags)
     out = ROOT / settings["docs_dir"]
     shutil.rmtree(out, ignore_errors=True)
     stage(DOCS, out, settings["extra"]["repository"])

@@ -10,7 +10,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
 .PHONY: help setup setup-system demo docs format test test-quick test-alone test-server test-others test-ray check \
 	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
-	bench-client bench-server bench-call bench-rest bench-workers bench-batching bench-capacity \
+	bench-client bench-server bench-call bench-rest bench-batching bench-capacity \
 	bench-stops capacity performance search-small soak \
 	soak-rollout soak-balancing certs lock audit clean
 
@@ -152,9 +152,6 @@ bench-rest: setup ## REST against gRPC on the embedded server, with h2load (3 mi
 
 bench-call: setup ## The parts of a call in process, without gRPC (1 min)
 	$(BENCH).call
-
-bench-workers: setup ## Two server processes against one, with h2load (3 min)
-	$(BENCH).workers
 
 bench-batching: setup ## Find batching parameters and write the servers' batching file (9 min)
 	$(BENCH).batching --write

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +15,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
-from support import artifacts, commands, processes, servers
-from support.paths import ROOT
+from support import artifacts, commands, processes, repository_copy, servers
 from support.small_recipe import SETTINGS, overrides
 
 pytest_plugins = ["support.fixtures", "support.selection"]
@@ -82,13 +80,16 @@ def fork_server_ends() -> Iterator[None]:
 def demo_under_way(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, subprocess.Popen[str]] | None]:
-    """Runs the demo in the background; returns its folder and process, None if not needed."""
+    """Runs `make demo` in a copy of the repository, in the background.
+
+    Returns its folder and process; None if not needed.
+    """
     if not any(map(needs_demo, request.session.items)):
         yield None
         return
-    folder = tmp_path_factory.mktemp("demo")
+    folder = repository_copy.make(tmp_path_factory.mktemp("demo"))
     with subprocess.Popen(
-        [sys.executable, ROOT / "tools" / "demo.py"],
+        ["make", "--no-print-directory", "demo"],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -21,7 +21,7 @@ from typing import Any
 from seq2sum_serving.embedded import cli
 from seq2sum_serving.embedded.flags import Flags
 
-OWN_FLAGS = {"host", "shutdown_grace_seconds", "server_processes"}
+OWN_FLAGS = {"host", "shutdown_grace_seconds"}
 PREFIX = "2026-01-01 00:00:00.000000: I external/other_server/main.cc:1] "
 
 

@@ -43,8 +43,11 @@ def main() -> int:
         command("seq2sum", "add", "--target", target, "53+42")
         command("seq2sum", "status", "--target", target)
     print(
-        f"\nDone in {time.perf_counter() - start:.0f} s; the server has stopped, the version "
-        f"remains in {BASE}.\nTo run the commands yourself: source {activation_script()}"
+        f"\nDone in {time.perf_counter() - start:.0f} s. The server has stopped; the version "
+        f"remains in {BASE}.\nTo go on, start the server again:\n\n"
+        f"  source {activation_script()}\n"
+        f"  seq2sum-serve --port=8500 --rest_api_port=8501 --model_name={BASE.name} "
+        f'--model_base_path="$PWD/{BASE}"\n'
     )
     return 0
 

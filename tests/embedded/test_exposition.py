@@ -6,8 +6,7 @@ import tracemalloc
 
 import pytest
 from seq2sum_serving.embedded.monitoring import exposition, metrics
-from seq2sum_serving.embedded.monitoring.exposition import merged
-from seq2sum_serving.embedded.monitoring.metric_types import Counter, Distribution, Histogram
+from seq2sum_serving.embedded.monitoring.metric_types import Counter, Histogram
 
 COUNTER = "/tensorflow/serving/tests/served_total"
 HISTOGRAM = "/tensorflow/serving/tests/sizes"
@@ -129,20 +128,3 @@ def test_page_takes_little_more_memory_than_its_text(registered):
     finally:
         tracemalloc.stop()
     assert peak < 5 * len(page)
-
-
-def test_counters_are_merged_cell_by_cell():
-    one = {"count": {("m", "OK"): 2.0}, "empty": {}}
-    two = {"count": {("m", "BAD"): 1.0, ("m", "OK"): 3.0}, "empty": {}}
-    assert merged([one, two]) == {"count": {("m", "OK"): 5.0, ("m", "BAD"): 1.0}, "empty": {}}
-
-
-def test_distributions_are_merged_bucket_by_bucket():
-    total = merged(
-        [
-            {"t": {("b",): Distribution((1, 2), 3.5)}},
-            {"t": {("a",): Distribution((1, 0), 1.0)}},
-            {"t": {("b",): Distribution((0, 1), 10.0)}},
-        ]
-    )
-    assert total == {"t": {("a",): Distribution((1, 0), 1.0), ("b",): Distribution((1, 3), 13.5)}}

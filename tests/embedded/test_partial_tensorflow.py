@@ -29,7 +29,6 @@ from seq2sum_serving.embedded import partial_tensorflow
 installed = partial_tensorflow.install()
 from seq2sum_serving.embedded import server
 from seq2sum_serving.embedded.inference import tensorflow_parts
-from seq2sum_serving.embedded.workers import worker
 from tensorflow.python.eager import context
 from tensorflow.python.framework import kernels
 print(json.dumps({

@@ -37,7 +37,6 @@ pad_variable_length_inputs: true
 SERVERS = {
     "plain": [],
     "content": ["--enable_serialization_as_tensor_content=true"],
-    "workers": ["--server_processes=2"],
     "batching": ["--enable_batching", "--batching_parameters_file={folder}/batching.txt"],
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from seq2sum_serving.embedded import flags
-from seq2sum_serving.embedded.errors import Code, ServingError, StartupError
+from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.model_config import read_model_config
 from seq2sum_serving.embedded.startup import configuration
 
@@ -185,23 +185,3 @@ def test_config_file_may_hold_only_comments(tmp_path):
     path = tmp_path / "models.config"
     path.write_text("# nothing\n")
     assert read_model_config(str(path)).WhichOneof("config") is None
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("--server_processes=0", "invalid --server_processes=0: expected at least 1"),
-        ("--server_processes=-2", "invalid --server_processes=-2: expected at least 1"),
-        ("--server_processes=2 --port=0 --grpc_socket_path=/s", "needs a --port"),
-    ],
-)
-def test_invalid_number_of_processes_is_refused(line, message):
-    with pytest.raises(StartupError, match=message):
-        configured(*line.split())
-
-
-def test_several_processes_are_refused_where_a_port_cannot_be_shared(monkeypatch):
-    monkeypatch.setattr("sys.platform", "darwin")
-    with pytest.raises(StartupError, match="supported on Linux only"):
-        configured("--server_processes=2")
-    assert configured().processes == 1

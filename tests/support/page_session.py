@@ -17,8 +17,6 @@ from support.paths import BIN
 
 PORTS = ("8500", "8501", "8510", "8511")
 """Ports that a page names; free ones take their place."""
-ACTIVATE = "source .venv/bin/activate"
-"""Left out: the session has the commands of the environment of the tests."""
 NOT_TYPED = ("make ", "docker ")
 """Programs that a session does not run."""
 ROLLOUT_TOOLS = ("seq2sum-rollout", "seq2sum-probe")
@@ -58,8 +56,7 @@ def steps(page: str, *, excerpts_of: str = "") -> list[Step]:
         if language == "console":
             for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
                 line, _, expected = part.partition("\n")
-                if line != ACTIVATE:
-                    found.append(Step(line, expected))
+                found.append(Step(line, expected))
         elif language == "sh":
             found.append(Step(block, ""))
         elif language == "python" and block not in excerpts_of:
@@ -78,6 +75,8 @@ def run(all_steps: list[Step], folder: Path, ports: Sequence[int]) -> list[Resul
     """
     outputs = folder / "outputs"
     outputs.mkdir()
+    if not (folder / ".venv").exists():
+        (folder / ".venv").symlink_to(BIN.parent)
     target = f"localhost:{ports[0]}"
     script = [f"export PATH={shlex.quote(str(BIN))}:$PATH SEQ2SUM_TARGET={target} COLUMNS=100"]
     script += [f'{tool}() {{ command {tool} "$@" --targets {target}; }}' for tool in ROLLOUT_TOOLS]

@@ -58,8 +58,6 @@ class ServerConfig:
     """UNIX socket for gRPC; empty: no socket."""
     grpc_max_threads: int = 8
     """Threads for calls; one of them waits for the next call."""
-    processes: int = 1
-    """Processes that serve gRPC on the port: the first one and its workers."""
     grpc_front: str = "auto"
     """One of GRPC_FRONTS."""
     channel_arguments: tuple[ChannelArgument, ...] = ()

@@ -15,8 +15,7 @@ UTF8 = "PYTHONUTF8"
 def restart_if_needed() -> None:
     """Executes this program again, in the same process, if it needs other environment variables.
 
-    Call it in the main thread, before the program does anything else. Child processes inherit the
-    environment.
+    Call it in the main thread, before the program does anything else.
     """
     needed = required(os.environ, sys.getfilesystemencoding())
     if needed != dict(os.environ):

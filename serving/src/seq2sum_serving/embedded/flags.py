@@ -100,12 +100,6 @@ class Flags:
         "threads for calls; one of them waits for the next call, and calls without a thread are "
         "refused; negative: no limit",
     )
-    server_processes: int = _flag(
-        1,
-        "processes that serve gRPC on --port, each with all models and its own threads and "
-        "batching queues; the first one also serves REST and --grpc_socket_path (not a flag of "
-        "the real server)",
-    )
     grpc_front: str = _flag(
         "auto",
         "server of gRPC: native is pygrpc-native, the faster one; grpcio is gRPC's own; auto is "

@@ -59,7 +59,7 @@ class Loader:
 
 
 def make_loader(config: ServerConfig) -> Loader:
-    """Returns the loader of a server process."""
+    """Returns the loader of a server."""
     wrap = None
     if config.batching is not None:
         wrap = make_wrap(config.batching, per_model=config.per_model_batching)

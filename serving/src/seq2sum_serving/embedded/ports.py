@@ -18,59 +18,40 @@ def reserved(config: ServerConfig) -> Iterator[None]:
     """Reserves the ports of a server while its models load.
 
     A second server on one of these ports fails when it starts, not after loading its models.
-    With several processes the gRPC port is only checked here: their `WorkerPool` reserves it.
 
     Raises:
         StartupError: A port or a UNIX socket cannot be opened.
     """
     with ExitStack() as held:
-        if config.port and config.processes > 1:
-            PortReservation(config.host, config.port).close()
-        elif config.port:
-            held.callback(PortReservation(config.host, config.port).close)
+        if config.port:
+            held.enter_context(_reserve(config.host, config.port, flag="port"))
         if config.rest_port and not config.monitoring_error:
-            rest = PortReservation(config.host, config.rest_port, flag="rest_api_port")
-            held.callback(rest.close)
+            held.enter_context(_reserve(config.host, config.rest_port, flag="rest_api_port"))
         if config.socket_path:
             check_socket(config.socket_path)
         yield
 
 
-class PortReservation:
-    """Binds a port without listening on it.
+def _reserve(host: str, port: int, *, flag: str) -> socket.socket:
+    """Binds a port without listening on it, until the result is closed.
 
-    Sockets that share a port (SO_REUSEPORT) are only compared with each other: a second server
-    that also shares the port would receive part of the calls. So the port is first bound
-    exclusively, which conflicts with every other server, and then shared with our own processes.
+    Args:
+        host: Address of the port.
+        port: Its number.
+        flag: Name of the flag that sets it, for the error message.
+
+    Raises:
+        StartupError: The port is in use.
     """
-
-    def __init__(self, host: str, port: int, *, flag: str = "port") -> None:
-        """Binds the port.
-
-        Args:
-            host: Address of the port.
-            port: Its number.
-            flag: Name of the flag that sets it, for the error message.
-
-        Raises:
-            StartupError: The port is in use.
-        """
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            self._socket = socket.create_server((host, port), family=family, backlog=1)
-            # The port stays bound, but connections are refused until a server listens.
-            self._socket.shutdown(socket.SHUT_RDWR)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-        except OSError as error:
-            raise cannot_listen(address(host, port), error, flag=flag) from error
-
-    def share(self) -> None:
-        """Lets other SO_REUSEPORT sockets of this user open the port."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-
-    def close(self) -> None:
-        """Releases the port."""
-        self._socket.close()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        bound = socket.create_server((host, port), family=family, backlog=1)
+        # The port stays bound, also for servers that set SO_REUSEADDR, but refuses connections.
+        bound.shutdown(socket.SHUT_RDWR)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    except OSError as error:
+        raise cannot_listen(address(host, port), error, flag=flag) from error
+    return bound
 
 
 def check_socket(path: str) -> None:

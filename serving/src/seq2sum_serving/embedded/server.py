@@ -21,15 +21,12 @@ from seq2sum_serving.embedded.inference import version_files
 from seq2sum_serving.embedded.loader import make_loader
 from seq2sum_serving.embedded.log_throttle import LogThrottle
 from seq2sum_serving.embedded.model_config import read_model_config
-from seq2sum_serving.embedded.monitoring import exposition
 from seq2sum_serving.embedded.prediction_service import PredictionService
 from seq2sum_serving.embedded.rest.http_server import RestOptions, RestServer
 from seq2sum_serving.embedded.rest.router import RouterOptions
 from seq2sum_serving.embedded.rpc.front import make_server
 from seq2sum_serving.embedded.rpc.handlers import model_methods, prediction_methods
 from seq2sum_serving.embedded.server_core import ServerCore
-from seq2sum_serving.embedded.workers.pool import WorkerPool
-from seq2sum_serving.embedded.workers.pool_loader import Load, PoolLoader
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +40,7 @@ MANAGER_INTERVAL_SECONDS = 0.1
 
 
 class Server:
-    """One server process, with its workers."""
+    """One server process."""
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
@@ -51,16 +48,8 @@ class Server:
         self._loaded = threading.Event()
         self._failed = threading.Event()
         self._on_failure: Callable[[], object] = lambda: None
-        load: Load = make_loader(config)
-        self._pool: WorkerPool | None = None
-        on_labels = None
-        if config.processes > 1:
-            self._pool = WorkerPool(config, self._fail)
-            load = PoolLoader(load, self._pool)
-            on_labels = self._pool.set_labels
-            exposition.include(self._pool.metrics)
         self._core = ServerCore(
-            load, config.core, self._stop, check=version_files.check, on_labels=on_labels
+            make_loader(config), config.core, self._stop, check=version_files.check
         )
 
     def load(self) -> None:
@@ -76,8 +65,6 @@ class Server:
             self._core.configure(self._config.models)
         except ServingError as error:
             self._stop.set()  # so that the error is the last line printed
-            if self._pool:
-                self._pool.close()  # which also ends loads that wait for workers
             manager.join(MANAGER_STOP_SECONDS)
             raise StartupError(error.code, error.message) from error
         self._loaded.set()
@@ -93,34 +80,30 @@ class Server:
         memory.freeze_objects()
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
-        config, core, pool = self._config, self._core, self._pool
+        config, core = self._config, self._core
         predictions = PredictionService(core.handle, config.inference)
         grpc_server = make_server(prediction_methods(predictions) | model_methods(core), config)
         rest = RestServer(predictions, core, _rest_options(config)) if _has_rest(config) else None
         self._on_failure = lambda: loop.call_soon_threadsafe(stopping.set)
         try:
-            grpc_server.start(*([pool.prepare()] if pool else []))
-            try:
-                if pool:
-                    await asyncio.to_thread(pool.open)
-                if rest:
+            grpc_server.start()
+            if rest:
+                try:
                     rest.start(config.host, config.rest_port)
-            except ServingError:
-                grpc_server.stop(0)
-                raise
+                except ServingError:
+                    grpc_server.stop(0)
+                    raise
             _on_signals(stopping)
             if self._failed.is_set():
                 return FAILED
             await stopping.wait()
             log.info("Stopping: running calls are finished, new calls are refused")
-            parts = [part for part in (grpc_server, rest, pool) if part]
+            parts = [part for part in (grpc_server, rest) if part]
             await asyncio.gather(
                 *(asyncio.to_thread(part.stop, config.grace_seconds) for part in parts)
             )
         finally:
             self._stop.set()
-            if pool:
-                pool.close()
         return FAILED if self._failed.is_set() else 0
 
     def _start_thread(self, name: str, body: Callable[[], None]) -> threading.Thread:

@@ -21,7 +21,6 @@ from seq2sum_serving.embedded.config import CoreOptions
 from seq2sum_serving.embedded.errors import Code, ServingError
 from seq2sum_serving.embedded.inference.servable import Servable
 from seq2sum_serving.embedded.lifecycle import labels, models
-from seq2sum_serving.embedded.lifecycle.labels import Labels
 from seq2sum_serving.embedded.lifecycle.manager import Check, Manager
 from seq2sum_serving.embedded.lifecycle.source import FileSystemSource
 from seq2sum_serving.embedded.lifecycle.states import (
@@ -66,7 +65,6 @@ class ServerCore:
         stop: threading.Event,
         *,
         check: Check = lambda *_: None,
-        on_labels: Callable[[Labels], None] | None = None,
     ) -> None:
         """Makes a core without models.
 
@@ -75,11 +73,9 @@ class ServerCore:
             options: Options from flags.
             stop: Set when the server stops, which ends the waiting for loads.
             check: Checks the files of a version before the first attempt to load it.
-            on_labels: Called with the labels each time they are set, before anything else happens.
         """
         self._options = options
         self._stop = stop
-        self._on_labels = on_labels
         self._monitor = StateMonitor()
         self.manager: Manager[Servable] = Manager(
             load,
@@ -180,8 +176,6 @@ class ServerCore:
                 self._is_available,
                 allow_unavailable=self._options.allow_unavailable_labels,
             )
-            if self._on_labels:
-                self._on_labels(self._resolver.labels)
             monitored = models.monitored(new_models)
             if not self._running:
                 self._load_first(monitored)

@@ -7,8 +7,6 @@ order of model_servers/server.cc.
 from __future__ import annotations
 
 import logging
-import socket
-import sys
 from collections.abc import Iterator
 
 from seq2sum_serving.configuration.batching_pb2 import BatchingParameters
@@ -81,7 +79,6 @@ def configuration(flags: Flags) -> ServerConfig:
         port=flags.port,
         socket_path=flags.grpc_socket_path,
         grpc_max_threads=flags.grpc_max_threads if flags.grpc_max_threads > 0 else MAX_GRPC_THREADS,
-        processes=flags.server_processes,
         grpc_front=flags.grpc_front,
         channel_arguments=tuple(_channel_arguments(flags.grpc_channel_arguments)),
         ssl=ssl,
@@ -123,26 +120,12 @@ def _check_numbers(flags: Flags) -> None:
         raise _invalid(
             f"invalid --grpc_front={flags.grpc_front}: expected one of {', '.join(GRPC_FRONTS)}"
         )
-    _check_processes(flags)
     if flags.num_load_threads < 0 or flags.num_unload_threads < 0:
         raise _invalid("invalid --num_load_threads or --num_unload_threads: expected at least 0")
     if not flags.shutdown_grace_seconds >= 0:
         raise _invalid(
             f"invalid --shutdown_grace_seconds={flags.shutdown_grace_seconds}: expected at least 0"
         )
-
-
-def _check_processes(flags: Flags) -> None:
-    flag = f"--server_processes={flags.server_processes}"
-    if flags.server_processes < 1:
-        raise _invalid(f"invalid {flag}: expected at least 1")
-    if flags.server_processes == 1:
-        return
-    if not flags.port:
-        raise _invalid(f"{flag} needs a --port for the processes to share")
-    # Other systems may define SO_REUSEPORT, but send all calls to one of the sockets.
-    if sys.platform != "linux" or not hasattr(socket, "SO_REUSEPORT"):
-        raise _invalid(f"{flag} is supported on Linux only: leave it out")
 
 
 def _batching(flags: Flags) -> BatchingParameters | None:

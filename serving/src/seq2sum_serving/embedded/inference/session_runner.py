@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from seq2sum_serving.embedded.errors import Code, ServingError, invalid_argument
-from seq2sum_serving.embedded.inference import datatypes
+from seq2sum_serving.embedded.inference import datatypes, unlocked_time
 from seq2sum_serving.embedded.inference import tensorflow_parts as tf
 from seq2sum_serving.embedded.inference.flat_tensor import FlatTensor
 from seq2sum_serving.embedded.inference.proto_run import ProtoRun
@@ -130,11 +130,13 @@ class _PreparedRun:
                 limit = timeout
                 if self._fast_runs < FAST_RUNS or timeout < TIGHT_SECONDS:
                     thread_pool, milliseconds = 0, 1 << bits
-        started = perf_counter()
+        started, cpu_started = perf_counter(), thread_time()
         try:
             return self._run(arrays, (thread_pool, milliseconds))
         finally:
             elapsed = perf_counter() - started
+            in_caller = thread_pool == CALLER_THREAD
+            unlocked_time.add(thread_time() - cpu_started if in_caller else elapsed)
             self._fast_runs = self._fast_runs + 1 if elapsed < FAST_SECONDS else 0
             if limit is not None and elapsed > limit:
                 raise ServingError(Code.DEADLINE_EXCEEDED, TIMED_OUT)

@@ -8,54 +8,19 @@ these exact texts. The writer of prometheus_client would change the names.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from operator import add
 
-from seq2sum_serving.embedded.monitoring.metric_types import (
-    Counter,
-    Distribution,
-    Histogram,
-    Labels,
-    Value,
-)
+from seq2sum_serving.embedded.monitoring.metric_types import Counter, Distribution, Histogram
 from seq2sum_serving.embedded.monitoring.metrics import METRICS
 
 CONTENT_TYPE = "text/plain"
 """Without a charset, as in TensorFlow Serving (recorded case `http/path-metrics-query`)."""
 
-Cells = Mapping[Labels, Value]
-"""The values of a metric, by the values of its labels."""
-MetricValues = dict[str, Cells]
-"""The values of all metrics, by name."""
-_other_processes: list[Callable[[], Iterable[MetricValues]]] = []
-
-
-def include(read: Callable[[], Iterable[MetricValues]]) -> None:
-    """Adds the metrics of other processes to the page from now on."""
-    _other_processes.append(read)
-
 
 def page() -> str:
     """Returns the text of all metrics, sorted by name and then by labels."""
-    current = _current()
-    return "".join(text for name in sorted(current) for text in _texts(name, current[name]))
-
-
-def own_values() -> MetricValues:
-    """Returns the current metrics of this process."""
-    return {name: metric.cells() for name, metric in METRICS.items()}
-
-
-def merged(processes: Iterable[MetricValues]) -> MetricValues:
-    """Returns the sum of the metrics of several processes. Pure."""
-    total: MetricValues = {}
-    for each in processes:
-        for name, cells in each.items():
-            found = total[name] = dict(total.get(name, {}))
-            for labels, value in cells.items():
-                found[labels] = _sum(found[labels], value) if labels in found else value
-    return total
+    return "".join(text for name in sorted(METRICS) for text in _texts(name))
 
 
 def first_cell(name: str) -> int:
@@ -67,29 +32,15 @@ def first_cell(name: str) -> int:
     Args:
         name: TensorFlow Serving's name, with slashes; 0 is returned for an unknown name.
     """
-    if not isinstance(METRICS.get(name), Counter):
-        return 0
-    cells = _current()[name]
-    first = cells[min(cells)] if cells else 0.0
-    return 0 if isinstance(first, Distribution) else int(first)
+    metric = METRICS.get(name)
+    cells = metric.cells() if isinstance(metric, Counter) else {}
+    return int(cells[min(cells)]) if cells else 0
 
 
-def _current() -> MetricValues:
-    others = [each for read in _other_processes for each in read()]
-    return merged([own_values(), *others]) if others else own_values()
-
-
-def _sum(one: Value, other: Value) -> Value:
-    if isinstance(one, Distribution) and isinstance(other, Distribution):
-        return Distribution(tuple(map(add, one.counts, other.counts)), one.total + other.total)
-    assert not isinstance(one, Distribution)
-    assert not isinstance(other, Distribution)
-    return one + other
-
-
-def _texts(name: str, cells: Cells) -> Iterator[str]:
+def _texts(name: str) -> Iterator[str]:
     """Yields the lines of a metric cell by cell, since there may be many."""
     metric, exported = METRICS[name], name.replace("/", ":")
+    cells = metric.cells()
     if metric.hidden_until_used and not cells:
         return
     yield f"# TYPE {exported} {metric.kind}\n"

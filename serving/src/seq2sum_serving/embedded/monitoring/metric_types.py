@@ -26,9 +26,6 @@ class Distribution(NamedTuple):
     """Sum of all values."""
 
 
-Value = float | Distribution
-
-
 class NumberCell:
     """A number. Safe to use from any thread."""
 
@@ -103,7 +100,7 @@ class Metric(Generic[C]):
         return cell
 
     def cells(self) -> dict[Labels, Any]:
-        """Returns the current Values by labels."""
+        """Returns the current numbers or Distributions by labels."""
         return {labels: cell.read() for labels, cell in self._cells.copy().items()}
 
 

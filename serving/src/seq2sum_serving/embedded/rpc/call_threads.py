@@ -8,6 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Sized
 
+from seq2sum_serving.embedded.inference import unlocked_time
+from seq2sum_serving.embedded.rpc.thread_count import ThreadCount
+
 log = logging.getLogger(__name__)
 
 SLOW_SECONDS = 0.005
@@ -17,9 +20,10 @@ SLOW_SECONDS = 0.005
 class CallThreads:
     """Threads of which each waits for calls, and runs what it received.
 
-    So no call changes threads, and no thread wakes another one. As many threads as CPUs run at
-    first: more would only compete for the interpreter. So many stay free: while slow calls occupy
-    some, others are started, and end when they are no longer needed.
+    So no call changes threads, and no thread wakes another one. `ThreadCount` says how many threads
+    run at the same time without competing for the interpreter, at most one for each CPU. So many
+    stay free: while slow calls occupy some, others are started, and end when they are no longer
+    needed.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class CallThreads:
         self._run = run
         self._waiting = waiting
         self._most = most
-        self._fewest = min(_cpus(), most)
+        self._fewest = ThreadCount(min(_cpus(), most))
         self._name = name
         self._lock = threading.Lock()
         """Guards the number of threads."""
@@ -56,8 +60,8 @@ class CallThreads:
         self._stopped = False
 
     def start(self) -> None:
-        """Starts the first threads."""
-        self.add(self._fewest)
+        """Starts the first thread."""
+        self.add(1)
         threading.Thread(target=self._watch, name=f"{self._name}-watch", daemon=True).start()
 
     def stop(self) -> None:
@@ -82,21 +86,29 @@ class CallThreads:
     def _work(self) -> None:
         me = threading.get_ident()
         calls = 1
+        cpu = unlocked = 0.0
         while not self._stopped:
             if not self._waiting:
                 self._receive(calls)
             self._running[me] = time.monotonic()
             if len(self._waiting) > 1 or len(self._running) >= self._count:
                 self._pressed.set()
+            received = bool(self._waiting)
             calls = self._run()
             del self._running[me]
-            if self._count > self._fewest and self._is_spare():
+            if received:
+                cpu_before, cpu = cpu, time.thread_time()
+                unlocked_before, unlocked = unlocked, unlocked_time.total()
+                self._fewest.record(cpu - cpu_before, unlocked - unlocked_before)
+            if self._count < self._fewest.count:
+                self.add(1)
+            elif self._count > self._fewest.count and self._is_spare():
                 return
 
     def _is_spare(self) -> bool:
         """Returns whether to end this thread, as enough others are free."""
         with self._lock:
-            if self._count - self._slow() <= self._fewest:
+            if self._count - self._slow() <= self._fewest.count:
                 return False
             self._count -= 1
             return True
@@ -114,7 +126,7 @@ class CallThreads:
                 self._pressed.clear()
                 continue
             slow = self._slow()
-            if slow and self._count - slow < self._fewest:
+            if slow and self._count - slow < self._fewest.count:
                 self.add(min(max(slow, len(self._waiting)), self._most - self._count))
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import grpc
-
 from seq2sum_serving.embedded.config import ServerConfig
-from seq2sum_serving.embedded.rpc.gate import Gate
 from seq2sum_serving.embedded.rpc.grpc_server import GrpcServer
 from seq2sum_serving.embedded.rpc.handlers import Method
 from seq2sum_serving.embedded.rpc.native_support import GRPCIO, obstacle
@@ -20,19 +17,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def make_server(
-    methods: Mapping[str, Method],
-    config: ServerConfig,
-    *,
-    gate: Gate | None = None,
-    first_handlers: Sequence[grpc.GenericRpcHandler] = (),
-) -> GrpcServer | NativeServer:
+def make_server(methods: Mapping[str, Method], config: ServerConfig) -> GrpcServer | NativeServer:
     """Makes the server that `--grpc_front` asks for; the arguments are those of `GrpcServer`."""
     reason = "--grpc_front=grpcio" if config.grpc_front == GRPCIO else obstacle(config)
     if reason:
         log.info("gRPC is served by grpcio: %s", reason)
-        return GrpcServer(methods, config, gate=gate, first_handlers=first_handlers)
+        return GrpcServer(methods, config)
     from seq2sum_serving.embedded.rpc.native_server import NativeServer  # an optional dependency
 
     log.info("gRPC is served by pygrpc-native")
-    return NativeServer(methods, config, gate=gate, first_handlers=first_handlers)
+    return NativeServer(methods, config)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
@@ -42,6 +41,8 @@ MAX_HOLD_SECONDS = 1.0
 FLUSH_SECONDS = 0.05
 """Time that the system gets to send the last responses."""
 OPTIONS: tuple[ChannelArgument, ...] = (
+    # Two servers that share a port would split its calls at random; here a taken port is an error.
+    ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 )
@@ -50,40 +51,28 @@ OPTIONS: tuple[ChannelArgument, ...] = (
 class GrpcServer:
     """Serves PredictionService, ModelService, reflection, and health if configured."""
 
-    def __init__(
-        self,
-        methods: Mapping[str, Method],
-        config: ServerConfig,
-        *,
-        gate: Gate | None = None,
-        first_handlers: Sequence[grpc.GenericRpcHandler] = (),
-    ) -> None:
+    def __init__(self, methods: Mapping[str, Method], config: ServerConfig) -> None:
         """Makes a server that does not listen yet.
 
         Args:
             methods: The RPCs by path; others are UNIMPLEMENTED.
             config: The server's configuration.
-            gate: Admits calls; a new gate by default.
-            first_handlers: Handlers that take precedence over `methods`.
         """
         self._config = config
         self._pool = ThreadPoolExecutor(config.grpc_max_threads + SPARE_THREADS, THREAD_NAME_PREFIX)
-        self._server = grpc.server(self._pool, options=_options(config))
+        self._server = grpc.server(self._pool, options=(*OPTIONS, *config.channel_arguments))
         self._health = Health()
         if config.health:
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [PREDICTION_SERVICE, MODEL_SERVICE, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, self._server)
-        self._gate = gate or Gate()
+        self._gate = Gate()
         # `Handlers` comes last, since it handles every method.
         handlers = Handlers(methods, ThreadQuota(config.grpc_max_threads), self._gate)
-        self._server.add_generic_rpc_handlers((*first_handlers, handlers))
+        self._server.add_generic_rpc_handlers([handlers])
 
-    def start(self, *inner_sockets: str) -> None:
+    def start(self) -> None:
         """Opens the port and the socket, and serves.
-
-        Args:
-            inner_sockets: Paths of further sockets, without TLS, for this server's own processes.
 
         Raises:
             StartupError: An address cannot be opened, or the TLS configuration is invalid.
@@ -93,8 +82,6 @@ class GrpcServer:
             self._open_port(address(config.host, config.port))
         if config.socket_path:
             self._listen(f"unix:{config.socket_path}", flag="grpc_socket_path")
-        for path in inner_sockets:
-            self._server.add_insecure_port(f"unix:{quote(path)}")
         self._server.start()
 
     def stop(self, grace: float) -> None:
@@ -141,9 +128,3 @@ class GrpcServer:
         except RuntimeError as error:  # without a reason; the address was free a moment ago
             raise cannot_listen(where, error, flag=flag) from error
         log.info("Running gRPC ModelServer at %s ...", where)
-
-
-def _options(config: ServerConfig) -> tuple[ChannelArgument, ...]:
-    # Two servers that share a port would split its calls at random; here a taken port is an error.
-    shared = ("grpc.so_reuseport", int(config.processes > 1))
-    return (*OPTIONS, shared, *config.channel_arguments)

@@ -115,7 +115,7 @@ class Handlers(grpc.GenericRpcHandler):
     def _handler(self, method: Method) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
             try:
-                left = seconds_left(context)
+                left = _seconds_left(context)
                 self._gate.enter(context, left)
                 with self._quota:
                     return run_call(method, data, left)
@@ -127,7 +127,7 @@ class Handlers(grpc.GenericRpcHandler):
         return handle
 
 
-def seconds_left(context: grpc.ServicerContext) -> float | None:
+def _seconds_left(context: grpc.ServicerContext) -> float | None:
     """Returns the seconds until a call's deadline; None without a deadline."""
     left = context.time_remaining()
     return left if left is not None and left < NO_DEADLINE_SECONDS else None

@@ -14,15 +14,15 @@ import socket
 import tempfile
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import grpc
 from pygrpc_native import EVENT_CALL, EVENT_CANCEL, NativeGrpcFront
 
 from seq2sum_serving.embedded.config import ServerConfig
@@ -31,7 +31,7 @@ from seq2sum_serving.embedded.ports import cannot_listen
 from seq2sum_serving.embedded.prediction_service import Finish
 from seq2sum_serving.embedded.rpc import connections
 from seq2sum_serving.embedded.rpc.call_threads import CallThreads
-from seq2sum_serving.embedded.rpc.gate import EXHAUSTED, Gate, ThreadQuota
+from seq2sum_serving.embedded.rpc.gate import EXHAUSTED, ThreadQuota
 from seq2sum_serving.embedded.rpc.grpc_server import SPARE_THREADS, THREAD_NAME_PREFIX, GrpcServer
 from seq2sum_serving.embedded.rpc.handlers import Method, run_call, start_call
 from seq2sum_serving.embedded.rpc.statuses import truncated
@@ -73,17 +73,9 @@ class NativeServer(GrpcServer):
     `CallThreads` receive calls from the library, many at once with batching, and run them.
     """
 
-    def __init__(
-        self,
-        methods: Mapping[str, Method],
-        config: ServerConfig,
-        *,
-        gate: Gate | None = None,
-        first_handlers: Sequence[grpc.GenericRpcHandler] = (),
-    ) -> None:
+    def __init__(self, methods: Mapping[str, Method], config: ServerConfig) -> None:
         """Makes a server that does not listen yet; the arguments are those of `GrpcServer`."""
-        gate = gate or Gate()
-        super().__init__(methods, config, gate=gate, first_handlers=first_handlers)
+        super().__init__(methods, config)
         self._paths = tuple(methods)
         self._methods = tuple(methods.values())
         self._quota = ThreadQuota(config.grpc_max_threads)
@@ -106,16 +98,14 @@ class NativeServer(GrpcServer):
             name=THREAD_NAME_PREFIX,
         )
 
-    def start(self, *inner_sockets: str) -> None:
-        """Opens the port, and serves; the arguments are those of `GrpcServer.start`."""
+    def start(self) -> None:
+        """Opens the port, and serves; raises StartupError."""
         self._folder = _make_folder()
-        fallback = str(Path(self._folder, "fallback.sock"))
         try:
-            super().start(fallback, *inner_sockets)
+            super().start()
         except BaseException:
             shutil.rmtree(self._folder)
             raise
-        self._front.set_fallback(fallback)
         self._front.start()
         self._threads.start()
 
@@ -128,10 +118,12 @@ class NativeServer(GrpcServer):
                 call_details=True,
                 max_concurrent_streams=MAX_STREAMS,
                 keepalive_permit_without_calls=False,
-                reuse_port=self._config.processes > 1,
             )
         except OSError as error:
             raise cannot_listen(where, error, flag="port") from error
+        fallback = str(Path(self._folder, "fallback.sock"))
+        self._server.add_insecure_port(f"unix:{quote(fallback)}")
+        self._front.set_fallback(fallback)
         log.info("Running gRPC ModelServer at %s ...", where)
 
     def stop(self, grace: float) -> None:

@@ -25,14 +25,3 @@ def truncated(message: str) -> bytes:
     """Returns the bytes of a message that are sent; the cut may be inside a character."""
     raw = message.encode(errors="surrogateescape")
     return raw if len(raw) <= MAX_MESSAGE_BYTES else raw[:MAX_MESSAGE_BYTES] + TRUNCATED
-
-
-def original_bytes(details: str) -> bytes:
-    """Returns the bytes of a `truncated` message that a client of grpcio has decoded.
-
-    grpcio decodes as UTF-8, or as Latin-1 if a cut inside a character made that invalid: the text
-    then has as many characters as a truncated message has bytes.
-    """
-    if len(details) == MAX_MESSAGE_BYTES + len(TRUNCATED) and details.endswith(TRUNCATED.decode()):
-        return details.encode("latin-1")
-    return details.encode()

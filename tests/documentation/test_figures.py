@@ -62,20 +62,29 @@ def figures_of_training():
     yield f"{seed['never_trained_errors']:,} of them on questions never trained on"
 
 
+def figures_of_the_graph():
+    compared = result("graph")["compared_with_keras"].values()
+    assert {(row["different_answers"], row["questions"]) for row in compared} == {(0, 1_000_000)}
+    largest = max(row["largest_probability_difference"] for row in compared)
+    yield "differ by " + f"{largest:.1e}".replace("e-0", "e-") + " at most"
+
+
 def figures_of_the_home_page():
     yield from list(figures_of_rollouts())[:2]
     footprint = result("client")["footprint"]
     ours, upstream = (footprint[name] for name in ("seq2sum", "tensorflow-serving-api"))
-    yield f"{ours['megabytes']:.0f} MB installed, against {upstream['megabytes']:,.0f} MB"
+    yield f"needs {ours['megabytes']:.0f} MB** on disk"
+    yield f"tensorflow-serving-api needs {upstream['megabytes']:,.0f} MB"
     seeds = result("seeds")
     assert {row["errors"] for row in seeds} == {0}
-    yield f"with each of {len(seeds)} seeds"
+    yield f"with each of the {len(seeds)} seeds"
 
 
 @pytest.mark.parametrize(
     ("page", "figures"),
     [
         ("docs/index.md", figures_of_the_home_page),
+        ("docs/performance.md", figures_of_the_graph),
         ("docs/rollouts.md", figures_of_rollouts),
         ("docs/server.md", figures_of_the_server),
         ("docs/training.md", figures_of_training),

@@ -1,4 +1,4 @@
-"""Figures in running text are those of the last results; tables have tests of their own."""
+"""Figures in running text are those of the last results; other tests check tables."""
 
 from __future__ import annotations
 

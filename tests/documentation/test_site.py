@@ -30,7 +30,10 @@ def pages(nav):
 def test_navigation_has_every_page_once():
     settings = yaml.load((ROOT / "mkdocs.yml").read_text(), docs_site.IgnoreTags)
     files = [str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")]
-    assert sorted(pages(settings["nav"])) == sorted(files)
+    listed = list(pages(settings["nav"]))
+    copies = [page for page in listed if page.startswith("repository/")]
+    assert sorted(listed) == sorted(files + copies)
+    assert all((ROOT / copy.removeprefix("repository/")).is_file() for copy in copies)
 
 
 def test_reference_has_every_public_name_once():
@@ -52,7 +55,7 @@ def repository(tmp_path):
     ("link", "without", "address"),
     [
         ("../../code/train.py", "../repository/code/train.py.txt", "code/train.py"),
-        ("../../code/README.md#a-b", "../repository/code/README.md#a-b", "code/README.md#a-b"),
+        ("../../code/README.md#a-b", "../repository/code/README.md#a-b", None),
         ("../../notes.txt", "../repository/notes.txt", "notes.txt"),
         ("../../chart.svg", "../repository/chart.svg", None),
         ("page.md#x", "page.md#x", None),
@@ -71,7 +74,9 @@ def test_links_lead_to_copies_or_to_the_repository(repository, tmp_path, link, w
     expected = f"https://git.example/main/{address}" if address else without
     text, linked = docs_site.adapt(page, docs / "guide/page.md", docs, "https://git.example/main/")
     assert text == page.replace(link, expected)
-    assert [path.name for path in set(linked)] == (["chart.svg"] if "chart" in link else [])
+    copied = {"chart.svg", "README.md"} & {path.name for path in linked}
+    assert {path.name for path in linked} == copied
+    assert bool(copied) == (address is None and without.startswith("../repository"))
 
 
 def test_a_link_to_a_folder_becomes_its_text(repository):

@@ -12,7 +12,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
 	bench-client bench-server bench-call bench-rest bench-batching bench-capacity \
 	bench-stops capacity performance search-small soak \
-	soak-rollout soak-balancing certs lock audit clean
+	soak-rollout soak-balancing dist version sbom certs lock audit clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, roll out"
@@ -81,8 +81,8 @@ docs: .venv-docs/.done ## Build the documentation as a site in site/ (1 min)
 	@.venv-docs/bin/python -m pip install --quiet --constraint constraints.txt --group docs
 	@touch $@
 
-clean: ## Remove .venv and caches; runs/ and models/ stay
-	rm -rf .venv .venv-docs .venv-ray build/docs site .cache .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## Remove .venv, dist, site and caches; runs/ and models/ stay
+	rm -rf .venv .venv-docs .venv-ray dist build/docs site .cache .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Checks
@@ -92,6 +92,7 @@ check: setup check-generated ## Lint, types, import contracts, wording, generate
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/check_wording.py
+	$(BIN)/python tools/version.py
 
 check-generated: setup
 	@rm -rf .generated && mkdir .generated
@@ -101,8 +102,9 @@ check-generated: setup
 		|| { echo "generated code is not current: run make generate"; exit 1; }; done
 	@rm -rf .generated
 
-check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy, alerts, dashboards
+check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy, alerts, dashboards, locks
 	$(BIN)/python -m pytest tests/deploy
+	$(BIN)/python tools/audit.py --if-reached
 
 # It brings an engine of its own if there is none: images and containers are removed at the end.
 check-containers: setup ## Run docker-compose.yml in a container engine, profile by profile (12 min)
@@ -173,6 +175,16 @@ soak-rollout: setup ## Rollouts under 100,000 calls and kills (15 min); CALLS=10
 
 soak-balancing: setup ## Envoy and round_robin while servers are killed and added (2 min)
 	$(BENCH).balancing
+
+##@ Releases
+dist: setup ## Build wheels and source archives into dist/, check them, and install them (1 min)
+	@$(BIN)/python tools/dist.py
+
+version: setup ## Check that every file names the same version; TO=0.2.0 sets a new one
+	@$(BIN)/python tools/version.py $(TO)
+
+sbom: setup ## Bill of materials of each image, as CycloneDX JSON, into dist/sbom
+	@$(BIN)/python tools/sbom.py
 
 ##@ Production
 certs: setup ## Certificates for development, in certs/; CERTS="--help" for its options

@@ -12,7 +12,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
 	bench-client bench-server bench-call bench-rest bench-batching bench-capacity \
 	bench-stops capacity performance search-small soak \
-	soak-rollout soak-balancing dist version sbom certs lock audit clean
+	soak-rollout soak-balancing pictures recording dist version sbom certs lock audit clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, roll out"
@@ -167,6 +167,12 @@ bench-stops: setup ## Stop servers 50 times under load; fails if a call fails (6
 search-small: setup ## Find the smallest network that makes no error in a million (60 min)
 	$(BENCH).training.small_networks
 
+pictures: setup ## Draw the pictures of all results again, without measuring anything (5 s)
+	$(BENCH).pictures
+
+recording: setup ## Record a rollout on real servers as the pictures in docs/pictures (3 min)
+	PYTHONPATH=tests $(BIN)/python tools/record_rollout.py
+
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
 	$(BENCH).soak --minutes $(or $(MINUTES),10)
 
@@ -178,7 +184,7 @@ soak-balancing: setup ## Envoy and round_robin while servers are killed and adde
 
 ##@ Releases
 dist: setup ## Build wheels and source archives into dist/, check them, and install them (1 min)
-	@$(BIN)/python tools/dist.py
+	@$(BIN)/python tools/distributions.py
 
 version: setup ## Check that every file names the same version; TO=0.2.0 sets a new one
 	@$(BIN)/python tools/version.py $(TO)

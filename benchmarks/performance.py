@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.page import fill_in
-from benchmarks.client.__main__ import NAMES
 from benchmarks.graph.report import short
+from benchmarks.pictures.client import NAMES
 from benchmarks.server.report import GRPCIO, LOADS, NATIVE, load_name
 from benchmarks.support.markdown import table
 from benchmarks.support.output import RESULTS, ROOT, write

@@ -11,12 +11,11 @@ import tarfile
 import zipfile
 from email import message_from_bytes
 
+import distributions
 import pytest
 import version
 from support import doc_snippets
 from support.paths import ROOT
-
-import dist
 
 pytestmark = [pytest.mark.server, pytest.mark.end_to_end]
 
@@ -44,7 +43,7 @@ _, _, GIT = shlex.split(doc_snippets.commands(doc_snippets.text("docs/install.md
 def archives(tmp_path_factory):
     """The folder with the wheels and source archives that `make dist` builds and checks."""
     folder = tmp_path_factory.mktemp("dist")
-    dist.check(dist.build(folder))
+    distributions.check(distributions.build(folder))
     return folder
 
 

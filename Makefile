@@ -70,7 +70,7 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 		--editable ./client --editable ./training --editable './serving[embedded,native]'
 	@touch $@
 
-# In an environment of its own: the tests of the others run without it.
+# In a separate environment: Zensical needs nothing of the project, and no test needs Zensical.
 docs: .venv-docs/.done ## Build the documentation as a site in site/ (1 min)
 	@.venv-docs/bin/python tools/docs_site.py
 	@.venv-docs/bin/zensical build --strict --clean

@@ -62,6 +62,12 @@ def figures_of_training():
     yield f"{seed['never_trained_errors']:,} of them on questions never trained on"
 
 
+def figures_of_the_client():
+    rates = {row["style"]: row["questions_per_second"] for row in result("client")["styles"]}
+    ratio = rates["tasks_coalesced"] / rates["tasks"]
+    yield f"64 tasks that share calls get {ratio:.1f} times as many answers a second"
+
+
 def figures_of_the_graph():
     compared = result("graph")["compared_with_keras"].values()
     assert {(row["different_answers"], row["questions"]) for row in compared} == {(0, 1_000_000)}
@@ -83,6 +89,7 @@ def figures_of_the_home_page():
 @pytest.mark.parametrize(
     ("page", "figures"),
     [
+        ("docs/client.md", figures_of_the_client),
         ("docs/index.md", figures_of_the_home_page),
         ("docs/performance.md", figures_of_the_graph),
         ("docs/rollouts.md", figures_of_rollouts),

@@ -108,7 +108,7 @@ def retire(current: Current, version: int) -> Desired:
     return Desired(frozenset((current.aspired | adopted.versions) - {version}), labels)
 
 
-def judge_apart(stable: Current, version: int) -> Desired:
+def candidate_group_during_run(stable: Current, version: int) -> Desired:
     """The candidate group's state during a run: callers whom a router sends there get the version.
 
     The stable version stays loaded next to it, for callers that name it and to compare with.
@@ -122,7 +122,7 @@ def judge_apart(stable: Current, version: int) -> Desired:
     return Desired(frozenset(labels.values()) | in_service, labels)
 
 
-def rest_apart(stable: Current) -> Desired:
+def candidate_group_at_rest(stable: Current) -> Desired:
     """The candidate group's state without a run: it serves the stable version alone.
 
     Raises:

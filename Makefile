@@ -12,7 +12,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 	check-generated check-deploy check-containers check-python313 check-lowest check-wheels generate fuzz bench-training bench-seeds bench-graph bench-startup \
 	bench-client bench-server bench-call bench-rest bench-batching bench-capacity \
 	bench-stops capacity performance search-small soak \
-	soak-rollout soak-balancing certs lock audit clean
+	soak-rollout soak-balancing pictures recording page-pictures dist version sbom certs lock audit clean
 
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, roll out"
@@ -70,7 +70,7 @@ setup: .venv/.done ## Make .venv with the three distributions and the tools
 		--editable ./client --editable ./training --editable './serving[embedded,native]'
 	@touch $@
 
-# In an environment of its own: the tests of the others run without it.
+# In a separate environment: Zensical needs nothing of the project, and no test needs Zensical.
 docs: .venv-docs/.done ## Build the documentation as a site in site/ (1 min)
 	@.venv-docs/bin/python tools/docs_site.py
 	@.venv-docs/bin/zensical build --strict --clean
@@ -81,8 +81,8 @@ docs: .venv-docs/.done ## Build the documentation as a site in site/ (1 min)
 	@.venv-docs/bin/python -m pip install --quiet --constraint constraints.txt --group docs
 	@touch $@
 
-clean: ## Remove .venv and caches; runs/ and models/ stay
-	rm -rf .venv .venv-docs .venv-ray build/docs site .cache .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## Remove .venv, dist, site and caches; runs/ and models/ stay
+	rm -rf .venv .venv-docs .venv-ray dist build/docs site .cache .generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Checks
@@ -93,6 +93,7 @@ check: setup check-generated ## Lint, types, import contracts, wording, generate
 	$(BIN)/mypy --platform darwin --no-warn-unreachable --cache-dir .mypy_cache/darwin
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/check_wording.py
+	$(BIN)/python tools/version.py
 
 check-generated: setup
 	@rm -rf .generated && mkdir .generated
@@ -102,8 +103,9 @@ check-generated: setup
 		|| { echo "generated code is not current: run make generate"; exit 1; }; done
 	@rm -rf .generated
 
-check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy, alerts, dashboards
+check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy, alerts, dashboards, locks
 	$(BIN)/python -m pytest tests/deploy
+	$(BIN)/python tools/audit.py --if-reached
 
 # It brings an engine of its own if there is none: images and containers are removed at the end.
 check-containers: setup ## Run docker-compose.yml in a container engine, profile by profile (12 min)
@@ -175,6 +177,12 @@ bench-stops: setup ## Stop servers 50 times under load; fails if a call fails (6
 search-small: setup ## Find the smallest network that makes no error in a million (60 min)
 	$(BENCH).training.small_networks
 
+pictures: setup ## Draw the pictures of all results again, without measuring anything (5 s)
+	$(BENCH).pictures
+
+recording: setup ## Record a rollout on real servers as the pictures in docs/pictures (3 min)
+	PYTHONPATH=tests $(BIN)/python tools/record_rollout.py
+
 soak: setup ## The server under load, swaps and abuse for ten minutes; MINUTES=2 for less
 	$(BENCH).soak --minutes $(or $(MINUTES),10)
 
@@ -183,6 +191,19 @@ soak-rollout: setup ## Rollouts under 100,000 calls and kills (15 min); CALLS=10
 
 soak-balancing: setup ## Envoy and round_robin while servers are killed and added (2 min)
 	$(BENCH).balancing
+
+page-pictures: setup ## Take the pictures of the server's page, of the model that make demo exports (2 min)
+	PYTHONPATH=tests $(BIN)/python tools/page_pictures.py
+
+##@ Releases
+dist: setup ## Build wheels and source archives into dist/, check them, and install them (1 min)
+	@$(BIN)/python tools/distributions.py
+
+version: setup ## Check that every file names the same version; TO=0.2.0 sets a new one
+	@$(BIN)/python tools/version.py $(TO)
+
+sbom: setup ## Bill of materials of each image, as CycloneDX JSON, into dist/sbom
+	@$(BIN)/python tools/sbom.py
 
 ##@ Production
 certs: setup ## Certificates for development, in certs/; CERTS="--help" for its options

@@ -1,9 +1,9 @@
 """Copies docs/ into build/docs, from where the site is built, and adapts links that leave docs/.
 
 In a repository browser a link to `../examples/price/train.py` works, but a site has only its own
-pages. Such a link leads to the repository if `extra.repository` in mkdocs.yml has its address.
-Otherwise the file becomes part of the site below `repository/`: a Markdown file as a page, any
-other as plain text. Pictures always become part of the site.
+pages. Markdown files and pictures that are linked become part of the site, below `repository/`. A
+link to any other file leads to the repository if `extra.repository` in mkdocs.yml has its address;
+otherwise the file becomes part of the site too, as plain text.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ LINK = re.compile(
     r"\[(?P<text>[^\]]*)\]"
     r"\((?!https?:|mailto:|#)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)"
 )
-PICTURES = {".png", ".svg"}
+PAGES_AND_PICTURES = {".md", ".png", ".svg"}
 COPIES = "repository"
 
 
-class _IgnoreTags(yaml.SafeLoader):
+class IgnoreTags(yaml.SafeLoader):
     """Reads mkdocs.yml without calling the Python functions that it names."""
 
 
-_IgnoreTags.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
+IgnoreTags.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
 
 
 def main() -> int:
     """Makes build/docs anew; returns the exit code."""
-    settings = yaml.load((ROOT / "mkdocs.yml").read_text(), _IgnoreTags)
+    settings = yaml.load((ROOT / "mkdocs.yml").read_text(), IgnoreTags)
     out = ROOT / settings["docs_dir"]
     shutil.rmtree(out, ignore_errors=True)
     stage(DOCS, out, settings["extra"]["repository"])
@@ -68,7 +68,7 @@ def place(source: Path, docs: Path) -> Path:
         return source.relative_to(docs)
     path = Path(COPIES) / source.relative_to(docs.parent)
     # Browsers download what they do not know, but show .txt.
-    shown = source.suffix in PICTURES | {".md", ".txt"}
+    shown = source.suffix in PAGES_AND_PICTURES | {".txt"}
     return path if shown else path.with_name(f"{path.name}.txt")
 
 
@@ -87,7 +87,7 @@ def adapt(text: str, page: Path, docs: Path, repository: str) -> tuple[str, list
         if not target.exists():
             raise SystemExit(f"{page}: no such file: {link['path']}")
         inside = target.is_relative_to(docs)
-        if repository and not inside and target.suffix not in PICTURES:
+        if repository and not inside and target.suffix not in PAGES_AND_PICTURES:
             address = f"{repository.rstrip('/')}/{target.relative_to(docs.parent).as_posix()}"
         elif target.is_dir():
             return link["text"]

@@ -24,8 +24,9 @@ from deploy.envoy_process import Envoy
 from support import processes
 from support.dns_server import NameServer
 
-from benchmarks.balancing.report import BalancerRun, picture
-from benchmarks.support.output import argument_parser, exit_code, log, write, write_json
+from benchmarks.balancing.report import BalancerRun
+from benchmarks.pictures.results import write_results
+from benchmarks.support.output import argument_parser, exit_code, log
 from benchmarks.support.trials import export_recipes
 
 RECIPE = "fast"
@@ -48,8 +49,7 @@ def main() -> int:
     finally:
         processes.close()
     values = {"command": "make soak-balancing", "balancers": [run.to_json() for run in runs]}
-    write_json(options.out / "balancing.json", values)
-    write(options.out / "balancing.svg", picture(runs))
+    write_results(options.out, "balancing", values)
     return exit_code((run.passed, run.summary) for run in runs)
 
 

@@ -1,4 +1,4 @@
-"""The summary, JSON and picture of `make soak-balancing`."""
+"""The summary and JSON of `make soak-balancing`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.balancing_load import Call
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from seq2sum_serving.gates.quantile import P99, quantile
-from seq2sum_training.evaluate.pictures import COLOURS, INK, RED, as_svg
 
 from benchmarks.support.output import examples
 
@@ -76,48 +72,3 @@ class BalancerRun:
             "events": [[round(at, 1), event] for at, event in self.events],
             "seconds": [dict(sorted(one.items())) for one in self.seconds()],
         }
-
-
-@as_svg
-def picture(runs: Sequence[BalancerRun]) -> Figure:
-    """Draws calls per second by replica, a chart for each balancer, with the changes marked."""
-    figure = Figure(figsize=(10, 2.2 * len(runs) + 0.4), layout="constrained")
-    rows = figure.subplots(len(runs), 1, sharex=True, squeeze=False)[:, 0]
-    replicas = sorted({call.version for run in runs for call in run.calls if call.version})
-    colours = dict(zip(replicas, COLOURS, strict=False))
-    for axes, run in zip(rows, runs, strict=True):
-        draw(axes, run, colours)
-    rows[0].legend(
-        handles=[Patch(color=colours[each], label=f"replica {each}") for each in replicas],
-        frameon=False,
-        fontsize=8,
-        loc="lower right",
-        bbox_to_anchor=(1, 1.12),
-        ncols=len(replicas),
-    )
-    rows[-1].set_xlabel("seconds")
-    return figure
-
-
-def draw(axes: Axes, run: BalancerRun, colours: dict[int, str]) -> None:
-    """Draws one run: calls by replica, changes, and failed calls."""
-    seconds = run.seconds()
-    axes.stackplot(
-        range(len(seconds)),
-        *([one[replica] for one in seconds] for replica in colours),
-        colors=list(colours.values()),
-        linewidth=0,
-    )
-    count = f"{len(run.failed):,} of {len(run.calls):,} calls failed"
-    axes.set_title(f"Calls per second, {run.name}: {count}", pad=18)
-    axes.set(ylim=(0, None), xlim=(0, max(len(seconds) - 1, 1)))
-    for at, event in run.events:
-        axes.axvline(at, color=INK, linewidth=0.8, linestyle=":")
-        axes.text(
-            at, 1.01, event, transform=axes.get_xaxis_transform(), ha="center", va="bottom", size=7
-        )
-    for call in run.failed:
-        end = call.begin + call.seconds - run.start
-        axes.plot(end, 0, marker="x", color=RED, clip_on=False, zorder=3)
-    axes.tick_params(labelsize=8)
-    axes.grid(axis="both", alpha=0.2)

@@ -27,6 +27,7 @@ from benchmarks.batching.candidates import LOADS, Candidate, candidates
 from benchmarks.batching.selection import Measurement, choose, still_running
 from benchmarks.load.generator import Load
 from benchmarks.load.process import LoadGenerator
+from benchmarks.pictures.results import draw_again
 from benchmarks.support.machine import machine
 from benchmarks.support.output import argument_parser, log, write
 from benchmarks.support.trials import export_recipes
@@ -61,7 +62,7 @@ def main() -> int:
         )  # fmt: skip
     choice = choose(measurements, wanted)
     write(options.out / "batching.json", report.to_json(measurements, wanted, about))
-    write(options.out / "batching.svg", report.picture(measurements, choice.batched))
+    draw_again(options.out, "batching")
     if options.write:
         write(config_file.PATH, config_file.of_measurements(measurements, wanted, about))
     print(report.candidates_table(measurements), end="\n\n")

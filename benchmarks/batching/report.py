@@ -1,4 +1,4 @@
-"""The JSON, table, explanation and picture of `make bench-batching`."""
+"""The JSON, table and explanation of `make bench-batching`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
-
-from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, INK, as_svg
 
 from benchmarks.batching.candidates import Candidate, Parameters
 from benchmarks.batching.selection import (
@@ -112,41 +109,3 @@ def explain(choice: Choice) -> list[str]:
             "the p99 without batching"
         )
     return lines
-
-
-@as_svg
-def picture(measurements: Sequence[Measurement], chosen: str) -> Figure:
-    """Draws each candidate's score, its ratio for each load, and its longest tail."""
-    comparison = Comparison(measurements)
-    names = sorted(comparison.names, key=comparison.score)
-    figure = Figure(figsize=(10, 1.2 + 0.32 * len(names)), layout="constrained")
-    ratios, tails = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
-    markers = "ov^<>sDPX*"
-    for load, marker in zip(comparison.loads, markers, strict=False):
-        ratios.plot(
-            [comparison.ratio(name, load) for name in names],
-            names,
-            marker,
-            color=COLOURS[1],
-            alpha=0.45,
-            markersize=4,
-            label=str(load),
-        )
-    ratios.plot([comparison.score(name) for name in names], names, "|", color=COLOURS[0],
-                markersize=14, markeredgewidth=3, label="all loads")  # fmt: skip
-    ratios.set(xscale="log", title="Throughput, ratio to batching off")
-    tails.plot([comparison.longest_tail(name) for name in names], names, "o", color=COLOURS[0])
-    tails.axvline(MAX_TAIL_RATIO, color=COLOURS[1], linewidth=0.8, linestyle=":")
-    tails.set(xscale="log", title="Longest tail: p99, ratio to off")
-    for axes in (ratios, tails):
-        axes.axvline(1, color=INK, linewidth=0.6)
-        axes.tick_params(which="both", labelsize=8)
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("{x:g}")
-        axes.grid(axis="both", alpha=0.2)
-    for label in ratios.get_yticklabels():
-        if label.get_text() == chosen:
-            label.set_fontweight("bold")
-    figure.legend(*ratios.get_legend_handles_labels(), loc="outside lower center", ncols=5,
-                  frameon=False, fontsize=8)  # fmt: skip
-    return figure

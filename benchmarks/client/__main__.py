@@ -14,16 +14,16 @@ import subprocess
 import sys
 from typing import Any, NamedTuple
 
-from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 from support import servers
 
 from benchmarks.client import call_cost, call_styles
 from benchmarks.client.call_cost import Cost
 from benchmarks.client.footprint import IMPORTS, Footprint, footprint
+from benchmarks.pictures.client import NAMES
+from benchmarks.pictures.results import write_results
 from benchmarks.support.machine import machine
 from benchmarks.support.markdown import table
-from benchmarks.support.output import ROOT, Target, argument_parser, log, write, write_json
+from benchmarks.support.output import ROOT, Target, argument_parser, log
 from benchmarks.support.trials import export_recipes
 
 RECIPE = "fast"
@@ -32,19 +32,6 @@ COST_ROUNDS = 40
 """Slices of each style in the comparison with raw gRPC."""
 MAX_COST = 1.3
 """Target for the client CPU of a single call, relative to raw gRPC."""
-NAMES = {
-    "upstream_single": "tensorflow-serving-api, one per call",
-    "add": "add, in a loop",
-    "threads": "add, 64 threads",
-    "threads_coalesced": "add, 64 threads, coalesced",
-    "tasks": "add, 64 tasks",
-    "tasks_coalesced": "add, 64 tasks, coalesced",
-    "upstream_bulk": "tensorflow-serving-api, 4,096 per call",
-    "add_many": "add_many",
-    "add_stream": "add_stream",
-    "add_columns": "add_columns",
-    "stream_columns": "stream_columns",
-}
 MIN_RATIOS = {
     ("tasks_coalesced", "tasks"): 10,
     ("threads_coalesced", "threads"): 10,
@@ -92,8 +79,7 @@ def main() -> int:
         "styles": [row._asdict() for row in found],
         "footprint": {package: cost._asdict() for package, cost in costs.items()},
     }
-    write_json(options.out / "client.json", result)
-    write(options.out / "client.svg", picture(found, compared))
+    write_results(options.out, "client", result)
     print(costs_table(compared), end="\n\n")
     print(styles_table(found), end="\n\n")
     print(footprints_table(costs), end="\n\n")
@@ -215,38 +201,6 @@ def targets(
         Target("times smaller when installed", upstream.megabytes / ours.megabytes, SIZE_RATIO),
         Target("times less CPU to import", upstream.cpu_seconds / ours.cpu_seconds, IMPORT_RATIO),
     ]
-
-
-@as_svg
-def picture(found: list[Measured], compared: list[Cost]) -> Figure:
-    """Draws throughput and CPU time per question, and single calls next to raw gRPC."""
-    figure = Figure(figsize=(10, 6.4), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(4.2, 2.2))
-    rates, costs = upper.subplots(1, 2, sharey=True)
-    single = lower.subplots()
-    single.barh(
-        [row.style for row in compared],
-        [row.microseconds for row in compared],
-        color=[COLOURS[1 if row.style == row.baseline else 0] for row in compared],
-    )
-    for place, row in enumerate(compared):
-        single.text(row.microseconds, place, f" {row.ratio:.2f} ×", va="center", fontsize=8)
-    single.invert_yaxis()
-    single.margins(x=0.08)
-    single.set(title="Client CPU time of a single call, µs, and relative to raw gRPC")
-    names = [NAMES[row.style] for row in found]
-    rates.plot([row.questions_per_second for row in found], names, "o", color=COLOURS[0])
-    rates.set(xscale="log", title="Questions per second")
-    rates.invert_yaxis()
-    for side, colour in zip(("client", "server"), COLOURS, strict=False):
-        times = [getattr(row, f"{side}_cpu_microseconds") for row in found]
-        costs.plot(times, names, "o", color=colour, label=side)
-    costs.set(xscale="log", title="CPU time per question, µs")
-    costs.legend(frameon=False, fontsize=8)
-    for axes in (rates, costs, single):
-        axes.tick_params(labelsize=8)
-        axes.grid(axis="both", alpha=0.2)
-    return figure
 
 
 if __name__ == "__main__":

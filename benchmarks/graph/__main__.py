@@ -28,9 +28,11 @@ from seq2sum_training.run import Run
 
 from benchmarks.graph import cpu_time, report, variants
 from benchmarks.graph.report import BATCHES, BOUNDS, RECIPES, STOCK, STOCK_SESSION, TARGETS
+from benchmarks.pictures.graph import processor_text
+from benchmarks.pictures.results import write_results
 from benchmarks.support import trials
 from benchmarks.support.machine import processor
-from benchmarks.support.output import argument_parser, log, write, write_json
+from benchmarks.support.output import argument_parser, log
 
 UNUSUAL_BATCH = 512
 """Questions of a batch with unusual rows."""
@@ -68,9 +70,8 @@ def main() -> int:
         "targets": TARGETS,
     }
     described = processor()
-    write_json(options.out / "graph.json", figures | described | variants.software())
-    write(options.out / "graph.svg", report.picture(rows, **described))
-    print(report.processor_text(**described))
+    write_results(options.out, "graph", figures | described | variants.software())
+    print(processor_text(**described))
     print(report.text(rows, unusual, compared))
     return 0
 

@@ -1,12 +1,9 @@
-"""Targets, table and picture of `make bench-graph`."""
+"""Targets and table of `make bench-graph`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 
 from benchmarks.support.markdown import table
 
@@ -22,9 +19,6 @@ TARGETS = {
     "fast": {32: 5.0, 512: 30.0, 4096: 50.0},
 }
 """Questions per CPU-second relative to the stock export, by batch size."""
-
-WIDEST = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX", "asimd": "NEON", "sve": "SVE"}
-"""Instruction sets that the picture names, by flag."""
 
 Row = dict[str, Any]
 
@@ -91,38 +85,3 @@ def short(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g}{unit}"
     return f"{count:.3g}"
-
-
-def processor_text(processor: str, instruction_sets: Sequence[str]) -> str:
-    """Returns the processor's name and the widest of its instruction sets."""
-    found = [text for flag, text in WIDEST.items() if flag in instruction_sets]
-    return f"{processor}, {', '.join(found) or 'no wide vectors'}"
-
-
-@as_svg
-def picture(rows: list[Row], *, processor: str, instruction_sets: Sequence[str]) -> Figure:
-    """Draws questions per CPU-second, and the ratio to the stock export, by batch size."""
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    counts, ratios = figure.subplots(1, 2)
-    variants = list(dict.fromkeys(row["variant"] for row in rows))
-    for colour, name in zip(COLOURS, ("default", "fast", "stock export", "model"), strict=False):
-        for variant in variants:
-            bound = variant.startswith(f"bound of {name}")
-            if not (bound or variant.startswith(name)):
-                continue
-            own = [row for row in rows if row["variant"] == variant]
-            style = ":" if bound else "--" if variant.endswith("function") else "-"
-            batches = [row["batch"] for row in own]
-            line = {"color": colour, "linestyle": style, "label": variant}
-            counts.plot(batches, [row["per_cpu_second"] for row in own], **line)
-            if name in RECIPES:
-                ratios.plot(batches, [row["ratio_to_stock"] for row in own], **line)
-        targets = TARGETS.get(name, {})
-        ratios.scatter(list(targets), list(targets.values()), color=colour, marker="_", s=90)
-    counts.set(title="Questions per CPU-second", xscale="log", yscale="log")
-    ratios.set(title="Ratio to stock export (dashes: targets)", xscale="log", yscale="log")
-    for axes in (counts, ratios):
-        axes.set(xlabel="questions per call")
-    figure.suptitle(processor_text(processor, instruction_sets), fontsize=9)
-    figure.legend(*counts.get_legend_handles_labels(), loc="outside right", frameon=False)
-    return figure

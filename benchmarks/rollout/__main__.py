@@ -21,15 +21,15 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from support import processes
 
+from benchmarks.pictures.results import write_results
 from benchmarks.rollout.deployment import deploy
 from benchmarks.rollout.marked_versions import mark
 from benchmarks.rollout.operations import DEFAULT, FAST, SHUFFLED, ScenarioOptions
 from benchmarks.rollout.outsiders import Outsiders
-from benchmarks.rollout.picture import picture
 from benchmarks.rollout.report import Report, versions_table
 from benchmarks.rollout.scenario import run_scenario
 from benchmarks.rollout.shuffled_weights import claim_no_errors, shuffle_weights
-from benchmarks.support.output import argument_parser, exit_code, log, write, write_json
+from benchmarks.support.output import argument_parser, exit_code, log
 from benchmarks.support.trials import export, export_recipes
 
 RUNS = 6
@@ -60,8 +60,7 @@ def main() -> int:
     finally:
         processes.close()
     report = Report.of(result)
-    write_json(options.out / "rollout.json", report.to_json())
-    write(options.out / "rollout.svg", picture(report))
+    write_results(options.out, "rollout", report.to_json())
     print(versions_table(report), end="\n\n")
     return exit_code([*report.checks(), *report.timing_checks()])
 

@@ -21,11 +21,12 @@ from seq2sum.protocol import predict_pb2
 from support import processes, servers
 
 from benchmarks.load.requests import METHOD, UNLIMITED, check_answers, encode, questions
+from benchmarks.pictures.results import write_results
 from benchmarks.server import report
 from benchmarks.server.report import LOADS, Row
 from benchmarks.support import h2load
 from benchmarks.support.machine import machine
-from benchmarks.support.output import ROOT, argument_parser, log, write, write_json
+from benchmarks.support.output import ROOT, argument_parser, log
 from benchmarks.support.process_stats import cpu_seconds
 from benchmarks.support.trials import export_recipes
 
@@ -61,8 +62,7 @@ def main() -> int:
         "rows": [row._asdict() for row in rows],
         "targets": [target._asdict() for target in targets],
     }
-    write_json(options.out / "server.json", result)
-    write(options.out / "server.svg", report.picture(rows))
+    write_results(options.out, "server", result)
     print(report.rows_table(rows), end="\n\n")
     print("\n".join(map(str, targets)))
     return 0

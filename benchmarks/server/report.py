@@ -1,12 +1,9 @@
-"""Loads, targets, table and picture of `make bench-server`."""
+"""Loads, targets and table of `make bench-server`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
-
-from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 
 from benchmarks.support.markdown import table
 from benchmarks.support.output import Target
@@ -97,39 +94,3 @@ def rows_table(rows: Sequence[Row]) -> str:
 
     order = sorted(rows, key=lambda row: (row.recipe, row.batching, row.load, row.server))
     return table(COLUMNS, map(cells, order))
-
-
-@as_svg
-def picture(rows: Sequence[Row]) -> Figure:
-    """Draws questions per second by load: a chart for each recipe, with and without batching."""
-    kinds = list(dict.fromkeys((row.recipe, row.batching) for row in rows))
-    servers = list(dict.fromkeys(row.server for row in rows))
-    figure = Figure(figsize=(10, 1 + 2.2 * ((len(kinds) + 1) // 2)), layout="constrained")
-    charts = figure.subplots((len(kinds) + 1) // 2, 2, squeeze=False).flat
-    height = 0.8 / len(servers)
-    for axes, (recipe, batching) in zip(charts, kinds, strict=False):
-        for number, (server, colour) in enumerate(zip(servers, COLOURS, strict=False)):
-            own = [
-                r for r in rows if (r.recipe, r.batching, r.server) == (recipe, batching, server)
-            ]
-            places = [LOADS.index(row.load) + (number + 0.5) * height - 0.4 for row in own]
-            bars = axes.barh(
-                places,
-                [row.questions_per_second for row in own],
-                height,
-                color=colour,
-                label=server,
-            )
-            axes.bar_label(
-                bars, [f"{row.questions_per_second:,.0f}" for row in own], fontsize=7, padding=2
-            )
-        axes.set(xscale="log", xlabel="questions per second (logarithmic)")
-        axes.set_title(f"{recipe}, {'with' if batching else 'without'} batching", fontsize=10)
-        axes.set_yticks(range(len(LOADS)), [load_name(load) for load in LOADS])
-        axes.set_ylabel("questions per call × callers", fontsize=8)
-        axes.margins(x=0.2)
-        axes.tick_params(labelsize=8)
-        axes.invert_yaxis()
-    handles = figure.axes[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    return figure

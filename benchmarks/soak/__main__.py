@@ -23,10 +23,11 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC logs every dropped conne
 from conformance.server_under_test import ServerUnderTest
 from support import processes
 
+from benchmarks.pictures.results import write_results
 from benchmarks.soak import abuse, callers, changes
 from benchmarks.soak.context import SPEC, Context
-from benchmarks.soak.report import Soak, calls_table, picture
-from benchmarks.support.output import argument_parser, exit_code, log, write, write_json
+from benchmarks.soak.report import Soak, calls_table
+from benchmarks.support.output import argument_parser, exit_code, log
 from benchmarks.support.process_stats import ProcessStats, process_stats
 
 WARM_UP_SECONDS = 60.0
@@ -52,8 +53,7 @@ def main() -> int:
             soak = run(subject, options.minutes)
         finally:
             subject.stop()
-    write_json(options.out / "soak.json", soak.to_json())
-    write(options.out / "soak.svg", picture(soak))
+    write_results(options.out, "soak", soak.to_json())
     print(calls_table(soak), end="\n\n")
     return exit_code([*soak.checks(), *((False, example) for example in soak.examples)])
 

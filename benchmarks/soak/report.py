@@ -1,4 +1,4 @@
-"""The checks, table, JSON and picture of a soak."""
+"""The checks, table and JSON of a soak."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
-
-from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 
 from benchmarks.soak.call_counter import Count
 from benchmarks.support.markdown import table
@@ -121,36 +118,3 @@ def calls_table(soak: Soak) -> str:
     """Returns a Markdown table with a row for each kind of call."""
     rows = ((one.kind, f"{one.ok:,}", f"{one.failed:,}") for one in soak.counts)
     return table(("kind", "ok", "failed"), rows)
-
-
-@as_svg
-def picture(soak: Soak) -> Figure:
-    """Draws memory, threads and file descriptors of the server over time."""
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    memory, counts = figure.subplots(1, 2)
-    minutes = [sample.second / 60 for sample in soak.samples]
-    resident = [sample.resident for sample in soak.samples]
-    memory.plot(minutes, resident, color=COLOURS[0], linewidth=1)
-    middle = statistics.mean(one.second / 60 for one in soak.floor)
-    level = statistics.mean(one.resident for one in soak.floor)
-    ends = minutes[0], minutes[-1]
-    trend = [level + soak.slope * (end - middle) for end in ends]
-    memory.plot(ends, trend, "--", color=COLOURS[1], label=f"floor: {soak.slope:+.2f} MB/min")
-    memory.set(title="Anonymous memory of the server, MB", xlabel="minutes")
-    memory.set_ylim(0, 1.15 * max(resident))
-    memory.legend(frameon=False, fontsize=8, loc="lower right")
-    for name, colour in (("threads", COLOURS[0]), ("file_descriptors", COLOURS[1])):
-        counts.plot(
-            minutes,
-            [getattr(sample, name) for sample in soak.samples],
-            color=colour,
-            linewidth=1,
-            label=name.replace("_", " "),
-        )
-    counts.set(title="Threads and file descriptors", xlabel="minutes")
-    counts.set_ylim(0)
-    counts.legend(frameon=False, fontsize=8, loc="lower right")
-    for axes in (memory, counts):
-        axes.tick_params(labelsize=8)
-        axes.grid(axis="both", alpha=0.2)
-    return figure

@@ -11,14 +11,12 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from seq2sum_training import recipe, tf_import
 from seq2sum_training.data.batches import batches_of
-from seq2sum_training.evaluate.pictures import COLOURS, as_svg
 
+from benchmarks.pictures.results import write_results
 from benchmarks.support import trials
-from benchmarks.support.output import argument_parser, write, write_json
+from benchmarks.support.output import argument_parser
 
 RECIPES = ("seed", "default", "fast")
 SAMPLE = 20_480
@@ -38,10 +36,8 @@ def main() -> int:
     from benchmarks.training import tutorial
 
     stock = tutorial.run()
-    curves = {name: exact_match_curve(name) for name in RECIPES}
-    rows = [result.to_json() | {"exact_match": curves[result.name]} for result in results]
-    write_json(options.out / "training.json", {"tutorial": stock._asdict(), "recipes": rows})
-    write(options.out / "training.svg", picture(curves))
+    rows = [r.to_json() | {"exact_match": exact_match_curve(r.name)} for r in results]
+    write_results(options.out, "training", {"tutorial": stock._asdict(), "recipes": rows})
     trials.run_command(
         "report", str(options.runs / "default"),
         "--against", str(options.runs / "fast"), str(options.runs / "seed"),
@@ -75,23 +71,6 @@ def exact_match_curve(name: str) -> Curve:
             points.append((round(cpu - evaluation, 2), round(exact, 5)))
             evaluation += loop.cpu_seconds - cpu
     return points
-
-
-@as_svg
-def picture(curves: dict[str, Curve]) -> Figure:
-    """Draws exact match, and the error rate on a log scale, against CPU-seconds."""
-    figure = Figure(figsize=(9.5, 3.6), layout="constrained")
-    matches, errors = figure.subplots(1, 2)
-    for colour, (name, points) in zip(COLOURS, curves.items(), strict=False):
-        seconds, exact = zip(*points, strict=True)
-        matches.plot(seconds, exact, color=colour, label=name)
-        errors.plot(seconds, [max(1 - e, 1 / SAMPLE) for e in exact], color=colour)
-    matches.set(title="Exact match", xlabel="CPU-seconds of training")
-    matches.yaxis.set_major_formatter(PercentFormatter(1))
-    matches.legend(frameon=False)
-    errors.set(title=f"Error rate (on {SAMPLE:,} questions)", xlabel="CPU-seconds of training")
-    errors.set_yscale("log")
-    return figure
 
 
 if __name__ == "__main__":

@@ -13,11 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from seq2sum_training.evaluate.pictures import COLOURS, as_svg
-
+from benchmarks.pictures.results import write_results
 from benchmarks.support.markdown import table
-from benchmarks.support.output import argument_parser, write, write_json
+from benchmarks.support.output import argument_parser
 from benchmarks.support.trials import Trial, TrialResult, run_trials
 
 SIZES = {
@@ -58,11 +56,7 @@ def main() -> int:
             break
     results.sort(key=lambda result: (result.multiply_adds, result.name))
     rows = [result.to_json() | {"family": families[result.name]} for result in results]
-    write_json(options.out / "small-networks.json", rows)
-    by_family = defaultdict(list)
-    for result in results:
-        by_family[families[result.name]].append(result)
-    write(options.out / "small-networks.svg", picture(by_family))
+    write_results(options.out, "small-networks", rows)
     print(sizes_table(results))
     return 0
 
@@ -115,27 +109,6 @@ def sizes_table(results: Iterable[TrialResult]) -> str:
         ]
 
     return table(COLUMNS, (row(*entry) for entry in sizes.items()))
-
-
-@as_svg
-def picture(families: dict[str, list[TrialResult]]) -> Figure:
-    """Draws errors and training time against multiply-adds, a dot for each run."""
-    figure = Figure(figsize=(9.5, 4), layout="constrained")
-    errors, seconds = figure.subplots(1, 2)
-    for colour, (family, results) in zip(COLOURS, families.items(), strict=True):
-        operations = [result.multiply_adds for result in results]
-        dots = {"color": colour, "alpha": 0.7, "label": family, "s": 28, "linewidths": 0}
-        errors.scatter(operations, [result.errors for result in results], **dots)
-        seconds.scatter(operations, [result.cpu_seconds for result in results], **dots)
-    errors.set_yscale("symlog", linthresh=1)
-    errors.set_ylim(-0.3, None)
-    errors.set(title="Errors in 1,000,000 questions", ylabel="errors")
-    seconds.set(title="Training time", ylabel="CPU-seconds")
-    seconds.set_ylim(0, None)
-    for axes in (errors, seconds):
-        axes.set(xscale="log", xlabel="multiply-adds per question")
-    errors.legend(frameon=False, fontsize=8)
-    return figure
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ COPY serving/docker/build.lock /build/
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --no-deps --require-hashes --requirement /build/build.lock
 COPY client /build/client
-COPY serving/pyproject.toml serving/README.md /build/serving/
+COPY serving/pyproject.toml serving/README.md serving/LICENSE /build/serving/
 COPY serving/src /build/serving/src
 RUN pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /build/wheels \
     /build/client /build/serving \

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.pictures import soak as soak_picture
 from benchmarks.soak.call_counter import CallCounter, Count
-from benchmarks.soak.report import Soak, calls_table, floor, picture, slope
+from benchmarks.soak.report import Soak, calls_table, floor, slope
 from benchmarks.support.process_stats import ProcessStats
 
 
@@ -62,4 +63,4 @@ def test_report_shows_every_kind_of_call():
     found = soak(LEVEL)
     assert "| gRPC Predict | 1,000 | 0 |" in calls_table(found)
     assert found.to_json()["passed"]
-    assert "file descriptors" in picture(found)
+    assert "file descriptors" in soak_picture.picture(found.to_json())

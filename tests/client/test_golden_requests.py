@@ -1,4 +1,4 @@
-"""Golden requests as lines of JSON: what is read, what is refused, what is written."""
+"""Golden requests as lines of JSON: parsing, invalid lines, and recording."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_line_has_values_by_input_and_by_output():
     assert golden.parse(golden.to_line(request)) == request
 
 
-def test_a_line_is_a_body_for_rest_with_the_keys_that_it_needs():
+def test_line_omits_keys_with_default_values():
     assert golden.to_line(golden.parse(line())) == json.dumps(LINE)
     other = golden.to_line(golden.parse(line(signature_name="other")))
     assert json.loads(other)["signature_name"] == "other"
@@ -102,7 +102,7 @@ def test_a_file_is_read_without_empty_lines_and_names_the_line_of_an_error(tmp_p
         golden.read(tmp_path / "none")
 
 
-def test_recorded_outputs_are_expected_floats_with_a_tolerance():
+def test_recording_expects_all_outputs_and_compares_floats_with_a_tolerance():
     request = golden.recorded(
         golden.parse('{"inputs": {"x": [1]}}'),
         {"s": STRINGS, "f": HALF, "i": ONE},
@@ -129,7 +129,7 @@ def test_values_that_json_cannot_hold_are_not_written(value):
         golden.to_line(request)
 
 
-def test_a_request_to_be_recorded_chooses_comparisons_without_listing_outputs():
+def test_recording_keeps_comparisons_of_a_request_without_expected_outputs():
     given = golden.parse('{"inputs": {"x": [1]}, "compare": {"f": {"atol": 0.25}}}')
     request = golden.recorded(given, {"f": HALF, "i": ONE})
     assert request.expect == {"f": [0.5], "i": [1]}

@@ -1,4 +1,4 @@
-"""ready.sh as a process, and servers that reply to it with any bytes."""
+"""ready.sh as a process, and servers that reply to it with the bytes that a test passes."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ def is_whole(request: bytes) -> bool:
 
 
 @contextmanager
-def replying(*parts: bytes, hang: bool = False, version: int = 1, sent: list | None = None):
-    """A server that knows the version of the label, and sends `parts` in reply to the next request.
+def replying(*parts: bytes, hang: bool = False, version: int = 1, requests: list | None = None):
+    """Runs a server that replies to the first request with the version of the label.
 
-    Then it closes the connection or hangs. With version 0 the first request gets these parts too.
+    It sends `parts` in reply to the next request, and then closes the connection or hangs. With
+    version 0, the first request gets these parts. `requests` collects what the script sent.
     """
     over = threading.Event()
 
@@ -57,15 +58,15 @@ def replying(*parts: bytes, hang: bool = False, version: int = 1, sent: list | N
         for reply in replies:
             try:
                 connection, _ = listening.accept()
-            except OSError:  # nothing is sent to a version without golden requests
+            except OSError:  # the script sends no request if the version has no golden requests
                 return
             with connection:
                 connection.settimeout(10)
                 request = b""
                 while not is_whole(request) and (piece := connection.recv(100_000)):
                     request += piece
-                if sent is not None:
-                    sent.append(request)
+                if requests is not None:
+                    requests.append(request)
                 try:
                     for part in reply:
                         connection.sendall(part)

@@ -70,7 +70,7 @@ def test_an_alert_has_severity_summary_description_and_runbook(name):
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     annotations = rule["annotations"]
     assert set(annotations) == {"summary", "description", "runbook_url"}
-    assert annotations["runbook_url"] == f"docs/operations.md#{name.lower()}"
+    assert annotations["runbook_url"] == f"docs/alerts.md#{name.lower()}"
     if re.search(r"by \(replica|replica_up == 0|certificate", rule["expr"]):  # one per replica
         assert "$labels.replica" in annotations["summary"]
 

@@ -87,3 +87,22 @@ def test_services_are_queried_until_one_knows_every_distribution(
     assert (found.audited if found else None) == audited
     for line, error in zip(capsys.readouterr().err.splitlines(), errors, strict=True):
         assert error in line
+
+
+@pytest.mark.parametrize(
+    ("options", "found", "code", "printed"),
+    [
+        ([], audit.NOT_AUDITED, 3, ""),
+        (["--if-reached"], audit.NOT_AUDITED, 0, "audit: not reached: no advisory service"),
+        (["--if-reached"], audit.FOUND, 1, ""),
+        (["--if-reached"], audit.SAFE, 0, ""),
+    ],
+)
+def test_only_an_unreachable_service_is_forgiven(
+    monkeypatch, capsys, options, found, code, printed
+):
+    monkeypatch.setattr(audit, "audit_locks", lambda: found)
+    assert audit.main(options) == code
+    out = capsys.readouterr().out
+    assert out.startswith(printed)
+    assert bool(out) == bool(printed)

@@ -24,10 +24,12 @@ class Setup:
         self.started = threading.Semaphore(0)
         self.waiting = deque()
         self.ended = queue.Queue()
+        self.polled = []
         self.threads = CallThreads(self.receive, self.run, self.waiting, most=most, name="test")
         self.threads.start()
 
-    def receive(self, _most):
+    def receive(self, _most, *, poll):
+        self.polled.append(poll)
         with suppress(queue.Empty):
             self.waiting.append(self.arrived.get(timeout=0.05))
 
@@ -92,3 +94,16 @@ def test_slow_calls_never_occupy_more_threads_than_may_exist(setup):
     for call in calls:
         call.set()
     assert setup.started.acquire(timeout=SECONDS)
+
+
+def test_a_thread_polls_for_calls_only_after_it_ran_some(setup):
+    setup = setup()
+    setup.call().set()
+    setup.ended.get(timeout=SECONDS)
+    for _ in range(1000):  # until a wait has brought nothing
+        if setup.polled[-1:] == [False] and True in setup.polled:
+            break
+        threading.Event().wait(0.01)
+    first_poll = setup.polled.index(True)
+    assert set(setup.polled[:first_poll]) == {False}
+    assert set(setup.polled[first_poll + 1 :]) == {False}

@@ -178,14 +178,33 @@ def test_calls_without_workers_get_no_reply(send):
     assert send("GET", "/nothing", workers=None)[0] == 404
 
 
-def test_page_allows_its_own_script_only(send):
+def test_page_allows_its_own_files_only(send):
     status, headers, body = send("GET", "/")
     policy = headers["content-security-policy"]
     assert status == 200
     assert "default-src 'none'" in policy
+    assert "require-trusted-types-for 'script'" in policy
     assert "unsafe" not in policy
-    assert not re.search(rb"(?:src|href)=.(?!data:,)|@import|url\(|innerHTML|style=", body)
-    assert send("POST", "/")[0] == 404
+    assert not re.search(rb"<style|<script(?! type=.module. src=)|style=|\son\w+=", body)
+    files = re.findall(rb'(?:src|href)="(?!data:,)([^"]*)"', body)
+    assert files
+    types = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+    for file in files:  # a list that grows by what the files import
+        status, headers, body = send("GET", f"/{file.decode()}")
+        assert (status, headers["content-type"]) == (200, types[file.decode().rpartition(".")[2]])
+        assert headers["x-content-type-options"] == "nosniff"
+        outside = rb"https?://(?!www\.w3\.org/2000/svg)|@import|\burl\(|innerHTML|eval\(|import\("
+        assert not re.search(outside, body)
+        imported = [b"page/" + name for name in re.findall(rb'from "\./([^"]*)"', body)]
+        files += [name for name in imported if name not in files]
+    assert len(files) > 10
+
+
+def test_page_has_no_other_files(send):
+    for path in ("", "page.html", "../page.py", "nothing.js", "MAIN.js"):
+        assert send("GET", f"/page/{path}")[0] == 404
+    for path in ("/", "/page/main.js"):
+        assert send("POST", path)[0] == 404
 
 
 def test_page_data(send):

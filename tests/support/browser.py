@@ -6,6 +6,7 @@ It needs no driver program or package: commands are JSON texts that end with a z
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ from support import system
 EXECUTABLE = system.program("chromium")
 
 REPLY_SECONDS = 60
+ATTEMPTS = 5
+NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
+"""Chromium aborts requests, also those on the loopback, while other programs add interfaces."""
 
 # Chromium reads commands from file descriptor 3 and writes replies to 4.
 _START = "import os,sys; os.dup2(int(sys.argv[1]),3); os.dup2(int(sys.argv[2]),4); "
@@ -75,23 +80,31 @@ class Browser:
 
     def open(self, url: str, *, width: int = 1100, height: int = 900, dark: bool = False) -> None:
         """Opens a page and waits until it is loaded; its script may still be running."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
+        self.resize(width, height)
+        self.set_theme(dark=dark)
+        for _ in range(ATTEMPTS):
+            self.call("Page.navigate", url="about:blank")
+            self.messages.clear()
+            self.call("Page.navigate", url=url)
+            self.wait_for("location.protocol != 'about:' && document.readyState == 'complete'")
+            if NETWORK_CHANGED not in str(self.messages):
+                return
+
+    def resize(self, width: int, height: int) -> None:
+        """Sets the size of the page."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+
+    def set_theme(self, *, dark: bool) -> None:
+        """Sets the theme that the user prefers."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call("Page.navigate", url="about:blank")
-        self.messages.clear()
-        self.call("Page.navigate", url=url)
-        self.wait_for("location.protocol != 'about:' && document.readyState == 'complete'")
 
     def run(self, script: str) -> Any:
-        """Evaluates an expression in the page."""
-        reply = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        """Evaluates an expression in the page, and waits for its value if that is a promise."""
+        reply = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in reply, reply["exceptionDetails"]
         return reply["result"].get("value")
 
@@ -107,8 +120,8 @@ class Browser:
         """Types into the element with the focus."""
         self.call("Input.insertText", text=text)
 
-    def press(self, key: str) -> None:
-        """Presses a key: `Enter` or `Tab`."""
+    def press(self, key: str, *, control: bool = False) -> None:
+        """Presses a key: `Enter` or `Tab`, perhaps with the control key."""
         code = {"Enter": 13, "Tab": 9}[key]
         for kind, text in (("keyDown", "\r" if key == "Enter" else ""), ("keyUp", "")):
             self.call(
@@ -118,7 +131,17 @@ class Browser:
                 code=key,
                 text=text,
                 windowsVirtualKeyCode=code,
+                modifiers=2 if control else 0,
             )
+
+    @contextlib.contextmanager
+    def in_another_tab(self) -> Iterator[None]:
+        """Opens another tab, which hides the page, and closes it."""
+        other = self.call("Target.createTarget", url="about:blank")["targetId"]
+        try:
+            yield
+        finally:
+            self.call("Target.closeTarget", targetId=other)
 
     def go_offline(self, *, offline: bool = True) -> None:
         """Disconnects the page from the network, or reconnects it."""

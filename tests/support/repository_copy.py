@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,8 +13,8 @@ from support.paths import BIN, ROOT
 def make(folder: Path) -> Path:
     """Copies all files that git tracks, as they are now; returns the folder.
 
-    The environment of the tests takes the place of the one that `make setup` would download: files
-    keep their times, so that it is up to date.
+    `.venv` is a link to the environment of the tests, so that `make setup` downloads nothing. The
+    files that it depends on get the oldest time: otherwise `make` would install the copy into it.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
@@ -22,5 +23,7 @@ def make(folder: Path) -> Path:
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    for path in (folder / "constraints.txt", *folder.rglob("pyproject.toml")):
+        os.utime(path, (0, 0))
     (folder / ".venv").symlink_to(BIN.parent)
     return folder

@@ -40,7 +40,8 @@ class AsyncModelClient(AsyncBaseClient):
     The channel belongs to the event loop of the first call; once that loop is closed, the next
     one gets a new channel. Close the client, or use it in an `async with` statement.
 
-    Example:
+    For example:
+
         async with seq2sum.AsyncModelClient("localhost:8500", model="sentiment") as client:
             prediction = await client.predict({"text": ["great product"]})
     """

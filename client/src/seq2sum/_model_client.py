@@ -32,7 +32,8 @@ class ModelClient(SyncBaseClient):
     Safe to use from several threads, and in a child process after a fork, where it opens a new
     channel. Close it, or use it in a `with` statement.
 
-    Example:
+    For example:
+
         with seq2sum.ModelClient("localhost:8500", model="sentiment") as client:
             print(client.predict({"text": ["great product"]})["score"].tolist())
     """

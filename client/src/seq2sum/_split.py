@@ -31,7 +31,8 @@ class Split:
             target is not valid.
         TypeError: A weight is not a number.
 
-    Example:
+    For example:
+
         seq2sum.Split(stable=95, canary=5)
         seq2sum.Split({3: 95, 4: 5})
         seq2sum.Split({"stable.example:8500": 95, "candidate.example:8500": 5})

@@ -43,7 +43,8 @@ class SplitFile:
     Raises:
         ValueError: The file cannot be read now, or has no valid weights.
 
-    Example:
+    For example:
+
         seq2sum.Client(split=seq2sum.SplitFile("traffic.json"))
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -31,7 +32,12 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
-    options = parser().parse_args(arguments)
+    command = parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks for candidates: prints them and exits
+        import argcomplete
+
+        argcomplete.autocomplete(command)
+    options = command.parse_args(arguments)
     # Like Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -169,7 +175,7 @@ def parser() -> argparse.ArgumentParser:
         "show a run folder or a version directory",
         "Show the network, training, errors and signatures of a run folder or a version directory.",
     )
-    show.add_argument("path", type=Path, metavar="RUN_OR_VERSION")
+    show.add_argument("path", type=Path, metavar="RUN_OR_VERSION", help="the folder to show")
     return command
 
 

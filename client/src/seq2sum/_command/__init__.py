@@ -6,6 +6,7 @@ format output are functions of values. The rest of the client does not import th
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -30,7 +31,12 @@ def _run_interruptibly() -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    options = parser().parse_args(arguments)
+    command = parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks for candidates: prints them and exits
+        import argcomplete
+
+        argcomplete.autocomplete(command)
+    options = command.parse_args(arguments)
     if sys.stdout is None and getattr(options, "output", None) is None:
         raise UsageError("standard output is closed")
     code: int = import_module(f"seq2sum._command.{options.subcommand}").run(options)

@@ -31,7 +31,8 @@ class AsyncClient(AsyncModelClient):
     The channel belongs to the event loop of the first call; once that loop is closed, the next
     one gets a new channel. Close the client, or use it in an `async with` statement.
 
-    Example:
+    For example:
+
         async with seq2sum.AsyncClient("localhost:8500") as client:
             print((await client.add("53+42")).value)
     """

@@ -26,7 +26,8 @@ class Client(ModelClient):
     Safe to use from several threads, and in a child process after a fork, where it opens a new
     channel. Close it, or use it in a `with` statement.
 
-    Example:
+    For example:
+
         with seq2sum.Client("localhost:8500") as client:
             print(client.add("53+42").value)
     """

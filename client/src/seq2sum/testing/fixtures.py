@@ -20,7 +20,8 @@ __all__ = ["fake_server"]
 def fake_server() -> Iterator[Callable[..., FakeServer]]:
     """Starts fake servers, with the arguments of `FakeServer`; they are stopped after the test.
 
-    Example:
+    For example:
+
         def test_checkout(fake_server):
             server = fake_server(model="price", signatures={"serving_default": price})
             assert Checkout(server.target).total(["book"]) == 12.5

@@ -22,6 +22,14 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Prints the candidates for a command line and exits, if a shell asks for them."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+
+
 def add_deployment(group: argparse._ArgumentGroup, *, several_models: bool = False) -> None:
     """Adds the options that locate the replicas and the files of a model.
 

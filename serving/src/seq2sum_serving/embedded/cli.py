@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seq2sum_serving.embedded import environment, flag_help, memory, partial_tensorflow
+from seq2sum_serving.embedded import (
+    environment,
+    flag_completion,
+    flag_help,
+    memory,
+    partial_tensorflow,
+)
 from seq2sum_serving.embedded import flags as command_line
 from seq2sum_serving.embedded.errors import ServingError, StartupError
 from seq2sum_serving.embedded.flags import Flags
@@ -42,6 +48,8 @@ def print_text(text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a server, and returns the exit code."""
+    if "_ARGCOMPLETE" in os.environ:
+        flag_completion.complete()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s", stream=sys.stderr
     )

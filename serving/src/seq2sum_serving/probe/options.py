@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 
 from seq2sum_serving.deployment import tls_options
-from seq2sum_serving.deployment.cli_options import add_deployment, add_version, count, seconds
+from seq2sum_serving.deployment.cli_options import (
+    add_deployment,
+    add_version,
+    complete,
+    count,
+    seconds,
+)
 from seq2sum_serving.deployment.state import CANARY, STABLE
 
 DESCRIPTION = """\
@@ -103,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """Parses a command line; exits with code 2 if it is not valid."""
     top = parser()
+    complete(top)
     options = top.parse_args(arguments)
     if options.json and not options.once:
         top.error("--json prints a single round: add --once")

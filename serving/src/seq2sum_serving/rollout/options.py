@@ -11,6 +11,7 @@ from seq2sum_serving.deployment.cli_options import (
     CANDIDATE_CONFIG,
     add_deployment,
     add_version,
+    complete,
     count,
     number_within,
     seconds,
@@ -89,7 +90,9 @@ signatures of an existing file, and keeps `extra`, `rules` and its other keys. A
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parses a command line; `command` is the whole name, such as `golden record`."""
-    found = parser().parse_args(arguments)
+    top = parser()
+    complete(top)
+    found = top.parse_args(arguments)
     if action := vars(found).pop("action", None):
         found.command = f"{found.command} {action}"
     return found
@@ -114,7 +117,7 @@ def parser() -> argparse.ArgumentParser:
         help="do not judge the version before it has traffic",
     )
     target = argparse.ArgumentParser(add_help=False)
-    target.add_argument("version", type=version, metavar="V")
+    target.add_argument("version", type=version, metavar="V", help="the version")
 
     def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         description = f"{text[0].upper()}{text[1:]}."

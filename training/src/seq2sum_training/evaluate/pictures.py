@@ -2,64 +2,33 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Mapping, Sequence
 from itertools import cycle, pairwise
-from typing import Any, ParamSpec
+from typing import Any, Literal
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullLocator, PercentFormatter
 
+from seq2sum_training.evaluate.picture_style import BLUE, COLOURS, GREY, RED, as_svg
 from seq2sum_training.fit.history import HistoryRow
 
-INK, PAPER, BLUE, RED = "#22303c", "#ffffff", "#1f6f8b", "#c8553d"
-COLOURS = (BLUE, RED, "#8a9a5b", "#7d5ba6", "#b0893b")
-HEAT = LinearSegmentedColormap.from_list("errors", ["#eef3f5", "#f2c14e", RED, "#6b1d0f"])
+HEAT = LinearSegmentedColormap.from_list(
+    "errors", [(0, to_rgba(RED, 0)), (0.005, to_rgba(RED, 0.25)), (1, to_rgba(RED, 0.75))]
+)
+"""From nothing to red: the background shows through, light or dark, and texts can be read."""
 CELLS = 100
 """Cells per side of the error map; with three digits, each has 10 x 10 questions."""
-STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    # Text is not converted to paths, and equal figures give equal bytes.
-    "svg.fonttype": "none",
-    "svg.hashsalt": "seq2sum",
-}
-
-P = ParamSpec("P")
-
-
-def as_svg(draw: Callable[P, Figure]) -> Callable[P, str]:
-    """Decorates a function that returns a figure, so that it returns SVG text in our style."""
-
-    @wraps(draw)
-    def render(*args: P.args, **kwargs: P.kwargs) -> str:
-        text = io.StringIO()
-        with rc_context(STYLE):
-            draw(*args, **kwargs).savefig(
-                text, format="svg", metadata={"Date": None, "Creator": None}
-            )
-        svg = text.getvalue()
-        return svg[svg.index("<svg") :]
-
-    return render
+SIZE = (8.6, 3.3)
+"""Inches of a picture with two charts."""
 
 
 @as_svg
 def learning_curves(histories: Sequence[tuple[str, Sequence[HistoryRow]]]) -> Figure:
     """Plots loss and exact match on the probe against CPU-seconds, a line for each run."""
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=SIZE, layout="constrained")
     loss, exact = figure.subplots(1, 2)
     for colour, (name, rows) in zip(cycle(COLOURS), histories, strict=False):
         seconds = [row.cpu_seconds for row in rows]
@@ -69,12 +38,16 @@ def learning_curves(histories: Sequence[tuple[str, Sequence[HistoryRow]]]) -> Fi
             if row.stage != previous.stage:
                 for axes in (loss, exact):
                     axes.axvline(previous.cpu_seconds, color=colour, linewidth=0.5, linestyle=":")
-    loss.set(title="Loss (cross-entropy per character)", xlabel="CPU-seconds", yscale="log")
-    exact.set(title="Exact match on the probe", xlabel="CPU-seconds", ylim=(-0.02, 1.02))
-    for axes in (loss, exact):
-        axes.set_xlim(0, None)
+    loss.set(title="Cross-entropy per character (logarithmic)", yscale="log")
+    loss.yaxis.set_major_formatter("{x:g}")
+    loss.yaxis.set_minor_locator(NullLocator())
+    exact.set(title="Exact match on some training questions", ylim=(-0.02, 1.02))
     exact.yaxis.set_major_formatter(PercentFormatter(1))
-    loss.legend(frameon=False)
+    for axes in (loss, exact):
+        axes.set(xlabel="CPU-seconds of training", xlim=(0, None))
+        _add_grid(axes, "y")
+    if len(histories) > 1:
+        loss.legend(frameon=False)
     return figure
 
 
@@ -91,10 +64,13 @@ def error_map(wrong: Sequence[tuple[int, int]], *, digits: int) -> Figure:
     image = axes.imshow(
         share, origin="lower", extent=(0, size, 0, size), cmap=HEAT, vmin=0, vmax=share.max() or 1
     )
-    bar = figure.colorbar(image, ax=axes, label=f"wrong of {(size // cells) ** 2:,} per cell")
-    bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set(title=f"{len(pairs):,} wrong of {size * size:,}", xlabel="a", ylabel="b")
-    if len(pairs) == 0:
+    axes.set(title=f"{len(pairs):,} wrong of {size * size:,} sums")
+    axes.set(xlabel="first number", ylabel="second number")
+    if len(pairs):
+        label = f"wrong of the {(size // cells) ** 2:,} sums in a cell"
+        bar = figure.colorbar(image, ax=axes, label=label)
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
+    else:
         axes.text(size / 2, size / 2, "no errors", ha="center", va="center", fontsize=16)
     return figure
 
@@ -114,13 +90,12 @@ def lengths_map(rows: Sequence[Mapping[str, int]], *, digits: int) -> Figure:
         aspect="auto",
         extent=(0.5, digits + 0.5, 0.5, digits + 0.5),
     )
-    for row, part in zip(rows, share, strict=True):
+    for row in rows:
         text = f"{row['errors']:,}" if row["questions"] else "–"
-        colour = PAPER if part > 0.6 * share.max() > 0 else INK
-        axes.text(row["first"], row["second"], text, ha="center", va="center", color=colour, size=8)
+        axes.text(row["first"], row["second"], text, ha="center", va="center", size=8)
     ticks = range(1, digits + 1)
-    axes.set(title="Errors by length", xlabel="digits of a", ylabel="digits of b")
-    axes.set(xticks=ticks, yticks=ticks)
+    axes.set(title="Wrong answers by digits", xticks=ticks, yticks=ticks)
+    axes.set(xlabel="digits of the first number", ylabel="digits of the second")
     return figure
 
 
@@ -132,7 +107,7 @@ def carries_bars(rows: Sequence[Mapping[str, int]]) -> Figure:
     share = [row["errors"] / max(1, row["questions"]) for row in rows]
     bars = axes.bar([str(row["carries"]) for row in rows], share, color=BLUE)
     axes.bar_label(bars, [f"{row['errors']:,}" for row in rows], padding=2)
-    axes.set(title="Errors by number of carries", xlabel="carries", ylabel="wrong")
+    axes.set(title="Wrong answers by carries", xlabel="carries in the sum", ylabel="wrong answers")
     axes.set_ylim(0, max(share) * 1.2 or 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     return figure
@@ -141,21 +116,30 @@ def carries_bars(rows: Sequence[Mapping[str, int]]) -> Figure:
 @as_svg
 def calibration(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Plots exact match against confidence, and the number of questions by confidence."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    figure = Figure(figsize=SIZE, layout="constrained")
     accuracy, counts = figure.subplots(1, 2)
     filled = [row for row in rows if row["questions"]]
     confidence = [row["mean_confidence"] for row in filled]
     right = [1 - row["errors"] / row["questions"] for row in filled]
     accuracy.plot(
-        [0, 1], [0, 1], color=INK, linewidth=0.7, linestyle=":", label="perfectly calibrated"
+        [0, 1], [0, 1], color=GREY, linewidth=0.7, linestyle=":", label="perfectly calibrated"
     )
     accuracy.plot(confidence, right, "o-", color=BLUE, label="measured")
-    accuracy.set(title="Calibration", xlabel="mean confidence", ylabel="exact match")
+    accuracy.set(title="Exact match by confidence", xlabel="mean confidence")
     accuracy.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.05))
+    for axis in (accuracy.xaxis, accuracy.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    _add_grid(accuracy, "both")
     accuracy.legend(frameon=False, loc="lower right")
-    names = [f"{row['from']:g} to {row['to']:g}" for row in rows]
+    names = [f"{100 * row['from']:g} to {100 * row['to']:g} %" for row in rows]
     bars = counts.barh(names, [max(row["questions"], 0.5) for row in rows], color=BLUE)
     counts.bar_label(bars, [f"{row['questions']:,}" for row in rows], padding=2)
-    counts.set(title="Questions by confidence", xscale="log")
+    counts.set(title="Questions by confidence (logarithmic)", xscale="log", xticks=())
+    counts.xaxis.set_minor_locator(NullLocator())
     counts.set_xlim(0.5, 30 * max(row["questions"] for row in rows))
     return figure
+
+
+def _add_grid(axes: Axes, axis: Literal["both", "y"]) -> None:
+    axes.grid(axis=axis)
+    axes.tick_params(which="both", length=0)

@@ -1,18 +1,15 @@
-"""The web page at `/`, and the data that it polls.
+"""The web page at `/`, its files, and the data that it polls.
 
-Its Content-Security-Policy allows only the page's own script and style, by their hashes, and
-requests to this server.
+Its Content-Security-Policy allows only files and requests of this server, and no code in texts.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
+from pathlib import PurePath
 from typing import Any
 
 from seq2sum_serving.embedded.lifecycle.states import VersionState
@@ -21,11 +18,32 @@ from seq2sum_serving.embedded.rest.replies import Reply
 from seq2sum_serving.embedded.server_core import ModelView
 
 PATH = "/"
+FILES_PATH = "/page/"
 DATA_PATH = "/models.json"
 
-_FILE = "page.html"
-_TYPE = "text/html; charset=utf-8"
-_COMMON_HEADERS = (
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+
+_FOLDER = "web"
+_INDEX = "page.html"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
+_HEADERS = (
     ("Cache-Control", "no-store"),
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
@@ -49,44 +67,31 @@ class Latencies:
 
 
 class Page:
-    """The page and its data."""
+    """The page, its files and its data."""
 
     def __init__(self, models: Callable[[], Sequence[ModelView]]) -> None:
         self._models = models
-        text = resources.files(__package__).joinpath(_FILE).read_text("utf-8")
-        headers = (("Content-Security-Policy", policy(text)), *_COMMON_HEADERS)
-        self._page = Reply(200, text.encode(), _TYPE, headers)
+        self._files = files()
 
     def reply(self, verb: str, path: str) -> Reply | None:
-        """Returns the page or its data; None for any other request."""
+        """Returns the page, one of its files or its data; None for any other request."""
         if verb not in ("GET", "HEAD"):
             return None
-        if path == PATH:
-            return self._page
         if path == DATA_PATH:
-            return Reply(200, page_data(self._models()).encode(), headers=_COMMON_HEADERS)
-        return None
+            return Reply(200, page_data(self._models()).encode(), headers=_HEADERS)
+        return self._files.get(path)
 
 
-def policy(page: str) -> str:
-    """Returns a Content-Security-Policy that allows a page only its own script and style."""
-    rules = {
-        "default-src": "'none'",
-        "script-src": _hashes("script", page),
-        "style-src": _hashes("style", page),
-        "connect-src": "'self'",
-        "img-src": "data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "frame-ancestors": "'none'",
-    }
-    return "; ".join(f"{name} {sources}" for name, sources in rules.items())
-
-
-def _hashes(tag: str, page: str) -> str:
-    texts = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
-    return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
+def files() -> Mapping[str, Reply]:
+    """Reads the page and its files; returns their replies by path."""
+    replies = {}
+    for file in resources.files(__package__).joinpath(_FOLDER).iterdir():
+        content_type = _TYPES.get(PurePath(file.name).suffix)
+        if content_type:
+            path = PATH if file.name == _INDEX else FILES_PATH + file.name
+            headers = (("Content-Security-Policy", POLICY), *_HEADERS)
+            replies[path] = Reply(200, file.read_bytes(), content_type, headers)
+    return replies
 
 
 def page_data(models: Iterable[ModelView]) -> str:

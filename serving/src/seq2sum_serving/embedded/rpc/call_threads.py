@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sized
+from typing import Protocol
 
 from seq2sum_serving.embedded import cpus
 from seq2sum_serving.embedded.inference import unlocked_time
@@ -15,6 +16,13 @@ log = logging.getLogger(__name__)
 
 SLOW_SECONDS = 0.005
 """A call that takes longer is a slow one, which occupies its thread."""
+
+
+class Receive(Protocol):
+    """A function that receives calls."""
+
+    def __call__(self, most: int, *, poll: bool) -> None:
+        """Receives at most this many calls."""
 
 
 class CallThreads:
@@ -28,7 +36,7 @@ class CallThreads:
 
     def __init__(
         self,
-        receive: Callable[[int], None],
+        receive: Receive,
         run: Callable[[], int],
         waiting: Sized,
         *,
@@ -38,7 +46,8 @@ class CallThreads:
         """Makes the threads, which do not run yet.
 
         Args:
-            receive: Waits for calls, up to a number, for a short time, and adds them to `waiting`.
+            receive: Waits for calls, up to a number, for a short time, and adds them to `waiting`;
+                with `poll` if more are likely at once.
             run: Runs all calls in `waiting`; returns how many this thread should receive next.
             waiting: Calls that were received and do not run yet.
             most: Threads that may exist.
@@ -85,11 +94,11 @@ class CallThreads:
 
     def _work(self) -> None:
         me = threading.get_ident()
-        calls = 1
+        calls, received = 1, False
         cpu = unlocked = 0.0
         while not self._stopped:
             if not self._waiting:
-                self._receive(calls)
+                self._receive(calls, poll=received)
             self._running[me] = time.monotonic()
             if len(self._waiting) > 1 or len(self._running) >= self._count:
                 self._pressed.set()

@@ -38,6 +38,12 @@ def response(body: bytes, status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n\r\n%s" % (status, body)
 
 
+def is_whole(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", head)
+    return bool(end) and len(body) >= int(length[1] if length else 0)
+
+
 @contextmanager
 def replying(*parts: bytes, hang: bool = False, version: int = 1, requests: list | None = None):
     """Runs a server that replies to the first request with the version of the label.
@@ -56,11 +62,9 @@ def replying(*parts: bytes, hang: bool = False, version: int = 1, requests: list
                 return
             with connection:
                 connection.settimeout(10)
-                request = connection.recv(100_000)
-                while (head := request.partition(b"\r\n\r\n"))[1] and len(head[2]) < int(
-                    re.search(rb"Content-Length: (\d+)", head[0])[1]
-                ):
-                    request += connection.recv(100_000)
+                request = b""
+                while not is_whole(request) and (piece := connection.recv(100_000)):
+                    request += piece
                 if requests is not None:
                     requests.append(request)
                 try:

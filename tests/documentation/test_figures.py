@@ -44,8 +44,8 @@ def figures_of_the_server():
     assert {code for row in retrying for code in row["codes"]} == {"OK"}
     yield f"none of {sum(row['calls'] for row in retrying):,} calls with retries failed"
     [other] = [row for row in clients if row not in retrying]
-    assert other["codes"].keys() == {"OK", "UNAVAILABLE"}
-    unavailable = other["codes"]["UNAVAILABLE"]
+    assert other["codes"].keys() <= {"OK", "UNAVAILABLE"}
+    unavailable = other["codes"].get("UNAVAILABLE", 0)
     yield f"Of {other['calls']:,} calls without retries {unavailable} ended with UNAVAILABLE"
 
 

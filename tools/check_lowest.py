@@ -21,10 +21,10 @@ from resolver import ROOT, CannotResolve, Resolver
 PROJECTS = ("client", "serving")
 PLATFORM = "linux" if sys.platform == "linux" else "macos"
 TOOLS = ("pytest", "pytest-timeout", "hypothesis", "trustme", "dnslib", "numpy", "packaging")
-TOOLS += ("opentelemetry-sdk", "pyyaml")
+TOOLS += ("opentelemetry-sdk", "pyyaml", "ml-dtypes", "argcomplete")
 TESTS = ("tests/client", "tests/rollout", "tests/probe")
-EXCLUDED = ("client/test_client_page", "client/test_golden_comparison", "client/test_proxies")
-"""Modules that import the embedded server or what only it needs."""
+EXCLUDED = ("client/test_client_page", "client/test_proxies")
+"""Modules that import the embedded server."""
 
 
 def stated(project: str) -> list[Requirement]:
@@ -70,8 +70,7 @@ def check(resolver: Resolver, python: str, folder: Path) -> int:
     environment = folder / f"environment-{version}"
     subprocess.run([python, "-m", "venv", environment], check=True)
     inside = environment / "bin" / "python"
-    pip = (inside, "-m", "pip", "install", "--quiet", f"--constraint={pins}")
-    subprocess.run([*pip, "./client[otel]", "./serving", *TOOLS], cwd=ROOT, check=True)
+    resolver.install(inside, "./client[otel]", "./serving", *TOOLS, constraint=pins)
     names = ", ".join(f"{each.name} {resolved[each.name]}" for each in requirements)
     print(f"\nPython {version} with {names}", flush=True)
     for line in (problems := higher(requirements, resolved)):

@@ -118,7 +118,7 @@ def interpreter(version: str) -> str | None:
 
 @contextmanager
 def system(version: str, folder: Path) -> Iterator[tuple[str, tuple[str, ...], Path]]:
-    """Yields an interpreter, the prefix of commands that run beside it, and their work folder.
+    """Yields an interpreter, the prefix of commands that run with it, and their work folder.
 
     Raises:
         CannotRun: There is neither an interpreter nor a way to get one.

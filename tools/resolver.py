@@ -1,4 +1,4 @@
-"""Resolves dependencies for any platform and release of Python, with uv in a temporary folder.
+"""uv in a temporary folder: resolves dependencies for any platform and release of Python.
 
 pip cannot: it evaluates `sys_platform` and the like for the machine that it runs on.
 """
@@ -34,6 +34,7 @@ class Resolver:
         index = subprocess.run(
             [*pip, "config", "get", "global.index-url"], capture_output=True, text=True, check=False
         ).stdout.strip()
+        self._uv = (folder / "uv" / "bin" / "uv", "pip")
         self._environment = os.environ | {
             "UV_CACHE_DIR": str(folder / "cache"),
             **({"UV_DEFAULT_INDEX": index} if index else {}),
@@ -55,8 +56,8 @@ class Resolver:
         file = self._folder / "requirements.in"
         file.write_text("".join(f"{each}\n" for each in requirements))
         line = [
-            *(self._folder / "uv" / "bin" / "uv", "pip", "compile", "--quiet", "--no-header"),
-            *("--no-annotate", "--only-binary=:all:", *(f"--no-binary={name}" for name in OURS)),
+            *(*self._uv, "compile", "--quiet", "--no-header", "--no-annotate"),
+            *("--only-binary=:all:", *(f"--no-binary={name}" for name in OURS)),
             *(f"--python-version={python}", f"--python-platform={platform}", *options, file),
         ]
         done = subprocess.run(
@@ -71,3 +72,12 @@ class Resolver:
             raise CannotResolve(" ".join(done.stderr.split()))
         pins = (text.partition("==") for text in done.stdout.splitlines())
         return {name: version for name, equals, version in pins if equals}
+
+    def install(self, python: Path, *requirements: str, constraint: Path) -> None:
+        """Installs into the environment of an interpreter.
+
+        Raises:
+            CalledProcessError: It failed; uv has printed the reason.
+        """
+        line = [*self._uv, "install", "--quiet", f"--python={python}", f"--constraint={constraint}"]
+        subprocess.run([*line, *requirements], cwd=ROOT, env=self._environment, check=True)

@@ -9,7 +9,7 @@ FILES := $(wildcard protos/seq2sum_serving/configuration/*.proto)
 PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 
 .PHONY: help setup setup-system demo docs format test test-quick test-alone test-server test-others test-ray check \
-	check-generated check-deploy check-containers generate fuzz bench-training bench-seeds bench-graph bench-startup \
+	check-generated check-deploy check-containers check-python313 check-lowest check-wheels generate fuzz bench-training bench-seeds bench-graph bench-startup \
 	bench-client bench-server bench-call bench-rest bench-batching bench-capacity \
 	bench-stops capacity performance search-small soak \
 	soak-rollout soak-balancing pictures recording page-pictures dist version sbom certs lock audit clean
@@ -17,7 +17,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I protos
 help: ## Show this help
 	@echo "seq2sum: train, export, serve, roll out"
 	@awk -F ':.*## ' '/^\#\#@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Everyday
 demo: setup ## Train, export, serve and call the model, with every command shown (3 min)
@@ -90,6 +90,7 @@ check: setup check-generated ## Lint, types, import contracts, wording, generate
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --no-warn-unreachable --cache-dir .mypy_cache/darwin
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/check_wording.py
 	$(BIN)/python tools/version.py
@@ -109,6 +110,15 @@ check-deploy: setup ## Validate what production runs: compose, Kubernetes, Envoy
 # It brings an engine of its own if there is none: images and containers are removed at the end.
 check-containers: setup ## Run docker-compose.yml in a container engine, profile by profile (12 min)
 	$(BIN)/python -m pytest --capture=no -m containers tests/containers
+
+check-python313: ## Tests and a short demo on Python 3.13, in a Debian made for it if need be (10 min)
+	@PYTHONPATH=tests $(PYTHON) tools/check_python.py $(or $(VERSION),3.13)
+
+check-lowest: setup ## Test client, rollouts and probe with the oldest supported dependencies (3 min)
+	@$(BIN)/python tools/check_lowest.py
+
+check-wheels: setup ## Resolve the dependencies for every platform; prints a table (1 min)
+	@$(BIN)/python tools/check_wheels.py
 
 fuzz: setup ## Random requests and invariants, or two servers compared (5 min); MINUTES, SEED, CASE
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) \

@@ -1,4 +1,4 @@
-"""Computes the tables of docs/performance.md from the results: `make performance`.
+"""Computes the tables of docs/performance.md and README.md from the results: `make performance`.
 
 As in docs/capacity.md, the text is written by hand, and the tables stand between comments.
 """
@@ -19,7 +19,6 @@ from benchmarks.server.report import GRPCIO, LOADS, NATIVE, load_name
 from benchmarks.support.markdown import table
 from benchmarks.support.output import RESULTS, ROOT, write
 
-PAGE = ROOT / "docs" / "performance.md"
 BATCHES = (1, 32, 512, 4096)
 """Questions per call in the tables of the graph, of those that were measured."""
 SINGLE_CALLS = {
@@ -47,17 +46,17 @@ Row = dict[str, Any]
 
 
 def main() -> int:
-    """Writes the page; returns the exit code."""
+    """Writes the pages; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
-    parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
-    write(options.page, fill_in(options.page.read_text(), tables(options.results)))
+    for page, made in PAGES.items():
+        write(page, fill_in(page.read_text(), made(options.results)))
     return 0
 
 
 def tables(results: Path) -> dict[str, str]:
-    """Returns all tables by name."""
+    """Returns the tables of docs/performance.md by name."""
     names = ("client", "server", "graph")
     client, server, graph = (json.loads((results / f"{name}.json").read_text()) for name in names)
     return {
@@ -71,6 +70,12 @@ def tables(results: Path) -> dict[str, str]:
         "unusual-rows": unusual_rows(graph["unusual_rows"]),
         "conditions": conditions({"client": client, "server": server}),
     }
+
+
+def readme_tables(results: Path) -> dict[str, str]:
+    """Returns the table of README.md by name: the server as in production."""
+    rows = json.loads((results / "server.json").read_text())["rows"]
+    return {"server-batching": server_rates([row for row in rows if row["batching"]])}
 
 
 def call_styles(styles: Sequence[Row]) -> str:
@@ -231,6 +236,9 @@ def _rate(row: Row) -> str:
 
 def _microseconds(time: float) -> str:
     return f"{time:,.0f} µs" if time >= 10 else f"{time:.1f} µs"
+
+
+PAGES = {ROOT / "docs" / "performance.md": tables, ROOT / "README.md": readme_tables}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The demo, run by `make demo`: trains, evaluates, exports and serves a model, and calls it.
 
+    python tools/demo.py [RECIPE]
+
 Prints every command before it runs, so that a reader can repeat it. Writes into the current
 folder: the run into runs/, the version into models/seq2sum/.
 """
@@ -28,9 +30,10 @@ START_TIMEOUT_SECONDS = 60
 def main() -> int:
     """Runs the demo; returns the exit code."""
     start = time.perf_counter()
+    recipe = sys.argv[1] if len(sys.argv) > 1 else "default"
     run = Path("runs", f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
     heading("1. Train the network, then evaluate it on every question")
-    command("seq2sum-train", "fit", "default", "--out", str(run))
+    command("seq2sum-train", "fit", recipe, "--out", str(run))
     command("seq2sum-train", "evaluate", str(run))
 
     heading("2. Export it as the next version below the model's base path")

@@ -1,4 +1,4 @@
-"""Builds wheels and source archives of the three distributions, and installs them to prove it.
+"""Builds wheels and source archives of the three distributions, and checks that they install.
 
 Run by `make dist`, which writes to dist/. Each wheel is built from the source archive, so both are
 complete. Then the client is installed alone into a new environment, and pip resolves all three
@@ -22,7 +22,7 @@ DIST = ROOT / "dist"
 DISTRIBUTIONS = ("client", "training", "serving")
 CONSTRAINTS = ROOT / "constraints.txt"
 EXTRAS = {"seq2sum_serving": "[embedded,native]", "seq2sum": "[otel,completion]"}
-"""Extras that are resolved when all three are."""
+"""Extras that are resolved with the wheels, by distribution."""
 MEGABYTE = 1_000_000
 
 
@@ -33,7 +33,7 @@ def build(folder: Path) -> list[Path]:
         CalledProcessError: A build failed.
     """
     for name in DISTRIBUTIONS:
-        # hatchling is in this environment, pinned: no environment for each build.
+        # No isolation: this environment has the build backend, hatchling, in a pinned version.
         line = (sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT / name)
         subprocess.run(
             line, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

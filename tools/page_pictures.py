@@ -1,8 +1,8 @@
 """Takes the pictures of the server's page, docs/page.png and docs/page-dark.png.
 
-Run by `make page-pictures`, with the newest version of the model that `make demo` exports, or with
-the version directory in the argument. The server has that version twice, a version that cannot be
-loaded, and a second model; gRPC and REST callers send it calls for a minute.
+Run by `make page-pictures`. The argument is a version directory; without it, the newest version
+that `make demo` exported is used. The server has that version twice, a version that cannot be
+loaded, and a second model; it gets gRPC and REST calls for a minute.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Terminal output as SVG: a still, or an animation in which each line appears at its time.
 
 The animation is CSS alone, so it plays in an `<img>`. Lines are never removed: when the screen is
-full, all of them move up. Without animations the picture is the last screen.
+full, all of them move up. A reader who prefers reduced motion sees the last screen.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def animation(pieces: Sequence[Piece], *, columns: int, rows: int, seconds: floa
     """Returns an animation.
 
     Args:
-        pieces: What appears, in order.
+        pieces: The parts that appear, in order.
         columns: Width of the screen.
         rows: Height of the screen.
-        seconds: After which the animation starts again.
+        seconds: Duration, after which the animation restarts.
     """
     times = sorted({piece.at for piece in pieces})
     rules, groups = [], []
@@ -73,7 +73,7 @@ def animation(pieces: Sequence[Piece], *, columns: int, rows: int, seconds: floa
 
 
 def _scrolling(pieces: Iterable[Piece], rows: int) -> list[tuple[float, int]]:
-    """Returns by how many rows the screen has moved up, and from when on."""
+    """Returns the times at which the screen moves up, and by how many rows in total."""
     steps = [(0.0, 0)]
     for piece in pieces:
         hidden = piece.row + 1 - rows

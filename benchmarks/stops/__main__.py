@@ -58,6 +58,8 @@ TCP = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 """gRPC uses IPv6 sockets for IPv4 addresses too."""
 ESTABLISHED = "01"
 OPTIONS = [
+    # The default, a list of addresses, is not accepted by the native server (docs/server.md).
+    ("grpc.default_authority", "localhost"),
     ("grpc.use_local_subchannel_pool", 1),  # by default, channels share connections
     ("grpc.initial_reconnect_backoff_ms", 250),
     ("grpc.min_reconnect_backoff_ms", 250),

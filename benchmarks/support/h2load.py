@@ -28,7 +28,7 @@ class Throughput(NamedTuple):
     calls_per_second: float
     failed: int
     calls: int = 0
-    """All calls of the run, with those of the warm-up."""
+    """All calls of the run. Those of the warm-up, which h2load does not log, are estimated."""
     p50_seconds: float = 0.0
     """Median latency of a call."""
     p99_seconds: float = 0.0
@@ -92,7 +92,8 @@ def _run(url: str, body: bytes, options: Sequence[str], folder: Path, seconds: f
     if not micros:
         raise ValueError(f"no call ended within {seconds} seconds: try a longer time")
     p50, p99 = (micros[int(share * (len(micros) - 1))] / 1e6 for share in (0.5, 0.99))
-    return Throughput(rate, failed, len(micros), p50, p99)
+    calls = round(len(micros) * (seconds + WARM_UP_SECONDS) / seconds)
+    return Throughput(rate, failed, calls, p50, p99)
 
 
 def parse(printed: str) -> tuple[float, int]:

@@ -1,4 +1,4 @@
-"""The benchmark with h2load reads what it prints and sends valid gRPC frames."""
+"""The h2load benchmark: parsing the output of h2load, and framing gRPC messages."""
 
 from __future__ import annotations
 

@@ -1,12 +1,15 @@
-"""docs/performance.md: its tables are those of the results."""
+"""docs/performance.md and README.md: their tables are those of the results."""
 
 from __future__ import annotations
 
-from benchmarks import performance
+import pytest
+
 from benchmarks.capacity.page import fill_in
+from benchmarks.performance import PAGES
 from benchmarks.support.output import RESULTS
 
 
-def test_page_agrees_with_the_results():
-    page = performance.PAGE.read_text()
-    assert fill_in(page, performance.tables(RESULTS)) == page, "run `make performance`"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_agree_with_the_results(page):
+    text = page.read_text()
+    assert fill_in(text, PAGES[page](RESULTS)) == text, "run `make performance`"

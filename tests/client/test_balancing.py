@@ -1,4 +1,4 @@
-"""Load balancing: evenly, around a server that is killed, and to a server that is added."""
+"""Load balancing over three servers, one of which restarts, or is replaced by a new one."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ COALESCED = pytest.mark.parametrize(
 
 
 class Load:
-    """Threads that make calls all the time, and count answers by version, and failures."""
+    """Threads that make calls without pause; counts answers by version, and collects failures."""
 
     def __init__(self, client):
         self._client = client
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(CALLERS)]
+        self._threads = [threading.Thread(target=self._call) for _ in range(CALLERS)]
         self._answers = Counter()
         self.failures = []
 
@@ -44,7 +44,7 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def _ask(self):
+    def _call(self):
         while not self._over.is_set():
             try:
                 answer = self._client.add("20+22")
@@ -63,7 +63,7 @@ class Load:
                 time.sleep(0.001)
             if set(self._answers - before) == set(versions):
                 return time.monotonic() - began
-        raise AssertionError(f"expected answers of {versions} only: {self._answers}")
+        raise AssertionError(f"expected answers from {versions} only: {self._answers}")
 
 
 @pytest.fixture(scope="module")

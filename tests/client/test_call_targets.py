@@ -53,7 +53,8 @@ def test_wait_until_available_returns_the_serving_version(kind, server):
 def batching(server):
     """A server that does not reply to a Predict without rows.
 
-    With batching, tensorflow_model_server 2.20.0 does so until other calls join the open batch.
+    With batching, tensorflow_model_server 2.20.0 replies only when other calls join the open batch
+    (recorded case batching/empty-batch-alone).
     """
     over = threading.Event()
     server.before_reply = lambda call: (

@@ -1,4 +1,4 @@
-"""Both clients with a real server, and with servers that reply wrongly."""
+"""Both clients with a real server, and with servers that hang or send invalid replies."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_unknown_model_is_not_found(kind, shared_server):
 
 
 class Handler(grpc.GenericRpcHandler):
-    """Handles every call with a function of the test."""
+    """Handles every call with a function that the test passes."""
 
     def __init__(self, answer):
         self._answer = answer
@@ -88,7 +88,7 @@ class Handler(grpc.GenericRpcHandler):
 
 @pytest.fixture
 def odd_server():
-    """Starts in-process servers with a function of the test."""
+    """Starts in-process servers that reply with a function that the test passes."""
     stops = []
 
     def start(answer):
@@ -147,7 +147,7 @@ INVALID_REPLIES = {
     "too many rows": reply(2).SerializeToString(),
     "no rows": reply(0).SerializeToString(),
     "no outputs": b"",
-    "no message": b"\xff\xff\xff",
+    "not a message": b"\xff\xff\xff",
     "text": b"HTTP/1.1 400 Bad Request",
 }
 

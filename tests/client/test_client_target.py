@@ -102,11 +102,11 @@ BAD_LISTS = {
     "a name": (["127.0.0.1:1", "host:1"], "invalid address 'host:1'"),
     "both kinds": (["127.0.0.1:1", "[::1]:1"], "all IPv4 or all IPv6"),
     "no brackets": (["::1:8500"], "in brackets"),
-    "brackets round IPv4": (["[127.0.0.1]:1"], "is not an IPv6 address"),
+    "brackets around IPv4": (["[127.0.0.1]:1"], "is not an IPv6 address"),
     "a blank": (["127.0.0.1:1", " 127.0.0.1:2"], "without blanks"),
     "an underscore": (["127.0.0.1:8_500"], "port '8_500'"),
     "an empty one": (["127.0.0.1:1", ""], "the host is missing"),
-    "a list of one text": (["127.0.0.1:1,127.0.0.1:2"], "in brackets|port"),
+    "several addresses in one string": (["127.0.0.1:1,127.0.0.1:2"], "in brackets|port"),
 }
 NOT_TEXT = [None, 8500, b"localhost:1", bytearray(b"localhost:1"), ["127.0.0.1:1", None], [b"a"]]
 

@@ -117,7 +117,7 @@ BAD_LINES = [
 ]
 
 
-def test_a_bad_row_costs_only_its_own_line(run):
+def test_bad_row_does_not_affect_other_rows(run):
     lines = [part for line, _ in BAD_LINES for part in (b'"ok"', line)]
     code, out, err = run(b"\n".join(lines) + b"\n")
     rows = [json.loads(line) for line in out.splitlines()]
@@ -201,13 +201,13 @@ def test_split_sends_calls_to_its_variants(run, server):
         (["--version", "9"], "list the available versions"),
     ],
 )
-def test_what_no_row_can_have_ends_the_command(run, server, options, message):
+def test_error_that_affects_every_row_ends_the_command(run, server, options, message):
     code, out, err = run(['"a"'], *options)
     assert (code, out, err.count("\n"), predicts(server)) == (1, "", 1, [])
     assert message in err
 
 
-def test_an_unreachable_server_ends_the_command_after_the_rows_before(run, server, tmp_path):
+def test_unreachable_server_ends_the_command_after_the_completed_rows(run, server, tmp_path):
     server.before_reply = lambda call: (
         call.method == "Predict"
         and "stop" in call.inputs["text"].strings
@@ -245,7 +245,7 @@ def test_parse_row(line, row):
     assert parse_row(line) == row
 
 
-def test_long_lines_are_named():
+def test_line_that_was_cut_is_reported_as_too_long():
     with pytest.raises(InvalidRow, match="the line is too long"):
         parse_row('{"text": "aaaa…')
 

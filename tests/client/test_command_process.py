@@ -89,7 +89,7 @@ def test_interrupted_add_leaves_no_output_file(tmp_path, number):
 
 
 @pytest.mark.parametrize("command", [True, False])
-def test_an_interrupt_during_the_imports_ends_only_the_command_silently(command):
+def test_interrupt_during_imports_is_silent_in_the_command_but_not_in_other_programs(command):
     code = (
         "import os, signal, sys\n"
         "class Interrupt:\n"
@@ -115,7 +115,7 @@ def test_interrupt_does_not_close_the_channel(server):
     client.close()
 
 
-def test_interrupted_watch_is_a_success(server):
+def test_interrupted_watch_exits_with_0(server):
     process = start("watch", "--interval", "0.01", target=server.target)
     first = process.stdout.readline()
     assert "53+42 = 95" in first
@@ -207,7 +207,7 @@ def test_client_does_not_import_the_command():
 
 @pytest.fixture
 def rows(tmp_path):
-    """A file of rows, and a slow server of another model than addition for them."""
+    """A file of rows, and the target of a slow server whose model accepts them."""
     path = tmp_path / "rows.jsonl"
     path.write_text('"abc"\n' * 50_000)
     with any_model_server() as server:

@@ -11,13 +11,13 @@ from seq2sum.golden import GoldenRequest, Tolerance
 NAN = float("nan")
 
 
-def differences(expected, found, how="exact"):
-    request = GoldenRequest({"x": [1]}, expect={"y": expected}, compare={"y": how})
+def differences(expected, found, comparison="exact"):
+    request = GoldenRequest({"x": [1]}, expect={"y": expected}, compare={"y": comparison})
     return golden.differences(request, {"y": found})
 
 
 @pytest.mark.parametrize(
-    ("expected", "found", "how"),
+    ("expected", "found", "comparison"),
     [
         ([1, 2], [1, 2], "exact"),
         (["é"], ["é".encode()], "exact"),
@@ -35,12 +35,12 @@ def differences(expected, found, how="exact"):
         ([0.1, 0.9], [0.0, 0.5], "argmax"),
     ],
 )
-def test_outputs_as_expected(expected, found, how):
-    assert differences(expected, found, how) == []
+def test_equal_outputs_have_no_differences(expected, found, comparison):
+    assert differences(expected, found, comparison) == []
 
 
 @pytest.mark.parametrize(
-    ("expected", "found", "how", "text"),
+    ("expected", "found", "comparison", "text"),
     [
         (1, 2, "exact", "y is 2 (expected 1)"),
         ([1, 2], [1, 3], "exact", "y is [1] 3 (expected 2)"),
@@ -65,8 +65,8 @@ def test_outputs_as_expected(expected, found, how):
         (["a"], ["b" * 500], "exact", "bb' (expected 'a')"),
     ],
 )
-def test_outputs_not_as_expected(expected, found, how, text):
-    [difference] = differences(expected, found, how)
+def test_difference_shows_both_values(expected, found, comparison, text):
+    [difference] = differences(expected, found, comparison)
     assert difference.endswith(text)
     assert len(difference) < 120
 
@@ -78,6 +78,6 @@ def test_many_differences_are_cut():
     )
 
 
-def test_outputs_that_are_missing_or_not_listed():
+def test_missing_output_is_a_difference_and_an_unlisted_one_is_not():
     request = GoldenRequest({"x": [1]}, expect={"y": [1], "z": [2]})
     assert golden.differences(request, {"z": [2], "other": [3]}) == ["output y is missing"]

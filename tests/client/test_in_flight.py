@@ -107,14 +107,14 @@ def test_default_limit_grows_while_calls_wait(make_client):
         assert 8 < server.most <= 16
 
 
-def test_a_given_limit_raises_overloaded_for_missing_threads(fake, make_client):
+def test_missing_thread_raises_overloaded_if_max_in_flight_is_given(fake, make_client):
     fake.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED)
     with pytest.raises(seq2sum.Overloaded, match=EXHAUSTED):
         make_client(fake.target, max_in_flight=8).add("1+1")
     assert len(fake.calls) == 1
 
 
-def test_calls_without_a_thread_are_sent_again_until_the_deadline(fake, make_client):
+def test_calls_refused_for_lack_of_threads_are_retried_until_the_deadline(fake, make_client):
     fake.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED, times=1000)
     with pytest.raises((seq2sum.Overloaded, seq2sum.DeadlineExceeded)):
         make_client(fake.target).add("1+1", timeout=0.4)
@@ -125,7 +125,7 @@ def test_calls_without_a_thread_are_sent_again_until_the_deadline(fake, make_cli
     ("rows", "given", "expected"),
     [(1, None, 64), (16, None, 32), (64, None, 8), (4096, None, 8), (None, None, 8), (1, 3, 3)],
 )
-def test_small_rpcs_of_a_stream_may_be_more(rows, given, expected):
+def test_streams_of_small_batches_have_a_higher_limit(rows, given, expected):
     with seq2sum.Client() as client:
         assert client._stream_limit(given, rows) == expected
         assert seq2sum.Client(max_in_flight=5)._stream_limit(given, rows) == (given or 5)

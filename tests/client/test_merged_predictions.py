@@ -25,15 +25,15 @@ TARGET = CallTarget(Servable("any"))
 FLOATS, STRINGS = TensorSpec("DT_FLOAT", (-1,)), TensorSpec("DT_STRING", (-1,))
 
 
-def factory(inputs, specs, outputs=None):
+def prepare(inputs, specs, outputs=None):
     signature = SignatureSpec(specs, outputs or specs)
     metadata = ModelMetadata(1, {"serving_default": signature})
     return _predict_calls.predict(inputs, metadata)
 
 
-def echo(make):
-    """Returns the inputs as outputs."""
-    inputs = make.request.inputs
+def echo(prepared):
+    """Returns a prediction with the inputs as its outputs."""
+    inputs = prepared.request.inputs
     return Prediction({name: tensor(inputs[name], name) for name in sorted(inputs)}, 1)
 
 
@@ -50,18 +50,18 @@ def test_each_request_gets_its_rows_for_every_dtype(data):
             return data.draw(value.get(dtype, st.integers(0, 7)))
         return [values(dtype, shape[1:]) for _ in range(shape[0])]
 
-    makes = []
+    calls = []
     for rows in data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=4)):
         inputs = {name: values(spec.dtype, (rows, *inner)) for name, spec in specs.items()}
-        makes.append(factory(inputs, specs))
-    requests = [mergeable(make, TARGET) for make in makes]
+        calls.append(prepare(inputs, specs))
+    requests = [mergeable(call, TARGET) for call in calls]
     assert len({request.group for request in requests}) == 1
-    merged = MERGING.merged(makes)
-    assert MERGING.results(makes, echo(merged)) == list(map(echo, makes))
+    merged = MERGING.merged(calls)
+    assert MERGING.results(calls, echo(merged)) == list(map(echo, calls))
 
 
 def group(inputs, specs, target=TARGET, outputs=None):
-    request = mergeable(factory(inputs, specs, outputs), target)
+    request = mergeable(prepare(inputs, specs, outputs), target)
     return None if request is None else request.group
 
 
@@ -87,14 +87,14 @@ def test_requests_of_different_shapes_or_targets_do_not_share_a_call():
         ({}, {}, {"x": FLOATS}),
     ],
 )
-def test_requests_without_rows_have_their_own_call(inputs, specs, outputs):
+def test_requests_without_rows_are_not_merged(inputs, specs, outputs):
     assert group(inputs, specs, outputs=outputs) is None
 
 
 def test_outputs_without_a_row_for_each_input_row_are_unexpected():
-    makes = [factory({"x": [1.0]}, {"x": FLOATS}) for _ in range(2)]
+    calls = [prepare({"x": [1.0]}, {"x": FLOATS}) for _ in range(2)]
     with pytest.raises(seq2sum.UnexpectedResponse, match=r"shape \[1\] for 2 merged rows"):
-        MERGING.results(makes, echo(makes[0]))
+        MERGING.results(calls, echo(calls[0]))
 
 
 def doubled(inputs):

@@ -124,7 +124,7 @@ def test_inputs_that_do_not_fit_are_refused_before_the_call(client, server, inpu
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-def test_a_model_without_default_signature_is_named(client, server):
+def test_missing_default_signature_is_reported_with_the_existing_ones(client, server):
     server.signatures = {"price": PRICE}
     with pytest.raises(seq2sum.InvalidInput, match=r"no signature 'serving_default'.*\['price'\]"):
         client.predict(["x"])
@@ -158,7 +158,7 @@ def test_signatures_are_fetched_again_when_another_version_has_answered(client, 
     server.versions = [1]
     client.predict(["x"])
     client.predict(["x"])
-    assert methods(server).count("GetModelMetadata") == 2  # those of version 1 are known
+    assert methods(server).count("GetModelMetadata") == 2  # the signatures of version 1 are cached
 
 
 def test_a_call_that_the_server_rejects_is_not_repeated_if_nothing_has_changed(client, server):

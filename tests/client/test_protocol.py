@@ -1,4 +1,4 @@
-"""The messages equal those of TensorFlow Serving, and both work in one process."""
+"""Our protobuf messages equal those of TensorFlow Serving, and both work in one process."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ OUR_ENUMS, THEIR_ENUMS = enums_of(OURS), enums_of(UPSTREAM)
 THEIR_ENUMS["Code"] = status_pb2.StatusProto.DESCRIPTOR.fields_by_name["error_code"].enum_type
 
 
-def wire(field):
+def wire_properties(field):
     """Returns the properties of a field that decide its encoding and meaning."""
     kind = field.message_type or field.enum_type
     return {
@@ -127,7 +127,9 @@ def test_comparison_finds_our_messages():
 def test_every_field_equals_the_upstream_one(name):
     theirs = THEIR_MESSAGES[name].fields_by_name
     for field in OUR_MESSAGES[name].fields:
-        assert wire(field) == wire(theirs[field.name]), f"{name}.{field.name} has drifted"
+        assert wire_properties(field) == wire_properties(theirs[field.name]), (
+            f"{name}.{field.name} has drifted"
+        )
 
 
 @pytest.mark.parametrize("name", OUR_ENUMS)

@@ -1,4 +1,4 @@
-"""The fixtures for pytest of `seq2sum.testing`, in a project that enables them."""
+"""The pytest fixtures of `seq2sum.testing`, in a project that enables them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def base_server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def grpcio_server(tmp_path_factory):
-    """The same with grpcio's server of gRPC, which is not the default."""
+    """The same server, but with grpcio as its gRPC server, which is not the default."""
     spec = replace(case.BASE, flags=(*case.BASE.flags, "--grpc_front=grpcio"))
     with running(spec, tmp_path_factory) as server:
         assert "gRPC is served by grpcio" in server.log.read_text()

@@ -53,7 +53,7 @@ EXIT = {"action": "expect_exit", "exit_code": 1, "last_line": ""}
     ],
     ids=[
         "order of keys",
-        "no JSON",
+        "not JSON",
         "pattern",
         "node",
         "ignored",

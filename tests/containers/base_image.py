@@ -33,17 +33,13 @@ def build(engine: Engine, name: str, folder: Path) -> None:
     """Builds the image with this name."""
     archive = folder / "root.tar"
     with step("base image: files of Debian"):
-        source = f"deb {debian_packages.mirror()} {RELEASE} main"
-        include = f"--include={','.join(PACKAGES)}"
-        line = ("mmdebstrap", "--quiet", "--variant=minbase", include, RELEASE, archive, source)
-        run(*line, environment=engine.environment)
+        debian_packages.make_system(RELEASE, archive, *PACKAGES, environment=engine.environment)
     with step("base image: import and build"):
         engine.docker("import", archive, ROOT_FILES)
         archive.unlink()
         (folder / "Dockerfile").write_text(DOCKERFILE)
-        (folder / "pip.conf").write_text(pip_configuration(_pip_options()))
-        trusted = ssl.get_default_verify_paths().cafile or CERTIFICATES
-        (folder / "certificates.pem").write_bytes(Path(trusted).read_bytes())
+        (folder / "pip.conf").write_text(pip_configuration(pip_options()))
+        (folder / "certificates.pem").write_bytes(trusted_certificates())
         engine.docker("build", "--tag", name, folder)
 
 
@@ -63,5 +59,11 @@ def pip_configuration(lines: list[str]) -> str:
     return f"[global]\ncert = {CERTIFICATES}\n{options}"
 
 
-def _pip_options() -> list[str]:
+def trusted_certificates() -> bytes:
+    """Returns the certificates that this machine trusts."""
+    return Path(ssl.get_default_verify_paths().cafile or CERTIFICATES).read_bytes()
+
+
+def pip_options() -> list[str]:
+    """Returns the lines of `pip config list`."""
     return run(sys.executable, "-m", "pip", "config", "list").stdout.splitlines()

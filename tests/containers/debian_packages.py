@@ -1,7 +1,8 @@
-"""Downloads and unpacks packages of Debian, without installing them on the machine."""
+"""Downloads and unpacks packages and systems of Debian, without installing them on the machine."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from containers.run import run
@@ -52,6 +53,16 @@ def of_release(release: str, folder: Path, *packages: str) -> Path:
     run("apt-get", *options, "update", "--quiet")
     run("apt-get", *options, "download", *packages, folder=archives)
     return _unpacked(archives, folder / "root")
+
+
+def make_system(
+    release: str, target: Path, *packages: str, environment: Mapping[str, str] | None = None
+) -> None:
+    """Writes the files of a minimal Debian with these packages; `target` is a folder or a .tar."""
+    include = f"--include={','.join(packages)}"
+    source = f"deb {mirror()} {release} main"
+    line = ("mmdebstrap", "--quiet", "--variant=minbase", include, release, target, source)
+    run(*line, environment=environment)
 
 
 def _unpacked(archives: Path, root: Path) -> Path:

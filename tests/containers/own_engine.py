@@ -1,7 +1,7 @@
-"""A Docker engine from Debian's packages, in a folder that is removed with it.
+"""A Docker engine from Debian's packages, with all of its files in one folder.
 
-Nothing is installed on the machine. The engine has everything in its folder: programs, sockets,
-images and containers. It changes two things outside: the network bridge `docker0` and the packet
+Nothing is installed on the machine: programs, sockets, images and containers are in that folder.
+The engine changes two things outside of it: the network bridge `docker0` and the packet
 filter rules of its networks, and removes both when it stops.
 """
 
@@ -46,7 +46,7 @@ def running(folder: Path) -> Iterator[Mapping[str, str]]:
     """Sets up and starts an engine, and yields the environment of its clients.
 
     Args:
-        folder: Used again if it has the programs and images of an earlier run.
+        folder: The folder; programs and images that an earlier run left there are used again.
 
     Raises:
         CommandFailed: A package could not be downloaded.
@@ -61,7 +61,8 @@ def running(folder: Path) -> Iterator[Mapping[str, str]]:
     with packet_filter.restored(environment), (folder / "dockerd.log").open("ab") as log:
         process = subprocess.Popen(
             [
-                *("setpriv", "--pdeathsig=TERM"),  # it ends with the tests, however they end
+                # The engine ends with the tests, however they end.
+                *("setpriv", "--pdeathsig=TERM"),
                 *("dockerd", f"--host={environment['DOCKER_HOST']}"),
                 *(f"--{name}={folder / name}" for name in ("data-root", "exec-root", "pidfile")),
                 f"--mtu={_smallest_mtu()}",
@@ -70,7 +71,7 @@ def running(folder: Path) -> Iterator[Mapping[str, str]]:
             stdout=log,
             stderr=log,
             env=environment,
-            start_new_session=True,  # Ctrl-C is for the tests, which then stop it
+            start_new_session=True,  # Ctrl-C reaches only the tests, which then stop the engine
         )
         try:
             with step("engine: start"):
@@ -82,8 +83,8 @@ def running(folder: Path) -> Iterator[Mapping[str, str]]:
                 run("ip", "link", "delete", name, check=False)
 
 
-def open_files() -> int:
-    """Returns the most open files that a container can have."""
+def max_open_files() -> int:
+    """Returns the highest limit of open files that a container can have."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 

@@ -1,4 +1,4 @@
-"""A project: docker-compose.yml and its files in a folder, with separate containers."""
+"""A Compose project in a test folder: docker-compose.yml, its files, and its containers."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Project:
     ) -> None:
         self.engine, self.folder, self.models = engine, folder, folder / "models"
         shutil.copy(ROOT / "docker-compose.yml", folder)
-        shutil.copytree(ROOT / "serving", folder / "serving", ignore=_other_files)
+        shutil.copytree(ROOT / "serving", folder / "serving", ignore=_not_mounted)
         shutil.copytree(models or _empty(folder), self.models, dirs_exist_ok=True)
         if os.geteuid() != 0:
             variables["SEQ2SUM_USER"] = f"{os.getuid()}:{os.getgid()}"
         values = {"RECIPE": "fast", "SEQ2SUM_CPUS": str(min(2.0, os.cpu_count() or 1))}
         if engine.owned:
-            values["SEQ2SUM_NOFILE"] = str(min(65536, own_engine.open_files()))
+            values["SEQ2SUM_NOFILE"] = str(min(65536, own_engine.max_open_files()))
         lines = [f"{name}={value}\n" for name, value in (values | variables).items()]
         (folder / ".env").write_text("".join(lines))
         self.give_to_operator()
@@ -126,7 +126,7 @@ class Project:
         return self.engine.inspect(self.container(service))[0]
 
     def execute(self, container: str, script: str, *, check: bool = True) -> str:
-        """Runs a script of the shell in a container as its user; returns the output, stripped."""
+        """Runs a shell script in a container, as the container's user; returns stripped output."""
         done = self.engine.docker("exec", container, "sh", "-c", script, check=check)
         return (done.stdout + ("" if check else done.stderr)).strip()
 
@@ -154,8 +154,8 @@ def _names(engine: Engine, *command: str) -> list[str]:
     return [json.loads(line)["Name"] for line in lines]
 
 
-def _other_files(_folder: str, names: list[str]) -> set[str]:
-    """Returns what compose does not mount: sources, and caches."""
+def _not_mounted(_folder: str, names: list[str]) -> set[str]:
+    """Returns the names of files that the compose file does not mount: sources and caches."""
     return {name for name in names if name in ("src", "kubernetes") or name.endswith("__pycache__")}
 
 

@@ -18,7 +18,7 @@ _steps: list[tuple[str, float]] = []
 
 
 class CommandFailed(AssertionError):
-    """A program exited with another code than 0."""
+    """A program exited with a code other than 0."""
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
     """Runs a program to its end.
 
     Raises:
-        CommandFailed: It exited with another code than 0, and `check` is set.
+        CommandFailed: It exited with a code other than 0, and `check` is set.
         subprocess.TimeoutExpired: It did not end in time.
     """
     words = list(map(str, line))
@@ -72,7 +72,7 @@ def until(condition, *, what: str, timeout: float = WAIT_SECONDS, interval: floa
     """Returns the first true value of a function that is called repeatedly.
 
     Raises:
-        AssertionError: It returned none in time.
+        AssertionError: It returned no true value in time.
     """
     deadline = time.monotonic() + timeout
     while not (found := condition()):

@@ -31,8 +31,8 @@ def test_the_container_is_hardened(project):
     hardening.check(project, "embedded")
 
 
-def test_a_stop_under_calls_loses_none(project):
-    with Load([TARGET, STOCK], timeout=20) as load, step("embedded stops under calls"):
+def test_stop_under_load_fails_no_call(project):
+    with Load([TARGET, STOCK], timeout=20) as load, step("embedded stops under load"):
         load.next_calls(200)
         project.compose("stop", "embedded")
         load.next_calls(200)

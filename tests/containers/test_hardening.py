@@ -55,7 +55,7 @@ def test_limits_of_the_server(project):
     assert hardening.cpus(seen) == min(2, os.cpu_count())
     assert seen["core"] == "0"
     if project.engine.owned:
-        assert int(seen["nofile"]) == min(65536, own_engine.open_files())
+        assert int(seen["nofile"]) == min(65536, own_engine.max_open_files())
 
 
 def test_nothing_leaves_the_inner_network(project):

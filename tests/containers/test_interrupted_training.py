@@ -29,8 +29,8 @@ def test_training_continues_from_its_checkpoint(project):
     assert not run.exists()
 
 
-def test_a_clone_that_only_its_owner_can_read_is_reported(engine, tmp_path):
-    """As `umask 077` makes it: servers, which are another user, could never read it."""
+def test_clone_that_only_the_owner_can_read_is_reported(engine, tmp_path):
+    """`umask 077` makes such clones; servers run as another user, and could not read them."""
     with Project(engine, tmp_path) as private:
         for path in [private.models, *(private.folder / "serving" / "config").rglob("*")]:
             path.chmod(stat.S_IMODE(path.stat().st_mode) & 0o700)

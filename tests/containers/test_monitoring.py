@@ -23,7 +23,8 @@ def project(filled_project):
     return filled_project
 
 
-def ask(path, **parameters):
+def query_api(path, **parameters):
+    """Calls the HTTP API of Prometheus; returns the data of its reply."""
     url = f"{PROMETHEUS}/{path}?{urllib.parse.urlencode(parameters)}"
     with urllib.request.urlopen(url, timeout=10) as reply:
         return json.load(reply)["data"]
@@ -31,19 +32,18 @@ def ask(path, **parameters):
 
 def values(query):
     """Returns the values of an instant query."""
-    return [float(each["value"][1]) for each in ask("query", query=query)["result"]]
+    return [float(each["value"][1]) for each in query_api("query", query=query)["result"]]
 
 
 def up():
     """Returns the jobs with a target, and whether all of their targets are up."""
-    targets = ask("targets", state="active")["activeTargets"]
+    targets = query_api("targets", state="active")["activeTargets"]
     return {each["labels"]["job"]: each["health"] == "up" for each in targets}
 
 
 def firing():
-    return {
-        each["labels"]["alertname"] for each in ask("alerts")["alerts"] if each["state"] == "firing"
-    }
+    alerts = query_api("alerts")["alerts"]
+    return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
 
 
 @pytest.mark.parametrize("service", ["prometheus", "probe"])
@@ -56,9 +56,9 @@ def test_all_targets_are_up(project):  # noqa: ARG001
     until(lambda: up() == expected, what="targets of three jobs are up")
 
 
-def test_the_probe_finds_right_answers(project):  # noqa: ARG001
-    asked = "sum(seq2sum_probe_golden_answers_total) > 0"
-    until(lambda: values(asked), what="golden answers in Prometheus")
+def test_probe_counts_no_wrong_answers(project):  # noqa: ARG001
+    any_answers = "sum(seq2sum_probe_golden_answers_total) > 0"
+    until(lambda: values(any_answers), what="golden answers in Prometheus")
     assert sum(values("sum(seq2sum_probe_golden_wrong_answers_total)")) == 0
 
 

@@ -82,7 +82,7 @@ HTTP_ROUTE = route(
     "HTTPRoute",
     of(
         method={"enum": ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]},
-        # Regular expressions are not part of what every implementation has.
+        # Gateway API leaves RegularExpression to implementations, so it is not allowed here.
         path=of("type value", type={"enum": ["Exact", "PathPrefix"]}, value=PATH),
     ),
 )

@@ -1,7 +1,7 @@
 """A simulated cluster: embedded servers as pods behind a headless Service.
 
-It uses the flags of the manifest, and its times divided by one factor: DNS changes with a delay,
-and a terminating pod serves until its preStop hook has ended, and is then killed.
+It uses the flags of the manifest, and its times divided by a common factor. DNS changes after a
+delay. A terminating pod serves until its preStop hook has ended, and is killed then.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ready.sh as a process, and servers that reply to it with any bytes."""
+"""ready.sh as a process, and servers that reply to it with the bytes that a test passes."""
 
 from __future__ import annotations
 
@@ -38,11 +38,18 @@ def response(body: bytes, status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\n\r\n%s" % (status, body)
 
 
-@contextmanager
-def replying(*parts: bytes, hang: bool = False, version: int = 1, sent: list | None = None):
-    """A server that knows the version of the label, and sends `parts` in reply to the next request.
+def is_whole(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"Content-Length: (\d+)", head)
+    return bool(end) and len(body) >= int(length[1] if length else 0)
 
-    Then it closes the connection or hangs. With version 0 the first request gets these parts too.
+
+@contextmanager
+def replying(*parts: bytes, hang: bool = False, version: int = 1, requests: list | None = None):
+    """Runs a server that replies to the first request with the version of the label.
+
+    It sends `parts` in reply to the next request, and then closes the connection or hangs. With
+    version 0, the first request gets these parts. `requests` collects what the script sent.
     """
     over = threading.Event()
 
@@ -51,17 +58,15 @@ def replying(*parts: bytes, hang: bool = False, version: int = 1, sent: list | N
         for reply in replies:
             try:
                 connection, _ = listening.accept()
-            except OSError:  # nothing is sent to a version without golden requests
+            except OSError:  # the script sends no request if the version has no golden requests
                 return
             with connection:
                 connection.settimeout(10)
-                request = connection.recv(100_000)
-                while (head := request.partition(b"\r\n\r\n"))[1] and len(head[2]) < int(
-                    re.search(rb"Content-Length: (\d+)", head[0])[1]
-                ):
-                    request += connection.recv(100_000)
-                if sent is not None:
-                    sent.append(request)
+                request = b""
+                while not is_whole(request) and (piece := connection.recv(100_000)):
+                    request += piece
+                if requests is not None:
+                    requests.append(request)
                 try:
                     for part in reply:
                         connection.sendall(part)

@@ -253,8 +253,8 @@ def test_git_ignores_the_certificates():
     assert "/certs/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
-def test_a_folder_that_docker_created_instead_of_a_file_is_named(tmp_path, capsys):
-    """Docker Compose before this project's long form of mounts did so, as root."""
+def test_folder_that_docker_created_instead_of_a_file_is_reported(tmp_path, capsys):
+    """Docker creates one, as root, for the missing source of a mount in the short form."""
     folder = tmp_path / "certs"
     (folder / "ssl.config").mkdir(parents=True)
     assert certs(folder, "--force") == 2

@@ -66,7 +66,7 @@ VARIABLES = (
 )
 """Environment variables of the file."""
 CREATED_LATER = {"models", "certs/ssl.config"}
-"""Mounted files that commands create."""
+"""Mounted files that are not in the repository, because commands create them."""
 
 SERVICES = compose_file.services()
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -184,20 +184,20 @@ def test_services_share_a_network_only_if_necessary():
 
 
 @system.needs("prometheus")
-def test_prometheus_has_every_flag():
+def test_prometheus_knows_every_flag():
     done = subprocess.run(["prometheus", "--help"], capture_output=True, text=True, check=False)
     known = set(re.findall(r"--[\w.-]+", done.stdout + done.stderr))
     assert {flag.split("=")[0] for flag in SERVICES["prometheus"]["command"]} <= known
 
 
-def test_the_probe_has_every_option():
+def test_probe_accepts_its_options():
     chosen = probe.parsed(SERVICES["probe"]["command"])
     assert (chosen.host, chosen.port) == ("0.0.0.0", 9851)
     assert str(chosen.config) == "/models/models.config"
 
 
 @every_server
-def test_tensorflow_model_server_has_every_flag(name):
+def test_tensorflow_model_server_knows_every_flag(name):
     service = SERVICES[name]
     assert all(re.fullmatch(r"--\w+=\S+", flag) for flag in compose_file.flags(service))
     ours = {"host"} if name == "embedded" else set()
@@ -208,7 +208,7 @@ def test_tensorflow_model_server_has_every_flag(name):
 def test_every_flag_but_one_has_an_effect_on_seq2sum_serve(name):
     parsed = command_line.parse(compose_file.flags(SERVICES[name]))
     command_line.check_supported(parsed)
-    # It has no profiler.
+    # seq2sum-serve has no profiler.
     assert command_line.ignored(parsed) == ["enable_profiler"]
 
 
@@ -245,7 +245,7 @@ def test_the_stock_server_runs_without_the_entry_script_of_its_image():
 
 
 def test_the_candidate_group_is_reached_by_the_router_only():
-    """Its name differs, so that nothing that asks all servers of the stable group asks it."""
+    """It has a separate DNS name, so that clients of the stable group never reach it."""
     aliases = {
         name: SERVICES[name]["networks"]["inside"]["aliases"] for name in ("serving", "replica")
     }

@@ -1,4 +1,4 @@
-"""docker-compose.yml with MODEL=sentiment: a foreign model, next to another on one server."""
+"""docker-compose.yml with MODEL=sentiment: a user's model, next to another on one server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PRICE = """  config {{
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
-    """A deployment whose operator put versions into ./models, and added a second model."""
+    """A deployment whose operator put a version into ./models, and added a second model."""
     deployed = Deployment(tmp_path_factory.mktemp("machine"), "sentiment")
     deployed.publish(FIXTURE / "1", 1)
     done = deployed.fill()
@@ -125,7 +125,7 @@ def test_golden_requests_are_recorded_for_the_health_check_and_the_probe(
     assert deployment.rollout("golden", "check", targets=serving.target).returncode == 1
 
 
-def test_rollouts_are_of_the_model(deployment, serving):
+def test_rollouts_change_only_their_model(deployment, serving):
     done = deployment.rollout("status", "--json", targets=serving.target)
     assert done.returncode == 0, done.stderr
     deployment.publish(FIXTURE / "3", 3)

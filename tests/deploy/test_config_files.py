@@ -1,4 +1,4 @@
-"""The files in server flags: each has the format of its flag, and they fit together."""
+"""The files that server flags name: each has the right format, and they fit together."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import dataclasses
 
 from deploy.balancing_load import Call
 
-from benchmarks.balancing.report import MIN_CALLS, BalancerRun, picture
+from benchmarks.balancing.report import MIN_CALLS, BalancerRun
+from benchmarks.pictures.balancing import picture
 
 CALLS = [Call(100 + 3 * n / MIN_CALLS, 0.1, version=1 + n % 3) for n in range(MIN_CALLS)]
 GOOD = BalancerRun("Envoy", may_fail=False, start=100.0, calls=CALLS, events=[(1.5, "2 killed")])
@@ -31,6 +32,7 @@ def test_calls_are_counted_in_the_second_in_which_they_end():
 
 
 def test_picture_shows_changes_and_the_number_of_failed_calls():
-    drawn = picture([GOOD, dataclasses.replace(GOOD, name="another", calls=[*CALLS, FAILED])])
-    for text in ("2 killed", "Envoy: 0 of 1,000 calls failed", "another: 1 of 1,001", "replica 3"):
+    other = dataclasses.replace(GOOD, name="another", calls=[*CALLS, FAILED])
+    drawn = picture({"balancers": [run.to_json() for run in (GOOD, other)]})
+    for text in ("2 killed", "Envoy: 0 of 1,000 failed", "another: 1 of 1,001", "server 3"):
         assert text in drawn

@@ -18,19 +18,19 @@ from support.paths import ROOT
 
 SCRIPT = ROOT / "serving" / "docker" / "fill-models.sh"
 FIRST = ROOT / "serving" / "config" / "models.config"
-"""Tests use a copy of its folder, which everybody may read, unlike a clone under `umask 077`."""
+"""Tests use a copy that all users can read; in a clone made with `umask 077`, they cannot."""
 TRAINER = Path(__file__).parent / "compose_trainer.sh"
 OTHER_USER = 4321
 """ID of a user who owns no files."""
 
 
 class Machine:
-    """A models folder, and a replacement of the training commands that fill it."""
+    """A models folder, and a fake `seq2sum-train` that fills it."""
 
     def __init__(self, folder: Path) -> None:
         self.models = folder / "models"
         self.base = self.models / "seq2sum"
-        """Of the default model."""
+        """The base path of the default model."""
         self.config = self.models / "models.config"
         self.candidate = self.models / "candidate.config"
         self._calls = folder / "calls"
@@ -181,7 +181,7 @@ def test_an_existing_model_config_file_is_kept(machine):
 
 
 def entry(machine, model):
-    """The model's entry in the created model config file, and the rest of the text."""
+    """Returns the versions and labels of the only model in the created model config file."""
     [config] = text_format.Parse(
         machine.config.read_text(), ModelServerConfig()
     ).model_config_list.config
@@ -208,7 +208,7 @@ def test_another_model_gets_a_model_config_file_and_is_not_trained(machine, vers
     assert comments == [line for line in FIRST.read_text().splitlines() if line.startswith("#")]
 
 
-def test_another_model_without_a_version_is_an_error_that_says_what_to_put_where(machine):
+def test_another_model_without_a_version_is_an_error_with_instructions(machine):
     done = machine.fill(MODEL="sentiment")
     assert (done.returncode, done.stdout, machine.calls()) == (1, "", [])
     assert done.stderr == (
@@ -218,7 +218,7 @@ def test_another_model_without_a_version_is_an_error_that_says_what_to_put_where
     assert list(machine.models.iterdir()) == []
 
 
-def test_a_model_that_an_existing_file_does_not_list_is_a_note(machine):
+def test_model_that_an_existing_file_does_not_list_is_noted(machine):
     machine.fill()
     (machine.models / "sentiment" / "1").mkdir(parents=True)
     before = machine.config.read_text()
@@ -228,7 +228,7 @@ def test_a_model_that_an_existing_file_does_not_list_is_a_note(machine):
 
 
 @pytest.mark.parametrize("model", ["a/b", "..|x", 'a"b', "a b"])
-def test_a_name_that_is_not_of_a_folder_is_an_error(machine, model):
+def test_invalid_model_name_is_an_error(machine, model):
     done = machine.fill(MODEL=model)
     assert (done.returncode, machine.calls()) == (1, [])
     assert done.stderr.startswith(f"fill-models: invalid MODEL '{model}': expected a name of ")
@@ -256,7 +256,7 @@ def test_a_missing_folder_is_an_error(machine):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run it as another user")
 def test_a_folder_of_another_user_is_an_error_with_both_solutions():
-    """Not in pytest's folder, which other users cannot read."""
+    """Uses a folder outside of pytest's, which other users cannot read."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         script = Path(shutil.copy(SCRIPT, name))
@@ -274,8 +274,8 @@ def test_a_folder_of_another_user_is_an_error_with_both_solutions():
 
 
 @pytest.mark.parametrize("path", ["models", "config", "config/models.config", "config/ready.sh"])
-def test_what_only_its_owner_can_read_is_an_error_with_the_solution(machine, path):
-    """Servers run as another user: they would report PERMISSION_DENIED without end."""
+def test_path_that_only_the_owner_can_read_is_an_error_with_the_solution(machine, path):
+    """Servers run as another user, and would report PERMISSION_DENIED forever."""
     private = machine.models.parent / path
     private.chmod(0o700)
     done = machine.fill()

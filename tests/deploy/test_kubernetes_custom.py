@@ -1,4 +1,4 @@
-"""An overlay of a user, as in the example of serving/kubernetes/README.md, with TLS."""
+"""A user's overlay with TLS, as in the example of serving/kubernetes/README.md."""
 
 from __future__ import annotations
 

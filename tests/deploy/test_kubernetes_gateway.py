@@ -44,11 +44,12 @@ CALLS = {
     ("GET", "/monitoring/prometheus/metrics"): REFUSED,
     ("POST", "/"): REFUSED,
 }
-"""Who answers a call, by its kind or HTTP method, and its path."""
+"""The expected outcome of calls, by `grpc` or HTTP method, and path: answered by the group that the
+shares choose, always by the stable group, or refused."""
 
 
-def gateway_s_answer(kind, path):
-    """Returns who answers according to the routes, whose most specific match counts."""
+def gateway_outcome(kind, path):
+    """Returns the outcome according to the routes of the Gateway; the most specific match wins."""
     name = "GRPCRoute" if kind == "grpc" else "HTTPRoute"
     rules = named(variant("gateway"), name, "seq2sum")["spec"]["rules"]
     found = [
@@ -78,8 +79,8 @@ def rest_rank(match, method, path):
     return len(value) * (path == value or path.startswith(f"{value.rstrip('/')}/"))
 
 
-def router_s_answer(kind, path):
-    """Returns who answers according to Envoy's routes, the first of which counts."""
+def router_outcome(kind, path):
+    """Returns the outcome according to Envoy's routes; the first match wins."""
     routes = json.loads((ROOT / "serving" / "envoy" / "routes.json").read_text())
     ((host,),) = (each["virtual_hosts"] for each in routes["resources"])
     for route in host["routes"]:
@@ -100,12 +101,12 @@ def router_s_answer(kind, path):
 
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)
 def test_gateway_and_router_treat_a_call_alike(call):
-    assert gateway_s_answer(*call) == CALLS[call]
-    assert router_s_answer(*call) == CALLS[call]
+    assert gateway_outcome(*call) == CALLS[call]
+    assert router_outcome(*call) == CALLS[call]
 
 
 @pytest.mark.parametrize(("kind", "port"), [("GRPCRoute", "grpc"), ("HTTPRoute", "rest")])
-def test_the_candidate_group_gets_no_calls_at_rest(kind, port):
+def test_candidate_group_gets_no_calls_without_a_rollout(kind, port):
     objects = variant("gateway")
     first, *others = named(objects, kind, "seq2sum")["spec"]["rules"]
     weights = {each["name"]: each["weight"] for each in first["backendRefs"]}
@@ -146,8 +147,8 @@ def test_paths_have_the_name_of_the_model(tmp_path):
     share, _ = named(rendered(mine), "HTTPRoute", "seq2sum")["spec"]["rules"]
     assert {match["path"]["value"] for match in share["matches"]} == {
         path.replace("seq2sum", "sentiment")
-        for (kind, path), answer in CALLS.items()
-        if kind == "POST" and answer == SHARE
+        for (kind, path), outcome in CALLS.items()
+        if kind == "POST" and outcome == SHARE
     }
 
 

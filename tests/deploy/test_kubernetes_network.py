@@ -1,4 +1,4 @@
-"""The connections that the NetworkPolicies of each overlay allow, and no others."""
+"""The NetworkPolicies of each overlay allow the documented connections, and no others."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ pytestmark = [needs("prometheus"), pytest.mark.embedded]
 INTERVAL = 1.0
 WINDOW = "5s"
 MARGIN = 1.5 * INTERVAL
-"""Seconds without calls before and after the border between two periods, so that the counts do not
-depend on the time of a scrape."""
+"""Seconds without calls before and after the boundary between two periods, so that the counts do
+not depend on the time of a scrape."""
 CALLS = ":tensorflow:serving:request_count"
 
 
@@ -98,12 +98,12 @@ def first(monitored):
 
 @pytest.fixture(scope="module")
 def second(monitored, first):
-    """Further calls, with a period of the same length before them that contains the first ones."""
+    """Further calls; the first ones are in the window of the same length before."""
     time.sleep(2 * MARGIN)
     period = make_calls(monitored, good=90, bad=30, before=first[0].good + first[0].bad)
-    border = period.start - MARGIN
-    seconds = math.ceil(border - first[0].start) + 1
-    time.sleep(max(0.0, border + seconds - time.monotonic()))
+    boundary = period.start - MARGIN
+    seconds = math.ceil(boundary - first[0].start) + 1
+    time.sleep(max(0.0, boundary + seconds - time.monotonic()))
     live = Prometheus(monitored.prometheus.url).live(MODEL, seconds, ago=seconds)
     return replace(period, seconds=seconds), live
 

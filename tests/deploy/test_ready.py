@@ -86,7 +86,7 @@ def test_requests_name_model_and_label_and_send_the_line(golden):
     inputs = {"text": ["größer", {"b64": "/w=="}]}
     line = json.dumps({"inputs": inputs, "expect": {"answers": [17]}}, ensure_ascii=False)
     golden(line)
-    with replying(response(RIGHT.replace(b'"17"', b"17")), sent=sent) as port:
+    with replying(response(RIGHT.replace(b'"17"', b"17")), requests=sent) as port:
         assert check(port, MODEL="sentiment", LABEL="canary") == (0, "")
     first, second = sent
     assert first.startswith(b"GET /v1/models/sentiment/labels/canary/metadata HTTP/1.1\r\n")
@@ -137,7 +137,7 @@ def test_the_first_request_with_an_output_that_can_be_compared_is_sent(golden):
     floats = {"inputs": {"x": [1]}, "expect": {"y": [0.5]}}
     golden(*broken, long, floats, SUM, {"inputs": {}, "expect": {"answers": ["18"]}})
     sent = []
-    with replying(response(RIGHT), sent=sent) as port:
+    with replying(response(RIGHT), requests=sent) as port:
         assert check(port) == (0, "")
     assert b"9+8" in sent[1]
 

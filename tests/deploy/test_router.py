@@ -93,7 +93,7 @@ def test_no_call_fails_while_shares_change(envoy, router):
         for percent in (0, 1, 50, 100, 10, 90, 50, 0):
             before = calls(envoy, REST[STABLE]), calls(envoy, REST[CANDIDATE])
             router.write(Shares(candidate=percent))
-            callers.next_calls(5)  # those in flight
+            callers.next_calls(5)  # calls that were in flight
             versions = callers.next_calls(MANY)
             if percent in (0, 100):
                 assert set(versions) == {1 if percent == 0 else 2}, (percent, versions)
@@ -124,7 +124,7 @@ def test_calls_with_the_same_key_stay_in_a_group_while_its_share_grows(envoy, ro
     assert {predict(channel) for _ in range(50)} == {1, 2}, "without a key it is random"
 
 
-def test_answers_to_copies_reach_nobody(envoy, router):
+def test_replies_to_mirrored_calls_are_discarded(envoy, router):
     before = {name: calls(envoy, name) for name in GROUPS}
     router.write(Shares(mirror=100))
     with RouterCallers(envoy.target) as callers:
@@ -191,11 +191,11 @@ def test_paths_that_name_a_version_go_to_the_stable_group(envoy, router):
     [status] = get(envoy, "/v1/models/seq2sum")["model_version_status"]
     assert status["version"] == "1"
     assert get(envoy, "/v1/models/seq2sum/metadata")["model_spec"]["version"] == "1"
-    with pytest.raises(urllib.error.HTTPError, match="400"):  # no such label there
+    with pytest.raises(urllib.error.HTTPError, match="400"):  # the stable server has no labels
         predict_by_rest(envoy.target, "/labels/canary")
     assert calls(envoy, REST[STABLE]) == stable + 4
     assert calls(envoy, REST[CANDIDATE]) == candidate
-    with pytest.raises(urllib.error.HTTPError, match="400"):  # the test has no labels at all
+    with pytest.raises(urllib.error.HTTPError, match="400"):  # nor has the candidate server
         predict_by_rest(envoy.target, "/labels/stable")
     assert calls(envoy, REST[CANDIDATE]) == candidate + 1
 
@@ -211,7 +211,9 @@ def test_other_paths_are_refused(envoy, path):
     assert (calls(envoy, REST[STABLE]), calls(envoy, REST[CANDIDATE])) == before
 
 
-def test_a_rejected_file_leaves_the_routes_and_is_an_error(envoy, router, channel, monkeypatch):
+def test_rejected_routes_are_an_error_and_the_previous_ones_stay(
+    envoy, router, channel, monkeypatch
+):
     router.write(Shares(candidate=100))
     render = envoy_routes.render
     with monkeypatch.context() as patch:
@@ -228,7 +230,9 @@ def test_a_rejected_file_leaves_the_routes_and_is_an_error(envoy, router, channe
     assert {predict(channel) for _ in range(20)} == {1}
 
 
-def test_a_file_that_is_not_valid_or_missing(envoy, router, channel):
+def test_invalid_routes_keep_the_previous_ones_and_missing_ones_send_all_to_stable(
+    envoy, router, channel
+):
     router.write(Shares(candidate=100))
     envoy.routes.write_text("not JSON")
     with pytest.raises(UsageError, match=r"invalid routes .*: delete it"):
@@ -242,7 +246,7 @@ def test_a_file_that_is_not_valid_or_missing(envoy, router, channel):
 
 
 @pytest.mark.usefixtures("router")
-def test_an_envoy_that_is_down_is_named(envoy, channel):
+def test_error_names_the_envoy_that_is_down(envoy, channel):
     down = f"127.0.0.1:{servers.free_port()}"
     both = EnvoyRouter(envoy.routes, f"{envoy.metrics},{down}", timeout=1)
     with pytest.raises(Failed, match=rf"Envoy {down} .*Connection refused\)$") as caught:

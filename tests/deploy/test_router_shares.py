@@ -1,4 +1,4 @@
-"""The shares of a real Envoy, over enough calls that they are within a point of the weight.
+"""The shares of a real Envoy; after enough calls they are within a percentage point of the weight.
 
 The servers of both groups are listeners of the same Envoy that reply at once, so that tens of
 thousands of calls take seconds.
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.server, pytest.mark.slow, needs("h2load")]
 HOSTS = {STABLE: "127.0.0.1", CANDIDATE: "127.0.0.2"}
 POINT = 0.01
 DEVIATIONS = 4
-"""Number of calls: so many that one point is this many standard deviations."""
+"""A test makes so many calls that one point is this many standard deviations of the share."""
 PATHS = {
     "gRPC": "/tensorflow.serving.PredictionService/Predict",
     "REST": "/v1/models/seq2sum:predict",
@@ -98,7 +98,7 @@ def call(envoy, protocol, count):
     """Makes calls, and returns how many each group got."""
     names = {group: group if protocol == "gRPC" else REST[group] for group in HOSTS}
     before = {group: envoy.statistic("upstream_rq_total", name) for group, name in names.items()}
-    # REST too over HTTP/2, and without bodies, which the servers do not read: that is faster.
+    # REST calls, too, use HTTP/2, which is faster, and have no bodies: the servers read none.
     load = ["--requests", count, "--clients", 2, "--max-concurrent-streams", 64]
     options = GRPC_OPTIONS if protocol == "gRPC" else ()
     done = subprocess.run(
@@ -116,7 +116,7 @@ def call(envoy, protocol, count):
 
 
 def enough(percent):
-    """Returns a number of calls whose share is within a point of its expectation."""
+    """Returns a number of calls after which the share is within a point of its expectation."""
     share = percent / 100
     return max(2000, round(share * (1 - share) * (DEVIATIONS / POINT) ** 2))
 

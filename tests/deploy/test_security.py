@@ -56,7 +56,7 @@ def test_the_page_lists_every_published_port():
     assert documented == published
 
 
-def test_containers_mount_only_ssl_config_of_the_keys():
+def test_containers_mount_no_file_of_certs_but_ssl_config():
     found = {
         source
         for service in compose_file.services().values()

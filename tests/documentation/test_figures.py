@@ -36,7 +36,7 @@ def figures_of_the_server():
     assert not any(row["failed"] for row in counts)
     [swaps] = [row["ok"] for row in counts if row["kind"] == "swap"]
     yield f"0 of {sum(row['ok'] for row in counts):,} calls and changes failed, over {swaps} swaps"
-    yield f"rose by {soak['memory_slope_mb_per_minute']:.1f} MB a minute"
+    yield f"changed by {soak['memory_slope_mb_per_minute']:+.1f} MB a minute"
     yield f"{soak['before']['resident']:.0f} MB before and {soak['after']['resident']:.0f} after"
     clients = result("stops")["clients"]
     retrying = [row for row in clients if row["client"] != "gRPC without retries"]
@@ -44,8 +44,8 @@ def figures_of_the_server():
     assert {code for row in retrying for code in row["codes"]} == {"OK"}
     yield f"none of {sum(row['calls'] for row in retrying):,} calls with retries failed"
     [other] = [row for row in clients if row not in retrying]
-    assert other["codes"].keys() == {"OK", "UNAVAILABLE"}
-    unavailable = other["codes"]["UNAVAILABLE"]
+    assert other["codes"].keys() <= {"OK", "UNAVAILABLE"}
+    unavailable = other["codes"].get("UNAVAILABLE", 0)
     yield f"Of {other['calls']:,} calls without retries {unavailable} ended with UNAVAILABLE"
 
 

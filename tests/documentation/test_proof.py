@@ -44,4 +44,4 @@ def test_sizes_of_the_clients_are_those_measured():
     text = " ".join(doc_snippets.text("README.md").split())
     ours, theirs = (sizes[name]["megabytes"] for name in ("seq2sum", "tensorflow-serving-api"))
     assert f"needs {ours:,.0f} MB" in text
-    assert f"needs {theirs:,.0f}." in text
+    assert f"needs {theirs:,.0f} MB" in text

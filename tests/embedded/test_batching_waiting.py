@@ -40,7 +40,7 @@ def test_a_batch_has_no_deadline_if_one_of_its_requests_has_none(make_setup, no_
     assert setup.servable.timeouts == [None, None]
 
 
-def test_a_batch_does_not_run_after_all_of_its_deadlines(make_setup):
+def test_batch_whose_deadlines_have_all_passed_does_not_run(make_setup):
     setup = make_setup()
     setup.occupy()
     futures = [setup.submit(1, timeout=1.0), setup.submit(2, timeout=2.0)]

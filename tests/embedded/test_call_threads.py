@@ -8,6 +8,7 @@ from collections import deque
 from contextlib import suppress
 
 import pytest
+from seq2sum_serving.embedded import cpus
 from seq2sum_serving.embedded.rpc import call_threads
 from seq2sum_serving.embedded.rpc.call_threads import CallThreads
 
@@ -49,7 +50,7 @@ class Setup:
 @pytest.fixture
 def setup(monkeypatch):
     made = []
-    monkeypatch.setattr(call_threads, "_cpus", lambda: CPUS)
+    monkeypatch.setattr(cpus, "usable", lambda: CPUS)
 
     def setup(most=8):
         made.append(Setup(most))

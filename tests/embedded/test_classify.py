@@ -45,7 +45,7 @@ def run(name="", examples=2, options=None, context=None, servable=None, **output
 
 
 def invalid_argument(*arguments, **keywords):
-    """Message of the INVALID_ARGUMENT that a request gets."""
+    """Returns the message of the INVALID_ARGUMENT error that a request gets."""
     code, message = refusal(run, *arguments, **keywords)
     assert code is Code.INVALID_ARGUMENT
     return message
@@ -132,7 +132,7 @@ def test_empty_input_is_refused():
         ),
     ],
 )
-def test_outputs_of_another_form_are_refused(outputs, message):
+def test_outputs_with_wrong_shapes_or_dtypes_are_refused(outputs, message):
     assert invalid_argument(**outputs) == message
 
 

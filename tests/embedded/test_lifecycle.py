@@ -145,7 +145,7 @@ def slow_model(tmp_path):
     """A base path with a model that computes `steps` large products."""
     block = tf.fill([400, 400], 1 / 400)
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, name="steps")])
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, name="steps")], autograph=False)
     def slow(steps):
         return {"done": tf.while_loop(lambda i, _: i < steps, multiply, (0, block))[1]}
 

@@ -81,7 +81,7 @@ def test_order_of_snapshots_does_not_matter():
 
 
 def test_last_serving_version_is_unloaded_only_if_nothing_is_aspired():
-    """Checks all states of three versions: another one serves, or nothing is aspired."""
+    """Checks every combination of states of three versions."""
     kinds = list(itertools.product(State, (ASPIRED, LEAVING)))
     for chosen in itertools.product(kinds, repeat=3):
         snapshots = [(number, *kind) for number, kind in enumerate(chosen)]

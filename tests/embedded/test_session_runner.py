@@ -94,7 +94,7 @@ def test_other_outputs_are_not_fast_until_proven(session, run):
     assert session.runs[-1] == (TENSORFLOW, 1024)
 
 
-def test_a_slow_run_ends_the_use_of_the_callers_thread(session, run):
+def test_graph_leaves_the_callers_thread_after_a_slow_run(session, run):
     prove_fast(run)
     session.seconds = 0.2
     run(1.0)

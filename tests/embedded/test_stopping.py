@@ -30,7 +30,7 @@ RETRY = {
 
 
 class Callers:
-    """Threads that call without pause, and the counts of their calls by status."""
+    """Threads that make calls without pause; counts the calls by status."""
 
     def __init__(self, call, count):
         self.codes = Counter()

@@ -15,7 +15,7 @@ from support.masked_output import mask_run_dependent
 pytestmark = [pytest.mark.server, pytest.mark.end_to_end]
 
 README = doc_snippets.text("README.md")
-MOST_WORDS = 1200
+MAX_WORDS = 1200
 [TOUR] = re.findall(r"^## Try it\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
 STEPS = page_session.steps(TOUR)
 [MODEL_CLIENT, CLIENT] = [
@@ -52,7 +52,7 @@ def test_the_tour_goes_from_the_demo_to_answers(results):
     assert '"answers": "95"' in curl.printed
 
 
-def test_the_demo_ends_with_the_lines_that_the_tour_goes_on_with(demo):
+def test_demo_ends_with_the_next_commands_of_the_tour(demo):
     *_, activate, serve = filter(None, demo.output.splitlines())
     assert [activate.strip(), serve.strip()] == [
         step.typed.partition(" > ")[0] for step in STEPS[1:3]
@@ -66,7 +66,7 @@ def printed(block, target):
     return output.getvalue()
 
 
-def test_the_first_lines_call_any_model():
+def test_the_first_block_calls_any_model():
     signature = FakeSignature(
         lambda inputs: [float("great" in text) for text in inputs["text"].strings],
         inputs={"text": seq2sum.TensorSpec("DT_STRING", (-1,))},
@@ -76,7 +76,7 @@ def test_the_first_lines_call_any_model():
         assert printed(MODEL_CLIENT, server.target) == "[1.0, 0.0] 1\n"
 
 
-def test_the_next_lines_call_the_example():
+def test_the_second_block_calls_the_example():
     with FakeServer() as server:
         assert printed(CLIENT, server.target) == "95\n"
 
@@ -87,4 +87,4 @@ def test_a_command_exists_with_its_options(line):
 
 
 def test_the_readme_is_short():
-    assert len(README.split()) <= MOST_WORDS
+    assert len(README.split()) <= MAX_WORDS

@@ -157,8 +157,8 @@ def test_a_server_that_cannot_be_reached_is_reported(tmp_path, capsys):
     assert f"UNAVAILABLE from {target}, model price" in capsys.readouterr().err
 
 
-def test_the_model_is_rolled_out_refused_and_rolled_back(rollout, client):
-    """In order: version 2 replaces 1, version 3 lacks an input of callers, and 1 is back."""
+def test_versions_are_rolled_out_refused_and_rolled_back(rollout, client):
+    """Version 2 replaces 1; 3 lacks an input that callers send; a rollback returns to 1."""
     for command in (("golden", "record", 1, "--from", INPUTS), ("contract", "record", 1)):
         done = rollout(*map(str, command))
         assert done.returncode == 0, done.stderr
@@ -180,7 +180,7 @@ def test_the_model_is_rolled_out_refused_and_rolled_back(rollout, client):
     assert client.describe(label="stable").version == 1
 
 
-def test_the_page_shows_how_a_tensorflow_model_gets_names(tmp_path, monkeypatch):
+def test_documented_code_names_the_inputs_and_outputs_of_a_tensorflow_model(tmp_path, monkeypatch):
     page = doc_snippets.text("docs/your-model.md")
     [code] = [block for language, block in doc_snippets.blocks(page) if language == "py"]
     (tmp_path / "doubler.py").write_text(code)

@@ -17,8 +17,8 @@ PAGE, CONTAINERS = doc_snippets.text("docs/your-model.md").split("## With contai
 STEPS = page_session.steps(PAGE, excerpts_of=(EXAMPLE / "train.py").read_text())
 LEFT_OUT = "…"
 """Stands for any text in an output of the page."""
-REFUSED = "seq2sum-rollout: "
-"""Beginning of the last line of a command that fails."""
+ERROR_PREFIX = "seq2sum-rollout: "
+"""Start of the last line of a command that fails."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_a_step_prints_what_the_page_shows(results, number):
         doc_snippets.exists(step.typed)
         return
     shown = step.expected.rstrip("\n").rpartition("\n")[2]
-    assert result.code == (1 if shown.startswith(REFUSED) else 0), result.printed
+    assert result.code == (1 if shown.startswith(ERROR_PREFIX) else 0), result.printed
     printed, expected = masked(result.printed), masked(step.expected)
     pattern = re.escape(expected).replace(LEFT_OUT, ".*")
     assert re.fullmatch(pattern, printed), f"{result.printed}\n--- expected:\n{step.expected}"
@@ -56,7 +56,7 @@ def test_a_step_prints_what_the_page_shows(results, number):
 
 def test_the_page_goes_from_training_to_the_probe():
     typed = "".join(step.typed for step in STEPS)
-    stations = (
+    milestones = (
         "train.py",
         "seq2sum-serve",
         "describe",
@@ -64,11 +64,12 @@ def test_the_page_goes_from_training_to_the_probe():
         "golden record",
         "contract record",
     )
-    for station in (*stations, "run 2", "run 3", "rollback", "seq2sum-probe --once"):
-        assert station in typed, station
+    for milestone in (*milestones, "run 2", "run 3", "rollback", "seq2sum-probe --once"):
+        assert milestone in typed, milestone
 
 
-def test_stable_understands_negation_from_the_rollout_to_the_rollback(results):
+def test_stable_version_scores_a_negation_low_until_the_rollback(results):
+    """Version 2 of the example understands "not great", and version 1 does not."""
     scores = [
         json.loads(result.printed)["score"]
         for step, result in zip(STEPS, results, strict=True)

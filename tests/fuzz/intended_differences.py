@@ -1,6 +1,6 @@
 """Intended differences between the embedded server and tensorflow_model_server.
 
-They are those of tests/conformance/differences.toml that a generated input may cause, and two that
+They are those of tests/conformance/differences.toml that a generated input can cause, and two that
 are not listed there. Each is a predicate on an input and the two replies, in either order.
 """
 

@@ -66,7 +66,7 @@ def test_the_timeout_of_a_label_covers_all_its_requests(once, fake):
     assert result.json["seconds"] < 5
 
 
-def test_an_error_of_the_server_is_reported_with_its_code(once, fake):
+def test_error_from_a_server_is_reported_with_its_status_code(once, fake):
     with fake() as server:
         server.fail(grpc.StatusCode.RESOURCE_EXHAUSTED, "no more threads", times=100)
         result = once("--targets", server.target, "--labels", "stable")
@@ -132,7 +132,7 @@ def test_a_restarted_replica_is_up_again_at_once(create_prober, fake):
             until(lambda: targets_up(prober.run_round(0)))
 
 
-def test_a_host_name_that_does_not_resolve_is_a_problem_and_not_fatal(once, resolve):
+def test_host_name_that_does_not_resolve_is_reported(once, resolve):
     resolve()
     result = once("--targets", "dns:///seq2sum:8500", "--json")
     assert result.code == 1

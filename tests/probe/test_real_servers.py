@@ -91,7 +91,7 @@ def once(*options):
 
 @pytest.fixture(scope="module")
 def deployed(quick_version, tmp_path_factory):
-    """Version 1 is stable on two servers, which do not poll the config file. Tests restore that."""
+    """Two servers that do not poll the config file; version 1 is stable. Tests restore this."""
     with Deployed(tmp_path_factory.mktemp("probed"), quick_version) as deployed:
         for _ in range(2):
             deployed.start(wait=False)
@@ -246,7 +246,7 @@ def test_an_unreadable_model_config_file_is_logged_and_read_again(
     assert ("label_desired_version", "stable") not in metrics
     assert metrics["replica_up", replicas[0]] == 1
     assert metrics["label_version", "stable", replicas[0]] == 1
-    metrics = probe.next_round()  # it asks for signatures now
+    metrics = probe.next_round()  # without golden requests the probe calls GetModelMetadata
     now = probe.next_round()
     assert metrics[calls] > called
     assert (now[answers], now[wrong]) == (metrics[answers], metrics[wrong])
@@ -260,7 +260,7 @@ def test_an_unreadable_model_config_file_is_logged_and_read_again(
     assert {"resolved: " in line for line in lines} == {False, True}
 
 
-def test_signals_stop_the_probe_with_0(options, deployed, tmp_path):
+def test_probe_exits_with_0_on_sigterm_and_sigint(options, deployed, tmp_path):
     """Even while it waits for a replica that does not reply."""
     hanging = deployed.servers[0]
     hanging.process.send_signal(signal.SIGSTOP)

@@ -145,7 +145,7 @@ def test_recorded_files(recorded):
 
 
 @pytest.mark.usefixtures("recorded")
-def test_existing_files_are_replaced_by_force_alone(price, inputs, tmp_path):
+def test_existing_files_are_replaced_only_with_force(price, inputs, tmp_path):
     out = tmp_path / "contract.json"
     out.write_text('{"contract": 2, "extra": {"unit": "EUR"}, "rules": {"unit": "equal"}, "by": 1}')
     for line in (
@@ -313,8 +313,8 @@ def test_bad_version_fails_its_gate(recorded, price, versions, name, gate, messa
 
 def test_two_models_are_rolled_out_at_the_same_time(recorded, versions, inputs):
     other = ("--model", OTHER)
-    early = recorded.rollout("run", versions["trained again"], *other, "--json")
-    assert early.code == 3  # until the files are recorded; the same command judges it again
+    inconclusive = recorded.rollout("run", versions["trained again"], *other, "--json")
+    assert inconclusive.code == 3  # no files are recorded yet; the command below resumes this run
     for line in (("golden", "record", "1", "--from", inputs), ("contract", "record", "1")):
         result = recorded.rollout(*line, *other)
         assert result.code == 0, result.text
@@ -331,7 +331,7 @@ def test_two_models_are_rolled_out_at_the_same_time(recorded, versions, inputs):
         status = recorded.status_of(name)
         assert (status["previous"], status["drift"]) == (1, [])
         number = status["stable"]
-        assert number == early.json["version"] if name == OTHER else number > 1
+        assert number == inconclusive.json["version"] if name == OTHER else number > 1
         with seq2sum.ModelClient(recorded.targets, model=name) as client:
             found = client.predict({"area": [1.0], "rooms": [1]}, label="stable")
         assert found.version == number

@@ -62,7 +62,7 @@ def test_link_stays_and_the_file_behind_it_changes(tmp_path, links, exists):
 
 
 def volume(folder, link):
-    """A folder as the kubelet projects it; returns paths to its file."""
+    """Creates a folder as the kubelet projects a volume; returns paths to its file, by kind."""
     (folder / "..2026_07_14_09_30_00.1").mkdir(parents=True)
     (folder / "..2026_07_14_09_30_00.1" / "file").write_text("before")
     (folder / "..data").symlink_to("..2026_07_14_09_30_00.1")
@@ -116,7 +116,7 @@ def test_line_endings_stay(tmp_path):
 
 
 def linked(folder):
-    """A folder with links to a file and to a folder."""
+    """Creates a folder with links to a file and to a folder; returns it."""
     (folder / "far").mkdir()
     (folder / "far" / "file").touch()
     (folder / "version").mkdir()

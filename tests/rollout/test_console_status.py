@@ -20,7 +20,7 @@ STATES = {
     1: "AVAILABLE AVAILABLE AVAILABLE START END",
     2: "AVAILABLE END AVAILABLE END END",
 }
-"""Of versions 5 to 1, by replica."""
+"""States of versions 5 to 1, by replica."""
 ERRORS = {(2, 4): "OUT_OF_RANGE: [/b] Read \x1b[2Jless\ntrace", (0, 2): "NOT_FOUND: nothing there"}
 
 

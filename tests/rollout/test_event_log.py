@@ -63,7 +63,7 @@ def test_torn_line_is_not_an_event_and_the_next_append_removes_it(log, torn):
     assert torn not in log.path.read_bytes()
 
 
-def test_full_disk_leaves_the_lines_before(log, monkeypatch):
+def test_append_to_a_full_disk_keeps_the_earlier_lines(log, monkeypatch):
     log.append(Event("published", 1))
     before = log.path.read_bytes()
     real = os.write

@@ -82,12 +82,12 @@ TRANSITIONS = {
     ),
     "a candidate group judges the version next to the stable one": (
         current("1 2", "1A 2A", **TWO, theirs=1),
-        lambda now: transitions.candidate_group_during_run(now, 3),
+        lambda now: transitions.judge_in_candidate_group(now, 3),
         ({1, 2, 3}, {"theirs": 1, "stable": 3, "canary": 3}),
     ),
-    "a candidate group at rest has the stable version": (
+    "a candidate group without a run has the stable version only": (
         current("1 2", "1A 2A", **TWO),
-        transitions.candidate_group_at_rest,
+        transitions.clear_candidate_group,
         ({2}, {"stable": 2, "canary": 2}),
     ),
     "retire removes the label": (

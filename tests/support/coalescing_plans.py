@@ -41,13 +41,13 @@ CALLS = st.lists(
 
 
 def submit(coalescer, question, deadline):
-    """Returns the answer to a question, or a coroutine that does."""
+    """Submits a question; returns its answer, or a coroutine that returns it."""
     return coalescer.submit(calls.mergeable(question, TARGET), TARGET, deadline)
 
 
-def chunk_of(make):
-    """Returns the questions of a merged call."""
-    return make.args[0]
+def chunk_of(call_factory):
+    """Returns the chunk of questions of a merged call."""
+    return call_factory.args[0]
 
 
 def answered(chunk):
@@ -64,7 +64,7 @@ def check(number, outcome, callers, plan):
         case seq2sum.DeadlineExceeded():
             assert callers[number]["timeout"] == 0.003
         case seq2sum.Unavailable():
-            assert not all(fine for _, fine in plan)
+            assert not all(succeeds for _, succeeds in plan)
         case seq2sum.Overloaded():
             assert len(callers) > LIMITS.max_pending
         case _:

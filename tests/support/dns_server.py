@@ -40,7 +40,7 @@ class NameServer:
 
     Args:
         addresses: The addresses of the name.
-        name: The only name that exists.
+        name: The name; `names.others` can add further ones.
         ttl: Time to live of the records, in seconds.
     """
 
@@ -55,7 +55,7 @@ class NameServer:
         return self._server.server.server_address[1]
 
     def target(self, port: int, name: str | None = None) -> str:
-        """Returns a gRPC target that this server resolves; other names than its own are unknown."""
+        """Returns a gRPC target with a name that this server resolves, by default its own."""
         return f"dns://127.0.0.1:{self.port}/{name or self.name}:{port}"
 
     def __enter__(self) -> NameServer:

@@ -10,7 +10,7 @@ from support.browser import Browser
 
 READY = "document.querySelector('.model form[data-ready]') !== null"
 FAST_TIMERS = "{ const slow = setTimeout; window.setTimeout = (f, ms) => slow(f, ms / 40); }"
-"""Script for pages whose tests wait for polls, which come every two seconds."""
+"""Script that speeds up timers by 40, for tests that wait for polls: one every two seconds."""
 
 _CONTROLS = "[...document.querySelectorAll('.rows [data-input]')]"
 _BUTTON = "[...document.querySelectorAll('button')].find(each => each.textContent === {})"
@@ -40,7 +40,7 @@ class PageUser:
         return self
 
     def select(self, label: str, text: str) -> None:
-        """Chooses the option of a list whose text starts so."""
+        """Chooses the first option whose text starts with `text`, in the list with this label."""
         self.browser.run(
             f"""{{ const select = [...document.querySelectorAll('form label')]
               .find(each => each.textContent === {json.dumps(label)}).control;

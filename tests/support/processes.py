@@ -31,7 +31,7 @@ TESTS_EMBEDDED_SERVER = VARIABLE not in os.environ
 SERVE, TRAIN = "seq2sum-serve", "seq2sum-train"
 XLA_FLAGS_VARIABLE = "TF_XLA_FLAGS"
 
-FORK_TIMEOUT_SECONDS = 60
+FORK_TIMEOUT_SECONDS = 240
 
 
 class Process(Protocol):

@@ -13,8 +13,8 @@ from support.paths import BIN, ROOT
 def make(folder: Path) -> Path:
     """Copies all files that git tracks, as they are now; returns the folder.
 
-    The environment of the tests takes the place of the one that `make setup` would download. What
-    it is made from gets the oldest time: otherwise `make` would install the copy into it.
+    `.venv` is a link to the environment of the tests, so that `make setup` downloads nothing. The
+    files that it depends on get the oldest time: otherwise `make` would install the copy into it.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True

@@ -30,11 +30,11 @@ class Exported(tf.Module):
             -1,
         )
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")], autograph=False)
     def multiply(self, x):
         return {"y": self.factor * x, "same": tf.identity(x)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="word")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="word")], autograph=False)
     def look_up(self, word):
         return {"line": self.words.lookup(word)}
 

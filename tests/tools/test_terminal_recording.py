@@ -1,4 +1,4 @@
-"""The recorded rollout: its picture of a terminal, and what the committed ones show."""
+"""The recorded rollout: its timeline, its SVG pictures, and the committed ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_timeline_types_commands_and_cuts_waiting():
     assert plain[-3:] == ["$ ", "status", "fine"]
 
 
-def test_long_line_takes_several_lines_of_the_screen():
+def test_long_line_is_wrapped():
     pieces = record_rollout.timeline(SCENES)
     parts = [piece for piece in pieces if piece.text.plain.startswith("x")]
     assert "".join(part.text.plain for part in parts) == "x" * 1000
@@ -44,7 +44,7 @@ def test_long_line_takes_several_lines_of_the_screen():
     assert max(len(part.text) for part in parts) == record_rollout.COLUMNS
 
 
-def test_animation_without_animations_is_the_last_screen():
+def test_animation_shows_the_last_screen_if_the_reader_prefers_reduced_motion():
     pieces = [Piece(row / 2, row, 0, Text(f"line {row}")) for row in range(5)]
     svg = terminal_svg.animation(pieces, columns=20, rows=3, seconds=4)
     assert "prefers-reduced-motion: reduce" in svg

@@ -58,7 +58,7 @@ def test_the_repository_names_one_version(capsys):
         ),
     ],
 )
-def test_another_version_has_its_position(root, capsys, name, old, new, error):
+def test_different_version_is_reported_with_its_position(root, capsys, name, old, new, error):
     path = root / name
     path.write_text(path.read_text().replace(old, new))
     assert version.main([]) == 1

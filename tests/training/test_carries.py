@@ -8,7 +8,7 @@ from seq2sum_training.data.questions import all_pairs
 
 
 def carries_of(first, second):
-    """Returns the places that carry, by addition digit by digit."""
+    """Returns the places that generate a carry, computed by adding digit by digit."""
     places, carry, place = [], 0, 0
     while first or second:
         carry = (first % 10 + second % 10 + carry) // 10

@@ -1,4 +1,4 @@
-"""Runs that are killed or interrupted, or fill the disk: they resume and end with equal weights."""
+"""Runs that are killed, interrupted, or out of disk space resume, and end with equal weights."""
 
 from __future__ import annotations
 

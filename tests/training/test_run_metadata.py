@@ -1,4 +1,4 @@
-"""Metadata of a run: versions of packages, also where another distribution has the package."""
+"""Metadata of a run: package versions, also if tensorflow-cpu provides TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seq2sum_training import run_metadata
 
 
 def installed(**versions):
-    """A replacement of `importlib.metadata.version` for these distributions."""
+    """Returns a fake `importlib.metadata.version` that knows these distributions only."""
 
     def version(name):
         try:

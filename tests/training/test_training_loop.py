@@ -63,7 +63,7 @@ def test_loop_runs_blocks_and_checks_in_order(uninterrupted):
 
 @pytest.mark.parametrize("step", [50, 150, 300, 350, 450])
 def test_resumed_loop_ends_with_the_same_weights(uninterrupted, another_trainer, step):
-    """The steps are in the middle of fit, after hard examples, before a check, and in polish."""
+    """The steps are before and after a search for hard examples, before a check, and in polish."""
     loop, _, states = uninterrupted
     resumed = new_loop(trainer=another_trainer)
     resumed.restore(states[step])

@@ -1,4 +1,4 @@
-"""Atomic writes: a reader sees a complete file or directory, or none, whenever a process dies."""
+"""Atomic writes: files and directories are complete or absent, even if the process is killed."""
 
 from __future__ import annotations
 

@@ -77,8 +77,8 @@ def evaluate(options: argparse.Namespace) -> None:
         f"errors {figures['never_trained_errors']:,} of {unseen:,} never trained on",
     ]
     if chains := figures.get("by_chain"):
-        asked, wrong = (sum(row[key] for row in chains) for key in ("questions", "errors"))
-        lines.append(f"errors {wrong:,} of {asked:,} carry chains never trained on")
+        questions, errors = (sum(row[key] for row in chains) for key in ("questions", "errors"))
+        lines.append(f"errors {errors:,} of {questions:,} carry chains never trained on")
     lines += [
         f"exact match {figures['exact_match']:.4%}",
         f"character accuracy {figures['character_accuracy']:.5%}",

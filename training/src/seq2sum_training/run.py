@@ -1,7 +1,7 @@
 """The run folder: one training run on disk, from its recipe to its report.
 
 recipe.toml       the recipe, with overrides applied
-run.json          package versions and git revision; after training also its cost and last check
+run.json          package versions and git revision; after training also its duration and check
 history.csv       a row for each block of steps, appended during training
 tensorboard/      the history as event files for TensorBoard
 checkpoint.npz    the state from which an interrupted run resumes
@@ -32,7 +32,7 @@ from seq2sum_training.run_metadata import PACKAGES
 
 RECIPE, MODEL, HISTORY, EVENTS = "recipe.toml", "model.keras", "history.csv", "tensorboard"
 RESULTS = ("steps", "wall_seconds", "cpu_seconds", "parameters", "check")
-"""Keys of `run.json` that a finished run has in addition."""
+"""Keys that training adds to `run.json` at its end."""
 FIGURES = (
     *("digits", "questions", "errors", "never_trained_questions", "never_trained_errors"),
     *("exact_match", "character_accuracy", "by_lengths", "by_carries", "by_chain", "calibration"),
@@ -192,7 +192,7 @@ class Run:
         return values
 
     def evaluation(self) -> dict[str, Any] | None:
-        """Returns the figures of the evaluation; None if the present model was not evaluated.
+        """Returns the figures of the evaluation; None if the current model was not evaluated.
 
         Figures of another model, or with other keys, are ignored.
         """

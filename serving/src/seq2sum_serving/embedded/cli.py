@@ -86,6 +86,7 @@ def serve(flags: Flags) -> int:
     if names := command_line.ignored(flags):
         log.warning("Flags without effect: %s", ", ".join(f"--{name}" for name in names))
     memory.configure_malloc()
+    memory.configure_stacks()
     with memory.collections_paused():
         import asyncio
 

@@ -8,7 +8,6 @@ would silently have no effect.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import Any
 
+from seq2sum_serving.embedded import cpus
 from seq2sum_serving.embedded.errors import Code, StartupError
 
 THREADS_PER_CPU = 4
@@ -51,7 +51,7 @@ def _flag(
 
 def _threads() -> int:
     """Returns the real server's default number of threads (model_servers/server.h)."""
-    return THREADS_PER_CPU * len(os.sched_getaffinity(0))
+    return THREADS_PER_CPU * cpus.usable()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Settings of the C library and of the garbage collector that keep memory use bounded.
+"""Settings of the C library, of threads and of the garbage collector, for bounded memory use.
 
 See "Memory of the embedded server" in docs/design-notes.md for what happens without them.
 """
@@ -9,6 +9,7 @@ import ctypes
 import gc
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,10 @@ LARGE_BYTES = 1 << 20
 """Buffers of this size or larger are mapped, and unmapped when they are freed."""
 ARENAS = max(4, os.cpu_count() or 1)
 """At least one for each core: without thread caches, every allocation locks an arena."""
+
+STACK_BYTES = 8 << 20
+"""Of each Python thread. `ulimit -s`, which is the default, may be less than what Python's JSON
+parser needs: since Python 3.12 it recurses 10,000 levels deep, whatever the recursion limit is."""
 
 THREAD_CACHE = "glibc.malloc.tcache_count"
 """The tunable for the number of freed pieces of each size that a thread caches."""
@@ -41,6 +46,11 @@ def configure_malloc() -> None:
     if mallopt:
         mallopt(MMAP_THRESHOLD, LARGE_BYTES)
         mallopt(ARENA_MAX, ARENAS)
+
+
+def configure_stacks() -> None:
+    """Sets the stack size of threads that are created from now on."""
+    threading.stack_size(STACK_BYTES)
 
 
 def trim() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -43,13 +44,17 @@ def _reserve(host: str, port: int, *, flag: str) -> socket.socket:
     Raises:
         StartupError: The port is in use.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        bound = socket.create_server((host, port), family=family, backlog=1)
-        # The port stays bound, also for servers that set SO_REUSEADDR, but refuses connections.
-        bound.shutdown(socket.SHUT_RDWR)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        if sys.platform == "linux":  # which lets servers that set SO_REUSEADDR bind the same port
+            bound.listen(1)
+            # The port stays bound, but refuses connections. (On macOS, this is ENOTCONN.)
+            bound.shutdown(socket.SHUT_RDWR)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError as error:
+        bound.close()
         raise cannot_listen(address(host, port), error, flag=flag) from error
     return bound
 

@@ -1,4 +1,4 @@
-"""Takes a version back: its traffic returns to the stable version, and it is unloaded."""
+"""Aborts a version: returns its traffic to the stable version, and unloads it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ def share(executor: Executor) -> float | None:
         return None
 
 
-def take_back(placement: Placement, current: Current, version: int, options: ChangeOptions) -> int:
-    """Returns all traffic to the stable version, and unloads the candidate; returns the former.
+def abort_version(
+    placement: Placement, current: Current, version: int, options: ChangeOptions
+) -> int:
+    """Sends all traffic to the stable version, and unloads the candidate.
 
     Args:
         placement: The servers that judge the candidate.
@@ -40,8 +42,11 @@ def take_back(placement: Placement, current: Current, version: int, options: Cha
         version: The candidate, or a version whose promotion was not completed.
         options: Options of the changes.
 
+    Returns:
+        The stable version.
+
     Raises:
-        RolloutError: A server that callers reach did not follow.
+        RolloutError: A server that callers reach is not in the desired state.
     """
     executor = placement.stable
     if version in (current.canary, current.stable):

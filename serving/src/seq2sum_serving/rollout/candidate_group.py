@@ -60,7 +60,7 @@ class CandidateGroup:
         with _naming_the_group():
             group = replace(self.group.observe(), on_disk=current.on_disk)
             self._check_separate(current, group)
-            return planner.plan(group, transitions.candidate_group_during_run(current, version))
+            return planner.plan(group, transitions.judge_in_candidate_group(current, version))
 
     def _check_separate(self, current: Current, group: Current) -> None:
         """Raises UsageError if a server belongs to both groups."""
@@ -74,7 +74,7 @@ class CandidateGroup:
     def load(self, version: int, options: ChangeOptions) -> None:
         """Loads a version next to the stable one, and points all labels at it."""
         with _naming_the_group():
-            desired = transitions.candidate_group_during_run(self.stable.observe_files(), version)
+            desired = transitions.judge_in_candidate_group(self.stable.observe_files(), version)
             self.group.apply(desired, options)
 
     start = load
@@ -96,7 +96,7 @@ class CandidateGroup:
         current = self.stable.observe()
         if version is not None and version != current.stable and current.in_use(version):
             self.stable.apply(replace(transitions.retire(current, version), at_once=True), options)
-        desired = transitions.candidate_group_at_rest(self.stable.observe_files())
+        desired = transitions.clear_candidate_group(self.stable.observe_files())
         options = replace(options, allow_down_replicas=True)
         try:
             group = self.group.observe()
@@ -104,11 +104,11 @@ class CandidateGroup:
                 self.group.replicas.skip(replica.target for replica in group.down)
             self.group.apply(desired, options)
         except RolloutError as error:
-            self.group.log(f"  the candidate group did not follow: {error}")
+            self.group.log(f"  the candidate group did not reach the desired state: {error}")
             self._write(desired, options)
 
     def _write(self, desired: Desired, options: ChangeOptions) -> None:
-        """Writes the desired state for servers that do not follow step by step."""
+        """Writes the whole desired state at once, for servers that cannot be changed in steps."""
         entry = ModelEntry(Policy("specific", desired.versions), desired.labels)
         self.group.write_entry(self.group.config.read(), entry, options)
         with suppress(RolloutError):  # its servers read the file

@@ -174,8 +174,8 @@ class Executor:
 
         Raises:
             Refused: No safe steps exist; nothing was changed.
-            Failed: A step failed: a version cannot be loaded, a replica did not follow in time, or
-                somebody else changed the file.
+            Failed: A step failed: a version cannot be loaded, a replica did not reach the desired
+                state in time, or somebody else changed the file.
         """
         current = self.observe()
         entry = current.recorded

@@ -79,5 +79,5 @@ class Placement(Protocol):
             options: Options of the change.
 
         Raises:
-            Failed: A server that callers reach did not follow.
+            Failed: A server that callers reach is not in the desired state.
         """

@@ -29,7 +29,7 @@ def rollback(context: CommandContext) -> Exit:
 
     Raises:
         Refused: There is nothing to roll back.
-        Moved: A server, a router or a file did not follow.
+        Moved: A server, a router or a file was not changed.
     """
     executor, start = context.executor, time.monotonic()
     options = replace(context.options, require_history=False, allow_down_replicas=True)
@@ -92,7 +92,7 @@ def canary_of(context: CommandContext, current: Current) -> int | None:
 
 
 def _unfinished(context: CommandContext, current: Current, events: Sequence[Event]) -> int | None:
-    """Returns the version of a rollback that was killed, or that a server did not follow."""
+    """Returns the version of a rollback that was killed, or that a server did not complete."""
     kinds = (EventKind.ROLLED_BACK, EventKind.PROMOTED, EventKind.RUN_STARTED)
     last = next((event for event in reversed(events) if event.kind in kinds), None)
     if last is None or last.kind != EventKind.ROLLED_BACK or last.version is None:

@@ -37,7 +37,7 @@ LOG_INTERVAL = 10.0
 
 
 class CanaryEnded(Failed):
-    """Somebody else ended the canary during the run."""
+    """Another command ended the run or its canary."""
 
 
 @dataclass(slots=True)
@@ -63,7 +63,8 @@ class Runner:
 
         Raises:
             Refused: The run cannot start.
-            Failed: A gate failed, or a replica did not follow; the run was aborted.
+            Failed: A gate failed, or a replica did not reach the desired state; the run was
+                aborted.
             Moved: The version has a share of the traffic, because the run stopped or its abort
                 failed.
             Inconclusive: Too little was measured; a person decides.
@@ -92,7 +93,7 @@ class Runner:
             self._run_phases(state)
         except CanaryEnded as error:
             self._record(EventKind.RUN_ENDED, str(error), outcome=Verdict.FAILED)
-            self._leave_nothing()
+            self._clean_up()
             raise
         except Inconclusive as error:
             self._record(EventKind.RUN_ENDED, str(error), outcome=Verdict.INCONCLUSIVE)
@@ -108,7 +109,7 @@ class Runner:
         self._record(EventKind.RUN_ENDED, outcome=Verdict.SUCCESSFUL)
 
     def check(self, current: Current, folder: Path | None = None) -> None:
-        """Makes the checks of a run that change nothing.
+        """Runs those checks of a run that change nothing.
 
         Args:
             current: The current state; with `folder`, as if the version were already on disk.
@@ -151,7 +152,7 @@ class Runner:
             self._record_measurements(analysis.judge_files())
             self._record(EventKind.FILES_PASSED)
         if not state.loaded:
-            executor.set_shares(NO_SHARES, self._options)  # left from elsewhere
+            executor.set_shares(NO_SHARES, self._options)  # an earlier command may have set some
             memory = analysis.memory()
             self._require_open()
             executor.log(
@@ -240,7 +241,8 @@ class Runner:
         """Returns all traffic to the stable version, and unloads this one.
 
         Raises:
-            Moved: This failed, too; the message says what to do by hand.
+            Failed: The abort failed, too, and the version has no traffic.
+            Moved: The abort failed, too, and the version may have traffic.
         """
         executor, version = self.executor, self.version
         executor.log(f"version {version}: aborting the run")
@@ -256,7 +258,7 @@ class Runner:
             with_traffic = abort.has_traffic(executor, current, version)
             if not resumed:
                 self._record(abort.event_kind(cause, with_traffic=with_traffic), str(cause))
-            stable = abort.take_back(self.placement, current, version, options)
+            stable = abort.abort_version(self.placement, current, version, options)
             self._record(EventKind.RUN_ENDED, outcome=Verdict.FAILED)
         except RolloutError as error:
             if not with_traffic:
@@ -286,8 +288,8 @@ class Runner:
                 "shows by whom"
             )
 
-    def _leave_nothing(self) -> None:
-        """Removes what this run may have set after another command ended it."""
+    def _clean_up(self) -> None:
+        """Removes shares and a canary that this run may have set after another command ended it."""
         options = replace(self._options, require_history=False, allow_down_replicas=True)
         if self.executor.observe_files().stable != self.version:
             self.executor.set_shares(NO_SHARES, options)

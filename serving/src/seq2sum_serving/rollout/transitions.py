@@ -49,7 +49,7 @@ def load(current: Current, version: int) -> Desired:
     """Loads a version alongside the stable one, without a label and thus without traffic.
 
     Raises:
-        Refused: As `start_canary`.
+        Refused: As for `start_canary`.
     """
     stable = start_canary(current, version).labels[STABLE]
     return _desired(current, stable, current.canary or stable, current.previous, loaded=version)
@@ -108,10 +108,10 @@ def retire(current: Current, version: int) -> Desired:
     return Desired(frozenset((current.aspired | adopted.versions) - {version}), labels)
 
 
-def candidate_group_during_run(stable: Current, version: int) -> Desired:
-    """The candidate group's state during a run: callers whom a router sends there get the version.
+def judge_in_candidate_group(stable: Current, version: int) -> Desired:
+    """Points all labels of the candidate group at a version, for callers that the router sends.
 
-    The stable version stays loaded next to it, for callers that name it and to compare with.
+    The stable version stays loaded next to it, for comparison and for callers that name it.
 
     Args:
         stable: The state of the servers that callers reach.
@@ -122,8 +122,8 @@ def candidate_group_during_run(stable: Current, version: int) -> Desired:
     return Desired(frozenset(labels.values()) | in_service, labels)
 
 
-def candidate_group_at_rest(stable: Current) -> Desired:
-    """The candidate group's state without a run: it serves the stable version alone.
+def clear_candidate_group(stable: Current) -> Desired:
+    """Makes the candidate group serve the stable version only, as it does without a run.
 
     Raises:
         Refused: No version is stable.

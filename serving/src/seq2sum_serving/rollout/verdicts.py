@@ -1,4 +1,4 @@
-"""Verdicts of several measurements: as text, as one error, and from several replicas."""
+"""Combines measurements: one per gate over all replicas, a line of text, or one error."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def raise_failed_or_inconclusive(measurements: Sequence[Measurement], advice: st
         advice: Added to the message if gates are inconclusive.
 
     Raises:
-        VersionFailed: As `raise_failed`.
+        VersionFailed: As for `raise_failed`.
         Inconclusive: With the messages of all inconclusive gates.
     """
     raise_failed(measurements)

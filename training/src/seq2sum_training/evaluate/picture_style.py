@@ -31,7 +31,7 @@ DARK = {
     PURPLE: "#ab7df8",
     RED: "#f85149",
 }
-"""The dark colour for each light one: GitHub's, which contrast with each other's background."""
+"""The dark colour for each light one; both are from GitHub's themes."""
 FONTS = "-apple-system, 'Segoe UI', Roboto, Helvetica, Arial, 'DejaVu Sans', sans-serif"
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -55,7 +55,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": INK,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
-    # Equal figures give equal bytes.
+    # So that equal figures give equal bytes, and text stays text.
     "svg.fonttype": "none",
     "svg.hashsalt": "seq2sum",
 }
@@ -77,7 +77,7 @@ def as_svg(draw: Callable[P, Figure]) -> Callable[P, str]:
 
 
 def _compact(svg: str) -> str:
-    """Removes what no reader sees, and adds the style sheet."""
+    """Removes metadata and comments, shortens tags, and adds the style sheet."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<[^>]*>", lambda tag: _compact_tag(tag[0]), svg)

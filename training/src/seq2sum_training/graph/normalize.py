@@ -51,10 +51,10 @@ def decode_normalized(
 
 
 def _if(condition: Any, then: Branch, otherwise: Branch, tensors: tuple[Any, ...]) -> list[Any]:
-    """Returns the outputs of one of two functions of some tensors.
+    """Calls one of two functions with the tensors; returns its outputs.
 
-    As `tf.cond`, but the condition stays one operator. TensorFlow lowers that of `tf.cond` to
-    operators that switch each tensor, and with any of them in a graph, its executor is slower.
+    Like `tf.cond`, but it stays one operator in the graph. TensorFlow lowers `tf.cond` to Switch
+    and Merge operators, and its executor is slower for a graph that has any of them.
     """
     spec = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in tensors]
     branches = [

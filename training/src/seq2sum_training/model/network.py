@@ -1,6 +1,7 @@
 """The network in Keras: an encoder, a decoder that reads its last output, a softmax per step.
 
-This is the tutorial's architecture: the input is one-hot, and no part of it is made for addition.
+The architecture is that of the tutorial keras-io/examples/nlp/addition_rnn.py: the input is
+one-hot, and nothing in it is specific to addition.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from seq2sum_training.data.layouts import Layout
 from seq2sum_training.recipe import Recipe
 
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
-"""Matrices with which each cell multiplies its state in a step."""
+"""Number of matrices by which each cell multiplies its state in a step."""
 
 
 def build(recipe: Recipe) -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sized
 from typing import Protocol
 
+from seq2sum_serving.embedded import cpus
 from seq2sum_serving.embedded.inference import unlocked_time
 from seq2sum_serving.embedded.rpc.thread_count import ThreadCount
 
@@ -57,7 +57,7 @@ class CallThreads:
         self._run = run
         self._waiting = waiting
         self._most = most
-        self._target = ThreadCount(min(_cpus(), most))
+        self._target = ThreadCount(min(cpus.usable(), most))
         self._name = name
         self._lock = threading.Lock()
         """Guards the number of threads."""
@@ -137,9 +137,3 @@ class CallThreads:
             slow = self._slow()
             if slow and self._count - slow < self._target.count:
                 self.add(min(max(slow, len(self._waiting)), self._most - self._count))
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

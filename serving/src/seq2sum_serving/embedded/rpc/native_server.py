@@ -259,6 +259,16 @@ def _make_folder() -> str:
         parent = "/tmp"  # mkdtemp makes an unpredictable name, for this user alone
     for old in Path(parent).glob(f"{FOLDER_PREFIX}*"):
         number = old.name.split("-")[-2]
-        if number.isdecimal() and not Path(f"/proc/{number}").exists():
+        if number.isdecimal() and not _is_running(int(number)):
             shutil.rmtree(old, ignore_errors=True)
     return tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-", dir=parent)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        pass
+    return True

@@ -6,7 +6,7 @@ and each wait costs two changes of threads. docs/design-notes.md, "Two gRPC serv
 
 from __future__ import annotations
 
-LOCK_SHARE = 2 / 3
+LOCK_SHARE = 0.7
 """Share of time in which threads together hold the lock, at most, when one is added."""
 HIGHEST_LOCK_SHARE = 0.75
 """Share above which one is taken away. The gap keeps the number from changing all the time."""

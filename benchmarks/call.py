@@ -54,7 +54,6 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
 }
 """The functions that make up each part; the time of a part does not include that of others."""
 
-
 OTHER, TOTAL = "other", "total"
 
 
@@ -148,7 +147,7 @@ def measure(
             finish = handlers.start_call(method, message, None, replies.append)
         assert finish
         finish()
-        while len(replies) < calls:  # another thread of batches was free, and took the burst
+        while len(replies) < calls:  # an idle batch thread took the burst
             sleep(0)
         assert all(isinstance(reply, bytes) for reply in replies), replies
 

@@ -64,7 +64,7 @@ def main() -> int:
     write(options.out / "batching.json", report.to_json(measurements, wanted, about))
     draw_again(options.out, "batching")
     if options.write:
-        write(config_file.PATH, config_file.of_measurements(measurements, wanted, about))
+        write(config_file.PATH, config_file.render(measurements, wanted, about))
     print(report.candidates_table(measurements), end="\n\n")
     print("\n".join(report.explain(choice)))
     return 0
@@ -115,7 +115,7 @@ def serve(
             log(f"starting: {candidate.name}")
             file = (folder / f"batching-{number}.config").absolute()
             if candidate.parameters:
-                file.write_text(config_file.of_parameters(candidate.parameters))
+                file.write_text(config_file.render_parameters(candidate.parameters))
             running[candidate] = servers.Server.launch(
                 None, folder, config=models.absolute(), flags=candidate.flags(str(file)),
                 forked=True,

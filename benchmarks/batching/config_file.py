@@ -1,4 +1,4 @@
-"""The batching file of the servers: the chosen parameters, with reasons and their origin."""
+"""Writes serving/config/batching.config: the chosen parameters, with their reasons and origin."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REASONS = {
 }
 
 
-def of_measurements(
+def render(
     measurements: Sequence[Measurement], candidates: Sequence[Candidate], machine: dict[str, Any]
 ) -> str:
     """Returns the file that follows from the measurements."""
@@ -62,10 +62,10 @@ def of_measurements(
     if "note" in machine:
         about += ["", machine["note"]]
     comment = "".join(f"# {line}".rstrip() + "\n" for line in about)
-    return f"{comment}\n{of_parameters(chosen.parameters)}"
+    return f"{comment}\n{render_parameters(chosen.parameters)}"
 
 
-def of_parameters(chosen: Parameters) -> str:
+def render_parameters(chosen: Parameters) -> str:
     """Returns the parameters in the format that TensorFlow Serving reads."""
     fields: dict[str, int | bool | Sequence[int] | None] = {
         "num_batch_threads": chosen.num_batch_threads,

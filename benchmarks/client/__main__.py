@@ -1,6 +1,7 @@
 """Measures each style of calling a server, and the cost of the client: `make bench-client`.
 
-A server process serves the recipe `fast` with the fast gRPC server, which does not hide the client.
+A server process serves the recipe `fast` with the native gRPC server: a slower one would hide the
+client's cost.
 The styles run in turn, each in a fresh process, for several rounds; medians are compared. CPU time
 is measured in the client and in the server. Single calls are compared with raw gRPC in one process.
 """

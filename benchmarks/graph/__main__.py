@@ -122,16 +122,16 @@ def measure(calls: dict[str, Any], batch: int, rounds: int) -> list[dict[str, An
 
 
 def measure_unusual_rows(sessions: dict[str, Any], rounds: int) -> list[dict[str, Any]]:
-    """Returns the cost of calls with unusual rows, relative to a call without."""
+    """Returns the cost of calls with unusual rows, relative to a call without any."""
     log("unusual rows")
     plain = random_questions(UNUSUAL_BATCH)
     rows = []
     for name, prepare_call in sessions.items():
         calls = {"plain": prepare_call(plain)}
-        for kind, spell in UNUSUAL.items():
+        for kind, make_unusual in UNUSUAL.items():
             for share in SHARES:
                 every = round(1 / share)
-                mixed = [spell(q) if i % every == 0 else q for i, q in enumerate(plain)]
+                mixed = [make_unusual(q) if i % every == 0 else q for i, q in enumerate(plain)]
                 calls[f"{kind} {share}"] = prepare_call(np.array(mixed, object))
         times = cpu_time.microseconds(calls, rounds=rounds)
         rows += [

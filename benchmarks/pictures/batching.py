@@ -1,4 +1,4 @@
-"""The picture of `make bench-batching`: what batching changes, by load."""
+"""The picture of `make bench-batching`: the effect of batching, by load."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def picture(values: Any) -> Figure:
     figure = new_figure(
         f"Batching pays for single questions ({times(on[SINGLE])} on the real server), not for "
         "large calls",
-        "The choice in batching.config, for callers that nobody knows. Grey band: how far two "
-        "equal servers differ.",
+        "batching.config is chosen for an unknown mix of callers. Grey band: the difference "
+        "between two identical servers.",
         height=5.4,
     )
     heights = len(real) + 1, len(comparison.loads) + 1
@@ -65,13 +65,13 @@ def picture(values: Any) -> Figure:
     lower.set_xlabel("throughput relative to the server's defaults (logarithmic)")
     label(upper, "with batching", on[SINGLE], 0, colour=BLUE, right=0, up=13, ha="center")
     one_thread = next(row["intra-op 1"] / row["off"] for row in real)
-    text = "without batching,\none thread an operation"
+    text = "without batching,\none thread per operation"
     label(upper, text, one_thread, 0, colour=GREY, right=-8, fontsize=8.5)
     return figure
 
 
 def draw(axes: Axes, ratios: dict[str, tuple[float, float]]) -> None:
-    """Draws a line for each load: batching, and one thread for an operation without batching."""
+    """Draws a line for each load: batching, and one thread per operation without batching."""
     axes.axvline(1, color=GREY, linewidth=1)
     for place, (batched, unbatched) in enumerate(ratios.values()):
         axes.plot(unbatched, place, "o", mfc="none", mec=GREY, markersize=6)

@@ -16,7 +16,7 @@ WIDTH = 8.65
 NETWORKS = {"default": BLUE, "fast": ORANGE}
 """The colour of each recipe's network."""
 BASELINE = GREY
-"""What others provide, and ours is compared with."""
+"""The colour of the implementations that ours are compared with."""
 
 
 def new_figure(title: str, note: str = "", *, height: float) -> Figure:

@@ -26,7 +26,7 @@ from benchmarks.rollout.history import timestamp
 LABELS = EventKind.LABELS_SET
 """The event that moves labels in the stable group."""
 WEIGHTS = EventKind.WEIGHTS_SET
-TAKEN_BACK = (EventKind.ROLLED_BACK, EventKind.FAILED, EventKind.ABORTED)
+WITHDRAWN = (EventKind.ROLLED_BACK, EventKind.FAILED, EventKind.ABORTED)
 Intervals = Mapping[int, Sequence[Interval]]
 """By version, when it may answer."""
 
@@ -133,7 +133,7 @@ def _in_stable_group(events: Sequence[Event], complete: _Completion) -> Interval
         elif event.kind == EventKind.PROMOTED:
             decision = timestamp(event)
             intervals.begin(event.version, decision)
-        elif event.kind in TAKEN_BACK:
+        elif event.kind in WITHDRAWN:
             decision = timestamp(event)
             intervals.end(event.version, complete.of_command(index))
     return intervals.found

@@ -1,4 +1,4 @@
-"""Calls as their callers saw them, and intervals of time."""
+"""Calls with their outcomes as the callers saw them, and intervals of time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a caller."""
+    """One call, with its outcome as the caller saw it."""
 
     start: float
     """Seconds since 1970, like the times of the history."""

@@ -128,7 +128,7 @@ class Deployment:
         return server
 
     def start_candidate(self) -> None:
-        """Starts the candidate server, again if it was killed; waits until Envoy knows it."""
+        """Starts or restarts the candidate server; waits until Envoy reports it as healthy."""
         config = self.config.with_name(cli_options.CANDIDATE_CONFIG)
         self.candidate = self.start_server(CANDIDATE_HOST, config)
         self.candidate.wait_until_open()

@@ -10,7 +10,7 @@ from seq2sum_serving.deployment.event_log import EventKind
 
 from benchmarks.rollout.allowed_versions import (
     LABELS,
-    TAKEN_BACK,
+    WITHDRAWN,
     allowed,
     disallowed_answers,
     timestamp,
@@ -220,7 +220,7 @@ def versions_table(report: Report) -> str:
     for event in report.result.events:
         if event.kind == EventKind.PROMOTED:
             outcomes[event.version] = "became stable"
-        elif event.kind in TAKEN_BACK:
+        elif event.kind in WITHDRAWN:
             outcome = f"{event.kind} by the run: {event.reason.partition(':')[0]}"
             outcomes[event.version] = outcome if event.run else "rolled back by hand"
 

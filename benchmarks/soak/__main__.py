@@ -19,7 +19,6 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC logs every dropped connection
 
-
 from conformance.server_under_test import ServerUnderTest
 from support import processes
 
@@ -32,7 +31,7 @@ from benchmarks.support.process_stats import ProcessStats, process_stats
 
 WARM_UP_SECONDS = 60.0
 PAUSE_SECONDS = 12.0
-"""Longer than the time that connections get to close."""
+"""Longer than the server gives connections to close."""
 SAMPLE_SECONDS = 1.0
 LOG_EVERY = 5
 """Samples between two lines of progress."""

@@ -35,8 +35,8 @@ def publish_broken_versions(context: Context) -> None:
     """Publishes versions that fail to load, while the previous version keeps serving.
 
     The number of a broken version is not reused; a good version with a higher number follows. The
-    previous version stays marked as not aspired, so no later list of versions may contain it
-    (planner.py of seq2sum_serving.rollout explains this fallback trap).
+    previous version stays marked as not aspired, so it must be removed as soon as its successor is
+    AVAILABLE (the fallback trap: see seq2sum_serving/rollout/planner.py).
     """
     folder = context.subject.folder
     sources = itertools.cycle(["7", "9"])  # a truncated file; a failing warm-up record

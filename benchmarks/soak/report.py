@@ -18,10 +18,10 @@ MAX_SLOPE = 2.0
 FLOOR_SECONDS = 10.0
 """Length of the intervals of the memory floor: longer than any message stays in memory."""
 MAX_THREAD_GROWTH = 4
-"""Allowed growth between the two pauses without load."""
-MAX_FILE_DESCRIPTOR_GROWTH = 2
 """Allowed growth between the two pauses without load: a spare thread, or a poller that was started
 late. A leak grows with each of the more than a hundred swaps and dropped connections."""
+MAX_FILE_DESCRIPTOR_GROWTH = 2
+"""Allowed growth between the two pauses without load."""
 
 
 @dataclass(frozen=True, slots=True)

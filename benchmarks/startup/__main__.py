@@ -2,8 +2,9 @@
 
 Servers of `default` and `fast` start in turns, each with the parts of TensorFlow that serving needs
 and, for comparison, with the whole package. A start ends when the port opens: all versions are
-AVAILABLE by then. Then the stages of a start, and commands that print and exit. CPU seconds are
-medians of the rounds; they hardly depend on other load on the machine, wall seconds do.
+AVAILABLE by then. The benchmark also measures the stages of a start, and commands that print and
+exit. All figures are medians of the rounds; other load on the machine hardly changes CPU seconds,
+but it does change wall seconds.
 """
 
 from __future__ import annotations

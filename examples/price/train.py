@@ -4,7 +4,7 @@
 
 Inputs: `area` in square metres and `distance` to the centre in kilometres (float), `rooms` and
 `year` of construction (int). Output: `price` in thousands. `--seed` makes another version,
-`--rename-rooms` one that current callers cannot call.
+`--rename-rooms` one that breaks current callers.
 """
 
 from __future__ import annotations

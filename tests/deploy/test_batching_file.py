@@ -58,7 +58,7 @@ def put(waiting, sizes):
 
 def test_file_follows_from_the_measurements():
     measured = report.from_json(RESULTS.read_text())
-    assert PATH.read_text() == config_file.of_measurements(*measured)
+    assert PATH.read_text() == config_file.render(*measured)
 
 
 def test_results_survive_a_round_trip():
@@ -75,7 +75,7 @@ def test_file_names_its_origin():
 
 @all_parameters
 def test_server_accepts_all_measured_parameters(given):
-    found = parsed(config_file.of_parameters(given))
+    found = parsed(config_file.render_parameters(given))
     found.check_threads()
     found.check_queues()
     assert found.num_batch_threads == given.num_batch_threads
@@ -104,12 +104,12 @@ def test_no_call_of_a_burst_is_refused(given, seed):
         if seed == len(kinds)
         else list(itertools.islice(itertools.cycle(kinds[seed]), IN_FLIGHT))
     )
-    put(Queue(parsed(config_file.of_parameters(given)), print), sizes)
+    put(Queue(parsed(config_file.render_parameters(given)), print), sizes)
 
 
 @all_parameters
 def test_queue_is_not_longer_than_needed(given):
-    found = parsed(config_file.of_parameters(given))
+    found = parsed(config_file.render_parameters(given))
     rows = CALLERS * ROWS_PER_CALL
     batch = given.max_execution_batch_size or given.max_batch_size
     assert found.max_enqueued_batches * batch <= rows + batch

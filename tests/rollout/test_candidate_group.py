@@ -17,7 +17,7 @@ ONLY_1 = {"stable": 1, "canary": 1}
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
-    return Bench(tmp_path, monkeypatch, apart=True)
+    return Bench(tmp_path, monkeypatch, candidate_group=True)
 
 
 def in_group(bench):
@@ -50,14 +50,14 @@ def test_run_judges_a_version_apart_and_then_promotes_it(bench):
 
 
 def test_run_adopts_both_groups(tmp_path, monkeypatch):
-    bench = Bench(tmp_path, monkeypatch, config=INITIAL, apart=True)
+    bench = Bench(tmp_path, monkeypatch, config=INITIAL, candidate_group=True)
     assert bench.run(bench.export(2)) is Exit.DONE
     assert (bench.loaded(), in_group(bench)[0]) == ({1, 2}, {2})
 
 
 def test_calls_with_another_label_are_answered_in_both_groups(tmp_path, monkeypatch):
     entry = WITH_PREVIOUS + ' version_labels { key: "theirs" value: 1 }'
-    bench = Bench(tmp_path, monkeypatch, config=entry, on_disk=(1, 2), apart=True)
+    bench = Bench(tmp_path, monkeypatch, config=entry, on_disk=(1, 2), candidate_group=True)
     seen = []
     bench.gates.script["errors 5"] = lambda: seen.append(in_group(bench))
     assert bench.run(bench.export(3)) is Exit.DONE

@@ -18,7 +18,9 @@ class Killed(BaseException):
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
     """Version 2 is stable and 1 is previous; version 3 is exported."""
-    opened = Bench(tmp_path, monkeypatch, config=WITH_PREVIOUS, on_disk=(1, 2), apart=True)
+    opened = Bench(
+        tmp_path, monkeypatch, config=WITH_PREVIOUS, on_disk=(1, 2), candidate_group=True
+    )
     opened.folder_of_3 = opened.export(3)
     return opened
 

@@ -118,7 +118,7 @@ def test_a_step_judges_the_groups_if_there_is_a_metric_provider(
     monkeypatch.setattr(Analysis, "_golden_set", None)
     executor.replicas = SimpleNamespace(clients=lambda: {"localhost:8500": None})
     placement = SimpleNamespace(
-        stable=executor, replicas=executor.replicas, is_apart=has_candidate_group
+        stable=executor, replicas=executor.replicas, is_separate=has_candidate_group
     )
     analysis = Analysis(placement, 2, 1, BASE, prometheus)
     found = analysis.judge_step(0.01, lambda: False, lambda _: None)

@@ -118,7 +118,7 @@ def exit_code(bench, folder):
 IMMORTAL = 0
 SECOND = {"config": WITH_PREVIOUS, "on_disk": (1, 2)}
 BEFORE, AFTER = False, True
-APART = {"apart": True}
+GROUP = {"candidate_group": True}
 RUNS = {
     "good version of an unmanaged model": ({}, {"config": INITIAL}, BEFORE),
     "good version after a previous one": ({}, SECOND, BEFORE),
@@ -129,13 +129,13 @@ RUNS = {
     "bad during a step": ({"errors 5": "Failed"}, SECOND, BEFORE),
     "bad during a step, killed after the effect": ({"errors 5": "Failed"}, SECOND, AFTER),
     "broken": ({"broken": True}, {}, BEFORE),
-    "apart, good": ({}, SECOND | APART, BEFORE),
-    "apart, good, killed after the effect": ({}, SECOND | APART, AFTER),
-    "apart, bad without traffic": ({"golden": "Failed"}, APART, BEFORE),
-    "apart, bad during a step": ({"errors 5": "Failed"}, SECOND | APART, BEFORE),
-    "apart, bad during a step, killed after it": ({"errors 5": "Failed"}, APART, AFTER),
-    "apart, broken": ({"broken": True}, APART, BEFORE),
-    "apart, broken on a server of callers": ({"broken there": True}, APART, BEFORE),
+    "candidate group, good": ({}, SECOND | GROUP, BEFORE),
+    "candidate group, good, killed after the effect": ({}, SECOND | GROUP, AFTER),
+    "candidate group, bad without traffic": ({"golden": "Failed"}, GROUP, BEFORE),
+    "candidate group, bad in a step": ({"errors 5": "Failed"}, SECOND | GROUP, BEFORE),
+    "candidate group, bad in a step, killed after it": ({"errors 5": "Failed"}, GROUP, AFTER),
+    "candidate group, broken": ({"broken": True}, GROUP, BEFORE),
+    "candidate group, broken on a stable server": ({"broken there": True}, GROUP, BEFORE),
 }
 
 

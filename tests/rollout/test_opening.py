@@ -11,7 +11,7 @@ GROUP = ("--candidate-targets", "x:1")
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
-    opened = make_bench(tmp_path, monkeypatch, apart=True)
+    opened = make_bench(tmp_path, monkeypatch, candidate_group=True)
     opened.use_analysis(monkeypatch, opened.gates)
     return opened
 

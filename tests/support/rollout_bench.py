@@ -136,7 +136,7 @@ class Bench:
         config: The entry of the model in the model config file.
         on_disk: Version numbers on disk.
         gates: The scripted gates.
-        apart: Whether versions are judged in a candidate group, of one server.
+        candidate_group: Whether versions are judged in a candidate group, of one server.
         unlabelled_callers: As in the policy.
     """
 
@@ -148,7 +148,7 @@ class Bench:
         config=ADOPTED,
         on_disk=(1,),
         gates=None,
-        apart=False,
+        candidate_group=False,
         unlabelled_callers="none",
     ):
         self.folder = folder
@@ -160,7 +160,7 @@ class Bench:
         monkeypatch.setattr(config_text, "parse", parse_config)
         self.replicas = FakeReplicas(self.file)
         self.candidates = None
-        if apart:
+        if candidate_group:
             self.candidate_file = folder / "candidate.config"
             self.candidate_file.write_text(self.file.read_text())
             self.candidates = FakeReplicas(self.candidate_file, ["x:1"])

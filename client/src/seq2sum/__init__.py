@@ -2,8 +2,6 @@
 
 # Ctrl-C is handled first: the other imports are slow.
 from seq2sum import _interrupts as _interrupts
-
-# Ctrl-C is handled first: the other imports are slow.
 from seq2sum import addition, golden, model_versions
 from seq2sum._async_model_client import AsyncModelClient
 from seq2sum._channel import TLS, KeepAlive, Retry

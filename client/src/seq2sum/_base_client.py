@@ -35,8 +35,8 @@ STREAM_MAX_IN_FLIGHT = 8
 """RPCs of a stream or a bulk call at a time: more than a few large ones bring no throughput, and
 may fill a server's queue of batches."""
 STREAM_ROWS = 512
-"""Rows in flight up to which small RPCs of a stream may be more: a server with batching runs them
-together."""
+"""Rows in flight up to which a stream may have more than `STREAM_MAX_IN_FLIGHT` small RPCs, because
+a server with batching merges them."""
 
 
 class BaseClient:
@@ -77,8 +77,9 @@ class BaseClient:
                 split.
             timeout: Seconds for each method call, all of its RPCs together; None for no limit.
             max_in_flight: Maximum number of RPCs in flight to each target; further ones wait in the
-                client. None for a limit that grows to 64 while calls wait, unless the server
-                refuses one for want of threads: then that call is sent again, and the limit lower.
+                client. None for a limit that grows to 64 while calls wait. If the server refuses a
+                call because it has no free thread, the client lowers the limit and sends the call
+                again.
             coalescing: Limits for sharing RPCs between concurrent calls of `predict` or `add`;
                 None for one RPC per call.
             split: Weights of labels, versions or targets, for calls that name no version or label;
@@ -90,7 +91,7 @@ class BaseClient:
             retry: Retries of calls that reach no server; None for the defaults of `Retry`.
             keepalive: Pings while calls are in flight; None for the defaults of `KeepAlive`.
             compression: gRPC's compression of requests; None for none.
-            interceptors: gRPC client interceptors, synchronous or asynchronous as the client.
+            interceptors: gRPC client interceptors; for an asyncio client, those of `grpc.aio`.
             channel_options: gRPC channel options; they override the client's own.
 
         Raises:
@@ -182,7 +183,9 @@ class BaseClient:
     def _stream_limits(
         self, inputs: object, batch_size: int | None, max_in_flight: int | None
     ) -> tuple[int | None, int]:
-        """Returns the rows of an RPC, None for whole inputs, and the most RPCs in flight.
+        """Returns the rows per RPC, and the maximum number of RPCs in flight.
+
+        The rows are None if each input is that of a whole call.
 
         Raises:
             TypeError: The inputs are those of a single call, not a stream.
@@ -196,7 +199,12 @@ class BaseClient:
         return rows, self._stream_limit(max_in_flight, rows)
 
     def _stream_limit(self, max_in_flight: int | None = None, rows: int | None = None) -> int:
-        """Returns the most RPCs of a stream in flight, for RPCs of this many rows, None for any."""
+        """Returns the maximum number of RPCs in flight for a stream.
+
+        Args:
+            max_in_flight: The limit that the caller chose; None for the default.
+            rows: Rows per RPC; None if they are not known.
+        """
         limit = self.max_in_flight if max_in_flight is None else max_in_flight
         if limit is not None:
             return integer("max_in_flight", limit, least=1)
@@ -204,7 +212,7 @@ class BaseClient:
         return max(STREAM_MAX_IN_FLIGHT, min(small, _slots.LARGEST))
 
     def _checked(self, build: Callable[[], Result], target: CallTarget) -> Result:
-        """Returns what a function of the inputs makes; raises InvalidInput if they do not fit."""
+        """Returns the result of `build`; converts InvalidValue to InvalidInput for this target."""
         try:
             return build()
         except InvalidValue as error:

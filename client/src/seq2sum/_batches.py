@@ -1,4 +1,4 @@
-"""Rows of a stream, gathered for one Predict each."""
+"""Groups the rows of a stream into batches, one for each Predict."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from seq2sum._nested_lists import InvalidValue
 
 
 def batches(source: Iterable[Any], rows: int | None) -> Iterator[Any]:
-    """Yields lists of rows, one for each call; the source is read no further than that needs.
+    """Yields lists of rows, one for each call, and reads no further than the current list.
 
     Args:
-        source: Rows; or the inputs of whole calls, which are yielded as they are, without `rows`.
-        rows: Most rows in one call.
+        source: Rows; or the inputs of whole calls, which are yielded unchanged.
+        rows: Maximum number of rows in one call; None if the source yields inputs of whole calls.
     """
     if rows is None:
         yield from source
@@ -49,7 +49,7 @@ def stacked(rows: list[Any]) -> Any:
     """Returns inputs whose first dimension is the row.
 
     Args:
-        rows: Mappings of a value for each input; or values, for a signature with one input.
+        rows: Mappings of input names to values; or plain values, for a signature with one input.
 
     Raises:
         InvalidValue: The rows do not have the same inputs.

@@ -23,14 +23,14 @@ from seq2sum._proxy import ChannelOptions, proxy_of
 RETRY_BUFFER = 4 << 20
 """Bytes of a request that gRPC keeps for a retry; the default, 256 kB, is less than a bulk call."""
 MIN_DNS_INTERVAL = 2000
-"""Minimum milliseconds between DNS look-ups; gRPC's default, 30 s, keeps dead addresses long."""
+"""Minimum milliseconds between DNS queries. gRPC's default, 30 s, keeps dead addresses too long."""
 MAX_ATTEMPTS = 5
 """gRPC's limit for `maxAttempts` (proposal A6)."""
 SHORTEST_BACKOFF = 0.01
 """Seconds. With a backoff of a millisecond gRPC may hang until the deadline (grpc issue 41036)."""
 INITIAL_RECONNECT, MAX_RECONNECT = 200, 2000
 """Milliseconds between attempts to connect. gRPC's defaults are one second at first and up to two
-minutes, by which time a server may have been back for long."""
+minutes, long after a server may be back."""
 MOST_MILLISECONDS = 2**31 - 1
 """gRPC's integers have 32 bits."""
 PEM = b"-----BEGIN "

@@ -123,14 +123,14 @@ def error_of(
     return kind(details, code=code, target=target, servable=servable)
 
 
-OF_THE_SERVER = (DeadlineExceeded, ModelNotFound, Overloaded, Unavailable, VersionNotFound)
-CODES_OF_THE_SERVER = ("CANCELLED", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED")
+INPUT_INDEPENDENT = (DeadlineExceeded, ModelNotFound, Overloaded, Unavailable, VersionNotFound)
+INPUT_INDEPENDENT_CODES = ("CANCELLED", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED")
 
 
-def is_of_the_server(error: Exception) -> bool:
-    """Returns whether an error says nothing about the inputs: with others, a call fails too."""
+def is_input_independent(error: Exception) -> bool:
+    """Returns whether a call with other inputs would fail with the same error."""
     code = error.code.name if isinstance(error, CallError) else None
-    return isinstance(error, OF_THE_SERVER) or code in CODES_OF_THE_SERVER
+    return isinstance(error, INPUT_INDEPENDENT) or code in INPUT_INDEPENDENT_CODES
 
 
 def copy_error(error: BaseException) -> BaseException:

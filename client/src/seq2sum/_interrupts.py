@@ -1,7 +1,7 @@
 """Ctrl-C while the `seq2sum` command imports its modules: it exits silently, as it does later.
 
-The import of gRPC takes a good part of a second, and a command's script imports this package before
-it calls anything. Programs that use the package as a library are not affected.
+The import of gRPC takes a large part of a second, and a command's script imports this package
+before it calls anything. Programs that use the package as a library are not affected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def exit_silently(*_: object) -> None:
-    """Ends the process as an interrupted command."""
+    """Ends the process with the exit code of an interrupted command."""
     os._exit(INTERRUPTED)
 
 
@@ -33,5 +33,5 @@ def restore() -> None:
 
 
 if is_command() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    with suppress(ValueError):  # imported by another thread than the main one
+    with suppress(ValueError):  # imported by a thread other than the main one
         signal.signal(signal.SIGINT, exit_silently)

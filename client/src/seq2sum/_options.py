@@ -27,7 +27,7 @@ class CallOptions(TypedDict, total=False):
 
 
 class CallTarget(NamedTuple):
-    """The servable that a call goes to, and its own headers. Calls to one target may be merged."""
+    """The servable, headers and address of a call. Calls to one target may be merged."""
 
     servable: Servable
     metadata: tuple[Header, ...] = ()

@@ -58,7 +58,7 @@ class Servable:
         return spec
 
     def fill(self, spec: predict_pb2.ModelSpec) -> None:
-        """Makes an empty ModelSpec that of this servable, in place."""
+        """Fills an empty ModelSpec with the name, and the version or label, of this servable."""
         spec.name = self.model
         if self.version is not None:  # not falsy: 0 is a version
             spec.version.value = self.version

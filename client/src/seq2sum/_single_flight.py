@@ -21,8 +21,8 @@ from seq2sum._errors import (
 Value = TypeVar("Value")
 
 SHARED = (ModelNotFound, Overloaded, Unavailable, VersionNotFound)
-"""Errors that every caller would get. Others, like a passed deadline, may be due to the options of
-the caller that fetches: then the next one tries."""
+"""Errors that every caller would get. Others, like an expired deadline, may be due to the options
+of the caller that fetches, so the next caller tries again."""
 
 
 class ThreadFlights(Generic[Value]):
@@ -119,7 +119,7 @@ class TaskFlights(Generic[Value]):
 
 
 def _shared(outcome: Value | Seq2SumError | None) -> Value | None:
-    """Returns the value of another caller's fetch; None if it is to be repeated."""
+    """Returns the value of another caller's fetch; None if this caller has to fetch it again."""
     if isinstance(outcome, SHARED):
         raise copy_error(outcome)
     return None if isinstance(outcome, Seq2SumError) else outcome

@@ -62,7 +62,7 @@ class Split:
 
     @property
     def current(self) -> Split:
-        """The split itself: its weights never change, as those of a `SplitFile` do."""
+        """The split itself: unlike those of a `SplitFile`, its weights never change."""
         return self
 
     def choose(self, key: str | bytes | None = None) -> str | int:

@@ -27,7 +27,7 @@ MAX_VALUES = 1 << 24
 
 
 def fill_with_strings(tensor: tensor_pb2.TensorProto, values: Sequence[bytes]) -> None:
-    """Makes an empty tensor a DT_STRING vector of these values, in place."""
+    """Fills an empty tensor with these values, as a DT_STRING vector."""
     tensor.dtype = tensor_pb2.DT_STRING
     tensor.tensor_shape.dim.add(size=len(values))
     tensor.string_val.extend(values)

@@ -32,7 +32,7 @@ def _run_interruptibly() -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     command = parser()
-    if "_ARGCOMPLETE" in os.environ:  # a shell asks for candidates: prints them and exits
+    if "_ARGCOMPLETE" in os.environ:  # tab completion: prints the completions and exits
         import argcomplete
 
         argcomplete.autocomplete(command)

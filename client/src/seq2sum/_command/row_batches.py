@@ -1,4 +1,4 @@
-"""Predictions for batches of rows, in which a bad row costs the others nothing."""
+"""Predictions for batches of rows, in which a bad row does not affect the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from seq2sum._command.errors import one_line
 from seq2sum._command.json_rows import InvalidRow, output_values
-from seq2sum._errors import CallError, InvalidInput, UnexpectedResponse, is_of_the_server
+from seq2sum._errors import CallError, InvalidInput, UnexpectedResponse, is_input_independent
 from seq2sum._prediction import Prediction
 
 Row = Any
@@ -49,13 +49,13 @@ def outcomes(rows: Sequence[Row], predictor: RowPredictor) -> list[Outcome]:
 
 
 def _of_valid(rows: list[Row], predictor: RowPredictor) -> list[Outcome]:
-    """Returns the outcomes of rows; the halves of a failed batch are repeated, down to a row."""
+    """Returns the outcomes of rows; retries a failed batch in halves, down to single rows."""
     if not rows:
         return []
     try:
         return list(predictor.predict(rows))
     except (CallError, UnexpectedResponse) as error:
-        if is_of_the_server(error):
+        if is_input_independent(error):
             raise
         if len(rows) == 1:
             return [one_line(_text(error))]

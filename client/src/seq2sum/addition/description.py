@@ -10,11 +10,11 @@ from seq2sum.addition import contract
 
 @dataclass(frozen=True, slots=True)
 class Description(ModelMetadata):
-    """The signatures of one model version, and what the serving contract derives from them."""
+    """The signatures of one model version, and the properties that follow from them."""
 
     @property
     def digits(self) -> int | None:
-        """The most digits of an operand; None if it is not a seq2sum model."""
+        """The maximum number of digits of an operand; None if it is not a seq2sum model."""
         length = self._size(contract.DETAILED, contract.PROBABILITIES, 1)
         return None if length is None else length - 1
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
-from seq2sum._errors import Seq2SumError, is_of_the_server
+from seq2sum._errors import Seq2SumError, is_input_independent
 from seq2sum._model_client import ModelClient
 from seq2sum._nested_lists import InvalidValue, flatten
 from seq2sum._options import CallOptions
@@ -80,7 +80,7 @@ def check_one(
     try:
         prediction = _predict(client, request, request.inputs, options)
     except Seq2SumError as error:
-        if is_of_the_server(error):
+        if is_input_independent(error):
             raise
         return GoldenResult(request, {}, error=str(error))
     return _result(request, prediction)

@@ -35,31 +35,31 @@ def differences(request: GoldenRequest, outputs: Mapping[str, Any]) -> list[str]
     return found
 
 
-def _difference(value: Any, expected: Any, how: Compare) -> str:
+def _difference(value: Any, expected: Any, compare: Compare) -> str:
     """Returns the difference as text; empty if the value is as expected."""
     try:
         shape, values = flatten(value)
     except InvalidValue as error:
         return f"is {error}"
     expected_shape, expected_values = flatten(expected)
-    both_empty = not values and not expected_values and how != ARGMAX
+    both_empty = not values and not expected_values and compare != ARGMAX
     if shape != expected_shape and not both_empty:
         return f"has shape {shape_text(shape)}, expected {shape_text(expected_shape)}"
-    if how == ARGMAX and shape and shape[-1]:
+    if compare == ARGMAX and shape and shape[-1]:
         shape = shape[:-1]
         size = expected_shape[-1]
         values, expected_values = _argmax(values, size), _argmax(expected_values, size)
     pairs = list(zip(map(_plain, values), map(_plain, expected_values), strict=True))
     dtype = _float_dtype(value)
-    different = [index for index, pair in enumerate(pairs) if not _as_expected(*pair, how, dtype)]
+    different = [i for i, pair in enumerate(pairs) if not _as_expected(*pair, compare, dtype)]
     if not different:
         return ""
     examples = [
-        "{}{} (expected {})".format(_place(index, shape), *_texts(*pairs[index]))
+        "{}{} (expected {})".format(_indices_text(index, shape), *_texts(*pairs[index]))
         for index in different[:MAX_SHOWN]
     ]
     more = len(different) - len(examples)
-    kind = " (argmax)" if how == ARGMAX else ""
+    kind = " (argmax)" if compare == ARGMAX else ""
     return f"is {', '.join(examples)}{kind}" + (f" and {more:,} more" if more else "")
 
 
@@ -75,15 +75,15 @@ def _float_dtype(value: Any) -> str | None:
     )
 
 
-def _as_expected(value: Any, expected: Any, how: Compare, dtype: str | None) -> bool:
-    if not isinstance(how, Tolerance):
+def _as_expected(value: Any, expected: Any, compare: Compare, dtype: str | None) -> bool:
+    if not isinstance(compare, Tolerance):
         if value == expected:
             return True
         is_number = isinstance(expected, int | float)
         return dtype is not None and is_number and value == nearest(dtype, expected)
     try:
         error = abs(value - expected)
-        return bool(error <= how.atol + how.rtol * abs(expected))
+        return bool(error <= compare.atol + compare.rtol * abs(expected))
     except (TypeError, OverflowError):  # not a number, or an integer too large for a float
         return False
 
@@ -102,7 +102,7 @@ def _plain(value: Any) -> Any:
     return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
 
 
-def _place(index: int, shape: Sequence[int]) -> str:
+def _indices_text(index: int, shape: Sequence[int]) -> str:
     """Returns the indices of a value in its tensor: `[3, 0] `; empty for a single value."""
     indices: list[int] = []
     for size in reversed(shape):

@@ -14,7 +14,7 @@ from seq2sum_serving.embedded.inference.options import InferenceOptions
 
 ChannelArgument = tuple[str, int | str]
 GRPC_FRONTS = ("auto", "native", "grpcio")
-"""Servers of gRPC: pygrpc-native where it can, pygrpc-native, grpcio."""
+"""Values of `--grpc_front`; `auto` is native if it can do what the flags ask for, else grpcio."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Gates that a version has to pass before it gets traffic, and while it has a part of it."""
+"""Gates that a version has to pass before it gets traffic, and while it has a share."""

@@ -1,9 +1,9 @@
 """Gates `errors`, `correctness` and `latency (live)`: judged while the canary gets traffic.
 
-Probes know which version answered, and whether as expected. Prometheus knows the calls of every
-caller, but does not distinguish versions. Neither replaces the other: with both, a failure of one
-is enough to fail the gate. A gate fails as soon as errors or wrong replies exceed the limit for
-`live.min_calls` calls, even if fewer calls were made, so a step can end early.
+Probes know which version answered, and whether its reply was as expected. Prometheus knows the
+calls of every caller, but does not distinguish versions. Neither replaces the other: with both, a
+failure of one is enough to fail the gate. A gate fails as soon as errors or wrong replies exceed
+the limit for `live.min_calls` calls, even if fewer calls were made, so a step can end early.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ GROUPS = Comparison(
 
 
 def judge(before: float | None, after: float | None, policy: MemoryPolicy) -> Measurement:
-    """Judges the memory of the servers, in bytes as the policy's query returned it. Pure.
+    """Judges the memory of the servers, in bytes as the policy's query returned it.
 
     Args:
         before: Memory before the version was loaded; None if unknown.
@@ -55,7 +55,7 @@ def judge(before: float | None, after: float | None, policy: MemoryPolicy) -> Me
 def judge_groups(
     stable: float | None, candidate: float | None, policy: MemoryPolicy
 ) -> Measurement:
-    """Judges the memory of a candidate group, in bytes as the policy's queries returned it. Pure.
+    """Judges the memory of a candidate group, in bytes as the policy's queries returned it.
 
     Args:
         stable: Memory of the stable group now; None if unknown.

@@ -25,7 +25,8 @@ class Call:
     compared: bool = False
     """True if a golden request was answered by the version that it belongs to."""
     request: str = ""
-    """The inputs of a golden request with a difference, cut, and its version if it is another."""
+    """The inputs of a golden request with a difference, truncated; and the version that the
+    request belongs to, if another one answered."""
     difference: str = ""
     """Differences of the outputs from those that are expected; empty if they have none."""
 

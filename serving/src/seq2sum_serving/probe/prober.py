@@ -23,7 +23,7 @@ from seq2sum_serving.probe.replica_checks import check_certificate
 from seq2sum_serving.probe.started_round import StartedRound
 
 UNKNOWN_MODEL = ""
-"""Stands for the models while the model config file has never been readable."""
+"""Stands for all models until the model config file has been read once."""
 
 
 class Prober:

@@ -1,4 +1,4 @@
-"""The checks of one model that run in a round, and the observation that they end in.
+"""The checks of one model that run in a round, and the observation that they produce.
 
 An unexpected error of a check is part of the observation, so it never ends the round of other
 models.
@@ -50,7 +50,7 @@ class StartedRound:
     def _calls(self) -> tuple[dict[tuple[str, str], Sequence[Call]], dict[str, str]]:
         """Waits for the calls; returns them, and the errors of all inputs.
 
-        Calls fail in expected ways, so an unexpected error is one of the golden requests.
+        Failed calls are results, so any other error is reported as one of the golden requests.
         """
         found: dict[tuple[str, str], Sequence[Call]] = {}
         unexpected: list[str] = []

@@ -127,7 +127,7 @@ class Analysis:
         [client, *_] = clients.values()
         if self._golden_set:
             measurements.append(self._judge_latency(client, self._golden_set.requests))
-        if self._placement.is_apart:
+        if self._placement.is_separate:
             found = group_analysis.judge_memory(self._prometheus, self._policy)
         else:
             found = memory.judge(memory_before, self.memory(), self._policy.memory)
@@ -168,7 +168,7 @@ class Analysis:
                 if failed or is_ended():
                     break
             time.sleep(max(0.0, start + probes * interval - time.monotonic()))
-        if self._placement.is_apart:
+        if self._placement.is_separate:
             elapsed = time.monotonic() - start
             return [*live.judge(results, self._policy), *self._group_metrics(results, elapsed)]
         metrics = self._live_metrics(seconds, since_first_traffic + seconds)

@@ -1,7 +1,7 @@
 """Judges a version on separate servers: the candidate group.
 
 Callers reach these servers by a router only, and only while a version has a share of the traffic.
-Whatever the version does there, the servers that callers reach otherwise do not notice.
+Whatever the version does there does not affect the servers that callers reach otherwise.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class CandidateGroup:
     """
 
     name = "in the candidate group"
-    is_apart = True
+    is_separate = True
 
     def __init__(self, stable: Executor, group: Executor) -> None:
         self.stable = stable
@@ -44,19 +44,20 @@ class CandidateGroup:
 
     def observe(self) -> Current:
         """Returns the state of the candidate group."""
-        with _named():
+        with _naming_the_group():
             return self.group.observe()
 
     def pin_versions(self, options: ChangeOptions) -> None:
         """Lists the versions of the candidate group by number."""
-        with _named():
+        with _naming_the_group():
             self.group.pin_versions(options)
 
     def plan(self, current: Current, version: int) -> tuple[Step, ...]:
         """Returns the steps that load a version; see `Placement.plan`."""
-        planner.plan(current, transitions.load(current, version))  # raises if it never can serve
+        # Raises if the version can never serve.
+        planner.plan(current, transitions.load(current, version))
         transitions.refuse_second_canary(self.canary(current), version)
-        with _named():
+        with _naming_the_group():
             group = replace(self.group.observe(), on_disk=current.on_disk)
             self._check_separate(current, group)
             return planner.plan(group, transitions.judge_in_candidate_group(current, version))
@@ -72,7 +73,7 @@ class CandidateGroup:
 
     def load(self, version: int, options: ChangeOptions) -> None:
         """Loads a version next to the stable one, and points all labels at it."""
-        with _named():
+        with _naming_the_group():
             desired = transitions.judge_in_candidate_group(self.stable.observe_files(), version)
             self.group.apply(desired, options)
 
@@ -88,7 +89,7 @@ class CandidateGroup:
         return version in self.group.config.read().policy.versions
 
     def clear(self, version: int | None, options: ChangeOptions) -> None:
-        """Leaves the stable version only, and takes the other one from the servers of callers.
+        """Leaves only the stable version, and unloads the other one from the stable group too.
 
         The candidate group may be down: it reads its file when it starts.
         """
@@ -115,8 +116,8 @@ class CandidateGroup:
 
 
 @contextmanager
-def _named() -> Iterator[None]:
-    """Adds to errors that they are about the candidate group."""
+def _naming_the_group() -> Iterator[None]:
+    """Starts the messages of errors with `candidate group:`."""
     try:
         yield
     except VersionFailed:

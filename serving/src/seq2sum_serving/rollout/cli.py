@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from seq2sum_serving.deployment.errors import RolloutError
 from seq2sum_serving.rollout import options
 
-# `--help`, `--version` and errors of usage come without the modules that run commands: those
-# import gRPC, Rich and msgspec, most of the tool's start-up time.
+# `--help`, `--version` and usage errors do not need the modules that run commands: those import
+# gRPC, Rich and msgspec, most of the tool's start-up time.
 if TYPE_CHECKING:
     from seq2sum_serving.rollout.command_context import CommandContext
 

@@ -71,7 +71,7 @@ class CommandContext:
         return True
 
     def check_exclusive(self, *, exclusive: bool = True) -> None:
-        """Checks that the lock is free and files can be written; raises like `exclusive_lock`."""
+        """Checks that the lock is free and files can be written; raises as `exclusive_lock`."""
         self.executor.check_files(require_history=exclusive)
         path = self.executor.config.rollout_lock()
         owner = file_lock.holder(path) if exclusive else None
@@ -91,6 +91,7 @@ def exclusive_lock(context: CommandContext) -> Iterator[None]:
     Raises:
         Refused: Another process holds it, or the model config file is read-only.
         Failed: A file that the command may write cannot be written.
+        UsageError: The lock file cannot be written, or the shares cannot be read.
     """
     context.executor.check_files()
     path = context.executor.config.rollout_lock()

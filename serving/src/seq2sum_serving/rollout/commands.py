@@ -187,7 +187,7 @@ def load_and_judge(context: CommandContext, version: int) -> dict[str, str | lis
         if overall(measurements) is not Verdict.FAILED:
             if context.placement.canary(executor.observe_files()) != version:
                 executor.set_shares(NO_SHARES, options)  # left from elsewhere
-            if judged or context.placement.is_apart:
+            if judged or context.placement.is_separate:
                 context.placement.load(version, options)
             else:  # the operator's decision, also for callers without a label
                 executor.apply(transitions.load(executor.observe(), version), options)

@@ -24,7 +24,7 @@ class InPlace:
     """
 
     name = "in place"
-    is_apart = False
+    is_separate = False
 
     def __init__(self, stable: Executor, *, all_labelled: bool) -> None:
         self.stable = stable

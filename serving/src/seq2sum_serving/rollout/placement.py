@@ -22,7 +22,7 @@ class Placement(Protocol):
         """The place, for messages: `in place`."""
 
     @property
-    def is_apart(self) -> bool:
+    def is_separate(self) -> bool:
         """Whether these servers are separate from those that callers reach."""
 
     @property

@@ -20,6 +20,7 @@ from seq2sum_serving.rollout import abort, planner, transitions
 from seq2sum_serving.rollout.command_context import CommandContext
 
 GIVE_SHARES = (EventKind.STEP_STARTED, EventKind.CANARY_STARTED)
+"""Events from which on a candidate has a share of the traffic."""
 ALL_TO_STABLE = "set weight stable = 100 %"
 
 
@@ -45,12 +46,12 @@ def rollback(context: CommandContext) -> Exit:
     reason = options.reason or "by hand"
     executor.record(EventKind.ROLLED_BACK, dropped, replace(options, reason=reason))
     errors: list[str] = []
-    with _kept(errors):
+    with _collected(errors):
         executor.set_shares(NO_SHARES, options)
-    with _kept(errors):
+    with _collected(errors):
         executor.apply(desired, options)
     stable = desired.labels[STABLE]
-    with _kept(errors):
+    with _collected(errors):
         executor.verify(stable, options)
     seconds = time.monotonic() - start
     if not errors:
@@ -59,7 +60,7 @@ def rollback(context: CommandContext) -> Exit:
             f"version {stable} has all traffic, after {seconds:.2f} s. Version {dropped} has none, "
             "and is taken out"
         )
-    with _kept(errors):
+    with _collected(errors):
         context.placement.clear(dropped, options)
     if current.down:
         down = ", ".join(replica.target for replica in current.down)
@@ -73,7 +74,7 @@ def rollback(context: CommandContext) -> Exit:
 
 
 def canary_of(context: CommandContext, current: Current) -> int | None:
-    """Returns the version to take out: the canary, or that of a run without a canary so far."""
+    """Returns the version to take out: the canary, or that of an open run without a canary yet."""
     events = context.executor.events()
     state = run_state.open_run(events)
     found = None if state is None or state.promoted else state.version
@@ -118,8 +119,8 @@ def _desired(context: CommandContext, current: Current, canary: int | None) -> D
 
 
 @contextmanager
-def _kept(errors: list[str]) -> Iterator[None]:
-    """Keeps an error for the end."""
+def _collected(errors: list[str]) -> Iterator[None]:
+    """Adds the message of a RolloutError to `errors` instead of raising it."""
     try:
         yield
     except RolloutError as error:

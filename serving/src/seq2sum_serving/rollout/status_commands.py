@@ -46,7 +46,7 @@ def candidate_state(context: CommandContext) -> tuple[Current | None, str]:
 
     Without a run it need not be up: its state is for information.
     """
-    if not context.placement.is_apart:
+    if not context.placement.is_separate:
         return None, ""
     try:
         return context.placement.observe(), ""

@@ -26,7 +26,7 @@ class ClientRouter:
         self.candidate = candidate
 
     def check_writable(self) -> None:
-        """Checks that the file could be replaced; raises as `TrafficFile.check_writable`."""
+        """Checks that the file can be replaced; see `TrafficFile.check_writable` for its errors."""
         self.file.check_writable()
 
     def is_initialized(self) -> bool:
@@ -34,10 +34,10 @@ class ClientRouter:
         return self.file.path.exists()
 
     def read(self) -> Shares:
-        """Returns the share of everything but `stable`; raises as `TrafficFile.read`.
+        """Returns the share of everything but `stable`.
 
         Raises:
-            UsageError: No weight is above zero.
+            UsageError: No weight is above zero, or as `TrafficFile.read`.
         """
         weights = self.file.read()
         total = sum(weights.values())
@@ -49,5 +49,5 @@ class ClientRouter:
         """Does nothing: only the applications know when they have read the file."""
 
     def write(self, shares: Shares) -> None:
-        """Replaces the file; raises as `TrafficFile.write`."""
+        """Replaces the file; see `TrafficFile.write` for its errors."""
         self.file.write(canary_weights(shares.candidate, self.candidate))

@@ -57,7 +57,7 @@ class _File(msgspec.Struct):
 
 
 def parse(content: bytes) -> tuple[Shares, str]:
-    """Returns the shares and the version of a file that `render` wrote, maybe an earlier release's.
+    """Returns the shares and the version of a file that `render` wrote, in this release or before.
 
     Raises:
         ValueError: It is not such a file, or its routes have different shares.

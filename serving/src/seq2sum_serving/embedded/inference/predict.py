@@ -93,7 +93,7 @@ class PredictCall:
         """Returns the serialized response with the fetched arrays.
 
         Raises:
-            ValueError: It is larger than a message can be.
+            ValueError: It exceeds protobuf's limit.
         """
         spec, as_content = self.spec, self.as_content
         outputs = [

@@ -31,6 +31,6 @@ __all__ = [
     "tf_record_iterator",
 ]
 
-# As the whole package does when it is imported: operations outside of graphs run at once.
+# As `import tensorflow` does: enables TensorFlow 2 behaviour, such as eager execution.
 tf2.enable()
 v2_compat.enable_v2_behavior()

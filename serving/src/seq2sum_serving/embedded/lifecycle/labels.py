@@ -1,4 +1,4 @@
-"""Version labels: names for versions, for use in requests. Pure."""
+"""Version labels: names for versions, for use in requests. Pure functions."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from seq2sum_serving.embedded.rpc.thread_count import ThreadCount
 log = logging.getLogger(__name__)
 
 SLOW_SECONDS = 0.005
-"""A call that takes longer is a slow one, which occupies its thread."""
+"""A call that takes longer counts as slow: its thread is occupied."""
 
 
 class Receive(Protocol):
@@ -26,12 +26,12 @@ class Receive(Protocol):
 
 
 class CallThreads:
-    """Threads of which each waits for calls, and runs what it received.
+    """Threads that each wait for calls, and run the calls that they receive.
 
-    So no call changes threads, and no thread wakes another one. `ThreadCount` says how many threads
-    run at the same time without competing for the interpreter, at most one for each CPU. So many
-    stay free: while slow calls occupy some, others are started, and end when they are no longer
-    needed.
+    No call is handed over to another thread, and no thread has to wake another one. `ThreadCount`
+    determines how many threads can run at the same time without competing for the interpreter, at
+    most one for each CPU. That many threads are kept free: while slow calls occupy some, further
+    ones are started, and they end when they are no longer needed.
     """
 
     def __init__(
@@ -43,29 +43,29 @@ class CallThreads:
         most: int,
         name: str,
     ) -> None:
-        """Makes the threads, which do not run yet.
+        """Prepares the threads; `start` starts them.
 
         Args:
-            receive: Waits for calls, up to a number, for a short time, and adds them to `waiting`;
-                with `poll` if more are likely at once.
+            receive: Waits for a short time for at most a given number of calls, and adds them to
+                `waiting`; with `poll`, because more calls are likely to follow at once.
             run: Runs all calls in `waiting`; returns how many this thread should receive next.
             waiting: Calls that were received and do not run yet.
-            most: Threads that may exist.
+            most: Maximum number of threads.
             name: Start of the threads' names.
         """
         self._receive = receive
         self._run = run
         self._waiting = waiting
         self._most = most
-        self._fewest = ThreadCount(min(cpus.usable(), most))
+        self._target = ThreadCount(min(cpus.usable(), most))
         self._name = name
         self._lock = threading.Lock()
         """Guards the number of threads."""
         self._count = 0
         self._running: dict[int, float] = {}
         """When each busy thread began to run calls."""
-        self._pressed = threading.Event()
-        """Set if calls may have to wait for slow ones."""
+        self._overloaded = threading.Event()
+        """Set while calls may have to wait for slow ones."""
         self._stopped = False
 
     def start(self) -> None:
@@ -76,7 +76,7 @@ class CallThreads:
     def stop(self) -> None:
         """Ends the threads after their current calls, without waiting for them."""
         self._stopped = True
-        self._pressed.set()
+        self._overloaded.set()
 
     def add(self, count: int) -> None:
         """Starts more threads."""
@@ -101,23 +101,23 @@ class CallThreads:
                 self._receive(calls, poll=received)
             self._running[me] = time.monotonic()
             if len(self._waiting) > 1 or len(self._running) >= self._count:
-                self._pressed.set()
+                self._overloaded.set()
             received = bool(self._waiting)
             calls = self._run()
             del self._running[me]
             if received:
                 cpu_before, cpu = cpu, time.thread_time()
                 unlocked_before, unlocked = unlocked, unlocked_time.total()
-                self._fewest.record(cpu - cpu_before, unlocked - unlocked_before)
-            if self._count < self._fewest.count:
+                self._target.record(cpu - cpu_before, unlocked - unlocked_before)
+            if self._count < self._target.count:
                 self.add(1)
-            elif self._count > self._fewest.count and self._is_spare():
+            elif self._count > self._target.count and self._is_spare():
                 return
 
     def _is_spare(self) -> bool:
-        """Returns whether to end this thread, as enough others are free."""
+        """Returns whether to end this thread, because enough others are free."""
         with self._lock:
-            if self._count - self._slow() <= self._fewest.count:
+            if self._count - self._slow() <= self._target.count:
                 return False
             self._count -= 1
             return True
@@ -129,11 +129,11 @@ class CallThreads:
 
     def _watch(self) -> None:
         """Starts threads while slow calls occupy those that exist."""
-        while self._pressed.wait() and not self._stopped:
+        while self._overloaded.wait() and not self._stopped:
             time.sleep(SLOW_SECONDS)
             if len(self._running) < self._count and not self._waiting:
-                self._pressed.clear()
+                self._overloaded.clear()
                 continue
             slow = self._slow()
-            if slow and self._count - slow < self._fewest.count:
+            if slow and self._count - slow < self._target.count:
                 self.add(min(max(slow, len(self._waiting)), self._most - self._count))

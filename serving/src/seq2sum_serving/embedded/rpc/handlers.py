@@ -1,7 +1,8 @@
 """Handlers of RPCs: parse the request, run it, serialize the response, convert errors to statuses.
 
 Each call runs in its own thread, as in TensorFlow Serving, since it mostly waits: for the graph, a
-batch or a load. TensorFlow releases the GIL meanwhile.
+batch or a load. TensorFlow releases the GIL meanwhile. The exception are the calls of `start_call`,
+several of which share a thread and a run of the graph.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ def run_call(method: Method, data: bytes, left: float | None) -> bytes:
 def start_call(method: Method, data: bytes, left: float | None, reply: Reply) -> Finish | None:
     """Starts a call that shares a run with others; returns None if it cannot share one.
 
-    Call the result when no other call is to be started first.
+    Call the returned function when no further calls are to join the run.
 
     Args:
         method: The method.

@@ -50,8 +50,8 @@ MAX_STREAMS = 2**31 - 1
 WAIT_MILLIS = 200
 """Longest wait for calls: the end of the server does not wake the thread that waits."""
 POLL_SECONDS = 0.0002
-"""Time for which a thread that has just run calls asks for more before it waits: to wake a thread
-takes as long as many calls."""
+"""Time for which a thread that has just run calls polls for more before it waits, because waking a
+thread takes as long as running many calls."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +59,7 @@ class Call:
     """A call that was admitted."""
 
     number: int
-    """The library's."""
+    """The number that the library gave the call."""
     method: Method
     data: bytes
     deadline: float | None
@@ -72,7 +72,7 @@ class Call:
 
 
 class NativeServer(GrpcServer):
-    """A server of pygrpc-native, with that of grpcio for what it lacks.
+    """A pygrpc-native server, with a grpcio server for the calls that it does not handle itself.
 
     `CallThreads` receive calls from the library, many at once with batching, and run them.
     """
@@ -94,7 +94,7 @@ class NativeServer(GrpcServer):
         self._open: dict[int, Call] = {}
         """Calls that have neither ended nor been cancelled."""
         self._polling = threading.Lock()
-        # The quota is one call less, so that one of these threads is always free to receive.
+        # The quota is one less than the threads, so that one thread is always free to receive.
         self._threads = CallThreads(
             self._receive,
             self._run_waiting,
@@ -133,7 +133,7 @@ class NativeServer(GrpcServer):
 
     def stop(self, grace: float) -> None:
         """Stops as `GrpcServer.stop` does, which also ends the connections of the port."""
-        self._receive(MAX_BURST, 0)  # what came before the stop is started
+        self._receive(MAX_BURST, 0)  # starts the calls that arrived before the stop
         self._threads.add(len(self._waiting))
         LIBRARY_LOG.setLevel(logging.ERROR)  # it warns that nothing can be accepted any more
         connections.stop_listening(self._config.port)
@@ -155,7 +155,7 @@ class NativeServer(GrpcServer):
     def _run_waiting(self) -> int:
         """Runs the calls that were received; returns how many to receive next.
 
-        Other calls do not share a run, so that each needs a thread for itself.
+        That is one if the last call did not share a run: such calls need a thread each.
         """
         finish: Finish | None = None
         most = self._most
@@ -185,7 +185,7 @@ class NativeServer(GrpcServer):
                 self._gate.leave()
 
     def _poll(self, most: int) -> Any:
-        """Asks for calls until some come, for a short time, unless another thread does so."""
+        """Polls for calls for a short time, unless another thread does so already."""
         if not self._polling.acquire(blocking=False):
             return None
         try:

@@ -18,8 +18,7 @@ from seq2sum_serving.gates.live import LiveMetrics
 from seq2sum_serving.gates.metric_providers.queries import counted, p99
 
 MAX_REPLY_BYTES = 1 << 20
-"""A single number takes a few hundred."""
-
+"""A reply with a single number has a few hundred."""
 
 T = TypeVar("T")
 
@@ -29,7 +28,7 @@ class QueryFailed(Failed):
 
 
 class _Refusal(Exception):
-    """Prometheus refuses a query, or its result has another form; the message says which."""
+    """Prometheus refuses a query, or returns another type of result; the message says which."""
 
 
 class Prometheus:

@@ -36,9 +36,9 @@ def increased(series: str, seconds: int, *, ended: int = 0) -> str:
 
     It is the difference of two values, not `increase`, which misses the first call of a status: the
     series has no value before it, and the first error is the one that matters. `increase` also
-    extrapolates to the ends of the period, but less where a counter began at 0. Of two buckets of a
-    histogram with the same calls, one would then have a few percent more, and a p99 of fast calls
-    would be that of the slowest call ever.
+    extrapolates to the ends of the period, but less so for a counter that started at 0. Two buckets
+    of a histogram that hold the same calls could then differ by a few percent, and the p99 of fast
+    calls could land in the bucket of the slowest call ever.
 
     A series that did not exist at the start of the period counts in full if its server was scraped
     at the start. If it was not, the series may be older than the period, and `increase` is used, as

@@ -36,7 +36,8 @@ def read(
     answered = f"{queries.LATENCY}_count{{{named},{queries.INFERENCE}}}"
     latency = f"{queries.LATENCY}_bucket{{{named},{queries.INFERENCE}}}"
     failed = f'{queries.CALLS}{{{named},status!~"{NOT_FAILED}"}}'
-    waited, wait = f"{queries.QUEUE}_count{{{selector}}}", f"{queries.QUEUE}_bucket{{{selector}}}"
+    queued = f"{queries.QUEUE}_count{{{selector}}}"
+    queue_time = f"{queries.QUEUE}_bucket{{{selector}}}"
     reached = f"max_over_time(up{{{selector}}}[{period}s])"
 
     def value(query: str) -> float | None:
@@ -60,7 +61,7 @@ def read(
         errors=prometheus.by_label(by_status, "status"),
         p50_milliseconds=quantile(MEDIAN, latency),
         p99_milliseconds=quantile(P99, latency),
-        queued=count(waited),
-        queue_p99_milliseconds=quantile(P99, wait),
+        queued=count(queued),
+        queue_p99_milliseconds=quantile(P99, queue_time),
         load_seconds=value(queries.load_seconds(selector, path)),
     )

@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from seq2sum_serving.configuration.ssl_pb2 import SSLConfig
 from support import broken_models
 from support.certificates import Certificates
-from support.deployed import POLLING, QUICK, Deployed, served_version, states
+from support.deployed import POLLING, QUICK, Deployed, served_version, states, until
 from support.weighted_callers import Callers
 
 
@@ -77,7 +77,8 @@ def test_commands_from_the_first_promotion_to_a_run(quick_version, tmp_path):
             result = deployed.rollout("retire", "2")
             assert result.code == 0
             assert "version 2 is unloaded on every replica; its folder remains" in result.text
-            assert [states(server)[2] for server in deployed.servers] == ["END", "END"]
+            for server in deployed.servers:  # it is UNLOADING at first
+                until(lambda server=server: states(server)[2] == "END")
 
             result = deployed.rollout("run", quick_version, "--reason", "the third one")
             assert result.code == 0, result.text

@@ -12,6 +12,7 @@ import seq2sum
 from seq2sum.testing import FakeSignature
 from support.both_clients import MODEL_KINDS
 from support.fake_models import PRICE, RENAMED, STRINGS, any_model_server
+from support.grpc_forks import forks_with_a_server
 
 
 @pytest.fixture
@@ -250,6 +251,7 @@ def test_describe_prints_a_table(client, server):
     assert str(client.describe()) == "version 1\n  no signatures"
 
 
+@forks_with_a_server
 def test_a_client_works_in_a_forked_child(server):
     with seq2sum.ModelClient(server.target, model="any") as client:
         client.predict(["x"])

@@ -18,6 +18,7 @@ from seq2sum._split import parse_variant
 from seq2sum.testing import FakeServer, FakeSignature
 from support.both_clients import MODEL_KINDS
 from support.certificates import Certificates
+from support.grpc_forks import forks_with_a_server
 
 KEYS = [f"user-{number}" for number in range(12)]
 NOWHERE = "127.0.0.1:1"
@@ -218,6 +219,7 @@ def test_several_addresses_of_a_side_and_tls_need_a_server_name(make_client, tmp
         client.add("1+1")
 
 
+@forks_with_a_server
 def test_split_between_targets_works_in_a_forked_child(split):
     with seq2sum.Client(NOWHERE, split=split) as client:
         totals = [client.add("2+2", key=key).value for key in KEYS]

@@ -42,6 +42,7 @@ def refuse(event, arguments):
 if __name__ == "__main__":
     for name in LACKING:
         delattr(os, name)
+    os.process_cpu_count = os.cpu_count  # Python 3.13 chose the one with affinity
     socket.socket = Socket
     sys.platform = "darwin"
     sys.addaudithook(refuse)

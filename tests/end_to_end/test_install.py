@@ -31,7 +31,11 @@ PACKAGES = {"seq2sum": "client", "seq2sum_training": "training", "seq2sum_servin
 DATA = {
     "seq2sum": {"py.typed", "protocol/predict_pb2.pyi"},
     "seq2sum_training": {"recipes/fast.toml", "evaluate/templates/report.html.j2"},
-    "seq2sum_serving": {"embedded/rest/page.html", "gates/policy.toml"},
+    "seq2sum_serving": {
+        "embedded/rest/web/page.html",
+        "embedded/rest/web/page.css",
+        "gates/policy.toml",
+    },
 }
 """Some files that are not Python code, and that each package needs."""
 VERSION = version.version(ROOT)

@@ -33,7 +33,7 @@ samples = 50
 slack_milliseconds = 1000.0
 max_p99_milliseconds = 5000.0
 [live]
-min_calls = 3
+min_calls = 1
 [traffic]
 steps = [10, 50]
 bake = 2

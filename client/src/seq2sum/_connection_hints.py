@@ -20,7 +20,7 @@ HINTS = (
         "the server does not speak TLS: connect without TLS, or to another port",
     ),
     (
-        "Hostname Verification",
+        "Hostname Verification|is not in peer certificate",  # the second by gRPC 1.75
         "the server's TLS certificate is for another name: see TLS.server_name or --server-name",
     ),
     ("certificate has expired", "the server's TLS certificate has expired: it needs a new one"),

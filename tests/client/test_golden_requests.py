@@ -14,7 +14,7 @@ HALF = Tensor("DT_FLOAT", (1,), b"\0\0\0\x3f")
 TWO_HALVES = Tensor("DT_FLOAT", (2,), 2 * b"\0\0\0\x3f")
 ONE = Tensor("DT_INT32", (1,), b"\x01\0\0\0")
 
-DEEP = 600 if sys.version_info < (3, 12) else 2000
+DEEP = 600 if sys.version_info < (3, 12) else 1200
 """Levels that json parses, but that exceed the recursion limit of Python code."""
 
 LINE = {"inputs": {"x": [1.5, 2]}, "expect": {"y": [3]}}

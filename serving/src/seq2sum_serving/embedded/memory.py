@@ -24,7 +24,8 @@ ARENAS = max(4, os.cpu_count() or 1)
 
 STACK_BYTES = 8 << 20
 """Of each Python thread. `ulimit -s`, which is the default, may be less than what Python's JSON
-parser needs: since Python 3.12 it recurses 10,000 levels deep, whatever the recursion limit is."""
+parser needs: since Python 3.12 it recurses up to 10,000 levels deep, whatever the recursion limit
+is."""
 
 THREAD_CACHE = "glibc.malloc.tcache_count"
 """The tunable for the number of freed pieces of each size that a thread caches."""
